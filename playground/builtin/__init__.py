@@ -1,0 +1,118 @@
+"""The plugin that we ship: everything in it is registered as anybody's would be, and imported when first used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from playground.builtin import torch_optim
+from playground.plugins.hookspecs import Factory, hookimpl
+
+HERE = __name__
+
+
+@hookimpl
+def playground_tasks() -> Mapping[str, Factory]:
+    """Return what can be asked for."""
+    return {
+        "classification": f"{HERE}.tasks.classification:Classification",
+        "derivative": f"{HERE}.tasks.derivative:DerivativeCheck",
+        "minimize": f"{HERE}.tasks.minimize:Minimize",
+        "regression": f"{HERE}.tasks.regression:Regression",
+    }
+
+
+@hookimpl
+def playground_models() -> Mapping[str, Factory]:
+    """Return what learns."""
+    return {
+        "handwritten": f"{HERE}.models:Handwritten",
+        "linear": f"{HERE}.models:linear",
+        "mlp": f"{HERE}.models:mlp",
+        "perceptron": f"{HERE}.models:Perceptron",
+        "polynomial": f"{HERE}.models:Polynomial",
+    }
+
+
+@hookimpl
+def playground_losses() -> Mapping[str, Factory]:
+    """Return what is made small."""
+    names = ("bce", "bce_with_logits", "cross_entropy", "hinge", "huber", "mae", "mse", "smooth_l1")
+    return {name: f"{HERE}.losses:{name}" for name in names}
+
+
+@hookimpl
+def playground_optimizers() -> Mapping[str, Factory]:
+    """Return what moves: our update rules, and every optimizer of the installed torch as `torch.NAME`."""
+    rules = {
+        "adadelta": "Adadelta",
+        "adagrad": "Adagrad",
+        "adam": "Adam",
+        "adamax": "Adamax",
+        "adamw": "AdamW",
+        "lion": "Lion",
+        "nadam": "NAdam",
+        "radam": "RAdam",
+        "rmsprop": "RMSprop",
+        "rprop": "Rprop",
+        "sgd": "SGD",
+    }
+    ours = {name: f"{HERE}.optimizers:{rule}" for name, rule in rules.items()}
+    return ours | {f"torch.{name}": f"torch.optim:{name}" for name in torch_optim.names()}
+
+
+@hookimpl
+def playground_schedules() -> Mapping[str, Factory]:
+    """Return how the learning rate changes."""
+    names = ("constant", "cosine", "exponential", "linear_warmup", "one_cycle", "polynomial", "step")
+    return {name: f"{HERE}.schedules:{name}" for name in names}
+
+
+@hookimpl
+def playground_functions() -> Mapping[str, Factory]:
+    """Return what can be gone down; `expression` is what a formula in a scenario stands for."""
+    names = (
+        "ackley",
+        "beale",
+        "booth",
+        "expression",
+        "goldstein_price",
+        "griewank",
+        "himmelblau",
+        "levy",
+        "matyas",
+        "quadratic",
+        "rastrigin",
+        "rosenbrock",
+        "six_hump_camel",
+        "sphere",
+        "styblinski_tang",
+        "three_hump_camel",
+    )
+    return {name: f"{HERE}.functions:{name}" for name in names}
+
+
+@hookimpl
+def playground_datasets() -> Mapping[str, Factory]:
+    """Return what can be learned from."""
+    gates = tuple(f"{gate}_gate" for gate in ("and", "nand", "nor", "or", "xnor", "xor"))
+    names = (*gates, "blobs", "circles", "csv", "inline", "line", "moons", "spirals")
+    return {name: f"{HERE}.datasets:{name}" for name in names}
+
+
+@hookimpl
+def playground_reporters() -> Mapping[str, Factory]:
+    """Return how results are written to a file."""
+    return {
+        "console": "playground.report.console:write",
+        "json": "playground.report.document:write",
+        "junit": "playground.report.junit:write",
+    }
+
+
+@hookimpl
+def playground_executors() -> Mapping[str, Factory]:
+    """Return where runs are computed."""
+    return {
+        "processes": "playground.runner.executors:processes",
+        "serial": "playground.runner.executors:serial",
+    }

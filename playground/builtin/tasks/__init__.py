@@ -1,0 +1,1 @@
+"""The tasks we ship. Each module imports torch only when it computes, so that scenarios are checked without it."""

@@ -1,0 +1,99 @@
+"""Minimize a function of a few variables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from playground.engine.task import DescentTask, Outcome
+from playground.errors import Fault, ScenarioError, suggestion
+
+if TYPE_CHECKING:
+    from playground.engine.function import Function, Objective
+    from playground.engine.problem import Problem
+    from playground.engine.setting import Setting
+
+
+class Minimize(DescentTask):
+    """Go down a function from a starting point.
+
+    :param function: what to make small.
+    :param start: value of each variable: `{x: 1}`, `{x: [-1.2, 1.0]}`. Without it, a registered function begins at
+        its customary start, or where it has none at a point drawn uniformly from its domain by the seed.
+    """
+
+    metrics = ("distance",)
+
+    def __init__(self, function: Objective, start: dict[str, float | list[float]] | None = None) -> None:
+        self.function = function if hasattr(function, "variables") else _of_one_vector(function, start)
+        self.start = start
+
+    def problem(self, setting: Setting) -> Problem:
+        """Build a module whose parameters are the variables and whose output is the value."""
+        from playground.engine.point import Point
+        from playground.engine.problem import Problem
+
+        point = Point(self.function, self._start_point(), setting)
+        return Problem(point, lambda forward, batch: forward())
+
+    def interpret(self, problem: Problem) -> Outcome:
+        """Measure `distance`, the Euclidean distance to the nearest known minimum, where minima are known."""
+        from playground.engine.function import Function
+
+        if not isinstance(self.function, Function) or not self.function.minima:
+            return Outcome()
+        point = problem.parameters["x"].tolist()
+        distances = [
+            sum((a - b) ** 2 for a, b in zip(point, minimum.point, strict=True)) ** 0.5
+            for minimum in self.function.minima
+        ]
+        return Outcome(metrics={"distance": min(distances)})
+
+    def _start_point(self) -> dict[str, Any]:
+        if self.start is None:
+            return dict(self._default_start())
+        variables = self.function.variables
+        faults = [
+            Fault(f"unknown variable {name!r}{suggestion(name, variables)}", ("start", name))
+            for name in self.start
+            if name not in variables
+        ]
+        missing = [name for name in variables if name not in self.start]
+        if missing:
+            faults.append(Fault(f"start: no value for {', '.join(map(repr, missing))}", ("start",)))
+        for name, length in variables.items():
+            faults += self._shape_faults(name, length)
+        if faults:
+            raise ScenarioError(*faults)
+        return self.start
+
+    def _shape_faults(self, name: str, length: int | None) -> list[Fault]:
+        given = (self.start or {}).get(name)
+        if given is None or (length is None and not isinstance(given, list)):
+            return []
+        if isinstance(given, list) and len(given) == length:
+            return []
+        wanted = "a number" if length is None else f"a list of {length} numbers"
+        return [Fault(f"start of {name!r}: expected {wanted}, got {given!r}", ("start", name))]
+
+    def _default_start(self) -> dict[str, Any]:
+        import torch
+
+        function: Function | Objective = self.function
+        domain = getattr(function, "domain", None)
+        if (customary := getattr(function, "start", None)) is not None:
+            return {"x": list(customary)}
+        if not domain:
+            names = ", ".join(f"{name}: ..." for name in function.variables)
+            raise ScenarioError(Fault(f"this function needs a start: {{{names}}}", ("start",)))
+        low, high = torch.tensor(domain, dtype=torch.float64).T
+        return {"x": (low + (high - low) * torch.rand(len(domain), dtype=torch.float64)).tolist()}
+
+
+def _of_one_vector(formula: Any, start: dict[str, Any] | None) -> Function:
+    """Wrap a plain function of one vector `x`, whose length only the start can tell."""
+    from playground.engine.function import Function
+
+    point = (start or {}).get("x")
+    if not isinstance(point, list):
+        raise ScenarioError(Fault("this function needs a start: {x: [...]}", ("start",)))
+    return Function(formula, dim=len(point), domain=())

@@ -1,0 +1,46 @@
+"""Predict quantities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playground.builtin.tasks.training import Training
+from playground.engine.task import Outcome
+from playground.errors import Fault, ScenarioError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from playground.engine.problem import Problem
+    from playground.engine.setting import Setting
+
+
+class Regression(Training):
+    """Fit a model to quantities; measures `r2` = 1 - Σ(target - prediction)² / Σ(target - mean target)².
+
+    :param dataset: inputs and quantities.
+    :param model: builds the module.
+    :param loss: compares predictions with targets.
+    :param start: initial values of parameters by name; the others are drawn by the seed.
+    """
+
+    metrics = ("r2", "predictions")
+
+    def encode(self, setting: Setting) -> tuple[Tensor, int]:
+        """Return the targets as they are.
+
+        :raises ScenarioError: the loss wants classes, which quantities are not.
+        """
+        from playground.engine.losses import traits
+
+        if traits(self.loss).class_indices:
+            raise ScenarioError(Fault("this loss tells classes apart; use task: classification", ("loss",)))
+        return super().encode(setting)
+
+    def interpret(self, problem: Problem) -> Outcome:
+        """Predict every sample with the final parameters and compare."""
+        inputs, targets = problem.batches.data
+        predictions = problem.module(inputs)
+        left = (targets - predictions).double().square().sum()
+        spread = (targets - targets.mean(dim=0)).double().square().sum()
+        return Outcome({"r2": (1 - left / spread).item()}, predictions.tolist(), self.table(predictions))

@@ -1,0 +1,76 @@
+"""What classification and regression share: a model, a loss and data make a problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from playground.engine.task import DescentTask
+from playground.result import Table
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from playground.engine.data import Data
+    from playground.engine.problem import Problem
+    from playground.engine.setting import Setting
+
+ROWS = 20
+"""Rows of the table for people; the predictions themselves are kept whole."""
+
+
+class Training(DescentTask):
+    """Fit a model to data.
+
+    :param dataset: inputs and targets.
+    :param model: builds the module, given how many numbers go in and how many come out.
+    :param loss: compares predictions with targets.
+    :param start: initial values of parameters by name; the others are drawn by the seed.
+    """
+
+    def __init__(
+        self,
+        dataset: Data,
+        model: Callable[[int, int], nn.Module],
+        loss: Callable[[Tensor, Tensor], Tensor],
+        start: dict[str, Any] | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self.model = model
+        self.loss = loss
+        self.start = start or {}
+
+    def problem(self, setting: Setting) -> Problem:
+        """Build the module in float32, as a script would, and convert it, so that each precision starts alike."""
+        from playground.engine.problem import Batches, Problem, assign
+        from playground.errors import ScenarioError
+
+        targets, outputs = self.encode(setting)
+        inputs = self.dataset.inputs.to(setting.device, setting.dtype)
+        module = self.model(inputs.shape[1], outputs).to(setting.device, setting.dtype)
+        try:
+            assign(module, self.start)
+        except ScenarioError as error:
+            raise error.under("start") from None
+        loss = self.loss
+        batches = Batches((inputs, targets), setting.batch_size, setting.seed)
+        return Problem(module, lambda forward, batch: loss(forward(batch[0]), batch[1]), batches)
+
+    def encode(self, setting: Setting) -> tuple[Tensor, int]:
+        """Return the targets as the loss wants them, and how many numbers the model must give for each sample."""
+        targets = self.dataset.targets.to(setting.device, setting.dtype)
+        return targets, targets.shape[1]
+
+    def table(self, predictions: Tensor) -> Table:
+        """Put inputs, targets and predictions side by side."""
+        targets = self.dataset.targets.tolist()
+        outputs = predictions.tolist()
+        columns = (*self.dataset.names, *_numbered("target", targets), *_numbered("prediction", outputs))
+        rows = zip(self.dataset.inputs.tolist(), targets, outputs, strict=True)
+        return Table(columns, tuple((*inputs, *target, *output) for inputs, target, output in list(rows)[:ROWS]))
+
+
+def _numbered(name: str, rows: list[list[float]]) -> list[str]:
+    """Name the columns of a table: `target`, or `target 0`, `target 1`, ... when there are several."""
+    width = len(rows[0])
+    return [name] if width == 1 else [f"{name} {index}" for index in range(width)]

@@ -1,0 +1,154 @@
+"""`playground run`: run scenarios, one or a folder of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from playground.cli.context import errors, load_plugins, say
+from playground.errors import ExitCode, PlaygroundError
+from playground.result import Batch, Verdict
+
+if TYPE_CHECKING:
+    from playground.engine.descent import Descent
+    from playground.plugins.manager import Plugins
+    from playground.runner.batch import Progress
+
+
+def run(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Scenario files, or folders of them.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Run from this seed.")] = None,
+    steps: Annotated[int | None, typer.Option(min=0, help="Make at most this many steps.")] = None,
+    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Run this many scenarios side by side.")] = 1,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop after the first that does not pass.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    junit_xml: Annotated[Path | None, typer.Option("--junit-xml", metavar="FILE", help="Write JUnit XML.")] = None,
+    reports: Annotated[
+        list[str] | None, typer.Option("--report", metavar="NAME=FILE", help="Write any reporter's output.")
+    ] = None,
+) -> None:
+    """Run scenarios and judge them.
+
+    Exit code: 0 all passed, 1 an expectation failed or a run went wrong, 2 a scenario or the command line is not
+    valid, 130 interrupted.
+    """
+    from playground.runner.batch import Progress, Request, collect, run_batch
+
+    plugins = load_plugins(context)
+    with errors(context):
+        request = Request(_pairs(overrides or [], "--set"), seed, steps)
+        writers = _writers(plugins, [*(_pairs(reports or [], "--report")), *_short_forms(junit_xml)])
+    files, missing = collect(paths)
+    progress = Progress(len(files))
+    with _shown(progress, quiet=as_json):
+        batch = run_batch(files, request, plugins, jobs, fail_fast, progress)
+    batch = Batch(batch.runs, (*missing, *batch.errors), batch.interrupted, batch.seconds)
+    _print(batch, as_json)
+    for write, path in writers:
+        _write(write, batch, path, context)
+    raise typer.Exit(exit_code(batch))
+
+
+def exit_code(batch: Batch) -> ExitCode:
+    """Return what the command ends with; the larger trouble wins."""
+    if batch.interrupted:
+        return ExitCode.INTERRUPTED
+    if batch.errors:
+        return ExitCode.INVALID
+    failed = any(run.verdict is Verdict.FAILED for run in batch.runs)
+    return ExitCode.FAILED if failed else ExitCode.PASSED
+
+
+def _pairs(texts: list[str], option: str) -> tuple[tuple[str, str], ...]:
+    """Split `KEY=VALUE` at the first equals sign."""
+    pairs = []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise PlaygroundError(f"{option} {text}: expected KEY=VALUE")
+        pairs.append((key, value))
+    return tuple(pairs)
+
+
+def _short_forms(junit_xml: Path | None) -> list[tuple[str, str]]:
+    return [("junit", str(junit_xml))] if junit_xml else []
+
+
+def _writers(plugins: Plugins, wanted: list[tuple[str, str]]) -> list[tuple[Any, Path]]:
+    """Find the reporters before anything runs, so that a misspelt one costs no time."""
+    from playground.plugins.signature import build
+
+    return [(build(plugins.registry.get("reporter", name), {}, {}), Path(path)) for name, path in wanted]
+
+
+def _write(write: Any, batch: Batch, path: Path, context: typer.Context) -> None:
+    """Write a report in full or not at all: into a file beside it first."""
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(batch, beside)
+        beside.replace(path)
+    except Exception as error:  # the disk's failures, and a plugin's own
+        if context.obj.debug:
+            raise
+        say(f"{path}: not written: {type(error).__name__}: {error}")
+        raise typer.Exit(ExitCode.INVALID) from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _shown(progress: Progress, quiet: bool) -> Iterator[None]:
+    """Show a bar while the batch runs, on standard error, when somebody is looking there."""
+    if quiet:
+        yield
+        return
+    from rich.console import Console
+
+    from playground.report.progress import bar
+
+    current: list[Descent] = []
+
+    @contextmanager
+    def observe(descent: Descent) -> Iterator[None]:
+        current[:] = [descent]
+        yield
+
+    def read() -> tuple[str, int, int]:
+        if progress.total == 1 and current:
+            return progress.now, len(current[0].loss), current[0].budget
+        return progress.now or "scenarios", progress.done, progress.total
+
+    progress.observe = observe
+    with bar(read, Console(stderr=True)):
+        yield
+
+
+def _print(batch: Batch, as_json: bool) -> None:
+    """Print results to standard output, and what is not valid to standard error."""
+    if as_json:
+        from playground.report.document import document
+
+        typer.echo(document(batch))
+        return
+    from rich.console import Console
+
+    from playground.report.console import show, show_errors
+
+    if batch.runs:
+        show(batch, Console(highlight=False))
+    show_errors(batch.errors, Console(stderr=True, highlight=False))
+    if os.environ.get("GITHUB_ACTIONS"):
+        from playground.report.github import annotations
+
+        for line in annotations(batch):
+            typer.echo(line)

@@ -1,0 +1,27 @@
+"""`playground schema`: the JSON Schema of a scenario, installed plugins included."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from playground.cli.context import errors, load_plugins
+
+
+def schema(
+    context: typer.Context,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
+) -> None:
+    """Print the JSON Schema of a scenario, with the parameters of every installed component, for editors and CI."""
+    from playground.runner.schema import scenario_schema
+
+    plugins = load_plugins(context)
+    with errors(context):
+        text = json.dumps(scenario_schema(plugins), indent=2, ensure_ascii=False)
+    if out is None:
+        typer.echo(text)
+    else:
+        out.write_text(text + "\n", encoding="utf-8")

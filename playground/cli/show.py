@@ -1,0 +1,23 @@
+"""`playground show`: one component in full."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from playground.cli.context import errors, load_plugins
+
+
+def show(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(help="optimizer, model, loss, ...")],
+    name: Annotated[str, typer.Argument(help="The name that a scenario uses.")],
+) -> None:
+    """Show a component: what it does, its parameters with types and defaults, and where it comes from."""
+    plugins = load_plugins(context)
+    with errors(context):
+        from playground.report.component import describe
+
+        for line in describe(plugins.registry.get(kind, name)):
+            typer.echo(line)

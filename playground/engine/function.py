@@ -1,0 +1,57 @@
+"""Functions to go down: a formula over a point, with what is known about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """A global minimum: the point, one coordinate per dimension, and the value there."""
+
+    point: tuple[float, ...]
+    value: float
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """A differentiable function of named variables."""
+
+    @property
+    def variables(self) -> Mapping[str, int | None]:
+        """Each variable with its length; None stands for a scalar."""
+
+    def __call__(self, **variables: Tensor) -> Tensor:
+        """Return the value, shape `(...)`, for scalars of shape `(...)` and vectors of shape `(..., n)`."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function of one vector `x`, with its domain, its known global minima and its source.
+
+    :param formula: computes the value, shape `(...)`, from points of shape `(..., n)`.
+    :param dim: n, the number of coordinates.
+    :param domain: the box it is usually searched in, `(low, high)` for each coordinate.
+    :param minima: every known global minimum.
+    :param source: where the definition comes from.
+    :param start: the customary starting point, where there is one.
+    """
+
+    formula: Callable[[Tensor], Tensor]
+    dim: int
+    domain: tuple[tuple[float, float], ...]
+    minima: tuple[Minimum, ...] = ()
+    source: str = ""
+    start: tuple[float, ...] | None = None
+    variables: Mapping[str, int | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "variables", {"x": self.dim})
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the value, shape `(...)`, at points `x` of shape `(..., n)`."""
+        return self.formula(x)

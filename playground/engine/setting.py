@@ -1,0 +1,57 @@
+"""Where and in what precision a run is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from playground.errors import Fault, ScenarioError
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every part of a run shares.
+
+    :param dtype: of parameters and data.
+    :param device: where they live.
+    :param seed: of initialisation and of the order of mini-batches.
+    :param batch_size: samples per step; None stands for all of them.
+    """
+
+    dtype: torch.dtype = torch.float32
+    device: torch.device = torch.device("cpu")
+    seed: int = 0
+    batch_size: int | None = None
+
+    @classmethod
+    def of(cls, dtype: str, device: str, seed: int, batch_size: int | None = None) -> Setting:
+        """Resolve names from a scenario.
+
+        :raises ScenarioError: the device does not exist here.
+        """
+        return cls(DTYPES[dtype], _available(device), seed, batch_size)
+
+
+def _available(name: str) -> torch.device:
+    """Return the device if a tensor can live on it."""
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except Exception as error:  # each backend raises its own kind: RuntimeError, AssertionError, NotImplementedError
+        raise ScenarioError(
+            Fault(f"device {name!r} is not available here (available: {', '.join(_devices())})", ("device",))
+        ) from error
+    return device
+
+
+def _devices() -> list[str]:
+    """Name the devices of this machine."""
+    found = ["cpu"]
+    if torch.cuda.is_available():
+        found += [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    return found

@@ -1,0 +1,71 @@
+"""What a task is: it builds the problem and says what the outcome means.
+
+A task's constructor is its contract with YAML. A parameter named after a kind of component (`dataset`, `model`,
+`loss`, `function`) receives that component; every other parameter is a key of the scenario.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from playground.result import Expectation, Numbers, Table
+
+if TYPE_CHECKING:
+    from playground.engine.problem import Problem
+    from playground.engine.setting import Setting
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a task has to say when it is over.
+
+    :param metrics: measured quantities by name; each can be expected in YAML.
+    :param predictions: the model's output for every sample.
+    :param table: rows for people.
+    :param points: a derivative check's routes, point by point.
+    :param expectations: what the task demands of itself whether or not the scenario does.
+    """
+
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    predictions: Numbers | None = None
+    table: Table | None = None
+    points: tuple[Mapping[str, Any], ...] = ()
+    expectations: tuple[Expectation, ...] = ()
+
+
+class DescentTask(ABC):
+    """A task that goes downhill: the scenario's optimizer moves the parameters of its problem."""
+
+    metrics: ClassVar[tuple[str, ...]] = ()
+    """Names of the metrics in every `Outcome` of this task."""
+
+    @abstractmethod
+    def problem(self, setting: Setting) -> Problem:
+        """Build what goes downhill, initialised from torch's global stream, which is seeded by the run's seed.
+
+        :raises PlaygroundError: the parts do not fit each other.
+        """
+
+    @abstractmethod
+    def interpret(self, problem: Problem) -> Outcome:
+        """Say what the final parameters of `problem` mean; called once, after the descent, with gradients off."""
+
+
+class DirectTask(ABC):
+    """A task that answers without a descent."""
+
+    metrics: ClassVar[tuple[str, ...]] = ()
+    """Names of the metrics in every `Outcome` of this task."""
+
+    @abstractmethod
+    def answer(self, setting: Setting) -> Outcome:
+        """Compute the outcome.
+
+        :raises PlaygroundError: the scenario asks for something that does not exist.
+        """
+
+
+Task = DescentTask | DirectTask

@@ -1,0 +1,106 @@
+"""The error tree: everything a user can cause, and the exit codes that the command ends with.
+
+::
+
+    PlaygroundError            one line per fault: where, what, what would have been accepted
+    ├── ScenarioError          a scenario file that is not valid
+    ├── ComponentError         a component that is unknown, misnamed or cannot be built
+    └── PluginError            a plugin that cannot be loaded
+
+Whatever is not a `PlaygroundError` is a bug of ours or of a plugin, and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+
+class ExitCode(enum.IntEnum):
+    """What the process ends with; the larger trouble wins."""
+
+    PASSED = 0
+    """Every scenario did what it expected."""
+    FAILED = 1
+    """A verdict is `failed`, or a run ended in `error`, `diverged` or `nonfinite` without expecting it."""
+    INVALID = 2
+    """The command line or a scenario is not valid. The other scenarios still ran."""
+    PLUGIN = 3
+    """A plugin could not be loaded, and `--strict-plugins` was given."""
+    INTERRUPTED = 130
+    """Ctrl-C; what had finished is reported."""
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """Where in which file; line and column count from 1, and 0 stands for the file as a whole."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        """`file:line:column`, or the file alone."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong.
+
+    :param message: one line: what is wrong and what would have been accepted.
+    :param path: the keys that lead to it inside the scenario, such as `("optimizer", "lr")`; relative to whoever
+        raises, and completed on the way up by `PlaygroundError.under`.
+    :param place: file, line and column, once somebody knows them.
+    :param offset: characters from the start of the value at `path` to the fault (a column inside an expression).
+    """
+
+    message: str
+    path: tuple[str | int, ...] = ()
+    place: Place | None = None
+    offset: int = 0
+
+    def __str__(self) -> str:
+        """One line, ready to be shown."""
+        return f"{self.place}: {self.message}" if self.place else self.message
+
+
+class PlaygroundError(Exception):
+    """A failure that a user can cause; carries every fault found in one pass.
+
+    :param faults: what is wrong; a plain string is one fault without a place.
+    """
+
+    def __init__(self, *faults: Fault | str) -> None:
+        self.faults = tuple(Fault(fault) if isinstance(fault, str) else fault for fault in faults)
+        super().__init__("\n".join(map(str, self.faults)))
+
+    def under(self, *path: str | int) -> PlaygroundError:
+        """Return the same error with `path` put before each fault's own path."""
+        return type(self)(*(replace(fault, path=(*path, *fault.path)) for fault in self.faults))
+
+
+class ScenarioError(PlaygroundError):
+    """A scenario file that is not valid."""
+
+
+class ComponentError(PlaygroundError):
+    """A component that is unknown, was given wrong parameters, or cannot be built."""
+
+
+class PluginError(PlaygroundError):
+    """A plugin that cannot be loaded."""
+
+
+def suggestion(word: str, accepted: Iterable[str]) -> str:
+    """Say what would have been accepted instead of `word`.
+
+    :returns: `"; did you mean 'adam'?"` when one is near, else `" (accepted: a, b, c)"`; empty when nothing is accepted.
+    """
+    names = sorted(set(accepted))
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f" (accepted: {', '.join(names)})" if names else ""

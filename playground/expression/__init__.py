@@ -1,0 +1,6 @@
+"""From text such as `(2*x + 10)**2` to one tree, and from the tree to torch, sympy, plain text and LaTeX."""
+
+from playground.expression.errors import ExpressionError
+from playground.expression.expression import Expression, parse
+
+__all__ = ["Expression", "ExpressionError", "parse"]

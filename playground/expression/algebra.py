@@ -1,0 +1,203 @@
+"""Tree to sympy, by constructors alone: exact derivatives, and values to a hundred digits."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from playground.expression import printing, size
+from playground.expression.operations import OPERATIONS
+from playground.expression.tree import Apply, Leaf, Node, Number, Variable, fold
+
+if TYPE_CHECKING:
+    import sympy
+
+Coordinate = tuple[str, int | None]
+"""What one can differentiate by: a scalar `("x", None)`, or an entry of a vector `("x", 0)`."""
+
+Point = Mapping[str, float | Sequence[float]]
+"""A number for each scalar, a sequence of numbers for each vector."""
+
+PRECISION = 100
+"""Decimal digits carried, so that more than a float's sixteen are left after any cancellation worth the name."""
+
+HUGE = 10**5_000
+"""Beyond this a number counts as infinite: far outside float64, and the exponential of much more takes for ever."""
+
+SIMPLE = 100
+"""Operations in a formula up to which sympy is asked for a simpler form; its time grows without a bound."""
+
+
+class Algebra:
+    """An expression in the hands of sympy.
+
+    :param nodes: the tree in `postorder`.
+    """
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._nodes = nodes
+        self._variables = {node for node in nodes if isinstance(node, Variable)}
+
+    @cached_property
+    def expression(self) -> sympy.Expr:
+        """The expression in real symbols, named `x` or `x[0]`, with decimals as fractions: 0.1 is 1/10."""
+        return self._built(_fraction if self._bounded else _float)
+
+    def differentiated(self, *coordinates: Coordinate) -> sympy.Expr:
+        """Return the derivative by each coordinate in turn, lightly simplified; the expression itself without any."""
+        import sympy
+
+        formula = _derivative(self.expression, coordinates)
+        if not coordinates or formula.count_ops() > SIMPLE:
+            return formula
+        return min(formula, sympy.factor_terms(formula), key=lambda form: int(form.count_ops()))
+
+    def text(self, *coordinates: Coordinate) -> str:
+        """Return the derivative by each coordinate in turn as plain text."""
+        import sympy
+
+        return str(sympy.sstr(self.differentiated(*coordinates), full_prec=False))
+
+    def latex(self, *coordinates: Coordinate) -> str:
+        """Return the derivative by each coordinate in turn in LaTeX."""
+        import sympy
+
+        names = {_symbol(variable): printing.symbol(variable) for variable in self._variables}
+        return str(sympy.latex(self.differentiated(*coordinates), symbol_names=names))
+
+    def value(self, point: Point) -> float:
+        """Return the value at a point, to the last digit of a float.
+
+        :returns: infinite beyond the range of floats, nan where the expression has no real value.
+        """
+        return float(self._value(partial(_at, point), _float))
+
+    def derivative(self, point: Point, *coordinates: Coordinate) -> float:
+        """Return the derivative by each coordinate in turn at a point, to the last digit of a float.
+
+        :returns: infinite beyond the range of floats; nan where the expression has no finite value or its derivative
+            none, as at a pole, and at a kink of `abs`, `relu`, `max` or `min`, even where a factor smooths it.
+        """
+        if not self._value(partial(_at, point), _float).is_finite:
+            return math.nan
+        formula = _derivative(self._binary, coordinates)
+        values = {_symbol(variable): _float(_at(point, variable)) for variable in self._variables}
+        return math.nan if _kinked(formula, values) else float(_settled(formula.xreplace(values)))
+
+    def equivalent(self, other: Algebra) -> bool | None:
+        """Return whether two expressions are the same function, wherever both have a value.
+
+        :returns: False if their values differ at some point; True if sympy reduces their difference to zero; None if
+            neither, or if the reduction could be too much work.
+        """
+        if any(_differ(self._value(at, _fraction), other._value(at, _fraction)) for at in self._samples(other)):
+            return False
+        if not (self._bounded and other._bounded) or size.terms(self._nodes) + size.terms(other._nodes) > size.ENOUGH:
+            return None
+        difference = (self.expression - other.expression).expand()
+        if difference != 0 and difference.count_ops() <= SIMPLE:
+            difference = difference.simplify()
+        return True if difference == 0 else None
+
+    @cached_property
+    def _bounded(self) -> bool:
+        """Whether exact arithmetic on the expression meets integers of a reasonable length only."""
+        return size.digits(self._nodes) < size.ENOUGH
+
+    @cached_property
+    def _binary(self) -> sympy.Expr:
+        """The expression with the floats that torch sees for decimals: `abs(x - 0.1)` has its kink at the float 0.1."""
+        return self._built(
+            lambda value: _fraction(value) if isinstance(value, int) and self._bounded else _float(value)
+        )
+
+    def _built(self, number: Callable[[int | float], sympy.Expr]) -> sympy.Expr:
+        def leaf(node: Leaf) -> sympy.Expr:
+            return number(node.value) if isinstance(node, Number) else _symbol(node)
+
+        return fold(self._nodes, leaf, _apply)
+
+    def _value(self, at: Callable[[Variable], float], number: Callable[[int | float], sympy.Expr]) -> sympy.Number:
+        """Work the tree itself out: sympy's form of it may have cancelled what is undefined here, as in x**2/x."""
+
+        def leaf(node: Leaf) -> sympy.Expr:
+            return _settled(number(node.value) if isinstance(node, Number) else _float(at(node)))
+
+        return fold(self._nodes, leaf, lambda node, operands: _settled(_apply(node, operands)))
+
+    def _samples(self, other: Algebra) -> Iterator[Callable[[Variable], float]]:
+        """Yield points to compare values at, the same ones every time: around zero, positive, near and far."""
+        generator = random.Random(0)
+        variables = sorted(self._variables | other._variables, key=str)
+        for low, high in [(-1, 1), (0, 1), (-10, 10), (0, 10)] * 5:
+            yield {variable: generator.uniform(low, high) for variable in variables}.__getitem__
+
+
+def _symbol(variable: Variable) -> sympy.Symbol:
+    import sympy
+
+    return sympy.Symbol(str(variable), real=True)
+
+
+def _fraction(value: int | float) -> sympy.Expr:
+    """Return the decimal as it was written, exactly."""
+    import sympy
+
+    fraction = Fraction(repr(value))
+    return sympy.Rational(fraction.numerator, fraction.denominator)
+
+
+def _float(value: int | float) -> sympy.Expr:
+    """Return the number as the float that it is."""
+    import sympy
+
+    return sympy.Float(value, PRECISION)
+
+
+def _at(point: Point, variable: Variable) -> float:
+    value: Any = point[variable.name]
+    return float(value if variable.index is None else value[variable.index])
+
+
+def _apply(node: Apply, operands: Sequence[sympy.Expr]) -> sympy.Expr:
+    import sympy
+
+    result: sympy.Expr = OPERATIONS[node.operation].sympy(sympy, *operands)
+    return result
+
+
+def _derivative(formula: sympy.Expr, coordinates: Sequence[Coordinate]) -> sympy.Expr:
+    for coordinate in coordinates:
+        formula = formula.diff(_symbol(Variable(*coordinate)))
+    return formula
+
+
+def _settled(value: sympy.Expr) -> sympy.Number:
+    """Return the real number or the infinity that a constant stands for; nan if it stands for neither."""
+    import sympy
+
+    number = value.evalf(PRECISION)
+    if not isinstance(number, sympy.Number):
+        return sympy.nan
+    if number.is_finite and abs(number) > HUGE:
+        return sympy.oo if number > 0 else -sympy.oo
+    return number
+
+
+def _kinked(formula: sympy.Expr, values: Mapping[sympy.Symbol, sympy.Expr]) -> bool:
+    """Whether a step that differentiation left in the formula falls exactly on the point."""
+    import sympy
+
+    steps = formula.atoms(sympy.sign, sympy.Heaviside, sympy.DiracDelta)
+    return any(_settled(step.args[0].xreplace(values)).is_zero for step in steps)
+
+
+def _differ(one: sympy.Number, other: sympy.Number) -> bool:
+    """Whether two values are both finite and further apart than rounding in the last half of the digits explains."""
+    if not (one.is_finite and other.is_finite):
+        return False
+    return bool(abs(one - other) > (1 + abs(one) + abs(other)) / 10 ** (PRECISION // 2))

@@ -1,0 +1,43 @@
+"""Constant parts of a tree, worked out once, in floats.
+
+So `9**9**9` is an error at once, and never an integer of 370 million digits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from playground.expression.errors import ExpressionError, shorten
+from playground.expression.operations import OPERATIONS
+from playground.expression.printing import plain
+from playground.expression.tree import Apply, Leaf, Node, Number, fold, postorder
+
+
+def reduced(nodes: Sequence[Node]) -> Node:
+    """Return the tree with every constant part as one number, a float that may be negative.
+
+    :param nodes: the tree in `postorder`.
+    :raises ExpressionError: a constant part has no finite value; the column is where that part starts.
+    """
+    return fold(nodes, _leaf, _apply)
+
+
+def _leaf(leaf: Leaf) -> Node:
+    return Number(float(leaf.value), leaf.column) if isinstance(leaf, Number) else leaf
+
+
+def _apply(node: Apply, operands: list[Node]) -> Node:
+    numbers = [operand.value for operand in operands if isinstance(operand, Number)]
+    if len(numbers) < len(operands):
+        return Apply(node.operation, tuple(operands), node.column)
+    try:
+        value = OPERATIONS[node.operation].scalar(*numbers)
+    except OverflowError:
+        value = math.inf
+    except (ArithmeticError, ValueError):
+        value = math.nan
+    if math.isfinite(value):
+        return Number(value, node.column)
+    trouble = "is undefined" if math.isnan(value) else "is too large for a floating-point number"
+    raise ExpressionError.at(node.column, f"{shorten(plain(postorder(node)))} {trouble}")

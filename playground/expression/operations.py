@@ -1,0 +1,157 @@
+"""Everything an expression can compute, in one table: in Python, in torch, in sympy and in LaTeX.
+
+A further function is one more row in `FUNCTIONS`; nothing else changes.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation, and what it is called in each of the worlds that an expression lives in.
+
+    :param name: how an expression writes it.
+    :param scalar: its value for Python floats; raises ArithmeticError or ValueError where there is none.
+    :param torch: called with the torch module and the operands: tensors, or floats beside a tensor.
+    :param sympy: called with the sympy module and the operands, which stand for real quantities.
+    :param latex: its name in LaTeX, or a template in which `#` stands for the operands.
+    :param variadic: whether it takes two arguments or more, and not exactly one.
+    """
+
+    name: str
+    scalar: Callable[..., float]
+    torch: Callable[..., Any]
+    sympy: Callable[..., Any]
+    latex: str = ""
+    variadic: bool = False
+
+
+def _common(name: str, latex: str = "") -> Operation:
+    """Return a function of one argument that `math`, `torch` and `sympy` call by the same name."""
+    return Operation(
+        name,
+        getattr(math, name),
+        lambda torch, u: getattr(torch, name)(u),
+        lambda sympy, u: getattr(sympy, name)(u),
+        latex or rf"\{name}",
+    )
+
+
+def _sigmoid(u: float) -> float:
+    """Return 1 / (1 + exp(-u)), without overflow on either side."""
+    return 1 / (1 + math.exp(-u)) if u >= 0 else math.exp(u) / (1 + math.exp(u))
+
+
+def _softplus(u: float) -> float:
+    """Return log(1 + exp(u)) = max(u, 0) + log(1 + exp(-|u|)), which cannot overflow."""
+    return max(u, 0.0) + math.log1p(math.exp(-abs(u)))
+
+
+def _tensors(torch: Any, values: tuple[Any, ...]) -> list[Any]:
+    """Return all values as tensors of one dtype and device: `maximum` and `minimum` take no floats."""
+    like = next(value for value in values if isinstance(value, torch.Tensor))
+    return [
+        value if isinstance(value, torch.Tensor) else torch.tensor(value, dtype=like.dtype, device=like.device)
+        for value in values
+    ]
+
+
+def _pairwise(bound: Any, values: tuple[Any, ...]) -> Any:
+    """Return sympy's Max or Min, two at a time and unevaluated: it would compare all pairs otherwise, for minutes."""
+    return functools.reduce(lambda u, v: bound(u, v, evaluate=False), values)
+
+
+def _by_name(*operations: Operation) -> dict[str, Operation]:
+    return {operation.name: operation for operation in operations}
+
+
+CONSTANTS = _by_name(
+    Operation("pi", lambda: math.pi, lambda torch: torch.pi, lambda sympy: sympy.pi, r"\pi"),
+    Operation("e", lambda: math.e, lambda torch: torch.e, lambda sympy: sympy.E, "e"),
+)
+
+OPERATORS = _by_name(
+    Operation("+", lambda u, v: u + v, lambda _, u, v: u + v, lambda _, u, v: u + v),
+    Operation("-", lambda u, v: u - v, lambda _, u, v: u - v, lambda _, u, v: u - v),
+    Operation("*", lambda u, v: u * v, lambda _, u, v: u * v, lambda _, u, v: u * v),
+    Operation("/", lambda u, v: u / v, lambda _, u, v: u / v, lambda _, u, v: u / v),
+    # math.pow, because (-8.0) ** 0.5 is a complex number in Python
+    Operation("**", math.pow, lambda _, u, v: u**v, lambda _, u, v: u**v),
+    Operation("neg", lambda u: -u, lambda _, u: -u, lambda _, u: -u),
+)
+
+FUNCTIONS = _by_name(
+    _common("sin"),
+    _common("cos"),
+    _common("tan"),
+    _common("exp", "e^{#}"),
+    _common("log"),
+    Operation(
+        "log2",
+        math.log2,
+        lambda torch, u: torch.log2(u),
+        lambda sympy, u: sympy.log(u) / sympy.log(2),
+        r"\log_{2}",
+    ),
+    Operation(
+        "log10",
+        math.log10,
+        lambda torch, u: torch.log10(u),
+        lambda sympy, u: sympy.log(u) / sympy.log(10),
+        r"\log_{10}",
+    ),
+    _common("sqrt", r"\sqrt{#}"),
+    # sympy makes Abs(u) of the root where it knows that u is real; elsewhere Abs would have a derivative by re and im
+    Operation("abs", abs, lambda torch, u: torch.abs(u), lambda sympy, u: sympy.sqrt(u**2), r"\left|#\right|"),
+    _common("tanh"),
+    Operation(
+        "sigmoid",
+        _sigmoid,
+        lambda torch, u: torch.sigmoid(u),
+        lambda sympy, u: 1 / (1 + sympy.exp(-u)),
+        r"\sigma",
+    ),
+    Operation(
+        "relu",
+        lambda u: max(u, 0.0),
+        lambda torch, u: torch.relu(u),
+        lambda sympy, u: sympy.Max(u, 0),
+        r"\operatorname{relu}",
+    ),
+    # not torch's softplus, which is u from 20 on and so 2e-9 off
+    Operation(
+        "softplus",
+        _softplus,
+        lambda torch, u: -torch.nn.functional.logsigmoid(-u),
+        lambda sympy, u: sympy.log(1 + sympy.exp(u)),
+        r"\operatorname{softplus}",
+    ),
+    _common("erf", r"\operatorname{erf}"),
+    _common("atan", r"\arctan"),
+    _common("sinh"),
+    _common("cosh"),
+    Operation(
+        "max",
+        max,
+        lambda torch, *u: functools.reduce(torch.maximum, _tensors(torch, u)),
+        lambda sympy, *u: _pairwise(sympy.Max, u),
+        r"\max",
+        variadic=True,
+    ),
+    Operation(
+        "min",
+        min,
+        lambda torch, *u: functools.reduce(torch.minimum, _tensors(torch, u)),
+        lambda sympy, *u: _pairwise(sympy.Min, u),
+        r"\min",
+        variadic=True,
+    ),
+)
+
+OPERATIONS = CONSTANTS | OPERATORS | FUNCTIONS

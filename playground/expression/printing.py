@@ -1,0 +1,117 @@
+"""Tree to text: as an expression writes it, and as LaTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from playground.expression.operations import CONSTANTS, OPERATIONS
+from playground.expression.tree import Apply, Leaf, Node, Number, Variable, fold
+
+SUM, PRODUCT, SIGN, POWER, VALUE = range(1, 6)
+"""How tightly a text holds together; the rules of the grammar in `parse`, in their order."""
+
+
+class _Piece(NamedTuple):
+    text: str
+    binding: int = VALUE
+
+
+class _Infix(NamedTuple):
+    """An operator: its own binding, and what its left and right operand need in order to stand without parentheses."""
+
+    text: str
+    binding: int
+    left: int
+    right: int
+
+
+_INFIX = {
+    "+": _Infix(" + ", SUM, SUM, PRODUCT),
+    "-": _Infix(" - ", SUM, SUM, PRODUCT),
+    "*": _Infix("*", PRODUCT, PRODUCT, SIGN),
+    "/": _Infix("/", PRODUCT, PRODUCT, SIGN),
+    "**": _Infix("**", POWER, VALUE, SIGN),
+}
+
+
+def plain(nodes: Sequence[Node]) -> str:
+    """Return the text that parses to exactly this tree, with no parentheses that it can do without.
+
+    :param nodes: the tree in `postorder`.
+    """
+    return fold(nodes, _plain_leaf, _plain).text
+
+
+def _plain_leaf(leaf: Leaf) -> _Piece:
+    return _Piece(repr(leaf.value) if isinstance(leaf, Number) else str(leaf))
+
+
+def _plain(node: Apply, operands: list[_Piece]) -> _Piece:
+    if node.operation == "neg":
+        return _Piece(f"-{_enclosed(operands[0], SIGN)}", SIGN)
+    if infix := _INFIX.get(node.operation):
+        left, right = operands
+        return _Piece(_enclosed(left, infix.left) + infix.text + _enclosed(right, infix.right), infix.binding)
+    if node.operation in CONSTANTS:
+        return _Piece(node.operation)
+    return _Piece(f"{node.operation}({', '.join(operand.text for operand in operands)})")
+
+
+def _enclosed(piece: _Piece, needed: int) -> str:
+    return piece.text if piece.binding >= needed else f"({piece.text})"
+
+
+def latex(nodes: Sequence[Node]) -> str:
+    """Return the tree in LaTeX, for mathematics mode: quotients as fractions, powers raised.
+
+    :param nodes: the tree in `postorder`.
+    """
+    return fold(nodes, _latex_leaf, _latex).text
+
+
+def symbol(variable: Variable) -> str:
+    """Return a variable in LaTeX: `alpha` is the Greek letter, `x[0]` has the index below."""
+    import sympy
+
+    name = str(sympy.latex(sympy.Symbol(variable.name)))
+    if variable.index is None:
+        return name
+    # LaTeX takes no second index without braces around what has one: x_1[0]
+    return f"{{{name}}}_{{{variable.index}}}" if "_" in name else f"{name}_{{{variable.index}}}"
+
+
+def _latex_leaf(leaf: Leaf) -> _Piece:
+    if isinstance(leaf, Variable):
+        return _Piece(symbol(leaf))
+    mantissa, _, exponent = repr(leaf.value).partition("e")
+    return _Piece(rf"{mantissa} \cdot 10^{{{int(exponent)}}}", PRODUCT) if exponent else _Piece(mantissa)
+
+
+def _latex(node: Apply, operands: list[_Piece]) -> _Piece:
+    match node.operation, operands:
+        case "/", [above, below]:
+            return _Piece(rf"\frac{{{above.text}}}{{{below.text}}}", PRODUCT)
+        case "**", [base, exponent]:
+            return _Piece(f"{_bracketed(base, VALUE)}^{{{exponent.text}}}", POWER)
+        case "*", [left, right]:
+            return _Piece(_times(_bracketed(left, PRODUCT), _bracketed(right, POWER)), PRODUCT)
+        case (("+" | "-"), [left, right]):
+            return _Piece(f"{_bracketed(left, SUM)} {node.operation} {_bracketed(right, PRODUCT)}", SUM)
+        case "neg", [operand]:
+            return _Piece(f"-{_bracketed(operand, PRODUCT)}", SUM)
+    name = OPERATIONS[node.operation].latex
+    if not operands:
+        return _Piece(name)
+    template = name if "#" in name else rf"{name}\left(#\right)"
+    # bound like a product: raised to a power it needs brackets, or the exponent seems to belong to the argument
+    return _Piece(template.replace("#", ", ".join(operand.text for operand in operands)), PRODUCT)
+
+
+def _times(left: str, right: str) -> str:
+    """Return a product, with a dot only where the right factor starts with a digit."""
+    return rf"{left} \cdot {right}" if right[0].isdecimal() else f"{left} {right}"
+
+
+def _bracketed(piece: _Piece, needed: int) -> str:
+    return piece.text if piece.binding >= needed else rf"\left({piece.text}\right)"

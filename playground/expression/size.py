@@ -1,0 +1,57 @@
+"""How large a tree could grow in sympy's hands, bounded before it is handed over. Both bounds stop at `ENOUGH`.
+
+sympy works exactly and patiently: `(2*x)**(10**9)` becomes an integer of 300 million digits, and
+`(x + y + z)**200` twenty thousand terms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from playground.expression.constants import reduced
+from playground.expression.tree import Apply, Leaf, Node, Number, Variable, fold, postorder
+
+ENOUGH = 5_000
+
+
+def digits(nodes: Sequence[Node]) -> int:
+    """Return a bound for the decimal digits of any integer that exact arithmetic on this tree can meet.
+
+    :param nodes: the tree in `postorder`.
+    """
+
+    def leaf(node: Leaf) -> int:
+        if isinstance(node, Variable) or not node.value:
+            return 1
+        # a float brings up to 17 digits and as many zeros as its exponent says, on either side of the point
+        return 17 + math.ceil(abs(math.log10(node.value)))
+
+    def apply(node: Apply, operands: list[int]) -> int:
+        repeats = _exponent(node) or 1
+        return min(ENOUGH, sum(operands) * repeats)
+
+    return fold(nodes, leaf, apply)
+
+
+def terms(nodes: Sequence[Node]) -> int:
+    """Return a bound for the number of terms of this tree, multiplied out.
+
+    :param nodes: the tree in `postorder`.
+    """
+
+    def apply(node: Apply, operands: list[int]) -> int:
+        exponent = _exponent(node)
+        if exponent is not None and operands[0] > 1:
+            return min(ENOUGH, math.comb(operands[0] + exponent - 1, exponent))
+        return min(ENOUGH, math.prod(operands) if node.operation in ("*", "/") else sum(operands))
+
+    return fold(nodes, lambda leaf: 1, apply)
+
+
+def _exponent(node: Apply) -> int | None:
+    """Return the size of a constant exponent, as a whole number up to `ENOUGH`; None if the node has no such thing."""
+    if node.operation != "**":
+        return None
+    exponent = reduced(postorder(node.operands[1]))
+    return min(ENOUGH, math.ceil(abs(exponent.value))) if isinstance(exponent, Number) else None

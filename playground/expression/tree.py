@@ -1,0 +1,77 @@
+"""The tree of an expression: numbers and variables, and operations on them.
+
+One tree serves torch, sympy, plain text and LaTeX; each of them is a `fold` over it, so none of them recurses and
+a long sum is no deeper for Python than a short one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A literal, not negative. An int stays exact; `column` is where it stands in the text."""
+
+    value: int | float
+    column: int = field(default=0, compare=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A scalar, or with an index one entry of a vector."""
+
+    name: str
+    index: int | None = None
+    column: int = field(default=0, compare=False, repr=False)
+
+    def __str__(self) -> str:
+        """As an expression writes it: `x`, or `x[0]`."""
+        return self.name if self.index is None else f"{self.name}[{self.index}]"
+
+
+@dataclass(frozen=True)
+class Apply:
+    """An operation of `operations.OPERATIONS`, by name, applied to operands; none for a constant such as `pi`."""
+
+    operation: str
+    operands: tuple[Node, ...] = ()
+    column: int = field(default=0, compare=False, repr=False)
+
+
+Leaf = Number | Variable
+Node = Number | Variable | Apply
+
+
+def postorder(tree: Node) -> tuple[Node, ...]:
+    """Return all nodes of the tree, operands from left to right before the operation on them."""
+    order: list[Node] = []
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        order.append(node)
+        if isinstance(node, Apply):
+            waiting.extend(node.operands)
+    return tuple(reversed(order))
+
+
+def fold(nodes: Iterable[Node], leaf: Callable[[Leaf], T], apply: Callable[[Apply, list[T]], T]) -> T:
+    """Work a tree out from its leaves to its root.
+
+    :param nodes: the tree in `postorder`.
+    :param leaf: what a number or a variable becomes.
+    :param apply: what an operation becomes, given what its operands became.
+    :returns: what the root became.
+    """
+    results: list[T] = []
+    for node in nodes:
+        if isinstance(node, Apply):
+            first = len(results) - len(node.operands)
+            results[first:] = [apply(node, results[first:])]
+        else:
+            results.append(leaf(node))
+    return results.pop()

@@ -1,0 +1,136 @@
+"""Takes one plugin in, or nothing of it: registers it with pluggy, checks its hooks and collects what they return.
+
+Each plugin has a `pluggy.PluginManager` of its own. One manager for all would leave a plugin half registered when its
+second hook is wrong, pass misspelt hooks over in silence, and lose everybody's results when one hook raises; here the
+manager of a plugin that fails is dropped, and nothing of it was ever anywhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pluggy
+
+from playground.errors import PluginError, suggestion
+from playground.plugins.causes import ISOLATED, cause, message
+from playground.plugins.hookspecs import ARGUMENTS, COMPONENT_HOOKS, PROJECT, Hooks
+from playground.plugins.registry import Component, Origin
+
+_NAME: Final = re.compile(r"[a-z][\w.-]*", re.ASCII)
+_REFERENCE: Final = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
+_EXPECTED: Final = "expected a mapping of names to factories, such as {'lion': Lion}"
+
+
+class AdoptionError(Exception):
+    """A plugin cannot be taken in.
+
+    :param stage: `import`, `registration` or the name of a hook.
+    :param cause: one line.
+    """
+
+    def __init__(self, stage: str, cause: str) -> None:
+        super().__init__(f"{stage}: {cause}")
+        self.stage = stage
+        self.cause = cause
+
+
+@contextlib.contextmanager
+def stage(name: str, file: str = "") -> Iterator[None]:
+    """Run foreign code: what it raises becomes an `AdoptionError`, what it prints goes to standard error.
+
+    :param name: the stage.
+    :param file: the plugin's file, where the cause's line number is looked for.
+    :raises AdoptionError: anything but Ctrl-C was raised inside.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except AdoptionError:
+        raise
+    except PluginError as error:
+        raise AdoptionError(name, message(error)) from error
+    except ISOLATED as error:
+        raise AdoptionError(name, cause(error, file)) from error
+
+
+def register(plugin: Any, origin: Origin) -> pluggy.PluginManager:
+    """Return a manager that holds this plugin alone, its hooks checked.
+
+    :raises AdoptionError: a hook is unknown, takes arguments that it is not given, or is not marked; or there is none.
+    """
+    manager = pluggy.PluginManager(PROJECT)
+    with stage("registration", origin.file):
+        # Without hookspecs, which are added below: pluggy then only collects, and the checks here give the reasons.
+        manager.register(plugin, origin.plugin)
+        found = {caller.name: caller.get_hookimpls() for caller in manager.get_hookcallers(plugin) or ()}
+        unmarked = [hook for hook in ARGUMENTS if hook not in found and callable(getattr(plugin, hook, None))]
+    for hook, implementations in found.items():
+        with stage(hook, origin.file):
+            for implementation in implementations:
+                _check(hook, implementation)
+    if unmarked:
+        raise AdoptionError(unmarked[0], "is not marked with @hookimpl")
+    if not found:
+        raise AdoptionError("registration", "offers nothing: no function is marked with playground's @hookimpl")
+    with stage("registration", origin.file):
+        manager.add_hookspecs(Hooks)
+    return manager
+
+
+def collect(manager: pluggy.PluginManager, origin: Origin) -> list[Component]:
+    """Call every component hook of a registered plugin and return what it offers, by kind and name.
+
+    :raises AdoptionError: a hook raised, or returned something else than a mapping of names to factories.
+    """
+    components: list[Component] = []
+    for hook, kind in COMPONENT_HOOKS.items():
+        caller: pluggy.HookCaller = getattr(manager.hook, hook)
+        with stage(hook, origin.file):
+            results = caller() if caller.get_hookimpls() else []
+            if len(results) < len(caller.get_hookimpls()):  # pluggy leaves None out
+                raise PluginError(f"returned None; {_EXPECTED}")
+            for result in results:
+                components += _components(kind, result, origin)
+    return sorted(components, key=lambda component: (component.kind, component.name))
+
+
+def offers(components: list[Component]) -> Mapping[str, tuple[str, ...]]:
+    """Return the names offered, by kind, in the order of the hooks."""
+    kinds = [kind for kind in COMPONENT_HOOKS.values() if any(component.kind == kind for component in components)]
+    return {kind: tuple(component.name for component in components if component.kind == kind) for kind in kinds}
+
+
+def _check(hook: str, implementation: pluggy.HookImpl) -> None:
+    if hook not in ARGUMENTS:
+        if not implementation.optionalhook:
+            raise PluginError(f"unknown hook{suggestion(hook, ARGUMENTS)}")
+        return
+    if implementation.wrapper or implementation.hookwrapper:
+        raise PluginError("a wrapper has nothing to wrap, since each plugin is called on its own")
+    for name in implementation.argnames:
+        if name not in ARGUMENTS[hook]:
+            takes = ", ".join(ARGUMENTS[hook]) or "no argument"
+            raise PluginError(f"unknown argument {name!r}: the hook takes {takes}")
+
+
+def _components(kind: str, result: Any, origin: Origin) -> Iterator[Component]:
+    if not isinstance(result, Mapping):
+        raise PluginError(f"returned a {type(result).__name__}; {_EXPECTED}")
+    for name, factory in result.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise PluginError(
+                f"{name!r} is not a name: expected a lower-case letter, then letters, digits, '_', '.' or '-'"
+            )
+        if isinstance(factory, str):
+            if not _REFERENCE.fullmatch(factory):
+                raise PluginError(f"{kind} {name!r}: expected 'package.module:attribute', got {factory!r}")
+        elif not callable(factory):
+            raise PluginError(
+                f"{kind} {name!r}: expected a class, a function or 'package.module:attribute', "
+                f"got a {type(factory).__name__}"
+            )
+        yield Component(kind, name, factory, origin)

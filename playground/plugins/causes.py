@@ -1,0 +1,44 @@
+"""Any exception, told in one line."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from pathlib import Path
+from typing import Final
+
+ISOLATED: Final = (Exception, SystemExit)
+"""What foreign code may raise without taking the command down; Ctrl-C is not among them."""
+
+_LONGEST: Final = 300
+_OURS: Final = (str(Path(__file__).parent), str(Path(importlib.__file__ or "").parent))
+
+
+def message(error: BaseException) -> str:
+    """Return the text of an exception on one line, shortened; empty when it has none."""
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # an exception of a plugin may fail to tell itself
+        return ""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def cause(error: BaseException, file: str = "") -> str:
+    """Return an exception's type, text and place on one line: `"ValueError: too steep (lion.py, line 3)"`.
+
+    :param file: the plugin's own file: its innermost frame tells the place, also when something deeper raised.
+    """
+    text = message(error)
+    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    place = "" if isinstance(error, SyntaxError) else _place(error, file)
+    return f"{line} ({place})" if place else line
+
+
+def _place(error: BaseException, file: str) -> str:
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    own = [frame for frame in frames if frame[0] == file]
+    foreign = [frame for frame in frames if not frame[0].startswith(("<", *_OURS))]
+    if not (own or foreign):
+        return ""
+    name, line = (own or foreign)[-1]
+    return f"{Path(name).name}, line {line}"

@@ -1,0 +1,88 @@
+"""One component in words: what it does, what it takes, where it comes from."""
+
+from __future__ import annotations
+
+import types
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
+
+from playground.plugins.docstring import own_docstring, prose
+from playground.plugins.parameters import Parameter, injected_names, scenario_parameters, signature
+from playground.plugins.registry import Component
+
+_BOUNDS: Final = {
+    Ge: ("≥", "ge"),
+    Gt: (">", "gt"),
+    Le: ("≤", "le"),
+    Lt: ("<", "lt"),
+    MultipleOf: ("a multiple of", "multiple_of"),
+    MinLen: ("of length ≥", "min_length"),
+    MaxLen: ("of length ≤", "max_length"),
+}
+
+
+def describe(component: Component) -> list[str]:
+    """Return lines of plain text: name, origin, docstring, and the parameters with types, defaults and meaning.
+
+    :raises ComponentError: the factory cannot be imported.
+    """
+    factory = component.load()
+    lines = [f"{component.kind} {component.name}", f"from plugin {component.origin}", ""]
+    if text := prose(own_docstring(factory)):
+        lines += [*text.splitlines(), ""]
+    wanted = scenario_parameters(component)
+    if wanted:
+        heads = [_head(parameter) for parameter in wanted]
+        width = min(max(map(len, heads)), 40)
+        lines.append("parameters:")
+        lines += [
+            f"  {head:{width}}  {parameter.description}".rstrip() for head, parameter in zip(heads, wanted, strict=True)
+        ]
+    elif not signature(factory).open:
+        lines.append("no parameters")
+    if signature(factory).open:
+        lines.append("further parameters are passed on as they are")
+    if supplied := injected_names(component):
+        lines.append(f"supplied by playground: {', '.join(supplied)}")
+    return lines
+
+
+def type_name(annotation: Any) -> str:
+    """Return a type as people write it, bounds included: `float ≥ 0`, `'relu' | 'tanh'`, `list[int] | None`."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return " ".join((type_name(inner[0]), *_bounds(inner[1:])))
+    if origin is Literal:
+        return " | ".join(map(repr, inner))
+    if origin in (Union, types.UnionType):
+        return " | ".join(map(type_name, inner))
+    if (
+        isinstance(origin, type)
+        and inner
+        and all(member is Ellipsis or not isinstance(member, list) for member in inner)
+    ):
+        return f"{origin.__name__}[{', '.join(map(type_name, inner))}]"
+    if annotation is Ellipsis:
+        return "..."
+    if annotation is None or annotation is type(None):
+        return "None"
+    if annotation is Any:
+        return "anything"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _head(parameter: Parameter) -> str:
+    head = f"{parameter.name}: {type_name(parameter.annotation)}"
+    return f"{head} (required)" if parameter.required else f"{head} = {parameter.default!r}"
+
+
+def _bounds(metadata: tuple[Any, ...]) -> list[str]:
+    found: list[str] = []
+    for item in metadata:
+        if isinstance(item, GroupedMetadata):
+            found += _bounds(tuple(item))
+        elif type(item) in _BOUNDS:
+            sign, attribute = _BOUNDS[type(item)]
+            found.append(f"{sign} {getattr(item, attribute)}")
+    return found

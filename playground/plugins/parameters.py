@@ -1,0 +1,227 @@
+"""A factory's parameters, read from its signature: names, types, defaults, descriptions. Without pydantic or torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import sys
+import types
+import typing
+from collections import abc
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+from annotated_types import Ge
+
+from playground.plugins.docstring import descriptions
+from playground.plugins.registry import Component
+
+INJECTED: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyType(
+    {
+        "task": ("dataset", "model", "loss", "optimizer", "schedule", "function"),
+        "model": ("inputs", "outputs"),
+        "loss": ("prediction", "target"),
+        "optimizer": ("params",),
+        "schedule": ("steps",),
+        "function": ("x",),
+        "dataset": ("generator", "folder"),
+        "reporter": ("results", "path"),
+        "executor": (),
+    }
+)
+"""What the framework supplies to a factory of each kind, to those parameters that its signature names."""
+
+_DIRECT: Final = ("loss", "function", "reporter")
+"""Kinds in which a function that begins with the `INJECTED` parameters *is* the component."""
+
+
+_CONTAINERS: Final = (tuple, list, set, frozenset, dict, abc.Sequence, abc.Iterable, abc.Collection, abc.Mapping)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a factory.
+
+    :param annotation: its type; `Any` where there is none, or none that can be resolved.
+    :param default: the default; None when there is none.
+    :param required: it has no default.
+    :param description: what the docstring says, on one line.
+    """
+
+    name: str
+    annotation: Any = Any
+    default: Any = None
+    required: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a factory can be called with.
+
+    :param parameters: every parameter that has a name, in order.
+    :param open: it takes `**kwargs`, or does not tell, so that any name may be right.
+    :param positional: parameters that can only be given by position.
+    """
+
+    parameters: tuple[Parameter, ...]
+    open: bool = False
+    positional: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters' names, in order."""
+        return tuple(parameter.name for parameter in self.parameters)
+
+
+def signature(factory: Callable[..., Any]) -> Signature:
+    """Read the signature of a class (its constructor's), a function or any other callable."""
+    try:
+        raw = list(inspect.signature(factory).parameters.values())
+    except (TypeError, ValueError, NameError):  # some of what is written in C does not tell
+        return Signature((), open=True)
+    told = descriptions(factory)
+    named = [p for p in raw if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return Signature(
+        parameters=tuple(
+            Parameter(
+                name=p.name,
+                annotation=_annotation(factory, p),
+                default=_default(factory, p),
+                required=p.default is p.empty,
+                description=told.get(p.name, ""),
+            )
+            for p in named
+        ),
+        open=any(p.kind is p.VAR_KEYWORD for p in raw),
+        positional=tuple(p.name for p in named if p.kind is p.POSITIONAL_ONLY),
+    )
+
+
+def parameters(factory: Callable[..., Any], injected: Collection[str] = ()) -> tuple[Parameter, ...]:
+    """Return the parameters that a scenario may give: those of the signature, less what the framework supplies."""
+    return tuple(parameter for parameter in signature(factory).parameters if parameter.name not in injected)
+
+
+def is_direct(component: Component) -> bool:
+    """Tell a function that *is* the component, such as a loss `(prediction, target)`, from a factory of it.
+
+    :raises ComponentError: the factory cannot be imported.
+    """
+    factory = component.load()
+    leading = INJECTED[component.kind]
+    return (
+        component.kind in _DIRECT
+        and not isinstance(factory, type)
+        and signature(factory).names[: len(leading)] == leading
+    )
+
+
+def injected_names(component: Component) -> tuple[str, ...]:
+    """Return the parameters of this component that the framework supplies.
+
+    :raises ComponentError: the factory cannot be imported.
+    """
+    if component.kind in _DIRECT and not is_direct(component):
+        return ()
+    names = signature(component.load()).names
+    return tuple(name for name in INJECTED[component.kind] if name in names)
+
+
+def scenario_parameters(component: Component) -> tuple[Parameter, ...]:
+    """Return the parameters that a scenario may give to this component; a dataset that draws has a `seed` as well.
+
+    :raises ComponentError: the factory cannot be imported.
+    """
+    injected = injected_names(component)
+    own = parameters(component.load(), injected)
+    if component.kind == "dataset" and "generator" in injected and all(p.name != "seed" for p in own):
+        own += (Parameter("seed", Annotated[int, Ge(0)], 0, description="seed of the generator that draws the data"),)
+    return own
+
+
+def _default(factory: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    if parameter.default is parameter.empty:
+        return None
+    if dataclasses.is_dataclass(factory):
+        for field in dataclasses.fields(factory):
+            if field.name == parameter.name and field.default_factory is not dataclasses.MISSING:
+                return field.default_factory()
+    return parameter.default
+
+
+class _Tensor:
+    """Stands for `torch.Tensor` where a module imports that for type checkers only."""
+
+
+def _annotation(factory: Callable[..., Any], parameter: inspect.Parameter) -> Any:
+    raw = parameter.annotation
+    if raw is parameter.empty:
+        return Any
+    scope = _scope(factory, parameter.name)
+    unknown: dict[str, Any] = {}
+    while True:
+        try:
+            hints = typing.get_type_hints(_carrier(parameter.name, raw), scope, unknown, include_extras=True)
+            return without_tensors(hints[parameter.name])
+        except NameError as error:  # imported under TYPE_CHECKING, as a light module should
+            if not error.name or error.name in unknown:
+                return Any
+            unknown[error.name] = _stand_in(error.name)
+        except Exception:  # whatever else a foreign annotation raises, it says nothing that could be checked
+            return Any
+
+
+def _carrier(name: str, annotation: Any) -> Callable[[], None]:
+    """Return a function with this one annotation, so that each is resolved, or fails to be, by itself."""
+
+    def carrier() -> None: ...
+
+    carrier.__annotations__ = {name: annotation}
+    return carrier
+
+
+def _stand_in(name: str) -> Any:
+    if name == "torch":
+        return types.SimpleNamespace(Tensor=_Tensor)
+    return _Tensor if name == "Tensor" else Any
+
+
+def _scope(factory: Callable[..., Any], name: str) -> dict[str, Any]:
+    """Return the global names among which the annotation of this parameter was written."""
+    if isinstance(factory, type):
+        if dataclasses.is_dataclass(factory):  # its constructor is generated; the fields may be inherited from afar
+            for owner in factory.__mro__:
+                if name in vars(owner).get("__annotations__", ()) and owner.__module__ in sys.modules:
+                    return dict(vars(sys.modules[owner.__module__]))
+        return _globals(factory.__init__)  # type: ignore[misc]  # this very class
+    while isinstance(factory, functools.partial):
+        factory = factory.func
+    return _globals(factory if inspect.isroutine(factory) else type(factory).__call__)
+
+
+def _globals(function: Callable[..., Any]) -> dict[str, Any]:
+    return dict(getattr(inspect.unwrap(function), "__globals__", {}))
+
+
+def without_tensors(hint: Any) -> Any:
+    """Drop `Tensor` from every union in a type, since YAML has none: `float | Tensor` becomes `float`."""
+    if isinstance(hint, dataclasses.InitVar):
+        return without_tensors(hint.type)
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return Annotated[(without_tensors(inner[0]), *inner[1:])]
+    if origin in (Union, types.UnionType):
+        kept = tuple(without_tensors(member) for member in inner if not _is_tensor(member))
+        return Union[kept] if kept else Any  # noqa: UP007  (the members are known at run time only)
+    if origin in _CONTAINERS and inner:
+        return types.GenericAlias(origin, tuple(map(without_tensors, inner)))
+    return hint
+
+
+def _is_tensor(hint: Any) -> bool:
+    return hint is _Tensor or (
+        isinstance(hint, type) and hint.__name__ == "Tensor" and hint.__module__.partition(".")[0] == "torch"
+    )

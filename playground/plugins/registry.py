@@ -1,0 +1,126 @@
+"""Every component that a scenario can name, with the plugin it came from."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from playground.errors import ComponentError, PluginError, suggestion
+from playground.plugins.causes import ISOLATED, cause
+from playground.plugins.docstring import own_docstring, summary
+from playground.plugins.hookspecs import COMPONENT_HOOKS, Factory
+
+KINDS: Final = tuple(COMPONENT_HOOKS.values())
+"""Kinds of components, in the order of the hooks."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a component came from.
+
+    :param plugin: the plugin's name.
+    :param distribution: the distribution that brought the plugin; empty for a single file or a plain module.
+    :param version: that distribution's version.
+    :param file: the file, for a single-file plugin.
+    """
+
+    plugin: str
+    distribution: str = ""
+    version: str = ""
+    file: str = ""
+
+    def __str__(self) -> str:
+        """`muon (gradient-playground-muon 1.0)`."""
+        source = f"{self.distribution} {self.version}".strip() or self.file
+        return f"{self.plugin} ({source})" if source else self.plugin
+
+
+@dataclass(frozen=True, eq=False)
+class Component:
+    """One entry of the registry; compared by identity.
+
+    :param factory: what makes the component, or `"package.module:attribute"` where that is found.
+    """
+
+    kind: str
+    name: str
+    factory: Factory
+    origin: Origin
+
+    def __str__(self) -> str:
+        """`optimizer 'adam'`."""
+        return f"{self.kind} {self.name!r}"
+
+    def load(self) -> Callable[..., Any]:
+        """Return the factory, imported if need be.
+
+        :raises ComponentError: it cannot be imported, or is not callable.
+        """
+        if not isinstance(self.factory, str):
+            return self.factory
+        try:
+            factory = resolve(self.factory)
+        except ISOLATED as error:
+            raise ComponentError(
+                f"{self} of plugin {self.origin}: cannot import {self.factory!r}: {cause(error)}"
+            ) from error
+        if not callable(factory):
+            raise ComponentError(
+                f"{self} of plugin {self.origin}: {self.factory!r} is a {type(factory).__name__}, not callable"
+            )
+        return cast("Callable[..., Any]", factory)
+
+    def summary(self) -> str:
+        """Return the first paragraph of the factory's own docstring on one line; empty when it has none.
+
+        :raises ComponentError: the factory cannot be imported.
+        """
+        return summary(own_docstring(self.load()))
+
+
+class Registry:
+    """Components by kind and name."""
+
+    def __init__(self) -> None:
+        self._components: dict[tuple[str, str], Component] = {}
+
+    def add(self, *components: Component) -> None:
+        """Add all of these components, or none of them.
+
+        :raises PluginError: a name is taken, in the registry or among `components`.
+        """
+        merged = dict(self._components)
+        for component in components:
+            taken = merged.setdefault((component.kind, component.name), component)
+            if taken is not component:
+                raise PluginError(f"{component} of plugin {component.origin} is already taken by plugin {taken.origin}")
+        self._components = merged
+
+    def get(self, kind: str, name: str) -> Component:
+        """Return the component of that kind and name.
+
+        :raises ComponentError: there is none.
+        """
+        if kind not in KINDS:
+            raise ComponentError(f"unknown kind of component {kind!r}{suggestion(kind, KINDS)}")
+        try:
+            return self._components[kind, name]
+        except KeyError:
+            raise ComponentError(f"unknown {kind} {name!r}{suggestion(name, self.names(kind))}") from None
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Return the names of one kind, sorted."""
+        return tuple(sorted(name for its_kind, name in self._components if its_kind == kind))
+
+
+def resolve(reference: str) -> Any:
+    """Import `"package.module"`, or what `"package.module:attribute"` names in it.
+
+    :raises ImportError: no such module.
+    :raises AttributeError: the module has no such attribute. Whatever the module itself raises comes through as well.
+    """
+    module, _, attributes = reference.partition(":")
+    return functools.reduce(getattr, attributes.split(".") if attributes else (), importlib.import_module(module))

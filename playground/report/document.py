@@ -1,0 +1,50 @@
+"""Results as one JSON document, for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from playground.result import SCHEMA, Batch, Run, plain
+
+
+def document(batch: Batch) -> str:
+    """Return the document: full precision, and `null` for what is not finite."""
+    content = {
+        "schema": SCHEMA,
+        "runs": [_run(run) for run in batch.runs],
+        "errors": [
+            {"file": error.file, "line": error.line, "column": error.column, "message": error.message}
+            for error in batch.errors
+        ],
+    }
+    return json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def write(results: Batch, path: Path) -> None:
+    """Write the document to a file."""
+    path.write_text(document(results) + "\n", encoding="utf-8")
+
+
+def _run(run: Run) -> dict[str, Any]:
+    return {
+        "scenario": run.scenario,
+        "id": run.id,
+        "file": run.file,
+        "task": run.task,
+        "seed": run.seed,
+        "status": run.status,
+        "reason": run.reason,
+        "verdict": run.verdict,
+        "steps": run.steps,
+        "evaluations": run.evaluations,
+        "loss": vars(run.loss) if run.loss else None,
+        "parameters": run.parameters,
+        "predictions": run.predictions,
+        "metrics": run.metrics,
+        "points": run.points,
+        "expectations": [vars(expectation) for expectation in run.expectations],
+        "setup": run.setup,
+        "seconds": run.seconds,
+    }

@@ -1,0 +1,167 @@
+"""What a run produced, as plain frozen data: no tensors, nothing to unpickle, the same in a file as in memory."""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA = 1
+"""Number of the JSON layout; it grows when a reader of the old layout would misread the new one."""
+
+Numbers = float | list["Numbers"]
+"""A tensor as nested lists of Python floats."""
+
+
+class Status(enum.StrEnum):
+    """Why a run ended."""
+
+    CONVERGED = "converged"
+    """A stop rule for success was met: the loss or the gradient fell below its limit."""
+    BUDGET = "budget"
+    """All steps were used."""
+    DIVERGED = "diverged"
+    """The loss passed the divergence limit."""
+    NONFINITE = "nonfinite"
+    """The loss became infinite or not a number."""
+    STALLED = "stalled"
+    """No improvement for as many steps as patience allowed."""
+    ERROR = "error"
+    """An exception ended it."""
+    INTERRUPTED = "interrupted"
+    """Ctrl-C ended it."""
+
+
+class Verdict(enum.StrEnum):
+    """What the expectations say."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NONE = "none"
+    """Nothing was expected."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """`first` is the loss before update 0, `last` that of the final parameters, `best` the least of all seen."""
+
+    first: float
+    last: float
+    best: float
+
+
+@dataclass(frozen=True)
+class Trace:
+    """`loss[k]` is the loss before update k."""
+
+    loss: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows for people: what went in, what was wanted, what came out."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One expectation, judged.
+
+    :param what: the expectation in words: `loss below 0.05`.
+    :param value: what was measured.
+    :param vacuous: it already held before the first step, so it shows nothing.
+    :param note: why it failed, or why it is vacuous, where that can be said.
+    """
+
+    what: str
+    value: Any
+    passed: bool
+    vacuous: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run.
+
+    :param scenario: the scenario's name.
+    :param id: hash of everything that determines the run.
+    :param file: the scenario's file as the user named it; empty when it came from Python.
+    :param setup: what was trained with what: `{"model": "perceptron", "optimizer": "adam (lr 0.01)", ...}`.
+    :param reason: one sentence for the status: which rule, at which step, in which parameter.
+    :param steps: updates made.
+    :param evaluations: evaluations of the objective, closures of an optimizer included.
+    :param metrics: what the task measured by name (`accuracy`, ...).
+    :param table: inputs, targets and predictions, or the points of a derivative check.
+    :param points: a derivative check's routes, point by point.
+    :param seconds: wall time of the descent alone.
+    """
+
+    scenario: str
+    id: str
+    seed: int
+    status: Status
+    verdict: Verdict
+    steps: int = 0
+    file: str = ""
+    task: str = ""
+    summary: str = ""
+    reason: str = ""
+    setup: Mapping[str, str] = field(default_factory=dict)
+    evaluations: int = 0
+    loss: Loss | None = None
+    parameters: Mapping[str, Numbers] = field(default_factory=dict)
+    predictions: Numbers | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    expectations: tuple[Expectation, ...] = ()
+    table: Table | None = None
+    points: tuple[Mapping[str, Any], ...] = ()
+    seconds: float = 0.0
+    trace: Trace = Trace()
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """A scenario that could not run because it is not valid; line and column are 0 where they are not known."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+
+    def __str__(self) -> str:
+        """`file:line:column: message`."""
+        return f"{self.file}:{self.line}:{self.column}: {self.message}" if self.line else f"{self.file}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Everything that one command ran.
+
+    :param runs: in the order of their files, whatever finished first.
+    :param errors: one for each fault of a scenario that is not valid.
+    :param interrupted: Ctrl-C came before the end; `runs` has what had finished.
+    :param seconds: wall time of it all.
+    """
+
+    runs: tuple[Run, ...]
+    errors: tuple[Invalid, ...] = ()
+    interrupted: bool = False
+    seconds: float = 0.0
+
+
+def plain(value: Any) -> Any:
+    """Turn a value into what JSON can say: non-finite numbers become `None`, tuples lists, enums their value."""
+    if isinstance(value, bool | str) or value is None:
+        return str(value) if isinstance(value, enum.Enum) else value
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    return [plain(item) for item in value]

@@ -1,0 +1,90 @@
+"""From names to things: builds every component that a scenario names, with its parameters checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playground.errors import Fault, PlaygroundError, ScenarioError
+from playground.plugins.manager import Plugins
+from playground.plugins.signature import build, construct, validate
+from playground.scenario.model import ComponentRef, Scenario
+
+if TYPE_CHECKING:
+    from torch import Generator, nn
+
+    from playground.engine.task import Task
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A scenario's components, built.
+
+    :param task: holds the dataset, model, loss or function it was built with.
+    :param optimizer: an update rule, or what makes a `torch.optim.Optimizer` from parameters; None without a descent.
+    :param schedule: factor on the learning rate at each step; None for a constant rate.
+    """
+
+    task: Task
+    optimizer: Any = None
+    schedule: Callable[[int], float] | None = None
+
+
+def bind(scenario: Scenario, plugins: Plugins, folder: Path) -> Bound:
+    """Build every component of a scenario, and its task last.
+
+    :param folder: where relative paths of datasets begin.
+    :raises PlaygroundError: every component that cannot be built, with the path to what is wrong in it.
+    """
+    faults: list[Fault] = []
+    built: dict[str, Any] = {}
+    for kind, ref in scenario.components.items():
+        try:
+            built[kind] = _component(kind, ref, scenario, plugins, folder)
+        except PlaygroundError as error:
+            faults += error.under(kind).faults
+    if faults:
+        raise ScenarioError(*faults)
+    optimizer, schedule = built.pop("optimizer", None), built.pop("schedule", None)
+    return Bound(_task(scenario, plugins, built), optimizer, schedule)
+
+
+def _component(kind: str, ref: ComponentRef, scenario: Scenario, plugins: Plugins, folder: Path) -> Any:
+    component = plugins.registry.get(kind, ref.name)
+    if kind == "model":  # its sizes are known only when the task has seen data and loss
+        values = validate(component, ref.parameters)
+
+        def model(inputs: int, outputs: int) -> nn.Module:
+            try:
+                module: nn.Module = construct(component, values, {"inputs": inputs, "outputs": outputs})
+            except PlaygroundError as error:
+                raise error.under(kind) from error
+            return module
+
+        return model
+    return build(component, ref.parameters, _injected(kind, scenario, folder))
+
+
+def _injected(kind: str, scenario: Scenario, folder: Path) -> Mapping[str, Any]:
+    """Return what the framework itself supplies to a factory of this kind."""
+    if kind == "schedule":
+        return {"steps": scenario.steps}
+    if kind == "dataset":
+        return {"folder": folder, "generator": partial(_generator, kind)}
+    return {}
+
+
+def _generator(kind: str, seed: int) -> Generator:
+    from playground.engine.seeding import generator
+
+    return generator(seed, kind)
+
+
+def _task(scenario: Scenario, plugins: Plugins, built: Mapping[str, Any]) -> Task:
+    """Build the task from its keys, which stand at the top of the scenario, and the components it takes."""
+    component = plugins.registry.get("task", scenario.task.name)
+    task: Task = build(component, scenario.section, built)
+    return task

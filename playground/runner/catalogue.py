@@ -1,0 +1,40 @@
+"""What a scenario may name, and what its task takes; needs no torch for the tasks we ship."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from playground.engine.task import DescentTask
+from playground.plugins.manager import Plugins
+
+
+class Catalogue:
+    """The registry, with what every descent takes besides what its task's constructor names.
+
+    :param plugins: what is loaded.
+    """
+
+    def __init__(self, plugins: Plugins) -> None:
+        self._plugins = plugins
+
+    def names(self, kind: str) -> Collection[str]:
+        """Return the registered names of a kind."""
+        return self._plugins.names(kind)
+
+    def plugin_names(self) -> Collection[str]:
+        """Return the names of the plugins that are loaded."""
+        return self._plugins.plugin_names()
+
+    def task_parameters(self, name: str) -> Mapping[str, bool]:
+        """Return the scenario's keys that belong to a task, each with whether it is required."""
+        return self._plugins.task_parameters(name)
+
+    def task_kinds(self, name: str) -> Mapping[str, bool]:
+        """Return the kinds of component that a task takes, each with whether it is required."""
+        taken = self._plugins.task_kinds(name)
+        return {**taken, "optimizer": True, "schedule": False} if self.descends(name) else taken
+
+    def descends(self, name: str) -> bool:
+        """Say whether a task goes downhill, and so takes a budget, an optimizer and stop rules."""
+        factory = self._plugins.registry.get("task", name).load()
+        return isinstance(factory, type) and issubclass(factory, DescentTask)

@@ -1,0 +1,139 @@
+"""Everything that can be known to be wrong before a run starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playground.errors import Fault, PlaygroundError, ScenarioError, suggestion
+from playground.plugins.manager import Plugins
+from playground.runner.binding import Bound, bind
+from playground.runner.catalogue import Catalogue
+from playground.scenario.messages import Key
+from playground.scenario.model import Loaded, Scenario
+from playground.scenario.names import check_names
+
+if TYPE_CHECKING:
+    from playground.engine.setting import Setting
+    from playground.engine.steppers import OneRun
+
+DESCENT_KEYS = ("steps", "batch_size", "stop", "clip")
+"""Keys of a scenario that mean something only where there is a descent."""
+
+DESCENT_QUANTITIES = ("loss", "steps", "evaluations")
+"""What can be expected of any descent, besides its parameters and the task's own metrics."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A scenario whose components are built and fit each other.
+
+    :param stepper: evaluates and moves the problem; None for a task that answers directly.
+    """
+
+    loaded: Loaded
+    setting: Setting
+    bound: Bound
+    stepper: OneRun | None
+
+
+def check_structure(loaded: Loaded, plugins: Plugins) -> None:
+    """Check every name and key of a scenario against what is installed; needs no torch for the tasks we ship.
+
+    :raises ScenarioError: all faults, with their places.
+    """
+    scenario, catalogue = loaded.scenario, Catalogue(plugins)
+    with _located(loaded):
+        faults = check_names(scenario, catalogue)
+        if not faults and not catalogue.descends(scenario.task.name):
+            faults = [
+                Fault(f"task {scenario.task.name!r} does not descend and takes no {key!r}", (Key(key),))
+                for key in DESCENT_KEYS
+                if key in scenario.model_fields_set
+            ]
+        if faults:
+            raise ScenarioError(*faults)
+
+
+@contextmanager
+def prepared(loaded: Loaded, plugins: Plugins) -> Iterator[Prepared]:
+    """Build every component once, and evaluate the problem once, so that a shape mismatch is told before training.
+
+    Inside the context torch's global stream is seeded by the scenario, and the initial parameters were drawn from it.
+
+    :raises ScenarioError: all faults that can be found together, with their places.
+    """
+    check_structure(loaded, plugins)
+    from playground.engine.seeding import seeded
+    from playground.engine.setting import Setting
+
+    scenario = loaded.scenario
+    with _located(loaded):
+        setting = Setting.of(scenario.dtype, scenario.device, scenario.seed, scenario.batch_size)
+    with seeded(setting.seed, setting.device):
+        with _located(loaded):
+            bound = bind(scenario, plugins, Path(loaded.source.file).parent)
+            stepper = _stepper(bound, setting, scenario)
+            _check_expectations(scenario, bound, stepper)
+        yield Prepared(loaded, setting, bound, stepper)
+
+
+def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | None:
+    """Build the problem, try it, and give it to the stepper that fits the optimizer."""
+    from playground.engine.gradients import Clip
+    from playground.engine.steppers import RuleStepper, TorchStepper
+    from playground.engine.task import DescentTask
+    from playground.engine.update import UpdateRule
+
+    if not isinstance(bound.task, DescentTask):
+        return None
+    with _blaming("task", "the parts do not fit"):
+        problem = bound.task.problem(setting)
+        problem.probe()
+    clip = Clip(scenario.clip.value, scenario.clip.norm) if scenario.clip else None
+    kind = RuleStepper if isinstance(bound.optimizer, UpdateRule) else TorchStepper
+    with _blaming("optimizer", f"optimizer {scenario.components['optimizer'].name!r}"):
+        return kind(problem, bound.optimizer, bound.schedule, clip)
+
+
+@contextmanager
+def _blaming(key: str, what: str) -> Iterator[None]:
+    """Turn an exception of a component into one line for the user, at the key that names the component."""
+    try:
+        yield
+    except PlaygroundError:
+        raise
+    except Exception as error:  # third-party code may raise anything
+        raise ScenarioError(Fault(f"{what}: {one_line(error)}", (key,))) from error
+
+
+@contextmanager
+def _located(loaded: Loaded) -> Iterator[None]:
+    """Give every fault raised inside its place in the file."""
+    try:
+        yield
+    except PlaygroundError as error:
+        raise loaded.source.locate(ScenarioError(*error.faults)) from error
+
+
+def _check_expectations(scenario: Scenario, bound: Bound, stepper: OneRun | None) -> None:
+    """Refuse an expectation of something that this scenario does not measure."""
+    known = {"status", *bound.task.metrics}
+    if stepper is not None:
+        known |= {*DESCENT_QUANTITIES, *stepper.problem.parameters}
+    faults = [
+        Fault(f"nothing named {name!r} is measured here{suggestion(name, known)}", ("expect", Key(name)))
+        for name in scenario.expect
+        if name not in known
+    ]
+    if faults:
+        raise ScenarioError(*faults)
+
+
+def one_line(error: BaseException) -> str:
+    """Return an exception as one line: its kind, and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

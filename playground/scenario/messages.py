@@ -1,0 +1,230 @@
+"""Validation errors in words for people: one line each, what was expected and what was given.
+
+Used wherever pydantic judges what a user wrote: the scenario's own keys, and the parameters of every component.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from playground.errors import Fault, suggestion
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+    from pydantic_core import ErrorDetails
+
+Path = tuple[str | int, ...]
+"""Keys and list positions that lead to a value."""
+
+LONGEST = 60
+"""Characters of a user's own text that a message repeats."""
+
+
+class Key(str):
+    """The last key of a fault's path, where the key itself is wrong and not its value: the place is then the key's."""
+
+    __slots__ = ()
+
+
+class UnfitError(ValueError):
+    """Raised inside a pydantic validator: the message is final, and the fault may lie deeper inside the value.
+
+    :param message: one line.
+    :param at: keys and positions from the validated value to the fault.
+    """
+
+    def __init__(self, message: str, *at: str | int) -> None:
+        super().__init__(message)
+        self.at = at
+
+
+def shown(value: Any) -> str:
+    """Return how a value is named in a message: as YAML writes it, shortened, and always on one line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float):
+        return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(repr(value), repr(value))
+    if isinstance(value, int):
+        return _shortened(hex(value) if value.bit_length() > 4 * LONGEST else str(value))
+    if isinstance(value, str):
+        return repr(_shortened(value))
+    if isinstance(value, Mapping):
+        return "a mapping" if value else "an empty mapping"
+    if isinstance(value, Sequence):
+        return "a list" if value else "an empty list"
+    return type(value).__name__
+
+
+def mismatch(expected: str, given: Any) -> str:
+    """Return the message for a value that is not what was expected."""
+    return f"expected {expected}, got {shown(given)}"
+
+
+def unknown_key(key: str, accepted: Collection[str]) -> str:
+    """Return the message for a key that nothing reads."""
+    return f"unknown key {shown(key)}{suggestion(key, accepted)}"
+
+
+def faults(error: ValidationError, accepted: Collection[str] | Callable[[Path], Collection[str]] = ()) -> list[Fault]:
+    """Turn what pydantic found into faults, one line each.
+
+    :param error: what `model_validate` raised.
+    :param accepted: the keys that would have been accepted, for the suggestion beside an unknown one: those of the
+        outermost mapping, or a callable that is given the path of the mapping that holds the unknown key.
+    :returns: one fault per wrong value, with the path from the validated value to it; the path of an unknown key
+        ends in a `Key`.
+    """
+    details = [(detail["loc"], detail) for detail in error.errors(include_url=False)]
+    return [Fault(problem.message, problem.path) for problem in _problems(details, (), accepted)]
+
+
+@dataclass(frozen=True)
+class _Problem:
+    path: Path
+    message: str
+    expected: str = ""
+    """Set where the value is of another type altogether."""
+    given: Any = None
+
+
+_Accepted = Collection[str] | Callable[[Path], Collection[str]]
+_Located = list[tuple[Path, "ErrorDetails"]]
+
+_UNION_BRANCH = re.compile(
+    r"int|float|str|bool|none|any|enum|callable|constrained-\w+"
+    r"|(int|float|str|list|tuple|set|frozenset|dict|literal|function|nullable|union|tagged-union|lax-or-strict"
+    r"|json-or-python|is-instance|function-\w+)\W.*"
+)
+"""What pydantic puts into a location to say which branch of a union it tried; no key of the user's."""
+
+
+def _problems(details: _Located, above: Path, accepted: _Accepted) -> list[_Problem]:
+    """Turn located errors into problems, the branches of each union merged into one answer."""
+    found = []
+    unions: dict[Path, dict[str, _Located]] = {}
+    for location, detail in details:
+        tag = next((n for n, key in enumerate(location) if _is_branch(key)), None)
+        if tag is None:
+            found.append(_problem(location, detail, above, accepted))
+        else:
+            branches = unions.setdefault(location[:tag], {})
+            branches.setdefault(str(location[tag]), []).append((location[tag + 1 :], detail))
+    for prefix, branches in unions.items():
+        tried = [_problems(branch, above + prefix, accepted) for branch in branches.values()]
+        found += [replace(problem, path=prefix + problem.path) for problem in _merged(tried)]
+    return found
+
+
+def _is_branch(key: str | int) -> bool:
+    return isinstance(key, str) and _UNION_BRANCH.fullmatch(key) is not None
+
+
+def _merged(branches: list[list[_Problem]]) -> list[_Problem]:
+    """Return the branch that got furthest, or what all branches together would have accepted."""
+    further = [branch for branch in branches if any(problem.path or not problem.expected for problem in branch)]
+    if further:
+        return max(further, key=lambda branch: max(len(problem.path) for problem in branch))
+    alternatives = dict.fromkeys(problem.expected for branch in branches for problem in branch)
+    return [_mismatch((), " or ".join(alternatives), branches[0][0].given)]
+
+
+def _mismatch(path: Path, expected: str, given: Any) -> _Problem:
+    return _Problem(path, mismatch(expected, given), expected, given)
+
+
+_TYPES = {
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "none_required": "null",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "set_type": "a list",
+    "iterable_type": "a list",
+    "dict_type": "a mapping",
+    "mapping_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "dataclass_type": "a mapping",
+}
+
+_BOUNDS = {
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "at least {ge}",
+    "less_than": "less than {lt}",
+    "less_than_equal": "at most {le}",
+    "multiple_of": "a multiple of {multiple_of}",
+    "finite_number": "a finite number",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "string_too_short": "text of at least {min_length} characters",
+    "string_too_long": "text of at most {max_length} characters",
+}
+
+
+def _problem(location: Path, detail: ErrorDetails, above: Path, accepted: _Accepted) -> _Problem:
+    """Say one error in words; `above` is what leads from the validated value to where `location` starts."""
+    kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if location and location[-1] == "[key]":  # pydantic: the key of a mapping, not its value
+        return _Problem((*location[:-2], Key(location[-2])), mismatch("a key that is text", given))
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        *parent, key = location
+        names = accepted((*above, *parent)) if callable(accepted) else () if above or parent else accepted
+        return _Problem((*parent, Key(key)), unknown_key(str(key), names))
+    if kind in ("missing", "missing_argument", "missing_keyword_only_argument"):
+        absent = location[-1]
+        what = f"missing key {shown(absent)}" if isinstance(absent, str) else f"missing entry {absent + 1} of the list"
+        return _Problem(location, what)
+    if kind == "literal_error":
+        return _choice(location, context["expected"], given)
+    if kind in _TYPES:
+        too_large = kind == "float_type" and isinstance(given, int) and not isinstance(given, bool)
+        return _mismatch(location, "a number within a float's range" if too_large else _TYPES[kind], given)
+    if kind in _BOUNDS:
+        return _Problem(location, mismatch(_bound(_BOUNDS[kind], context), given))
+    if kind in ("too_short", "too_long"):
+        return _Problem(location, _length(context))
+    return _other(location, detail)
+
+
+def _choice(location: Path, expected: str, given: Any) -> _Problem:
+    """Say which words would have been accepted, and which of them was probably meant."""
+    problem = _mismatch(location, expected, given)
+    near = suggestion(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
+    return replace(problem, message=problem.message + near) if near.startswith(";") else problem
+
+
+def _bound(template: str, context: Mapping[str, Any]) -> str:
+    """Fill a bound in; `1.0` reads as `1`, and the least text is any text."""
+    values = {key: int(value) if _is_whole(value) else value for key, value in context.items()}
+    return template.format(**values).replace("text of at least 1 characters", "a text that is not empty")
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, float) and value.is_integer() and abs(value) < 1e15
+
+
+def _length(context: Mapping[str, Any]) -> str:
+    least = "min_length" in context
+    count = context["min_length" if least else "max_length"]
+    entries = "entry" if count == 1 else "entries"
+    return f"expected {'at least' if least else 'at most'} {count} {entries}, got {context['actual_length']}"
+
+
+def _other(location: Path, detail: ErrorDetails) -> _Problem:
+    """Pass on an error that has words of its own: a validator's, or one of pydantic's rarer ones."""
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, UnfitError):
+        return _Problem((*location, *cause.at), str(cause))
+    text = " ".join((str(cause) if cause else detail["msg"]).split())
+    if text.startswith("Input should be "):
+        return _Problem(location, mismatch(text.removeprefix("Input should be "), detail["input"]))
+    return _Problem(location, text[:1].lower() + text[1:])
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -1,0 +1,235 @@
+"""A scenario: what its file says, validated and frozen. Names are not looked up here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from annotated_types import Gt
+from pydantic import AllowInfNan, Field, ValidationError, field_validator, model_validator
+
+from playground.errors import Fault, ScenarioError, suggestion
+from playground.scenario.base import Count, NonNegative, Seed, Span, Strict, Text
+from playground.scenario.expect import Check
+from playground.scenario.messages import Key, UnfitError, faults, mismatch, shown, unknown_key
+from playground.scenario.messages import Path as Keys
+from playground.scenario.shorthand import COMPONENT_KINDS, expanded
+from playground.scenario.source import Source, load
+from playground.scenario.sweep import Axis, Sweep
+
+__all__ = [
+    "CORE_KEYS",
+    "Axis",
+    "Check",
+    "Clip",
+    "ComponentRef",
+    "Loaded",
+    "Patience",
+    "Scenario",
+    "Stop",
+    "Sweep",
+    "load_scenario",
+    "parse_scenario",
+]
+
+
+class ComponentRef(Strict):
+    """A component named in a scenario, with the parameters given to it there."""
+
+    name: Text
+    parameters: Mapping[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_mapping(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping | ComponentRef):
+            raise UnfitError(mismatch("a name or {name: ..., parameter: value}", value))
+        return value
+
+
+class Patience(Strict):
+    """How long to wait for an improvement."""
+
+    steps: Count = Field(description="Stalled when the best loss has not improved for this many steps.")
+    improvement: NonNegative = Field(default=0.0, description="An improvement is a best loss lower by more than this.")
+
+
+class Stop(Strict):
+    """When a run ends before its budget of steps is used."""
+
+    loss: float | None = Field(default=None, description="Converged when the loss is this or less.")
+    gradient: NonNegative | None = Field(
+        default=None, description="Converged when the gradient's Euclidean norm, over all parameters, is this or less."
+    )
+    patience: Patience | None = Field(default=None, description="Stalled when nothing improves for a while.")
+    divergence: Annotated[float, Gt(0), AllowInfNan(True)] = Field(
+        default=1e6, description="Diverged when the loss is more than this times max(1, |first loss|)."
+    )
+
+
+class Clip(Strict):
+    """How gradients are limited before each update."""
+
+    norm: Annotated[float, Gt(0)] | None = Field(
+        default=None, description="Scale the gradient down to this Euclidean norm, over all parameters."
+    )
+    value: Annotated[float, Gt(0)] | None = Field(
+        default=None, description="Limit each entry of the gradient to the range from -value to value."
+    )
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.norm is None and self.value is None:
+            raise UnfitError("expected 'norm' or 'value', such as {norm: 1}")
+        return self
+
+
+class Scenario(Strict):
+    """One scenario: task, components, budget, expectations, and what belongs to the task alone."""
+
+    name: Text = Field(description="The scenario's name; by default that of its file.")
+    summary: str = Field(default="", description="What it teaches or shows, in a sentence.")
+    task: ComponentRef = Field(description="What is to be done.")
+    requires: list[str] = Field(default=[], description="Plugins that must be installed.")
+    components: Mapping[str, ComponentRef] = Field(default={}, description="The components by kind.")
+    steps: Annotated[int, Field(ge=0, le=10**9)] = Field(
+        default=1000, description="The budget: how many updates at most."
+    )
+    seed: Seed = Field(default=0, description="Seed of the initial parameters and of the order of mini-batches.")
+    batch_size: Count | None = Field(default=None, description="Samples per step; all of them where it is not given.")
+    stop: Stop = Field(default=Stop(), description="When a run ends before its budget is used.")
+    clip: Clip | None = Field(default=None, description="How gradients are limited before each update.")
+    dtype: Literal["float32", "float64"] = Field(default="float32", description="Floating-point type of all tensors.")
+    device: Text = Field(default="cpu", description="Where tensors live: cpu, cuda, mps.")
+    expect: Mapping[str, Check] = Field(default={}, description="What is expected, by quantity: {loss: {below: 0.1}}.")
+    plot: Mapping[str, Span] | None = Field(
+        default=None, description="Range of each variable in pictures: {x: [-10, 4]}."
+    )
+    sweep: Sweep | None = Field(default=None, description="Many runs of this scenario.")
+    section: Mapping[str, Any] = Field(default={}, description="Every other key of the file; these belong to the task.")
+
+    @field_validator("name")
+    @classmethod
+    def _printable(cls, name: str) -> str:
+        if not name.isprintable():
+            raise UnfitError(f"expected a name of printable characters on one line, got {shown(name)}")
+        return name
+
+    @field_validator("requires")
+    @classmethod
+    def _plugins(cls, requires: list[str]) -> list[str]:
+        for position, name in enumerate(requires):
+            if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
+                raise UnfitError(mismatch("the name of a plugin", name), position)
+        return requires
+
+
+CORE_KEYS = tuple(key for key in Scenario.model_fields if key not in ("components", "section"))
+"""The top-level keys that every scenario may have, whatever its task, besides the components' kinds."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A scenario, and the text it came from, which knows the place of everything."""
+
+    scenario: Scenario
+    source: Source
+
+
+def load_scenario(path: str | Path, overrides: Sequence[tuple[str, str]] = ()) -> Loaded:
+    """Read and validate a scenario file.
+
+    :param overrides: dotted keys with values as YAML, as in `--set optimizer.lr=0.1`; later ones win.
+    :raises ScenarioError: with every fault of the file, each with its place.
+    """
+    source = load(path)
+    for dotted, text in overrides:
+        source = source.set(dotted, text)
+    return Loaded(parse_scenario(source), source)
+
+
+def parse_scenario(source: Source) -> Scenario:
+    """Validate the values of a scenario.
+
+    :raises ScenarioError: with every fault, each with its place.
+    """
+    found: list[Fault] = []
+    scenario = None
+    try:
+        scenario = Scenario.model_validate(_arranged(source))
+    except ValidationError as error:
+        found = [replace(fault, path=_written(fault.path, source.data)) for fault in faults(error, _accepted)]
+    found += _misplaced(source.data)
+    if scenario is None or found:
+        raise source.locate(ScenarioError(*found))
+    return scenario
+
+
+def _arranged(source: Source) -> dict[str, Any]:
+    """Return the file's top level as `Scenario` has it: core keys, components, and the task's section."""
+    data = source.data
+    arranged = {key: data[key] for key in CORE_KEYS if key in data}
+    arranged.setdefault("name", Path(source.file).stem)
+    if "task" in data:
+        arranged["task"] = _reference("task", data["task"])
+    arranged["components"] = {kind: _reference(kind, data[kind]) for kind in COMPONENT_KINDS if kind in data}
+    arranged["section"] = {key: value for key, value in data.items() if key not in (*CORE_KEYS, *COMPONENT_KINDS)}
+    return arranged
+
+
+def _reference(kind: str, value: Any) -> Any:
+    """Return a component as `ComponentRef` has it; what is neither a text nor a mapping is left to be refused."""
+    mapping = expanded(kind, value)
+    if not isinstance(mapping, dict):
+        return mapping
+    parameters = {key: given for key, given in mapping.items() if key != "name"}
+    return {"name": mapping["name"], "parameters": parameters} if "name" in mapping else {"parameters": parameters}
+
+
+def _written(path: Keys, data: Mapping[str, Any]) -> Keys:
+    """Return the path that a fault has in the file: components stand at its top, and shorthand leaves keys out."""
+    match path:
+        case ("components", *rest):
+            return tuple(rest)
+        case ("expect", quantity, "equals", *rest) if not isinstance(data["expect"][quantity], dict):
+            return ("expect", quantity, *rest)
+        case ("sweep", "expect", quantity, "equals", *rest) if not isinstance(data["sweep"]["expect"][quantity], dict):
+            return ("sweep", "expect", quantity, *rest)
+        case _:
+            return path
+
+
+def _misplaced(data: Mapping[str, Any]) -> list[Fault]:
+    """Find what the models cannot see: parameters given to the task, and a key that was meant to be `task`."""
+    task = data.get("task")
+    if isinstance(task, dict):
+        message = "a task's own keys stand at the top of the file, beside 'task'"
+        return [Fault(f"{message}; move {shown(key)} there", ("task", Key(key))) for key in task if key != "name"]
+    if "task" in data:
+        return []
+    known = (*CORE_KEYS, *COMPONENT_KINDS)
+    strangers = [key for key in data if key not in known and suggestion(key, ["task"]).startswith(";")]
+    return [Fault(unknown_key(key, ["task"]), (Key(key),)) for key in strangers]
+
+
+def _accepted(path: Keys) -> tuple[str, ...]:
+    """Return the keys of the mapping at `path`, for suggestions."""
+    match path:
+        case ("stop",):
+            model: type[Strict] = Stop
+        case ("stop", "patience"):
+            model = Patience
+        case ("clip",):
+            model = Clip
+        case ("sweep",):
+            model = Sweep
+        case ("sweep", "over", _):
+            model = Axis
+        case ("expect", _) | ("sweep", "expect", _):
+            model = Check
+        case _:
+            return ()
+    return tuple(model.model_fields)

@@ -1,0 +1,75 @@
+"""Are the names in a scenario known? Structure only: no component is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Protocol
+
+from playground.errors import Fault, suggestion
+from playground.scenario.messages import Key, shown, unknown_key
+from playground.scenario.model import CORE_KEYS, Scenario
+from playground.scenario.shorthand import COMPONENT_KINDS
+
+
+class Catalogue(Protocol):
+    """What is installed, as far as names go."""
+
+    def names(self, kind: str) -> Collection[str]:
+        """Return the names of the components of a kind."""
+
+    def plugin_names(self) -> Collection[str]:
+        """Return the names of the plugins that are loaded."""
+
+    def task_parameters(self, name: str) -> Mapping[str, bool]:
+        """Return the keys that a task reads at the top level of a scenario, and whether each is required."""
+
+    def task_kinds(self, name: str) -> Mapping[str, bool]:
+        """Return the kinds of component that a task takes, and whether each is required."""
+
+
+def check_names(scenario: Scenario, catalogue: Catalogue) -> list[Fault]:
+    """Check a scenario against what is installed.
+
+    :returns: a fault for each required plugin that is absent, and those alone where there are any, because the rest
+        may follow from them; else one for each unknown component, each key that neither a scenario nor its task has,
+        each component that the task does not take, and each key or component that it needs and does not get.
+        Places are up to the caller (`Source.locate`).
+    """
+    absent = list(_absent_plugins(scenario, catalogue))
+    if absent:
+        return absent
+    return [*_unknown_components(scenario, catalogue), *_unfit_for_task(scenario, catalogue)]
+
+
+def _absent_plugins(scenario: Scenario, catalogue: Catalogue) -> Iterator[Fault]:
+    installed = catalogue.plugin_names()
+    for position, name in enumerate(scenario.requires):
+        if name not in installed:
+            install = f"install it, for example with: pip install gradient-playground-{name}"
+            yield Fault(f"needs the plugin {shown(name)}; {install}", ("requires", position))
+
+
+def _unknown_components(scenario: Scenario, catalogue: Catalogue) -> Iterator[Fault]:
+    for kind, component in {"task": scenario.task, **scenario.components}.items():
+        names = catalogue.names(kind)
+        if component.name not in names:
+            message = f"unknown {kind} {shown(component.name)}{suggestion(component.name, names)}"
+            yield Fault(message, (kind, "name"))
+
+
+def _unfit_for_task(scenario: Scenario, catalogue: Catalogue) -> Iterator[Fault]:
+    task = scenario.task.name
+    if task not in catalogue.names("task"):
+        return
+    kinds, parameters = catalogue.task_kinds(task), catalogue.task_parameters(task)
+    accepted = (*CORE_KEYS, *(kind for kind in COMPONENT_KINDS if kind in kinds), *parameters)
+    for key in scenario.section:
+        if key not in parameters:
+            yield Fault(unknown_key(key, accepted), (Key(key),))
+    for kind in scenario.components:
+        if kind not in kinds:
+            takes = f"; it takes {', '.join(kinds)}" if kinds else ""
+            yield Fault(f"the task {shown(task)} takes no {kind}{takes}", (Key(kind),))
+    for key, required in {**kinds, **parameters}.items():
+        if required and key not in scenario.section and key not in scenario.components:
+            yield Fault(f"missing key {shown(key)}, which the task {shown(task)} needs", (key,))

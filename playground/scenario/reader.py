@@ -1,0 +1,260 @@
+"""YAML 1.2 text to a tree of values with places, within limits.
+
+PyYAML reads YAML 1.1, where `1e-3` is a text, `no` is false, `010` is eight, and the last of two equal keys wins
+without a word. Only its parser is used here: it splits the text into events, and what the events mean is decided in
+this module, by the core schema of YAML 1.2. Events also let the limits hold before a hostile file costs anything.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn
+
+import yaml
+
+from playground.errors import Fault, Place, ScenarioError
+from playground.scenario.messages import shown
+from playground.scenario.node import Entry, Node, Scalar
+
+MAX_DEPTH = 64
+"""Lists and mappings inside each other, aliases followed."""
+
+MAX_NODES = 100_000
+"""Values in one file, aliases followed."""
+
+MAX_DIGITS = 1_000
+"""Characters of one number."""
+
+Placer = Callable[[int, int], Place]
+"""From a line and a column, both counted from 0, to a place."""
+
+
+def read(text: str, placer: Placer) -> Node | None:
+    """Return the one document in `text`; None when it holds nothing.
+
+    :raises ScenarioError: with everything that is wrong, each fault with its place.
+    """
+    composer = _Composer(text, placer)
+    try:
+        root = composer.document()
+    except ScenarioError as error:
+        raise ScenarioError(*composer.faults, *error.faults) from None
+    except yaml.reader.ReaderError as error:
+        raise ScenarioError(_forbidden_character(error, text, placer)) from None
+    except yaml.MarkedYAMLError as error:
+        raise ScenarioError(*composer.faults, _syntax(error, placer)) from None
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # PyYAML lets Python's own complaint through for an escape beyond Unicode, such as "\U00110000".
+        fault = Fault(f"not valid YAML near here: {_one_line(str(error))}", place=composer.last)
+        raise ScenarioError(*composer.faults, fault) from None
+    if composer.faults:
+        raise ScenarioError(*composer.faults)
+    return root
+
+
+class _Composer:
+    """Builds the tree from the parser's events, and collects what is wrong on the way."""
+
+    def __init__(self, text: str, placer: Placer) -> None:
+        self.faults: list[Fault] = []
+        self.last = placer(0, 0)
+        self._events: Iterator[Any] = iter(yaml.parse(text, Loader=yaml.SafeLoader))
+        self._placer = placer
+        self._nodes = 0
+        self._anchors: dict[str, tuple[Node, int, int] | None] = {}
+
+    def document(self) -> Node | None:
+        self._next()  # the start of the stream
+        if isinstance(self._next(), yaml.StreamEndEvent):
+            return None
+        root, _ = self._node(self._next(), 0)
+        self._next()  # the end of the document
+        if not isinstance(self._next(), yaml.StreamEndEvent):
+            self._stop("a second document starts here; a scenario file holds one")
+        return root
+
+    def _next(self) -> Any:
+        event = next(self._events)
+        self.last = self._place(event)
+        return event
+
+    def _place(self, event: Any) -> Place:
+        return self._placer(event.start_mark.line, event.start_mark.column)
+
+    def _stop(self, message: str) -> NoReturn:
+        raise ScenarioError(Fault(message, place=self.last))
+
+    def _fault(self, event: Any, message: str) -> None:
+        self.faults.append(Fault(message, place=self._place(event)))
+
+    def _node(self, event: Any, depth: int) -> tuple[Node, int]:
+        """Return the value that starts with `event`, and how deep it is."""
+        if isinstance(event, yaml.AliasEvent):
+            return self._alias(event, depth)
+        before = self._nodes
+        self._count(1, depth)
+        if event.anchor:
+            self._anchors[event.anchor] = None  # an alias from inside would be endless
+        if event.tag:
+            self._fault(event, f"tag {_tag(event.tag)} is not accepted; a scenario holds plain data only")
+        if isinstance(event, yaml.SequenceStartEvent):
+            node, height = self._sequence(event, depth)
+        elif isinstance(event, yaml.MappingStartEvent):
+            node, height = self._mapping(event, depth)
+        else:
+            node, height = self._scalar(event), 0
+        if event.anchor:
+            self._anchors[event.anchor] = node, height, self._nodes - before
+        return node, height
+
+    def _count(self, nodes: int, depth: int) -> None:
+        self._nodes += nodes
+        if depth > MAX_DEPTH:
+            self._stop(f"nested more than {MAX_DEPTH} deep")
+        if self._nodes > MAX_NODES:
+            self._stop(f"more than {MAX_NODES:,} values, aliases followed")
+
+    def _alias(self, event: Any, depth: int) -> tuple[Node, int]:
+        if event.anchor not in self._anchors:
+            self._stop(f"alias {shown('*' + event.anchor)} has no anchor above it")
+        anchored = self._anchors[event.anchor]
+        if anchored is None:
+            self._stop(f"alias {shown('*' + event.anchor)} stands inside its own anchor")
+        node, height, nodes = anchored
+        self._count(nodes, depth + height)
+        return node, height
+
+    def _sequence(self, start: Any, depth: int) -> tuple[Node, int]:
+        nodes, height = [], 0
+        while not isinstance(event := self._next(), yaml.SequenceEndEvent):
+            node, below = self._node(event, depth + 1)
+            nodes.append(node)
+            height = max(height, below + 1)
+        return Node(self._place(start), tuple(nodes)), height
+
+    def _mapping(self, start: Any, depth: int) -> tuple[Node, int]:
+        entries: dict[str, Entry] = {}
+        height = 0
+        while not isinstance(event := self._next(), yaml.MappingEndEvent):
+            key, _ = self._node(event, depth + 1)
+            value, below = self._node(self._next(), depth + 1)
+            height = max(height, below + 1)
+            entry = Entry(self._place(event), value)
+            if (wrong := _wrong_key(event, key, entry, entries)) is not None:
+                self._fault(event, wrong)
+            elif isinstance(key.value, str):
+                entries[key.value] = entry
+        return Node(self._place(start), entries), height
+
+    def _scalar(self, event: Any) -> Node:
+        value: Scalar = event.value
+        if event.implicit[0]:
+            try:
+                value = resolved(event.value)
+            except ValueError as error:
+                self._fault(event, str(error))
+        elif _UNUSUAL.search(event.value):
+            value = self._text(event)
+        start, end = event.start_mark, event.end_mark
+        around = end.column - start.column - len(event.value) if start.line == end.line else -1
+        return Node(self._place(event), value, around // 2 if around in (0, 2) else None)
+
+    def _text(self, event: Any) -> str:
+        """Return a text from escapes; JSON writes a character beyond U+FFFF as two, which belong together."""
+        try:
+            text = str(event.value).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        except UnicodeDecodeError:
+            self._fault(event, "a text holds half of a surrogate pair, which is no character")
+            return ""
+        if "\0" in text:
+            self._fault(event, "a text may not hold the character NUL")
+        return text
+
+
+_UNUSUAL = re.compile("[\x00\ud800-\udfff]")
+
+_NULL = re.compile(r"null|Null|NULL|~|")
+_BOOL = re.compile(r"(true|True|TRUE)|false|False|FALSE")
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+
+
+def resolved(text: str) -> Scalar:
+    """Return what a plain scalar means by the core schema of YAML 1.2.
+
+    :raises ValueError: a number with too many digits, or beyond a float's range.
+    """
+    if _NULL.fullmatch(text):
+        return None
+    if match := _BOOL.fullmatch(text):
+        return match[1] is not None
+    if _INFINITE.fullmatch(text):
+        return float(text.replace(".", ""))
+    if not _FLOAT.fullmatch(text) and not _INT.fullmatch(text):
+        return text
+    if len(text) > MAX_DIGITS:
+        raise ValueError(f"a number of {len(text):,} characters; at most {MAX_DIGITS:,} are accepted")
+    if _INT.fullmatch(text):
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    if math.isinf(number := float(text)):
+        raise ValueError(f"{text} is beyond a float's range; write .inf for infinity")
+    return number
+
+
+def _wrong_key(event: Any, key: Node, entry: Entry, entries: dict[str, Entry]) -> str | None:
+    """Say what is wrong with a key, None when nothing is."""
+    if isinstance(key.value, tuple | Mapping):
+        return f"a key must be text, got {'a list' if isinstance(key.value, tuple) else 'a mapping'}"
+    if not isinstance(key.value, str):
+        return f"a key must be text, got {shown(key.value)}; put it in quotes"
+    plain = isinstance(event, yaml.ScalarEvent) and event.implicit[0]
+    if plain and key.value == "<<":
+        return "merge keys (<<) are not part of YAML 1.2; repeat the entries, or use an alias for the whole value"
+    if plain and re.search(r"\w:\S", key.value) and entry.value.value is None:
+        return f"key {shown(key.value)} has no value; put a space after the colon"
+    if key.value in entries:
+        first = entries[key.value].key.line
+        lines = f", on lines {first} and {event.start_mark.line + 1}" if first else ""
+        return f"key {shown(key.value)} is given twice{lines}"
+    return None
+
+
+def _tag(tag: str) -> str:
+    return shown(tag.replace("tag:yaml.org,2002:", "!!"))
+
+
+def _forbidden_character(error: yaml.reader.ReaderError, text: str, placer: Placer) -> Fault:
+    """Place a character that YAML does not allow; PyYAML counts it from the start of the text."""
+    before = text[: error.position]
+    line = before.count("\n")
+    code = ord(text[error.position])
+    place = placer(line, len(before) - before.rfind("\n") - 1)
+    return Fault(f"character U+{code:04X} is not allowed in YAML; is this a text file?", place=place)
+
+
+_PLAINER = {
+    "mapping values are not allowed here": "a ':' cannot stand here; a text that holds one needs quotes",
+    "found character '\\t' that cannot start any token": "a tab cannot stand here; indent with spaces",
+}
+
+
+def _syntax(error: yaml.MarkedYAMLError, placer: Placer) -> Fault:
+    """Turn a syntax error into one line; PyYAML's own has several and an excerpt."""
+    problem, mark, context = error.problem or "syntax error", error.problem_mark, error.context_mark
+    message = _PLAINER.get(problem, f"not valid YAML: {problem}")
+    if problem == "could not find expected ':'" and context:
+        message, mark = (
+            "not valid YAML: this line has no ':' after its key",
+            context,
+        )  # the scanner noticed a line later
+    elif problem not in _PLAINER and error.context and context:
+        message += f", {error.context} that starts on line {context.line + 1}"
+    place = placer(mark.line, mark.column) if mark else placer(0, 0)
+    return Fault(_one_line(message), place=place)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:300]

@@ -1,0 +1,201 @@
+"""A scenario as text: its values, the place of each, and values set from the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from playground.errors import Fault, Place, PlaygroundError, ScenarioError, suggestion
+from playground.scenario.messages import Key, shown
+from playground.scenario.node import Entry, Node
+from playground.scenario.reader import MAX_DEPTH, read
+from playground.scenario.shorthand import COMPONENT_KINDS, expanded
+
+MAX_BYTES = 1_000_000
+"""Size of a scenario file."""
+
+Error = TypeVar("Error", bound=PlaygroundError)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The values of one scenario file and where each stands.
+
+    :param file: the file as the user named it.
+    :param root: the top-level mapping.
+    """
+
+    file: str
+    root: Node
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """The values as plain dicts, lists and scalars."""
+        data: dict[str, Any] = self.root.data()
+        return data
+
+    def place(self, path: Sequence[str | int], key: bool = False) -> Place:
+        """Return where the value at `path` begins, or else the deepest value that exists on the way to it.
+
+        :param path: keys and list positions from the top.
+        :param key: return the place of the last key instead; a path that ends in a `Key` asks for that by itself.
+        """
+        if path and (key or isinstance(path[-1], Key)):
+            holder, found = self._deepest(path[:-1])
+            if found and isinstance(holder.value, Mapping) and (entry := holder.value.get(str(path[-1]))):
+                return entry.key
+        return self._deepest(path)[0].place
+
+    def placed(self, fault: Fault) -> Fault:
+        """Return the fault with its place; one that has a place already keeps it."""
+        if fault.place is not None:
+            return fault
+        place = self.place(fault.path)
+        node = self._deepest(fault.path)[0]
+        if fault.offset and place.line and node.lead is not None and place == node.place:
+            place = replace(place, column=place.column + node.lead + fault.offset)
+        return replace(fault, place=place)
+
+    def locate(self, error: Error) -> Error:
+        """Return the same error with each fault placed, in the order of the file."""
+        faults = sorted(map(self.placed, error.faults), key=lambda fault: fault.place or Place(self.file))
+        return type(error)(*faults)
+
+    def set(self, dotted: str, text: str) -> Source:
+        """Return a source in which one value is another, as `--set optimizer.lr=0.1` asks for.
+
+        :param dotted: keys and list positions joined by dots (`optimizer.lr`, `start.x.0`); an existing key that
+            itself holds dots is found first. Keys that do not exist yet are made.
+        :param text: the value as YAML.
+        :raises ScenarioError: nothing can stand there, or the text is not YAML.
+        """
+        place = Place(_printable(f"--set {dotted}={text}"))
+        value = read(text, lambda line, column: place) or Node(place, None)
+        keys = dotted.split(".")
+        if not all(keys) or len(keys) > MAX_DEPTH:
+            raise ScenarioError(Fault(f"{shown(dotted)} is not a key; write it like optimizer.lr", place=place))
+        return Source(self.file, _assigned(self.root, dotted, value, ()))
+
+    def _deepest(self, path: Sequence[str | int]) -> tuple[Node, bool]:
+        """Return the last value that exists along `path`, and whether it is the one asked for."""
+        node = self.root
+        for key in path:
+            child = node.child(key)
+            if child is None:
+                return node, False
+            node = child
+        return node, True
+
+
+def load(path: str | Path) -> Source:
+    """Read a scenario file.
+
+    :raises ScenarioError: the file cannot be read, or is not one YAML 1.2 mapping within the limits.
+    """
+    file = str(path)
+    return parse(_decoded(_bytes(Path(path), file), file), file)
+
+
+def parse(text: str, file: str) -> Source:
+    """Read a scenario from text.
+
+    :param file: what the places call it.
+    :raises ScenarioError: the text is not one YAML 1.2 mapping within the limits.
+    """
+    if len(text) > MAX_BYTES:
+        raise ScenarioError(Fault(f"larger than {MAX_BYTES:,} bytes", place=Place(file)))
+    root = read(text, lambda line, column: Place(file, line + 1, column + 1))
+    if root is None or root.value is None:
+        raise ScenarioError(Fault("the file is empty; a scenario has at least a task", place=Place(file)))
+    if not isinstance(root.value, Mapping):
+        message = f"expected keys and values, such as 'task: minimize', got {shown(root.data())}"
+        raise ScenarioError(Fault(message, place=root.place))
+    return Source(file, root)
+
+
+def _bytes(path: Path, file: str) -> bytes:
+    try:
+        if path.is_dir():
+            raise ScenarioError(Fault("is a folder, not a scenario file", place=Place(file)))
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise ScenarioError(Fault(f"no such file{_similar(path)}", place=Place(file))) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ScenarioError(Fault(f"cannot be read: {reason.lower()}", place=Place(file))) from None
+    if len(data) > MAX_BYTES:
+        raise ScenarioError(Fault(f"larger than {MAX_BYTES:,} bytes", place=Place(file)))
+    return data
+
+
+def _similar(path: Path) -> str:
+    """Name the neighbour that was probably meant."""
+    hint = suggestion(path.name, [file.name for file in path.parent.glob("*.y*ml")])
+    return hint if hint.startswith(";") else ""
+
+
+def _decoded(data: bytes, file: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        place = Place(file, before.count(b"\n") + 1, len(before) - before.rfind(b"\n"))
+        message = f"byte 0x{data[error.start]:02x} is not UTF-8; is this a text file?"
+        raise ScenarioError(Fault(message, place=place)) from None
+
+
+def _assigned(node: Node, dotted: str | None, value: Node, trail: tuple[str, ...]) -> Node:
+    """Return `node` with `value` at `dotted`; `trail` is what leads to `node`."""
+    if dotted is None:
+        return value
+    if len(trail) == 1 and trail[0] in ("task", *COMPONENT_KINDS):
+        node = _expanded(node, trail[0])
+    if node.value is None:
+        node = Node(node.place, {})
+    if isinstance(node.value, tuple):
+        return _in_list(node.place, node.value, dotted, value, trail)
+    if not isinstance(node.value, Mapping):
+        where = ".".join(trail)
+        raise ScenarioError(
+            Fault(f"{shown(where)} is {shown(node.value)} and has no keys; set it as a whole", place=value.place)
+        )
+    key, rest = _first_key(node.value, dotted)
+    old = node.value.get(key, Entry(value.place, Node(value.place, None)))
+    changed = Entry(old.key, _assigned(old.value, rest, value, (*trail, key)))
+    return Node(node.place, {**node.value, key: changed})
+
+
+def _in_list(place: Place, nodes: tuple[Node, ...], dotted: str, value: Node, trail: tuple[str, ...]) -> Node:
+    position, _, rest = dotted.partition(".")
+    positions = [str(number) for number in range(len(nodes))]
+    if position not in positions:
+        entries = f"entries 0 to {len(nodes) - 1}" if nodes else "no entries"
+        message = f"{shown('.'.join(trail))} is a list with {entries}, got {shown(position)}"
+        raise ScenarioError(Fault(message, place=value.place))
+    index = positions.index(position)
+    changed = _assigned(nodes[index], rest or None, value, (*trail, position))
+    return Node(place, (*nodes[:index], changed, *nodes[index + 1 :]))
+
+
+def _first_key(entries: Mapping[str, Entry], dotted: str) -> tuple[str, str | None]:
+    """Split off the first key: the longest one that exists (`layer1.weight`), else up to the first dot."""
+    existing = [key for key in entries if dotted == key or dotted.startswith(f"{key}.")]
+    key = max(existing, key=len) if existing else dotted.partition(".")[0]
+    return key, dotted[len(key) + 1 :] or None
+
+
+def _expanded(node: Node, kind: str) -> Node:
+    """Write a component's shorthand out, so that it has keys to set."""
+    mapping = expanded(kind, node.value)
+    if not isinstance(mapping, dict):
+        return node
+    return Node(node.place, {key: Entry(node.place, replace(node, value=text)) for key, text in mapping.items()})
+
+
+def _printable(text: str) -> str:
+    return re.sub(r"[^\x20-\x7e]", lambda match: match[0] if match[0].isprintable() else repr(match[0])[1:-1], text)

@@ -1,0 +1,41 @@
+import json
+
+import pytest
+
+from playground.plugins.causes import cause, message
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError("cannot even say so")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("too steep"), "ValueError: too steep"),
+        (ValueError("two\n  lines"), "ValueError: two lines"),
+        (ValueError(), "ValueError"),
+        (KeyError("lr"), "KeyError: 'lr'"),
+        (SystemExit(3), "SystemExit: 3"),
+        (Mute(), "Mute"),
+        (SyntaxError("invalid syntax", ("lion.py", 3, 1, "x")), "SyntaxError: invalid syntax (lion.py, line 3)"),
+    ],
+)
+def test_any_exception_is_one_line(error, told):
+    assert cause(error) == told
+
+
+def test_a_long_text_is_shortened():
+    assert len(message(ValueError("x" * 10_000))) == 301
+
+
+def test_the_place_is_the_innermost_frame_of_the_plugins_own_file(write):
+    path = write("steep.py", "import json\n\n\ndef go():\n    json.loads('{')\n")
+    scope = {}
+    code = compile(path.read_text(), str(path), "exec")
+    exec(code, scope)
+    with pytest.raises(json.JSONDecodeError) as caught:
+        scope["go"]()
+    assert cause(caught.value, str(path)).endswith("(steep.py, line 5)")
+    assert cause(caught.value).endswith(".py, line 355)") or "decoder.py" in cause(caught.value)

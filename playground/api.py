@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from playground.errors import PluginError
+import yaml
+
+from playground.errors import PluginError, ScenarioError
 from playground.plugins.manager import load_plugins
 from playground.result import Run
 from playground.runner.batch import changed
 from playground.runner.running import run_one
-from playground.scenario.model import Loaded
-from playground.scenario.model import load_scenario as _load_scenario
+from playground.scenario.model import Loaded, parse_scenario
+from playground.scenario.source import load
 
 
 def load_scenario(path: str | Path, changes: Mapping[str, Any] | None = None) -> Loaded:
@@ -23,11 +26,14 @@ def load_scenario(path: str | Path, changes: Mapping[str, Any] | None = None) ->
     :returns: the scenario and where each of its values stands.
     :raises ScenarioError: it is not valid; every fault with its place.
     """
-    return _load_scenario(path, _overrides(changes))
+    source = load(path)
+    for key, value in (changes or {}).items():
+        source = source.set(key, _text(key, value))
+    return Loaded(parse_scenario(source), source)
 
 
 def run(
-    scenario: str | Path | Loaded,
+    path: str | Path,
     changes: Mapping[str, Any] | None = None,
     *,
     seed: int | None = None,
@@ -36,8 +42,8 @@ def run(
 ) -> Run:
     """Run a scenario once.
 
-    :param scenario: a file, or what `load_scenario` returned.
-    :param changes: dotted keys with new values, for a file: `{"optimizer.lr": 0.1}`.
+    :param path: the scenario's file.
+    :param changes: dotted keys with new values: `{"optimizer.lr": 0.1}`.
     :param seed: in place of the scenario's own.
     :param steps: in place of the scenario's own, where the task descends.
     :param plugins: files or names of plugins to load, and `no:NAME` to leave out, as `-p` does.
@@ -49,14 +55,17 @@ def run(
     failures = [failure for failure in loaded_plugins.failures if failure.requested]
     if failures:
         raise PluginError(*map(str, failures))
-    loaded = scenario if isinstance(scenario, Loaded) else load_scenario(scenario, changes)
-    return run_one(changed(loaded, seed, steps, loaded_plugins), loaded_plugins)
+    loaded = changed(load_scenario(path, changes), seed, steps, loaded_plugins)
+    return run_one(loaded, loaded_plugins)
 
 
-def _overrides(changes: Mapping[str, Any] | None) -> tuple[tuple[str, str], ...]:
-    """Write values as the YAML text that the command line would give; JSON is YAML."""
-    import json
+def _text(key: str, value: Any) -> str:
+    """Write a value as the YAML text that `--set` would give.
 
-    return tuple(
-        (key, value if isinstance(value, str) else json.dumps(value)) for key, value in (changes or {}).items()
-    )
+    :raises ScenarioError: YAML cannot say it.
+    """
+    try:
+        text = yaml.safe_dump([value], default_flow_style=True, width=sys.maxsize)
+    except yaml.YAMLError:
+        raise ScenarioError(f"{key}: expected plain data, got {type(value).__name__}") from None
+    return text.strip()[1:-1]

@@ -97,7 +97,7 @@ class PluginError(PlaygroundError):
 def suggestion(word: str, accepted: Iterable[str]) -> str:
     """Say what would have been accepted instead of `word`.
 
-    :returns: `"; did you mean 'adam'?"` when one is near, else `" (accepted: a, b, c)"`; empty when nothing is accepted.
+    :returns: `"; did you mean 'adam'?"` when one is near, else `" (accepted: a, b, c)"`; empty when nothing is.
     """
     names = sorted(set(accepted))
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)

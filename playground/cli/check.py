@@ -13,7 +13,7 @@ from playground.errors import ExitCode
 
 def check(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Scenario files, or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Scenario files, or folders of them.")],
 ) -> None:
     """Validate scenarios: first YAML and structure, then by building every component once, without running it."""
     from playground.runner.batch import check_file, collect

@@ -17,7 +17,7 @@ def show(
     """Show a component: what it does, its parameters with types and defaults, and where it comes from."""
     plugins = load_plugins(context)
     with errors(context):
-        from playground.report.component import describe
+        from playground.plugins.describe import describe
 
         for line in describe(plugins.registry.get(kind, name)):
             typer.echo(line)

@@ -12,7 +12,7 @@ class Data:
     """A table of samples.
 
     :param inputs: shape `(samples, features)`, floating point.
-    :param targets: shape `(samples, outputs)`, floating point; class indices 0, 1, ... in one column when `classes` is set.
+    :param targets: shape `(samples, outputs)`, floating point; one column of 0, 1, ... when `classes` is set.
     :param names: names of the feature columns, as many as there are features.
     :param classes: how many classes the targets name; None when the targets are quantities.
     """

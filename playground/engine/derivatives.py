@@ -51,7 +51,7 @@ def flatten(function: Objective) -> Flat:
     variables = function.variables
 
     def flat(z: Tensor) -> Tensor:
-        pieces = z.split([1 if length is None else length for length in variables.values()])
+        pieces = torch.split(z, [1 if length is None else length for length in variables.values()])
         named = zip(variables.items(), pieces, strict=True)
         return function(**{name: piece[0] if length is None else piece for (name, length), piece in named})
 

@@ -71,7 +71,7 @@ def _hessian(problem: Problem, start: dict[str, Tensor], shift: float) -> Tensor
     batch = tuple(t.double() if t.is_floating_point() else t for t in problem.batches.data)
 
     def loss(flat: Tensor) -> Tensor:
-        pieces = flat.split([shape.numel() for shape in shapes.values()])
+        pieces = torch.split(flat, [shape.numel() for shape in shapes.values()])
         named = {name: piece.view(shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)}
         return problem.loss(lambda *inputs: functional_call(problem.module, {**others, **named}, inputs), batch)
 

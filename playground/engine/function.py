@@ -25,8 +25,9 @@ class Objective(Protocol):
     def variables(self) -> Mapping[str, int | None]:
         """Each variable with its length; None stands for a scalar."""
 
-    def __call__(self, **variables: Tensor) -> Tensor:
-        """Return the value, shape `(...)`, for scalars of shape `(...)` and vectors of shape `(..., n)`."""
+    @property
+    def __call__(self) -> Callable[..., Tensor]:
+        """Computes the value, shape `(...)`, from scalars of shape `(...)` and vectors of shape `(..., n)` by name."""
 
 
 @dataclass(frozen=True)

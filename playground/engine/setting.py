@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 
 from playground.errors import Fault, ScenarioError
 
+CPU = torch.device("cpu")
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
@@ -22,7 +26,7 @@ class Setting:
     """
 
     dtype: torch.dtype = torch.float32
-    device: torch.device = torch.device("cpu")
+    device: torch.device = CPU
     seed: int = 0
     batch_size: int | None = None
 
@@ -33,6 +37,22 @@ class Setting:
         :raises ScenarioError: the device does not exist here.
         """
         return cls(DTYPES[dtype], _available(device), seed, batch_size)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in the calling thread alone, and restore what was set before.
+
+    A second thread makes a step on a few hundred numbers some ten times slower on a busy machine, and sums may come
+    out in another order; many runs share the cores instead. Whoever sets OMP_NUM_THREADS has decided otherwise.
+    """
+    threads = torch.get_num_threads()
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _available(name: str) -> torch.device:

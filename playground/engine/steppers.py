@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 
@@ -20,7 +21,7 @@ OptimizerFactory = Callable[[list[Tensor]], torch.optim.Optimizer]
 """A `torch.optim.Optimizer` class with everything but the parameters given."""
 
 
-class OneRun:
+class OneRun(ABC):
     """Evaluates a problem with the module's own parameters; subclasses move them.
 
     :param problem: what goes downhill.
@@ -48,6 +49,10 @@ class OneRun:
     def gradient_norm(self) -> float:
         """Return the Euclidean norm of the gradient that `evaluate` found."""
         return gradients.norm(self.gradients).item()
+
+    @abstractmethod
+    def update(self, step: int) -> None:
+        """Move the parameters along the gradient that `evaluate` found."""
 
     def finish(self) -> float:
         """Return the loss of the parameters as they are, over all data, with the module in evaluation mode."""

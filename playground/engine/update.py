@@ -24,7 +24,7 @@ class UpdateRule(ABC):
     """How one parameter moves, given its gradient; subclasses are frozen dataclasses of hyperparameters."""
 
     formula: ClassVar[tuple[str, ...]]
-    """The update in order, one assignment a line, in the symbols of `symbols`; `p` is the parameter, `g` its gradient."""
+    """The update in order, an assignment a line, in the symbols of `symbols`; `p` is the parameter, `g` the gradient."""
 
     symbols: ClassVar[Mapping[str, str]]
     """What each symbol of the formula means: `{"m": "first moment", "lr": "learning rate", ...}`."""
@@ -55,5 +55,5 @@ class UpdateRule(ABC):
         """
 
     def stability_bound(self, curvature: float) -> float | None:
-        """Return the learning rate beyond which the rule diverges on `curvature / 2 · x²`; None where no bound is known."""
+        """Return the rate beyond which the rule diverges on `curvature / 2 · x²`; None where no bound is known."""
         return None

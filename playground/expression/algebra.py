@@ -6,10 +6,11 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from playground.expression import printing, size
+from playground.expression.errors import ExpressionError
 from playground.expression.operations import OPERATIONS
 from playground.expression.tree import Apply, Leaf, Node, Number, Variable, fold
 
@@ -25,8 +26,8 @@ Point = Mapping[str, float | Sequence[float]]
 PRECISION = 100
 """Decimal digits carried, so that more than a float's sixteen are left after any cancellation worth the name."""
 
-HUGE = 10**5_000
-"""Beyond this a number counts as infinite: far outside float64, and the exponential of much more takes for ever."""
+HUGE = 5_000
+"""Decimal digits beyond which a number counts as infinite: the exponential of a much larger one takes for ever."""
 
 SIMPLE = 100
 """Operations in a formula up to which sympy is asked for a simpler form; its time grows without a bound."""
@@ -85,7 +86,7 @@ class Algebra:
         if not self._value(partial(_at, point), _float).is_finite:
             return math.nan
         formula = _derivative(self._binary, coordinates)
-        values = {_symbol(variable): _float(_at(point, variable)) for variable in self._variables}
+        values = {_symbol(variable): _settled(_float(_at(point, variable))) for variable in self._variables}
         return math.nan if _kinked(formula, values) else float(_settled(formula.xreplace(values)))
 
     def equivalent(self, other: Algebra) -> bool | None:
@@ -94,14 +95,14 @@ class Algebra:
         :returns: False if their values differ at some point; True if sympy reduces their difference to zero; None if
             neither, or if the reduction could be too much work.
         """
+        difference = self.expression - other.expression
+        if difference == 0:
+            return True
         if any(_differ(self._value(at, _fraction), other._value(at, _fraction)) for at in self._samples(other)):
             return False
-        if not (self._bounded and other._bounded) or size.terms(self._nodes) + size.terms(other._nodes) > size.ENOUGH:
-            return None
-        difference = (self.expression - other.expression).expand()
-        if difference != 0 and difference.count_ops() <= SIMPLE:
-            difference = difference.simplify()
-        return True if difference == 0 else None
+        if size.terms(self._nodes) + size.terms(other._nodes) < size.ENOUGH:
+            difference = difference.expand(force=True)  # log(x*y) is log(x) + log(y) wherever both have a value
+        return True if _vanishes(difference) else None
 
     @cached_property
     def _bounded(self) -> bool:
@@ -127,13 +128,17 @@ class Algebra:
         def leaf(node: Leaf) -> sympy.Expr:
             return _settled(number(node.value) if isinstance(node, Number) else _float(at(node)))
 
-        return fold(self._nodes, leaf, lambda node, operands: _settled(_apply(node, operands)))
+        def apply(node: Apply, operands: list[sympy.Number]) -> sympy.Number:
+            undefined = next((operand for operand in operands if operand.is_finite is None), None)
+            return undefined if undefined is not None else _settled(_apply(node, operands))
+
+        return fold(self._nodes, leaf, apply)
 
     def _samples(self, other: Algebra) -> Iterator[Callable[[Variable], float]]:
         """Yield points to compare values at, the same ones every time: around zero, positive, near and far."""
         generator = random.Random(0)
         variables = sorted(self._variables | other._variables, key=str)
-        for low, high in [(-1, 1), (0, 1), (-10, 10), (0, 10)] * 5:
+        for low, high in [(-1, 1), (0, 1), (-10, 10), (0, 10)] * 3:
             yield {variable: generator.uniform(low, high) for variable in variables}.__getitem__
 
 
@@ -171,21 +176,41 @@ def _apply(node: Apply, operands: Sequence[sympy.Expr]) -> sympy.Expr:
 
 
 def _derivative(formula: sympy.Expr, coordinates: Sequence[Coordinate]) -> sympy.Expr:
-    for coordinate in coordinates:
-        formula = formula.diff(_symbol(Variable(*coordinate)))
+    try:
+        for coordinate in coordinates:
+            formula = formula.diff(_symbol(Variable(*coordinate)))
+    except (TypeError, ValueError) as error:  # as of the maximum of two numbers that are never real
+        raise ExpressionError.at(0, f"sympy finds no derivative: {error}") from error
     return formula
+
+
+def _vanishes(difference: sympy.Expr) -> bool:
+    """Whether sympy can reduce this to zero without much work, as it is or in more elementary functions."""
+    import sympy
+
+    if difference == 0 or difference.count_ops() > SIMPLE:
+        return bool(difference == 0)
+    forms = (difference, difference.rewrite(sympy.exp), difference.rewrite(sympy.Abs))
+    return any(form.simplify() == 0 for form in forms)
 
 
 def _settled(value: sympy.Expr) -> sympy.Number:
     """Return the real number or the infinity that a constant stands for; nan if it stands for neither."""
     import sympy
 
-    number = value.evalf(PRECISION)
+    number = value if isinstance(value, sympy.Float) else value.evalf(PRECISION)
     if not isinstance(number, sympy.Number):
         return sympy.nan
-    if number.is_finite and abs(number) > HUGE:
+    if number.is_zero:
+        return sympy.S.Zero  # 0/0 is nan then; of two Floats it is an exception
+    if number.is_finite and abs(number) > _huge():
         return sympy.oo if number > 0 else -sympy.oo
     return number
+
+
+@cache
+def _huge() -> sympy.Expr:
+    return _float(10) ** HUGE
 
 
 def _kinked(formula: sympy.Expr, values: Mapping[sympy.Symbol, sympy.Expr]) -> bool:

@@ -62,9 +62,12 @@ def _tensors(torch: Any, values: tuple[Any, ...]) -> list[Any]:
     ]
 
 
-def _pairwise(bound: Any, values: tuple[Any, ...]) -> Any:
-    """Return sympy's Max or Min, two at a time and unevaluated: it would compare all pairs otherwise, for minutes."""
-    return functools.reduce(lambda u, v: bound(u, v, evaluate=False), values)
+def _halved(bound: Any, values: tuple[Any, ...]) -> Any:
+    """Return sympy's Max or Min of two halves, unevaluated: it would compare every pair, which can take minutes."""
+    if len(values) == 1:
+        return values[0]
+    middle = len(values) // 2
+    return bound(_halved(bound, values[:middle]), _halved(bound, values[middle:]), evaluate=False)
 
 
 def _by_name(*operations: Operation) -> dict[str, Operation]:
@@ -121,7 +124,7 @@ FUNCTIONS = _by_name(
         "relu",
         lambda u: max(u, 0.0),
         lambda torch, u: torch.relu(u),
-        lambda sympy, u: sympy.Max(u, 0),
+        lambda sympy, u: _halved(sympy.Max, (u, 0)),
         r"\operatorname{relu}",
     ),
     # not torch's softplus, which is u from 20 on and so 2e-9 off
@@ -140,7 +143,7 @@ FUNCTIONS = _by_name(
         "max",
         max,
         lambda torch, *u: functools.reduce(torch.maximum, _tensors(torch, u)),
-        lambda sympy, *u: _pairwise(sympy.Max, u),
+        lambda sympy, *u: _halved(sympy.Max, u),
         r"\max",
         variadic=True,
     ),
@@ -148,7 +151,7 @@ FUNCTIONS = _by_name(
         "min",
         min,
         lambda torch, *u: functools.reduce(torch.minimum, _tensors(torch, u)),
-        lambda sympy, *u: _pairwise(sympy.Min, u),
+        lambda sympy, *u: _halved(sympy.Min, u),
         r"\min",
         variadic=True,
     ),

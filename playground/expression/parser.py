@@ -79,7 +79,7 @@ def tree(text: str) -> Node:
     nodes = postorder(root)
     if len(nodes) > MAX_NODES:
         message = f"an expression has at most {MAX_NODES} numbers, names and operations, this one has {len(nodes)}"
-        raise ExpressionError.at(nodes[MAX_NODES].column, message)
+        raise ExpressionError.at(max(node.column for node in nodes[: MAX_NODES + 1]), message)
     return root
 
 

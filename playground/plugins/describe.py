@@ -23,7 +23,7 @@ _BOUNDS: Final = {
 
 
 def describe(component: Component) -> list[str]:
-    """Return lines of plain text: name, origin, docstring, and the parameters with types, defaults and meaning.
+    """Return lines of plain text: name, origin, docstring, formula, and parameters with types, defaults and meaning.
 
     :raises ComponentError: the factory cannot be imported.
     """
@@ -31,6 +31,8 @@ def describe(component: Component) -> list[str]:
     lines = [f"{component.kind} {component.name}", f"from plugin {component.origin}", ""]
     if text := prose(own_docstring(factory)):
         lines += [*text.splitlines(), ""]
+    if formula := getattr(factory, "formula", ()):
+        lines += ["formula:", *(f"  {line}" for line in formula), ""]
     wanted = scenario_parameters(component)
     if wanted:
         heads = [_head(parameter) for parameter in wanted]
@@ -52,7 +54,7 @@ def type_name(annotation: Any) -> str:
     """Return a type as people write it, bounds included: `float ≥ 0`, `'relu' | 'tanh'`, `list[int] | None`."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return " ".join((type_name(inner[0]), *_bounds(inner[1:])))
+        return f"{type_name(inner[0])} {', '.join(_bounds(inner[1:]))}".rstrip()
     if origin is Literal:
         return " | ".join(map(repr, inner))
     if origin in (Union, types.UnionType):

@@ -76,7 +76,7 @@ def described(text: str) -> dict[str, str]:
             entries = 0 if _GOOGLE_SECTION.match(line) else None
         elif entries == 0:
             entries = depth
-        field = _SPHINX.match(line) or (_GOOGLE.match(line) if entries == depth else None)
+        field = _SPHINX.match(line) or (_GOOGLE.match(line) if depth and entries == depth else None)
         if field:
             current, indent = found.setdefault(field["name"], []), depth
             current.append(field["text"])

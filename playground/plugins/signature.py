@@ -73,10 +73,11 @@ def validate(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
         for name, parameter in accepted.items()
         if parameter.required and name not in given
     ]
-    try:
-        values |= _converted(_model(component), {name: given[name] for name in accepted if name in given})
-    except ValidationError as error:
-        wrong += faults(error)
+    with blaming(component):  # a plugin's own validators may raise anything
+        try:
+            values |= _converted(_model(component), {name: given[name] for name in accepted if name in given})
+        except ValidationError as error:
+            wrong += faults(error)
     if wrong:
         raise ComponentError(*wrong)
     if component.kind == "dataset" and "generator" in injected_names(component):

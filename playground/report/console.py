@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playground.report.chart import draw
-from playground.report.numbers import cut, duration, short
+from playground.report.numbers import cut, duration, fixed, short
 from playground.result import Batch, Expectation, Invalid, Loss, Run, Status, Verdict
 
 if TYPE_CHECKING:
@@ -135,16 +135,22 @@ def _tensor(value: object) -> str:
 
 def _table(columns: tuple[str, ...], rows: tuple[tuple[object, ...], ...], predictions: object) -> Table:
     """Return inputs, targets and predictions side by side."""
+    table = _framed(*columns)
+    for row in rows:
+        table.add_row(*(_text(fixed(value)) for value in row))
+    if isinstance(predictions, list) and len(predictions) > len(rows):
+        table.caption, table.caption_justify = f"the first {len(rows)} of {len(predictions)} samples", "left"
+    return table
+
+
+def _framed(*columns: str, left: tuple[str, ...] = ()) -> Table:
+    """Return a table with a line below its head; numbers stand to the right."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
-        table.add_column(_text(column), justify="right")
-    for row in rows:
-        table.add_row(*(_text(short(value)) for value in row))
-    if isinstance(predictions, list) and len(predictions) > len(rows):
-        table.caption, table.caption_justify = f"the first {len(rows)} of {len(predictions)} samples", "left"
+        table.add_column(_text(column), justify="left" if column in left else "right", no_wrap=True)
     return table
 
 
@@ -157,9 +163,11 @@ def _expectations(expectations: tuple[Expectation, ...]) -> Table:
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        grid.add_column(no_wrap=True, overflow="ellipsis")
     for expectation in expectations:
         mark = _text(("✔", "green") if expectation.passed else ("✘", "red"))
-        grid.add_row(mark, _text(cut(expectation.what, 60)), _text((cut(short(expectation.value, 6), 60), "bold")))
+        grid.add_row(mark, _text(expectation.what), _text((short(expectation.value), "bold")))
         if expectation.note:
             grid.add_row("", _text((expectation.note, "yellow")))
     return grid
@@ -176,21 +184,12 @@ def _ending(run: Run) -> Text:
 
 def _overview(runs: tuple[Run, ...]) -> Table:
     """Return one row for each run."""
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("scenario", "task", "optimizer", "steps", "first loss", "last loss", "status", "verdict", "time"):
-        right = column in ("steps", "first loss", "last loss", "time")
-        table.add_column(column, justify="right" if right else "left", no_wrap=column in ("scenario", "verdict"))
+    table = _framed("scenario", "steps", "loss", "status", "verdict", "time", left=("scenario", "status", "verdict"))
     for run in runs:
-        losses = (short(run.loss.first), short(run.loss.last)) if run.loss else ("", "")
         table.add_row(
-            _text(run.scenario),
-            _text(run.task),
-            _text(run.setup.get("optimizer", "")),
+            _text(cut(run.scenario, 28)),
             str(run.steps) if run.loss else "",
-            *losses,
+            f"{short(run.loss.first, 3)} → {short(run.loss.last, 3)}" if run.loss else "",
             str(run.status),
             _text((str(run.verdict), COLOURS[run.verdict])),
             duration(run.seconds),

@@ -19,6 +19,13 @@ def short(value: Any, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def fixed(value: Any) -> str:
+    """Return a number with four decimals, so that a column lines up; very small and very large ones stay short."""
+    if isinstance(value, float) and math.isfinite(value) and value != round(value) and 1e-4 <= abs(value) < 1e5:
+        return f"{value:.4f}"
+    return short(value)
+
+
 def cut(text: str, width: int) -> str:
     """Return the text, or its beginning and an ellipsis when it is longer than `width`."""
     return text if len(text) <= width else text[: width - 1] + "…"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import as_completed
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,9 +18,12 @@ from playground.result import Batch, Invalid, Run, Status, Verdict
 from playground.runner.catalogue import Catalogue
 from playground.runner.preparing import one_line, prepared
 from playground.runner.running import Observer, run_one
-from playground.scenario.model import Loaded, load_scenario
+from playground.scenario.model import Loaded, load_scenario, parse_scenario
 
 ENDINGS = (".yaml", ".yml")
+
+FAULTS = 20
+"""Faults of one file that are told; nobody reads more before mending some."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +92,16 @@ def load(file: Path | str, request: Request, plugins: Plugins) -> Loaded:
 
 
 def changed(loaded: Loaded, seed: int | None, steps: int | None, plugins: Plugins) -> Loaded:
-    """Return a scenario with another seed, and another budget if its task descends."""
-    scenario, catalogue, changes = loaded.scenario, Catalogue(plugins), {}
+    """Return a scenario with another seed, and another budget if its task descends.
+
+    :raises ScenarioError: one of them is out of range.
+    """
+    source, task, catalogue = loaded.source, loaded.scenario.task.name, Catalogue(plugins)
     if seed is not None:
-        changes["seed"] = seed
-    if steps is not None and scenario.task.name in catalogue.names("task") and catalogue.descends(scenario.task.name):
-        changes["steps"] = steps
-    return replace(loaded, scenario=scenario.model_copy(update=changes)) if changes else loaded
+        source = source.set("seed", str(seed))
+    if steps is not None and task in catalogue.names("task") and catalogue.descends(task):
+        source = source.set("steps", str(steps))
+    return loaded if source is loaded.source else Loaded(parse_scenario(source), source)
 
 
 def run_batch(
@@ -142,7 +148,7 @@ def _went_wrong(answer: Answer) -> bool:
 
 def _in_turn(
     files: Sequence[Path], request: Request, plugins: Plugins, progress: Progress
-) -> Iterator[tuple[Path, Answer]]:
+) -> Generator[tuple[Path, Answer], None, None]:
     for file in files:
         progress.now = file.stem
         yield file, answer(file, request, plugins, progress.observe)
@@ -150,7 +156,7 @@ def _in_turn(
 
 def _side_by_side(
     files: Sequence[Path], request: Request, plugins: Plugins, jobs: int
-) -> Iterator[tuple[Path, Answer]]:
+) -> Generator[tuple[Path, Answer], None, None]:
     """Yield answers as they come; a worker that dies costs its own scenario an `error`."""
     component = plugins.registry.get("executor", "processes")
     with build(component, {"workers": jobs}, {}) as executor:
@@ -188,11 +194,13 @@ def answer(file: Path, request: Request, plugins: Plugins, observe: Observer = n
 
 
 def invalid(error: PlaygroundError, file: Path) -> tuple[Invalid, ...]:
-    """Return an error's faults as plain rows."""
+    """Return an error's faults as plain rows, the first `FAULTS` of them."""
     rows = []
-    for fault in error.faults:
+    for fault in error.faults[:FAULTS]:
         place = fault.place or Place(str(file))
         rows.append(Invalid(place.file, place.line, place.column, fault.message))
+    if (more := len(error.faults) - FAULTS) > 0:
+        rows.append(Invalid(str(file), 0, 0, f"and {more} more"))
     return tuple(rows)
 
 

@@ -68,12 +68,12 @@ def prepared(loaded: Loaded, plugins: Plugins) -> Iterator[Prepared]:
     """
     check_structure(loaded, plugins)
     from playground.engine.seeding import seeded
-    from playground.engine.setting import Setting
+    from playground.engine.setting import Setting, one_thread
 
     scenario = loaded.scenario
     with _located(loaded):
         setting = Setting.of(scenario.dtype, scenario.device, scenario.seed, scenario.batch_size)
-    with seeded(setting.seed, setting.device):
+    with one_thread(), seeded(setting.seed, setting.device):
         with _located(loaded):
             bound = bind(scenario, plugins, Path(loaded.source.file).parent)
             stepper = _stepper(bound, setting, scenario)

@@ -21,6 +21,7 @@ from playground.scenario.model import Loaded
 if TYPE_CHECKING:
     from playground.engine.descent import Descent
     from playground.engine.steppers import OneRun
+    from playground.engine.stopping import StopRules
 
 Observer = Callable[["Descent"], AbstractContextManager[Any]]
 """Entered around a descent, which it may read while it grows."""
@@ -108,12 +109,12 @@ def _descend(ready: Prepared, stepper: OneRun, observe: Observer) -> Measured:
     )
 
 
-def _stop_rules(ready: Prepared) -> Any:
+def _stop_rules(ready: Prepared) -> StopRules:
     from playground.engine.stopping import StopRules
 
     stop = ready.loaded.scenario.stop
-    patience = (stop.patience.steps, stop.patience.improvement) if stop.patience else (None, 0.0)
-    return StopRules(stop.loss, stop.gradient, *patience, stop.divergence)
+    patience, improvement = (stop.patience.steps, stop.patience.improvement) if stop.patience else (None, 0.0)
+    return StopRules(stop.loss, stop.gradient, patience, improvement, stop.divergence)
 
 
 def _reason(descent: Descent, stepper: OneRun, start: Mapping[str, Any], ready: Prepared) -> str:

@@ -45,9 +45,9 @@ def read(text: str, placer: Placer) -> Node | None:
         raise ScenarioError(_forbidden_character(error, text, placer)) from None
     except yaml.MarkedYAMLError as error:
         raise ScenarioError(*composer.faults, _syntax(error, placer)) from None
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
+    except (ValueError, OverflowError):
         # PyYAML lets Python's own complaint through for an escape beyond Unicode, such as "\U00110000".
-        fault = Fault(f"not valid YAML near here: {_one_line(str(error))}", place=composer.last)
+        fault = Fault("not valid YAML near here: an escape or a directive that means nothing", place=composer.last)
         raise ScenarioError(*composer.faults, fault) from None
     if composer.faults:
         raise ScenarioError(*composer.faults)
@@ -200,7 +200,7 @@ def resolved(text: str) -> Scalar:
     if _INT.fullmatch(text):
         return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
     if math.isinf(number := float(text)):
-        raise ValueError(f"{text} is beyond a float's range; write .inf for infinity")
+        raise ValueError("a number beyond a float's range; write .inf for infinity")
     return number
 
 

@@ -38,6 +38,7 @@ def json_schema(components: Mapping[str, Mapping[str, Schema]], tasks: Mapping[s
         **{kind: {"$ref": f"#/definitions/{kind}"} for kind in COMPONENT_KINDS},
         **{key: schema for key, schema in sections.items() if key not in (*CORE_KEYS, *COMPONENT_KINDS)},
     }
+    conditions = [_condition(name, task, properties) for name, task in tasks.items()]
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "A scenario of playground",
@@ -45,7 +46,7 @@ def json_schema(components: Mapping[str, Mapping[str, Schema]], tasks: Mapping[s
         "properties": properties,
         "required": ["task"],
         "additionalProperties": False,
-        "allOf": [_condition(name, task, properties) for name, task in tasks.items()],
+        **({"allOf": conditions} if conditions else {}),  # draft-07 forbids an empty list
         "definitions": definitions,
     }
 

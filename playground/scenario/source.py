@@ -191,10 +191,10 @@ def _first_key(entries: Mapping[str, Entry], dotted: str) -> tuple[str, str | No
 
 def _expanded(node: Node, kind: str) -> Node:
     """Write a component's shorthand out, so that it has keys to set."""
-    mapping = expanded(kind, node.value)
-    if not isinstance(mapping, dict):
+    if not isinstance(node.value, str):
         return node
-    return Node(node.place, {key: Entry(node.place, replace(node, value=text)) for key, text in mapping.items()})
+    written = expanded(kind, node.value).items()
+    return Node(node.place, {key: Entry(node.place, replace(node, value=text)) for key, text in written})
 
 
 def _printable(text: str) -> str:

@@ -5,7 +5,7 @@ import pytest
 from playground.plugins.causes import cause, message
 
 
-class Mute(Exception):
+class MuteError(Exception):
     def __str__(self):
         raise ValueError("cannot even say so")
 
@@ -18,7 +18,7 @@ class Mute(Exception):
         (ValueError(), "ValueError"),
         (KeyError("lr"), "KeyError: 'lr'"),
         (SystemExit(3), "SystemExit: 3"),
-        (Mute(), "Mute"),
+        (MuteError(), "MuteError"),
         (SyntaxError("invalid syntax", ("lion.py", 3, 1, "x")), "SyntaxError: invalid syntax (lion.py, line 3)"),
     ],
 )
@@ -30,12 +30,12 @@ def test_a_long_text_is_shortened():
     assert len(message(ValueError("x" * 10_000))) == 301
 
 
-def test_the_place_is_the_innermost_frame_of_the_plugins_own_file(write):
-    path = write("steep.py", "import json\n\n\ndef go():\n    json.loads('{')\n")
-    scope = {}
-    code = compile(path.read_text(), str(path), "exec")
-    exec(code, scope)
+def test_the_place_is_the_innermost_frame_of_the_plugins_own_file(write, monkeypatch):
+    path = write("fake_steep.py", "import json\n\n\ndef go():\n    json.loads('{')\n")
+    monkeypatch.syspath_prepend(str(path.parent))
+    import fake_steep
+
     with pytest.raises(json.JSONDecodeError) as caught:
-        scope["go"]()
-    assert cause(caught.value, str(path)).endswith("(steep.py, line 5)")
-    assert cause(caught.value).endswith(".py, line 355)") or "decoder.py" in cause(caught.value)
+        fake_steep.go()
+    assert cause(caught.value, str(path)).endswith("(fake_steep.py, line 5)")
+    assert "(decoder.py, line " in cause(caught.value)

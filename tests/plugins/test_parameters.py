@@ -13,6 +13,7 @@ from annotated_types import Ge
 from playground.plugins import Component, Origin
 from playground.plugins.parameters import (
     Parameter,
+    Signature,
     injected_names,
     is_direct,
     parameters,
@@ -42,7 +43,7 @@ class Class:
     :param lr: the rate
     """
 
-    def __init__(self, params, lr: float | Tensor = 1e-3, missing: Missing | None = None, broken: 1 + "a" = 2):
+    def __init__(self, params, lr: float | Tensor = 1e-3, missing: Missing | None = None, broken: Tensor[1 / 0] = 2):
         pass
 
 
@@ -120,9 +121,7 @@ def test_a_callable_that_does_not_tell_is_open():
 
         def __call__(self): ...
 
-    assert signature(Silent()) == signature(type("C", (), {"__signature__": 1, "__call__": print})())
-    assert signature(Silent()).open
-    assert signature(Silent()).parameters == ()
+    assert signature(Silent()) == Signature((), open=True)
 
 
 def test_parameters_by_position_only_are_known():

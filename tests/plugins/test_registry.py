@@ -105,13 +105,17 @@ def documented():
     """
 
 
-class Bare(Exception):
+class BareError(Exception):
     pass
 
 
 @pytest.mark.parametrize(
     ("factory", "told"),
-    [(documented, "First line, second line."), (functools.partial(documented), "First line, second line."), (Bare, "")],
+    [
+        (documented, "First line, second line."),
+        (functools.partial(documented), "First line, second line."),
+        (BareError, ""),
+    ],
 )
 def test_the_summary_is_the_first_paragraph_of_its_own_docstring(factory, told):
     assert component(factory=factory).summary() == told

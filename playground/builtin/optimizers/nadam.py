@@ -87,7 +87,7 @@ class NAdam(UpdateRule):
         v = average_square(state["v"], g, self.beta2)
         mu, mu_next = self._momentum(t), self._momentum(t + 1)
         product = state["mu_product"] * mu
-        m_hat = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
+        m_hat = plus_ratio(mu_next * m / (1 - product * mu_next), 1 - mu, g, 1 - product)
         deviation = (v / (1 - self.beta2**t)).sqrt() + self.eps
         return plus_ratio(parameter, -lr, m_hat, deviation), {"m": m, "v": v, "mu_product": product}
 

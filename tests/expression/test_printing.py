@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from playground.expression import parse
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "latex"),
+    [
+        ("(2*x+10)**2", "(2*x + 10)**2", r"\left(2 x + 10\right)^{2}"),
+        ("a-(b-c)", "a - (b - c)", r"a - \left(b - c\right)"),
+        ("a+(b+c)", "a + (b + c)", r"a + \left(b + c\right)"),
+        ("((a-b)-c)", "a - b - c", "a - b - c"),
+        ("(a*b)/(c*d)", "a*b/(c*d)", r"\frac{a b}{c d}"),
+        ("(x/y)**2", "(x/y)**2", r"\left(\frac{x}{y}\right)^{2}"),
+        ("x**-(1/2)", "x**-(1/2)", r"x^{-\frac{1}{2}}"),
+        ("(x**2)**3", "(x**2)**3", r"\left(x^{2}\right)^{3}"),
+        ("-x**2", "-x**2", "-x^{2}"),
+        ("(-x)**2", "(-x)**2", r"\left(-x\right)^{2}"),
+        ("2*-x", "2*-x", r"2 \left(-x\right)"),
+        ("-(x+1)", "-(x + 1)", r"-\left(x + 1\right)"),
+        ("x*2", "x*2", r"x \cdot 2"),
+        ("1e-5*x", "1e-05*x", r"1 \cdot 10^{-5} x"),
+        ("sin(x)**2", "sin(x)**2", r"\left(\sin\left(x\right)\right)^{2}"),
+        ("exp(-abs(x))", "exp(-abs(x))", r"e^{-\left|x\right|}"),
+        ("sqrt(pi*e)", "sqrt(pi*e)", r"\sqrt{\pi e}"),
+        ("max( x,0 )", "max(x, 0)", r"\max\left(x, 0\right)"),
+        ("log2(alpha)", "log2(alpha)", r"\log_{2}\left(\alpha\right)"),
+        ("x[0]*x_1[2]**3", "x[0]*x_1[2]**3", r"x_{0} {x_{1}}_{2}^{3}"),
+    ],
+)
+def test_plain_and_latex(text: str, plain: str, latex: str) -> None:
+    assert str(parse(text)) == plain
+    assert parse(text).latex() == latex

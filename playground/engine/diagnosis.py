@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from playground.engine.derivatives import hessian
 from playground.engine.gradients import Gradients
@@ -73,6 +72,6 @@ def _hessian(problem: Problem, start: dict[str, Tensor], shift: float) -> Tensor
     def loss(flat: Tensor) -> Tensor:
         pieces = torch.split(flat, [shape.numel() for shape in shapes.values()])
         named = {name: piece.view(shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)}
-        return problem.loss(lambda *inputs: functional_call(problem.module, {**others, **named}, inputs), batch)
+        return problem.loss(problem.forward({**others, **named}), batch)
 
     return hessian(loss, z)

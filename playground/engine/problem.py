@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from playground.engine.seeding import generator
 from playground.errors import ComponentError, Fault, ScenarioError, suggestion
@@ -71,6 +72,10 @@ class Problem:
     def parameters(self) -> dict[str, Tensor]:
         """The parameters that descend, by name."""
         return {name: tensor for name, tensor in self.module.named_parameters() if tensor.requires_grad}
+
+    def forward(self, parameters: Mapping[str, Tensor]) -> Forward:
+        """Return the module with these parameters in place of its own."""
+        return lambda *inputs: functional_call(self.module, dict(parameters), inputs)
 
     def probe(self) -> None:
         """Evaluate once over all data, in evaluation mode, so that a mistake is told before anything is trained.

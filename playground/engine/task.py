@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from playground.result import Expectation, Numbers, Table
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a task has to say when it is over.
+    """What a task has to say about one run when it is over.
 
     :param metrics: measured quantities by name; each can be expected in YAML.
     :param predictions: the model's output for every sample.
@@ -49,9 +51,18 @@ class DescentTask(ABC):
         :raises PlaygroundError: the parts do not fit each other.
         """
 
-    @abstractmethod
-    def interpret(self, problem: Problem) -> Outcome:
-        """Say what the final parameters of `problem` mean; called once, after the descent, with gradients off."""
+    def measure(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Say what parameters mean, one tensor for each name in `metrics`; called after the descent, gradients off.
+
+        Written in torch operations alone, so that it serves one run as it stands and ten thousand under `vmap`.
+
+        :param parameters: of `problem.module`; use `problem.forward(parameters)` in its place.
+        """
+        return {}
+
+    def table(self, measured: Mapping[str, Tensor]) -> Table | None:
+        """Return rows for people, from what `measure` returned for one run."""
+        return None
 
 
 class DirectTask(ABC):

@@ -1,4 +1,4 @@
-"""One scenario, once: build, descend, interpret, judge."""
+"""One scenario, once: build, descend, measure, judge."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from playground.engine.task import Outcome
+from playground.engine.task import DescentTask, Outcome
 from playground.plugins.manager import Plugins
 from playground.result import Loss, Numbers, Run, Status, Trace
 from playground.runner.describing import setup
@@ -20,6 +20,7 @@ from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
     from playground.engine.descent import Descent
+    from playground.engine.problem import Problem
     from playground.engine.steppers import OneRun
     from playground.engine.stopping import StopRules
 
@@ -83,7 +84,7 @@ def _answer(ready: Prepared) -> Measured:
 
 
 def _descend(ready: Prepared, stepper: OneRun, observe: Observer) -> Measured:
-    """Go downhill and let the task interpret where that led."""
+    """Go downhill and let the task say what was found there."""
     import torch
 
     from playground.engine.descent import Descent, descend
@@ -94,7 +95,7 @@ def _descend(ready: Prepared, stepper: OneRun, observe: Observer) -> Measured:
     with observe(descent):
         descend(stepper, _stop_rules(ready), descent)
     with torch.no_grad():
-        outcome = ready.bound.task.interpret(problem)  # type: ignore[union-attr]
+        outcome = _interpret(ready.bound.task, problem)
     first = descent.loss[0] if descent.loss else descent.last
     return Measured(
         descent.status,
@@ -107,6 +108,13 @@ def _descend(ready: Prepared, stepper: OneRun, observe: Observer) -> Measured:
         Trace(tuple(descent.loss)),
         descent.seconds,
     )
+
+
+def _interpret(task: DescentTask, problem: Problem) -> Outcome:
+    """Return what the final parameters mean, as plain data."""
+    measured = task.measure(problem, problem.parameters)
+    metrics = {name: tensor.tolist() for name, tensor in measured.items()}
+    return Outcome(metrics, metrics.pop("predictions", None), task.table(measured))
 
 
 def _stop_rules(ready: Prepared) -> StopRules:

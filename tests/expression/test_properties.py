@@ -86,9 +86,7 @@ def expression_of(tree: Node) -> Expression:
 def value_and_gradient(
     expression: Expression, point: dict[str, Any], dtype: torch.dtype
 ) -> tuple[float, dict[tuple[str, int | None], float]]:
-    variables = {
-        name: torch.tensor(point[name], dtype=dtype, requires_grad=True) for name in expression.variables
-    }
+    variables = {name: torch.tensor(point[name], dtype=dtype, requires_grad=True) for name in expression.variables}
     value = expression(**variables)
     assert value.dtype == dtype
     gradients = torch.autograd.grad(value, list(variables.values()), allow_unused=True)
@@ -109,9 +107,7 @@ coordinate = st.floats(-3, 3).map(lambda value: round(value, 2))
 
 @given(trees(mild_numbers, 8), coordinate, coordinate, st.tuples(coordinate, coordinate))
 @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
-def test_torch_agrees_with_sympy_in_value_and_gradient(
-    tree: Node, x: float, y: float, z: tuple[float, float]
-) -> None:
+def test_torch_agrees_with_sympy_in_value_and_gradient(tree: Node, x: float, y: float, z: tuple[float, float]) -> None:
     expression, point = expression_of(tree), {"x": x, "y": y, "z": z}
     assume(expression.variables)
     double, gradient = value_and_gradient(expression, point, torch.float64)

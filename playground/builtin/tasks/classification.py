@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from playground.builtin.tasks.training import Training
-from playground.engine.task import Outcome
 from playground.errors import Fault, ScenarioError
 
 if TYPE_CHECKING:
@@ -48,14 +48,12 @@ class Classification(Training):
             return one_hot.to(setting.dtype), data.classes
         return targets.to(setting.dtype), targets.shape[1]
 
-    def interpret(self, problem: Problem) -> Outcome:
-        """Predict every sample with the final parameters and count how many are right."""
-        inputs, _ = problem.batches.data
-        predictions = problem.module(inputs)
+    def measure(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Predict every sample and count how many are right."""
+        predictions = problem.forward(parameters)(problem.batches.data[0])
         told = self._decide(predictions)
         wanted = self.dataset.targets.to(told.device).long()
-        accuracy = (told == wanted).all(dim=1).double().mean().item()
-        return Outcome({"accuracy": accuracy}, predictions.tolist(), self.table(predictions))
+        return {"accuracy": (told == wanted).all(dim=1).double().mean(), "predictions": predictions}
 
     def _decide(self, predictions: Tensor) -> Tensor:
         """Return the class of each sample as a column, or one 0 or 1 for each of several labels."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from playground.engine.task import DescentTask, Outcome
+from playground.engine.task import DescentTask
 from playground.errors import Fault, ScenarioError, suggestion
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from playground.engine.function import Function, Objective
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
@@ -35,18 +38,16 @@ class Minimize(DescentTask):
         point = Point(self.function, self._start_point(), setting)
         return Problem(point, lambda forward, batch: forward())
 
-    def interpret(self, problem: Problem) -> Outcome:
+    def measure(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Measure `distance`, the Euclidean distance to the nearest known minimum, where minima are known."""
-        from playground.engine.function import Function
+        import torch
 
-        if not isinstance(self.function, Function) or not self.function.minima:
-            return Outcome()
-        point = problem.parameters["x"].tolist()
-        distances = [
-            sum((a - b) ** 2 for a, b in zip(point, minimum.point, strict=True)) ** 0.5
-            for minimum in self.function.minima
-        ]
-        return Outcome(metrics={"distance": min(distances)})
+        minima = getattr(self.function, "minima", ())
+        if not minima:
+            return {}
+        point = parameters["x"]
+        known = torch.tensor([minimum.point for minimum in minima], dtype=point.dtype, device=point.device)
+        return {"distance": (known - point).square().sum(dim=1).min().sqrt()}
 
     def _start_point(self) -> dict[str, Any]:
         if self.start is None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from playground.builtin.tasks.training import Training
-from playground.engine.task import Outcome
 from playground.errors import Fault, ScenarioError
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ class Regression(Training):
             raise ScenarioError(Fault("this loss tells classes apart; use task: classification", ("loss",)))
         return super().encode(setting)
 
-    def interpret(self, problem: Problem) -> Outcome:
-        """Predict every sample with the final parameters and compare."""
+    def measure(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Predict every sample and compare."""
         inputs, targets = problem.batches.data
-        predictions = problem.module(inputs)
+        predictions = problem.forward(parameters)(inputs)
         left = (targets - predictions).double().square().sum()
         spread = (targets - targets.mean(dim=0)).double().square().sum()
-        return Outcome({"r2": (1 - left / spread).item()}, predictions.tolist(), self.table(predictions))
+        return {"r2": 1 - left / spread, "predictions": predictions}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from playground.engine.task import DescentTask
@@ -61,10 +61,10 @@ class Training(DescentTask):
         targets = self.dataset.targets.to(setting.device, setting.dtype)
         return targets, targets.shape[1]
 
-    def table(self, predictions: Tensor) -> Table:
+    def table(self, measured: Mapping[str, Tensor]) -> Table:
         """Put inputs, targets and predictions side by side."""
         targets = self.dataset.targets.tolist()
-        outputs = predictions.tolist()
+        outputs = measured["predictions"].tolist()
         columns = (*self.dataset.names, *_numbered("target", targets), *_numbered("prediction", outputs))
         rows = zip(self.dataset.inputs.tolist(), targets, outputs, strict=True)
         return Table(columns, tuple((*inputs, *target, *output) for inputs, target, output in list(rows)[:ROWS]))

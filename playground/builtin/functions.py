@@ -183,7 +183,8 @@ def ackley(dim: Dimension = 2) -> Function:
 
     :param dim: number of coordinates.
 
-    Source: Ackley, A connectionist machine for genetic hillclimbing, 1987; n-dimensional form from Bäck & Schwefel 1993.
+    Source: Ackley, A connectionist machine for genetic hillclimbing, 1987; n-dimensional form from Bäck & Schwefel,
+    An overview of evolutionary algorithms for parameter optimization, 1993.
     """
 
     def formula(x: Tensor) -> Tensor:

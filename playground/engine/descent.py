@@ -4,80 +4,104 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from playground.engine.stopping import StopRules, Watch
 from playground.result import Status
 
 
 class Stepper(Protocol):
-    """Owns the evaluation of a problem and the movement of its parameters."""
+    """Owns the evaluation of a problem and the movement of its parameters, for one run or for many together."""
 
-    evaluations: int
-    """How often the objective was evaluated, an optimizer's own closure calls included."""
+    def evaluate(self, step: int) -> Any:
+        """Run forward and backward on the batch of `step`; return the loss before the update, or all runs' losses."""
 
-    def evaluate(self, step: int) -> float:
-        """Run forward and backward on the batch of `step`; return the loss before the update."""
-
-    def gradient_norm(self) -> float:
+    def gradient_norm(self) -> Any:
         """Return the norm of the gradient that `evaluate` found."""
 
     def update(self, step: int) -> None:
         """Move the parameters along the gradient that `evaluate` found."""
 
-    def finish(self) -> float:
+    def finish(self) -> Any:
         """Return the loss of the parameters as they are, over all data."""
+
+
+class Trace(Protocol):
+    """Keeps what a descent shows of itself, and decides when it is over."""
+
+    budget: int
+
+    def record(self, step: int, loss: Any, gradient_norm: Callable[[], Any]) -> bool:
+        """Take the loss before update `step`; return whether every run is over."""
+
+    def finish(self, loss: Any, interrupted: bool) -> None:
+        """Take the loss of the final parameters."""
+
+
+def descend(stepper: Stepper, trace: Trace) -> None:
+    """Go downhill until the budget is used or every run is over; `trace` holds the outcome.
+
+    :param stepper: evaluates and moves; whether it holds one run or ten thousand is its own affair.
+    :param trace: filled as the steps go by, so that what was reached survives Ctrl-C. A run that ends at step k has
+        made k updates: its final parameters are those that the loss of step k belongs to.
+    """
+    interrupted = False
+    try:
+        for step in range(trace.budget):
+            loss = stepper.evaluate(step)  # forward and backward: the loss before the update
+            if trace.record(step, loss, stepper.gradient_norm):
+                break
+            stepper.update(step)
+    except KeyboardInterrupt:
+        interrupted = True
+    trace.finish(stepper.finish(), interrupted)  # once more, for the final parameters
 
 
 @dataclass
 class Descent:
-    """What one descent leaves behind; observers may read it while it grows.
+    """What one run leaves behind; observers may read it while it grows.
 
     :param budget: updates to make at most.
+    :param rules: when to stop early.
     :param loss: `loss[k]` is the loss before update k.
     :param last: the loss of the final parameters over all data.
-    :param best: the least loss seen.
+    :param best: the least finite loss seen.
     :param steps: updates made.
-    :param evaluations: evaluations of the objective.
     :param seconds: wall time.
     """
 
     budget: int
+    rules: StopRules = field(default_factory=StopRules)
     loss: list[float] = field(default_factory=list)
     last: float = math.nan
     best: float = math.nan
-    steps: int = 0
-    evaluations: int = 0
     status: Status = Status.BUDGET
     reason: str = ""
     seconds: float = 0.0
 
+    def __post_init__(self) -> None:
+        self._watch = Watch(self.rules)
+        self._start = time.perf_counter()
 
-def descend(stepper: Stepper, rules: StopRules, descent: Descent) -> None:
-    """Go downhill until the budget is used or a stop rule is met; `descent` holds the outcome.
+    @property
+    def steps(self) -> int:
+        """Updates made: as many as losses, except that the last one seen may have ended the run."""
+        return len(self.loss) - (self._watch.end is not None and self._watch.end.step < len(self.loss))
 
-    :param stepper: evaluates and moves; whether it holds one run or many is its own affair.
-    :param rules: when to stop early. A run that stops at step k has made k updates: its final parameters are those
-        that `loss[k]` belongs to.
-    :param descent: filled in as the steps go by, so that what was reached survives Ctrl-C.
-    """
-    watch = Watch(rules)
-    start = time.perf_counter()
-    try:
-        for step in range(descent.budget):
-            loss = stepper.evaluate(step)  # forward and backward: the loss before the update
-            descent.loss.append(loss)
-            if watch.ends(step, loss, stepper.gradient_norm):
-                break
-            stepper.update(step)
-            descent.steps = step + 1
-    except KeyboardInterrupt:
-        watch.status, watch.reason = Status.INTERRUPTED, f"interrupted after {descent.steps} steps"
-    descent.last = stepper.finish()  # once more, for the final parameters
-    if watch.status is Status.BUDGET:
-        watch.ends(descent.steps, descent.last)
-    descent.status, descent.reason = watch.status, watch.reason
-    descent.best = min((value for value in (*descent.loss, descent.last) if math.isfinite(value)), default=math.nan)
-    descent.evaluations = stepper.evaluations
-    descent.seconds = time.perf_counter() - start
+    def record(self, step: int, loss: float, gradient_norm: Callable[[], float]) -> bool:
+        """Take the loss before update `step`; return whether the run is over."""
+        self.loss.append(loss)
+        return self._watch.ends(step, loss, gradient_norm)
+
+    def finish(self, loss: float, interrupted: bool) -> None:
+        """Take the loss of the final parameters, which may meet a rule as well."""
+        self.last = loss
+        self.best = min((value for value in (*self.loss, loss) if math.isfinite(value)), default=math.nan)
+        if interrupted:
+            self.status, self.reason = Status.INTERRUPTED, f"interrupted after {self.steps} steps"
+        elif self._watch.end is not None or self._watch.ends(len(self.loss), loss):
+            self.status = self._watch.status
+            self.reason = self._watch.end.reason(self.rules) if self._watch.end else ""
+        self.seconds = time.perf_counter() - self._start

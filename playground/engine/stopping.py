@@ -1,12 +1,21 @@
-"""When a run ends before its budget, and what its end is called."""
+"""When a run ends before its budget, and what its end is called.
+
+The conditions are written once, for a number as for a tensor of many runs' numbers: `|` and the comparisons mean the
+same for both.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
+
+from torch import Tensor
 
 from playground.result import Status
+
+Value = TypeVar("Value", float, Tensor)
 
 
 @dataclass(frozen=True)
@@ -26,9 +35,70 @@ class StopRules:
     improvement: float = 0.0
     divergence: float = 1e6
 
+    def conditions(
+        self, step: int, loss: Value, limit: Value, best_step: Value, gradient_norm: Callable[[], Value] | None
+    ) -> Iterator[tuple[Status, bool | Tensor]]:
+        """Yield each condition on a run before update `step`; the first that holds names the end.
+
+        :param loss: of one run, or of many, shape `(runs,)`.
+        :param limit: the loss beyond which the run has diverged.
+        :param best_step: when the best loss was seen.
+        :param gradient_norm: computes the gradient's norm; None where there is no gradient.
+        """
+        yield Status.NONFINITE, (abs(loss) == math.inf) | (loss != loss)
+        yield Status.DIVERGED, loss > limit
+        if self.loss is not None:
+            yield Status.CONVERGED, loss <= self.loss
+        if self.gradient is not None and gradient_norm is not None:
+            yield Status.CONVERGED, gradient_norm() <= self.gradient
+        if self.patience is not None:
+            yield Status.STALLED, step - best_step >= self.patience
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run ended: everything that a sentence about it needs.
+
+    :param step: updates made.
+    :param loss: before the update that was not made.
+    :param before: the last finite loss before that one.
+    :param limit: the loss beyond which it had diverged.
+    :param best: the best loss seen.
+    :param best_step: when that was.
+    """
+
+    status: Status
+    step: int
+    loss: float
+    before: float
+    limit: float
+    best: float
+    best_step: int
+
+    def reason(self, rules: StopRules) -> str:
+        """Say in a sentence why the run ended; empty when it used its budget."""
+        match self.status:
+            case Status.NONFINITE:
+                return f"the loss became {self.loss} at step {self.step} (last finite loss {self.before:.6g})"
+            case Status.DIVERGED:
+                return (
+                    f"the loss {self.loss:.6g} passed the divergence limit {self.limit:.6g} at step {self.step} "
+                    f"(the loss before: {self.before:.6g})"
+                )
+            case Status.CONVERGED if rules.loss is not None and self.loss <= rules.loss:
+                return f"the loss {self.loss:.6g} is at most {rules.loss:g} at step {self.step}"
+            case Status.CONVERGED:
+                return f"the gradient's norm is at most {rules.gradient:g} at step {self.step}"
+            case Status.STALLED:
+                return (
+                    f"no improvement for {rules.patience} steps "
+                    f"(best loss {self.best:.6g} at step {self.best_step}) at step {self.step}"
+                )
+        return ""
+
 
 class Watch:
-    """Applies the rules to one run, step by step, and keeps what it saw.
+    """Applies the rules to one run, step by step.
 
     :param rules: when to stop.
     """
@@ -36,46 +106,24 @@ class Watch:
     def __init__(self, rules: StopRules) -> None:
         self.rules = rules
         self.status = Status.BUDGET
-        self.reason = ""
-        self.best = math.inf
-        self._best_step = 0
+        self.end: End | None = None
+        self._best, self._best_step = math.inf, 0.0
         self._limit = math.inf
-        self._last_finite = math.nan
+        self._before = math.nan
 
     def ends(self, step: int, loss: float, gradient_norm: Callable[[], float] | None = None) -> bool:
-        """Look at the loss before update `step`; return whether the run is over, with `status` and `reason` set.
+        """Look at the loss before update `step`; return whether the run is over, with `status` and `end` set.
 
         :param gradient_norm: computes the gradient's norm at the same parameters; None where there is no gradient.
         """
-        rules = self.rules
-        if not math.isfinite(loss):
-            return self._end(
-                Status.NONFINITE, f"the loss became {loss} at step {step} (last finite loss {self._last_finite:.6g})"
-            )
         if step == 0:
-            self._limit = rules.divergence * max(1.0, abs(loss))
-        if loss > self._limit:
-            return self._end(
-                Status.DIVERGED,
-                f"the loss {loss:.6g} passed the divergence limit {self._limit:.6g} "
-                f"at step {step} (the loss before: {self._last_finite:.6g})",
-            )
-        self._last_finite = loss
-        if loss < self.best - rules.improvement:
-            self.best, self._best_step = loss, step
-        if rules.loss is not None and loss <= rules.loss:
-            return self._end(Status.CONVERGED, f"the loss {loss:.6g} is at most {rules.loss:g} at step {step}")
-        if rules.gradient is not None and gradient_norm is not None and (size := gradient_norm()) <= rules.gradient:
-            return self._end(
-                Status.CONVERGED, f"the gradient's norm {size:.6g} is at most {rules.gradient:g} at step {step}"
-            )
-        if rules.patience is not None and step - self._best_step >= rules.patience:
-            return self._end(
-                Status.STALLED,
-                f"no improvement for {rules.patience} steps (best loss {self.best:.6g} at step {self._best_step})",
-            )
+            self._limit = self.rules.divergence * max(1.0, abs(loss))
+        if loss < self._best - self.rules.improvement:
+            self._best, self._best_step = loss, float(step)
+        for status, holds in self.rules.conditions(step, loss, self._limit, self._best_step, gradient_norm):
+            if holds:
+                self.status = status
+                self.end = End(status, step, loss, self._before, self._limit, self._best, int(self._best_step))
+                return True
+        self._before = loss
         return False
-
-    def _end(self, status: Status, reason: str) -> bool:
-        self.status, self.reason = status, reason
-        return True

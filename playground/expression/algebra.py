@@ -10,7 +10,7 @@ from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from playground.expression import printing, size
-from playground.expression.errors import ExpressionError
+from playground.expression.errors import ExpressionError, shorten
 from playground.expression.operations import OPERATIONS
 from playground.expression.tree import Apply, Leaf, Node, Number, Variable, fold
 
@@ -100,9 +100,10 @@ class Algebra:
             return True
         if any(_differ(self._value(at, _fraction), other._value(at, _fraction)) for at in self._samples(other)):
             return False
-        if size.terms(self._nodes) + size.terms(other._nodes) < size.ENOUGH:
-            difference = difference.expand(force=True)  # log(x*y) is log(x) + log(y) wherever both have a value
-        return True if _vanishes(difference) else None
+        if not (self._bounded and other._bounded) or size.terms(self._nodes) + size.terms(other._nodes) >= size.ENOUGH:
+            return None
+        # by force, because log(x*y) is log(x) + log(y) wherever both have a value
+        return True if _vanishes(difference.expand(force=True)) else None
 
     @cached_property
     def _bounded(self) -> bool:
@@ -180,7 +181,7 @@ def _derivative(formula: sympy.Expr, coordinates: Sequence[Coordinate]) -> sympy
         for coordinate in coordinates:
             formula = formula.diff(_symbol(Variable(*coordinate)))
     except (TypeError, ValueError) as error:  # as of the maximum of two numbers that are never real
-        raise ExpressionError.at(0, f"sympy finds no derivative: {error}") from error
+        raise ExpressionError.at(0, f"sympy finds no derivative: {shorten(str(error))}") from error
     return formula
 
 

@@ -9,7 +9,7 @@ from playground.expression.operations import CONSTANTS, OPERATIONS
 from playground.expression.tree import Apply, Leaf, Node, Number, Variable, fold
 
 SUM, PRODUCT, SIGN, POWER, VALUE = range(1, 6)
-"""How tightly a text holds together; the rules of the grammar in `parse`, in their order."""
+"""How tightly a text holds together; the rules of the grammar in `parser`, in their order."""
 
 
 class _Piece(NamedTuple):
@@ -95,7 +95,7 @@ def _latex(node: Apply, operands: list[_Piece]) -> _Piece:
         case "**", [base, exponent]:
             return _Piece(f"{_bracketed(base, VALUE)}^{{{exponent.text}}}", POWER)
         case "*", [left, right]:
-            return _Piece(_times(_bracketed(left, PRODUCT), _bracketed(right, POWER)), PRODUCT)
+            return _Piece(_times(_bracketed(left, PRODUCT), _bracketed(right, PRODUCT)), PRODUCT)
         case (("+" | "-"), [left, right]):
             return _Piece(f"{_bracketed(left, SUM)} {node.operation} {_bracketed(right, PRODUCT)}", SUM)
         case "neg", [operand]:

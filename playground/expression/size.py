@@ -24,12 +24,14 @@ def digits(nodes: Sequence[Node]) -> int:
     def leaf(node: Leaf) -> int:
         if isinstance(node, Variable) or not node.value:
             return 1
-        # a float brings up to 17 digits and as many zeros as its exponent says, on either side of the point
+        if isinstance(node.value, int):
+            return len(str(node.value))
+        # a float brings up to 17 digits, and as many zeros as its exponent says on either side of the point
         return 17 + math.ceil(abs(math.log10(node.value)))
 
     def apply(node: Apply, operands: list[int]) -> int:
         repeats = _exponent(node) or 1
-        return min(ENOUGH, sum(operands) * repeats)
+        return min(ENOUGH, sum(operands) + operands[0] * (repeats - 1) if operands else 1)
 
     return fold(nodes, leaf, apply)
 

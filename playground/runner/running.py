@@ -91,9 +91,9 @@ def _descend(ready: Prepared, stepper: OneRun, observe: Observer) -> Measured:
 
     scenario, problem = ready.loaded.scenario, stepper.problem
     start = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
-    descent = Descent(scenario.steps)
+    descent = Descent(scenario.steps, _stop_rules(ready))
     with observe(descent):
-        descend(stepper, _stop_rules(ready), descent)
+        descend(stepper, descent)
     with torch.no_grad():
         outcome = _interpret(ready.bound.task, problem)
     first = descent.loss[0] if descent.loss else descent.last
@@ -103,7 +103,7 @@ def _descend(ready: Prepared, stepper: OneRun, observe: Observer) -> Measured:
         outcome,
         Loss(first, descent.last, descent.best),
         descent.steps,
-        descent.evaluations,
+        stepper.evaluations,
         {name: tensor.tolist() for name, tensor in problem.parameters.items()},
         Trace(tuple(descent.loss)),
         descent.seconds,

@@ -31,8 +31,8 @@ def problem(module: nn.Module) -> Problem:
 
 
 def down(stepper, steps: int, **rules) -> Descent:
-    descent = Descent(steps)
-    descend(stepper, StopRules(**rules), descent)
+    descent = Descent(steps, StopRules(**rules))
+    descend(stepper, descent)
     return descent
 
 
@@ -147,9 +147,10 @@ def test_torch_optimizers_move_as_in_a_hand_written_loop(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "more"), [("Adam", False), ("LBFGS", True)])
 def test_evaluations_count_an_optimizers_own_closure_calls(name: str, more: bool) -> None:
-    descent = down(TorchStepper(fit(network()), TORCH[name]), 10)
-    assert (descent.evaluations > 11) is more
-    assert descent.evaluations >= 11  # one for each step, one for the final parameters
+    stepper = TorchStepper(fit(network()), TORCH[name])
+    down(stepper, 10)
+    assert (stepper.evaluations > 11) is more
+    assert stepper.evaluations >= 11  # one for each step, one for the final parameters
 
 
 @pytest.mark.parametrize("calls", [0, 1, 3])
@@ -160,10 +161,11 @@ def test_an_optimizer_may_call_its_closure_as_often_as_it_likes(calls: int) -> N
             assert len(set(losses)) <= 1  # parameters stand still between the calls
             return super().step()
 
-    descent = down(TorchStepper(fit(network()), lambda p: Caller(p, lr=0.1)), 5)
+    stepper = TorchStepper(fit(network()), lambda p: Caller(p, lr=0.1))
+    descent = down(stepper, 5)
     expected = down(TorchStepper(fit(network()), lambda p: torch.optim.SGD(p, lr=0.1)), 5)
     assert descent.loss == expected.loss
-    assert descent.evaluations == 6 + 5 * max(0, calls - 1)
+    assert stepper.evaluations == 6 + 5 * max(0, calls - 1)
 
 
 def test_schedule_free_optimizers_are_switched_to_train_and_eval() -> None:

@@ -52,14 +52,21 @@ def test_constants(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "operands", "result"),
-    [("+", (3.0, 2.0), 5), ("-", (3.0, 2.0), 1), ("*", (3.0, 2.0), 6), ("/", (3.0, 2.0), 1.5), ("**", (3.0, 2.0), 9), ("neg", (3.0,), -3)],
-)  # fmt: skip
+    [
+        ("+", (3.0, 2.0), 5.0),
+        ("-", (3.0, 2.0), 1.0),
+        ("*", (3.0, 2.0), 6.0),
+        ("/", (3.0, 2.0), 1.5),
+        ("**", (3.0, 2.0), 9.0),
+        ("neg", (3.0,), -3.0),
+    ],
+)
 def test_operators(name: str, operands: tuple[float, ...], result: float) -> None:
     import sympy
 
     assert OPERATORS[name].scalar(*operands) == result
     assert OPERATORS[name].torch(torch, *map(torch.tensor, operands)).item() == result
-    assert OPERATORS[name].sympy(sympy, *map(sympy.Float, operands)) == result
+    assert float(OPERATORS[name].sympy(sympy, *map(sympy.Float, operands))) == result
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "softplus"])

@@ -20,6 +20,7 @@ from playground.expression import parse
         ("(-x)**2", "(-x)**2", r"\left(-x\right)^{2}"),
         ("2*-x", "2*-x", r"2 \left(-x\right)"),
         ("-(x+1)", "-(x + 1)", r"-\left(x + 1\right)"),
+        ("2*sin(x)*(y/3)*(a*b)", "2*sin(x)*(y/3)*(a*b)", r"2 \sin\left(x\right) \frac{y}{3} a b"),
         ("x*2", "x*2", r"x \cdot 2"),
         ("1e-5*x", "1e-05*x", r"1 \cdot 10^{-5} x"),
         ("sin(x)**2", "sin(x)**2", r"\left(\sin\left(x\right)\right)^{2}"),

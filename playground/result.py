@@ -99,6 +99,7 @@ class Run:
     :param table: inputs, targets and predictions, or the points of a derivative check.
     :param points: a derivative check's routes, point by point.
     :param seconds: wall time of the descent alone.
+    :param traceback: of the exception that ended a run in status `error`.
     """
 
     scenario: str
@@ -122,6 +123,7 @@ class Run:
     points: tuple[Mapping[str, Any], ...] = ()
     seconds: float = 0.0
     trace: Trace = Trace()
+    traceback: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from playground.errors import ComponentError
+
 
 @dataclass(frozen=True)
 class Minimum:
@@ -54,5 +56,10 @@ class Function:
         object.__setattr__(self, "variables", {"x": self.dim})
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return the value, shape `(...)`, at points `x` of shape `(..., n)`."""
+        """Return the value, shape `(...)`, at points `x` of shape `(..., n)`.
+
+        :raises ComponentError: n is another number.
+        """
+        if x.shape[-1] != self.dim:
+            raise ComponentError(f"expected a point of {self.dim} coordinates, got {x.shape[-1]}")
         return self.formula(x)

@@ -46,13 +46,18 @@ class Batches:
         """Return the batch of a step."""
         if self.size is None:
             return self.data
+        chosen = self.chosen(step)
+        return tuple(tensor[chosen] for tensor in self.data)
+
+    def chosen(self, step: int) -> Tensor:
+        """Return the indices of the samples of a step, where batches have a size."""
+        size = self.size or len(self.data[0])
         epoch, position = divmod(step, self._per_epoch)
         if epoch != self._epoch:
             self._epoch = epoch
             self._order = torch.randperm(len(self.data[0]), generator=generator(self._seed, "batches", epoch))
             self._order = self._order.to(self.data[0].device)
-        chosen = self._order[position * self.size : (position + 1) * self.size]
-        return tuple(tensor[chosen] for tensor in self.data)
+        return self._order[position * size : (position + 1) * size]
 
 
 @dataclass(frozen=True)

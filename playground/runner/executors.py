@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +26,15 @@ class InThisThread(Executor):
         return future
 
 
+class DeafProcesses(ProcessPoolExecutor):
+    """Processes that do not hear Ctrl-C, from their first moment: the one that started them hears it and ends them."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Start a process if need be; it inherits the blocked signal."""
+        with _without_interrupt():
+            return super().submit(fn, *args, **kwargs)
+
+
 @contextmanager
 def serial() -> Iterator[Executor]:
     """One after the other, in this process."""
@@ -35,16 +45,37 @@ def serial() -> Iterator[Executor]:
 def processes(workers: Annotated[int, Ge(1)] | None = None) -> Iterator[Executor]:
     """Side by side in processes of their own, each with one torch thread.
 
+    Who leaves early, by Ctrl-C or any exception, ends what is still running.
+
     :param workers: how many; by default one for each core.
     """
-    count = workers or os.cpu_count() or 1
+    others = set(multiprocessing.active_children())
     # spawn: a forked copy of a process with torch's threads may hang
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), _one_thread)
+    pool = DeafProcesses(workers or os.cpu_count() or 1, multiprocessing.get_context("spawn"), _prepare)
     try:
         yield pool
-    finally:
+    except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        raise
+    pool.shutdown()
 
 
-def _one_thread() -> None:
+def _prepare() -> None:
+    """Set up a worker process."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where signals cannot be blocked
+
+
+@contextmanager
+def _without_interrupt() -> Iterator[None]:
+    """Hold Ctrl-C back, where the system can; it is delivered at the end."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -101,6 +101,16 @@ def well_conditioned(double: float, single: float) -> bool:
     return math.isfinite(double) and math.isclose(double, single, rel_tol=1e-3, abs_tol=1e-3)
 
 
+def constants_are_well_conditioned(tree: Node) -> bool:
+    """No constant part hangs on its last digits, as 1/sin(pi) does; float32 cannot tell, it gets them ready-made."""
+    for node in postorder(tree):
+        if isinstance(node, Apply) and not any(isinstance(part, Variable) for part in postorder(node)):
+            constant = parse(plain(postorder(node)))
+            if not math.isclose(constant().item(), constant.algebra.value({}), rel_tol=1e-12):
+                return False
+    return True
+
+
 coordinate = st.floats(-3, 3).map(lambda value: round(value, 2))
 
 
@@ -108,7 +118,7 @@ coordinate = st.floats(-3, 3).map(lambda value: round(value, 2))
 @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_torch_agrees_with_sympy_in_value_and_gradient(tree: Node, x: float, y: float, z: tuple[float, float]) -> None:
     expression, point = expression_of(tree), {"x": x, "y": y, "z": z}
-    assume(expression.variables)
+    assume(expression.variables and constants_are_well_conditioned(tree))
     double, gradient = value_and_gradient(expression, point, torch.float64)
     single, rough_gradient = value_and_gradient(expression, point, torch.float32)
     exact = expression.algebra.value(point)

@@ -177,7 +177,10 @@ def _agreement(route: str, checked: Sequence[Checked], setting: Setting) -> Expe
             if not difference <= allowed and not note:
                 at = ", ".join(f"{name} = {value}" for name, value in point.at.items())
                 by = " ".join(map(str, entry.by))
-                note = f"at {at} by {by}: autograd {ours:.10g}, {route} {theirs:.10g}"
+                other = (
+                    f"{route} {theirs:.10g}" if math.isfinite(theirs) else "not differentiable here: a kink or a pole"
+                )
+                note = f"at {at} by {by}: autograd {ours:.10g}, {other}"
     return Expectation(f"autograd agrees with {_NAMES[route]}", worst, passed=not note, note=note)
 
 

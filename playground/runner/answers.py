@@ -1,0 +1,80 @@
+"""What becomes of one file: a run, or what is wrong with it."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from playground.errors import Place, PlaygroundError
+from playground.plugins.manager import LoadFailure, Plugins
+from playground.result import Invalid, Run, Status, Verdict
+from playground.runner.changes import Changes, load
+from playground.runner.preparing import prepared
+from playground.runner.running import Observer, run_one
+from playground.scenario.model import load_scenario
+
+FAULTS = 20
+"""Faults of one file that are told; nobody reads more before mending some."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one file gave.
+
+    :param run: None if it is not valid.
+    :param errors: what is wrong with it; empty if it ran.
+    :param failures: of plugins in the process that ran it, so far.
+    :param traceback: of the exception behind `errors`.
+    """
+
+    run: Run | None = None
+    errors: tuple[Invalid, ...] = ()
+    failures: tuple[LoadFailure, ...] = ()
+    traceback: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the file is valid and nothing it expects has failed."""
+        return self.run is not None and self.run.verdict is not Verdict.FAILED
+
+
+def answer(file: Path, changes: Changes, plugins: Plugins, observe: Observer = nullcontext) -> Answer:
+    """Run one file, or say what is wrong with it."""
+    try:
+        run = run_one(load(file, changes, plugins), plugins, observe)
+    except PlaygroundError as error:
+        return Answer(None, _invalid(error, file), plugins.failures, traceback.format_exc())
+    return Answer(run, (), plugins.failures, run.traceback)
+
+
+def lost(file: Path, changes: Changes, plugins: Plugins) -> Answer:
+    """Answer for a file whose process died without one; it must not be run in this process, which would die too."""
+    try:
+        loaded = load(file, changes, plugins)
+    except PlaygroundError as error:
+        return Answer(None, _invalid(error, file))
+    scenario, reason = loaded.scenario, "the process that ran it died, twice"
+    run = Run(scenario.name, "", scenario.seed, Status.ERROR, Verdict.FAILED, file=str(file), reason=reason)
+    return Answer(run)
+
+
+def check(file: Path, plugins: Plugins) -> Answer:
+    """Say what is wrong with one file, without running it."""
+    try:
+        with prepared(load_scenario(file), plugins):
+            return Answer()
+    except PlaygroundError as error:
+        return Answer(None, _invalid(error, file), traceback=traceback.format_exc())
+
+
+def _invalid(error: PlaygroundError, file: Path) -> tuple[Invalid, ...]:
+    """Return an error's faults as plain rows, the first `FAULTS` of them."""
+    rows = []
+    for fault in error.faults[:FAULTS]:
+        place = fault.place or Place(str(file))
+        rows.append(Invalid(place.file, place.line, place.column, fault.message))
+    if (more := len(error.faults) - FAULTS) > 0:
+        rows.append(Invalid(str(file), 0, 0, f"and {more} more"))
+    return tuple(rows)

@@ -1,0 +1,34 @@
+"""From paths that a user names to scenario files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from playground.result import Invalid
+
+ENDINGS = (".yaml", ".yml")
+
+
+def find(paths: Sequence[Path]) -> tuple[list[Path], list[Invalid]]:
+    """Find scenario files: each path is a file, or a folder with all `*.yaml` and `*.yml` below it.
+
+    Hidden files and folders are passed over. A file that is named twice is run once.
+
+    :returns: the files in order, and what is wrong with the folders that gave none.
+    """
+    files: dict[Path, None] = {}
+    errors = []
+    for path in paths:
+        found = sorted(_below(path)) if path.is_dir() else [path]
+        if not found:
+            errors.append(Invalid(str(path), 0, 0, f"no scenario in this folder (looked for *{', *'.join(ENDINGS)})"))
+        files.update(dict.fromkeys(found))
+    return list(files), errors
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix in ENDINGS and path.is_file() and not hidden:
+            yield path

@@ -1,0 +1,121 @@
+"""What a prepared scenario gives when it is run: numbers, before anybody judges them."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from playground.engine.task import Outcome
+from playground.errors import PlaygroundError
+from playground.plugins.causes import ISOLATED, cause
+from playground.result import Loss, Numbers, Status, Trace
+from playground.runner.plainness import plain_outcome
+from playground.runner.preparing import Prepared
+
+if TYPE_CHECKING:
+    from playground.engine.descent import Descent
+    from playground.engine.steppers import OneRun
+    from playground.engine.stopping import StopRules
+
+Observer = Callable[["Descent"], AbstractContextManager[Any]]
+"""Entered around a descent, which it may read while it grows."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a run gave."""
+
+    status: Status
+    reason: str = ""
+    outcome: Outcome = field(default_factory=Outcome)
+    loss: Loss | None = None
+    steps: int = 0
+    evaluations: int = 0
+    parameters: Mapping[str, Numbers] = field(default_factory=dict)
+    trace: Trace = field(default_factory=Trace)
+    seconds: float = 0.0
+    traceback: str = ""
+
+    @property
+    def quantities(self) -> dict[str, Any]:
+        """Everything that can be expected, by name."""
+        measured: dict[str, Any] = {**self.parameters, **self.outcome.metrics}
+        if self.outcome.predictions is not None:
+            measured["predictions"] = self.outcome.predictions
+        if self.loss is not None:
+            measured |= {"loss": self.loss.last, "steps": self.steps, "evaluations": self.evaluations}
+        return {**measured, "status": str(self.status)}
+
+
+def measure(ready: Prepared, observe: Observer) -> Measured:
+    """Run; an exception, which only a component can have raised, ends in status `error`.
+
+    :param observe: watches the descent, to show its progress.
+    """
+    try:
+        return _answer(ready) if ready.stepper is None else _descend(ready, ready.stepper, observe)
+    except PlaygroundError as error:
+        reason = "; ".join(fault.message for fault in error.faults)
+        return Measured(Status.ERROR, reason, traceback=traceback.format_exc())
+    except ISOLATED as error:
+        return Measured(Status.ERROR, cause(error), traceback=traceback.format_exc())
+
+
+def _answer(ready: Prepared) -> Measured:
+    """Let a task without a descent answer."""
+    start = time.perf_counter()
+    outcome = plain_outcome(ready.bound.task.answer(ready.setting))  # type: ignore[union-attr]
+    return Measured(Status.CONVERGED, "computed without a descent", outcome, seconds=time.perf_counter() - start)
+
+
+def _descend(ready: Prepared, stepper: OneRun, observe: Observer) -> Measured:
+    """Go downhill and let the task interpret where that led."""
+    import torch
+
+    from playground.engine.descent import Descent, descend
+
+    scenario, problem = ready.loaded.scenario, stepper.problem
+    start = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
+    descent = Descent(scenario.steps)
+    with observe(descent):
+        descend(stepper, _stop_rules(ready), descent)
+    with torch.no_grad():
+        outcome = plain_outcome(ready.bound.task.interpret(problem))  # type: ignore[union-attr]
+    first = descent.loss[0] if descent.loss else descent.last
+    return Measured(
+        descent.status,
+        _reason(descent, stepper, start, ready),
+        outcome,
+        Loss(first, descent.last, descent.best),
+        descent.steps,
+        descent.evaluations,
+        {name: tensor.tolist() for name, tensor in problem.parameters.items()},
+        Trace(tuple(descent.loss)),
+        descent.seconds,
+    )
+
+
+def _stop_rules(ready: Prepared) -> StopRules:
+    from playground.engine.stopping import StopRules
+
+    stop = ready.loaded.scenario.stop
+    patience, improvement = (stop.patience.steps, stop.patience.improvement) if stop.patience else (None, 0.0)
+    return StopRules(stop.loss, stop.gradient, patience, improvement, stop.divergence)
+
+
+def _reason(descent: Descent, stepper: OneRun, start: Mapping[str, Any], ready: Prepared) -> str:
+    """Say why the descent ended, and when it ended badly, where and by which rate."""
+    from playground.engine.diagnosis import culprit, exceeded_bound
+    from playground.engine.update import UpdateRule
+
+    if descent.status not in (Status.DIVERGED, Status.NONFINITE):
+        return descent.reason
+    rule = ready.bound.optimizer
+    parts = [descent.reason, culprit(stepper.problem.parameters, stepper.gradients)]
+    if isinstance(rule, UpdateRule):
+        parts.append(exceeded_bound(stepper.problem, dict(start), rule))
+    return "; ".join(part for part in parts if part)

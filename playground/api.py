@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
+import json
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from playground.errors import PluginError, ScenarioError
 from playground.plugins.manager import load_plugins
 from playground.result import Run
-from playground.runner.batch import changed
+from playground.runner.changes import changed
 from playground.runner.running import run_one
 from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.source import load
@@ -60,12 +59,21 @@ def run(
 
 
 def _text(key: str, value: Any) -> str:
-    """Write a value as the YAML text that `--set` would give.
+    """Write a value as the YAML that `--set` would give; every text in quotes, so that none is taken for a number.
 
     :raises ScenarioError: YAML cannot say it.
     """
-    try:
-        text = yaml.safe_dump([value], default_flow_style=True, width=sys.maxsize)
-    except yaml.YAMLError:
-        raise ScenarioError(f"{key}: expected plain data, got {type(value).__name__}") from None
-    return text.strip()[1:-1]
+    match value:
+        case None | bool():
+            return json.dumps(value)
+        case Integral():
+            return str(int(value))
+        case Real():
+            return json.dumps(float(value)).replace("Infinity", ".inf").replace("NaN", ".nan")
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case list() | tuple():
+            return f"[{', '.join(_text(key, item) for item in value)}]"
+        case Mapping():
+            return f"{{{', '.join(f'{_text(key, name)}: {_text(key, item)}' for name, item in value.items())}}}"
+    raise ScenarioError(f"{key}: expected plain data, got {type(value).__name__}")

@@ -5,7 +5,8 @@
     PlaygroundError            one line per fault: where, what, what would have been accepted
     ├── ScenarioError          a scenario file that is not valid
     ├── ComponentError         a component that is unknown, misnamed or cannot be built
-    └── PluginError            a plugin that cannot be loaded
+    ├── PluginError            a plugin that cannot be loaded
+    └── StoreError             results that cannot be read, written or found
 
 Whatever is not a `PlaygroundError` is a bug of ours or of a plugin, and keeps its traceback.
 """
@@ -92,6 +93,10 @@ class ComponentError(PlaygroundError):
 
 class PluginError(PlaygroundError):
     """A plugin that cannot be loaded."""
+
+
+class StoreError(PlaygroundError):
+    """Stored results that cannot be read, written or found."""
 
 
 def suggestion(word: str, accepted: Iterable[str]) -> str:

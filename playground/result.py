@@ -125,6 +125,29 @@ class Run:
     trace: Trace = Trace()
     traceback: str = ""
 
+    @property
+    def losses(self) -> tuple[float, ...]:
+        """The loss before each update and after the last one: `steps + 1` numbers; empty without a descent."""
+        return (*self.trace.loss[: self.steps], self.loss.last) if self.loss else ()
+
+    @property
+    def ending(self) -> tuple[str, ...]:
+        """How the run ended, and then why, a phrase for each reason."""
+        reasons = tuple(reason for reason in self.reason.split("; ") if reason)
+        steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
+        if self.status is Status.BUDGET:
+            how = f"all {steps} used" if self.steps > 1 else f"{steps} used" if self.steps else "no step asked for"
+            return (how, *reasons)
+        if self.loss is not None:
+            return (f"{self.status} after {steps}", *reasons)
+        return reasons if self.status is Status.CONVERGED and reasons else (str(self.status), *reasons)
+
+    def _repr_html_(self) -> str:
+        """Show the run in a notebook."""
+        from playground.figures.notebook import html
+
+        return html(self)
+
 
 @dataclass(frozen=True)
 class Invalid:
@@ -157,13 +180,16 @@ class Batch:
 
 
 def plain(value: Any) -> Any:
-    """Turn a value into what JSON can say: non-finite numbers become `None`, tuples lists, enums their value."""
-    if isinstance(value, bool | str) or value is None:
-        return str(value) if isinstance(value, enum.Enum) else value
-    if isinstance(value, int):
-        return value
+    """Turn a value into what JSON can say.
+
+    Non-finite numbers become `None`, tuples lists, enums their value, and what is neither number nor text its text.
+    """
+    if isinstance(value, enum.Enum):
+        return value.value
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return float(value) if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
-    return [plain(item) for item in value]
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else str(value)

@@ -106,6 +106,7 @@ def playground_reporters() -> Mapping[str, Factory]:
         "console": "playground.report.console:write",
         "json": "playground.report.document:write",
         "junit": "playground.report.junit:write",
+        "picture": "playground.report.picture:write",
     }
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command `playground`."""
-    from playground.cli.app import app
+    try:
+        from playground.cli.app import app
 
-    app()
+        app()
+    except KeyboardInterrupt:  # before or after the command itself, which reports what had finished
+        sys.exit(130)

@@ -16,15 +16,18 @@ def check(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Scenario files, or folders of them.")],
 ) -> None:
     """Validate scenarios: first YAML and structure, then by building every component once, without running it."""
-    from playground.runner.batch import check_file, collect
+    from playground.runner.answers import check
+    from playground.runner.finding import find
 
     plugins = load_plugins(context)
-    files, faults = collect(paths)
+    files, faults = find(paths)
     for file in files:
-        found = check_file(file, plugins)
-        faults += found
-        if not found:
+        answer = check(file, plugins)
+        faults += answer.errors
+        if not answer.errors:
             typer.echo(f"{file}: valid")
+        if context.obj.debug and answer.traceback:
+            say(answer.traceback)
     for fault in faults:
         say(str(fault))
     raise typer.Exit(ExitCode.INVALID if faults else ExitCode.PASSED)

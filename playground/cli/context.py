@@ -1,9 +1,8 @@
-"""What commands share: settings, plugins, exits."""
+"""What commands share: settings, plugins, messages, exits."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ class Settings:
     """Options of `playground` itself, which stand before the command.
 
     :param plugins: files and names to load, and `no:NAME` to leave out.
-    :param strict: a plugin that fails to load ends the command.
+    :param strict: a plugin that fails ends the command with exit code 3.
     :param debug: show tracebacks.
     """
 
@@ -52,7 +51,9 @@ def errors(context: typer.Context) -> Iterator[None]:
         yield
     except PlaygroundError as error:
         if context.obj.debug:
-            raise
+            import traceback
+
+            say(traceback.format_exc())
         for fault in error.faults:
             say(str(fault))
         raise typer.Exit(ExitCode.INVALID) from None
@@ -60,25 +61,26 @@ def errors(context: typer.Context) -> Iterator[None]:
 
 def load_plugins(context: typer.Context) -> Plugins:
     """Load plugins; say what failed, and end when that is not to be lived with."""
-    from playground.plugins.manager import load_plugins
-
-    settings: Settings = context.obj
-    with errors(context):
-        plugins = load_plugins(specs=settings.plugins, folder=Path.cwd())
-    report_failures(plugins.failures, settings)
+    plugins = every_plugin(context)
+    for failure in plugins.failures:
+        say(f"plugin {failure}")
+    code = failures_code(context, plugins.failures)
+    if code is not ExitCode.PASSED:
+        raise typer.Exit(code)
     return plugins
 
 
-def report_failures(failures: tuple[LoadFailure, ...], settings: Settings) -> None:
-    """Say each failure once; end with exit code 3 under `--strict-plugins`, or 2 for a plugin asked for by `-p`."""
-    for failure in failures:
-        say(f"plugin {failure}")
-    if failures and settings.strict:
-        raise typer.Exit(ExitCode.PLUGIN)
-    if any(failure.requested for failure in failures):
-        raise typer.Exit(ExitCode.INVALID)
+def every_plugin(context: typer.Context) -> Plugins:
+    """Load plugins, and leave it to the caller to look at what failed."""
+    from playground.plugins.manager import load_plugins
+
+    with errors(context):
+        return load_plugins(specs=context.obj.plugins, folder=Path.cwd())
 
 
-def is_terminal() -> bool:
-    """Say whether a person is reading standard output."""
-    return sys.stdout.isatty()
+def failures_code(context: typer.Context, failures: Iterable[LoadFailure]) -> ExitCode:
+    """Return 3 for any failure under `--strict-plugins`, and 2 for that of a plugin that was asked for by `-p`."""
+    failures = tuple(failures)
+    if failures and context.obj.strict:
+        return ExitCode.PLUGIN
+    return ExitCode.INVALID if any(failure.requested for failure in failures) else ExitCode.PASSED

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import errors, load_plugins, say
+from playground.cli.context import errors, failures_code, load_plugins, say
+from playground.cli.writing import write_whole
 from playground.errors import ExitCode, PlaygroundError
 from playground.result import Batch, Verdict
 
 if TYPE_CHECKING:
     from playground.engine.descent import Descent
     from playground.plugins.manager import Plugins
-    from playground.runner.batch import Progress
+    from playground.runner.batch import Finished, Progress
 
 
 def run(
@@ -39,27 +40,32 @@ def run(
     """Run scenarios and judge them.
 
     Exit code: 0 all passed, 1 an expectation failed or a run went wrong, 2 a scenario or the command line is not
-    valid, 130 interrupted.
+    valid, 3 a plugin failed under --strict-plugins, 130 interrupted.
     """
-    from playground.runner.batch import Progress, Request, collect, run_batch
+    from playground.runner.batch import Progress, run_batch
+    from playground.runner.changes import Changes
+    from playground.runner.finding import find
 
     plugins = load_plugins(context)
+    known = plugins.failures
     with errors(context):
-        request = Request(_pairs(overrides or [], "--set"), seed, steps)
-        writers = _writers(plugins, [*(_pairs(reports or [], "--report")), *_short_forms(junit_xml)])
-    files, missing = collect(paths)
+        changes = Changes(_pairs(overrides or [], "--set"), seed, steps)
+        short_forms = [("junit", str(junit_xml))] if junit_xml else []
+        writers = _writers(plugins, [*_pairs(reports or [], "--report"), *short_forms])
+    files, missing = find(paths)
     progress = Progress(len(files))
-    with _shown(progress, quiet=as_json):
-        batch = run_batch(files, request, plugins, jobs, fail_fast, progress)
+    with _shown(progress, quiet=as_json), errors(context):
+        finished = run_batch(files, changes, plugins, jobs, fail_fast, progress)
+    batch = finished.batch
     batch = Batch(batch.runs, (*missing, *batch.errors), batch.interrupted, batch.seconds)
     _print(batch, as_json)
-    for write, path in writers:
-        _write(write, batch, path, context)
-    raise typer.Exit(exit_code(batch))
+    codes = [exit_code(batch), _told(context, finished, known)]
+    codes += [_write(context, write, batch, path) for write, path in writers]
+    raise typer.Exit(max(codes))
 
 
 def exit_code(batch: Batch) -> ExitCode:
-    """Return what the command ends with; the larger trouble wins."""
+    """Return what the results say; of several troubles the largest counts."""
     if batch.interrupted:
         return ExitCode.INTERRUPTED
     if batch.errors:
@@ -79,10 +85,6 @@ def _pairs(texts: list[str], option: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _short_forms(junit_xml: Path | None) -> list[tuple[str, str]]:
-    return [("junit", str(junit_xml))] if junit_xml else []
-
-
 def _writers(plugins: Plugins, wanted: list[tuple[str, str]]) -> list[tuple[Any, Path]]:
     """Find the reporters before anything runs, so that a misspelt one costs no time."""
     from playground.plugins.signature import build
@@ -90,20 +92,14 @@ def _writers(plugins: Plugins, wanted: list[tuple[str, str]]) -> list[tuple[Any,
     return [(build(plugins.registry.get("reporter", name), {}, {}), Path(path)) for name, path in wanted]
 
 
-def _write(write: Any, batch: Batch, path: Path, context: typer.Context) -> None:
-    """Write a report in full or not at all: into a file beside it first."""
-    beside = path.with_name(f".{path.name}.part")
+def _write(context: typer.Context, write: Any, batch: Batch, path: Path) -> ExitCode:
+    """Write a report; one that cannot be written keeps no other from being."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(batch, beside)
-        beside.replace(path)
-    except Exception as error:  # the disk's failures, and a plugin's own
-        if context.obj.debug:
-            raise
-        say(f"{path}: not written: {type(error).__name__}: {error}")
-        raise typer.Exit(ExitCode.INVALID) from None
-    finally:
-        beside.unlink(missing_ok=True)
+        with errors(context):
+            write_whole(path, lambda beside: write(batch, beside))
+    except typer.Exit as end:
+        return ExitCode(end.exit_code)
+    return ExitCode.PASSED
 
 
 @contextmanager
@@ -134,21 +130,31 @@ def _shown(progress: Progress, quiet: bool) -> Iterator[None]:
 
 
 def _print(batch: Batch, as_json: bool) -> None:
-    """Print results to standard output, and what is not valid to standard error."""
-    if as_json:
-        from playground.report.document import document
-
-        typer.echo(document(batch))
-        return
+    """Print results to standard output, and what is wrong to standard error."""
     from rich.console import Console
 
     from playground.report.console import show, show_errors
 
-    if batch.runs:
+    if as_json:
+        from playground.report.document import document
+
+        typer.echo(document(batch))
+    elif batch.runs:
         show(batch, Console(highlight=False))
     show_errors(batch.errors, Console(stderr=True, highlight=False))
     if os.environ.get("GITHUB_ACTIONS"):
-        from playground.report.github import annotations
+        from playground.report.github import commands
 
-        for line in annotations(batch):
-            typer.echo(line)
+        for line in commands(batch):
+            say(line)
+
+
+def _told(context: typer.Context, finished: Finished, known: tuple[Any, ...]) -> ExitCode:
+    """Say which plugins failed while scenarios ran, and with `--debug` what is behind errors."""
+    if context.obj.debug:
+        for text in finished.tracebacks:
+            say(text)
+    failures = [failure for failure in finished.failures if failure not in known]
+    for failure in failures:
+        say(f"plugin {failure}")
+    return failures_code(context, failures)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from playground.cli.context import errors, load_plugins
+from playground.cli.writing import write_whole
 
 
 def schema(
@@ -21,7 +22,7 @@ def schema(
     plugins = load_plugins(context)
     with errors(context):
         text = json.dumps(scenario_schema(plugins), indent=2, ensure_ascii=False)
-    if out is None:
-        typer.echo(text)
-    else:
-        out.write_text(text + "\n", encoding="utf-8")
+        if out is None:
+            typer.echo(text)
+        else:
+            write_whole(out, lambda path: path.write_text(text + "\n", encoding="utf-8"))

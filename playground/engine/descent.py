@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from playground.engine.setting import flushed_denormals
 from playground.engine.stopping import StopRules, Watch
 from playground.result import Status
 
@@ -40,6 +41,7 @@ class Trace(Protocol):
         """Take the loss of the final parameters."""
 
 
+@flushed_denormals()
 def descend(stepper: Stepper, trace: Trace) -> None:
     """Go downhill until the budget is used or every run is over; `trace` holds the outcome.
 

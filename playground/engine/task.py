@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from playground.result import Expectation, Numbers, Table
 
@@ -41,8 +41,8 @@ class Outcome:
 class DescentTask(ABC):
     """A task that goes downhill: the scenario's optimizer moves the parameters of its problem."""
 
-    metrics: ClassVar[tuple[str, ...]] = ()
-    """Names of the metrics in every `Outcome` of this task."""
+    metrics: tuple[str, ...] = ()
+    """Names of what `measure` returns."""
 
     @abstractmethod
     def problem(self, setting: Setting) -> Problem:
@@ -68,8 +68,8 @@ class DescentTask(ABC):
 class DirectTask(ABC):
     """A task that answers without a descent."""
 
-    metrics: ClassVar[tuple[str, ...]] = ()
-    """Names of the metrics in every `Outcome` of this task."""
+    metrics: tuple[str, ...] = ()
+    """Names of the metrics in the `Outcome` of this task."""
 
     @abstractmethod
     def answer(self, setting: Setting) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -36,7 +37,11 @@ class Traces:
 
     Each run ends by the same rules as alone, at the same step; its parameters are settled there while the others go
     on. When half of those that take part have ended, the batch goes on without them. All tensors have one entry for
-    each run, in float64, on the CPU.
+    each run, the numbers in float64, on the CPU:
+
+    - `first`, `last`, `best`: losses, as of a run alone;
+    - `kept`: the losses at `steps_kept`, shape `(runs, steps kept)`, float32; NaN after a run's end;
+    - `steps`: updates made; `status`: positions in `STATUSES`.
 
     :param stepper: moves the runs.
     :param budget: updates to make at most.
@@ -49,101 +54,111 @@ class Traces:
         self.done = 0
         self.steps_kept = thinned_steps(budget)
         self.kept = torch.full((count, len(self.steps_kept)), math.nan, dtype=torch.float32)
-        self.first, self.last, self.before, self.end_loss = (_filled(count, math.nan) for _ in range(4))
-        self.best, self.limit, self._improved = (_filled(count, math.inf) for _ in range(3))
-        self.best_step = _filled(count, 0.0)
+        self.first, self.last, self.best = (_filled(count, math.nan) for _ in range(3))
         self.status = torch.full((count,), STATUSES.index(Status.BUDGET))
         self.steps = torch.full((count,), budget)
-        self.going = torch.ones(count, dtype=torch.bool)
         self.interrupted = False
         self.seconds = 0.0
-        self._rules = rules
         self._stepper = stepper
+        self._rules = rules
         self._columns = {step: column for column, step in enumerate(self.steps_kept)}
-        self._places = torch.arange(count)  # among all, of the runs that the stepper still moves
+        self._going = torch.ones(count, dtype=torch.bool)
+        self._going_count = count
+        self._limit = _filled(count, math.inf)
+        self._improved, self._improved_step = _filled(count, math.inf), _filled(count, 0.0)
+        self._before, self._end_loss, self._loss_before_end = (_filled(count, math.nan) for _ in range(3))
         self._start = time.perf_counter()
 
     def record(self, step: int, loss: Tensor, gradient_norm: Callable[[], Tensor]) -> bool:
-        """Take the losses before update `step` of the runs that are still moved; return whether every run is over."""
-        loss = self._spread(loss)
-        if step == 0:
-            self.first, self.limit = loss, self._rules.divergence * loss.abs().clamp(min=1.0)
-        self._see(step, loss)
-        self._end(step, loss, lambda: self._spread(gradient_norm()))
-        self.before = torch.where(self.going, loss, self.before)
+        """Take the losses before update `step` of the runs that take part; return whether every run is over."""
+        loss = self._of_all(loss)
+        if step in self._columns:
+            self.kept[:, self._columns[step]] = loss
+        ended = self._judge(step, loss, lambda: self._of_all(gradient_norm()))
+        if ended is not None:
+            self._stepper.settle(ended[self._stepper.places].nonzero().squeeze(1))
+        self.best = torch.fmin(self.best, loss if ended is None else _finite(loss))
+        self._before = loss
         self.done = step + 1
         if step % COMPACT_EVERY == 0:
             self._compact()
-        return not bool(self.going.any())
+        return self._going_count == 0
 
     def finish(self, loss: Tensor, interrupted: bool) -> None:
         """Take the losses of the final parameters, which may meet a rule as well."""
         self.last = loss.cpu()
+        self.best = torch.fmin(self.best, _finite(self.last))
         self.interrupted = interrupted
-        if not self.budget:
-            self.first = self.last
-        self.best = torch.where(self.last < self.best, self.last, self.best)
-        self.best[self.best.isinf()] = math.nan  # no finite loss was seen
         if interrupted:
-            self.status[self.going] = STATUSES.index(Status.INTERRUPTED)
-            self.steps[self.going] = self.done
+            self.status[self._going] = STATUSES.index(Status.INTERRUPTED)
+            self.steps[self._going] = self.done
         else:
-            self._mark(self.budget, self.last, None)
+            self._judge(self.budget, self.last, None)
         self.seconds = time.perf_counter() - self._start
 
-    def end(self, run: int) -> End:
-        """Return how a run ended."""
-        return End(
-            STATUSES[int(self.status[run])],
-            int(self.steps[run]),
-            float(self.end_loss[run]),
-            float(self.before[run]),
-            float(self.limit[run]),
-            float(self._improved[run]),
-            int(self.best_step[run]),
-        )
+    def statuses(self) -> list[Status]:
+        """Return how each run ended."""
+        return [STATUSES[code] for code in self.status.tolist()]
 
-    def _spread(self, values: Tensor) -> Tensor:
-        """Return values of the runs that are still moved as values of all runs; the others have none."""
+    def evaluations(self) -> Tensor:
+        """Return how often each run was evaluated: before each update, where it ended, and for its last loss."""
+        return self.steps + 1 + (self.steps < self.budget).long()
+
+    def reason(self, run: int) -> str:
+        """Say in a sentence why a run ended; empty when it used its budget."""
+        status, steps = STATUSES[int(self.status[run])], int(self.steps[run])
+        if status is Status.INTERRUPTED:
+            return f"interrupted after {steps} steps"
+        numbers = (self._end_loss, self._loss_before_end, self._limit, self._improved)
+        loss, before, limit, best = (float(each[run]) for each in numbers)
+        return End(status, steps, loss, before, limit, best, int(self._improved_step[run])).reason(self._rules)
+
+    def _of_all(self, values: Tensor) -> Tensor:
+        """Return values of the runs that take part as values of all runs; NaN for those that have ended."""
         values = values.cpu()
-        if len(values) == len(self.going):
-            return values
-        return _filled(len(self.going), math.nan).index_copy(0, self._places, values)
+        if len(values) < len(self._going):
+            values = _filled(len(self._going), math.nan).index_copy(0, self._stepper.places, values)
+        return values if self._going_count == len(values) else torch.where(self._going, values, math.nan)
 
-    def _see(self, step: int, loss: Tensor) -> None:
-        """Keep what is asked for of the losses of the runs that are going."""
-        better = self.going & (loss < self._improved - self._rules.improvement)
-        self._improved = torch.where(better, loss, self._improved)
-        self.best_step = torch.where(better, float(step), self.best_step)
-        self.best = torch.where(self.going & (loss < self.best), loss, self.best)
-        column = self._columns.get(step)
-        if column is not None:
-            self.kept[:, column] = torch.where(self.going, loss, math.nan).float()
-
-    def _end(self, step: int, loss: Tensor, gradient_norm: Callable[[], Tensor]) -> None:
-        """End the runs that meet a rule before update `step`, and settle their parameters."""
-        ended = self._mark(step, loss, gradient_norm)
-        if bool(ended.any()):
-            self._stepper.settle(ended[self._places].nonzero().squeeze(1))
-
-    def _mark(self, step: int, loss: Tensor, gradient_norm: Callable[[], Tensor] | None) -> Tensor:
-        """Return which runs meet a rule now; the first rule that a run meets names its end."""
-        ended = torch.zeros_like(self.going)
-        for status, holds in self._rules.conditions(step, loss, self.limit, self.best_step, gradient_norm):
-            new = torch.as_tensor(holds) & self.going
-            self.status = torch.where(new, STATUSES.index(status), self.status)
-            ended |= new
-            self.going = self.going & ~new
-        self.steps = torch.where(ended, step, self.steps)
-        self.end_loss = torch.where(ended, loss, self.end_loss)
+    def _judge(self, step: int, loss: Tensor, gradient_norm: Callable[[], Tensor] | None) -> Tensor | None:
+        """End the runs that meet a rule before update `step`; return which they are, or None if there are none."""
+        rules = self._rules
+        if step == 0:
+            self.first, self._limit = loss, rules.divergence * loss.abs().clamp(min=1.0)
+        if rules.patience is not None:
+            better = loss < self._improved - rules.improvement
+            self._improved = torch.where(better, loss, self._improved)
+            self._improved_step = torch.where(better, float(step), self._improved_step)
+        met = [
+            (status, torch.as_tensor(holds))
+            for status, holds in rules.conditions(step, loss, self._limit, self._improved_step, gradient_norm)
+        ]
+        ended = reduce(torch.logical_or, (holds for _, holds in met)) & self._going
+        if not bool(ended.any()):
+            return None
+        for status, holds in reversed(met):  # the first rule that a run meets names its end
+            self.status[holds & ended] = STATUSES.index(status)
+        self._end(step, loss, ended)
         return ended
 
+    def _end(self, step: int, loss: Tensor, ended: Tensor) -> None:
+        """Take down how these runs ended."""
+        self.steps[ended] = step
+        self._end_loss[ended] = loss[ended]
+        self._loss_before_end[ended] = self._before[ended]
+        self._going = self._going & ~ended
+        self._going_count = int(self._going.sum())
+
     def _compact(self) -> None:
-        """Go on without the runs that have ended, if they are half of those that are moved and the stepper can."""
-        chosen = self.going[self._places].nonzero().squeeze(1)
-        if 0 < 2 * len(chosen) <= len(self._places) and self._stepper.keep(chosen):
-            self._places = self._places[chosen]
+        """Go on without the runs that have ended, if they are half of those that take part and the stepper can."""
+        if 0 < 2 * self._going_count <= len(self._stepper.places):
+            self._stepper.keep(self._going[self._stepper.places].nonzero().squeeze(1))
 
 
 def _filled(count: int, value: float) -> Tensor:
     return torch.full((count,), value, dtype=torch.float64)
+
+
+def _finite(loss: Tensor) -> Tensor:
+    """Return the losses with NaN in place of infinities, so that no minimum sees them."""
+    return torch.where(loss.isinf(), math.nan, loss)

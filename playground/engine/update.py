@@ -8,9 +8,11 @@ ten thousand runs with a rate each.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import ClassVar, TypeVar
 
+import torch
 from torch import Tensor
 
 State = dict[str, Tensor]
@@ -24,7 +26,7 @@ class UpdateRule(ABC):
     """How one parameter moves, given its gradient; subclasses are frozen dataclasses of hyperparameters."""
 
     formula: ClassVar[tuple[str, ...]]
-    """The update in order, an assignment a line, in the symbols of `symbols`; `p` is the parameter, `g` the gradient."""
+    """The update, an assignment a line, in the symbols of `symbols`; `p` is the parameter, `g` the gradient."""
 
     symbols: ClassVar[Mapping[str, str]]
     """What each symbol of the formula means: `{"m": "first moment", "lr": "learning rate", ...}`."""
@@ -57,3 +59,34 @@ class UpdateRule(ABC):
     def stability_bound(self, curvature: float) -> float | None:
         """Return the rate beyond which the rule diverges on `curvature / 2 · x²`; None where no bound is known."""
         return None
+
+
+Rule = TypeVar("Rule", bound=UpdateRule)
+
+
+def form(rule: UpdateRule) -> Hashable:
+    """Return what rules must share to move runs together: their class, and every hyperparameter that is no number."""
+    return type(rule), tuple((name, value) for name, value in _values(rule).items() if not _is_number(value))
+
+
+def together(rules: Sequence[Rule]) -> Rule:
+    """Return one rule for many runs: a number that is the same for all stays one, any other becomes a tensor.
+
+    :param rules: one for each run, all of one `form`.
+    :returns: a rule whose tensors have shape `(runs,)`, float64.
+    """
+    first = rules[0]
+    columns = {
+        name: [getattr(rule, name) for rule in rules] for name, value in _values(first).items() if _is_number(value)
+    }
+    differing = {name: column for name, column in columns.items() if len(set(column)) > 1}
+    changes = {name: torch.tensor(column, dtype=torch.float64) for name, column in differing.items()}
+    return replace(first, **changes) if changes else first  # type: ignore[type-var]
+
+
+def _values(rule: UpdateRule) -> dict[str, object]:
+    return {field.name: getattr(rule, field.name) for field in fields(rule)}  # type: ignore[arg-type]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -10,16 +10,13 @@ from playground.result import SCHEMA, Batch, Run, plain
 
 
 def document(batch: Batch) -> str:
-    """Return the document: full precision, and `null` for what is not finite."""
+    """Return the document: full precision, `null` for what is not finite, and no character beyond ASCII."""
     content = {
         "schema": SCHEMA,
         "runs": [_run(run) for run in batch.runs],
-        "errors": [
-            {"file": error.file, "line": error.line, "column": error.column, "message": error.message}
-            for error in batch.errors
-        ],
+        "errors": [vars(error) for error in batch.errors],
     }
-    return json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(plain(content), indent=2, allow_nan=False)
 
 
 def write(results: Batch, path: Path) -> None:

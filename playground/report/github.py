@@ -4,40 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from playground.report.numbers import short
+from playground.figures.numbers import short
 from playground.result import Batch, Run, Verdict
 
 
-def annotations(batch: Batch) -> Iterator[str]:
+def commands(batch: Batch) -> Iterator[str]:
     """Yield one workflow command for each fault, failure and vacuous expectation."""
     for error in batch.errors:
-        yield _command("error", error.file, error.message, error.line, error.column)
+        yield _command("error", error.message, error.file, error.line, error.column)
     for run in batch.runs:
-        for expectation in run.expectations:
-            measured = f"{run.scenario}: {expectation.what}, measured {short(expectation.value, 6)}"
-            if not expectation.passed:
-                yield _command("error", run.file, measured)
-            elif expectation.vacuous:
-                yield _command("warning", run.file, f"{measured}: {expectation.note}")
-        if _failed_without_expectation(run):
-            yield _command("error", run.file, f"{run.scenario}: {run.reason}")
+        for level, message in _remarks(run):
+            yield _command(level, f"{run.scenario}: {message}", run.file)
 
 
-def _failed_without_expectation(run: Run) -> bool:
-    return run.verdict is Verdict.FAILED and all(expectation.passed for expectation in run.expectations)
+def _remarks(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield the level and the message of what a reviewer must know about a run."""
+    for expectation in run.expectations:
+        measured = f"{expectation.what}, measured {short(expectation.value, 6)}"
+        told = f"{measured}: {expectation.note}" if expectation.note else measured
+        if not expectation.passed:
+            yield "error", told
+        elif expectation.vacuous:
+            yield "warning", told
+    if run.verdict is Verdict.FAILED and run.reason:
+        yield "error", run.reason
 
 
-def _command(level: str, file: str, message: str, line: int = 0, column: int = 0) -> str:
-    """Return `::error file=…,line=…,col=…::message` with the characters escaped that would end a field."""
-    fields = [f"file={_field(file)}", f"line={line or 1}"]
+def _command(level: str, message: str, file: str, line: int = 0, column: int = 0) -> str:
+    """Return `::error file=…,line=…,col=…::message`; what came from Python has no file."""
+    fields = {"file": file, "line": line or 1} if file else {}
     if column:
-        fields.append(f"col={column}")
-    return f"::{level} {','.join(fields)}::{_data(message)}"
+        fields["col"] = column
+    told = ",".join(f"{name}={_field(str(value))}" for name, value in fields.items())
+    return f"::{level} {told}::{_data(message)}" if told else f"::{level}::{_data(message)}"
 
 
 def _data(text: str) -> str:
+    """Escape what would end a message."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _field(text: str) -> str:
+    """Escape what would end a field."""
     return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -3,81 +3,102 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from xml.etree import ElementTree
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
-from playground.report.numbers import short
+from playground.figures.numbers import short
 from playground.result import Batch, Run, Status, Verdict
 
-FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 cannot hold, however they are escaped."""
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORBIDDEN = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold, however they are escaped, and the carriage return, which its readers change."""
 
 
 def write(results: Batch, path: Path) -> None:
     """Write the file."""
-    ElementTree.ElementTree(tree(results)).write(path, encoding="utf-8", xml_declaration=True)
+    ElementTree(tree(results)).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def tree(batch: Batch) -> ElementTree.Element:
+def tree(batch: Batch) -> Element:
     """Return the document.
 
     A verdict `failed` is a `<failure>`; a run that ended in status `error`, or a scenario that is not valid, is an
     `<error>`; an interrupted run is `<skipped>`.
     """
-    cases = [_case(run) for run in batch.runs]
-    invalid: dict[str, list[str]] = {}
-    for error in batch.errors:
-        invalid.setdefault(error.file, []).append(str(error))
-    cases += [_invalid_case(file, messages) for file, messages in invalid.items()]
-    suite = ElementTree.Element(
-        "testsuite",
-        name="playground",
-        tests=str(len(cases)),
-        failures=_count(cases, "failure"),
-        errors=_count(cases, "error"),
-        skipped=_count(cases, "skipped"),
-        time=f"{batch.seconds:.3f}",
-    )
-    suite.extend(cases)
-    suites = ElementTree.Element("testsuites")
-    suites.append(suite)
+    cases = [*map(_case, batch.runs), *_invalid_cases(batch)]
+    totals = {
+        "tests": str(len(cases)),
+        "failures": _count(cases, "failure"),
+        "errors": _count(cases, "error"),
+        "time": f"{batch.seconds:.3f}",
+    }
+    suites = Element("testsuites", totals)
+    suite = {"name": "playground", **totals, "skipped": _count(cases, "skipped")}
+    SubElement(suites, "testsuite", suite).extend(cases)
+    indent(suites)
     return suites
 
 
-def _count(cases: list[ElementTree.Element], outcome: str) -> str:
+def _count(cases: Sequence[Element], outcome: str) -> str:
     return str(sum(case.find(outcome) is not None for case in cases))
 
 
-def _case(run: Run) -> ElementTree.Element:
-    case = ElementTree.Element(
-        "testcase", name=_clean(run.scenario), classname=_clean(run.file or "playground"), time=f"{run.seconds:.3f}"
-    )
+def _case(run: Run) -> Element:
+    case = _empty_case(run.scenario, run.file, run.seconds)
     if run.status is Status.ERROR:
-        _child(case, "error", run.reason, "error")
+        _add(case, "error", run.reason, "error")
     elif run.status is Status.INTERRUPTED:
-        ElementTree.SubElement(case, "skipped", message=_clean(run.reason))
+        SubElement(case, "skipped", message=_clean(run.reason))
     elif run.verdict is Verdict.FAILED:
-        failed = [
-            f"{expectation.what}, measured {short(expectation.value, 6)}"
-            for expectation in run.expectations
-            if not expectation.passed
-        ]
-        _child(case, "failure", "\n".join([*failed, run.reason]).strip(), "expectation")
-    notes = [f"{expectation.what}: {expectation.note}" for expectation in run.expectations if expectation.vacuous]
-    if notes:
-        ElementTree.SubElement(case, "system-out").text = _clean("\n".join(notes))
+        _add(case, "failure", "\n".join([*_failed(run), run.reason]).strip(), "expectation")
+    SubElement(case, "system-out").text = _clean("\n".join(_story(run)))
     return case
 
 
-def _invalid_case(file: str, messages: list[str]) -> ElementTree.Element:
-    case = ElementTree.Element("testcase", name=_clean(Path(file).stem), classname=_clean(file), time="0.000")
-    _child(case, "error", "\n".join(messages), "invalid")
-    return case
+def _invalid_cases(batch: Batch) -> Iterator[Element]:
+    """Yield a case for each file with all that is wrong in it."""
+    for file in dict.fromkeys(error.file for error in batch.errors):
+        case = _empty_case(PurePath(file).stem, file, 0)
+        _add(case, "error", "\n".join(str(error) for error in batch.errors if error.file == file), "invalid")
+        yield case
 
 
-def _child(case: ElementTree.Element, tag: str, text: str, kind: str) -> None:
-    first = text.splitlines()[0] if text else kind
-    ElementTree.SubElement(case, tag, message=_clean(first), type=kind).text = _clean(text)
+def _empty_case(name: str, file: str, seconds: float) -> Element:
+    """Return a case whose class is the file with dots between its folders: readers group by what is before a dot."""
+    path = PurePath(file)
+    parts = [part for part in path.with_suffix("").parts if part not in (path.anchor, "..")] if path.name else []
+    names = {"name": _filled(name, "unnamed"), "classname": _filled(".".join(parts), "playground")}
+    return Element("testcase", names, time=f"{seconds:.3f}")
+
+
+def _failed(run: Run) -> Iterator[str]:
+    for expectation in run.expectations:
+        if not expectation.passed:
+            note = f" ({expectation.note})" if expectation.note else ""
+            yield f"{expectation.what}, measured {short(expectation.value, 6)}{note}"
+
+
+def _story(run: Run) -> Iterator[str]:
+    """Yield how the run went, in a few lines."""
+    loss = f", loss {short(run.loss.first)} -> {short(run.loss.last)}" if run.loss else ""
+    yield f"{run.status} after {run.steps} steps from seed {run.seed}{loss}"
+    for expectation in run.expectations:
+        if expectation.vacuous:
+            yield f"vacuous: {expectation.what}: {expectation.note}"
+
+
+def _add(case: Element, tag: str, text: str, kind: str) -> None:
+    """Add an outcome: its first line as the message, all of them as its text."""
+    SubElement(case, tag, message=_filled(text.split("\n", 1)[0], kind), type=kind).text = _clean(text)
+
+
+def _filled(text: str, otherwise: str) -> str:
+    """Return text for an attribute that may not be blank."""
+    return _clean(text).strip() or otherwise
 
 
 def _clean(text: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from playground.figures.text import cut, printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -16,19 +18,27 @@ PATIENCE = 1.0
 REFRESH = 0.1
 """Seconds between two looks."""
 
+TITLE = 24
+"""Characters of a title that are shown."""
+
+Reader = Callable[[], tuple[str, int, int]]
+"""Returns a title, how much is done, and how much there is to do."""
+
 
 @contextmanager
-def bar(read: Callable[[], tuple[str, int, int]], console: Console) -> Iterator[None]:
+def bar(read: Reader, console: Console, patience: float = PATIENCE) -> Iterator[None]:
     """Show progress from a thread that only looks, so that what is watched pays nothing for it.
 
-    :param read: returns a title, how much is done, and how much there is to do.
-    :param console: nothing is drawn unless it is a terminal.
+    :param read: is asked for progress, from another thread.
+    :param console: nothing is drawn unless its file is a terminal that can move its cursor.
+    :param patience: seconds before the bar appears.
     """
-    if not console.is_terminal:
+    # rich takes FORCE_COLOR, which CI systems set, for a terminal; the file knows better
+    if not (console.is_interactive and console.file.isatty()):
         yield
         return
     finished = threading.Event()
-    thread = threading.Thread(target=_draw, args=(read, console, finished), daemon=True)
+    thread = threading.Thread(target=_draw, args=(read, console, patience, finished), daemon=True)
     thread.start()
     try:
         yield
@@ -37,15 +47,16 @@ def bar(read: Callable[[], tuple[str, int, int]], console: Console) -> Iterator[
         thread.join()
 
 
-def _draw(read: Callable[[], tuple[str, int, int]], console: Console, finished: threading.Event) -> None:
-    if finished.wait(PATIENCE):
+def _draw(read: Reader, console: Console, patience: float, finished: threading.Event) -> None:
+    if finished.wait(patience):
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as progress:
-        title, done, total = read()
-        task = progress.add_task(title, completed=done, total=total)
-        while not finished.wait(REFRESH):
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as progress:
+        task = progress.add_task("")
+        while True:
             title, done, total = read()
-            progress.update(task, description=title, completed=done, total=total)
+            progress.update(task, description=cut(printable(title), TITLE), completed=done, total=total, refresh=True)
+            if finished.wait(REFRESH):
+                return

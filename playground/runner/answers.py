@@ -49,15 +49,14 @@ def answer(file: Path, changes: Changes, plugins: Plugins, observe: Observer = n
     return Answer(run, (), plugins.failures, run.traceback)
 
 
-def lost(file: Path, changes: Changes, plugins: Plugins) -> Answer:
-    """Answer for a file whose process died without one; it must not be run in this process, which would die too."""
+def lost(file: Path, changes: Changes) -> Answer:
+    """Answer for a file whose process died without one; no component is touched here, since one of them killed it."""
     try:
-        loaded = load(file, changes, plugins)
+        scenario = load_scenario(file, changes.overrides).scenario
     except PlaygroundError as error:
         return Answer(None, _invalid(error, file))
-    scenario, reason = loaded.scenario, "the process that ran it died, twice"
-    run = Run(scenario.name, "", scenario.seed, Status.ERROR, Verdict.FAILED, file=str(file), reason=reason)
-    return Answer(run)
+    seed, reason = scenario.seed if changes.seed is None else changes.seed, "the process that ran it died, twice"
+    return Answer(Run(scenario.name, "", seed, Status.ERROR, Verdict.FAILED, file=str(file), reason=reason))
 
 
 def check(file: Path, plugins: Plugins) -> Answer:

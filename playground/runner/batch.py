@@ -112,13 +112,13 @@ def _side_by_side(files: Sequence[Path], changes: Changes, plugins: Plugins, job
         return made
 
     for file, given in side_by_side(files, work, pool, jobs):
-        yield file, lost(file, changes, plugins) if given is None else given
+        yield file, lost(file, changes) if given is None else given
 
 
-def _work(file: str, changes: Changes, recipe: str) -> Answer:
+def _work(file: Path, changes: Changes, recipe: str) -> Answer:
     """Answer for one file in a worker process."""
     with redirect_stdout(sys.stderr):
-        return answer(Path(file), changes, _plugins_here(recipe))
+        return answer(file, changes, _plugins_here(recipe))
 
 
 @lru_cache

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playground.errors import Fault, PlaygroundError, ScenarioError
+from playground.engine.task import DescentTask, DirectTask
+from playground.errors import ComponentError, Fault, PlaygroundError, ScenarioError
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import build, construct, validate
 from playground.scenario.model import ComponentRef, Scenario
@@ -86,5 +87,8 @@ def _generator(kind: str, seed: int) -> Generator:
 def _task(scenario: Scenario, plugins: Plugins, built: Mapping[str, Any]) -> Task:
     """Build the task from its keys, which stand at the top of the scenario, and the components it takes."""
     component = plugins.registry.get("task", scenario.task.name)
-    task: Task = build(component, scenario.section, built)
+    task = build(component, scenario.section, built)
+    if not isinstance(task, DescentTask | DirectTask):
+        message = f"{component} is a {type(task).__name__}, neither a DescentTask nor a DirectTask"
+        raise ComponentError(Fault(message, ("task",)))
     return task

@@ -20,8 +20,8 @@ def setup(ready: Prepared) -> dict[str, str]:
     if ready.stepper is not None:
         problem = ready.stepper.problem
         if problem.batches.data:
-            samples, features = problem.batches.data[0].shape
-            parts["dataset"] += f", {samples} samples of {features} numbers"
+            inputs = problem.batches.data[0]
+            parts["dataset"] += f", {len(inputs)} samples of {inputs[0].numel()} numbers"
         count = sum(tensor.numel() for tensor in problem.parameters.values())
         parts["parameters"] = str(count)
     return parts

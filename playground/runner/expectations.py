@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 from playground.result import Expectation, Status, Verdict
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from playground.scenario.model import Check
+
+Test = Callable[[Any], "np.ndarray[Any, np.dtype[np.bool_]]"]
+"""Says for each of several runs whether a condition holds, given what was measured, one entry for each run.
+
+It raises a `TypeError` or `ValueError` where the condition means nothing: text, or lists of another shape.
+"""
 
 UNWELCOME = (Status.ERROR, Status.DIVERGED, Status.NONFINITE)
 """Statuses that fail a run unless the scenario expects a status."""
@@ -22,7 +30,22 @@ def judge(name: str, check: Check, value: Any, resolution: float) -> list[Expect
     :param resolution: relative precision of the run's dtype; `equals` allows four times as much.
     :returns: one expectation per condition. A condition on lists holds when it holds for every entry.
     """
-    return [_judged(f"{name} {words}", holds, value) for words, holds in _conditions(check, resolution)]
+    return [_judged(f"{name} {words}", test, value) for words, test in _conditions(check, resolution)]
+
+
+def holding(check: Check, values: Any, resolution: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Say for each of many runs whether every condition of a check holds.
+
+    :param values: what was measured, of shape `(runs, ...)`.
+    """
+    import numpy as np
+
+    try:
+        held = [test(values) for _, test in _conditions(check, resolution)]
+    except (TypeError, ValueError):
+        return np.zeros(len(values), dtype=np.bool_)
+    every: np.ndarray[Any, np.dtype[np.bool_]] = np.logical_and.reduce(held)
+    return every
 
 
 def judge_all(
@@ -35,11 +58,14 @@ def judge_all(
     """
     judged = []
     for name, check in expect.items():
-        for expectation, condition in zip(
-            judge(name, check, measured.get(name), resolution), _conditions(check, resolution), strict=True
-        ):
-            vacuous = name == "loss" and first_loss is not None and expectation.passed and condition[1](first_loss)
-            judged.append(_vacuous(expectation, first_loss) if vacuous else expectation)
+        expectations = judge(name, check, measured.get(name), resolution)
+        if name == "loss" and first_loss is not None:
+            before = judge(name, check, first_loss, resolution)
+            expectations = [
+                _vacuous(after, first_loss) if after.passed and first.passed else after
+                for after, first in zip(expectations, before, strict=True)
+            ]
+        judged += expectations
     return judged
 
 
@@ -57,23 +83,23 @@ def verdict(expectations: list[Expectation], status: Status) -> Verdict:
     return Verdict.PASSED if all(expectation.passed for expectation in expectations) else Verdict.FAILED
 
 
-def _vacuous(expectation: Expectation, first_loss: float | None) -> Expectation:
+def _vacuous(expectation: Expectation, first_loss: float) -> Expectation:
     note = f"already held before the first step (loss {first_loss:.6g}), so it shows nothing"
     return Expectation(expectation.what, expectation.value, expectation.passed, vacuous=True, note=note)
 
 
-def _judged(what: str, holds: Callable[[Any], bool], value: Any) -> Expectation:
+def _judged(what: str, test: Test, value: Any) -> Expectation:
     if value is None:
         return Expectation(what, value, passed=False, note="not measured by this run")
     try:
-        return Expectation(what, value, passed=holds(value))
+        return Expectation(what, value, passed=bool(test([value])[0]))
     except (TypeError, ValueError) as error:
         return Expectation(what, value, passed=False, note=str(error))
 
 
-def _conditions(check: Check, resolution: float) -> list[tuple[str, Callable[[Any], bool]]]:
-    """Return each condition of a check in words and as a test of a value."""
-    conditions: list[tuple[str, Callable[[Any], bool]]] = []
+def _conditions(check: Check, resolution: float) -> list[tuple[str, Test]]:
+    """Return each condition of a check in words and as a test."""
+    conditions: list[tuple[str, Test]] = []
     comparisons = {"below": "__lt__", "above": "__gt__", "at_least": "__ge__", "at_most": "__le__"}
     for word, operator in comparisons.items():
         if (limit := getattr(check, word)) is not None:
@@ -87,47 +113,55 @@ def _conditions(check: Check, resolution: float) -> list[tuple[str, Callable[[An
     return conditions
 
 
-def _array(value: Any) -> Any:
-    import numpy as np
-
-    if isinstance(value, str):
-        raise TypeError(f"{value!r} is not a number")
-    return np.asarray(value, dtype=np.float64)
+def _compare(operator: str, limit: float) -> Test:
+    return lambda values: _every(getattr(_numbers(values), operator)(limit))
 
 
-def _alike(value: Any, wanted: Any) -> tuple[Any, Any]:
-    """Return both as arrays of one shape."""
-    measured, expected = _array(value), _array(wanted)
-    if measured.shape != expected.shape:
-        raise ValueError(f"measured shape {measured.shape}, expected shape {expected.shape}")
+def _near(wanted: Any, within: float) -> Test:
+    def test(values: Any) -> Any:
+        measured, expected = _alike(values, wanted)
+        return _every(abs(measured - expected) <= within)
+
+    return test
+
+
+def _equals(wanted: Any, resolution: float) -> Test:
+    def test(values: Any) -> Any:
+        if isinstance(wanted, str) or isinstance(values[0], str):
+            import numpy as np
+
+            return np.asarray([str(value) == str(wanted) for value in values])
+        measured, expected = _alike(values, wanted)
+        return _every(abs(measured - expected) <= 4 * resolution * abs(expected))
+
+    return test
+
+
+def _rounded(wanted: Any) -> Test:
+    def test(values: Any) -> Any:
+        measured, expected = _alike(values, wanted)
+        return _every(measured.round() == expected)
+
+    return test
+
+
+def _every(held: Any) -> Any:
+    """Return for each run whether a condition holds for every entry."""
+    return held.reshape(len(held), -1).all(axis=1)
+
+
+def _alike(values: Any, wanted: Any) -> tuple[Any, Any]:
+    """Return both as arrays; what is wanted has the shape of one run's value."""
+    measured, expected = _numbers(values), _numbers(wanted)
+    if measured.shape[1:] != expected.shape:
+        raise ValueError(f"measured shape {measured.shape[1:]}, expected shape {expected.shape}")
     return measured, expected
 
 
-def _compare(operator: str, limit: float) -> Callable[[Any], bool]:
-    return lambda value: bool(getattr(_array(value), operator)(limit).all())
+def _numbers(values: Any) -> Any:
+    import numpy as np
 
-
-def _near(wanted: Any, within: float) -> Callable[[Any], bool]:
-    def holds(value: Any) -> bool:
-        measured, expected = _alike(value, wanted)
-        return bool((abs(measured - expected) <= within).all())
-
-    return holds
-
-
-def _equals(wanted: Any, resolution: float) -> Callable[[Any], bool]:
-    def holds(value: Any) -> bool:
-        if isinstance(wanted, str) or isinstance(value, str):
-            return str(value) == str(wanted)
-        measured, expected = _alike(value, wanted)
-        return bool((abs(measured - expected) <= 4 * resolution * abs(expected)).all())
-
-    return holds
-
-
-def _rounded(wanted: Any) -> Callable[[Any], bool]:
-    def holds(value: Any) -> bool:
-        measured, expected = _alike(value, wanted)
-        return bool((measured.round() == expected).all())
-
-    return holds
+    array = np.asarray(values)
+    if array.dtype.kind == "U":
+        raise TypeError(f"{str(array.flat[0])!r} is not a number")
+    return array.astype(np.float64)

@@ -9,15 +9,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from playground.engine.task import Outcome
+from playground.engine.task import DescentTask, Outcome
 from playground.errors import PlaygroundError
 from playground.plugins.causes import ISOLATED, cause
 from playground.result import Loss, Numbers, Status, Trace
-from playground.runner.plainness import plain_outcome
+from playground.runner.plainness import plain, plain_outcome
 from playground.runner.preparing import Prepared
 
 if TYPE_CHECKING:
     from playground.engine.descent import Descent
+    from playground.engine.problem import Problem
     from playground.engine.steppers import OneRun
     from playground.engine.stopping import StopRules
 
@@ -73,18 +74,18 @@ def _answer(ready: Prepared) -> Measured:
 
 
 def _descend(ready: Prepared, stepper: OneRun, observe: Observer) -> Measured:
-    """Go downhill and let the task interpret where that led."""
+    """Go downhill and let the task say what was found there."""
     import torch
 
     from playground.engine.descent import Descent, descend
 
     scenario, problem = ready.loaded.scenario, stepper.problem
     start = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
-    descent = Descent(scenario.steps)
+    descent = Descent(scenario.steps, stop_rules(ready))
     with observe(descent):
-        descend(stepper, _stop_rules(ready), descent)
+        descend(stepper, descent)
     with torch.no_grad():
-        outcome = plain_outcome(ready.bound.task.interpret(problem))  # type: ignore[union-attr]
+        outcome = _interpret(ready.bound.task, problem)  # type: ignore[arg-type]
     first = descent.loss[0] if descent.loss else descent.last
     return Measured(
         descent.status,
@@ -92,14 +93,22 @@ def _descend(ready: Prepared, stepper: OneRun, observe: Observer) -> Measured:
         outcome,
         Loss(first, descent.last, descent.best),
         descent.steps,
-        descent.evaluations,
+        stepper.evaluations,
         {name: tensor.tolist() for name, tensor in problem.parameters.items()},
         Trace(tuple(descent.loss)),
         descent.seconds,
     )
 
 
-def _stop_rules(ready: Prepared) -> StopRules:
+def _interpret(task: DescentTask, problem: Problem) -> Outcome:
+    """Return what the final parameters mean, as plain data."""
+    measured = task.measure(problem, problem.parameters)
+    metrics = dict(plain(measured, "metrics"))
+    return Outcome(metrics, metrics.pop("predictions", None), task.table(measured))
+
+
+def stop_rules(ready: Prepared) -> StopRules:
+    """Return when the scenario says that a run ends early."""
     from playground.engine.stopping import StopRules
 
     stop = ready.loaded.scenario.stop

@@ -1,62 +1,71 @@
-"""Files side by side in other processes, where the death of one costs only the file that caused it."""
+"""Work side by side in other processes, where the death of one costs only the item that caused it."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import AbstractContextManager
-from pathlib import Path
+from itertools import islice
 from typing import TypeVar
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
-Work = Callable[[str], Result]
 Pool = Callable[[int], AbstractContextManager[Executor]]
 
 
 def side_by_side(
-    files: Sequence[Path], work: Work[Result], pool: Pool, jobs: int
-) -> Generator[tuple[Path, Result | None], None, None]:
-    """Yield the result of each file as it comes; None for one whose process dies.
+    items: Iterable[Item], work: Callable[[Item], Result], pool: Pool, jobs: int
+) -> Generator[tuple[Item, Result | None], None, None]:
+    """Yield the result of each item as it comes; None for one whose process dies.
 
-    A death loses whatever was under way beside it too, and nobody knows whose fault it was. So those files run once
-    more, each alone; the rest goes on in new processes. What else `work` raises comes through.
+    A death loses whatever was under way beside it too, and nobody knows whose fault it was. So those items are worked
+    on once more, each alone; the rest goes on in new processes. What else `work` raises comes through.
 
-    :param work: gets a file's name; it and its result must be picklable.
+    :param items: taken as there is room for them.
+    :param work: it, the items and its results must be picklable.
     :param pool: makes an executor with that many processes.
     """
-    waiting = deque(files)
-    while waiting:
-        suspects: list[Path] = []
+    waiting = iter(items)
+    while first := list(islice(waiting, 1)):
+        suspects: deque[Item] = deque()
         with pool(jobs) as executor:
-            yield from _until_death(executor, waiting, suspects, work, jobs)
-        for file in suspects:
+            yield from _until_death(executor, first, waiting, suspects, work, jobs)
+        for item in suspects:
             with pool(1) as executor:
-                yield file, _alone(executor, file, work)
+                yield item, _alone(executor, item, work)
 
 
 def _until_death(
-    executor: Executor, waiting: deque[Path], suspects: list[Path], work: Work[Result], jobs: int
-) -> Iterator[tuple[Path, Result]]:
-    """Take files from `waiting` while all goes well; those that were under way when it did not are the suspects."""
-    underway: dict[Future[Result], Path] = {}
-    while underway or (waiting and not suspects):
-        while waiting and not suspects and len(underway) < jobs:
-            file = waiting.popleft()
+    executor: Executor,
+    first: list[Item],
+    waiting: Iterator[Item],
+    suspects: deque[Item],
+    work: Callable[[Item], Result],
+    jobs: int,
+) -> Iterator[tuple[Item, Result]]:
+    """Work while all goes well; the items that were under way when it did not are the suspects, in their order."""
+    underway: dict[Future[Result], Item] = {}
+    while True:
+        while not suspects and len(underway) < jobs and (taken := first or list(islice(waiting, 1))):
+            item = taken.pop()
             try:
-                underway[executor.submit(work, str(file))] = file
+                underway[executor.submit(work, item)] = item
             except BrokenExecutor:
-                suspects.append(file)
-        for future in wait(underway, return_when=FIRST_COMPLETED).done:
-            file = underway.pop(future)
+                suspects.append(item)
+        if not underway:
+            return
+        done = wait(underway, return_when=FIRST_COMPLETED).done
+        for future in [each for each in underway if each in done]:
+            item = underway.pop(future)
             if isinstance(future.exception(), BrokenExecutor):
-                suspects.append(file)
+                suspects.append(item)
             else:
-                yield file, future.result()
+                yield item, future.result()
 
 
-def _alone(executor: Executor, file: Path, work: Work[Result]) -> Result | None:
+def _alone(executor: Executor, item: Item, work: Callable[[Item], Result]) -> Result | None:
     try:
-        return executor.submit(work, str(file)).result()
+        return executor.submit(work, item).result()
     except BrokenExecutor:
         return None

@@ -1,4 +1,4 @@
-"""Results are plain data: what a task measured as tensors becomes numbers, and what is neither is refused."""
+"""Results are plain data: what a task measured as tensors becomes numbers, and what cannot is refused."""
 
 from __future__ import annotations
 
@@ -16,22 +16,27 @@ def plain_outcome(outcome: Outcome) -> Outcome:
     :raises ComponentError: it is no `Outcome`, or holds something that is neither numbers nor text.
     """
     if not isinstance(outcome, Outcome):
-        raise ComponentError(f"the task returned a {type(outcome).__name__}, expected an Outcome")
+        raise ComponentError(f"the task answered: expected an Outcome, got {type(outcome).__name__}")
     return replace(
         outcome,
-        metrics={str(name): _plain(value, str(name)) for name, value in outcome.metrics.items()},
-        predictions=_plain(outcome.predictions, "predictions"),
-        points=tuple(_plain(point, "points") for point in outcome.points),
+        metrics=plain(outcome.metrics, "metrics"),
+        predictions=plain(outcome.predictions, "predictions"),
+        points=tuple(plain(outcome.points, "points")),
     )
 
 
-def _plain(value: Any, name: str) -> Any:
+def plain(value: Any, name: str) -> Any:
+    """Return numbers and text as they are, tensors and arrays as lists, and what holds them likewise.
+
+    :param name: what the value is called in the message.
+    :raises ComponentError: there is something else in it.
+    """
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, Mapping):
-        return {str(key): _plain(item, name) for key, item in value.items()}
+        return {str(key): plain(item, str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item, name) for item in value]
+        return [plain(item, name) for item in value]
     if callable(listed := getattr(value, "tolist", None)):  # a tensor, an array, one number of either
         return listed()
-    raise ComponentError(f"{name} is a {type(value).__name__}, expected numbers, text, or lists of them")
+    raise ComponentError(f"the task measured {name!r}: expected numbers or text, got {type(value).__name__}")

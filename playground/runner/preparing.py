@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playground.errors import Fault, PlaygroundError, ScenarioError, suggestion
+from playground.plugins.causes import ISOLATED, cause
 from playground.plugins.manager import Plugins
 from playground.runner.binding import Bound, bind
 from playground.runner.catalogue import Catalogue
@@ -40,6 +42,17 @@ class Prepared:
     stepper: OneRun | None
 
 
+def refuse_sweep(loaded: Loaded) -> None:
+    """Refuse to run a scenario once that says it is many runs.
+
+    :raises ScenarioError: it has a sweep, at its place.
+    """
+    if loaded.scenario.sweep is not None:
+        with _located(loaded):
+            message = "`run` does not run a sweep yet; without this part the scenario is one run"
+            raise ScenarioError(Fault(message, (Key("sweep"),)))
+
+
 def check_structure(loaded: Loaded, plugins: Plugins) -> None:
     """Check every name and key of a scenario against what is installed; needs no torch for the tasks we ship.
 
@@ -67,8 +80,9 @@ def prepared(loaded: Loaded, plugins: Plugins) -> Iterator[Prepared]:
     :raises ScenarioError: all faults that can be found together, with their places.
     """
     check_structure(loaded, plugins)
-    from playground.engine.seeding import seeded
-    from playground.engine.setting import Setting, one_thread
+    with _collector_off():
+        from playground.engine.seeding import seeded
+        from playground.engine.setting import Setting, one_thread
 
     scenario = loaded.scenario
     with _located(loaded):
@@ -81,6 +95,21 @@ def prepared(loaded: Loaded, plugins: Plugins) -> Iterator[Prepared]:
         yield Prepared(loaded, setting, bound, stepper)
 
 
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """Import without garbage collection.
+
+    torch makes half a million objects, none of them garbage; it is imported a tenth faster when nobody looks through.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | None:
     """Build the problem, try it, and give it to the stepper that fits the optimizer."""
     from playground.engine.gradients import Clip
@@ -90,13 +119,33 @@ def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | Non
 
     if not isinstance(bound.task, DescentTask):
         return None
-    with _blaming("task", "the parts do not fit"):
+    if bound.optimizer is None:
+        message = "this task descends, but its factory does not say so: register its class, or annotate what it returns"
+        raise ScenarioError(Fault(message, ("task",)))
+    with _blaming("task", "the parts do not fit"), _pointing_to(_objective(scenario)):
         problem = bound.task.problem(setting)
         problem.probe()
+    if scenario.batch_size is not None and problem.batches.size is None:
+        raise ScenarioError(Fault("this task has no data to take batches of", ("batch_size",)))
     clip = Clip(scenario.clip.value, scenario.clip.norm) if scenario.clip else None
     kind = RuleStepper if isinstance(bound.optimizer, UpdateRule) else TorchStepper
     with _blaming("optimizer", f"optimizer {scenario.components['optimizer'].name!r}"):
         return kind(problem, bound.optimizer, bound.schedule, clip)
+
+
+def _objective(scenario: Scenario) -> str:
+    """Return the key that says what is to be made small."""
+    return next((kind for kind in ("loss", "function") if kind in scenario.components), "task")
+
+
+@contextmanager
+def _pointing_to(key: str) -> Iterator[None]:
+    """Give a fault that does not know its place this one."""
+    try:
+        yield
+    except PlaygroundError as error:
+        faults = (fault if fault.path or fault.place else replace(fault, path=(key,)) for fault in error.faults)
+        raise ScenarioError(*faults) from error
 
 
 @contextmanager
@@ -106,8 +155,8 @@ def _blaming(key: str, what: str) -> Iterator[None]:
         yield
     except PlaygroundError:
         raise
-    except Exception as error:  # third-party code may raise anything
-        raise ScenarioError(Fault(f"{what}: {one_line(error)}", (key,))) from error
+    except ISOLATED as error:
+        raise ScenarioError(Fault(f"{what}: {cause(error)}", (key,))) from error
 
 
 @contextmanager
@@ -120,20 +169,19 @@ def _located(loaded: Loaded) -> Iterator[None]:
 
 
 def _check_expectations(scenario: Scenario, bound: Bound, stepper: OneRun | None) -> None:
-    """Refuse an expectation of something that this scenario does not measure."""
-    known = {"status", *bound.task.metrics}
+    """Refuse an expectation of something that this scenario does not measure, or that could be two things."""
+    names = ["status", *bound.task.metrics]
     if stepper is not None:
-        known |= {*DESCENT_QUANTITIES, *stepper.problem.parameters}
-    faults = [
-        Fault(f"nothing named {name!r} is measured here{suggestion(name, known)}", ("expect", Key(name)))
-        for name in scenario.expect
-        if name not in known
-    ]
+        names += [*DESCENT_QUANTITIES, *stepper.problem.parameters]
+    faults = []
+    for name in scenario.expect:
+        if name not in names:
+            faults.append(Fault(f"nothing named {name!r} is measured here{suggestion(name, names)}", _expected(name)))
+        elif names.count(name) > 1:
+            faults.append(Fault(f"{name!r} is measured, and a parameter has that name too", _expected(name)))
     if faults:
         raise ScenarioError(*faults)
 
 
-def one_line(error: BaseException) -> str:
-    """Return an exception as one line: its kind, and the first line of what it says."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+def _expected(name: str) -> tuple[str, ...]:
+    return ("expect", Key(name))

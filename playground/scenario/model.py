@@ -151,15 +151,17 @@ def load_scenario(path: str | Path, overrides: Sequence[tuple[str, str]] = ()) -
     return Loaded(parse_scenario(source), source)
 
 
-def parse_scenario(source: Source) -> Scenario:
+def parse_scenario(source: Source, valid: Loaded | None = None) -> Scenario:
     """Validate the values of a scenario.
 
+    :param valid: a scenario of the same file; values that are the very same there are not validated again, and belong
+        to both scenarios. That makes many variants of one scenario cheap.
     :raises ScenarioError: with every fault, each with its place.
     """
     found: list[Fault] = []
     scenario = None
     try:
-        scenario = Scenario.model_validate(_arranged(source))
+        scenario = Scenario.model_validate(_arranged(source, valid))
     except ValidationError as error:
         found = [replace(fault, path=_written(fault.path, source.data)) for fault in faults(error, _accepted)]
     found += _misplaced(source.data)
@@ -168,16 +170,27 @@ def parse_scenario(source: Source) -> Scenario:
     return scenario
 
 
-def _arranged(source: Source) -> dict[str, Any]:
+def _arranged(source: Source, valid: Loaded | None) -> dict[str, Any]:
     """Return the file's top level as `Scenario` has it: core keys, components, and the task's section."""
-    data = source.data
-    arranged = {key: data[key] for key in CORE_KEYS if key in data}
+    data, known = source.data, _known(source, valid) if valid else {}
+    arranged = {key: known.get(key, data[key]) for key in CORE_KEYS if key in data}
     arranged.setdefault("name", Path(source.file).stem)
-    if "task" in data:
-        arranged["task"] = _reference("task", data["task"])
-    arranged["components"] = {kind: _reference(kind, data[kind]) for kind in COMPONENT_KINDS if kind in data}
+    references = {kind: known.get(kind) or _reference(kind, data[kind]) for kind in _REFERENCES if kind in data}
+    if "task" in references:
+        arranged["task"] = references.pop("task")
+    arranged["components"] = references
     arranged["section"] = {key: value for key, value in data.items() if key not in (*CORE_KEYS, *COMPONENT_KINDS)}
     return arranged
+
+
+_REFERENCES = ("task", *COMPONENT_KINDS)
+
+
+def _known(source: Source, valid: Loaded) -> dict[str, Any]:
+    """Return what is valid already, by top-level key."""
+    scenario = valid.scenario
+    read = {key: getattr(scenario, key) for key in CORE_KEYS} | dict(scenario.components)
+    return {key: read[key] for key in source.common(valid.source) if key in read}
 
 
 def _reference(kind: str, value: Any) -> Any:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from playground.errors import Place
+from playground.errors import Fault, Place, ScenarioError
 
 Scalar = str | int | float | bool | None
 
@@ -33,6 +33,33 @@ class Node:
     value: Scalar | tuple[Node, ...] | Mapping[str, Entry]
     lead: int | None = None
 
+    @classmethod
+    def of(cls, data: Any, place: Place) -> Node:
+        """Return a tree of plain data, all of it at one place.
+
+        :raises ScenarioError: there is something in it that YAML cannot say.
+        """
+        if data is None or isinstance(data, bool | str):
+            return cls(place, data)
+        if isinstance(data, int | float):  # a NumPy float is a float, and is written as one from here on
+            return cls(place, int(data) if isinstance(data, int) else float(data))
+        if isinstance(data, Mapping) and all(isinstance(key, str) for key in data):
+            return cls(place, {key: Entry(place, cls.of(value, place)) for key, value in data.items()})
+        if isinstance(data, Sequence) and not isinstance(data, bytes | bytearray):
+            return cls(place, tuple(cls.of(value, place) for value in data))
+        expected = "keys that are text" if isinstance(data, Mapping) else f"plain data, got {type(data).__name__}"
+        raise ScenarioError(Fault(f"expected {expected}", place=place))
+
+    @property
+    def entries(self) -> Mapping[str, Entry]:
+        """The entries of a mapping; none where it is something else."""
+        return self.value if isinstance(self.value, Mapping) else {}
+
+    @property
+    def items(self) -> tuple[Node, ...]:
+        """The entries of a list; none where it is something else."""
+        return self.value if isinstance(self.value, tuple) else ()
+
     def data(self) -> Any:
         """Return the value as plain lists, dicts and scalars; what an alias repeats is copied."""
         if isinstance(self.value, tuple):
@@ -48,3 +75,11 @@ class Node:
         if isinstance(self.value, Mapping) and isinstance(key, str) and key in self.value:
             return self.value[key].value
         return None
+
+    def with_entry(self, key: str, entry: Entry) -> Node:
+        """Return the mapping with one entry more, or another in its place; what is no mapping becomes one."""
+        return Node(self.place, {**self.entries, key: entry})
+
+    def without(self, key: str) -> Node:
+        """Return the mapping without an entry."""
+        return Node(self.place, {name: entry for name, entry in self.entries.items() if name != key})

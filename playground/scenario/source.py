@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,16 +27,24 @@ class Source:
 
     :param file: the file as the user named it.
     :param root: the top-level mapping.
+    :param basis: the source that this one differs from in a few values; it shares the others with it.
     """
 
     file: str
     root: Node
+    basis: Source | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def data(self) -> dict[str, Any]:
-        """The values as plain dicts, lists and scalars."""
-        data: dict[str, Any] = self.root.data()
-        return data
+        """The values as plain dicts, lists and scalars; nobody may change them, for other sources may share them."""
+        shared = self.common(self.basis) if self.basis else ()
+        known = self.basis.data if self.basis else {}
+        return {key: known[key] if key in shared else entry.value.data() for key, entry in self.root.entries.items()}
+
+    def common(self, other: Source) -> set[str]:
+        """Return the top-level keys whose values are the very same in both: not only equal, but not copied either."""
+        theirs = other.root.entries
+        return {key for key, entry in self.root.entries.items() if key in theirs and theirs[key].value is entry.value}
 
     def place(self, path: Sequence[str | int], key: bool = False) -> Place:
         """Return where the value at `path` begins, or else the deepest value that exists on the way to it.
@@ -73,12 +81,19 @@ class Source:
         :param text: the value as YAML.
         :raises ScenarioError: nothing can stand there, or the text is not YAML.
         """
-        place = Place(_printable(f"--set {dotted}={text}"))
-        value = read(text, lambda line, column: place) or Node(place, None)
+        place = argument(f"--set {dotted}={text}")
+        return self.assigned(dotted, Entry(place, read(text, lambda line, column: place) or Node(place, None)))
+
+    def assigned(self, dotted: str, entry: Entry) -> Source:
+        """Return a source in which the value at a dotted key is another, found as `set` finds it.
+
+        :param entry: the value, and where it was asked for: keys that do not exist yet are made there.
+        :raises ScenarioError: nothing can stand there.
+        """
         keys = dotted.split(".")
         if not all(keys) or len(keys) > MAX_DEPTH:
-            raise ScenarioError(Fault(f"{shown(dotted)} is not a key; write it like optimizer.lr", place=place))
-        return Source(self.file, _assigned(self.root, dotted, value, ()))
+            raise ScenarioError(Fault(f"{shown(dotted)} is not a key; write it like optimizer.lr", place=entry.key))
+        return Source(self.file, _assigned(self.root, dotted, entry, ()), self.basis or self)
 
     def _deepest(self, path: Sequence[str | int]) -> tuple[Node, bool]:
         """Return the last value that exists along `path`, and whether it is the one asked for."""
@@ -149,40 +164,40 @@ def _decoded(data: bytes, file: str) -> str:
         raise ScenarioError(Fault(message, place=place)) from None
 
 
-def _assigned(node: Node, dotted: str | None, value: Node, trail: tuple[str, ...]) -> Node:
-    """Return `node` with `value` at `dotted`; `trail` is what leads to `node`."""
+def _assigned(node: Node, dotted: str | None, new: Entry, trail: tuple[str, ...]) -> Node:
+    """Return `node` with the new value at `dotted`; `trail` is what leads to `node`."""
     if dotted is None:
-        return value
+        return new.value
     if len(trail) == 1 and trail[0] in ("task", *COMPONENT_KINDS):
         node = _expanded(node, trail[0])
     if node.value is None:
         node = Node(node.place, {})
     if isinstance(node.value, tuple):
-        return _in_list(node.place, node.value, dotted, value, trail)
+        return _in_list(node.place, node.value, dotted, new, trail)
     if not isinstance(node.value, Mapping):
         where = ".".join(trail)
         raise ScenarioError(
-            Fault(f"{shown(where)} is {shown(node.value)} and has no keys; set it as a whole", place=value.place)
+            Fault(f"{shown(where)} is {shown(node.value)} and has no keys; set it as a whole", place=new.key)
         )
-    key, rest = _first_key(node.value, dotted)
-    old = node.value.get(key, Entry(value.place, Node(value.place, None)))
-    changed = Entry(old.key, _assigned(old.value, rest, value, (*trail, key)))
-    return Node(node.place, {**node.value, key: changed})
+    key, rest = first_key(node.value, dotted)
+    old = node.value.get(key, Entry(new.key, Node(new.key, None)))
+    changed = Entry(old.key, _assigned(old.value, rest, new, (*trail, key)))
+    return node.with_entry(key, changed)
 
 
-def _in_list(place: Place, nodes: tuple[Node, ...], dotted: str, value: Node, trail: tuple[str, ...]) -> Node:
+def _in_list(place: Place, nodes: tuple[Node, ...], dotted: str, new: Entry, trail: tuple[str, ...]) -> Node:
     position, _, rest = dotted.partition(".")
     positions = [str(number) for number in range(len(nodes))]
     if position not in positions:
         entries = f"entries 0 to {len(nodes) - 1}" if nodes else "no entries"
         message = f"{shown('.'.join(trail))} is a list with {entries}, got {shown(position)}"
-        raise ScenarioError(Fault(message, place=value.place))
+        raise ScenarioError(Fault(message, place=new.key))
     index = positions.index(position)
-    changed = _assigned(nodes[index], rest or None, value, (*trail, position))
+    changed = _assigned(nodes[index], rest or None, new, (*trail, position))
     return Node(place, (*nodes[:index], changed, *nodes[index + 1 :]))
 
 
-def _first_key(entries: Mapping[str, Entry], dotted: str) -> tuple[str, str | None]:
+def first_key(entries: Mapping[str, Entry], dotted: str) -> tuple[str, str | None]:
     """Split off the first key: the longest one that exists (`layer1.weight`), else up to the first dot."""
     existing = [key for key in entries if dotted == key or dotted.startswith(f"{key}.")]
     key = max(existing, key=len) if existing else dotted.partition(".")[0]
@@ -197,5 +212,8 @@ def _expanded(node: Node, kind: str) -> Node:
     return Node(node.place, {key: Entry(node.place, replace(node, value=text)) for key, text in written})
 
 
-def _printable(text: str) -> str:
-    return re.sub(r"[^\x20-\x7e]", lambda match: match[0] if match[0].isprintable() else repr(match[0])[1:-1], text)
+def argument(text: str) -> Place:
+    """Return a part of the command line as a place; what cannot be printed is written out."""
+    return Place(
+        re.sub(r"[^\x20-\x7e]", lambda match: match[0] if match[0].isprintable() else repr(match[0])[1:-1], text)
+    )

@@ -33,7 +33,8 @@ class Axis(Strict):
     log: Span | None = Field(default=None, description="[low, high], filled evenly by ratio with `points` values.")
     linear: Span | None = Field(default=None, description="[low, high], filled evenly with `points` values.")
     random: Span | None = Field(
-        default=None, description="[low, high], filled with `count` random values drawn by `seed`."
+        default=None,
+        description="[low, high], filled with `count` values drawn by `seed`: by ratio if both ends are positive.",
     )
     points: Points | None = Field(default=None, description="How many values, both ends in.")
     count: Count | None = Field(default=None, description="How many random values; alone, the integers from 0 on.")

@@ -6,6 +6,7 @@ import pytest
 
 from playground.errors import Fault, Place, ScenarioError
 from playground.scenario.messages import Key
+from playground.scenario.node import Entry, Node
 from playground.scenario.source import MAX_BYTES, load, parse
 
 TEXT = """\
@@ -194,3 +195,31 @@ def test_a_byte_order_mark_is_no_column(tmp_path):
 def test_text_from_python_is_limited_too():
     with pytest.raises(ScenarioError, match="larger than"):
         parse("a" * (MAX_BYTES + 1), "f")
+
+
+def test_an_assigned_value_keeps_its_own_place_and_new_keys_stand_where_they_were_asked_for(source):
+    asked, found = Place("asked", 1, 1), Place("found", 2, 2)
+    changed = source.assigned("optimizer.momentum", Entry(asked, Node(found, 0.9)))
+    assert changed.data["optimizer"] == {"name": "sgd", "lr": 0.1, "momentum": 0.9}
+    assert changed.place(("optimizer", "momentum")) == found
+    assert changed.place(("optimizer", Key("momentum"))) == asked
+    assert changed.place(("optimizer", "lr")) == source.place(("optimizer", "lr"))
+    with pytest.raises(ScenarioError, match=r"^asked:1:1: 'summary' is "):
+        source.assigned("summary.x", Entry(asked, Node(found, 1)))
+
+
+def test_variants_share_what_they_have_in_common(source):
+    one = source.set("optimizer.lr", "1")
+    two = one.set("task", "other")
+    assert one.common(source) == set(source.data) - {"optimizer"}
+    assert two.common(source) == set(source.data) - {"optimizer", "task"}
+    assert two.data == {**source.data, "optimizer": {"name": "sgd", "lr": 1}, "task": "other"}
+    assert two.data["start"] is source.data["start"]
+    assert source.data["optimizer"] == {"name": "sgd", "lr": 0.1}
+    assert two == type(two)(two.file, two.root)
+
+
+def test_an_alias_is_data_of_its_own():
+    data = parse("a: &x [1]\nb: *x\n", "f.yaml").data
+    assert data["a"] == data["b"]
+    assert data["a"] is not data["b"]

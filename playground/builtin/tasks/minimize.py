@@ -24,11 +24,10 @@ class Minimize(DescentTask):
         its customary start, or where it has none at a point drawn uniformly from its domain by the seed.
     """
 
-    metrics = ("distance",)
-
     def __init__(self, function: Objective, start: dict[str, float | list[float]] | None = None) -> None:
         self.function = function if hasattr(function, "variables") else _of_one_vector(function, start)
         self.start = start
+        self.metrics = ("distance",) if getattr(self.function, "minima", ()) else ()
 
     def problem(self, setting: Setting) -> Problem:
         """Build a module whose parameters are the variables and whose output is the value."""

@@ -1,0 +1,64 @@
+"""`playground export`: stored runs for other programs."""
+
+from __future__ import annotations
+
+import enum
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from playground.cli.results import Sort, Where, stored
+from playground.cli.writing import write_whole
+from playground.errors import StoreError
+
+
+class Format(enum.StrEnum):
+    """What an export can be written as."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+    JSON = "json"
+
+
+def export(
+    context: typer.Context,
+    sweep_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="A sweep's id, or the beginning of it; without it, all sweeps.")
+    ] = None,
+    form: Annotated[Format, typer.Option("--format", help="What to write.")] = Format.CSV,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
+    where: Where = None,
+    sort: Sort = None,
+) -> None:
+    """Write stored runs, one line each, for spreadsheets, data frames and other programs."""
+    from playground.runner.store.exporting import Table, require_parquet, write_csv, write_json, write_parquet
+
+    with stored(context) as store:
+        sweeps = store.sweeps() if sweep_id is None else [store.sweep(sweep_id)]
+        chosen, conditions = None if sweep_id is None else sweeps[0].id, where or []
+        runs = store.rows(chosen, conditions, sort)
+
+        def write(stream: TextIO) -> None:
+            if form is Format.JSON:
+                write_json(stream, [(sweep, store.tally(sweep.id)) for sweep in sweeps], runs)
+            else:
+                write_csv(stream, Table(sweeps, store.metrics(chosen, conditions)), runs)
+
+        if form is Format.PARQUET:
+            require_parquet()
+            if out is None:
+                raise StoreError("Parquet is not for a terminal; say where to write it: --out FILE")
+            table = Table(sweeps, store.metrics(chosen, conditions))
+            write_whole(out, lambda path: write_parquet(path, table, runs))
+        elif out is None:
+            write(sys.stdout)
+        else:
+            write_whole(out, lambda path: _to_file(path, write))
+
+
+def _to_file(path: Path, write: Callable[[TextIO], None]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        write(stream)

@@ -1,0 +1,82 @@
+"""Replicas that move by an update rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+
+import torch
+from torch import Tensor
+
+from playground.engine.gradients import Clip
+from playground.engine.problem import Problem
+from playground.engine.replicas.base import Parameters, Replicas
+from playground.engine.steppers import Schedule
+from playground.engine.update import State, UpdateRule
+
+
+class RuleReplicas(Replicas):
+    """Moves all replicas by one update rule, whose hyperparameters may differ from replica to replica.
+
+    :param rule: one rule for all, with a tensor of shape `(replicas,)` for every hyperparameter that differs.
+    :param schedule: factor on the learning rate; None for a constant rate.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        parameters: Parameters,
+        seeds: Sequence[int],
+        rule: UpdateRule,
+        schedule: Schedule | None = None,
+        clip: Clip | None = None,
+    ) -> None:
+        super().__init__(problem, parameters, seeds, clip)
+        self._schedule = schedule
+        self._rules = {name: shaped(rule, tensor) for name, tensor in parameters.items()}
+        self._states: dict[str, State] = {name: self._rules[name].init(tensor) for name, tensor in parameters.items()}
+
+    def update(self, step: int) -> None:
+        """Move every parameter that has a gradient; nothing is modified in place."""
+        factor = None if self._schedule is None else self._schedule(step)
+        with torch.no_grad():
+            for name, gradient in self.gradients.items():
+                rule = self._rules[name]
+                self.parameters[name], self._states[name] = rule.update(
+                    self.parameters[name],
+                    gradient,
+                    self._states[name],
+                    step,
+                    rule.lr if factor is None else rule.lr * factor,
+                )
+
+    def keep(self, chosen: Tensor) -> bool:
+        """Go on with these replicas only: their parameters, states, hyperparameters and batches."""
+        self.places = self.places[chosen]
+        self.parameters = {name: tensor[chosen] for name, tensor in self.parameters.items()}
+        self._states = {
+            name: {symbol: tensor[chosen] for symbol, tensor in state.items()} for name, state in self._states.items()
+        }
+        self._rules = {name: _chosen(rule, chosen) for name, rule in self._rules.items()}
+        self._batches.keep(chosen)
+        return True
+
+
+def shaped(rule: UpdateRule, parameter: Tensor) -> UpdateRule:
+    """Return the rule with its tensors in the parameter's dtype and shaped to broadcast against it."""
+    shape = (-1, *[1] * (parameter.dim() - 1))
+    return _with(rule, {name: value.to(parameter).reshape(shape) for name, value in _tensors(rule).items()})
+
+
+def _chosen(rule: UpdateRule, chosen: Tensor) -> UpdateRule:
+    return _with(rule, {name: value[chosen] for name, value in _tensors(rule).items()})
+
+
+def _tensors(rule: UpdateRule) -> dict[str, Tensor]:
+    """Return the hyperparameters that differ from replica to replica."""
+    values = {field.name: getattr(rule, field.name) for field in fields(rule)}  # type: ignore[arg-type]
+    return {name: value for name, value in values.items() if isinstance(value, Tensor)}
+
+
+def _with(rule: UpdateRule, changes: dict[str, Tensor]) -> UpdateRule:
+    return replace(rule, **changes) if changes else rule  # type: ignore[type-var]

@@ -1,0 +1,81 @@
+"""A row of values as a curve, before anybody knows in what it will be drawn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+DECADES = 1.5
+"""Positive values that span more powers of ten than this are drawn on a logarithmic axis."""
+
+LEAST = 3
+"""Fewer values than this are better told than drawn."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A curve between a lower edge, 0, and an upper edge, 1.
+
+    :param heights: of each value; None, a gap, where it is not finite.
+    :param top: the value at the upper edge.
+    :param bottom: the value at the lower edge.
+    :param logarithmic: whether the vertical axis is; a value of 0 then lies on the lower edge.
+    :param unchanged: whether the values went on, all equal to the last one drawn.
+    """
+
+    heights: tuple[float | None, ...]
+    top: float
+    bottom: float
+    logarithmic: bool
+    unchanged: bool
+
+    def buckets(self, count: int) -> list[list[float]]:
+        """Return the heights that fall into each of `count` equal parts of the horizontal axis."""
+        total = len(self.heights)
+        if total < count:
+            return [self._between(index * (total - 1) / (count - 1)) for index in range(count)]
+        parts = [self.heights[index * total // count : (index + 1) * total // count] for index in range(count)]
+        return [[height for height in part if height is not None] for part in parts]
+
+    def _between(self, position: float) -> list[float]:
+        """Return the height at a position between two values, if both are there."""
+        left, right = self.heights[math.floor(position)], self.heights[math.ceil(position)]
+        if left is None or right is None:
+            return []
+        return [left + (right - left) * (position % 1)]
+
+
+def curve(values: Sequence[float]) -> Curve | None:
+    """Return the curve of values against their index.
+
+    A tail of equal values longer than everything before it is left out.
+
+    :returns: None when there are too few different values to draw.
+    """
+    drawn = values[: _settled(values)]
+    finite = [value for value in drawn if math.isfinite(value)]
+    if len(finite) < LEAST or min(finite) == max(finite):
+        return None
+    positive = [value for value in finite if value > 0]
+    high = max(finite)
+    logarithmic = min(finite) >= 0 and math.log10(high) - math.log10(min(positive)) > DECADES
+    low = min(positive) if logarithmic else min(finite)
+    floor = _scaled(low, logarithmic)
+    span = (_scaled(high, logarithmic) - floor) or 1.0
+    heights = tuple(
+        (_scaled(max(value, low), logarithmic) - floor) / span if math.isfinite(value) else None for value in drawn
+    )
+    return Curve(heights, high, low, logarithmic, unchanged=len(drawn) < len(values))
+
+
+def _settled(values: Sequence[float]) -> int:
+    """Return how many values are worth drawing."""
+    tail = sum(1 for _ in takewhile(lambda value: value == values[-1], reversed(values)))
+    return len(values) - tail + 1 if 2 * tail > len(values) else len(values)
+
+
+def _scaled(value: float, logarithmic: bool) -> float:
+    """Return a value as its place on the axis; halved, so that the difference of two never overflows."""
+    return math.log10(value) if logarithmic else value / 2

@@ -1,0 +1,82 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+
+def short(value: Any, digits: int = 4) -> str:
+    """Return a number, text or nested lists of numbers with few digits: `0.01256`, `1.3e-09`, `[[3.2, 3.5]]`."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(short(item, digits) for item in value)}]"
+    if value is None or isinstance(value, bool):
+        return {None: "–", True: "yes", False: "no"}[value]
+    if not _is_finite(value):
+        return str(value)
+    if abs(value) < 1e6 and (value == round(value) or abs(value) >= 10**digits):
+        return f"{value + 0:.0f}"  # + 0 takes the sign from -0.0
+    return f"{value:.{digits}g}"
+
+
+def column(values: Sequence[Any]) -> list[str]:
+    """Return values that stand below each other: all numbers in one notation, so that their decimal points line up.
+
+    Whole numbers have no decimals, the others four, or an exponent where four decimals would hide or swamp them.
+    """
+    numbers = [value for value in values if _is_finite(value)]
+    largest = max((abs(number) for number in numbers), default=0.0)
+    if largest < 1e6 and all(number == round(number) for number in numbers):
+        pattern = "{:.0f}"
+    else:
+        pattern = "{:.4f}" if 1e-2 <= largest < 1e6 else "{:.3e}"
+    return [pattern.format(value + 0) if _is_finite(value) else short(value) for value in values]
+
+
+def matrix(rows: Sequence[Sequence[Any]]) -> list[str]:
+    """Return a list of lists of numbers, one line for each row, numbers below numbers."""
+    texts = column([entry for row in rows for entry in row])
+    width, count = max(map(len, texts), default=0), len(rows[0])
+    lines = [
+        ", ".join(text.rjust(width) for text in texts[start : start + count]) for start in range(0, len(texts), count)
+    ]
+    last = len(lines) - 1
+    return [f"{' ' if index else '['}[{line}]{',' if index < last else ']'}" for index, line in enumerate(lines)]
+
+
+def shape(value: Any) -> tuple[int, ...]:
+    """Return the lengths of nested lists, from the outermost inwards; of a number, none."""
+    if not isinstance(value, list):
+        return ()
+    return (len(value), *(shape(value[0]) if value else ()))
+
+
+def digest(value: Any) -> str:
+    """Tell nested lists that are too many to show by their shape and range: `16 × 2 numbers, -1.3 to 2.4`."""
+    size = " × ".join(map(str, shape(value)))
+    numbers = [number for number in flat(value) if _is_finite(number)]
+    return f"{size} numbers, {short(min(numbers))} to {short(max(numbers))}" if numbers else f"{size} numbers"
+
+
+def flat(value: Any) -> Iterator[Any]:
+    """Yield the entries of nested lists; of a number, itself."""
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from flat(item)
+    else:
+        yield value
+
+
+def duration(seconds: float) -> str:
+    """Return a time with its unit: `180 ms`, `2.3 s`, `3 min 20 s`."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

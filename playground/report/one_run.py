@@ -1,0 +1,187 @@
+"""One run in full, as lines for a terminal, block by block."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from playground.figures.curve import Curve, curve
+from playground.figures.numbers import column, digest, duration, matrix, shape, short
+from playground.figures.text import cut, printable
+from playground.report.chart import draw
+from playground.report.layout import GAP, NARROWEST, lined_up, rule, styled
+from playground.result import Expectation, Loss, Run, Status, Table, Verdict
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+COLOURS = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.NONE: "yellow"}
+
+CHART_WIDTH = 64
+"""Characters across; a narrow terminal gets fewer."""
+
+TABLE_ROWS = 10
+"""Rows of a table that are shown."""
+
+CELL = 24
+"""Characters of a name, or of a cell in a table, that are shown."""
+
+MATRIX_ROWS = 8
+"""Rows of a parameter that are shown; a longer one is told by its shape."""
+
+
+def blocks(run: Run, width: int) -> Iterator[list[Text]]:
+    """Yield what a run has to show, from above to below, in lines of at most `width` characters.
+
+    :param width: longer lines are allowed where cutting them at the right does no harm.
+    """
+    yield _setup(run, width)
+    if run.loss is not None:
+        yield _loss(run.loss, run.losses, width)
+    if run.parameters:
+        yield _tensors(run.parameters, width)
+    if run.table is not None:
+        yield _table(run.table, _count(run), width)
+    if run.metrics:
+        yield _tensors(run.metrics, width)
+    if run.expectations:
+        yield _expectations(run.expectations, width)
+
+
+def ending(run: Run) -> Iterator[Text]:
+    """Yield the verdict with how the run ended, and then why, a line for each reason."""
+    how, *why = run.ending
+    verdict = (_verdict(run), f"bold {COLOURS[run.verdict]}")
+    yield styled(verdict, f"  {how}  ", (duration(run.seconds), "dim"))
+    yield from map(styled, why)
+
+
+def _verdict(run: Run) -> str:
+    """Return the verdict in words; a run without one was interrupted or expected nothing."""
+    if run.verdict is not Verdict.NONE:
+        return str(run.verdict)
+    return "not judged" if run.status is Status.INTERRUPTED else "nothing expected"
+
+
+def _setup(run: Run, width: int) -> list[Text]:
+    """Return what is trained with what; the seed only where something descended from it."""
+    seed = {} if run.loss is None else {"seed": str(run.seed)}
+    parts = {"task": run.task, **run.setup, **seed}
+    room = _room(parts, width)
+    return _named({name: _folded(value, room) for name, value in parts.items()})
+
+
+def _named(parts: Mapping[str, Sequence[str]]) -> list[Text]:
+    """Return names and their lines in two columns."""
+    rows = []
+    for name, (first, *others) in parts.items():
+        rows.append((styled((_name(name), "dim")), first))
+        rows += [(styled(), line) for line in others]
+    return lined_up(rows)
+
+
+def _room(parts: Mapping[str, Any], width: int) -> int:
+    """Return how many characters are left beside the names."""
+    return max(NARROWEST, width - GAP - max(len(_name(name)) for name in parts))
+
+
+def _name(text: str) -> str:
+    return cut(printable(text), CELL)
+
+
+def _folded(text: str, room: int) -> list[str]:
+    return textwrap.wrap(printable(text), room) or [""]
+
+
+def _loss(loss: Loss, values: Sequence[float], width: int) -> list[Text]:
+    """Return the loss before and after, and its fall as a curve."""
+    headline = styled(("loss", "dim"), f"  {short(loss.first)} → ", (short(loss.last), "bold"))
+    if not loss.best >= loss.last:  # which may be nan
+        headline += styled((f"  best {short(loss.best)}", "dim"))
+    drawn = curve(values)
+    return [headline] if drawn is None else [headline, *_chart(drawn, width)]
+
+
+def _chart(drawn: Curve, width: int) -> list[Text]:
+    """Return a curve with its axes."""
+    edges = {0: short(drawn.top, 3), -1: short(drawn.bottom, 3)}
+    margin = max(map(len, edges.values()))
+    across = max(10, min(CHART_WIDTH, width - margin - 2))
+    rows = draw(drawn, across)
+    labels = [edges[0], *[""] * (len(rows) - 2), edges[-1]]
+    lines = [
+        styled((f"{label:>{margin}} {'┤' if label else '│'}", "dim"), (row, "cyan"))
+        for label, row in zip(labels, rows, strict=True)
+    ]
+    last = str(len(drawn.heights) - 1)
+    notes = ["log scale"] * drawn.logarithmic + [f"unchanged after step {last}"] * drawn.unchanged
+    axis = f"step 0{', '.join(notes):^{across - 6 - len(last)}}{last}"
+    return [*lines, styled((" " * (margin + 2) + axis, "dim"))]
+
+
+def _tensors(tensors: Mapping[str, Any], width: int) -> list[Text]:
+    """Return numbers by name: a matrix in several lines, and what is too large by its shape and range."""
+    room = _room(tensors, width)
+    return _named({name: _tensor(value, room) for name, value in tensors.items()})
+
+
+def _tensor(value: Any, room: int) -> list[str]:
+    """Return nested lists of numbers as lines that fit."""
+    if not isinstance(value, list):
+        return _folded(short(value), room)
+    size = shape(value)
+    lines = matrix(value) if len(size) == 2 and size[1] and 1 < size[0] <= MATRIX_ROWS else [short(value)]
+    return lines if max(map(len, lines)) <= room else [digest(value)]
+
+
+def _table(table: Table, total: int, width: int) -> list[Text]:
+    """Return a table under its head, numbers to the right; columns in the middle give way when there are too many."""
+    rows = table.rows[:TABLE_ROWS]
+    columns = [_column(name, [row[index] for row in rows]) for index, name in enumerate(table.columns)]
+    kept = _fitting([max(map(len, texts)) for texts, _ in columns], width)
+    shown = [columns[index] if index >= 0 else (["…"] * (len(rows) + 1), False) for index in kept]
+    right = {place for place, (_, numeric) in enumerate(shown) if numeric}
+    head, *body = lined_up(zip(*(texts for texts, _ in shown), strict=True), right)
+    head.stylize("dim")
+    more = [styled((f"the first {len(rows)} of {total}", "dim"))] if total > len(rows) else []
+    return [head, rule(head, *body), *body, *more]
+
+
+def _column(name: str, values: Sequence[Any]) -> tuple[list[str], bool]:
+    """Return a column's texts, its name first, and whether it holds numbers."""
+    numeric = not any(isinstance(value, str) and value for value in values)
+    return [_name(text) for text in (name, *column(values))], numeric
+
+
+def _fitting(widths: Sequence[int], width: int) -> list[int]:
+    """Return the columns that fit beside each other, from both ends; -1 stands for those left out in the middle."""
+    kept = list(range(len(widths)))
+    if sum(widths) + GAP * (len(widths) - 1) <= width:
+        return kept
+    while len(kept) > 2 and sum(widths[index] for index in kept) + GAP * len(kept) + 1 > width:
+        del kept[(len(kept) - 1) // 2]
+    middle = (len(kept) + 1) // 2
+    return [*kept[:middle], -1, *kept[middle:]]
+
+
+def _count(run: Run) -> int:
+    """Return how many rows a table would have if it were whole."""
+    rows = len(run.table.rows) if run.table else 0
+    return max(rows, len(run.predictions)) if isinstance(run.predictions, list) else rows
+
+
+def _expectations(expectations: Sequence[Expectation], width: int) -> list[Text]:
+    """Return each expectation with its mark and what was measured, and below it what there is to add."""
+    rows = []
+    for expectation in expectations:
+        mark = styled(("✔", "green") if expectation.passed else ("✘", "red"))
+        measured = styled((cut(short(expectation.value), width // 2), "bold"))
+        rows.append((mark, expectation.what, measured))
+    lines = lined_up(rows, give=1, width=width)
+    notes = [_folded(expectation.note, width - 3) if expectation.note else [] for expectation in expectations]
+    return [
+        line
+        for judged, note in zip(lines, notes, strict=True)
+        for line in (judged, *(styled((f"   {part}", "yellow")) for part in note))
+    ]

@@ -1,0 +1,54 @@
+"""A run's arrays, from bytes to numbers."""
+
+from __future__ import annotations
+
+import math
+import sys
+from array import array
+from typing import Literal
+
+from playground.result import Numbers
+from playground.runner.store.records import Row
+
+
+def parameters(row: Row) -> dict[str, Numbers]:
+    """Return the final parameters by name, as nested lists; none when the run kept none.
+
+    :raises ValueError: the layout wants another count of numbers than there are.
+    """
+    if row.parameters is None:
+        return {}
+    flat = _numbers("d", row.parameters)
+    sizes = [math.prod(shape) for _, shape in row.layout.parameters]
+    if sum(sizes) != len(flat):
+        raise ValueError(f"the layout of run {row.key} wants {sum(sizes)} numbers, it has {len(flat)}")
+    found: dict[str, Numbers] = {}
+    start = 0
+    for (name, shape), size in zip(row.layout.parameters, sizes, strict=True):
+        found[name] = _nested(flat[start : start + size], shape)
+        start += size
+    return found
+
+
+def trace(row: Row) -> list[tuple[int, float]]:
+    """Return the steps whose losses the run kept, with the loss before the update of each.
+
+    :raises ValueError: the layout wants another count of numbers than there are.
+    """
+    if row.trace is None:
+        return []
+    return list(zip(row.layout.trace_steps, _numbers("f", row.trace), strict=True))
+
+
+def _numbers(code: Literal["f", "d"], blob: bytes) -> list[float]:
+    numbers: array[float] = array(code, blob)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tolist()
+
+
+def _nested(flat: list[float], shape: tuple[int, ...]) -> Numbers:
+    if not shape:
+        return flat[0]
+    stride = math.prod(shape[1:])
+    return [_nested(flat[index * stride : (index + 1) * stride], shape[1:]) for index in range(shape[0])]

@@ -1,0 +1,201 @@
+"""Runs for other programs: as CSV, as JSON, as Parquet. Written as they are read, so that memory does not grow."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from itertools import islice
+from pathlib import Path
+from typing import Any, TextIO
+
+from playground.errors import StoreError
+from playground.result import SCHEMA, plain
+from playground.runner.store.arrays import parameters, trace
+from playground.runner.store.query import labels
+from playground.runner.store.records import Row, SweepRecord, Tally, compact
+
+Runs = Iterable[tuple[SweepRecord, Row]]
+
+_BEFORE = {"sweep": str, "scenario": str, "point": int}
+_AFTER = {
+    "seed": int,
+    "key": str,
+    "status": str,
+    "verdict": str,
+    "first": float,
+    "last": float,
+    "best": float,
+    "steps": int,
+    "evaluations": int,
+    "seconds": float,
+    "engine": str,
+    "sensitive": bool,
+    "reason": str,
+}
+"""Columns that every run has, before and after the axes, and what stands in them."""
+
+_BATCH = 10_000
+"""Rows that are written to Parquet at once."""
+
+
+class Table:
+    """What stands in which column of a flat table of runs.
+
+    :param sweeps: those that the runs belong to; an axis of any of them has a column.
+    :param metrics: names of what was measured, a column each.
+    :ivar columns: name and type of each column; a text on an axis of other things is their JSON.
+    """
+
+    def __init__(self, sweeps: Sequence[SweepRecord], metrics: Sequence[str]) -> None:
+        self._axes = list(dict.fromkeys(axis for sweep in sweeps for axis in sweep.axes))
+        self._metrics = list(metrics)
+        axis_labels, metric_labels = labels(self._axes, self._metrics)
+        self._axis_types = {axis: _kind(sweeps, axis) for axis in self._axes}
+        self.columns: dict[str, type] = {
+            **_BEFORE,
+            **{axis_labels[axis]: kind for axis, kind in self._axis_types.items()},
+            **_AFTER,
+            **dict.fromkeys(metric_labels.values(), float),
+        }
+
+    def cells(self, sweep: SweepRecord, row: Row) -> list[Any]:
+        """Return the value of each column; None where a run has none."""
+        values = sweep.points[row.point]
+        return [
+            *(sweep.id, sweep.scenario, row.point),
+            *(_cell(values.get(axis), kind) for axis, kind in self._axis_types.items()),
+            *(getattr(row, name) for name in _AFTER),
+            *(row.metrics.get(name) for name in self._metrics),
+        ]
+
+
+def write_csv(stream: TextIO, table: Table, runs: Runs) -> None:
+    """Write a table with a head: numbers in full, `inf` and `nan` as such, nothing where a run has nothing."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows([_text(cell) for cell in table.cells(*run)] for run in runs)
+
+
+def write_parquet(path: Path, table: Table, runs: Runs) -> None:
+    """Write a table with a type for each column, the final parameters as JSON, and the kept losses as lists.
+
+    :raises StoreError: pyarrow is not installed.
+    """
+    arrow, parquet = _arrow()
+    types = {str: arrow.string(), int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_()}
+    arrays = {
+        "parameters": arrow.string(),
+        "trace.steps": arrow.list_(arrow.int64()),
+        "trace.loss": arrow.list_(arrow.float32()),
+    }
+    schema = arrow.schema([*((name, types[kind]) for name, kind in table.columns.items()), *arrays.items()])
+    iterator = iter(runs)
+    with parquet.ParquetWriter(path, schema) as writer:
+        while some := list(islice(iterator, _BATCH)):
+            rows = [(*table.cells(sweep, row), *_arrays(row)) for sweep, row in some]
+            columns = zip(zip(*rows, strict=True), schema, strict=True)
+            batch = [arrow.array(column, field.type) for column, field in columns]
+            writer.write_batch(arrow.record_batch(batch, schema=schema))
+
+
+def require_parquet() -> None:
+    """Find out whether Parquet can be written, before anything is.
+
+    :raises StoreError: pyarrow is not installed.
+    """
+    _arrow()
+
+
+def write_json(stream: TextIO, sweeps: Sequence[tuple[SweepRecord, Tally]], runs: Runs) -> None:
+    """Write one document: the sweeps, and every run with its parameters and losses; `null` for what is not finite."""
+    stream.write(f'{{"schema": {SCHEMA},\n "sweeps": {_json([sweep_data(*each) for each in sweeps])},\n "runs": [')
+    separator = "\n  "
+    for sweep, row in runs:
+        stream.write(separator + _json(run_data(sweep, row)))
+        separator = ",\n  "
+    stream.write("\n ]}\n")
+
+
+def sweep_data(sweep: SweepRecord, tally: Tally) -> dict[str, Any]:
+    """Return a sweep as JSON shows it."""
+    return {
+        **vars(sweep),
+        "runs": tally.runs,
+        "passed": tally.passed,
+        "statuses": tally.statuses,
+        "verdicts": tally.verdicts,
+    }
+
+
+def run_data(sweep: SweepRecord, row: Row) -> dict[str, Any]:
+    """Return a run as JSON shows it, in the words of `playground run --json` where they mean the same."""
+    losses = trace(row)
+    return {
+        "sweep": sweep.id,
+        "scenario": sweep.scenario,
+        "id": row.key,
+        "point": row.point,
+        "axes": sweep.points[row.point],
+        "seed": row.seed,
+        "status": row.status,
+        "reason": row.reason,
+        "verdict": row.verdict,
+        "steps": row.steps,
+        "evaluations": row.evaluations,
+        "loss": {"first": row.first, "last": row.last, "best": row.best},
+        "metrics": row.metrics,
+        "parameters": parameters(row),
+        "trace": {"steps": [step for step, _ in losses], "loss": [loss for _, loss in losses]},
+        "engine": row.engine,
+        "sensitive": row.sensitive,
+        "seconds": row.seconds,
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
+
+
+def _kind(sweeps: Iterable[SweepRecord], axis: str) -> type:
+    """Return the narrowest type that holds every value of an axis."""
+    kinds = set(map(_number_kind, _values(sweeps, axis)))
+    if kinds <= {int, float}:
+        return float if float in kinds else int
+    return bool if kinds == {bool} else str
+
+
+def _values(sweeps: Iterable[SweepRecord], axis: str) -> Iterator[Any]:
+    for sweep in sweeps:
+        for values in sweep.points:
+            if values.get(axis) is not None:
+                yield values[axis]
+
+
+def _number_kind(value: Any) -> type:
+    return float if type(value) is int and abs(value) >= 2**63 else type(value)
+
+
+def _cell(value: Any, kind: type) -> Any:
+    if value is None or isinstance(value, kind):
+        return value
+    return float(value) if kind is float else compact(value)
+
+
+def _text(value: Any) -> Any:
+    """Return a cell as CSV shows it; the writer itself writes None as nothing and floats in full."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _arrays(row: Row) -> tuple[str, list[int], list[float]]:
+    losses = trace(row)
+    return compact(parameters(row)), [step for step, _ in losses], [loss for _, loss in losses]
+
+
+def _arrow() -> tuple[Any, Any]:
+    try:
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ImportError as error:
+        message = "Parquet needs pyarrow; install it, for example with: pip install 'gradient-playground[parquet]'"
+        raise StoreError(message) from error

@@ -1,0 +1,90 @@
+"""The tables, as numbered steps from an empty file to the newest layout.
+
+A step that was ever released is never changed: a new layout is a new step at the end.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+APPLICATION = 0x506C6179
+"""Marks a SQLite file as ours ("Play" in ASCII), in its header."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE sweeps (
+            number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created TEXT NOT NULL, scenario TEXT NOT NULL,
+            file TEXT NOT NULL, command TEXT NOT NULL, spec TEXT NOT NULL, axes TEXT NOT NULL,
+            seeds INTEGER NOT NULL, engine TEXT NOT NULL, versions TEXT NOT NULL
+        )""",
+        """CREATE TABLE points (
+            sweep INTEGER NOT NULL, point INTEGER NOT NULL, axes TEXT NOT NULL, PRIMARY KEY (sweep, point)
+        ) WITHOUT ROWID""",
+        # Runs are narrow, so that counting and sorting a million of them reads little; their arrays lie beside them.
+        """CREATE TABLE runs (
+            number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, seed INTEGER NOT NULL, status TEXT NOT NULL,
+            verdict TEXT NOT NULL, first REAL, last REAL, best REAL, steps INTEGER NOT NULL,
+            evaluations INTEGER NOT NULL, seconds REAL, engine TEXT NOT NULL, sensitive INTEGER NOT NULL,
+            reason TEXT NOT NULL, metrics TEXT, layout INTEGER NOT NULL
+        )""",
+        "CREATE TABLE arrays (run INTEGER PRIMARY KEY, parameters BLOB, trace BLOB)",
+        """CREATE TABLE layouts (
+            number INTEGER PRIMARY KEY, parameters TEXT NOT NULL, trace_steps TEXT NOT NULL, metrics TEXT NOT NULL,
+            UNIQUE (parameters, trace_steps, metrics)
+        )""",
+        # The order of the key is the order in which a sweep is read: no sorting.
+        """CREATE TABLE sweep_runs (
+            sweep INTEGER NOT NULL, point INTEGER NOT NULL, seed INTEGER NOT NULL, run INTEGER NOT NULL,
+            PRIMARY KEY (sweep, point, seed)
+        ) WITHOUT ROWID""",
+    ),
+)
+
+VERSION = len(MIGRATIONS)
+"""Number of the newest layout."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a file to the newest layout, whole or not at all; another process may be about to do the same."""
+    if version(connection) == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in MIGRATIONS[version(connection) :]:
+            for statement in step:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk has ended it already
+            connection.execute("ROLLBACK")
+        raise
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """Return the number of the file's layout; 0 is an empty file."""
+    number: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return number
+
+
+def application(connection: sqlite3.Connection) -> int:
+    """Return which program the file says it belongs to; 0 is none."""
+    number: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    return number
+
+
+def columns(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Return every table's columns."""
+    query = "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table'"
+    return set(connection.execute(query))
+
+
+def expected_columns() -> set[tuple[str, str]]:
+    """Return the columns of a file of the newest layout."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        migrate(connection)
+        return columns(connection)
+    finally:
+        connection.close()

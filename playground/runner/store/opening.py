@@ -1,0 +1,158 @@
+"""Opening the file: what is not ours, newer, or damaged is refused, and left as it is."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playground.errors import StoreError
+from playground.runner.store.migrations import APPLICATION, VERSION, application, columns, expected_columns, migrate
+from playground.runner.store.migrations import version as layout_version
+
+MAGIC = b"SQLite format 3\x00"
+
+PATIENCE = 30.0
+"""Seconds to wait for another process to end its writing; ten thousand runs take it a tenth of one."""
+
+CHECKED = 32 * 2**20
+"""A file up to this size is checked page by page at every opening, in at most 60 ms. A larger one (2 ms for each MB)
+only when it was not closed properly, which its write-ahead log shows: damage that happens meanwhile is found when the
+damaged page is read."""
+
+REASONS = {
+    sqlite3.SQLITE_PERM: "permission denied",
+    sqlite3.SQLITE_BUSY: f"another process has kept it locked for {PATIENCE:.0f} s",
+    sqlite3.SQLITE_LOCKED: "it is locked",
+    sqlite3.SQLITE_READONLY: "cannot be written: the file or its folder is read-only",
+    sqlite3.SQLITE_IOERR: "the disk failed to read or write it",
+    sqlite3.SQLITE_FULL: "cannot be written: the disk is full; what had been written before is kept",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened; may files be written in its folder?",
+    sqlite3.SQLITE_CORRUPT: "is damaged; nothing was changed in it: move it away to begin a new one",
+    sqlite3.SQLITE_NOTADB: "is no SQLite file, or its beginning is damaged; nothing was changed in it: move it away",
+}
+"""What a user can do something about, by SQLite's primary result code. Anything else is a mistake of ours."""
+
+
+def store_path(folder: Path) -> Path:
+    """Return where the results of a working directory are."""
+    return folder / ".playground" / "results.sqlite"
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn what SQLite reports into one line for people."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        reason = REASONS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        if reason is None:
+            raise
+        raise StoreError(f"{path}: {reason}") from error
+
+
+def connect(path: Path, create: bool) -> sqlite3.Connection:
+    """Open the file, and bring it to the newest layout.
+
+    :param create: make it, and a folder that git ignores, where there is none.
+    :raises StoreError: there is none, it is damaged, newer than this version, of another program, or out of reach.
+    """
+    if create:
+        _make_room(path.parent)
+    _look(path, create)
+    unclean = _size(path.with_name(path.name + "-wal")) > 0
+    with told(path):
+        connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+        try:
+            _check(connection, path, thoroughly=unclean or _size(path) <= CHECKED)
+            _prepare(connection)
+            _check_tables(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _make_room(folder: Path) -> None:
+    """Make the folder and tell git to leave it alone; a file that says otherwise is kept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{folder}: results cannot be written there: {_words(error)}") from error
+
+
+def _look(path: Path, create: bool) -> None:
+    """Refuse what is no SQLite file before SQLite sees it; an empty file is one that nothing was written to yet."""
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(len(MAGIC))
+    except FileNotFoundError:
+        if create:
+            return
+        raise StoreError(f"{path}: there are no results yet; `playground sweep` writes them") from None
+    except OSError as error:
+        raise StoreError(f"{path}: {_words(error)}") from error
+    if beginning not in (b"", MAGIC):
+        raise StoreError(f"{path}: {REASONS[sqlite3.SQLITE_NOTADB]}")
+
+
+def _check(connection: sqlite3.Connection, path: Path, thoroughly: bool) -> None:
+    connection.execute("BEGIN")  # one state throughout, though another process may just be making the tables
+    found = layout_version(connection)
+    if application(connection) != APPLICATION and (found or columns(connection)):
+        raise StoreError(f"{path}: belongs to another program; nothing was changed in it: move it away")
+    if found > VERSION:
+        raise StoreError(
+            f"{path}: was written by a newer playground (layout {found}, this one knows up to {VERSION}); "
+            "upgrade gradient-playground, or move the file away"
+        )
+    if thoroughly and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise StoreError(f"{path}: {REASONS[sqlite3.SQLITE_CORRUPT]}")
+    connection.execute("COMMIT")
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Set what a connection needs. A killed process loses nothing; a power cut at most the last transactions."""
+    _write_ahead(connection)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA cache_size = -65536")  # 64 MiB hold the index of a million keys
+    migrate(connection)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Let readers and one writer work side by side. SQLite does not wait for a lock here, so this does."""
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        return
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
+    missing = expected_columns() - columns(connection)
+    if missing:
+        table, column = min(missing)
+        raise StoreError(f"{path}: is damaged: table {table!r} has no column {column!r}; move the file away")
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _words(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

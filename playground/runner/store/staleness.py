@@ -1,0 +1,65 @@
+"""Why runs that are there could not be used again, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from playground.runner.store.records import Stale, SweepRecord
+
+_DIGEST = re.compile(r"[0-9a-f]{16,}")
+"""What stands in place of a version where a plugin is a single file."""
+
+
+def stale(record: SweepRecord, sweeps: Sequence[SweepRecord]) -> list[Stale]:
+    """Return earlier sweeps of the same scenario over the same axes whose runs could not be used again, newest first.
+
+    What is older than one that differs in nothing does not matter any more.
+
+    :param sweeps: all there are, the oldest first; those after `record` are passed over.
+    """
+    ids = [sweep.id for sweep in sweeps]
+    earlier = sweeps[: ids.index(record.id)] if record.id in ids else sweeps
+    found = []
+    for sweep in reversed([each for each in earlier if _subject(each) == _subject(record)]):
+        reasons = tuple(differences(sweep, record))
+        if not reasons:
+            break
+        found.append(Stale(sweep, reasons))
+    return found
+
+
+def differences(old: SweepRecord, new: SweepRecord) -> Iterator[str]:
+    """Say what computed one sweep and not the other."""
+    before, after = old.versions.get("plugins") or {}, new.versions.get("plugins") or {}
+    for name in sorted({*before, *after}):
+        if (reason := _difference(before, after, name)) is not None:
+            yield f"plugin {name!r}: {reason}"
+    for name in sorted({*old.versions, *new.versions} - {"plugins"}):
+        if (reason := _difference(old.versions, new.versions, name)) is not None:
+            yield f"{name}: {reason}"
+    if old.engine != new.engine:
+        yield f"engine: {old.engine} → {new.engine}"
+
+
+def _subject(record: SweepRecord) -> tuple[Any, ...]:
+    return record.scenario, record.file, tuple(record.axes)
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str | None:
+    """Say how one version differs from another; None if it does not."""
+    if name not in before:
+        return "was not there"
+    if name not in after:
+        return "is not there any more"
+    old, new = str(before[name]), str(after[name])
+    if old == new:
+        return None
+    if _DIGEST.fullmatch(old) and _DIGEST.fullmatch(new):
+        return "its file changed"
+    return f"{_version(old)} → {_version(new)}"
+
+
+def _version(text: str) -> str:
+    return "a file of its own" if _DIGEST.fullmatch(text) else text

@@ -1,0 +1,1 @@
+"""Many runs of one scenario: planned, computed in chunks, stored, summed up."""

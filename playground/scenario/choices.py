@@ -1,0 +1,161 @@
+"""The axes of a sweep as they are written, and the values that each offers.
+
+An entry of a component's axis may bring a grid of its own: in `{name: adam, beta1: [0.8, 0.9]}` every list, and every
+range such as `{log: [1e-4, 1], points: 5}`, is one. A list that is meant as a value is written inside another:
+`{name: mlp, hidden: [[8]]}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from typing import Any
+
+from pydantic import ValidationError
+
+from playground.errors import Place, ScenarioError
+from playground.scenario.messages import faults
+from playground.scenario.model import Loaded
+from playground.scenario.node import Entry, Node
+from playground.scenario.ranges import length, numbers
+from playground.scenario.shorthand import COMPONENT_KINDS
+from playground.scenario.source import Source
+from playground.scenario.sweep import Axis
+
+
+@dataclass(frozen=True)
+class Column:
+    """The values that one key takes, one after the other.
+
+    :param key: dotted.
+    :param place: where the key stands.
+    :param written: the values, as written there.
+    :param axis: the same, validated.
+    """
+
+    key: str
+    place: Place
+    written: Node
+    axis: Axis
+
+    @property
+    def listed(self) -> tuple[Node, ...]:
+        """The entries of a list; none where it is a range."""
+        inner = self.written.child("values")
+        return inner.items if inner else self.written.items
+
+    def nodes(self) -> Sequence[Node]:
+        """Return each value with its place."""
+        if self.axis.values is not None:
+            return self.listed
+        return [Node(self.written.place, number) for number in numbers(self.axis, self.key)]
+
+
+Group = tuple[Column, ...]
+"""Columns that advance together; one alone is an axis."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of an axis, or one row of a zipped group.
+
+    :param settings: dotted keys with their new values.
+    :param values: what tables and filters know it by, as plain data.
+    """
+
+    settings: tuple[tuple[str, Entry], ...]
+    values: Mapping[str, Any]
+
+
+def written(loaded: Loaded) -> tuple[list[Column], list[Group]]:
+    """Return what a scenario sweeps.
+
+    :returns: every column in the order written, and the groups that make points: each axis alone, then the zipped
+        ones. The axis `seed` makes no points and is no group.
+    """
+    sweep = loaded.scenario.sweep
+    if sweep is None:
+        return [], []
+    tree = loaded.source.root.entries["sweep"].value.entries
+    axes = [
+        Column(key, entry.key, entry.value, sweep.over[key])
+        for key, entry in (tree["over"].value.entries.items() if "over" in tree else ())
+    ]
+    zipped = [
+        tuple(Column(key, entry.key, entry.value, Axis(values=lists[key])) for key, entry in node.entries.items())
+        for lists, node in zip(sweep.zip, tree["zip"].value.items if "zip" in tree else (), strict=True)
+    ]
+    groups = [(column,) for column in axes if column.key != "seed"]
+    return [*axes, *(column for group in zipped for column in group)], [*groups, *zipped]
+
+
+def size(group: Group) -> int:
+    """Return how many choices a group offers, without making them.
+
+    :raises ScenarioError: a range inside an entry is not valid.
+    """
+    if len(group) == 1 and group[0].axis.values is None:
+        return length(group[0].axis)
+    rows = zip(*(column.listed for column in group), strict=True)
+    return sum(prod(_count(column.key, node) for column, node in zip(group, row, strict=True)) for row in rows)
+
+
+def choices(group: Group) -> Iterator[Choice]:
+    """Yield what a group offers, in the order written; the last key of an entry's own grid varies fastest."""
+    for row in zip(*(column.nodes() for column in group), strict=True):
+        offers = [list(_alternatives(column.key, node)) for column, node in zip(group, row, strict=True)]
+        for picked in product(*offers):
+            settings = (
+                (column.key, Entry(column.place, node)) for column, (node, _) in zip(group, picked, strict=True)
+            )
+            yield Choice(tuple(settings), {key: value for _, values in picked for key, value in values.items()})
+
+
+def _count(key: str, node: Node) -> int:
+    if not _is_component(key, node):
+        return 1
+    return prod(_parameter_count(entry.value) for entry in node.entries.values())
+
+
+def _alternatives(key: str, node: Node) -> Iterator[tuple[Node, Mapping[str, Any]]]:
+    """Yield the values that one entry stands for, each with what it is known by."""
+    if not _is_component(key, node):
+        yield node, {key: node.data()}
+        return
+    names = sorted(node.entries, key=lambda name: name != "name")  # the name first, the rest as written
+    known = [key if name == "name" else f"{key}.{name}" for name in names]
+    offers = [_parameter_nodes(dotted, node.entries[name].value) for dotted, name in zip(known, names, strict=True)]
+    for picked in product(*offers):
+        entries = {name: Entry(node.entries[name].key, value) for name, value in zip(names, picked, strict=True)}
+        yield Node(node.place, entries), {dotted: value.data() for dotted, value in zip(known, picked, strict=True)}
+
+
+def _is_component(key: str, node: Node) -> bool:
+    return key in COMPONENT_KINDS and isinstance(node.value, Mapping)
+
+
+def _parameter_count(node: Node) -> int:
+    axis = _range(node)
+    if axis is not None:
+        return length(axis)
+    return len(node.value) if isinstance(node.value, tuple) else 1
+
+
+def _parameter_nodes(key: str, node: Node) -> Sequence[Node]:
+    axis = _range(node)
+    if axis is not None:
+        return [Node(node.place, number) for number in numbers(axis, key)]
+    return node.value if isinstance(node.value, tuple) else (node,)
+
+
+def _range(node: Node) -> Axis | None:
+    """Return the range that a parameter's value is; None where it is a value or a list of them."""
+    keys = node.entries.keys()
+    if not keys & {"log", "linear", "random"} or not keys <= Axis.model_fields.keys():
+        return None
+    try:
+        return Axis.model_validate(node.data())
+    except ValidationError as error:
+        raise Source(node.place.file, node).locate(ScenarioError(*faults(error))) from None

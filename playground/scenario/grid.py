@@ -1,0 +1,176 @@
+"""From a sweep as written to the runs it consists of: points in a fixed order, and the seeds that each is run from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from math import prod
+from typing import Any
+
+from playground.errors import Fault, ScenarioError
+from playground.scenario.choices import Choice, choices, size, written
+from playground.scenario.contradictions import given_twice, repeated, twice, unfit_keys
+from playground.scenario.messages import Key
+from playground.scenario.model import Loaded, Scenario, parse_scenario
+from playground.scenario.node import Entry, Node
+from playground.scenario.seeds import seeds_of
+from playground.scenario.source import Source, argument
+
+MAX_POINTS = 100_000
+"""Points of one sweep; each is a scenario of its own, validated and held in memory."""
+
+MAX_RUNS = 100_000_000
+"""Runs of one sweep: points times seeds."""
+
+MAX_FAULTS = 20
+"""Different faults that are collected before the rest of the points is not looked at any more."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One setting of everything that is swept but the seed.
+
+    :param index: its number in the grid, from 0.
+    :param values: axis to value, in the order of the axes, as plain data for tables and filters. A component given as
+        a mapping shows its name under its kind and its parameters below: `optimizer`, `optimizer.beta1`.
+    :param scenario: what is run, without the sweep; its seed is the file's own.
+    :param source: where the values stand: those of an axis at the axis. Points share what they have in common.
+    """
+
+    index: int
+    values: Mapping[str, Any]
+    scenario: Scenario
+    source: Source
+
+    @property
+    def loaded(self) -> Loaded:
+        """The scenario with its source, as everything that runs a scenario takes it."""
+        return Loaded(self.scenario, self.source)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The runs of a sweep: every point from every seed.
+
+    :param points: the last axis written varies fastest, and zipped groups faster than axes.
+    :param seeds: of a `seed` axis, else the scenario's one; kept apart because a seed costs nothing to vary.
+    """
+
+    points: tuple[Point, ...]
+    seeds: Sequence[int]
+
+    @property
+    def size(self) -> int:
+        """How many runs there are."""
+        return len(self.points) * len(self.seeds)
+
+    @cached_property
+    def axes(self) -> tuple[str, ...]:
+        """Every key of the points' values; a point without one of them did not sweep it."""
+        return tuple(dict.fromkeys(key for point in self.points for key in point.values))
+
+
+def expand(loaded: Loaded) -> Grid:
+    """Return the runs that a scenario's sweep consists of; without a sweep, the one of the scenario.
+
+    Each point is validated as a scenario; names and parameters of components are not looked up here.
+
+    :raises ScenarioError: the sweep is too large, which is told before anything is made; contradicts itself; or some
+        of its points are no scenarios. Places are those of the axes.
+    """
+    columns, groups = written(loaded)
+    faults = [*unfit_keys(columns, groups), *twice(columns)]
+    seeds: Sequence[int] = (loaded.scenario.seed,)
+    try:
+        seeds = next((seeds_of(column) for column in columns if column.key == "seed"), seeds)
+    except ScenarioError as error:
+        faults += error.faults
+    if faults:
+        raise loaded.source.locate(ScenarioError(*faults))
+    _check_size(loaded, [size(group) for group in groups], len(seeds))
+    dimensions = [list(choices(group)) for group in groups]
+    faults = [*repeated(dimensions), *given_twice(dimensions)]
+    if faults:
+        raise loaded.source.locate(ScenarioError(*faults))
+    return Grid(_points(_without_sweep(loaded), dimensions), seeds)
+
+
+def _check_size(loaded: Loaded, sizes: Sequence[int], seeds: int) -> None:
+    """Refuse a sweep that nobody can have meant, before anything of it is made."""
+    points = prod(sizes)
+    if points == 0:
+        message = "this sweep has no runs: a list in it is empty"
+    elif points * seeds > MAX_RUNS:
+        message = (
+            f"this sweep has {points * seeds:,} runs; at most {MAX_RUNS:,} are accepted: take fewer values or seeds"
+        )
+    elif points > MAX_POINTS:
+        message = f"this sweep has {points:,} points; at most {MAX_POINTS:,} are accepted, and seeds do not count"
+    else:
+        return
+    raise loaded.source.locate(ScenarioError(Fault(message, (Key("sweep"),))))
+
+
+def _points(base: Loaded, dimensions: Sequence[Sequence[Choice]]) -> tuple[Point, ...]:
+    """Make every point; what is wrong with several of them is told once."""
+    points: list[Point] = []
+    faults: dict[Fault, None] = {}
+    for index, picked in enumerate(product(*dimensions)):
+        try:
+            points.append(_point(index, base, picked))
+        except ScenarioError as error:
+            faults |= dict.fromkeys(error.faults)
+            if len(faults) >= MAX_FAULTS:
+                break
+    if faults:
+        raise base.source.locate(ScenarioError(*faults))
+    return tuple(points)
+
+
+def _point(index: int, base: Loaded, picked: Sequence[Choice]) -> Point:
+    source = base.source
+    settings = [setting for choice in picked for setting in choice.settings]
+    for key, entry in sorted(settings, key=lambda setting: len(setting[0])):  # `optimizer` before `optimizer.lr`
+        source = source.assigned(key, entry)
+    values = {key: value for choice in picked for key, value in choice.values.items()}
+    return Point(index, values, parse_scenario(source, base), source)
+
+
+def _without_sweep(loaded: Loaded) -> Loaded:
+    source = Source(loaded.source.file, loaded.source.root.without("sweep"), loaded.source)
+    return Loaded(parse_scenario(source, loaded), source)
+
+
+def with_axes(loaded: Loaded, over: Mapping[str, Any], seeds: int | None = None) -> Loaded:
+    """Return a scenario with more axes in its sweep, or others in their place, as `--over` and `--seeds` ask for.
+
+    :param over: dotted keys with what `sweep.over` may hold for them, as plain data.
+    :param seeds: run each point from the seeds 0 to `seeds - 1`.
+    :raises ScenarioError: one of them is no axis.
+    """
+    given: dict[str, Entry] = {}
+    for key, values in over.items():
+        place = argument(f"--over {key}")
+        given[key] = Entry(place, Node.of(values, place))
+    if seeds is not None:
+        place = argument(f"--seeds {seeds}")
+        if "seed" in given:
+            raise ScenarioError(Fault("'seed' is swept twice: --over seed asks for it too", place=place))
+        given["seed"] = Entry(place, Node.of({"count": seeds}, place))
+    if not given:
+        return loaded
+    source = _widened(loaded.source, given)
+    return Loaded(parse_scenario(source, loaded), source)
+
+
+def _widened(source: Source, axes: Mapping[str, Entry]) -> Source:
+    """Put axes into a scenario's sweep; where there was none, it stands where the first of them was asked for."""
+    empty = Node(next(iter(axes.values())).key, None)
+    sweep = source.root.entries.get("sweep", Entry(empty.place, empty))
+    over = sweep.value.entries.get("over", Entry(empty.place, empty))
+    for key, entry in axes.items():
+        over = replace(over, value=over.value.with_entry(key, entry))
+    root = source.root.with_entry("sweep", replace(sweep, value=sweep.value.with_entry("over", over)))
+    return Source(source.file, root, source)

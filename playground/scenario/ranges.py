@@ -1,0 +1,66 @@
+"""The numbers of an axis that is written as a range; the same ones on every machine.
+
+Everything is computed in decimal, from the ends as they are written: `{log: [1e-4, 1], points: 5}` has 0.001 in it, not
+0.0010000000000000002, and no mathematical library decides on a last digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, localcontext
+from random import Random
+
+from playground.scenario.sweep import Axis
+
+DIGITS = 30
+"""Precision on the way; a float has 17 digits."""
+
+_LARGEST_WHOLE = 2.0**53
+"""Beyond this not every whole number is a float."""
+
+
+def length(axis: Axis) -> int:
+    """Return how many values an axis has, without making them."""
+    return len(axis.values) if axis.values is not None else axis.points or axis.count or 0
+
+
+def numbers(axis: Axis, key: str) -> Sequence[int | float]:
+    """Return the numbers of a range.
+
+    `linear` and `log` have both ends exactly, and are whole numbers if all of them are whole: so that
+    `steps: {linear: [100, 1000], points: 10}` can be. `random` is uniform, and log-uniform where both ends are
+    positive, in the order drawn: a larger count begins with the same numbers. `count` alone is 0, 1, ...
+
+    :param axis: is no list.
+    :param key: the key that takes the numbers; two keys with the same seed draw independently.
+    """
+    with localcontext(prec=DIGITS):
+        if axis.log is not None:
+            return _spaced(axis.log, axis.points or 2, by_ratio=True)
+        if axis.linear is not None:
+            return _spaced(axis.linear, axis.points or 2, by_ratio=False)
+        if axis.random is not None:
+            return _drawn(axis.random, axis.count or 0, f"{key} {axis.seed or 0}")
+    return range(axis.count or 0)
+
+
+def _spaced(ends: tuple[float, float], points: int, by_ratio: bool) -> list[int] | list[float]:
+    shares = (Decimal(step) / (points - 1) for step in range(1, points - 1))
+    between = [_between(ends, share, by_ratio) for share in shares]
+    values = [ends[0], *between, ends[1]]
+    if all(value.is_integer() and abs(value) <= _LARGEST_WHOLE for value in values):
+        return [int(value) for value in values]
+    return values
+
+
+def _drawn(ends: tuple[float, float], count: int, seed: str) -> list[float]:
+    random = Random(seed)  # hashes the text, the same way everywhere
+    return [_between(ends, Decimal(random.random()), by_ratio=ends[0] > 0) for _ in range(count)]
+
+
+def _between(ends: tuple[float, float], share: Decimal, by_ratio: bool) -> float:
+    """Return the number that lies at a share of the way from the low end to the high one."""
+    low, high = (Decimal(repr(end)) for end in ends)
+    if by_ratio:
+        return float((low.ln() + (high.ln() - low.ln()) * share).exp())
+    return float(low + (high - low) * share)

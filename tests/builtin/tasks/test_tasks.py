@@ -1,0 +1,182 @@
+"""The tasks we ship, through whole runs, against numbers worked out by hand or by torch."""
+
+import math
+
+import pytest
+import torch
+
+from playground import run
+
+
+@pytest.fixture
+def result(tmp_path, monkeypatch):
+    """Run a scenario given as text: `result(text, changes)`."""
+    monkeypatch.setenv("PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    def result(text, changes=None, **options):
+        path = tmp_path / "a.yaml"
+        path.write_text(text, encoding="utf-8")
+        return run(path, changes, **options)
+
+    return result
+
+
+def data(inputs, targets, **more):
+    return {"name": "inline", "inputs": inputs, "targets": targets, **more}
+
+
+LINEAR = "model: linear\noptimizer: sgd\nsteps: 0\n"
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "start", "accuracy"),
+    [
+        # threshold 0.5 for a loss on probabilities or plain numbers, 0 for logits and margins
+        ("mse", [[0], [1], [1]], {"weight": [[1]], "bias": [0]}, 1),
+        ("mse", [[0], [1], [1]], {"weight": [[0.3]], "bias": [0]}, 2 / 3),
+        ("bce_with_logits", [[0], [1], [1]], {"weight": [[0.3]], "bias": [0]}, 1),
+        ("hinge", [[0], [1], [0]], {"weight": [[0.3]], "bias": [0]}, 2 / 3),
+        # class indices: the largest output wins
+        ("cross_entropy", [[0], [1], [2]], {"weight": [[0], [1], [2]], "bias": [0, 0, -1.5]}, 1),
+        ("cross_entropy", [[0], [1], [2]], {"weight": [[0], [0], [0]], "bias": [0, 0, 1]}, 1 / 3),
+        # three classes and a loss without indices: one column each
+        ("mse", [[0], [1], [2]], {"weight": [[0], [1], [2]], "bias": [0, 0, -1.5]}, 1),
+    ],
+)
+def test_accuracy(result, loss, targets, start, accuracy):
+    changes = {"dataset": data([[0], [1], [2]], targets), "loss": loss, "start": start}
+    found = result(f"task: classification\ndataset: and_gate\nloss: mse\n{LINEAR}", changes)
+    assert found.metrics["accuracy"] == pytest.approx(accuracy)
+    assert len(found.predictions) == 3
+
+
+def test_several_labels_at_once_must_all_be_right(result):
+    changes = {"dataset": data([[0], [1]], [[0, 1], [1, 1]]), "start": {"weight": [[1], [0]], "bias": [0, 1]}}
+    text = f"task: classification\ndataset: and_gate\nloss: mse\n{LINEAR}"
+    assert result(text, changes).metrics["accuracy"] == 1
+    assert result(text, {**changes, "start": {"weight": [[1], [1]], "bias": [0, 0]}}).metrics["accuracy"] == 0.5
+
+
+def test_cross_entropy_is_torchs(result):
+    changes = {
+        "dataset": data([[0], [1]], [[0], [2]], classes=3),
+        "start": {"weight": [[1], [2], [3]], "bias": [0, 0, 0]},
+    }
+    found = result(f"task: classification\ndataset: and_gate\nloss: cross_entropy\n{LINEAR}", changes)
+    logits = torch.tensor([[0.0, 0, 0], [1, 2, 3]])
+    assert found.loss.last == pytest.approx(torch.nn.functional.cross_entropy(logits, torch.tensor([0, 2])).item())
+
+
+def test_the_start_does_not_depend_on_the_precision(result):
+    text = f"task: classification\ndataset: and_gate\nloss: mse\n{LINEAR}"
+    single, double = result(text, seed=3), result(text, {"dtype": "float64"}, seed=3)
+    assert single.parameters == double.parameters
+
+
+def test_r2(result):
+    changes = {"dataset": data([[0], [1], [2]], [[0], [1], [5]]), "start": {"weight": [[2]], "bias": [0]}}
+    found = result(f"task: regression\ndataset: and_gate\nloss: mse\n{LINEAR}", changes)
+    assert found.metrics["r2"] == pytest.approx(1 - (0 + 1 + 1) / (4 + 1 + 9))
+    assert found.loss.last == pytest.approx(2 / 3)
+
+
+def test_the_table_has_inputs_targets_and_predictions(result):
+    changes = {
+        "dataset": data([[0, 4], [1, 5]], [[3], [4]], names=["u", "v"]),
+        "start": {"weight": [[1, 0]], "bias": [0]},
+    }
+    found = result(f"task: regression\ndataset: and_gate\nloss: mse\n{LINEAR}", changes)
+    assert found.table.columns == ("u", "v", "target", "prediction")
+    assert found.table.rows == ((0, 4, 3, 0), (1, 5, 4, 1))
+
+
+MINIMIZE = "task: minimize\nfunction: sphere\noptimizer: {name: sgd, lr: 0.1}\nsteps: 0\n"
+
+
+@pytest.mark.parametrize(
+    ("function", "start", "distance"),
+    [
+        ({"name": "sphere", "dim": 3}, {"x": [1, 2, 2]}, 3),
+        ("booth", {"x": [1, 3]}, 0),
+        ("himmelblau", {"x": [3, 3]}, 1),  # the nearest of four is (3, 2)
+    ],
+)
+def test_distance_to_the_nearest_minimum(result, function, start, distance):
+    found = result(MINIMIZE, {"function": function, "start": start})
+    assert found.metrics["distance"] == pytest.approx(distance, abs=1e-6)
+
+
+def test_where_a_function_begins(result):
+    assert result(MINIMIZE, {"function": "rosenbrock"}).parameters["x"] == pytest.approx([-1.2, 1])
+    drawn = [result(MINIMIZE, {"function": "himmelblau"}, seed=seed).parameters["x"] for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert all(-6 <= coordinate <= 6 for point in drawn for coordinate in point)
+
+
+def test_several_variables_and_vectors(result):
+    found = result(MINIMIZE, {"function": "x[0]**2 + 3*x[1] + y", "start": {"x": [2, 5], "y": 1}}, steps=1)
+    assert found.loss.first == 4 + 15 + 1
+    assert found.parameters["x"] == pytest.approx([2 - 0.4, 5 - 0.3])
+    assert found.parameters["y"] == pytest.approx(0.9)
+
+
+DERIVATIVE = "task: derivative\nfunction: x**2\nat: {x: [1]}\n"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("changes", "derivative", "value"),
+    [
+        ({}, [2], [1]),
+        ({"at": {"x": 3}}, [6], [9]),
+        ({"at": {"x": [0, 1, -2]}}, [0, 2, -4], [0, 1, 4]),
+        ({"function": "x**3", "order": 2, "derivative": "6*x", "at": {"x": [2]}}, [12], [8]),
+        ({"function": "sin(x)", "derivative": "cos(x)", "at": {"x": [0, 1]}}, [1, math.cos(1)], [0, math.sin(1)]),
+        ({"function": "x*y", "at": {"x": [2, 3], "y": [5, 7]}}, [[5, 2], [7, 3]], [10, 21]),
+        ({"function": "x*y", "derivative": {"x": "y", "y": "x"}, "at": {"x": 2, "y": 5}}, [[5, 2]], [10]),
+        ({"function": "x*y", "order": 2, "at": {"x": 2, "y": 5}}, [[0, 1, 0]], [10]),
+        ({"function": "x[0]*x[1]**2", "at": {"x": [[2, 3]]}}, [[9, 12]], [18]),
+        ({"function": {"name": "booth"}, "at": {"x": [[1, 3], [0, 0]]}}, [[0, 0], [-34, -38]], [0, 74]),
+        ({"function": "exp(50*x)", "at": {"x": [1]}}, [50 * math.exp(50)], [math.exp(50)]),
+    ],
+)
+def test_derivatives(result, changes, derivative, value, dtype):
+    found = result(DERIVATIVE, {**changes, "dtype": dtype})
+    assert [each.what for each in found.expectations if not each.passed] == []
+    precision = {"rel": 1e-4, "abs": 1e-5} if dtype == "float32" else {"rel": 1e-12, "abs": 1e-12}
+    flat = torch.tensor(found.metrics["derivative"], dtype=torch.float64).flatten().tolist()
+    assert flat == pytest.approx(torch.tensor(derivative, dtype=torch.float64).flatten().tolist(), **precision)
+    assert found.metrics["value"] == pytest.approx(value, **precision)
+
+
+@pytest.mark.parametrize(
+    ("changes", "failing"),
+    [
+        ({"derivative": "3*x"}, ["autograd agrees with the given formula"]),
+        ({"derivative": "2*x + 1e-4"}, ["autograd agrees with the given formula"]),
+        ({"same_as": "x**2 + 1"}, ["the same function as x**2 + 1"]),
+        ({"expect": {"derivative": [3]}}, ["derivative equals [3]"]),
+        (
+            {"function": "abs(x)", "at": {"x": [0]}},
+            ["autograd agrees with the symbolic derivative", "autograd agrees with central differences"],
+        ),
+    ],
+)
+def test_disagreement_fails(result, changes, failing):
+    found = result(DERIVATIVE, {"dtype": "float64", **changes})
+    failed = [each.what for each in found.expectations if not each.passed]
+    assert found.verdict == "failed"
+    assert set(failed) <= set(failing)
+    assert failing[0] in failed
+    assert len(found.expectations) >= 2
+
+
+def test_routes_are_told_point_by_point(result):
+    found = result(DERIVATIVE, {"derivative": "2*x", "at": {"x": [1, 4]}, "dtype": "float64"})
+    assert [(point["at"], point["value"]) for point in found.points] == [({"x": 1}, 1), ({"x": 4}, 16)]
+    for point, slope in zip(found.points, (2, 8), strict=True):
+        (entry,) = point["derivatives"]
+        assert entry["by"] == ["x"]
+        assert [entry[route] for route in ("autograd", "given", "symbolic")] == [slope] * 3
+        assert entry["central"] == pytest.approx(slope, rel=1e-8)
+        assert entry["central_error"] < 1e-6

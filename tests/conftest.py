@@ -1,0 +1,46 @@
+"""What tests of several rooms share: the command in this process, and files in a folder of its own."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from playground.cli.app import app
+from playground.plugins.manager import AUTOLOAD_OFF
+
+
+@pytest.fixture
+def root():
+    """The checkout."""
+    return Path(__file__).parent.parent
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a file below the test's folder and return its path: `write("a.yaml", text)`."""
+
+    def write(name, text):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(text, bytes):
+            path.write_bytes(text)
+        else:
+            path.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def playground(tmp_path, monkeypatch):
+    """Run the command inside the test's folder: `playground("run", "a.yaml")`; an unexpected exception is raised."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(AUTOLOAD_OFF, "1")
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+
+    def playground(*arguments):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+    return playground

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from lxml import etree, html
+
+from playground.result import Expectation, Loss, Run, Status, Table, Trace, Verdict
+
+RUN = Run(
+    "and_gate",
+    "1",
+    7,
+    Status.BUDGET,
+    Verdict.PASSED,
+    steps=300,
+    task="classification",
+    summary="One neuron learns.",
+    setup={"optimizer": "adam(lr=0.01)"},
+    loss=Loss(0.2, 0.0125, 0.0125),
+    parameters={"weight": [[3.766, 3.829]], "large": [[0.5] * 40] * 40},
+    metrics={"accuracy": 1.0},
+    expectations=(
+        Expectation("loss below 0.05", 0.0125, passed=True),
+        Expectation("x near 5", None, passed=False, note="not measured"),
+    ),
+    table=Table(("a", "prediction"), tuple((1.0, 0.5) for _ in range(20))),
+    seconds=0.2,
+    trace=Trace(tuple(0.2 * 0.991**step for step in range(300))),
+)
+
+
+def shown(run):
+    """Return the fragment, parsed, and its text."""
+    page = html.fromstring(run._repr_html_())
+    return page, " ".join(page.text_content().replace("\u2002", " ").split())
+
+
+def test_everything_is_there():
+    _, text = shown(RUN)
+    for part in (
+        "and_gate One neuron learns.",
+        "passed all 300 steps used 200 ms",
+        "optimizeradam(lr=0.01)",
+        "seed7",
+        "loss 0.2 → 0.0125",
+        "0.0125 to 0.2, steps 0 to 300",
+        "weight[[3.766, 3.829]]",
+        "large40 × 40 numbers, 0.5 to 0.5",
+        "accuracy1",
+        "✔loss below 0.050.0125",
+        "✘x near 5–not measured",
+        "aprediction10.5000",
+    ):
+        assert part in text
+
+
+def test_the_curve_runs_from_edge_to_edge():
+    page, _ = shown(RUN)
+    (line,) = page.iter("polyline")
+    points = [tuple(map(float, point.split(","))) for point in line.get("points").split()]
+    assert points[0] == (0.0, 0.0)
+    assert points[-1][1] == 90.0
+    assert all(0 <= x <= 400 and 0 <= y <= 90 for x, y in points)
+
+
+def test_a_gap_breaks_the_line():
+    trace = Trace((3.0, 2.0, math.nan, math.inf, 1.0))
+    page, _ = shown(replace(RUN, steps=5, trace=trace, loss=Loss(3.0, 0.5, 0.5)))
+    assert len(list(page.iter("polyline"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"verdict": Verdict.FAILED}, "failed all 300 steps used"),
+        ({"verdict": Verdict.NONE}, "not judged all 300 steps used"),
+        ({"status": Status.DIVERGED, "reason": "grew; lr 0.3"}, "passed diverged after 300 steps 200 msgrewlr 0.3"),
+    ],
+)
+def test_how_it_ended(changes, told):
+    assert told in shown(replace(RUN, **changes))[1]
+
+
+def test_a_run_without_descent_has_no_loss_seed_or_curve():
+    page, text = shown(replace(RUN, loss=None, trace=Trace(), status=Status.CONVERGED, reason="computed"))
+    assert "passed computed 200 ms" in text
+    assert "seed" not in text
+    assert not list(page.iter("svg"))
+
+
+def test_an_empty_run():
+    _, text = shown(Run("x", "1", 0, Status.ERROR, Verdict.FAILED, reason="boom"))
+    assert text.endswith("failed error 0 msboomtask")
+
+
+def test_it_is_small_and_needs_nothing_from_outside():
+    text = replace(RUN, steps=100_000, trace=Trace(tuple(0.2 * 0.991**step for step in range(100_000))))._repr_html_()
+    assert len(text) < 20_000
+    for word in ("<script", "http", "url(", "@import", "class=", "id="):
+        assert word not in text
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=[])))
+def test_text_is_never_markup(text):
+    hostile = f"<b onclick='x'>&\"{text}"
+    run = Run(
+        hostile,
+        hostile,
+        0,
+        Status.ERROR,
+        Verdict.FAILED,
+        task=hostile,
+        summary=hostile,
+        reason=hostile,
+        setup={hostile: hostile},
+        parameters={hostile: 1.0},
+        metrics={hostile: hostile},
+        expectations=(Expectation(hostile, hostile, passed=True, note=hostile),),
+        table=Table((hostile,), ((hostile,),)),
+    )
+    page = etree.fromstring(run._repr_html_().replace("&ensp;", " "))
+    assert not page.xpath("//*[@onclick]")
+    assert {element.tag for element in page.iter()} == {"div", "b", "span", "table", "tr", "td"}

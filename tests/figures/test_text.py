@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playground.figures.text import cut, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain [bold] <script> x² 漢", "plain [bold] <script> x² 漢"),
+        ("two\nlines\tand\u00a0blank", "two lines and blank"),
+        ("\x1b[31mred\x07", r"\x1b[31mred\x07"),
+        ("\u202eright to left", r"\u202eright to left"),
+        ("a\u200bb", r"a\u200bb"),
+        ("\ud800", r"\ud800"),
+        ("", ""),
+    ],
+)
+def test_nothing_acts(text, shown):
+    assert printable(text) == shown
+
+
+@settings(deadline=None)
+@given(st.text(st.characters()))
+def test_printable_is_printable_and_stays(text):
+    shown = printable(text)
+    assert shown.isprintable()
+    assert printable(shown) == shown
+    shown.encode()
+
+
+@pytest.mark.parametrize(("width", "shown"), [(5, "abcde"), (4, "abc…"), (1, "…")])
+def test_cut(width, shown):
+    assert cut("abcde", width) == shown

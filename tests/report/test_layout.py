@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from playground.report.layout import NARROWEST, lined_up, put, put_wrapped, rule, styled
+
+
+def test_nothing_in_text_is_interpreted(hostile):
+    assert styled("a ", (hostile, "bold")).plain.startswith("a [bold red]x[/] <b>")
+    assert styled(hostile).plain.isprintable()
+
+
+def test_columns_line_up():
+    rows = [("a", "1.5", "x"), ("long", "10.5", "")]
+    assert [line.plain for line in lined_up(rows, right={1})] == ["a      1.5  x", "long  10.5"]
+
+
+def test_wide_characters_count_twice():
+    assert [line.plain for line in lined_up([("漢", "x"), ("ab", "y")])] == ["漢  x", "ab  y"]
+
+
+def test_a_column_gives_way():
+    assert [line.plain for line in lined_up([("a" * 20, "x")], give=0, width=13)] == ["aaaaaaaaa…  x"]
+    narrow = lined_up([("a" * 20, "x" * 40)], give=0, width=13)[0].plain
+    assert narrow.startswith("a" * (NARROWEST - 1) + "…  xxx")
+
+
+def test_a_column_that_fits_keeps_its_width():
+    assert lined_up([("a" * 20, "x")], give=0, width=80)[0].plain == "a" * 20 + "  x"
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.text(max_size=20), st.text(max_size=20)), min_size=1, max_size=5))
+def test_second_columns_begin_together(rows):
+    lines = [line.plain for line in lined_up([(left, f"|{right}") for left, right in rows])]
+    widest = max(styled(left).cell_len for left, _ in rows)
+    assert all(
+        cell_len(line[: line.index("|", len(styled(left).plain))]) == widest + 2
+        for line, (left, _) in zip(lines, rows, strict=True)
+    )
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_rule_is_as_long_as_the_longest():
+    assert rule(styled("ab"), styled("漢字")).plain == "────"
+
+
+def test_put_cuts_at_the_edge(lines):
+    assert lines(lambda console: put(console, [styled("a" * 30), styled("b")], 2), width=10) == ["  aaaaaaa…", "  b"]
+
+
+@pytest.mark.parametrize(
+    ("indent", "hang", "expected"), [(0, 2, ["one two", "  three"]), (1, 0, [" one two", " three"])]
+)
+def test_sentences_wrap_under_themselves(lines, indent, hang, expected):
+    assert lines(lambda console: put_wrapped(console, styled("one two three"), indent, hang), width=10) == expected

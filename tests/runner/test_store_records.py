@@ -1,0 +1,76 @@
+import json
+import math
+import sqlite3
+import struct
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from playground.runner.store.arrays import parameters, trace
+from playground.runner.store.records import Layout, Row, Tally, compact, decoded, encoded
+
+ROW = Row("k", 0, 0, "budget", "passed", 0.3, 0.1, 0.1, 10, 11, 0.5, "batched")
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None)
+@given(PLAIN)
+def test_compact_is_json_that_reads_back_the_same(value):
+    assert json.loads(compact(value)) == value
+
+
+@pytest.mark.parametrize("value", [0.1, -1e-300, math.inf, -math.inf, 7, "text", "[8]", True])
+def test_compact_is_json_to_sqlite_too(value):
+    connection = sqlite3.connect(":memory:")
+    found = connection.execute("SELECT json_extract(?, '$.\"a.b é\"')", (compact({"a.b é": value}),)).fetchone()[0]
+    connection.close()
+    assert found == value
+
+
+def test_compact_writes_a_nan_as_null_wherever_it_stands():
+    assert compact({"a": [math.nan, {"b": -math.inf}]}) == '{"a":[null,{"b":-9e999}]}'
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(), min_size=4, max_size=4), st.booleans(), st.text(), st.binary() | st.none())
+def test_a_row_reads_back_from_a_table_as_it_was(numbers, sensitive, reason, blob):
+    first, last, best, accuracy = numbers
+    layout = Layout((("w", (2, 1)),), (0, 3))
+    row = replace(ROW, first=first, last=last, best=best, sensitive=sensitive, reason=reason, layout=layout)
+    row = replace(row, metrics={"accuracy": None if math.isnan(accuracy) else accuracy}, parameters=blob, trace=blob)
+    connection = sqlite3.connect(":memory:")
+    values = connection.execute(f"SELECT {', '.join('?' * 15)}", encoded(row, 7)).fetchone()
+    connection.close()
+    assert repr(decoded(0, values, blob, blob, {7: layout})) == repr(row)
+
+
+def test_shares_count_runs_that_have_a_verdict():
+    assert Tally(10, {}, {"passed": 3, "failed": 1, "none": 6}).passed == 0.75
+    assert Tally(6, {}, {"none": 6}).passed is None
+
+
+def test_parameters_by_name_and_shape():
+    layout = Layout((("weight", (2, 3)), ("bias", ()), ("none", (0, 2))))
+    row = replace(ROW, parameters=struct.pack("<7d", *range(7)), layout=layout)
+    assert parameters(row) == {"weight": [[0, 1, 2], [3, 4, 5]], "bias": 6, "none": []}
+    assert parameters(ROW) == {}
+
+
+def test_trace_by_step():
+    row = replace(ROW, trace=struct.pack("<2f", 0.5, math.inf), layout=Layout((), (0, 9)))
+    assert trace(row) == [(0, 0.5), (9, math.inf)]
+    assert trace(ROW) == []
+
+
+def test_a_layout_that_does_not_fit_is_a_mistake_of_the_writer():
+    with pytest.raises(ValueError, match="wants 2 numbers, it has 1"):
+        parameters(replace(ROW, parameters=struct.pack("<d", 1), layout=Layout((("w", (2,)),))))
+    with pytest.raises(ValueError):
+        trace(replace(ROW, trace=struct.pack("<f", 1), layout=Layout((), (0, 1))))

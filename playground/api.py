@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from playground.errors import PluginError, ScenarioError
-from playground.plugins.manager import load_plugins
+from playground.plugins.manager import Plugins, load_plugins
 from playground.result import Run
 from playground.runner.changes import changed
 from playground.runner.running import run_one
+from playground.runner.sweeping.sweep import Options, StoredSweep, run_sweep
+from playground.scenario.grid import with_axes
 from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.source import load
 
@@ -50,12 +52,46 @@ def run(
     :raises ScenarioError: the scenario is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
-    loaded_plugins = load_plugins(specs=tuple(plugins), folder=Path.cwd())
-    failures = [failure for failure in loaded_plugins.failures if failure.requested]
-    if failures:
-        raise PluginError(*map(str, failures))
+    loaded_plugins = _plugins(plugins)
     loaded = changed(load_scenario(path, changes), seed, steps, loaded_plugins)
     return run_one(loaded, loaded_plugins)
+
+
+def sweep(
+    path: str | Path,
+    over: Mapping[str, Any] | None = None,
+    seeds: int | None = None,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    plugins: Sequence[str] = (),
+    options: Options | None = None,
+) -> StoredSweep:
+    """Run a scenario many times at once; results are kept in `.playground` below the working directory.
+
+    :param path: the scenario's file.
+    :param over: dotted keys with what a scenario's `sweep.over` may hold: `{"optimizer.lr": [0.01, 0.1]}`,
+        `{"optimizer.lr": {"log": [1e-4, 1], "points": 20}}`.
+    :param seeds: run every point from the seeds 0 to `seeds - 1`.
+    :param changes: dotted keys with new values.
+    :param plugins: files or names of plugins to load, and `no:NAME` to leave out, as `-p` does.
+    :param options: engine, processes, memory, whether to compute again what is stored.
+    :returns: the sweep summed up; `to_pandas()` has every run.
+    :raises ScenarioError: the scenario or its sweep is not valid.
+    :raises PluginError: a plugin in `plugins` cannot be loaded.
+    """
+    loaded = load_scenario(path, changes)
+    if over or seeds is not None:
+        loaded = with_axes(loaded, over or {}, seeds)
+    return run_sweep(loaded, _plugins(plugins), options)
+
+
+def _plugins(specs: Sequence[str]) -> Plugins:
+    """Load plugins; one that was asked for and fails is an error."""
+    plugins = load_plugins(specs=tuple(specs), folder=Path.cwd())
+    failures = [failure for failure in plugins.failures if failure.requested]
+    if failures:
+        raise PluginError(*map(str, failures))
+    return plugins
 
 
 def _text(key: str, value: Any) -> str:

@@ -6,7 +6,7 @@ import enum
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 SCHEMA = 1
 """Number of the JSON layout; it grows when a reader of the old layout would misread the new one."""
@@ -149,6 +149,82 @@ class Run:
         return html(self)
 
 
+class Quartiles(NamedTuple):
+    """A quarter, a half and three quarters of the values are no more than these; NaN where there are no values."""
+
+    low: float
+    median: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The runs of one point of a sweep.
+
+    :param index: of the point.
+    :param values: of the point, by axis.
+    :param runs: how many there are so far.
+    :param passed: how many of them passed; None where nothing was expected of any run.
+    :param interval: Wilson's 95 % interval for the share that passes; None where there is no share.
+    :param loss: quartiles of the last loss, that of runs without a finite one taken as infinite.
+    :param statuses: how many ended how; only what occurred.
+    :param steps: median number of updates of those that ended so: of those that diverged, when they did.
+    """
+
+    index: int
+    values: Mapping[str, Any]
+    runs: int
+    passed: int | None
+    interval: tuple[float, float] | None
+    loss: Quartiles
+    statuses: Mapping[Status, int]
+    steps: Mapping[Status, float]
+
+    @property
+    def share(self) -> float | None:
+        """The share of the runs that passed; None where nothing was expected or nothing ran."""
+        return self.passed / self.runs if self.passed is not None and self.runs else None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Many runs of one scenario, summed up; the runs themselves are in the store.
+
+    :param id: under which the store has it.
+    :param axes: the keys that vary, `seed` apart.
+    :param seeds: how many runs each point has.
+    :param size: how many runs there are to be.
+    :param runs: how many are finished.
+    :param computed: how many of them were computed now; the others were in the store.
+    :param engines: how many of the computed runs each engine took.
+    :param notes: why runs did not descend together.
+    :param summaries: of each point.
+    :param best: the points that did best; several are a tie.
+    :param store: the file that has every run.
+    :param stale: why earlier results of this sweep were not used again.
+    :param seconds: wall time of it all.
+    """
+
+    scenario: str
+    file: str
+    id: str
+    axes: tuple[str, ...]
+    seeds: int
+    size: int
+    runs: int
+    computed: int
+    engines: Mapping[str, int]
+    notes: tuple[str, ...]
+    summaries: tuple[Summary, ...]
+    best: tuple[Summary, ...]
+    expectations: tuple[Expectation, ...]
+    verdict: Verdict
+    interrupted: bool
+    seconds: float
+    store: str
+    stale: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Invalid:
     """A scenario that could not run because it is not valid; line and column are 0 where they are not known."""
@@ -168,6 +244,7 @@ class Batch:
     """Everything that one command ran.
 
     :param runs: in the order of their files, whatever finished first.
+    :param sweeps: of the scenarios that have one, likewise.
     :param errors: one for each fault of a scenario that is not valid.
     :param interrupted: Ctrl-C came before the end; `runs` has what had finished.
     :param seconds: wall time of it all.
@@ -177,6 +254,12 @@ class Batch:
     errors: tuple[Invalid, ...] = ()
     interrupted: bool = False
     seconds: float = 0.0
+    sweeps: tuple[Sweep, ...] = ()
+
+    @property
+    def results(self) -> tuple[Run | Sweep, ...]:
+        """Everything that has a verdict."""
+        return (*self.runs, *self.sweeps)
 
 
 def plain(value: Any) -> Any:

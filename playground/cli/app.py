@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from playground.cli import check, listing, plugins, run, schema, show
+from playground.cli import check, export, listing, plugins, run, schema, show, sweep
 from playground.cli.context import Settings, print_version
+from playground.cli.results import results_app
 
 app = typer.Typer(
     name="playground",
@@ -40,6 +41,9 @@ def options(
 
 
 app.command("run")(run.run)
+app.command("sweep")(sweep.sweep)
+app.add_typer(results_app, name="results")
+app.command("export")(export.export)
 app.command("check")(check.check)
 app.command("list")(listing.list_components)
 app.command("show")(show.show)

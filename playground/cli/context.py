@@ -84,3 +84,14 @@ def failures_code(context: typer.Context, failures: Iterable[LoadFailure]) -> Ex
     if failures and context.obj.strict:
         return ExitCode.PLUGIN
     return ExitCode.INVALID if any(failure.requested for failure in failures) else ExitCode.PASSED
+
+
+def pairs(texts: list[str], option: str) -> tuple[tuple[str, str], ...]:
+    """Split `KEY=VALUE` at the first equals sign."""
+    pairs = []
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise PlaygroundError(f"{option} {text}: expected KEY=VALUE")
+        pairs.append((key, value))
+    return tuple(pairs)

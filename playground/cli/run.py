@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import errors, failures_code, load_plugins, say
+from playground.cli.context import errors, failures_code, load_plugins, pairs, say
 from playground.cli.writing import write_whole
-from playground.errors import ExitCode, PlaygroundError
+from playground.errors import ExitCode
 from playground.result import Batch, Verdict
 
 if TYPE_CHECKING:
@@ -49,15 +50,15 @@ def run(
     plugins = load_plugins(context)
     known = plugins.failures
     with errors(context):
-        changes = Changes(_pairs(overrides or [], "--set"), seed, steps)
+        changes = Changes(pairs(overrides or [], "--set"), seed, steps)
         short_forms = [("junit", str(junit_xml))] if junit_xml else []
-        writers = _writers(plugins, [*_pairs(reports or [], "--report"), *short_forms])
+        writers = _writers(plugins, [*pairs(reports or [], "--report"), *short_forms])
     files, missing = find(paths)
     progress = Progress(len(files))
     with _shown(progress, quiet=as_json), errors(context):
         finished = run_batch(files, changes, plugins, jobs, fail_fast, progress)
     batch = finished.batch
-    batch = Batch(batch.runs, (*missing, *batch.errors), batch.interrupted, batch.seconds)
+    batch = replace(batch, errors=(*missing, *batch.errors))
     _print(batch, as_json)
     codes = [exit_code(batch), _told(context, finished, known)]
     codes += [_write(context, write, batch, path) for write, path in writers]
@@ -70,19 +71,8 @@ def exit_code(batch: Batch) -> ExitCode:
         return ExitCode.INTERRUPTED
     if batch.errors:
         return ExitCode.INVALID
-    failed = any(run.verdict is Verdict.FAILED for run in batch.runs)
+    failed = any(each.verdict is Verdict.FAILED for each in batch.results)
     return ExitCode.FAILED if failed else ExitCode.PASSED
-
-
-def _pairs(texts: list[str], option: str) -> tuple[tuple[str, str], ...]:
-    """Split `KEY=VALUE` at the first equals sign."""
-    pairs = []
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not (key and equals):
-            raise PlaygroundError(f"{option} {text}: expected KEY=VALUE")
-        pairs.append((key, value))
-    return tuple(pairs)
 
 
 def _writers(plugins: Plugins, wanted: list[tuple[str, str]]) -> list[tuple[Any, Path]]:
@@ -139,7 +129,7 @@ def _print(batch: Batch, as_json: bool) -> None:
         from playground.report.document import document
 
         typer.echo(document(batch))
-    elif batch.runs:
+    elif batch.results:
         show(batch, Console(highlight=False))
     show_errors(batch.errors, Console(stderr=True, highlight=False))
     if os.environ.get("GITHUB_ACTIONS"):

@@ -5,6 +5,7 @@ The function is seen as g(z) of one flat vector z of shape `(n,)`, whatever its 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,12 @@ import torch
 from torch import Tensor
 
 from playground.engine.function import Objective
+
+LADDER = tuple(4.0**power for power in range(1, -7, -1))
+"""Steps of a central difference, in units of the one that balances truncation against rounding for a tame function."""
+
+ROUGH = (7, 13, 19, 29, 37, 53, 71, 97)
+"""Distances, in units of the last place, over which a function shows its rounding; powers of two would show none."""
 
 Flat = Callable[[Tensor], Tensor]
 """g(z): a 0-d tensor from a vector of shape `(n,)`."""
@@ -31,7 +38,7 @@ class Coordinate:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Derivatives with a bound on their error, entry by entry, estimated from a second step size."""
+    """Derivatives with a bound on their error, entry by entry, estimated from several step sizes."""
 
     value: Tensor
     error: Tensor
@@ -70,7 +77,7 @@ def hessian(g: Flat, z: Tensor) -> Tensor:
     z = z.detach().requires_grad_()
     (first,) = torch.autograd.grad(g(z), z, create_graph=True, allow_unused=True, materialize_grads=True)
     if not first.requires_grad:  # a linear function: nothing is left to differentiate
-        return torch.zeros(len(z), len(z), dtype=z.dtype)
+        return torch.zeros(len(z), len(z), dtype=z.dtype, device=z.device)
     rows = [
         torch.autograd.grad(entry, z, retain_graph=True, allow_unused=True, materialize_grads=True)[0]
         for entry in first
@@ -78,38 +85,84 @@ def hessian(g: Flat, z: Tensor) -> Tensor:
     return torch.stack(rows)
 
 
-def central_gradient(g: Flat, z: Tensor) -> Estimate:
-    """Return (g(z + h eᵢ) - g(z - h eᵢ)) / 2h.
+def bend(derivative: Callable[[Flat, Tensor], Tensor], g: Flat, z: Tensor) -> Tensor:
+    """Return how fast a derivative D changes with the relative size of each coordinate: Σⱼ |∂D/∂zⱼ| max(0.01, |zⱼ|).
 
-    The step h = ε^(1/3) max(1, |zᵢ|) balances truncation, h² g'''/6, against rounding, ε |g| / h. Truncation is
-    estimated by a third of the difference to step 2h.
+    Rounding moves a point by some ε |zⱼ|, and the derivative by ε times this, however exact the route to it. It is
+    measured on both sides; the smoother one counts, so that a kink at the point excuses nothing.
 
-    :param z: shape `(n,)`; its dtype sets ε.
+    :param derivative: `gradient` or `hessian`.
+    :param z: shape `(n,)`; its dtype sets how far apart the points are.
+    :returns: one number for each entry of the derivative.
     """
-    return _estimate(g, z, _difference, torch.finfo(z.dtype).eps ** (1 / 3), order=1)
+    share = torch.finfo(z.dtype).eps ** 0.5
+    here = derivative(g, z)
+    total = torch.zeros_like(here)
+    for reach in torch.diag(z.abs().clamp(min=0.01)):
+        sides = [(derivative(g, z + sign * share * reach) - here).abs().cpu() / share for sign in (-1, 1)]
+        total += torch.minimum(*(side.nan_to_num(math.inf) for side in sides)).to(total)
+    return total.nan_to_num(0.0, posinf=0.0)
+
+
+def central_gradient(g: Flat, z: Tensor) -> Estimate:
+    """Return (g(z + h eᵢ) - g(z - h eᵢ)) / 2h, computed in float64.
+
+    The step h = ε^(1/3) max(1, |zᵢ|) balances truncation, h² g'''/6, against rounding, ε |g| / h; shorter ones are
+    tried as well, for where the function turns or ends nearby.
+
+    :param z: shape `(n,)`.
+    """
+    return _estimate(g, z, _difference, 1 / 3, order=1)
 
 
 def central_hessian(g: Flat, z: Tensor) -> Estimate:
-    """Return (g(+,+) - g(+,-) - g(-,+) + g(-,-)) / 4 hᵢhⱼ, where the signs move coordinates i and j.
+    """Return (g(+,+) - g(+,-) - g(-,+) + g(-,-)) / 4 hᵢhⱼ, where the signs move coordinates i and j, in float64.
 
-    The step h = ε^(1/4) max(1, |zᵢ|) balances truncation against rounding, ε |g| / h².
+    The step h = ε^(1/4) max(1, |zᵢ|) balances truncation against rounding, ε |g| / h²; see `central_gradient`.
 
-    :param z: shape `(n,)`; its dtype sets ε.
+    :param z: shape `(n,)`.
     """
-    return _estimate(g, z, _second_difference, torch.finfo(z.dtype).eps ** (1 / 4), order=2)
+    return _estimate(g, z, _second_difference, 1 / 4, order=2)
 
 
 def _estimate(
-    g: Flat, z: Tensor, difference: Callable[[Flat, Tensor, Tensor], Tensor], h: float, order: int
+    g: Flat, z: Tensor, difference: Callable[[Flat, Tensor, Tensor], Tensor], power: float, order: int
 ) -> Estimate:
-    """Take the difference at h and at 2h, and bound truncation and rounding from them."""
-    z = z.detach()
+    """Take the difference at shorter and shorter steps; keep for each entry the one with the least estimated error.
+
+    Truncation is estimated by a third of the difference to the step before, which is four times as long: five times
+    too much. Rounding is estimated by how rough the function is at the point.
+    """
+    z = z.detach().to("cpu", torch.float64)  # in float32 a difference would judge worse than what it is to judge
     with torch.no_grad():
-        steps = (z + h * z.abs().clamp(min=1)) - z  # what was really added, after rounding
-        near, far = difference(g, z, torch.diag(steps)), difference(g, z, torch.diag(2 * steps))
-        size = max(g(z + sign * row).abs().item() for row in torch.diag(2 * steps) for sign in (-1, 1))
-        rounding = torch.finfo(z.dtype).eps * size / steps.min() ** order
-        return Estimate(near, (far - near).abs() / 3 + rounding)
+        eps = torch.finfo(g(z).dtype).eps
+        noise = _roughness(g, z, eps)
+
+        def taken(scale: float) -> tuple[Tensor, Tensor]:
+            steps = (z + scale * eps**power * z.abs().clamp(min=1)) - z  # what was really added, after rounding
+            return difference(g, z, torch.diag(steps)), noise / steps.min() ** order
+
+        far, _ = taken(LADDER[0])
+        best = Estimate(far, torch.full_like(far, math.inf))
+        for scale in LADDER[1:]:
+            near, rounding = taken(scale)
+            error = ((far - near).abs() / 3 + rounding).nan_to_num(math.inf)
+            better = error < best.error
+            best = Estimate(torch.where(better, near, best.value), torch.where(better, error, best.error))
+            far = near
+    return best
+
+
+def _roughness(g: Flat, z: Tensor, eps: float) -> Tensor:
+    """Return the rounding error of g near z: its second differences over distances where no smooth function has any.
+
+    A sum of large terms that cancel is rougher than the size of its value tells.
+    """
+    here, found = g(z), [eps * g(z).abs()]
+    for distance in ROUGH:
+        for step in torch.diag(distance * eps * z.abs().clamp(min=1)):
+            found.append((g(z + step) - 2 * here + g(z - step)).abs())
+    return torch.stack(found).nan_to_num(0.0, posinf=0.0).max()
 
 
 def _difference(g: Flat, z: Tensor, steps: Tensor) -> Tensor:

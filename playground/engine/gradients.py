@@ -17,6 +17,16 @@ def norm(gradients: Gradients) -> Tensor:
     return torch.stack([gradient.square().sum() for gradient in gradients if gradient is not None]).sum().sqrt()
 
 
+def own(gradient: Tensor | None, parameter: Tensor) -> Tensor | None:
+    """Return a copy that may be written into, in the parameter's memory layout, as `backward()` leaves one in `.grad`.
+
+    `torch.autograd.grad` may return one tensor for two parameters (a + b), or one number shown as many (a.sum()).
+    """
+    if gradient is None:
+        return None
+    return gradient.clone() if gradient.is_sparse else torch.empty_like(parameter).copy_(gradient)
+
+
 @dataclass(frozen=True)
 class Clip:
     """Limits on the gradient, applied in this order.

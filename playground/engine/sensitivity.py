@@ -1,7 +1,7 @@
 """Which runs are sensitive: their answer changes when their start moves by one unit in the last place.
 
 No computation that orders its operations differently can follow such a run for long; a difference says nothing about
-either computation. Whether a run is sensitive is found out by a twin in the same batch.
+either computation. Whether a run is sensitive is found out by two twins in the same batch, one to either side.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 def sensitive(
     make: Callable[[Parameters, Tensor], Replicas], parameters: Parameters, budget: int, rules: StopRules
 ) -> Tensor:
-    """Tell which runs' losses or final parameters change by more than the tolerance; costs two more of each run.
+    """Tell which runs' losses or final parameters change by more than the tolerance; costs three more of each run.
 
     :param make: makes the stepper of replicas from their parameters and from which of the runs each of them is.
     :param parameters: initial ones of the runs in question.
@@ -32,42 +32,44 @@ def sensitive(
     :returns: of each run, shape `(runs,)`.
     """
     count = len(next(iter(parameters.values())))
-    stepper = make(with_twins(parameters), torch.arange(count).repeat(2))
-    traces = TwinTraces(stepper, budget, rules, 2 * count)
+    stepper = make(with_twins(parameters), torch.arange(count).repeat(3))
+    traces = TwinTraces(stepper, budget, rules, 3 * count)
     descend(stepper, traces)
     return traces.sensitive
 
 
 def with_twins(parameters: Parameters) -> Parameters:
-    """Put behind all replicas a twin of each, whose every number is one unit in the last place further from zero.
+    """Put two twins of each replica behind all: every number one unit in the last place further from zero, and nearer.
 
     A zero, which has no such unit, moves by that of 1.
 
     :param parameters: of n replicas.
-    :returns: of 2 n replicas; replica n + i is the twin of replica i.
+    :returns: of 3 n replicas; replicas n + i and 2 n + i are the twins of replica i.
     """
-    return {name: torch.cat([tensor, _nudged(tensor)]) for name, tensor in parameters.items()}
+    return {name: torch.cat([tensor, *_neighbours(tensor)]) for name, tensor in parameters.items()}
 
 
-def _nudged(tensor: Tensor) -> Tensor:
-    return torch.where(tensor == 0, torch.finfo(tensor.dtype).eps, torch.nextafter(tensor, 2 * tensor))
+def _neighbours(tensor: Tensor) -> tuple[Tensor, Tensor]:
+    unit = torch.finfo(tensor.dtype).eps
+    further, nearer = torch.nextafter(tensor, 2 * tensor), torch.nextafter(tensor, torch.zeros_like(tensor))
+    return torch.where(tensor == 0, unit, further), torch.where(tensor == 0, -unit, nearer)
 
 
 class TwinTraces(Traces):
-    """Traces of runs and, behind them, of their twins, which note when a run and its twin part.
+    """Traces of runs and, behind them, of their twins, which note when a run and a twin of it part.
 
     :param stepper: moves them; made from what `with_twins` returned.
     """
 
     def __init__(self, stepper: Replicas, budget: int, rules: StopRules, count: int) -> None:
         super().__init__(stepper, budget, rules, count)
-        self.parting = torch.full((count // 2,), budget + 1)
-        """The step at which a run's loss was first another than its twin's: its last step where only the final
+        self.parting = torch.full((count // 3,), budget + 1)
+        """The step at which a run's loss was first another than a twin's: its last step where only the final
         parameters differ, and `budget + 1` where nothing does."""
 
     @property
     def sensitive(self) -> Tensor:
-        """Whether each run and its twin parted before they ended."""
+        """Whether each run and a twin of it parted before they ended."""
         return self.parting <= self.budget
 
     def record(self, step: int, loss: Tensor, gradient_norm: Callable[[], Tensor]) -> bool:
@@ -83,11 +85,8 @@ class TwinTraces(Traces):
 
     def _compare(self, numbers: Tensor, step: Tensor) -> None:
         """Note which runs part from their twins at a step; those that have ended are all NaN, and equal."""
-        mine, twins = numbers.flatten(1).chunk(2) if numbers.dim() > 1 else numbers[:, None].chunk(2)
-        tolerance = TOLERANCE[self._precision]
-        apart = ~torch.isclose(twins, mine, rtol=tolerance, atol=tolerance, equal_nan=True).all(dim=1).cpu()
-        self.parting = torch.where(apart, torch.minimum(self.parting, step), self.parting)
-
-    @property
-    def _precision(self) -> torch.dtype:
-        return next(iter(self._stepper.final.values())).dtype
+        mine, *twins = numbers.reshape(len(numbers), -1).chunk(3)
+        tolerance = TOLERANCE[next(iter(self._stepper.final.values())).dtype]
+        for twin in twins:
+            same = torch.isclose(twin, mine, rtol=tolerance, atol=tolerance, equal_nan=True).all(dim=1).cpu()
+            self.parting = torch.where(same, self.parting, torch.minimum(self.parting, step))

@@ -123,7 +123,7 @@ class TorchStepper(OneRun):
 
     def _hand_over_gradients(self) -> None:
         for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = gradients.own(gradient, parameter)
 
     def finish(self) -> float:
         """As for any run; schedule-free optimizers put their averaged parameters in place first."""

@@ -78,6 +78,8 @@ class End:
     def reason(self, rules: StopRules) -> str:
         """Say in a sentence why the run ended; empty when it used its budget."""
         match self.status:
+            case Status.NONFINITE if self.step == 0:
+                return f"the loss is {self.loss} before the first step"
             case Status.NONFINITE:
                 return f"the loss became {self.loss} at step {self.step} (last finite loss {self.before:.6g})"
             case Status.DIVERGED:

@@ -100,6 +100,15 @@ def signature(factory: Callable[..., Any]) -> Signature:
     )
 
 
+@functools.lru_cache(maxsize=1024)
+def signature_of(component: Component) -> Signature:
+    """Read the signature of a component's factory, once: a sweep asks for it at every point.
+
+    :raises ComponentError: the factory cannot be imported.
+    """
+    return signature(component.load())
+
+
 def parameters(factory: Callable[..., Any], injected: Collection[str] = ()) -> tuple[Parameter, ...]:
     """Return the parameters that a scenario may give: those of the signature, less what the framework supplies."""
     return tuple(parameter for parameter in signature(factory).parameters if parameter.name not in injected)
@@ -115,7 +124,7 @@ def is_direct(component: Component) -> bool:
     return (
         component.kind in _DIRECT
         and not isinstance(factory, type)
-        and signature(factory).names[: len(leading)] == leading
+        and signature_of(component).names[: len(leading)] == leading
     )
 
 
@@ -126,7 +135,7 @@ def injected_names(component: Component) -> tuple[str, ...]:
     """
     if component.kind in _DIRECT and not is_direct(component):
         return ()
-    names = signature(component.load()).names
+    names = signature_of(component).names
     return tuple(name for name in INJECTED[component.kind] if name in names)
 
 
@@ -136,7 +145,7 @@ def scenario_parameters(component: Component) -> tuple[Parameter, ...]:
     :raises ComponentError: the factory cannot be imported.
     """
     injected = injected_names(component)
-    own = parameters(component.load(), injected)
+    own = tuple(each for each in signature_of(component).parameters if each.name not in injected)
     if component.kind == "dataset" and "generator" in injected and all(p.name != "seed" for p in own):
         own += (Parameter("seed", Annotated[int, Ge(0)], 0, description="seed of the generator that draws the data"),)
     return own

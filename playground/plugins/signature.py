@@ -28,6 +28,7 @@ from playground.plugins.parameters import (
     parameters,
     scenario_parameters,
     signature,
+    signature_of,
 )
 from playground.plugins.registry import Component
 from playground.scenario.messages import Key, UnfitError, faults
@@ -63,7 +64,7 @@ def validate(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     accepted = {parameter.name: parameter for parameter in scenario_parameters(component)}
     others = [name for name in given if name not in accepted]
-    if signature(component.load()).open:
+    if signature_of(component).open:
         values = {name: given[name] for name in others if name not in INJECTED[component.kind]}
     else:
         values = {}
@@ -101,7 +102,7 @@ def construct(component: Component, values: Mapping[str, Any], injected: Mapping
     :raises ComponentError: the factory raised; its message on one line. Errors of playground pass as they are.
     """
     factory = component.load()
-    known = signature(factory)
+    known = signature_of(component)
     arguments = dict(values)
     if is_direct(component):
         return functools.partial(factory, **arguments) if arguments else factory
@@ -149,7 +150,7 @@ def json_schema(component: Component) -> dict[str, Any]:
         "type": "object",
         "properties": properties,
         "required": [parameter.name for parameter in scenario_parameters(component) if parameter.required],
-        "additionalProperties": signature(component.load()).open,
+        "additionalProperties": signature_of(component).open,
     }
     if summary := component.summary():
         result["description"] = summary

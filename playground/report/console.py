@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from playground.report import sweeps
 from playground.report.layout import put, put_wrapped, styled
 from playground.report.one_run import blocks, ending
 from playground.report.overview import remarks, summary, table
-from playground.result import Batch, Invalid, Run
+from playground.result import Batch, Invalid, Run, Sweep
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,15 +33,29 @@ def write(results: Batch, path: Path) -> None:
 
 def show(batch: Batch, console: Console) -> None:
     """Print a batch: one run in full, several as a table with what failed below it."""
-    if len(batch.runs) == 1 and not batch.errors:
-        show_run(batch.runs[0], console)
+    if len(batch.results) == 1 and not batch.errors:
+        for run in batch.runs:
+            show_run(run, console)
+        for sweep in batch.sweeps:
+            show_sweep(sweep, console)
         return
-    if batch.runs:
-        put(console, [*table(batch.runs, console.width), styled()])
-    told = [remark for run in batch.runs for remark in remarks(run)]
+    if batch.results:
+        put(console, [*table(batch, console.width), styled()])
+    told = [remark for each in batch.results for remark in remarks(each)]
     for remark in told:
         put_wrapped(console, remark, hang=9)
     put(console, [*([styled()] if told else []), summary(batch)])
+
+
+def show_sweep(sweep: Sweep, console: Console) -> None:
+    """Print a sweep: what was computed how, a line for each point, the best, and where the runs are."""
+    put_wrapped(console, styled((sweep.scenario, "bold"), "  a sweep"))
+    for lines in sweeps.blocks(sweep, console.width - INDENT):
+        put(console, [styled()])
+        put(console, lines, INDENT)
+    put(console, [styled()])
+    for line in sweeps.ending(sweep):
+        put_wrapped(console, line)
 
 
 def show_errors(errors: Sequence[Invalid], console: Console) -> None:

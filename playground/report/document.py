@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from playground.result import SCHEMA, Batch, Run, plain
+from playground.result import SCHEMA, Batch, Run, Summary, Sweep, plain
 
 
 def document(batch: Batch) -> str:
@@ -14,6 +14,7 @@ def document(batch: Batch) -> str:
     content = {
         "schema": SCHEMA,
         "runs": [_run(run) for run in batch.runs],
+        "sweeps": [_sweep(sweep) for sweep in batch.sweeps],
         "errors": [vars(error) for error in batch.errors],
     }
     return json.dumps(plain(content), indent=2, allow_nan=False)
@@ -45,3 +46,17 @@ def _run(run: Run) -> dict[str, Any]:
         "setup": run.setup,
         "seconds": run.seconds,
     }
+
+
+def _sweep(sweep: Sweep) -> dict[str, Any]:
+    """Return a sweep, point by point; `playground export` has its runs."""
+    return {
+        **vars(sweep),
+        "summaries": [_summary(summary) for summary in sweep.summaries],
+        "best": [summary.index for summary in sweep.best],
+        "expectations": [vars(expectation) for expectation in sweep.expectations],
+    }
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    return {**vars(summary), "share": summary.share, "loss": summary.loss._asdict()}

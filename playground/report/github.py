@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from playground.figures.numbers import short
-from playground.result import Batch, Run, Verdict
+from playground.result import Batch, Run, Sweep, Verdict
 
 
 def commands(batch: Batch) -> Iterator[str]:
     """Yield one workflow command for each fault, failure and vacuous expectation."""
     for error in batch.errors:
         yield _command("error", error.message, error.file, error.line, error.column)
-    for run in batch.runs:
+    for run in batch.results:
         for level, message in _remarks(run):
             yield _command(level, f"{run.scenario}: {message}", run.file)
 
 
-def _remarks(run: Run) -> Iterator[tuple[str, str]]:
+def _remarks(run: Run | Sweep) -> Iterator[tuple[str, str]]:
     """Yield the level and the message of what a reviewer must know about a run."""
     for expectation in run.expectations:
         measured = f"{expectation.what}, measured {short(expectation.value, 6)}"
@@ -26,7 +26,7 @@ def _remarks(run: Run) -> Iterator[tuple[str, str]]:
             yield "error", told
         elif expectation.vacuous:
             yield "warning", told
-    if run.verdict is Verdict.FAILED and run.reason:
+    if isinstance(run, Run) and run.verdict is Verdict.FAILED and run.reason:
         yield "error", run.reason
 
 

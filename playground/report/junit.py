@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
 from playground.figures.numbers import short
-from playground.result import Batch, Run, Status, Verdict
+from playground.result import Batch, Run, Status, Sweep, Verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def tree(batch: Batch) -> Element:
     A verdict `failed` is a `<failure>`; a run that ended in status `error`, or a scenario that is not valid, is an
     `<error>`; an interrupted run is `<skipped>`.
     """
-    cases = [*map(_case, batch.runs), *_invalid_cases(batch)]
+    cases = [*map(_case, batch.runs), *map(_sweep_case, batch.sweeps), *_invalid_cases(batch)]
     totals = {
         "tests": str(len(cases)),
         "failures": _count(cases, "failure"),
@@ -59,6 +59,16 @@ def _case(run: Run) -> Element:
     return case
 
 
+def _sweep_case(sweep: Sweep) -> Element:
+    case = _empty_case(sweep.scenario, sweep.file, sweep.seconds)
+    if sweep.interrupted:
+        SubElement(case, "skipped", message="interrupted")
+    elif sweep.verdict is Verdict.FAILED:
+        _add(case, "failure", "\n".join(_failed(sweep)), "expectation")
+    SubElement(case, "system-out").text = f"{sweep.runs} of {sweep.size} runs, {sweep.computed} computed"
+    return case
+
+
 def _invalid_cases(batch: Batch) -> Iterator[Element]:
     """Yield a case for each file with all that is wrong in it."""
     for file in dict.fromkeys(error.file for error in batch.errors):
@@ -75,7 +85,7 @@ def _empty_case(name: str, file: str, seconds: float) -> Element:
     return Element("testcase", names, time=f"{seconds:.3f}")
 
 
-def _failed(run: Run) -> Iterator[str]:
+def _failed(run: Run | Sweep) -> Iterator[str]:
     for expectation in run.expectations:
         if not expectation.passed:
             note = f" ({expectation.note})" if expectation.note else ""

@@ -46,7 +46,7 @@ def blocks(run: Run, width: int) -> Iterator[list[Text]]:
     if run.metrics:
         yield _tensors(run.metrics, width)
     if run.expectations:
-        yield _expectations(run.expectations, width)
+        yield expectation_lines(run.expectations, width)
 
 
 def ending(run: Run) -> Iterator[Text]:
@@ -171,7 +171,7 @@ def _count(run: Run) -> int:
     return max(rows, len(run.predictions)) if isinstance(run.predictions, list) else rows
 
 
-def _expectations(expectations: Sequence[Expectation], width: int) -> list[Text]:
+def expectation_lines(expectations: Sequence[Expectation], width: int) -> list[Text]:
     """Return each expectation with its mark and what was measured, and below it what there is to add."""
     rows = []
     for expectation in expectations:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from playground.figures.numbers import duration, short
 from playground.figures.text import cut
 from playground.report.layout import lined_up, rule, styled
 from playground.report.one_run import COLOURS
-from playground.result import Batch, Run, Verdict
+from playground.result import Batch, Run, Sweep, Verdict
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -22,9 +22,9 @@ MEASURED = 60
 HEAD = ("scenario", "verdict", "status", "steps", "loss", "", "", "time")
 
 
-def table(runs: Sequence[Run], width: int) -> list[Text]:
-    """Return one line for each run, under a head; long names are cut."""
-    rows = [[styled((name, "dim")) for name in HEAD], *map(_cells, runs)]
+def table(batch: Batch, width: int) -> list[Text]:
+    """Return one line for each run and each sweep, under a head; long names are cut."""
+    rows = [[styled((name, "dim")) for name in HEAD], *map(_cells, batch.runs), *map(_sweep_cells, batch.sweeps)]
     head, *lines = lined_up(rows, right={3, 4, 7}, give=0, width=width)
     return [head, rule(head, *lines), *lines]
 
@@ -36,7 +36,13 @@ def _cells(run: Run) -> list[Text]:
     return [styled(part) for part in (run.scenario, verdict, str(run.status), steps, *loss, duration(run.seconds))]
 
 
-def remarks(run: Run) -> Iterator[Text]:
+def _sweep_cells(sweep: Sweep) -> list[Text]:
+    verdict = (str(sweep.verdict), COLOURS[sweep.verdict])
+    parts = (sweep.scenario, verdict, f"{sweep.runs:,} runs", "", "", "", "", duration(sweep.seconds))
+    return [styled(part) for part in parts]
+
+
+def remarks(run: Run | Sweep) -> Iterator[Text]:
     """Yield what failed and why, and what shows nothing."""
     for expectation in run.expectations:
         if not expectation.passed or expectation.vacuous:
@@ -44,13 +50,13 @@ def remarks(run: Run) -> Iterator[Text]:
             measured = cut(short(expectation.value, 6), MEASURED)
             note = f" ({expectation.note})" if expectation.note else ""
             yield mark + styled(f"{run.scenario}: {expectation.what}, measured {measured}{note}")
-    if run.reason and run.verdict is Verdict.FAILED:
+    if isinstance(run, Run) and run.reason and run.verdict is Verdict.FAILED:
         yield styled(("reason   ", "dim"), f"{run.scenario}: {run.reason}")
 
 
 def summary(batch: Batch) -> Text:
     """Return how many passed, failed, expected nothing, or were not valid."""
-    count = Counter(run.verdict for run in batch.runs)
+    count = Counter(each.verdict for each in batch.results)
     invalid = len({error.file for error in batch.errors})
     tallies = [
         (count[Verdict.PASSED], "passed", "green"),

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from playground.errors import Place, PlaygroundError
 from playground.plugins.manager import LoadFailure, Plugins
-from playground.result import Invalid, Run, Status, Verdict
+from playground.result import Invalid, Run, Status, Sweep, Verdict
 from playground.runner.changes import Changes, load
 from playground.runner.preparing import prepared
 from playground.runner.running import Observer, run_one
+from playground.runner.sweeping.sweep import run_sweep
 from playground.scenario.model import load_scenario
 
 FAULTS = 20
@@ -23,27 +24,39 @@ FAULTS = 20
 class Answer:
     """What one file gave.
 
-    :param run: None if it is not valid.
+    :param run: None if it is not valid, or has a sweep.
     :param errors: what is wrong with it; empty if it ran.
     :param failures: of plugins in the process that ran it, so far.
     :param traceback: of the exception behind `errors`.
+    :param sweep: of a scenario that has one.
     """
 
     run: Run | None = None
     errors: tuple[Invalid, ...] = ()
     failures: tuple[LoadFailure, ...] = ()
     traceback: str = ""
+    sweep: Sweep | None = None
 
     @property
     def passed(self) -> bool:
         """Whether the file is valid and nothing it expects has failed."""
-        return self.run is not None and self.run.verdict is not Verdict.FAILED
+        told = self.run or self.sweep
+        return told is not None and told.verdict is not Verdict.FAILED
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended it."""
+        return bool(self.run and self.run.status is Status.INTERRUPTED) or bool(self.sweep and self.sweep.interrupted)
 
 
 def answer(file: Path, changes: Changes, plugins: Plugins, observe: Observer = nullcontext) -> Answer:
     """Run one file, or say what is wrong with it."""
     try:
-        run = run_one(load(file, changes, plugins), plugins, observe)
+        loaded = load(file, changes, plugins)
+        if loaded.scenario.sweep is not None:
+            sweep = run_sweep(loaded, plugins)
+            return Answer(failures=plugins.failures, sweep=sweep)
+        run = run_one(loaded, plugins, observe)
     except PlaygroundError as error:
         return Answer(None, _invalid(error, file), plugins.failures, traceback.format_exc())
     return Answer(run, (), plugins.failures, run.traceback)

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from playground.plugins.manager import LoadFailure, Plugins, load_plugins
 from playground.plugins.signature import build
-from playground.result import Batch, Status
+from playground.result import Batch
 from playground.runner.answers import Answer, answer, lost
 from playground.runner.changes import Changes
 from playground.runner.parallel import side_by_side
@@ -70,7 +70,7 @@ def run_batch(
         for file, given in run:
             answers[file] = given
             progress.done += 1
-            interrupted = given.run is not None and given.run.status is Status.INTERRUPTED
+            interrupted = given.interrupted
             if interrupted or (fail_fast and not given.passed):
                 break
     except KeyboardInterrupt:
@@ -85,7 +85,7 @@ def _finished(answers: Sequence[Answer], interrupted: bool, seconds: float) -> F
     runs = tuple(answer.run for answer in answers if answer.run)
     errors = _once(error for answer in answers for error in answer.errors)  # a wrong --set is told once
     return Finished(
-        Batch(runs, errors, interrupted, seconds),
+        Batch(runs, errors, interrupted, seconds, tuple(answer.sweep for answer in answers if answer.sweep)),
         _once(failure for answer in answers for failure in answer.failures),
         tuple(answer.traceback for answer in answers if answer.traceback),
     )

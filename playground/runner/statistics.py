@@ -4,56 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from playground.result import Status, Verdict
+from playground.result import Quartiles, Status, Summary, Verdict
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 CONFIDENCE = 0.95
-
-
-class Quartiles(NamedTuple):
-    """A quarter, a half and three quarters of the values are no more than these; NaN where there are no values."""
-
-    low: float
-    median: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Summary:
-    """The runs of one point.
-
-    :param index: of the point.
-    :param values: of the point, by axis.
-    :param runs: how many there are so far.
-    :param passed: how many of them passed; None where nothing was expected of any run.
-    :param loss: quartiles of the last loss, that of runs without a finite one taken as infinite.
-    :param statuses: how many ended how; only what occurred.
-    :param steps: median number of updates of those that ended so: of those that diverged, when they did.
-    """
-
-    index: int
-    values: Mapping[str, Any]
-    runs: int
-    passed: int | None
-    loss: Quartiles
-    statuses: Mapping[Status, int]
-    steps: Mapping[Status, float]
-
-    @property
-    def share(self) -> float | None:
-        """The share of the runs that passed; None where nothing was expected or nothing ran."""
-        return self.passed / self.runs if self.passed is not None and self.runs else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Wilson's interval for that share."""
-        return wilson(self.passed, self.runs) if self.passed is not None and self.runs else None
 
 
 def wilson(passed: int, runs: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
@@ -134,6 +93,7 @@ def summarize(
             values,
             runs[index],
             passed[index] if expected else None,
+            wilson(passed[index], runs[index]) if expected and runs[index] else None,
             Quartiles(*losses[index]),
             {kind: number for kind, number in zip(kinds, numbers[index], strict=True) if number},
             {kind: half for kind, half, number in zip(kinds, medians[index], numbers[index], strict=True) if number},

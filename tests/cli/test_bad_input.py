@@ -274,11 +274,12 @@ def test_a_wrong_value_for_every_file_is_told_once(playground, write):
     assert_told(playground("run", "all", "--set", "optimizer.lr=true"), SETS["wrong type"][1])
 
 
-def test_a_sweep_is_valid_but_not_run_by_run(playground, write):
+def test_a_scenario_with_a_sweep_is_judged_by_run(playground, write):
     write("a.yaml", BOWL + "sweep: {over: {seed: [1, 2]}}\n")
     assert playground("check", "a.yaml").exit_code == 0
     result = playground("run", "a.yaml")
-    assert_told(result, "a.yaml:6:1: `run` does not run a sweep yet; without this part the scenario is one run")
+    assert result.exit_code == 0, result.output
+    assert "2 of 2: 2 seeds" in result.output
 
 
 @pytest.mark.parametrize(

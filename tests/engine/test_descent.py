@@ -88,6 +88,12 @@ def test_a_loss_that_is_not_finite_ends_the_run_at_once() -> None:
     assert descent.best == min(descent.loss[:-1])
 
 
+def test_a_loss_that_was_never_finite_names_no_finite_one() -> None:
+    descent = down(RuleStepper(problem(Bowl(math.inf)), SGD(lr=1.0)), 10)
+    assert (descent.status, descent.steps) == (Status.NONFINITE, 0)
+    assert descent.reason == "the loss is inf before the first step"
+
+
 def test_oscillation_at_the_edge_of_stability_stalls() -> None:
     descent = down(RuleStepper(problem(Bowl()), SGD(lr=0.25)), 1000, patience=20)
     assert (descent.status, descent.steps) == (Status.STALLED, 20)
@@ -143,6 +149,67 @@ def test_torch_optimizers_move_as_in_a_hand_written_loop(name: str) -> None:
     descent = down(TorchStepper(fit(ours), make), 20)
     assert descent.loss == losses
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+
+
+class DecayInPlace(torch.optim.Optimizer):
+    """SGD that writes the weight decay into `.grad`, as many an optimizer does."""
+
+    def __init__(self, params) -> None:
+        super().__init__(params, {"lr": 0.1})
+
+    @torch.no_grad()
+    def step(self, closure=None) -> None:
+        for parameter in self.param_groups[0]["params"]:
+            parameter.grad.add_(parameter, alpha=0.5)
+            parameter.add_(parameter.grad, alpha=-0.1)
+
+
+class Pair(nn.Module):
+    """Two parameters that autograd hands one and the same gradient tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        self.b = nn.Parameter(torch.tensor([[5.0, 6.0], [7.0, 8.0]]))
+
+
+class SumSquared(Pair):
+    def forward(self) -> torch.Tensor:
+        return (self.a + self.b).square().sum()
+
+
+class Total(Pair):
+    """Its gradient is one number, expanded."""
+
+    def forward(self) -> torch.Tensor:
+        return self.a.sum() + self.b.sum()
+
+
+class Transposed(Pair):
+    """Its gradient has other strides than the parameter, so that `.grad.view(-1)` fails on it."""
+
+    def forward(self) -> torch.Tensor:
+        return (self.a.t() * torch.arange(4.0).view(2, 2)).sum() + self.b.sum()
+
+
+@pytest.mark.parametrize("kind", [SumSquared, Total, Transposed])
+@pytest.mark.parametrize("make", [DecayInPlace, lambda p: torch.optim.LBFGS(p, lr=0.01)])
+def test_an_optimizer_may_write_into_its_gradients(kind: type[Pair], make) -> None:
+    theirs, ours = kind(), kind()
+    optimizer = make(list(theirs.parameters()))
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = theirs()
+        loss.backward()
+        return loss
+
+    for _ in range(3):
+        closure()
+        optimizer.step(closure)
+    down(TorchStepper(problem(ours), make), 3)
+    assert torch.equal(ours.a, theirs.a)
+    assert torch.equal(ours.b, theirs.b)
 
 
 @pytest.mark.parametrize(("name", "more"), [("Adam", False), ("LBFGS", True)])

@@ -42,7 +42,7 @@ RUN_KEYS = [
 def test_schema_1(make_run):
     """Whoever breaks this breaks the readers of `--json`: raise `SCHEMA`."""
     content = read(make_run(), errors=[Invalid("bad.yaml", 3, 5, "wrong")])
-    assert list(content) == ["schema", "runs", "errors"]
+    assert list(content) == ["schema", "runs", "sweeps", "errors"]
     assert content["schema"] == 1
     assert list(content["runs"][0]) == RUN_KEYS
     assert content["runs"][0]["expectations"] == [
@@ -88,7 +88,7 @@ def test_a_run_without_descent(make_run):
 
 
 def test_nothing():
-    assert read() == {"schema": 1, "runs": [], "errors": []}
+    assert read() == {"schema": 1, "runs": [], "sweeps": [], "errors": []}
 
 
 @pytest.mark.parametrize("text", ["漢字", "\ud800", "\x00\x1b", '"\\'])

@@ -12,7 +12,7 @@ def test_table_lines_up(make_run, make_failed):
         make_failed("bowl", steps=21, status=Status.DIVERGED, loss=Loss(144.0, 1.97e8, 144.0), seconds=2.0),
         make_run("derivative", loss=None, status=Status.CONVERGED),
     ]
-    assert [line.plain for line in table(runs, 100)] == [
+    assert [line.plain for line in table(Batch(tuple(runs)), 100)] == [
         "scenario    verdict  status     steps  loss                 time",
         "────────────────────────────────────────────────────────────────",
         "and_gate    passed   budget       300   0.2  →  0.0125    200 ms",
@@ -23,7 +23,7 @@ def test_table_lines_up(make_run, make_failed):
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_long_names_give_way(make_run, hostile, width):
-    lines = table([make_run("long" * 50), make_run(hostile), make_run()], width)
+    lines = table(Batch((make_run("long" * 50), make_run(hostile), make_run())), width)
     assert all(line.cell_len <= width for line in lines)
     assert "…  passed" in lines[2].plain
     assert all(line.plain.isprintable() for line in lines)

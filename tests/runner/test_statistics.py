@@ -186,7 +186,7 @@ def test_a_million_runs_take_a_moment():
 
 
 def summary(index, passed, median, runs=10):
-    return Summary(index, {}, runs, passed, Quartiles(0, median, 9), {}, {})
+    return Summary(index, {}, runs, passed, None, Quartiles(0, median, 9), {}, {})
 
 
 @pytest.mark.parametrize(

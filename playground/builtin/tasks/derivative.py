@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ROUNDING = 1e3
 """Units in the last place that two exact routes may differ by, after the rounding of some tens of operations."""
 
+RESIDUE = 10
+"""Units in the last place of the function's value, and of 10, left where large terms cancel: 1 - tanh(x)² far out."""
+
 MARGIN = 10
 """Central differences may be off by this many times their own estimate of their error."""
 
@@ -34,11 +37,13 @@ class Entry:
     :param by: what it is taken by: one coordinate, or two for a second derivative.
     :param routes: value by route; `autograd` is always there.
     :param error: estimated error of the route `central`.
+    :param bend: how fast it changes with the relative size of the coordinates; see `playground.engine.derivatives`.
     """
 
     by: tuple[Coordinate, ...]
     routes: Mapping[str, float]
     error: float
+    bend: float
 
 
 @dataclass(frozen=True)
@@ -113,15 +118,16 @@ class DerivativeCheck(DirectTask):
         flat = [number for value in point.values() for number in (value if isinstance(value, list) else [value])]
         z = torch.tensor(flat, dtype=setting.dtype, device=setting.device)
         if self.order == 1:
-            exact, central = derivatives.gradient(g, z), derivatives.central_gradient(g, z)
+            differentiate, differences = derivatives.gradient, derivatives.central_gradient
         else:
-            exact, central = derivatives.hessian(g, z), derivatives.central_hessian(g, z)
+            differentiate, differences = derivatives.hessian, derivatives.central_hessian
+        exact, central, bend = differentiate(g, z), differences(g, z), derivatives.bend(differentiate, g, z)
         entries = []
         for indices in combinations_with_replacement(range(len(z)), self.order):
             by = tuple(coordinates[index] for index in indices)
             routes = {"autograd": exact[indices].item(), **self._formulas(point, by, z)}
             routes["central"] = central.value[indices].item()
-            entries.append(Entry(by, routes, central.error[indices].item()))
+            entries.append(Entry(by, routes, central.error[indices].item(), bend[indices].item()))
         return Checked(point, g(z).item(), tuple(entries))
 
     def _formulas(self, point: Mapping[str, Any], by: tuple[Coordinate, ...], z: Tensor) -> dict[str, float]:
@@ -171,7 +177,7 @@ def _agreement(route: str, checked: Sequence[Checked], setting: Setting) -> Expe
             ours, theirs = entry.routes["autograd"], entry.routes[route]
             difference = abs(ours - theirs)
             worst = difference if math.isnan(difference) else max(worst, difference)
-            allowed = ROUNDING * eps * max(1.0, abs(ours), abs(theirs), abs(point.value))
+            allowed = eps * (ROUNDING * max(abs(ours), abs(theirs), entry.bend) + RESIDUE * (10 + abs(point.value)))
             if route == "central":
                 allowed += MARGIN * entry.error
             if not difference <= allowed and not note:

@@ -51,9 +51,10 @@ class RuleReplicas(Replicas):
                 )
 
     def keep(self, chosen: Tensor) -> bool:
-        """Go on with these replicas only: their parameters, states, hyperparameters and batches."""
+        """Go on with these replicas only; may come between `evaluate` and `update`."""
         self.places = self.places[chosen]
         self.parameters = {name: tensor[chosen] for name, tensor in self.parameters.items()}
+        self.gradients = {name: tensor[chosen] for name, tensor in self.gradients.items()}
         self._states = {
             name: {symbol: tensor[chosen] for symbol, tensor in state.items()} for name, state in self._states.items()
         }

@@ -164,6 +164,8 @@ class Store:
     ) -> Iterator[tuple[SweepRecord, Row]]:
         """Yield runs, each with its sweep; of one sweep or of all, in the order of points and seeds.
 
+        They are those of one moment, whatever is written meanwhile; take them all before writing to the same `Store`.
+
         :param where: conditions such as `optimizer.lr>=0.1`, all of which hold.
         :param sort: what to sort by: a key, with `-` before it for the largest first.
         :raises StoreError: at once, for a condition that means nothing here.

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playground.errors import PlaygroundError
+from playground.plugins.causes import ISOLATED, cause
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import blaming, build
 from playground.result import Loss, Run, Status, Verdict
@@ -19,9 +21,8 @@ from playground.runner.measuring import stop_rules
 from playground.runner.preparing import Prepared, prepared
 from playground.runner.running import run_one
 from playground.runner.store import Layout, Row
-from playground.runner.sweeping.plan import Chunk
-from playground.scenario.model import Loaded, parse_scenario
-from playground.scenario.source import parse
+from playground.runner.sweeping.plan import Chunk, Parcel, digest
+from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from playground.engine.setting import Setting
     from playground.engine.task import DescentTask
     from playground.engine.traces import Traces
+
+PIECE_SECONDS = 0.5
+"""Seconds of runs one after the other between two looks at what is finished."""
 
 Watch = Callable[["Traces"], None]
 """Gets the traces of a batch before it descends, to read while they grow."""
@@ -50,41 +54,53 @@ class ChunkResult:
     interrupted: bool = False
 
 
-def compute(chunk: Chunk, plugins: Plugins, watch: Watch | None = None) -> ChunkResult:
-    """Run every member of a chunk.
+def compute(chunk: Chunk, plugins: Plugins, watch: Watch | None = None) -> Iterator[ChunkResult]:
+    """Run every member of a chunk: all of them together, or one after the other in several pieces.
 
     :param watch: gets the traces of runs that descend together, to show their progress.
-    :raises ScenarioError: a point is not valid.
     """
-    points = {index: _loaded(chunk.file, text) for index, text in chunk.points.items()}
     if chunk.engine == "plain":
-        return _one_by_one(chunk, points, plugins, "")
+        yield from _one_by_one(chunk, plugins, chunk.note)
+        return
+    try:
+        together = _together(chunk, plugins, watch)
+    except ISOLATED as error:  # a component may raise for some replicas only: alone, each has its own answer
+        yield from _one_by_one(chunk, plugins, _why_not(error))
+    else:
+        yield together
+
+
+def obstacle(chunk: Chunk, plugins: Plugins) -> str:
+    """Say why runs like the first ones of a chunk cannot descend together; empty if a step of theirs succeeds."""
+    few = replace(chunk, members=(chunk.members[0], chunk.members[-1]))
+    with prepared(few.points[few.members[0][0]], plugins) as ready:
+        if ready.stepper is None:
+            return "a task without a descent"
+        try:
+            stepper = _replicas(few, plugins, ready)
+            stepper.evaluate(0)
+            stepper.update(0)
+        except ISOLATED as error:
+            return _why_not(error)
+    return ""
+
+
+def _why_not(error: BaseException) -> str:
     from playground.engine.replicas import CannotBatchError
 
-    try:
-        return _together(chunk, points, plugins, watch)
-    except CannotBatchError as error:
-        return _one_by_one(chunk, points, plugins, str(error))
+    return str(error) if isinstance(error, CannotBatchError | PlaygroundError) else cause(error)
 
 
-def _loaded(file: str, text: str) -> Loaded:
-    source = parse(text, file)
-    return Loaded(parse_scenario(source), source)
-
-
-def _together(chunk: Chunk, points: Mapping[int, Loaded], plugins: Plugins, watch: Watch | None) -> ChunkResult:
+def _together(chunk: Chunk, plugins: Plugins, watch: Watch | None) -> ChunkResult:
     """Let all members descend as replicas.
 
-    :raises CannotBatchError: they cannot.
+    :raises CannotBatchError: they cannot; a component may raise anything else.
     """
     from playground.engine.descent import descend
-    from playground.engine.replicas import CannotBatchError
     from playground.engine.traces import Traces
 
-    with prepared(points[chunk.members[0][0]], plugins) as ready:
-        if ready.stepper is None:
-            raise CannotBatchError("a task without a descent")
-        stepper = _replicas(chunk, points, plugins, ready)
+    with prepared(chunk.points[chunk.members[0][0]], plugins) as ready:
+        stepper = _replicas(chunk, plugins, ready)
         traces = Traces(stepper, ready.loaded.scenario.steps, stop_rules(ready), len(chunk.members))
         if watch is not None:
             watch(traces)
@@ -92,19 +108,19 @@ def _together(chunk: Chunk, points: Mapping[int, Loaded], plugins: Plugins, watc
         return _result(chunk, ready, stepper, traces)
 
 
-def _replicas(chunk: Chunk, points: Mapping[int, Loaded], plugins: Plugins, ready: Prepared) -> Replicas:
+def _replicas(chunk: Chunk, plugins: Plugins, ready: Prepared) -> Replicas:
     """Give every member its own start, hyperparameters and order of mini-batches."""
     from playground.engine.gradients import Clip
     from playground.engine.replicas import ELEMENTWISE, RuleReplicas, TorchReplicas, stacked
     from playground.engine.update import UpdateRule, together
 
     scenario = ready.loaded.scenario
-    optimizers = {index: _optimizer(loaded, plugins) for index, loaded in points.items()}
+    optimizers = {index: _optimizer(loaded, plugins) for index, loaded in chunk.points.items()}
     mine = [optimizers[index] for index, _ in chunk.members]
     clip = Clip(scenario.clip.value, scenario.clip.norm) if scenario.clip else None
     seeds = [seed for _, seed in chunk.members]
     problem = ready.stepper.problem  # type: ignore[union-attr]
-    parameters = stacked(_starts(chunk, points, plugins, ready))
+    parameters = stacked(_starts(chunk, plugins, ready))
     if isinstance(mine[0], UpdateRule):
         return RuleReplicas(problem, parameters, seeds, together(mine), ready.bound.schedule, clip)
     kind = mine[0].func
@@ -118,24 +134,22 @@ def _optimizer(loaded: Loaded, plugins: Plugins) -> Any:
     return build(plugins.registry.get("optimizer", ref.name), ref.parameters)
 
 
-def _starts(
-    chunk: Chunk, points: Mapping[int, Loaded], plugins: Plugins, ready: Prepared
-) -> list[Mapping[str, Tensor]]:
+def _starts(chunk: Chunk, plugins: Plugins, ready: Prepared) -> list[Mapping[str, Tensor]]:
     """Return every member's initial parameters; points that start alike share those of a seed."""
     from playground.engine.replicas import initial
 
     folder = Path(chunk.file).parent
-    groups: dict[str, list[int]] = {}
-    for index, loaded in points.items():
-        groups.setdefault(json.dumps(loaded.scenario.section, sort_keys=True, default=str), []).append(index)
-    found: dict[tuple[int, int], Mapping[str, Tensor]] = {}
-    for indices in groups.values():
-        task: Any = bind(points[indices[0]].scenario, plugins, folder).task
-        seeds = list(dict.fromkeys(seed for index, seed in chunk.members if index in indices))
-        drawn = initial(partial(_problem, task, ready.setting), seeds, ready.setting.device)
-        by_seed = dict(zip(seeds, drawn, strict=True))
-        found |= {(index, seed): by_seed[seed] for index, seed in chunk.members if index in indices}
-    return [found[member] for member in chunk.members]
+    alike = {index: digest(loaded.scenario.section.get("start")) for index, loaded in chunk.points.items()}
+    seeds: dict[str, dict[int, None]] = {}
+    for index, seed in chunk.members:
+        seeds.setdefault(alike[index], {})[seed] = None
+    representatives = {group: chunk.points[index].scenario for index, group in alike.items()}
+    drawn: dict[tuple[str, int], Mapping[str, Tensor]] = {}
+    for group, wanted in seeds.items():
+        task: Any = bind(representatives[group], plugins, folder).task
+        parameters = initial(partial(_problem, task, ready.setting), list(wanted), ready.setting.device)
+        drawn |= {(group, seed): each for seed, each in zip(wanted, parameters, strict=True)}
+    return [drawn[alike[index], seed] for index, seed in chunk.members]
 
 
 def _problem(task: DescentTask, setting: Setting, seed: int) -> Problem:
@@ -159,7 +173,9 @@ def _result(chunk: Chunk, ready: Prepared, stepper: Replicas, traces: Traces) ->
         "status": np.asarray(statuses),
     }
     verdicts = _verdicts(ready, measured)
-    flat = torch.cat([tensor.flatten(1) for tensor in stepper.final.values()], dim=1).double().cpu().numpy()
+    flat = (
+        torch.cat([tensor.reshape(len(tensor), -1) for tensor in stepper.final.values()], dim=1).double().cpu().numpy()
+    )
     kept = traces.kept.numpy()
     small = {name: values.tolist() for name, values in metrics.items() if values.ndim == 1}
     layout = Layout(
@@ -220,20 +236,33 @@ def _verdicts(ready: Prepared, measured: Mapping[str, Any]) -> list[str]:
     return [str(Verdict.FAILED if each else otherwise) for each in failed]
 
 
-def _one_by_one(chunk: Chunk, points: Mapping[int, Loaded], plugins: Plugins, note: str) -> ChunkResult:
-    """Run every member alone."""
+def _one_by_one(chunk: Chunk, plugins: Plugins, note: str) -> Iterator[ChunkResult]:
+    """Run every member alone, and hand over what is finished in small pieces."""
     from playground.engine.traces import thinned_steps
 
+    kept = thinned_steps(chunk.points[chunk.members[0][0]].scenario.steps)
     rows: list[Row] = []
-    kept = thinned_steps(points[chunk.members[0][0]].scenario.steps)
+    since = time.perf_counter()
     for point, seed in chunk.members:
-        loaded = points[point]
-        scenario = loaded.scenario.model_copy(update={"seed": seed})
-        run = run_one(replace(loaded, scenario=scenario), plugins)
+        run = _alone(chunk.points[point], seed, plugins)
         if run.status is Status.INTERRUPTED:
-            return ChunkResult(tuple(rows), note, interrupted=True)
+            yield ChunkResult(tuple(rows), note, interrupted=True)
+            return
         rows.append(_row(run, f"{chunk.keys[point]}-{seed}", point, kept))
-    return ChunkResult(tuple(rows), note)
+        if time.perf_counter() - since > PIECE_SECONDS:
+            yield ChunkResult(tuple(rows), note)
+            rows, since = [], time.perf_counter()
+    yield ChunkResult(tuple(rows), note)
+
+
+def _alone(loaded: Loaded, seed: int, plugins: Plugins) -> Run:
+    """Run one member; what is not valid for this seed only is an error of this run."""
+    scenario = loaded.scenario.model_copy(update={"seed": seed})
+    try:
+        return run_one(replace(loaded, scenario=scenario), plugins)
+    except PlaygroundError as error:
+        reason = "; ".join(fault.message for fault in error.faults)
+        return Run(scenario.name, "", seed, Status.ERROR, Verdict.FAILED, reason=reason)
 
 
 def _row(run: Run, key: str, point: int, kept: Sequence[int]) -> Row:
@@ -258,7 +287,7 @@ def _row(run: Run, key: str, point: int, kept: Sequence[int]) -> Row:
     )
 
 
-def lost(chunk: Chunk, reason: str) -> ChunkResult:
+def lost(chunk: Chunk | Parcel, reason: str) -> ChunkResult:
     """Return rows with status `error` for the runs of a chunk that took its process down."""
     nan = math.nan
     rows = [

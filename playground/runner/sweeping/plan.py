@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from playground.errors import PlaygroundError, ScenarioError
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import build
 from playground.scenario.grid import Point
-from playground.scenario.model import Scenario
+from playground.scenario.model import Loaded, Scenario, parse_scenario
+from playground.scenario.source import parse
 
 Member = tuple[int, int]
 """A run of a grid: the index of its point, and its seed."""
@@ -21,20 +23,59 @@ Member = tuple[int, int]
 
 @dataclass(frozen=True)
 class Chunk:
-    """Runs that are computed together, as plain data that can travel to another process.
+    """Runs that are computed with one another.
 
     :param file: the scenario's file, for messages and relative paths.
-    :param points: the resolved scenario of each point that occurs as YAML, by index.
+    :param points: the scenario of each point that occurs, by index.
     :param keys: for each point what the keys of its runs begin with.
     :param members: the runs.
     :param engine: `auto`, `batched` or `plain`.
+    :param note: why they are not to descend together; empty if they are, or if it was asked for.
     """
+
+    file: str
+    points: Mapping[int, Loaded]
+    keys: Mapping[int, str]
+    members: Sequence[Member]
+    engine: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A chunk as plain data, which can travel to another process: its points as the text of a scenario."""
 
     file: str
     points: Mapping[int, str]
     keys: Mapping[int, str]
     members: Sequence[Member]
     engine: str
+    note: str
+
+
+def packed(chunk: Chunk) -> Parcel:
+    """Return a chunk as plain data."""
+    points = {index: _text(loaded) for index, loaded in chunk.points.items()}
+    return Parcel(chunk.file, points, chunk.keys, chunk.members, chunk.engine, chunk.note)
+
+
+def unpacked(parcel: Parcel) -> Chunk:
+    """Return the chunk that `packed` was given."""
+    points = {index: _loaded(parcel.file, text) for index, text in parcel.points.items()}
+    return Chunk(parcel.file, points, parcel.keys, parcel.members, parcel.engine, parcel.note)
+
+
+def _text(loaded: Loaded) -> str:
+    """Write a scenario as YAML; as JSON, which is YAML, unless it has numbers that JSON cannot say."""
+    try:
+        return json.dumps(loaded.source.data, allow_nan=False)
+    except ValueError:
+        return str(yaml.safe_dump(loaded.source.data))
+
+
+def _loaded(file: str, text: str) -> Loaded:
+    source = parse(text, file)
+    return Loaded(parse_scenario(source), source)
 
 
 def digest(*parts: Any) -> str:
@@ -51,51 +92,56 @@ def determining(scenario: Scenario) -> dict[str, Any]:
 def families(points: Sequence[Point], plugins: Plugins) -> list[list[Point]]:
     """Group the points whose runs can descend together: they differ at most in start and in the optimizer's numbers.
 
-    :raises ComponentError: an optimizer cannot be built.
+    :raises ScenarioError: an optimizer cannot be built, with the place of what is wrong.
     """
     groups: dict[str, list[Point]] = {}
     for point in points:
         content = determining(point.scenario)
-        content["components"] = {**content["components"], "optimizer": _form(point.scenario, plugins)}
+        content["components"] = {**content["components"], "optimizer": _form(point, plugins)}
         content["section"] = {key: value for key, value in content["section"].items() if key != "start"}
         groups.setdefault(digest(content), []).append(point)
     return list(groups.values())
 
 
-def _form(scenario: Scenario, plugins: Plugins) -> str:
-    """Say what optimizers must share to move runs together."""
+def starts(family: Sequence[Point]) -> dict[str, list[Point]]:
+    """Group the points of a family that start alike."""
+    groups: dict[str, list[Point]] = {}
+    for point in family:
+        groups.setdefault(digest(point.scenario.section.get("start")), []).append(point)
+    return groups
+
+
+def _form(point: Point, plugins: Plugins) -> str:
+    """Say what optimizers must share to move runs together.
+
+    :raises ScenarioError: this one cannot be built.
+    """
     from playground.engine.update import UpdateRule, form
 
-    ref = scenario.components.get("optimizer")
+    ref = point.scenario.components.get("optimizer")
     if ref is None:
         return ""
-    optimizer = build(plugins.registry.get("optimizer", ref.name), ref.parameters)
+    try:
+        optimizer = build(plugins.registry.get("optimizer", ref.name), ref.parameters)
+    except PlaygroundError as error:
+        raise point.source.locate(ScenarioError(*error.under("optimizer").faults)) from error
     return repr(form(optimizer)) if isinstance(optimizer, UpdateRule) else ref.name
 
 
-def chunks(
-    family: Sequence[Point], keys: Mapping[int, str], members: Sequence[Member], size: int, engine: str
-) -> Iterator[Chunk]:
-    """Cut the runs of one family that are to be computed into chunks of at most `size`.
+def chunk_of(
+    family: Sequence[Point], keys: Mapping[int, str], members: Sequence[Member], engine: str, note: str = ""
+) -> Chunk:
+    """Return some runs of a family as a chunk.
 
-    Within a chunk the runs of one point stand together, so that an optimizer with parameter groups needs one per point.
+    Members of one point stand together, so that an optimizer with parameter groups needs one group per point.
     """
     by_index = {point.index: point for point in family}
-    for start in range(0, len(members), size):
-        part = members[start : start + size]
-        indices = list(dict.fromkeys(index for index, _ in part))
-        yield Chunk(
-            family[0].source.file,
-            {index: _text(by_index[index]) for index in indices},
-            {index: keys[index] for index in indices},
-            part,
-            engine,
-        )
-
-
-def _text(point: Point) -> str:
-    """Write a point's scenario as YAML; as JSON, which is YAML, unless it has numbers that JSON cannot say."""
-    try:
-        return json.dumps(point.source.data, allow_nan=False)
-    except ValueError:
-        return str(yaml.safe_dump(point.source.data))
+    indices = dict.fromkeys(index for index, _ in members)
+    return Chunk(
+        family[0].source.file,
+        {index: by_index[index].loaded for index in indices},
+        {index: keys[index] for index in indices},
+        members,
+        engine,
+        note,
+    )

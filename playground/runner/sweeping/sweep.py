@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import time
+from array import array
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache, partial
+from importlib import import_module
 from importlib.metadata import version
+from itertools import chain, islice
+from pathlib import Path
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
+from playground.errors import ComponentError, StoreError
 from playground.plugins.manager import Plugins, load_plugins
-from playground.plugins.signature import build
-from playground.result import Expectation, Status, Verdict
+from playground.plugins.signature import build, validate
+from playground.result import Expectation, Status, Summary, Sweep
 from playground.runner.expectations import judge, verdict
 from playground.runner.parallel import side_by_side
 from playground.runner.preparing import check_structure, prepared
-from playground.runner.statistics import Summary, best, summarize
+from playground.runner.statistics import best, summarize
 from playground.runner.store import Store, SweepRecord
-from playground.runner.sweeping.chunk import ChunkResult, compute, lost
-from playground.runner.sweeping.plan import Chunk, Member, chunks, determining, digest, families
+from playground.runner.store.exporting import Table
+from playground.runner.sweeping.chunk import ChunkResult, compute, lost, obstacle
+from playground.runner.sweeping.plan import (
+    Chunk,
+    Parcel,
+    chunk_of,
+    determining,
+    digest,
+    families,
+    packed,
+    starts,
+    unpacked,
+)
 from playground.scenario.grid import Grid, Point, expand
 from playground.scenario.model import Loaded
 
@@ -30,6 +48,12 @@ if TYPE_CHECKING:
     from playground.engine.traces import Traces
 
 GIGABYTE = 10**9
+
+ALONE = 50
+"""Runs in a chunk that descend one after the other: few, so that several processes share them evenly."""
+
+ASKED_AT_ONCE = 50_000
+"""Runs that are looked up in the store at once."""
 
 
 @dataclass(frozen=True)
@@ -71,85 +95,89 @@ class Progress:
         return min(self.total, self.stored + self.done + under_way)
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """What a sweep says.
+class StoredSweep(Sweep):
+    """A sweep whose runs can be read back."""
 
-    :param id: under which the store has it.
-    :param axes: the keys that vary, `seed` apart.
-    :param seeds: how many runs each point has.
-    :param runs: runs that are finished, of `size` in all.
-    :param computed: how many of them were computed now; the others were in the store.
-    :param engines: how many of the computed runs each engine took.
-    :param notes: why runs did not descend together.
-    :param summaries: of each point.
-    :param best: the points that did best; several are a tie.
-    :param store: the file that has every run.
-    :param stale: why earlier results of this sweep were not used again.
-    """
+    def to_pandas(self) -> Any:
+        """Return every run as a row of a `pandas.DataFrame`: axes, seed, status, losses, metrics.
 
-    scenario: str
-    file: str
-    id: str
-    axes: tuple[str, ...]
-    seeds: int
-    size: int
-    runs: int
-    computed: int
-    engines: Mapping[str, int]
-    notes: tuple[str, ...]
-    summaries: tuple[Summary, ...]
-    best: tuple[Summary, ...]
-    expectations: tuple[Expectation, ...]
-    verdict: Verdict
-    interrupted: bool
-    seconds: float
-    store: str
-    stale: tuple[str, ...] = ()
+        :raises StoreError: pandas is not installed, or the store has gone.
+        """
+        try:
+            pandas = import_module("pandas")
+        except ImportError as error:
+            raise StoreError("to_pandas needs pandas; install it: pip install pandas") from error
+        with Store.open(Path(self.store).parent.parent, create=False) as store:
+            table = Table([store.sweep(self.id)], store.metrics(self.id))
+            rows = [table.cells(*each) for each in store.rows(self.id)]
+        return pandas.DataFrame(rows, columns=list(table.columns))
 
 
 def run_sweep(
-    loaded: Loaded, plugins: Plugins, store: Store, options: Options | None = None, progress: Progress | None = None
-) -> Sweep:
+    loaded: Loaded,
+    plugins: Plugins,
+    options: Options | None = None,
+    progress: Progress | None = None,
+    folder: Path | None = None,
+) -> StoredSweep:
     """Compute every run of a scenario's sweep that is not stored yet, and sum all of them up.
 
-    Runs are stored chunk by chunk, so that what was finished survives whatever ends this process.
+    Everything is checked before the store is touched. Runs are stored chunk by chunk, so that what was finished
+    survives whatever ends this process.
 
+    :param folder: where `.playground` is; by default the working directory.
     :raises PlaygroundError: the sweep is not valid, or the store cannot be used.
     """
     options, progress = options or Options(), progress or Progress()
     start = time.perf_counter()
     grid = expand(loaded)
+    progress.total = grid.size
+    pool = _pool(plugins, options)
+    related = _checked(grid, plugins)
     keys = _keys(grid, plugins, options.engine)
     record = _record(loaded, grid, keys, plugins, options)
-    progress.total = grid.size
-    _check(grid, plugins)
-    store.begin(record)
-    stale = tuple(reason for each in store.stale(record) for reason in each.reasons)
-    missing = _missing(grid, keys, store, record.id, options.fresh)
-    progress.stored = grid.size - len(missing)
-    results = _computed(grid, keys, missing, plugins, options, progress)
-    engines: dict[str, int] = {}
-    notes: dict[str, None] = {}
-    interrupted = False
+    with Store.open(folder or Path.cwd()) as store:
+        store.begin(record)
+        missing = _missing(grid, keys, store, record.id, options.fresh)
+        progress.stored = grid.size - sum(map(len, missing.values()))
+        planned = _planned(related, keys, missing, plugins, options)
+        computed = _stored(_computed(planned, plugins, options, pool, progress), store, record.id, progress)
+        return _summed_up(loaded, grid, record, store, computed, start)
+
+
+@dataclass
+class Computed:
+    """What was computed now.
+
+    :param engines: how many runs each engine computed.
+    :param notes: why runs did not descend together.
+    :param interrupted: Ctrl-C came.
+    """
+
+    engines: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
+    interrupted: bool = False
+
+
+def _stored(results: Generator[ChunkResult, None, None], store: Store, sweep_id: str, progress: Progress) -> Computed:
+    """Store results as they come, until all are there or Ctrl-C comes."""
+    computed = Computed()
     try:
         for result in results:
-            store.add(record.id, result.rows)
+            store.add(sweep_id, result.rows)
             for row in result.rows:
-                engines[row.engine] = engines.get(row.engine, 0) + 1
-            notes |= dict.fromkeys([result.note] if result.note else [])
+                computed.engines[row.engine] = computed.engines.get(row.engine, 0) + 1
+            computed.notes |= dict.fromkeys([result.note] if result.note else [])
             progress.done += len(result.rows)
             progress.traces = None
             if result.interrupted:
-                interrupted = True
+                computed.interrupted = True
                 break
     except KeyboardInterrupt:
-        interrupted = True
+        computed.interrupted = True
     finally:
         results.close()
-    return _summed_up(
-        loaded, grid, record, store, engines, tuple(notes), interrupted, time.perf_counter() - start, stale
-    )
+    return computed
 
 
 def _keys(grid: Grid, plugins: Plugins, engine: str) -> dict[int, str]:
@@ -181,61 +209,80 @@ def _record(loaded: Loaded, grid: Grid, keys: Mapping[int, str], plugins: Plugin
     )
 
 
-def _check(grid: Grid, plugins: Plugins) -> None:
-    """Find what is wrong with any point before anything is computed: names, keys, and each family built once.
+def _checked(grid: Grid, plugins: Plugins) -> list[list[Point]]:
+    """Find what is wrong with any point before anything is computed, and return the families of points.
+
+    Names, keys and optimizers are checked at every point, the rest once for each family and start.
 
     :raises ScenarioError: with the place at the axis that brought it.
     """
     for point in grid.points:
         check_structure(point.loaded, plugins)
-    for family in families(grid.points, plugins):
-        with prepared(family[0].loaded, plugins):
-            pass
+    related = families(grid.points, plugins)
+    for family in related:
+        for alike in starts(family).values():
+            with prepared(alike[0].loaded, plugins):
+                pass
+    return related
 
 
-def _missing(grid: Grid, keys: Mapping[int, str], store: Store, sweep: str, fresh: bool) -> list[Member]:
-    """Return the runs that are not stored; those that are belong to this sweep from now on."""
-    members = ((point.index, seed) for point in grid.points for seed in grid.seeds)
+def _missing(grid: Grid, keys: Mapping[int, str], store: Store, sweep: str, fresh: bool) -> dict[int, Sequence[int]]:
+    """Return the seeds of each point whose runs are not stored; those that are belong to this sweep from now on."""
     if fresh:
-        return list(members)
-    named = [(f"{keys[index]}-{seed}", index, seed) for index, seed in members]
-    there = store.attach(sweep, ((key, index) for key, index, _ in named))
-    return [(index, seed) for key, index, seed in named if key not in there]
+        return {point.index: grid.seeds for point in grid.points}
+    missing: dict[int, Sequence[int]] = {}
+    members = ((point.index, seed) for point in grid.points for seed in grid.seeds)
+    while some := list(islice(members, ASKED_AT_ONCE)):
+        there = store.attach(sweep, ((f"{keys[index]}-{seed}", index) for index, seed in some))
+        for index, seed in some:
+            if f"{keys[index]}-{seed}" not in there:
+                missing.setdefault(index, array("q")).append(seed)  # type: ignore[attr-defined]
+    return missing
 
 
 def _computed(
-    grid: Grid,
-    keys: Mapping[int, str],
-    missing: Sequence[Member],
+    planned: Iterator[Chunk],
     plugins: Plugins,
     options: Options,
+    pool: Callable[[int], AbstractContextManager[Any]] | None,
     progress: Progress,
 ) -> Generator[ChunkResult, None, None]:
     """Yield the results of one chunk after another, as they come."""
-    planned = _planned(grid, keys, missing, plugins, options)
-    if options.jobs == 1 and options.executor is None:
+    if pool is None:
 
         def watch(traces: Traces) -> None:
             progress.traces = traces
 
         for chunk in planned:
-            yield compute(chunk, plugins, watch)
+            yield from compute(chunk, plugins, watch)
         return
-    recipe = json.dumps(plugins.recipe)
-    for chunk, result in side_by_side(planned, partial(_work, recipe), _pool(plugins, options), options.jobs):
-        yield lost(chunk, "the process that ran it died, twice") if result is None else result
+    work = partial(_work, json.dumps(plugins.recipe))
+    for parcel, results in side_by_side(map(packed, planned), work, pool, options.jobs):
+        yield from [lost(parcel, "the process that ran it died, twice")] if results is None else results
 
 
 def _planned(
-    grid: Grid, keys: Mapping[int, str], missing: Sequence[Member], plugins: Plugins, options: Options
+    related: Sequence[Sequence[Point]],
+    keys: Mapping[int, str],
+    missing: Mapping[int, Sequence[int]],
+    plugins: Plugins,
+    options: Options,
 ) -> Iterator[Chunk]:
     """Yield the chunks of all that is missing, family by family."""
-    seeds: dict[int, list[int]] = {}
-    for index, seed in missing:
-        seeds.setdefault(index, []).append(seed)
-    for family in families([point for point in grid.points if point.index in seeds], plugins):
-        members = [(point.index, seed) for point in family for seed in seeds[point.index]]
-        yield from chunks(family, keys, members, _size(family[0], plugins, options), options.engine)
+    for family in related:
+        count = sum(len(missing.get(point.index, ())) for point in family)
+        if not count:
+            continue
+        members = ((point.index, seed) for point in family for seed in missing.get(point.index, ()))
+        first = next(members)
+        trial = chunk_of(family, keys, (first, (family[-1].index, first[1])), options.engine)
+        note = obstacle(trial, plugins) if options.engine != "plain" else ""
+        engine = "plain" if note else options.engine
+        size = ALONE if engine == "plain" else _size(family[0], plugins, options)
+        size = min(size, -(-count // options.jobs))
+        every = chain([first], members)
+        while some := list(islice(every, size)):
+            yield chunk_of(family, keys, some, engine, note)
 
 
 def _size(point: Point, plugins: Plugins, options: Options) -> int:
@@ -243,21 +290,29 @@ def _size(point: Point, plugins: Plugins, options: Options) -> int:
     from playground.engine.replicas import chunk_size
 
     with prepared(point.loaded, plugins) as ready:
-        if ready.stepper is None:
-            return 1
-        return chunk_size(ready.stepper.problem, ready.stepper.problem.parameters, options.memory)
+        problem = ready.stepper.problem  # type: ignore[union-attr]
+        return chunk_size(problem, problem.parameters, options.memory)
 
 
-def _pool(plugins: Plugins, options: Options) -> Callable[[int], AbstractContextManager[Any]]:
+def _pool(plugins: Plugins, options: Options) -> Callable[[int], AbstractContextManager[Any]] | None:
+    """Return what makes an executor; None where this process needs none.
+
+    :raises PlaygroundError: there is no such executor, or not with these parameters.
+    """
+    if options.jobs == 1 and options.executor is None:
+        if options.executor_options:
+            raise ComponentError(f"options of an executor ({', '.join(options.executor_options)}), but no executor")
+        return None
     name = options.executor or "processes"
     component = plugins.registry.get("executor", name)
     given = dict(options.executor_options)
+    validate(component, given)
     return lambda count: build(component, {"workers": count, **given} if name == "processes" else given)
 
 
-def _work(recipe: str, chunk: Chunk) -> ChunkResult:
+def _work(recipe: str, parcel: Parcel) -> list[ChunkResult]:
     """Compute a chunk in a worker process."""
-    return compute(chunk, _plugins_here(recipe))
+    return list(compute(unpacked(parcel), _plugins_here(recipe)))
 
 
 @lru_cache
@@ -267,22 +322,12 @@ def _plugins_here(recipe: str) -> Plugins:
 
 
 def _summed_up(
-    loaded: Loaded,
-    grid: Grid,
-    record: SweepRecord,
-    store: Store,
-    engines: Mapping[str, int],
-    notes: tuple[str, ...],
-    interrupted: bool,
-    seconds: float,
-    stale: tuple[str, ...],
-) -> Sweep:
+    loaded: Loaded, grid: Grid, record: SweepRecord, store: Store, computed: Computed, start: float
+) -> StoredSweep:
     """Read every run of the sweep back and say what they say together."""
-    columns = list(zip(*store.values(("point", "status", "verdict", "last", "steps"), record.id), strict=True))
-    summaries = summarize([point.values for point in grid.points], *(columns or ([], [], [], [], [])))
-    runs = len(columns[0]) if columns else 0
-    expectations = [] if interrupted else _judged(loaded, summaries, runs)
-    return Sweep(
+    summaries, runs = _summaries(grid, store, record.id)
+    expectations = [] if computed.interrupted else _judged(loaded, summaries, runs)
+    return StoredSweep(
         scenario=loaded.scenario.name,
         file=loaded.source.file,
         id=record.id,
@@ -290,18 +335,32 @@ def _summed_up(
         seeds=len(grid.seeds),
         size=grid.size,
         runs=runs,
-        computed=sum(engines.values()),
-        engines=engines,
-        notes=notes,
+        computed=sum(computed.engines.values()),
+        engines=computed.engines,
+        notes=tuple(computed.notes),
         summaries=tuple(summaries),
         best=best(summaries),
         expectations=tuple(expectations),
-        verdict=verdict(expectations, Status.INTERRUPTED if interrupted else Status.BUDGET),
-        interrupted=interrupted,
-        seconds=seconds,
+        verdict=verdict(expectations, Status.INTERRUPTED if computed.interrupted else Status.BUDGET),
+        interrupted=computed.interrupted,
+        seconds=time.perf_counter() - start,
         store=str(store.path),
-        stale=stale,
+        stale=tuple(reason for each in store.stale(record) for reason in each.reasons),
     )
+
+
+def _summaries(grid: Grid, store: Store, sweep_id: str) -> tuple[list[Summary], int]:
+    """Sum up the runs of each point, and count all; a run takes some 40 bytes meanwhile."""
+    points, steps, last = array("q"), array("q"), array("d")
+    statuses: list[str] = []
+    verdicts: list[str] = []
+    for point, status, judged, loss, step in store.values(("point", "status", "verdict", "last", "steps"), sweep_id):
+        points.append(point)
+        statuses.append(intern(status))
+        verdicts.append(intern(judged))
+        last.append(math.nan if loss is None else loss)
+        steps.append(step)
+    return summarize([point.values for point in grid.points], points, statuses, verdicts, last, steps), len(points)
 
 
 def _judged(loaded: Loaded, summaries: Sequence[Summary], runs: int) -> list[Expectation]:

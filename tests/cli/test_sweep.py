@@ -1,0 +1,305 @@
+"""`playground sweep` as a user meets it: what it refuses, what it computes again and what not, what survives."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "playground"]
+ENVIRONMENT = {**os.environ, "PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD": "1"}
+ENVIRONMENT.pop("GITHUB_ACTIONS", None)
+
+AND = """\
+task: classification
+dataset: and_gate
+model: perceptron
+loss: mse
+optimizer: {name: adam, lr: 0.1}
+steps: 50
+expect: {loss: {below: 0.2}}
+"""
+BOWL = """\
+task: minimize
+function: (2*x + 10)**2
+start: {x: 1}
+optimizer: {name: sgd, lr: 0.15}
+steps: 50
+expect: {x: {near: -5, within: 0.001}}
+"""
+CHUNKED = ("--memory", "50KB")
+"""So little that a sweep has many chunks."""
+
+LOSSES = """\
+import os
+from playground import hookimpl
+
+def squares(prediction, target):
+    return {factor} * ((prediction - target) ** 2).mean()
+
+def deadly(prediction, target):
+    if float(prediction.detach().min()) < 1e-9:
+        os._exit(9)
+    return squares(prediction, target)
+
+def raising(prediction, target):
+    if float(prediction.detach().min()) < 1e-9:
+        raise ArithmeticError("far too sure")
+    return squares(prediction, target)
+
+@hookimpl
+def playground_losses():
+    return {{"deadly": deadly, "raising": raising, "squares": squares}}
+"""
+
+
+@pytest.fixture
+def scenario(write):
+    return write("and.yaml", AND)
+
+
+def start(folder, *arguments):
+    return subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def stored(folder):
+    """Return how many runs each row of the store's runs table says there are: all keys."""
+    file = folder / ".playground/results.sqlite"
+    if not file.exists():
+        return []
+    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
+        try:
+            return [key for (key,) in connection.execute("SELECT key FROM runs")]
+        except sqlite3.OperationalError:  # not made yet
+            return []
+
+
+def wait_for(condition, seconds=60):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def runs_of(result):
+    return json.loads(result.stdout)["runs"]
+
+
+REFUSED = {
+    "no values": (["--over", "optimizer.lr="], "--over optimizer.lr=: expected KEY=VALUES"),
+    "no points": (["--over", "optimizer.lr=log:1e-4:1:0"], "expected at least 2, got 0"),
+    "ten billion": (["--over", "optimizer.lr=log:1e-4:1:20", "--seeds", "500000000"], "has 10,000,000,000 runs"),
+    "no such parameter": (
+        ["--over", "optimizer.lrr=0.1,0.2"],
+        "--over optimizer.lrr: unknown parameter 'lrr' of optimizer 'adam'; did you mean 'lr'?",
+    ),
+    "no such key": (["--over", "foo=1,2"], "--over foo: unknown key 'foo'"),
+    "random without a count": (["--over", "optimizer.lr=random:1e-4:1"], "expected random:LOW:HIGH:COUNT"),
+    "log through zero": (["--over", "optimizer.lr=log:-1:1:5"], "expected [low, high] with low more than 0"),
+    "a value that is wrong": (["--over", "optimizer.lr=0.1,-1"], "--over optimizer.lr: expected at least 0, got -1"),
+    "a start that is wrong": (["--over", "start.weight=[[1,1]],[[1]]"], "--over start.weight: weight: expected shape"),
+    "engine": (["--seeds", "2", "--engine", "batchd"], "--engine batchd: unknown; did you mean 'batched'?"),
+    "executor": (["--seeds", "2", "--executor", "seriel"], "unknown executor 'seriel'; did you mean 'serial'?"),
+    "option of an executor": (
+        ["--seeds", "2", "--executor", "processes", "--executor-option", "workers=0"],
+        "expected at least 1, got 0",
+    ),
+    "option of no executor": (["--seeds", "2", "--executor-option", "a=1"], "options of an executor (a)"),
+    "memory": (["--seeds", "2", "--memory", "lots"], "--memory lots: expected a size such as 500MB or 2GB"),
+    "nothing to sweep": ([], "nothing to sweep over: give --over or --seeds"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "told"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_is_refused_is_told_in_a_line_before_anything_starts(playground, scenario, arguments, told, as_json):
+    result = playground("sweep", scenario, *arguments, *(["--json"] if as_json else []))
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert told in line
+    assert not (scenario.parent / ".playground").exists()
+
+
+def test_a_damaged_store_is_told_and_kept(playground, scenario):
+    file = scenario.parent / ".playground/results.sqlite"
+    file.parent.mkdir()
+    file.write_bytes(b"no database at all" * 100)
+    result = playground("sweep", scenario, "--seeds", "2")
+    assert result.exit_code == 2
+    assert "results.sqlite" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert file.read_bytes() == b"no database at all" * 100
+
+
+def test_a_folder_that_cannot_be_written_is_told(playground, scenario):
+    (scenario.parent / ".playground").write_text("a file in the way")
+    result = playground("sweep", scenario, "--seeds", "2")
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert ".playground" in result.stderr
+
+
+def test_asked_again_nothing_is_computed(playground, scenario):
+    command = ("sweep", scenario, "--over", "optimizer.lr=0.01,0.1", "--seeds", "3")
+    assert "6 runs computed" in playground(*command).stdout
+    again = playground(*command)
+    assert "6 were stored already" in again.stdout
+    assert "nothing had to be computed" in again.stdout
+    assert "6 runs computed" in playground(*command, "--fresh").stdout
+    wider = playground("sweep", scenario, "--over", "optimizer.lr=0.1,1", "--seeds", "4")
+    assert "5 runs computed" in wider.stdout
+    assert len(stored(scenario.parent)) == 11
+
+
+def test_json_is_one_document_with_every_run(playground, scenario):
+    command = ("sweep", scenario, "--over", "optimizer.lr=0.01,0.1,1e30", "--seeds", "3", "--json")
+    result = playground(*command)
+    content = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert [len(content["sweeps"]), len(content["runs"])] == [1, 9]
+    assert {run["seed"] for run in content["runs"]} == {0, 1, 2}
+    without_id = [{key: run[key] for key in run if key != "sweep"} for run in content["runs"]]
+    again = [{key: run[key] for key in run if key != "sweep"} for run in runs_of(playground(*command))]
+    assert again == without_id
+
+
+SWEEPING = BOWL + "sweep: {over: {optimizer.lr: [0.1, 0.15, 0.3]}, expect: EXPECT}\n"
+EXPECTATIONS = {
+    "passed: enough": ("{passed: {at_least: 0.6}}", 0),
+    "passed: too few": ("{passed: {at_least: 0.7}}", 1),
+    "of a status": ("{diverged: {below: 0.5}}", 0),
+    "of a status, missed": ("{diverged: 0}", 1),
+    "nothing": ("{}", 0),
+}
+
+
+@pytest.mark.parametrize(("expect", "code"), EXPECTATIONS.values(), ids=EXPECTATIONS)
+def test_a_sweep_is_judged_by_its_own_expectations(playground, write, expect, code):
+    path = write("bowl.yaml", SWEEPING.replace("EXPECT", expect))
+    assert playground("sweep", path).exit_code == code
+    assert playground("run", path).exit_code == code
+
+
+def test_in_a_folder_every_report_has_the_sweep(playground, write, monkeypatch):
+    write("all/a.yaml", BOWL)
+    write("all/b.yaml", SWEEPING.replace("EXPECT", "{passed: {at_least: 0.9}}"))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    result = playground("run", "all", "--junit-xml", "out.xml", "--report", "json=out.json")
+    assert result.exit_code == 1
+    assert "::error file=all/b.yaml" in result.output
+    assert "passed at least 0.9" in (write("x", "").parent / "out.xml").read_text()
+    content = json.loads((write("x", "").parent / "out.json").read_text())
+    assert [len(content["runs"]), len(content["sweeps"])] == [1, 1]
+    assert content["sweeps"][0]["verdict"] == "failed"
+    assert content["sweeps"][0]["runs"] == 3
+
+
+def test_a_loss_that_raises_for_some_runs_costs_only_those(playground, write, scenario):
+    write("losses.py", LOSSES.format(factor=1))
+    arguments = ("--over", "optimizer.lr=0.01,0.1,1000", "--set", "loss=raising")
+    result = playground("-p", "losses.py", "sweep", scenario, *arguments, "--json")
+    assert result.exit_code == 1
+    runs = runs_of(result)
+    assert [run["status"] for run in runs] == ["budget", "budget", "error"]
+    assert "far too sure" in runs[2]["reason"]
+    shown = playground("-p", "losses.py", "sweep", scenario, *arguments)
+    assert "no run ends in error" in shown.stdout
+    told = playground("-p", "losses.py", "sweep", scenario, *arguments, "--fresh").stdout
+    assert "one after the other: " in told
+
+
+def test_a_worker_that_dies_costs_only_its_chunk(playground, write, scenario):
+    write("losses.py", LOSSES.format(factor=1))
+    arguments = ("--over", "optimizer.lr=0.01,0.1,1000,0.2", "--set", "loss=deadly", "-j", "4", "--engine", "plain")
+    result = playground("-p", "losses.py", "sweep", scenario, *arguments, "--json")
+    assert result.exit_code == 1
+    runs = runs_of(result)
+    assert [run["status"] for run in runs] == ["budget", "budget", "error", "budget"]
+    assert runs[2]["reason"] == "the process that ran it died, twice"
+
+
+def test_processes_give_what_one_gives(playground, scenario):
+    over = ("--over", "optimizer.lr=0.01,0.1", "--seeds", "3", "--json", "--fresh")
+    one, two = (runs_of(playground("sweep", scenario, *over, "-j", jobs)) for jobs in ("1", "2"))
+    for left, right in zip(one, two, strict=True):
+        assert left["loss"]["last"] == pytest.approx(right["loss"]["last"], rel=1e-5)
+
+
+def test_a_plugin_that_changed_has_its_runs_computed_again(playground, write, scenario):
+    command = ("-p", "losses.py", "sweep", scenario, "--seeds", "2", "--set", "loss=squares", "--set", "steps=2")
+    write("losses.py", LOSSES.format(factor=1))
+    assert "2 runs computed" in playground(*command).stdout
+    assert "nothing had to be computed" in playground(*command).stdout
+    write("losses.py", LOSSES.format(factor=2))
+    changed = playground(*command).stdout
+    assert "2 runs computed" in changed
+    assert "stored runs not used: " in changed
+    assert "losses" in playground("results").stdout
+
+
+def slow_sweep(write, count):
+    """A sweep of chunks that take a while: `(folder, command, how many runs it has)`."""
+    write("and.yaml", AND.replace("steps: 50", "steps: 1000"))
+    folder = write("x", "").parent
+    return folder, ("sweep", "and.yaml", "--over", "optimizer.lr=0.01,0.1", "--seeds", str(count), *CHUNKED), 2 * count
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_keeps_what_is_finished(playground, write, jobs):
+    folder, command, size = slow_sweep(write, 150)
+    process = start(folder, *command, "-j", jobs)
+    wait_for(lambda: stored(folder))
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "")
+    assert "interrupted" in output
+    finished = len(stored(folder))
+    assert 0 < finished < size
+    again = playground(*command, "--json")
+    assert again.exit_code == 0
+    assert len(runs_of(again)) == size
+    assert f"{size:,} were stored already" in playground(*command).stdout
+    assert len(set(stored(folder))) == len(stored(folder)) == size
+
+
+def test_kill_9_keeps_what_is_finished(playground, write):
+    folder, command, size = slow_sweep(write, 150)
+    process = start(folder, *command)
+    wait_for(lambda: stored(folder))
+    process.kill()
+    process.communicate(timeout=30)
+    finished = len(stored(folder))
+    assert 0 < finished < size
+    again = playground(*command).stdout
+    assert f"{size - finished:,} runs computed" in again
+    assert f"{finished:,} were stored already" in again
+    assert len(set(stored(folder))) == len(stored(folder)) == size
+
+
+def test_two_sweeps_at_once_share_a_store(write):
+    write("and.yaml", AND)
+    folder = write("x", "").parent
+    commands = [
+        ("sweep", "and.yaml", "--over", f"optimizer.lr={rates}", "--seeds", "200") for rates in ("0.01,0.1", "0.1,1")
+    ]
+    processes = [start(folder, *command, *CHUNKED) for command in commands]
+    for process in processes:
+        output, errors = process.communicate(timeout=120)
+        assert (process.returncode, errors) == (0, "")
+        assert "400 of 400" in output
+    assert len(set(stored(folder))) == len(stored(folder)) == 600

@@ -17,7 +17,7 @@ from playground.engine.function import Objective
 LADDER = tuple(4.0**power for power in range(1, -7, -1))
 """Steps of a central difference, in units of the one that balances truncation against rounding for a tame function."""
 
-ROUGH = (7, 13, 19, 29, 37, 53, 71, 97)
+ROUGH = (7, 19, 37, 71)
 """Distances, in units of the last place, over which a function shows its rounding; powers of two would show none."""
 
 Flat = Callable[[Tensor], Tensor]
@@ -154,14 +154,14 @@ def _estimate(
 
 
 def _roughness(g: Flat, z: Tensor, eps: float) -> Tensor:
-    """Return the rounding error of g near z: its second differences over distances where no smooth function has any.
+    """Return the rounding error of g near z: its third differences over distances where no smooth function has any.
 
     A sum of large terms that cancel is rougher than the size of its value tells.
     """
-    here, found = g(z), [eps * g(z).abs()]
+    found = [eps * g(z).abs()]
     for distance in ROUGH:
         for step in torch.diag(distance * eps * z.abs().clamp(min=1)):
-            found.append((g(z + step) - 2 * here + g(z - step)).abs())
+            found.append((g(z + 3 * step) - 3 * g(z + 2 * step) + 3 * g(z + step) - g(z)).abs())
     return torch.stack(found).nan_to_num(0.0, posinf=0.0).max()
 
 

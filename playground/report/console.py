@@ -50,6 +50,9 @@ def show(batch: Batch, console: Console) -> None:
 def show_sweep(sweep: Sweep, console: Console) -> None:
     """Print a sweep: what was computed how, a line for each point, the best, and where the runs are."""
     put_wrapped(console, styled((sweep.scenario, "bold"), "  a sweep"))
+    put(console, [styled()])
+    for line in sweeps.head(sweep):
+        put_wrapped(console, line, INDENT, hang=8)
     for lines in sweeps.blocks(sweep, console.width - INDENT):
         put(console, [styled()])
         put(console, lines, INDENT)

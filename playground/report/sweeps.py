@@ -14,6 +14,9 @@ from playground.result import Status, Summary, Sweep, Verdict
 if TYPE_CHECKING:
     from rich.text import Text
 
+Columns = Iterator[tuple[str, list[str]]]
+"""Heads, each with its cells."""
+
 SHOWN = 40
 """Points that the table has at most; of more, the best."""
 
@@ -22,8 +25,7 @@ ENDS = (Status.DIVERGED, Status.NONFINITE, Status.ERROR, Status.STALLED, Status.
 
 
 def blocks(sweep: Sweep, width: int) -> Iterator[list[Text]]:
-    """Yield what a sweep has to show, from above to below."""
-    yield list(_head(sweep))
+    """Yield what a sweep has to show below its head, from above to below."""
     yield _table(sweep, width)
     if sweep.best and len(sweep.summaries) > 1:
         yield list(_best(sweep))
@@ -31,49 +33,66 @@ def blocks(sweep: Sweep, width: int) -> Iterator[list[Text]]:
         yield expectation_lines(sweep.expectations, width)
 
 
-def _head(sweep: Sweep) -> Iterator[Text]:
+def head(sweep: Sweep) -> Iterator[Text]:
     """Tell how many runs there are, what computed them, and why not otherwise."""
-    points = f"{len(sweep.summaries)} points × {sweep.seeds} seeds" if sweep.axes else f"{sweep.seeds} seeds"
-    yield styled(("runs    ", "dim"), f"{sweep.runs:,} of {sweep.size:,}: {points}")
+    points = [_counted(len(sweep.summaries), "point")] if sweep.axes else []
+    seeds = [_counted(sweep.seeds, "seed")] if sweep.seeds > 1 or not points else []
+    yield styled(("runs    ", "dim"), f"{sweep.runs:,} of {sweep.size:,}: {' × '.join(points + seeds)}")
     engines = ", ".join(f"{engine} {count:,}" for engine, count in sweep.engines.items())
     stored = sweep.runs - sweep.computed
     parts = [engines, f"{stored:,} were stored already" if stored else ""]
-    yield styled(("engine  ", "dim"), "; ".join(filter(None, parts)))
+    yield styled(("engine  ", "dim"), "; ".join(filter(None, parts)) or "–")
     for note in sweep.notes:
         yield styled(("        one after the other: ", "dim"), note)
     for reason in sweep.stale[:3]:
         yield styled(("        stored runs not used: ", "dim"), reason)
 
 
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
 def _table(sweep: Sweep, width: int) -> list[Text]:
     """Return a line for each point: its values, the share that passed, the quartiles of the last loss, bad ends."""
     summaries = _chosen(sweep)
-    ends = [status for status in ENDS if any(status in summary.statuses for summary in summaries)]
-    judged = any(summary.passed is not None for summary in summaries)
-    columns: list[tuple[str, list[str]]] = [
-        (axis, [_value(summary.values.get(axis)) for summary in summaries]) for axis in sweep.axes
-    ]
-    if judged:
-        columns.append(
-            ("passed", [f"{summary.share:.1%}" if summary.share is not None else "" for summary in summaries])
-        )
-        columns.append(("95 % interval", [_interval(summary) for summary in summaries]))
-    for name in ("low", "median", "high"):
-        head = {"low": "loss ¼", "median": "median", "high": "¾"}[name]
-        columns.append((head, [short(getattr(summary.loss, name), 3) for summary in summaries]))
-    columns += [(str(status), [_end(summary, status) for summary in summaries]) for status in ends]
-    rows = [
-        [styled((name, "dim")) for name, _ in columns],
-        *map(list, zip(*(cells for _, cells in columns), strict=True)),
-    ]
+    names = _names(sweep.axes)
+    columns = [(names[axis], [_value(summary.values.get(axis)) for summary in summaries]) for axis in sweep.axes]
+    columns += [*_passing(sweep, summaries), *_losses(sweep, summaries), *_ends(summaries)]
+    heads = [styled((name, "dim")) for name, _ in columns]
+    rows = [heads, *map(list, zip(*(cells for _, cells in columns), strict=True))]
     head_line, *lines = lined_up(rows, right=range(len(columns)), give=0, width=width)
     left = len(sweep.summaries) - len(summaries)
-    rest = (
-        [styled((f"… and {left:,} more points; `playground results show {sweep.id[:12]}` has them", "dim"))]
-        if left
-        else []
-    )
-    return [head_line, rule(head_line, *lines), *lines, *rest]
+    told = f"… and {left:,} more points; `playground results show {sweep.id[:12]}` has their runs"
+    return [head_line, rule(head_line, *lines), *lines, *([styled((told, "dim"))] if left else [])]
+
+
+def _passing(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:
+    """Return the share that passed, and Wilson's interval where several runs say more than one."""
+    if all(summary.passed is None for summary in summaries):
+        return
+    yield "passed", [f"{summary.share:.1%}" if summary.share is not None else "" for summary in summaries]
+    if sweep.seeds > 1:
+        yield "Wilson 95 %", [_interval(summary) for summary in summaries]
+
+
+def _losses(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:
+    """Return quartiles of the last loss; of one run, the loss."""
+    heads = {"low": "loss ¼", "median": "median", "high": "¾"} if sweep.seeds > 1 else {"median": "loss"}
+    for name, head in heads.items():
+        yield head, [short(getattr(summary.loss, name), 3) for summary in summaries]
+
+
+def _ends(summaries: Sequence[Summary]) -> Columns:
+    """Return for each status that occurs how many ended so, and when."""
+    for status in ENDS:
+        if any(status in summary.statuses for summary in summaries):
+            yield str(status), [_end(summary, status) for summary in summaries]
+
+
+def _names(axes: Sequence[str]) -> dict[str, str]:
+    """Return what each axis is called in a head: its last part, unless two axes end alike."""
+    ends = [axis.rpartition(".")[2] for axis in axes]
+    return {axis: end if ends.count(end) == 1 else axis for axis, end in zip(axes, ends, strict=True)}
 
 
 def _chosen(sweep: Sweep) -> Sequence[Summary]:
@@ -96,7 +115,7 @@ def _interval(summary: Summary) -> str:
     if summary.interval is None:
         return ""
     low, high = summary.interval
-    return f"{low:.1%} – {high:.1%}"
+    return f"{100 * low:.3g}–{100 * high:.3g} %"
 
 
 def _end(summary: Summary, status: Status) -> str:
@@ -107,10 +126,13 @@ def _end(summary: Summary, status: Status) -> str:
 
 def _best(sweep: Sweep) -> Iterator[Text]:
     first, *others = sweep.best
-    values = ", ".join(f"{axis} = {_value(value)}" for axis, value in first.values.items())
+    names = _names(sweep.axes)
+    values = ", ".join(f"{names[axis]} = {_value(value)}" for axis, value in first.values.items())
     share = "" if first.share is None else f"{first.share:.1%} passed, "
-    tie = f"  (a tie with {len(others)} more)" if others else ""
-    yield styled(("best    ", "dim"), (values, "bold"), f": {share}median loss {short(first.loss.median)}{tie}")
+    tie = f"  (a tie with {len(others):,} more)" if others else ""
+    loss = "median loss" if sweep.seeds > 1 else "loss"
+    yield styled(("best    ", "dim"), (values, "bold"))
+    yield styled(f"        {share}{loss} {short(first.loss.median)}{tie}")
 
 
 def ending(sweep: Sweep) -> Iterator[Text]:

@@ -49,7 +49,7 @@ def refuse_sweep(loaded: Loaded) -> None:
     """
     if loaded.scenario.sweep is not None:
         with _located(loaded):
-            message = "`run` does not run a sweep yet; without this part the scenario is one run"
+            message = "a sweep is many runs, and this asks for one; `sweep` runs it"
             raise ScenarioError(Fault(message, (Key("sweep"),)))
 
 

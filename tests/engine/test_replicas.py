@@ -33,7 +33,7 @@ from playground.engine.replicas import (
 from playground.engine.replicas.size import FEW, WORKING_SET, bytes_of_one
 from playground.engine.seeding import seeded
 from playground.engine.sensitivity import TOLERANCE, TwinTraces, sensitive, with_twins
-from playground.engine.setting import CPU, Setting
+from playground.engine.setting import CPU, Setting, one_thread
 from playground.engine.steppers import RuleStepper, TorchStepper
 from playground.engine.stopping import StopRules
 from playground.engine.traces import Traces
@@ -43,6 +43,13 @@ from playground.result import Status
 STEPS = 200
 DOUBLE, SINGLE = torch.float64, torch.float32
 both_precisions = pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["float64", "float32"])
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """As in every run: on a busy machine a second thread makes small steps many times slower."""
+    with one_thread():
+        yield
 
 
 # Problems
@@ -130,6 +137,7 @@ def assert_same_run(batch, i, run):
         return
     assert (traces.statuses()[i], traces.steps[i]) == (descent.status, descent.steps)
     assert traces.evaluations()[i] == stepper.evaluations
+    assert dtype is SINGLE or traces.reason(i) == descent.reason
     first = descent.loss[0] if descent.loss else descent.last
     mine = torch.stack([traces.first[i], traces.last[i], traces.best[i]])
     close(mine, torch.tensor([first, descent.last, descent.best], dtype=DOUBLE))
@@ -334,8 +342,7 @@ def points(function, count=2):
     return (low + (high - low) * (0.2 + 0.6 * torch.rand(count, function.dim, dtype=DOUBLE))).tolist()
 
 
-@both_precisions
-@pytest.mark.parametrize("rule", [Adam, SGD])
+@pytest.mark.parametrize(("rule", "dtype"), [(Adam, DOUBLE), (SGD, DOUBLE), (Adam, SINGLE)])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions(name, rule, dtype) -> None:
     function = FUNCTIONS[name]
@@ -386,9 +393,6 @@ def test_each_replica_ends_by_the_rules_as_alone(name, steps) -> None:
     rules, seen = ENDS[name]
     batch = prove(BOWLS, SGD(lr=RATES_OF_BOWLS), list(range(8)), steps, **rules)
     assert steps < STEPS or seen <= set(batch.traces.statuses())
-    for i in range(8):
-        _, descent = alone(RuleStepper(BOWLS(i), SGD(lr=RATES_OF_BOWLS[i].item())), steps, **rules)
-        assert batch.traces.reason(i) == descent.reason
 
 
 def test_a_loss_that_is_not_finite_ends_a_replica_alone() -> None:
@@ -396,8 +400,6 @@ def test_a_loss_that_is_not_finite_ends_a_replica_alone() -> None:
     rule = SGD(lr=torch.tensor([0.1, 0.01, 0.1, 0.01], dtype=DOUBLE))
     batch = prove(problem_of, rule, [0, 1, 2, 3])
     assert batch.traces.statuses()[:4] == [Status.NONFINITE, Status.BUDGET, Status.NONFINITE, Status.BUDGET]
-    _, descent = alone(RuleStepper(problem_of(2), one_of(rule, 2)))
-    assert batch.traces.reason(2) == descent.reason
 
 
 def test_an_infinite_loss_is_never_the_best() -> None:

@@ -218,6 +218,8 @@ def _checked(grid: Grid, plugins: Plugins) -> list[list[Point]]:
     """
     for point in grid.points:
         check_structure(point.loaded, plugins)
+    with prepared(grid.points[0].loaded, plugins):  # which imports torch as fast as that goes
+        pass
     related = families(grid.points, plugins)
     for family in related:
         for alike in starts(family).values():

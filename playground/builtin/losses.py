@@ -110,9 +110,9 @@ def bce_with_logits(prediction: Tensor, target: Tensor) -> Tensor:
     :returns: 0-d tensor, in nats; exact for large |z| too, where sigmoid(z) rounds to 0 or 1.
     :raises ComponentError: the shapes differ.
 
-    Source: as `bce`, with the logarithm of the sigmoid taken in one, so that it neither overflows nor rounds to 0. Torch's
-    own function subtracts, and subtracts otherwise for many runs than for one: where a loss of 1e-17 rounds to 0 in
-    one of them, a rule that goes by the gradient's sign moves in one and rests in the other.
+    Source: as `bce`, with the logarithm of the sigmoid taken in one, so that it neither overflows nor rounds to 0.
+    Torch's own function subtracts, and subtracts otherwise for many runs than for one: where a loss of 1e-17 rounds
+    to 0 in one of them, a rule that goes by the gradient's sign moves in one and rests in the other.
     """
     require_same_shape(prediction, target)
     return ((target - 1) * F.logsigmoid(-prediction) - target * F.logsigmoid(prediction)).mean()

@@ -131,16 +131,18 @@ def _estimate(
     """Take the difference at shorter and shorter steps; keep for each entry the one with the least estimated error.
 
     Truncation is estimated by a third of the difference to the step before, which is four times as long: five times
-    too much. Rounding is estimated by how rough the function is at the point.
+    too much. Rounding is estimated by the function's size, and by how rough it is at the point.
     """
     z = z.detach().to("cpu", torch.float64)  # in float32 a difference would judge worse than what it is to judge
     with torch.no_grad():
         eps = torch.finfo(g(z).dtype).eps
-        noise = _roughness(g, z, eps)
+        roughness = _roughness(g, z, eps)
 
         def taken(scale: float) -> tuple[Tensor, Tensor]:
             steps = (z + scale * eps**power * z.abs().clamp(min=1)) - z  # what was really added, after rounding
-            return difference(g, z, torch.diag(steps)), noise / steps.min() ** order
+            rows = torch.diag(steps)
+            size = torch.stack([g(z + sign * row).abs() for row in rows for sign in (-1, 1)]).max()
+            return difference(g, z, rows), torch.maximum(roughness.to(size), eps * size) / steps.min() ** order
 
         far, _ = taken(LADDER[0])
         best = Estimate(far, torch.full_like(far, math.inf))
@@ -158,10 +160,11 @@ def _roughness(g: Flat, z: Tensor, eps: float) -> Tensor:
 
     A sum of large terms that cancel is rougher than the size of its value tells.
     """
-    found = [eps * g(z).abs()]
-    for distance in ROUGH:
-        for step in torch.diag(distance * eps * z.abs().clamp(min=1)):
-            found.append((g(z + 3 * step) - 3 * g(z + 2 * step) + 3 * g(z + step) - g(z)).abs())
+    found = [
+        (g(z + 3 * step) - 3 * g(z + 2 * step) + 3 * g(z + step) - g(z)).abs()
+        for distance in ROUGH
+        for step in torch.diag(distance * eps * z.abs().clamp(min=1))
+    ]
     return torch.stack(found).nan_to_num(0.0, posinf=0.0).max()
 
 

@@ -55,9 +55,15 @@ def processes(workers: Annotated[int, Ge(1)] | None = None) -> Iterator[Executor
     try:
         yield pool
     except BaseException:
+        results: Any = getattr(pool, "_result_queue", None)
         pool.shutdown(wait=False, cancel_futures=True)
         for process in set(multiprocessing.active_children()) - others:
             process.terminate()
+            process.join()
+        # A process that was ended while it wrote has left half a message, and the pool would wait for the rest for
+        # ever, because this process too could still write it.
+        if results is not None:
+            results._writer.close()
         raise
     pool.shutdown()
 

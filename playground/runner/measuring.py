@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -126,5 +126,6 @@ def _reason(descent: Descent, stepper: OneRun, start: Mapping[str, Any], ready: 
     rule = ready.bound.optimizer
     parts = [descent.reason, culprit(stepper.problem.parameters, stepper.gradients)]
     if isinstance(rule, UpdateRule):
-        parts.append(exceeded_bound(stepper.problem, dict(start), rule))
+        with suppress(*ISOLATED):  # a component that cannot be evaluated in float64 costs the bound, not the run
+            parts.append(exceeded_bound(stepper.problem, dict(start), rule))
     return "; ".join(part for part in parts if part)

@@ -1,6 +1,7 @@
 """Automatic and central differences against functions whose derivatives are known."""
 
 import math
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -53,7 +54,7 @@ def test_the_estimated_error_is_small_where_the_function_is_smooth(dtype, gradie
 
 def test_flatten_gives_each_variable_its_entries() -> None:
     class Mixed:
-        variables = {"a": None, "v": 2}
+        variables = MappingProxyType({"a": None, "v": 2})
 
         def __call__(self, a: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
             return a * v[..., 0] + v[..., 1]

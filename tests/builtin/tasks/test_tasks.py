@@ -171,6 +171,41 @@ def test_disagreement_fails(result, changes, failing):
     assert len(found.expectations) >= 2
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize(
+    ("function", "points"),
+    [
+        ({"name": "ackley"}, [[-8.6, 23.4], [6.2, -14.6]]),
+        ({"name": "griewank"}, [[-198.7, -474.9], [-599.6, -229.8]]),
+        ({"name": "goldstein_price"}, [[-0.58, -1.53], [-1.48, -1.88]]),
+        ("sin(1000*x[0])", [[1.57], [-2.08], [2.53]]),
+        ("sin(50*x[0])", [[2.7647613105656035], [2.454287004589249]]),
+        ("x[0]**2 - 1000*x[0] + 250000", [[499.84], [499.317], [500.0286]]),
+        ("log(x[0])", [[1e-5], [0.056]]),
+        ("relu(x[0])", [[1e-7], [1e-3]]),
+        ("tanh(10*x[0])", [[0.75], [0.94]]),
+    ],
+)
+def test_steep_wavy_and_cancelling_functions_raise_no_alarm(result, function, points, order, dtype):
+    changes = {"function": function, "at": {"x": points}, "order": order, "dtype": dtype}
+    assert [(each.what, each.note) for each in result(DERIVATIVE, changes).expectations if not each.passed] == []
+
+
+@pytest.mark.parametrize(
+    ("function", "wrong", "x"),
+    [
+        ("x**2 + 5*x + 1", "2*x + 6", 100),  # a large value excuses nothing
+        ("(2*x + 10)**2", "8*x", 1000),
+        ("x**2", "3*x", 4e-5),  # nor does a small derivative
+        ("0.001*x**2", "0.001*x", 0.05),
+    ],
+)
+def test_a_wrong_formula_fails_in_float32_too(result, function, wrong, x):
+    found = result(DERIVATIVE, {"function": function, "derivative": wrong, "at": {"x": x}, "dtype": "float32"})
+    assert [each.what for each in found.expectations if not each.passed] == ["autograd agrees with the given formula"]
+
+
 def test_routes_are_told_point_by_point(result):
     found = result(DERIVATIVE, {"derivative": "2*x", "at": {"x": [1, 4]}, "dtype": "float64"})
     assert [(point["at"], point["value"]) for point in found.points] == [({"x": 1}, 1), ({"x": 4}, 16)]

@@ -111,8 +111,8 @@ def bce_with_logits(prediction: Tensor, target: Tensor) -> Tensor:
     :raises ComponentError: the shapes differ.
 
     Source: as `bce`, with the logarithm of the sigmoid taken in one, so that it neither overflows nor rounds to 0.
-    Torch's own function subtracts, and subtracts otherwise for many runs than for one: where a loss of 1e-17 rounds
-    to 0 in one of them, a rule that goes by the gradient's sign moves in one and rests in the other.
+    Torch's own function subtracts, and for many runs in another way than for one: a loss of 1e-17 is 0 in one of them,
+    and a rule that goes by the gradient's sign moves in one and rests in the other.
     """
     require_same_shape(prediction, target)
     return ((target - 1) * F.logsigmoid(-prediction) - target * F.logsigmoid(prediction)).mean()

@@ -94,7 +94,7 @@ class End:
             case Status.STALLED:
                 return (
                     f"no improvement for {rules.patience} steps "
-                    f"(best loss {self.best:.6g} at step {self.best_step}) at step {self.step}"
+                    f"on the loss {self.best:.6g} of step {self.best_step}, at step {self.step}"
                 )
         return ""
 

@@ -60,7 +60,10 @@ class Patience(Strict):
 class Stop(Strict):
     """When a run ends before its budget of steps is used."""
 
-    loss: float | None = Field(default=None, description="Converged when the loss is this or less.")
+    loss: float | None = Field(
+        default=None,
+        description="Converged when the loss is this or less; with `batch_size`, that of the step's batch.",
+    )
     gradient: NonNegative | None = Field(
         default=None, description="Converged when the gradient's Euclidean norm, over all parameters, is this or less."
     )

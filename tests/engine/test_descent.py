@@ -97,7 +97,7 @@ def test_a_loss_that_was_never_finite_names_no_finite_one() -> None:
 def test_oscillation_at_the_edge_of_stability_stalls() -> None:
     descent = down(RuleStepper(problem(Bowl()), SGD(lr=0.25)), 1000, patience=20)
     assert (descent.status, descent.steps) == (Status.STALLED, 20)
-    assert "best loss 144 at step 0" in descent.reason
+    assert "on the loss 144 of step 0" in descent.reason
 
 
 def test_gradient_rule() -> None:

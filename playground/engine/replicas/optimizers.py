@@ -8,7 +8,7 @@ from itertools import groupby
 import torch
 from torch import Tensor
 
-from playground.engine.gradients import Clip
+from playground.engine.gradients import Clip, own
 from playground.engine.problem import Problem
 from playground.engine.replicas.base import CannotBatchError, Parameters, Replicas
 from playground.engine.steppers import OptimizerFactory, Schedule
@@ -80,7 +80,7 @@ class TorchReplicas(Replicas):
             self._set_rates(self._schedule(step))
         for view, name, place in self._views:
             gradient = self.gradients.get(name)
-            view.grad = None if gradient is None else gradient[place]
+            view.grad = None if gradient is None else own(gradient[place], view)
         if self._stacked:
             self._optimizers[0].step()
             return

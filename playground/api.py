@@ -16,7 +16,7 @@ from playground.runner.running import run_one
 from playground.runner.sweeping.sweep import Options, StoredSweep, run_sweep
 from playground.scenario.grid import with_axes
 from playground.scenario.model import Loaded, parse_scenario
-from playground.scenario.source import load
+from playground.scenario.source import Source, load
 
 
 def load_scenario(path: str | Path, changes: Mapping[str, Any] | None = None) -> Loaded:
@@ -28,13 +28,11 @@ def load_scenario(path: str | Path, changes: Mapping[str, Any] | None = None) ->
     :raises ScenarioError: it is not valid; every fault with its place.
     """
     source = load(path)
-    for key, value in (changes or {}).items():
-        source = source.set(key, _text(key, value))
-    return Loaded(parse_scenario(source), source)
+    return _set(source, changes)
 
 
 def run(
-    path: str | Path,
+    path: str | Path | Loaded,
     changes: Mapping[str, Any] | None = None,
     *,
     seed: int | None = None,
@@ -43,7 +41,7 @@ def run(
 ) -> Run:
     """Run a scenario once.
 
-    :param path: the scenario's file.
+    :param path: the scenario's file, or what `load_scenario` returned.
     :param changes: dotted keys with new values: `{"optimizer.lr": 0.1}`.
     :param seed: in place of the scenario's own.
     :param steps: in place of the scenario's own, where the task descends.
@@ -53,7 +51,8 @@ def run(
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
     loaded_plugins = _plugins(plugins)
-    loaded = changed(load_scenario(path, changes), seed, steps, loaded_plugins)
+    scenario = _set(path.source, changes) if isinstance(path, Loaded) else load_scenario(path, changes)
+    loaded = changed(scenario, seed, steps, loaded_plugins)
     return run_one(loaded, loaded_plugins)
 
 
@@ -83,6 +82,12 @@ def sweep(
     if over or seeds is not None:
         loaded = with_axes(loaded, over or {}, seeds)
     return run_sweep(loaded, _plugins(plugins), options)
+
+
+def _set(source: Source, changes: Mapping[str, Any] | None) -> Loaded:
+    for key, value in (changes or {}).items():
+        source = source.set(key, _text(key, value))
+    return Loaded(parse_scenario(source), source)
 
 
 def _plugins(specs: Sequence[str]) -> Plugins:

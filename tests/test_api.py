@@ -148,3 +148,9 @@ def test_a_run_leaves_the_global_generator_as_it_was(bowl):
     torch.manual_seed(3)
     run(bowl)
     assert torch.rand(1) == expected
+
+
+def test_run_takes_what_load_scenario_returns(bowl):
+    loaded = load_scenario(bowl)
+    assert run(loaded).loss == run(bowl).loss
+    assert run(loaded, {"steps": 2}).steps == 2

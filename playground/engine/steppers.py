@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -100,6 +101,7 @@ class TorchStepper(OneRun):
     ) -> None:
         super().__init__(problem, clip)
         self._optimizer = factory(self.parameters)
+        self._takes_closure = bool(inspect.signature(self._optimizer.step).parameters)
         self._schedule = schedule
         self._rates = [group["lr"] for group in self._optimizer.param_groups] if schedule else []
         self._mode("train")
@@ -111,7 +113,10 @@ class TorchStepper(OneRun):
                 group["lr"] = rate * self._schedule(step)
         self._hand_over_gradients()
         known = [self.loss]
-        self._optimizer.step(partial(self._closure, step, known))  # type: ignore[arg-type]
+        if self._takes_closure:
+            self._optimizer.step(partial(self._closure, step, known))  # type: ignore[arg-type]
+        else:
+            self._optimizer.step()
 
     def _closure(self, step: int, known: list[Tensor]) -> Tensor:
         if known:

@@ -168,3 +168,10 @@ def test_what_a_shell_sees(write, tmp_path, arguments, code, out, err):
     assert out in stdout
     assert err is None or stderr == err
     assert "Traceback" not in stdout + stderr
+
+
+def test_a_terminal_without_unicode_gets_what_it_can_show(root):
+    command = [sys.executable, "-m", "playground", "run", str(root / "scenarios" / "bowl.yaml")]
+    ended = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert b"passed" in ended.stdout

@@ -298,3 +298,13 @@ def test_ctrl_c_keeps_what_was_reached() -> None:
     descent = down(RuleStepper(problem(Impatient()), SGD(lr=0.15)), 1000)
     assert (descent.status, descent.steps, len(descent.loss)) == (Status.INTERRUPTED, 3, 3)
     assert descent.last == pytest.approx(144 * 0.04**3)
+
+
+def test_an_optimizer_may_have_a_step_without_a_closure() -> None:
+    class Plain(torch.optim.SGD):
+        def step(self):
+            return super().step()
+
+    ours = down(TorchStepper(fit(network()), lambda p: Plain(p, lr=0.1)), 5)
+    theirs = down(TorchStepper(fit(network()), lambda p: torch.optim.SGD(p, lr=0.1)), 5)
+    assert ours.loss == theirs.loss

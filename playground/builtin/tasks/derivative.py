@@ -83,7 +83,7 @@ class DerivativeCheck(DirectTask):
         self.order = order
         self.points = list(_points(function.variables, at))
         self.given = _given(function.variables, derivative)
-        self.same_as = None if same_as is None else _parsed(same_as, "same_as")
+        self.same_as = None if same_as is None else _parsed(same_as, function.variables, "same_as")
 
     def answer(self, setting: Setting) -> Outcome:
         """Compute every route at every point, and compare."""
@@ -246,18 +246,20 @@ def _given(variables: Mapping[str, int | None], derivative: str | dict[str, str]
     if isinstance(derivative, str):
         if len(names) != 1:
             raise ScenarioError(Fault(f"expected one formula for each of {', '.join(names)}", ("derivative",)))
-        return {names[0]: _parsed(derivative, "derivative")}
+        return {names[0]: _parsed(derivative, variables, "derivative")}
     unknown = [name for name in derivative if name not in names]
     if unknown:
         raise ScenarioError(
             *(Fault(f"unknown variable {name!r}{suggestion(name, names)}", ("derivative", name)) for name in unknown)
         )
-    return {name: _parsed(formula, "derivative", name) for name, formula in derivative.items()}
+    return {name: _parsed(formula, variables, "derivative", name) for name, formula in derivative.items()}
 
 
-def _parsed(formula: str, *path: str) -> Expression:
+def _parsed(formula: str, variables: Mapping[str, int | None], *path: str) -> Expression:
     try:
-        return parse(formula)
+        expression = parse(formula)
+        expression.require_among(variables)
+        return expression
     except PlaygroundError as error:
         raise error.under(*path) from None
 

@@ -93,7 +93,7 @@ STRUCTURE = {
     ),
     "optimizer for a derivative": (
         SLOPE + "optimizer: sgd\n",
-        "a.yaml:4:1: the task 'derivative' takes no optimizer; it takes function",
+        "a.yaml:4:1: the task 'derivative' takes no optimizer; it takes function, dataset, model, loss",
     ),
     "near without within": (BOWL + "expect: {x: {near: 1}}\n", r"a\.yaml:6:13: 'near' needs 'within'.*"),
     "unknown condition": (BOWL + "expect: {x: {blow: 1}}\n", "a.yaml:6:14: unknown key 'blow'; did you mean 'below'?"),
@@ -151,6 +151,23 @@ COMPONENTS = {
     "expression, a name": (changed(BOWL, "(2*x + 10)**2", "sni(x)"), r"a\.yaml:2:11: .*'sni'.*'sin'.*"),
     "expression, syntax": (changed(BOWL, "(2*x + 10)**2", "2x"), r"a\.yaml:2:1\d: .*2\*x.*"),
     "expression, quoted": (changed(BOWL, "(2*x + 10)**2", '"x**2 + ().__class__"'), r"a\.yaml:2:\d\d: .+"),
+    "a derivative of nothing": (
+        "task: derivative\n",
+        "a.yaml:1:7: expected a 'function', or a 'dataset', a 'model' and a 'loss'",
+    ),
+    "a derivative nowhere": (
+        "task: derivative\nfunction: x**2\n",
+        "a.yaml:2:11: missing key 'at', which a function needs: {x: [4]}",
+    ),
+    "a derivative of two things": (
+        SLOPE + "loss: mse\n",
+        "a.yaml:4:7: 'loss' does not go with this: "
+        "either a 'function' and 'at', or a 'dataset', a 'model' and a 'loss'",
+    ),
+    "a model whose derivative is of another shape": (
+        "task: derivative\ndataset: and_gate\nmodel: linear\nloss: mse\nstart: {weight: [[1]]}\n",
+        r"a\.yaml:5:17: weight: expected shape \(1, 2\), got \(1, 1\)",
+    ),
     "unknown variable in a derivative": (
         SLOPE + "derivative: 2*y\n",
         "a.yaml:4:15: unknown variable 'y' (accepted: x)",

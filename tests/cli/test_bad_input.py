@@ -161,8 +161,10 @@ COMPONENTS = {
     ),
     "a derivative of two things": (
         SLOPE + "loss: mse\n",
-        "a.yaml:4:7: 'loss' does not go with this: "
-        "either a 'function' and 'at', or a 'dataset', a 'model' and a 'loss'",
+        (
+            "a.yaml:4:7: 'loss' does not go with this: "
+            "either a 'function' and 'at', or a 'dataset', a 'model' and a 'loss'"
+        ),
     ),
     "a model whose derivative is of another shape": (
         "task: derivative\ndataset: and_gate\nmodel: linear\nloss: mse\nstart: {weight: [[1]]}\n",

@@ -76,7 +76,7 @@ def test_noise_of_float32_is_told_from_a_mistake():
 
     (found,) = findings(g, [7777.0], SINGLE)
     assert found.cause is Cause.NOISE
-    assert findings(g, [77.0], DOUBLE) == [None]
+    assert findings(g, [7.0], DOUBLE) == [None]
 
 
 def test_one_route_that_alone_disagrees_is_blamed():

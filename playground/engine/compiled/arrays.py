@@ -43,6 +43,7 @@ class Arrays:
     kept: Tensor
     final: Tensor
     last: Tensor
+    streams: Tensor
 
     @property
     def tiles(self) -> int:
@@ -61,7 +62,8 @@ class Arrays:
 
     def rows(self, tensor: Tensor) -> Tensor:
         """Return vectors of tiles as a row for each run, shape `(runs, vectors)`."""
-        return tensor.transpose(1, 2).reshape(-1, tensor.shape[1])[: self.count]
+        tiles, vectors, width = tensor.shape
+        return tensor.transpose(1, 2).reshape(tiles * width, vectors)[: self.count]
 
     def count_of(self, name: str) -> Tensor:
         """Return a count of every run, in tiles."""
@@ -92,13 +94,17 @@ def tiled(rows: Tensor, width: int) -> Tensor:
     """Return rows of runs as vectors of tiles; the last run is repeated until the last tile is full."""
     missing = -len(rows) % width
     full = torch.cat([rows, rows[-1:].expand(missing, -1)]) if missing else rows
-    return full.reshape(-1, width, rows.shape[1]).transpose(1, 2).contiguous()
+    return full.reshape(len(full) // width, width, rows.shape[1]).transpose(1, 2).contiguous()
 
 
 def arrays(
-    descent: Descent, start: Start, shape: Shape, parameters: Mapping[str, Tensor], width: int
+    descent: Descent, start: Start, shape: Shape, parameters: Mapping[str, Tensor], streams: Tensor, width: int
 ) -> Arrays:
-    """Fill the arrays for runs that begin with these parameters, each of shape `(runs, *shape)`."""
+    """Fill the arrays for runs that begin with these parameters, each of shape `(runs, *shape)`.
+
+    :param descent: with the hyperparameters of these very runs.
+    :param streams: which order of mini-batches each run has.
+    """
     count = len(next(iter(parameters.values())))
     flat = torch.cat([tensor.detach().reshape(count, -1) for tensor in parameters.values()], dim=1)
     hyper = [value.to(descent.dtype).expand(count) for value in descent.lanes.values()]
@@ -120,6 +126,7 @@ def arrays(
         torch.full((tiles, shape.kept, width), math.nan),
         slots[:, : shape.moving].clone(),
         slots.new_full((tiles, 1, width), math.nan),
+        tiled(streams[:, None], width),
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from playground.engine.compiled.arrays import tiled
 from playground.engine.problem import Batches
 
 MEMORY = 64_000_000
@@ -24,7 +23,8 @@ class Orders:
     def __init__(self, batches: Batches, seeds: Sequence[int]) -> None:
         self._size = batches.size
         distinct = {seed: index for index, seed in enumerate(dict.fromkeys(seeds))}
-        self._which = torch.tensor([distinct[seed] for seed in seeds], dtype=torch.int32)
+        self.streams = torch.tensor([distinct[seed] for seed in seeds], dtype=torch.int32)
+        """Which of them each run has."""
         self._streams = [Batches(batches.data, batches.size, seed) for seed in distinct] if batches.size else []
 
     @property
@@ -32,14 +32,10 @@ class Orders:
         """The samples; empty where every batch is all of them."""
         return self._streams[0].data if self._streams else ()
 
-    def streams(self, width: int, count: int) -> Tensor:
-        """Return for each lane the stream it takes samples from."""
-        return tiled(self._which[:count, None], width)
-
     def spans(self, steps: int) -> Iterator[tuple[int, int, Tensor]]:
         """Yield stretches of steps, with the samples of each stream and step, shape `(streams, steps, size)`, int32."""
         if self._size is None:
-            yield 0, steps, torch.zeros(1, dtype=torch.int32)
+            yield 0, steps, torch.zeros(0, 0, 0, dtype=torch.int32)
             return
         one = self._streams[0]
         per_epoch = one.per_epoch

@@ -42,6 +42,7 @@ class Recorder(TorchDispatchMode):
         self.program = Program(torch.empty(0, dtype=dtype).numpy().dtype.type)
         self.decisions: list[tuple[int, float]] = []
         """Values that something was decided by, and what they were."""
+        self._refusal: CannotCompileError | None = None
         self._rules = rules
         self._uniform = uniform
 
@@ -52,9 +53,13 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Write one operation down."""
-        if len(self.program.nodes) > 8 * LARGEST:  # constants and dead ends included
-            raise CannotCompileError(f"a step has many more than {LARGEST:,} scalar operations")
-        return self._operation(func, args, kwargs or {})
+        try:
+            if len(self.program.nodes) > 8 * LARGEST:  # constants and dead ends included
+                raise CannotCompileError(f"a step has many more than {LARGEST:,} scalar operations")
+            return self._operation(func, args, kwargs or {})
+        except CannotCompileError as error:
+            self._refusal = self._refusal or error
+            raise
 
     def _operation(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if torch.Tag.nondeterministic_seeded in func.tags:
@@ -123,7 +128,10 @@ class Recorder(TorchDispatchMode):
         torch.set_default_dtype(self.dtype)  # of a whole number times a number
         try:
             with self:
-                return work()
+                result = work()
+            if self._refusal is not None:  # and somebody caught it, and went another way than with numbers
+                raise self._refusal
+            return result
         except CannotCompileError:
             raise
         except Exception as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -19,6 +20,7 @@ from playground.engine.compiled.phases import record_phases
 from playground.engine.compiled.program import LANE, SLOT, listing
 from playground.engine.compiled.record import Descent, record_loss, record_start
 from playground.engine.compiled.threads import Work, run
+from playground.engine.compiled.trust import require_agreement
 from playground.engine.gradients import Clip
 from playground.engine.problem import Problem
 from playground.engine.replicas import Parameters
@@ -70,6 +72,7 @@ class CompiledReplicas:
             rules.gradient is not None,
         )
         self.budget = budget
+        self.rules = rules
         self.kept = thinned_steps(budget)
         self._orders = Orders(problem.batches, seeds)
         self.lanes = Lanes("float" if self.descent.dtype is torch.float32 else "double", 0)
@@ -90,10 +93,23 @@ class CompiledReplicas:
         text, library = module(codes, inline=calls <= FEW_CALLS)
         self._module = _compiled(text, bits, tuple(library))
         self._data = [tensor.to(self.descent.dtype).contiguous() for tensor in data]
-        self.arrays = arrays(self.descent, self.start, self.shape, parameters, self.lanes.width)
+        self.arrays = self.fresh(parameters)
         self.places = torch.arange(self.arrays.count)
         self.final = {name: tensor.detach() for name, tensor in parameters.items()}
         self.seconds_to_compile = time.perf_counter() - began
+
+        require_agreement(self, parameters, seeds, schedule)
+
+    def fresh(self, parameters: Parameters, which: Tensor | None = None) -> Arrays:
+        """Return the arrays of runs before step 0.
+
+        :param which: of all runs these are; None for all of them.
+        """
+        descent, streams = self.descent, self._orders.streams
+        if which is not None:
+            chosen = {name: value[which] for name, value in descent.lanes.items()}
+            descent, streams = replace(descent, rule=replace(descent.rule, **chosen)), streams[which]  # type: ignore[type-var]
+        return arrays(descent, self.start, self.shape, parameters, streams, self.lanes.width)
 
     @property
     def account(self) -> str:
@@ -139,10 +155,10 @@ class CompiledReplicas:
         shared = (
             *(state.slots, state.lanes, torch.tensor(self.phases.uniform, dtype=self.descent.dtype), columns),
             *(torch.tensor(self.phases.which), state.numbers, state.counts, state.kept, state.final),
-            self._orders.streams(self.lanes.width, state.count),
+            state.streams,
         )
         for first, last, order in self._orders.spans(steps):
-            arguments = [*(_address(tensor) for tensor in (*shared, order)), first, last - first]
+            arguments = [*(_address(tensor) for tensor in (*shared, order)), first, order.shape[1]]
             arguments += [_address(tensor) for tensor in self._data]
             run(
                 lambda *part, given=tuple(arguments): function(*part, *given),

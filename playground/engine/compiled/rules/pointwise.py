@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch._prims_common import ELEMENTWISE_TYPE_PROMOTION_KIND as KIND
-from torch._prims_common import elementwise_dtypes
+from torch import Tensor
 
 from playground.engine.compiled.program import Program
 from playground.engine.compiled.symbol import CannotCompileError, Symbol
 
 if TYPE_CHECKING:
     from playground.engine.compiled.recorder import Recorder, Rule
+
+NUMBER, REAL, TRUTH = "number", "real", "truth"
+"""What a formula gives: the type of its operands, that type or a real one, a truth value."""
 
 Formula = Callable[..., int]
 """Called with the program and the values of one entry; returns the value of the result."""
@@ -164,7 +167,28 @@ LOGIC = tuple(name for name in TRUTHS if name.startswith(("logical", "bitwise"))
 """Formulas whose operands are truth values."""
 
 
-def _written(name: str, formula: Formula, kind: KIND) -> Rule:
+def result_type(kind: str, operands: Sequence[Any]) -> torch.dtype:
+    """Return the type in which torch computes with numbers and tensors.
+
+    A tensor with axes decides, unless one without, or a number, is of a higher kind: true or false, whole, real.
+    """
+    tensors = [each for each in operands if isinstance(each, Tensor)]
+    groups = [
+        [each.dtype for each in tensors if each.dim()],
+        [each.dtype for each in tensors if not each.dim()],
+        [torch.tensor(each).dtype for each in operands if not isinstance(each, Tensor)],
+    ]
+    found = torch.bool
+    for dtype in (reduce(torch.promote_types, group) for group in groups if group):
+        found = dtype if _rank(dtype) > _rank(found) or found is torch.bool else found
+    return torch.get_default_dtype() if kind == REAL and not found.is_floating_point else found
+
+
+def _rank(dtype: torch.dtype) -> int:
+    return 2 if dtype.is_floating_point else 0 if dtype is torch.bool else 1
+
+
+def _written(name: str, formula: Formula, kind: str) -> Rule:
     """Return the rule that applies a formula entry by entry."""
 
     def rule(recorder: Recorder, *args: Any, **kwargs: Any) -> Symbol:
@@ -172,37 +196,35 @@ def _written(name: str, formula: Formula, kind: KIND) -> Rule:
             if kwargs.pop(option, None):
                 raise CannotCompileError(f"torch's operation {name!r} with {option} has no rule")
         given = {key: value for key, value in kwargs.items() if value is not None}
-        names = list(given)
-        operands = [*args, *given.values()]
-        present = [operand for operand in operands if operand is not None]
-        dtype = elementwise_dtypes(*present, type_promotion_kind=kind)[1]
-        if name.startswith("bitwise") and any(recorder.lift(each).dtype is not torch.bool for each in present):
-            raise CannotCompileError(f"torch's operation {name!r} on whole numbers has no rule")
-        lifted = [recorder.cast(each, torch.bool if name in LOGIC else dtype) for each in present]
-        if kind is KIND.ALWAYS_BOOL and name not in LOGIC:
-            lifted = [_as_numbers(recorder, each) for each in present]
-        missing = [operand is None for operand in operands]
-        positional = len(args)
+        places = [i for i, value in enumerate(args) if value is not None]
+        operands = [*(args[i] for i in places), *given.values()]
+        dtype = result_type(kind, operands)
 
         def scalar(*entries: int) -> int:
-            left = iter(entries)
-            filled = [None if absent else next(left) for absent in missing]
-            return formula(recorder.program, *filled[:positional], **dict(zip(names, filled[positional:], strict=True)))
+            filled: list[int | None] = [None] * len(args)
+            for place, entry in zip(places, entries, strict=False):
+                filled[place] = entry
+            return formula(recorder.program, *filled, **dict(zip(given, entries[len(places) :], strict=True)))
 
-        return recorder.entrywise(scalar, dtype, *lifted)
+        lifted = [_operand(recorder, name, each, dtype) for each in operands]
+        return recorder.entrywise(scalar, torch.bool if kind == TRUTH else dtype, *lifted)
 
     return rule
 
 
-def _as_numbers(recorder: Recorder, value: Any) -> Symbol:
-    """Return truth values as 0 and 1, to be compared with numbers."""
-    symbol = recorder.lift(value)
-    return recorder.cast(symbol, recorder.dtype) if symbol.dtype is torch.bool else symbol
+def _operand(recorder: Recorder, name: str, value: Any, dtype: torch.dtype) -> Symbol:
+    """Return an operand in the type that a formula computes in."""
+    if name not in LOGIC:
+        symbol = recorder.cast(value, dtype)
+        return recorder.cast(symbol, recorder.dtype) if dtype is torch.bool else symbol
+    if name.startswith("bitwise") and dtype is not torch.bool:
+        raise CannotCompileError(f"torch's operation {name!r} on whole numbers has no rule")
+    return recorder.cast(value, torch.bool)
 
 
 def where(recorder: Recorder, condition: Any, a: Any, b: Any) -> Symbol:
     """Take a where the condition holds, else b."""
-    dtype = elementwise_dtypes(a, b, type_promotion_kind=KIND.DEFAULT)[1]
+    dtype = result_type(NUMBER, (a, b))
     chosen = recorder.cast(condition, torch.bool)
     return recorder.entrywise(
         lambda c, x, y: recorder.program.apply("select", c, x, y),
@@ -239,9 +261,9 @@ def view(recorder: Recorder, a: Symbol, size: Any) -> Symbol:
 
 
 RULES: dict[str, Rule] = {
-    **{name: _written(name, formula, KIND.DEFAULT) for name, formula in NUMBERS.items()},
-    **{name: _written(name, formula, KIND.INT_TO_FLOAT) for name, formula in REALS.items()},
-    **{name: _written(name, formula, KIND.ALWAYS_BOOL) for name, formula in TRUTHS.items()},
+    **{name: _written(name, formula, NUMBER) for name, formula in NUMBERS.items()},
+    **{name: _written(name, formula, REAL) for name, formula in REALS.items()},
+    **{name: _written(name, formula, TRUTH) for name, formula in TRUTHS.items()},
     "where": where,
     "masked_fill": masked_fill,
     "_to_copy": to_copy,

@@ -1,0 +1,114 @@
+"""Before a program is trusted: its first steps against plain PyTorch, for a few of the runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from playground.engine.compiled.kernel import NUMBERS
+from playground.engine.compiled.record import Descent, one_step
+from playground.engine.compiled.symbol import CannotCompileError
+from playground.engine.problem import Batches
+from playground.engine.sensitivity import TOLERANCE, with_twins
+from playground.engine.setting import flushed_denormals
+from playground.engine.steppers import Schedule
+from playground.engine.stopping import Watch
+from playground.engine.update import UpdateRule
+
+if TYPE_CHECKING:
+    from playground.engine.compiled.replicas import CompiledReplicas
+
+STEPS = 3
+"""Steps that are compared: what a step changes for the next shows at the second, what that is worth at the third."""
+
+Parameters = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What some steps in plain PyTorch gave one run: the loss before the last of them, its parameters and last loss."""
+
+    loss: Tensor
+    parameters: dict[str, Tensor]
+    last: Tensor
+
+
+def require_agreement(
+    compiled: CompiledReplicas, parameters: Parameters, seeds: Sequence[int], schedule: Schedule | None
+) -> None:
+    """Compare the first steps of the first, a middle and the last run with plain PyTorch.
+
+    A run that a unit in the last place of its start changes as much is not compared.
+
+    :raises CannotCompileError: they differ by more than rounding.
+    """
+    count = compiled.arrays.count
+    which = sorted({0, count // 2, count - 1})
+    steps = min(STEPS, compiled.budget)
+    few = {name: tensor[which] for name, tensor in parameters.items()}
+    mine = _compiled(compiled, few, which, steps)
+    for place, run in enumerate(which):
+        start = {name: tensor[place] for name, tensor in few.items()}
+        rule = _rule_of(compiled.descent, run)
+        plain, *twins = (
+            _plain(compiled, each, seeds[run], rule, schedule, steps) for each in (start, *_twins(start))
+        )
+        own = Outcome(mine.loss[place], {n: tensor[place] for n, tensor in mine.parameters.items()}, mine.last[place])
+        if not _agree(own, plain) and all(_agree(twin, plain) for twin in twins):
+            raise CannotCompileError(f"the first {steps} steps come out otherwise than in plain PyTorch")
+
+
+def _twins(start: Parameters) -> list[dict[str, Tensor]]:
+    three = with_twins({name: tensor[None] for name, tensor in start.items()})
+    return [{name: tensor[i] for name, tensor in three.items()} for i in (1, 2)]
+
+
+def _compiled(compiled: CompiledReplicas, few: Parameters, which: Sequence[int], steps: int) -> Outcome:
+    """Make the first steps of a few runs with the kernel."""
+    state = compiled.fresh(few, torch.tensor(which))
+    compiled.advance(state, steps)
+    final = state.finals(compiled.start.layout.parameters)
+    last = compiled.conclude(state)
+    return Outcome(state.rows(state.numbers)[:, NUMBERS.index("before")], final, last)
+
+
+def _rule_of(descent: Descent, run: int) -> UpdateRule:
+    """Return the rule of one run, with numbers where there are several."""
+    changes = {name: value[run].item() for name, value in descent.lanes.items()}
+    return replace(descent.rule, **changes) if changes else descent.rule  # type: ignore[type-var]
+
+
+@flushed_denormals()
+def _plain(
+    compiled: CompiledReplicas, start: Parameters, seed: int, rule: UpdateRule, schedule: Schedule | None, steps: int
+) -> Outcome:
+    """Make the first steps of one run in plain PyTorch."""
+    descent, problem = compiled.descent, compiled.problem
+    batches = Batches(problem.batches.data, problem.batches.size, seed)
+    parameters = dict(start)
+    states = {name: rule.init(tensor) for name, tensor in parameters.items()}
+    loss, watch = torch.tensor(math.nan), Watch(compiled.rules)
+    for step in range(steps):
+        lr = rule.lr if schedule is None else rule.lr * schedule(step)
+        moved = one_step(descent, rule, parameters, states, batches.at(step), step, lr)
+        loss = moved.loss
+        if watch.ends(step, loss.item(), moved.norm.item):
+            break
+        parameters, states = moved.parameters, moved.states
+    problem.module.eval()
+    with torch.no_grad():
+        return Outcome(loss, parameters, problem.loss(problem.forward(parameters), batches.data))
+
+
+def _agree(a: Outcome, b: Outcome) -> bool:
+    tolerance = TOLERANCE[next(iter(b.parameters.values())).dtype]
+    pairs = [(a.loss, b.loss), (a.last, b.last), *((a.parameters[name], b.parameters[name]) for name in b.parameters)]
+    return all(
+        bool(torch.isclose(x.double(), y.double(), rtol=tolerance, atol=tolerance, equal_nan=True).all())
+        for x, y in pairs
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import ctypes.util
 import importlib
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -48,6 +50,25 @@ def _machine(bits: int) -> Any:
     return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=text, opt=2)
 
 
+@cache
+def _library() -> ctypes.CDLL:
+    """Return the C library's mathematics."""
+    name = ctypes.util.find_library("ucrtbase" if sys.platform == "win32" else "m")
+    return ctypes.CDLL(name)
+
+
+def _make_known(names: Sequence[str]) -> None:
+    """Tell LLVM where functions of the C library are: it ends the process over one that it does not find.
+
+    :raises CannotCompileError: there is no such function.
+    """
+    try:
+        for name in names:
+            binding().add_symbol(name, ctypes.cast(getattr(_library(), name), ctypes.c_void_p).value)
+    except (AttributeError, OSError) as error:
+        raise CannotCompileError(f"the C library has no {name}") from error
+
+
 class Module:
     """Functions in memory, as long as this object lives.
 
@@ -59,9 +80,7 @@ class Module:
 
     def __init__(self, text: str, bits: int, library: Sequence[str] = ()) -> None:
         llvm = binding()
-        missing = [name for name in library if not llvm.address_of_symbol(name)]
-        if missing:  # LLVM would end the process
-            raise CannotCompileError(f"the C library has no {', '.join(missing)}")
+        _make_known(library)
         machine = _machine(bits)
         try:
             module = llvm.parse_assembly(text)

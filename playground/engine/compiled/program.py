@@ -126,21 +126,18 @@ def listing(program: Program, outputs: Mapping[str, int], names: Mapping[Any, st
     :param outputs: a name for each value that is wanted.
     :param names: of inputs, by kind and position.
     """
-
-    def name(index: int) -> str:
+    known: dict[int, str] = {}
+    lines = []
+    for index in program.needed(outputs.values()):
         node = program.nodes[index]
         if node.operation == CONSTANT:
-            return f"{node.value:.9g}" if not isinstance(node.value, bool) else str(node.value)
-        if node.operation == INPUT:
-            return names.get(node.value, " ".join(map(str, node.value)))
-        return f"v{index}"
-
-    def line(index: int) -> str:
-        node = program.nodes[index]
-        operands = [name(operand) for operand in node.operands]
-        sign = OPERATIONS[node.operation].sign
-        return f" {sign} ".join(operands) if sign else f"{node.operation}({', '.join(operands)})"
-
-    wanted = program.needed(outputs.values())
-    lines = [f"v{i} = {line(i)}" for i in wanted if program.nodes[i].operation not in (CONSTANT, INPUT)]
-    return "\n".join([*lines, *(f"{label} = {name(index)}" for label, index in outputs.items())])
+            known[index] = str(node.value) if isinstance(node.value, bool) else f"{node.value:.9g}"
+        elif node.operation == INPUT:
+            known[index] = names.get(node.value, " ".join(map(str, node.value)))
+        else:
+            operands = [known[operand] for operand in node.operands]
+            known[index] = f"v{len(lines) + 1}"
+            sign = OPERATIONS[node.operation].sign
+            text = f" {sign} ".join(operands) if sign else f"{node.operation}({', '.join(operands)})"
+            lines.append(f"{known[index]} = {text}")
+    return "\n".join([*lines, *(f"{label} = {known[index]}" for label, index in outputs.items())])

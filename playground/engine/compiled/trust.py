@@ -55,9 +55,11 @@ def require_agreement(
     for place, run in enumerate(which):
         start = {name: tensor[place] for name, tensor in few.items()}
         rule = _rule_of(compiled.descent, run)
-        plain, *twins = (
-            _plain(compiled, each, seeds[run], rule, schedule, steps) for each in (start, *_twins(start))
+        plain, again, *twins = (
+            _plain(compiled, each, seeds[run], rule, schedule, steps) for each in (start, start, *_twins(start))
         )
+        if not _agree(again, plain):
+            raise CannotCompileError("the same step comes out otherwise each time")
         own = Outcome(mine.loss[place], {n: tensor[place] for n, tensor in mine.parameters.items()}, mine.last[place])
         if not _agree(own, plain) and all(_agree(twin, plain) for twin in twins):
             raise CannotCompileError(f"the first {steps} steps come out otherwise than in plain PyTorch")

@@ -119,7 +119,13 @@ def _any_all(operation: str) -> Rule:
 
 
 def var_mean(
-    recorder: Recorder, a: Any, dim: Dims = None, *, correction: float | None = None, keepdim: bool = False
+    recorder: Recorder,
+    a: Any,
+    dim: Dims = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> tuple[Symbol, Symbol]:
     """Σ (a - mean)² / (n - correction), and the mean."""
     apply = recorder.program.apply
@@ -127,7 +133,7 @@ def var_mean(
     away = recorder.entrywise(lambda x, m: apply("sub", x, m), a.dtype, a, _spread(center, a, dim))
     squares = recorder.entrywise(lambda x: apply("mul", x, x), a.dtype, away)
     total = sum_(recorder, squares, dim, keepdim)
-    count = a.numel() / max(total.numel(), 1) - (1.0 if correction is None else correction)
+    count = a.numel() / max(total.numel(), 1) - (float(unbiased) if correction is None else correction)
     divided = recorder.entrywise(lambda x: apply("div", x, recorder.program.constant(count)), a.dtype, total)
     return divided, mean(recorder, a, dim, keepdim)
 
@@ -137,9 +143,9 @@ def _spread(center: Symbol, a: Symbol, dim: Dims) -> Symbol:
     return center if center.dim() == a.dim() else Symbol(center.ids.reshape([1] * a.dim()), a.dtype)
 
 
-def var(recorder: Recorder, a: Any, dim: Dims = None, **options: Any) -> Symbol:
+def var(recorder: Recorder, *args: Any, **options: Any) -> Symbol:
     """As in `var_mean`, without the mean."""
-    return var_mean(recorder, a, dim, **options)[0]
+    return var_mean(recorder, *args, **options)[0]
 
 
 def mm(recorder: Recorder, a: Any, b: Any) -> Symbol:

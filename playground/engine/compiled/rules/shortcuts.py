@@ -17,6 +17,10 @@ MEAN, SUM = 1, 2
 """How torch numbers the ways to make one loss of many."""
 
 
+LEAST = 9.999999960041972e-13
+"""What torch divides by at least in the derivative of binary cross-entropy: 1e-12 in single precision."""
+
+
 def addmm(recorder: Recorder, a: Any, b: Any, c: Any, *, beta: float = 1, alpha: float = 1) -> Symbol:
     """Beta a + alpha b c."""
     apply, constant = recorder.program.apply, recorder.program.constant
@@ -76,12 +80,12 @@ def binary_cross_entropy(
 def binary_cross_entropy_backward(
     recorder: Recorder, gradient: Any, prediction: Any, target: Any, weight: Any = None, reduction: int = MEAN
 ) -> Symbol:
-    """(p - t) / max((1 - p) p, 1e-12) g, over n for a mean."""
+    """(p - t) / max((1 - p) p, LEAST) g, over n for a mean."""
     apply, constant = recorder.program.apply, recorder.program.constant
     count = constant(float(prediction.numel()) if reduction == MEAN else 1.0)
 
     def entry(g: int, p: int, t: int) -> int:
-        spread = apply("maximum", apply("mul", apply("sub", constant(1.0), p), p), constant(1e-12))
+        spread = apply("maximum", apply("mul", apply("sub", constant(1.0), p), p), constant(LEAST))
         return apply("div", apply("div", apply("mul", g, apply("sub", p, t)), spread), count)
 
     return recorder.entrywise(entry, recorder.lift(prediction).dtype, gradient, prediction, target)

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from playground.engine.compiled.kernel import COUNTS, ENDS, NUMBERS, Shape
 from playground.engine.compiled.record import Descent, Start
+from playground.engine.compiled.tile import COUNTS, ENDS, NUMBERS, Shape
 from playground.engine.traces import STATUSES
 from playground.result import Status
 

@@ -118,7 +118,10 @@ class Code:
 
     def load(self, pointer: str, element: str, index: Value | str, type_: str | None = None) -> Value:
         """Load what is `index` elements behind a pointer; several of them for a vector."""
-        return self.instruction(f"load {type_ or element}, ptr {self._at(pointer, element, index)}, align {_size(element)}", type_ or element)
+        return self.instruction(
+            f"load {type_ or element}, ptr {self._at(pointer, element, index)}, align {_size(element)}",
+            type_ or element,
+        )
 
     def store(self, value: Value, pointer: str, element: str, index: Value | str) -> None:
         """Store a value `index` elements behind a pointer."""
@@ -132,9 +135,7 @@ class Code:
         """Put a scalar into each lane."""
         width, vector = self.lanes.width, self.lanes.of(value.type)
         first = self.instruction(f"insertelement {vector} poison, {value}, i32 0", vector)
-        return self.instruction(
-            f"shufflevector {first}, {vector} poison, <{width} x i32> zeroinitializer", vector
-        )
+        return self.instruction(f"shufflevector {first}, {vector} poison, <{width} x i32> zeroinitializer", vector)
 
 
 def _size(element: str) -> int:
@@ -197,7 +198,7 @@ class Value:
         return self.code.instruction(f"select {self}, {first}, {second}", like.type)
 
     def times_plus(self, factor: Value | float, term: Value | float) -> Value:
-        """self * factor + term, rounded once where the CPU can."""
+        """Self * factor + term, rounded once where the CPU can."""
         constant = self.code.constant
         a, b = (x if isinstance(x, Value) else constant(x) for x in (factor, term))
         return self.code.intrinsic("fmuladd", self, a, b)

@@ -44,7 +44,9 @@ def _machine(bits: int) -> Any:
     if bits < 512:
         features.update({name: False for name in features if name.startswith("avx512")})
     if bits < 256:
-        features.update({name: False for name in features if name.startswith(("avx", "fma", "f16c", "vaes", "vpclmul"))})
+        features.update(
+            {name: False for name in features if name.startswith(("avx", "fma", "f16c", "vaes", "vpclmul"))}
+        )
     text = features.flatten() + (",-prefer-256-bit" if bits == 512 else "")
     target = llvm.Target.from_triple(llvm.get_process_triple())
     return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=text, opt=2)

@@ -71,4 +71,4 @@ OPERATIONS = {
     "not": Operation(np.logical_not, boolean=True),
     "select": Operation(np.where),
 }
-"""By name. `select(condition, a, b)` is a where the condition holds, else b; the only one that may yield either type."""
+"""By name. `select(condition, a, b)` is a where the condition holds, else b, of either type."""

@@ -69,7 +69,7 @@ def record_phases(descent: Descent, layout: Layout, factors: Sequence[float], gr
 
 
 def _wanted(step: Step, gradient: bool) -> list[int]:
-    return [step.loss, *step.slots, *([step.norm] if gradient else [])]
+    return [step.loss, step.norm if gradient else step.loss, *step.slots]
 
 
 def _samples(descent: Descent, numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -78,7 +78,8 @@ def _samples(descent: Descent, numbers: np.ndarray[Any, Any]) -> np.ndarray[Any,
     if batches.size is None:
         return np.zeros(len(numbers), dtype=np.int64)
     position = numbers.astype(np.int64) % batches.per_epoch
-    return np.minimum(batches.size, len(batches.data[0]) - position * batches.size)
+    samples: np.ndarray[Any, Any] = np.minimum(batches.size, len(batches.data[0]) - position * batches.size)
+    return samples
 
 
 def _values(step: Step, inputs: dict[Any, Any]) -> list[Any]:

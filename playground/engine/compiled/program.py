@@ -127,7 +127,7 @@ def listing(program: Program, outputs: Mapping[str, int], names: Mapping[Any, st
     :param names: of inputs, by kind and position.
     """
     known: dict[int, str] = {}
-    lines = []
+    lines: list[str] = []
     for index in program.needed(outputs.values()):
         node = program.nodes[index]
         if node.operation == CONSTANT:

@@ -111,9 +111,7 @@ class Layout:
             return symbol(torch.tensor(ids, dtype=torch.int64).reshape(shape))
 
         parameters = {name: next_one(shape) for name, shape in self.parameters.items()}
-        states = {
-            name: {key: next_one(shape) for key, shape in shapes.items()} for name, shapes in self.states.items()
-        }
+        states = {name: {key: next_one(shape) for key, shape in shapes.items()} for name, shapes in self.states.items()}
         return parameters, states
 
     def names(self) -> list[str]:
@@ -237,7 +235,9 @@ def _datum(recorder: Recorder, which: int, data: Tensor, samples: int) -> Symbol
     return Symbol(torch.tensor(ids, dtype=torch.int64).reshape(samples, *data.shape[1:]), data.dtype)
 
 
-def _flat(recorder: Recorder, parameters: Mapping[str, Any], states: Mapping[str, Mapping[str, Any]]) -> tuple[int, ...]:
+def _flat(
+    recorder: Recorder, parameters: Mapping[str, Any], states: Mapping[str, Mapping[str, Any]]
+) -> tuple[int, ...]:
     """Return the value of every slot."""
     tensors: Sequence[Any] = [*parameters.values(), *(each for state in states.values() for each in state.values())]
     return tuple(i for each in tensors for i in recorder.cast(each, recorder.dtype).ids.flatten().tolist())

@@ -22,7 +22,7 @@ LARGEST = 10_000
 """Operations up to which a program is compiled: beyond, that takes seconds, and the code no longer fits the caches."""
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """While it is entered, every operation of torch lands here instead of being computed.
 
     - A tensor that was there before is data: its numbers are constants, and it must not be written to.
@@ -37,7 +37,7 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(self, dtype: torch.dtype, rules: Mapping[str, Rule], uniform: Mapping[Any, float]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.dtype = dtype
         self.program = Program(torch.empty(0, dtype=dtype).numpy().dtype.type)
         self.decisions: list[tuple[int, float]] = []
@@ -89,10 +89,7 @@ class Recorder(TorchDispatchMode):
             return rule(self, *args, **kwargs)
         decomposition = torch._decomp.decomposition_table.get(func)
         with self:
-            if decomposition is not None:
-                found = decomposition(*args, **kwargs)
-            else:
-                found = func.decompose(*args, **kwargs)
+            found = (decomposition or func.decompose)(*args, **kwargs)
         if found is NotImplemented:
             raise CannotCompileError(f"torch's operation {_name(func)!r} has no rule")
         return found
@@ -181,7 +178,9 @@ class Recorder(TorchDispatchMode):
     def entrywise(self, rule: Callable[..., int], dtype: torch.dtype, *operands: Any) -> Symbol:
         """Apply a rule for scalars to the entries of tensors, which broadcast."""
         lifted = [self.lift(operand) for operand in operands]
-        ids = torch.broadcast_tensors(*(symbol.ids for symbol in lifted))
+        ids = torch.broadcast_tensors(  # type: ignore[no-untyped-call]
+            *(symbol.ids for symbol in lifted)
+        )
         columns = zip(*(each.flatten().tolist() for each in ids), strict=True)
         found = torch.tensor([rule(*entries) for entries in columns], dtype=torch.int64)
         return self.symbol(found.reshape(ids[0].shape), dtype)
@@ -223,10 +222,8 @@ class Recorder(TorchDispatchMode):
 def _name(func: Any) -> str:
     """Return an operation's name: `add` for `aten::add.Tensor`, `prims::sum` for those of another library."""
     library, _, name = func._schema.name.partition("::")
-    return name if library == "aten" else func._schema.name
+    return str(name if library == "aten" else func._schema.name)
 
 
 def _ids(value: Any) -> Any:
     return value.ids if isinstance(value, Symbol) else value
-
-

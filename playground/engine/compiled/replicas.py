@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
 
 from playground.engine.compiled import jit
 from playground.engine.compiled.arrays import Arrays, arrays
+from playground.engine.compiled.assembly import module
 from playground.engine.compiled.code import Lanes
-from playground.engine.compiled.kernel import ARGUMENTS, Kernel, Shape, last_loss, module
+from playground.engine.compiled.kernel import ARGUMENTS, Kernel, last_loss
 from playground.engine.compiled.orders import Orders
 from playground.engine.compiled.phases import record_phases
 from playground.engine.compiled.program import LANE, SLOT, listing
 from playground.engine.compiled.record import Descent, record_loss, record_start
 from playground.engine.compiled.threads import Work, run
+from playground.engine.compiled.tile import Shape
 from playground.engine.compiled.trust import require_agreement
 from playground.engine.gradients import Clip
 from playground.engine.problem import Problem
@@ -28,9 +30,6 @@ from playground.engine.steppers import Schedule
 from playground.engine.stopping import StopRules
 from playground.engine.traces import Traces, thinned_steps
 from playground.engine.update import UpdateRule
-
-FEW_CALLS = 64
-"""Calls of mathematical functions in a program up to which these are copied to where they are called."""
 
 
 class CompiledReplicas:
@@ -61,44 +60,40 @@ class CompiledReplicas:
         bits: int | None = None,
     ) -> None:
         began = time.perf_counter()
-        bits = bits or jit.vector_bits()
         self.problem = problem
-        self.descent = Descent(problem, rule, schedule is not None, clip)
-        self.start = record_start(self.descent)
-        self.phases = record_phases(
-            self.descent,
-            self.start.layout,
-            [1.0 if schedule is None else schedule(step) for step in range(budget)],
-            rules.gradient is not None,
-        )
         self.budget = budget
         self.rules = rules
-        self.kept = thinned_steps(budget)
+        self.descent = Descent(problem, rule, schedule is not None, clip)
+        self.start = record_start(self.descent)
+        factors = [1.0 if schedule is None else schedule(step) for step in range(budget)]
+        self.phases = record_phases(self.descent, self.start.layout, factors, rules.gradient is not None)
         self._orders = Orders(problem.batches, seeds)
-        self.lanes = Lanes("float" if self.descent.dtype is torch.float32 else "double", 0)
-        self.lanes = Lanes(self.lanes.number, bits // self.lanes.bits)
-        layout, data = self.start.layout, self._orders.data
+        self._data = [tensor.to(self.descent.dtype).contiguous() for tensor in self._orders.data]
+        self._compile(bits or jit.vector_bits())
+        self.arrays = self.fresh(parameters)
+        self.places = torch.arange(self.arrays.count)
+        self.final = {name: tensor.detach() for name, tensor in parameters.items()}
+        require_agreement(self, parameters, seeds, schedule)
+        self.seconds_to_compile = time.perf_counter() - began
+
+    def _compile(self, bits: int) -> None:
+        """Write the kernel for vectors of so many bits, and make functions of it."""
+        number, size = ("float", 32) if self.descent.dtype is torch.float32 else ("double", 64)
+        self.lanes = Lanes(number, bits // size)
+        layout, batches = self.start.layout, self.problem.batches
         self.shape = Shape(
             len(layout.names()),
             layout.moving,
             len(self.descent.lanes),
             self.phases.uniform.shape[1],
-            len(self.kept),
-            problem.batches.size or 0,
-            tuple(tensor[0].numel() for tensor in data),
+            len(thinned_steps(self.budget)),
+            batches.size or 0,
+            tuple(tensor[0].numel() for tensor in self._data),
         )
-        kernel = Kernel(self.lanes, self.shape, self.phases.steps, rules)
-        codes = [kernel.descent(), last_loss(self.lanes, layout.moving, *record_loss(self.descent, layout))]
-        calls = sum(line.count("@lanes.") for code in codes for line in code.lines)
-        text, library = module(codes, inline=calls <= FEW_CALLS)
+        kernel = Kernel(self.lanes, self.shape, self.phases.steps, self.rules)
+        conclusion = last_loss(self.lanes, layout.moving, *record_loss(self.descent, layout))
+        text, library = module([kernel.descent(), conclusion])
         self._module = _compiled(text, bits, tuple(library))
-        self._data = [tensor.to(self.descent.dtype).contiguous() for tensor in data]
-        self.arrays = self.fresh(parameters)
-        self.places = torch.arange(self.arrays.count)
-        self.final = {name: tensor.detach() for name, tensor in parameters.items()}
-        self.seconds_to_compile = time.perf_counter() - began
-
-        require_agreement(self, parameters, seeds, schedule)
 
     def fresh(self, parameters: Parameters, which: Tensor | None = None) -> Arrays:
         """Return the arrays of runs before step 0.
@@ -108,7 +103,8 @@ class CompiledReplicas:
         descent, streams = self.descent, self._orders.streams
         if which is not None:
             chosen = {name: value[which] for name, value in descent.lanes.items()}
-            descent, streams = replace(descent, rule=replace(descent.rule, **chosen)), streams[which]  # type: ignore[type-var]
+            rule = replace(descent.rule, **chosen) if chosen else descent.rule  # type: ignore[type-var]
+            descent, streams = replace(descent, rule=rule), streams[which]
         return arrays(descent, self.start, self.shape, parameters, streams, self.lanes.width)
 
     @property
@@ -120,12 +116,11 @@ class CompiledReplicas:
         )
 
     def program(self) -> str:
-        """Write the first step's program down."""
+        """Write the first step's program down: the loss, its derivative and the update, one operation a line."""
         step, names = self.phases.steps[0], self.start.layout.names()
         inputs = {(SLOT, i): name for i, name in enumerate(names)}
         inputs |= {(LANE, i): name for i, name in enumerate(self.descent.lanes)}
-        outputs = {"loss": step.loss, **dict(zip(names, step.slots, strict=True))}
-        return listing(step.program, outputs, inputs)
+        return listing(step.program, {"loss": step.loss, **dict(zip(names, step.slots, strict=True))}, inputs)
 
     def descend(self, traces: Traces) -> None:
         """Let every run descend until its budget is used or it is over; `traces` holds the outcome.
@@ -146,40 +141,39 @@ class CompiledReplicas:
 
         :raises KeyboardInterrupt: Ctrl-C came; every run has made some of its steps.
         """
-        if not steps:
-            return
         types = [ctypes.c_int64 if text.startswith("i64") else ctypes.c_void_p for text in ARGUMENTS]
         function = self._module.function("descend", *types, *[ctypes.c_void_p] * len(self._data), result=ctypes.c_int64)
-        columns = torch.full((self.budget,), -1, dtype=torch.int32)
-        columns[self.kept] = torch.arange(len(self.kept), dtype=torch.int32)
         shared = (
-            *(state.slots, state.lanes, torch.tensor(self.phases.uniform, dtype=self.descent.dtype), columns),
-            *(torch.tensor(self.phases.which), state.numbers, state.counts, state.kept, state.final),
-            state.streams,
+            *(state.slots, state.lanes, torch.tensor(self.phases.uniform, dtype=self.descent.dtype), self._columns()),
+            *(torch.tensor(self.phases.which), state.numbers, state.counts, state.kept, state.final, state.streams),
         )
         for first, last, order in self._orders.spans(steps):
-            arguments = [*(_address(tensor) for tensor in (*shared, order)), first, order.shape[1]]
-            arguments += [_address(tensor) for tensor in self._data]
-            run(
-                lambda *part, given=tuple(arguments): function(*part, *given),
-                Work(state.tiles, first, last, self.phases.operations),
-                lambda share, first=first, last=last: _show(traces, first + share * (last - first)),
-            )
+            rest = [first, order.shape[1], *(tensor.data_ptr() for tensor in self._data)]
+            given = [*(tensor.data_ptr() for tensor in (*shared, order)), *rest]
+            work = Work(state.tiles, first, last, self.phases.operations)
+            run(partial(_call, function, given), work, partial(_show, traces, first, last))
 
     def conclude(self, state: Arrays) -> Tensor:
         """Return the loss of every run's final parameters over all data, float64."""
         function = self._module.function("conclude", *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 2)
-        function(0, state.tiles, _address(state.final), _address(state.last))
+        function(0, state.tiles, state.final.data_ptr(), state.last.data_ptr())
         return state.rows(state.last).squeeze(1).double()
 
+    def _columns(self) -> Tensor:
+        """Return where the loss of each step is kept, -1 for nowhere."""
+        columns, kept = torch.full((self.budget,), -1, dtype=torch.int32), thinned_steps(self.budget)
+        columns[kept] = torch.arange(len(kept), dtype=torch.int32)
+        return columns
 
-def _show(traces: Traces | None, steps: float) -> None:
+
+def _call(function: Callable[..., int], given: Sequence[int], *part: int) -> int:
+    """Call the kernel for a part of the work; returns how many tiles go on."""
+    return int(function(*part, *given))
+
+
+def _show(traces: Traces | None, first: int, last: int, share: float) -> None:
     if traces is not None:
-        traces.done = int(steps)
-
-
-def _address(tensor: Tensor) -> int:
-    return tensor.data_ptr()
+        traces.done = int(first + share * (last - first))
 
 
 @lru_cache(maxsize=64)

@@ -27,7 +27,7 @@ def simplified(program: Program, operation: str, operands: tuple[int, ...]) -> i
 
 
 def _folded(program: Program, operation: str, numbers: list[float | bool | None]) -> int:
-    rounded = [number if isinstance(number, bool) else program.dtype(number) for number in numbers]  # type: ignore[arg-type]
+    rounded = [number if isinstance(number, bool) else program.dtype(number) for number in numbers]
     with np.errstate(all="ignore"):
         value = OPERATIONS[operation].meaning(*rounded)
     boolean = OPERATIONS[operation].boolean or (operation == "select" and isinstance(numbers[1], bool))
@@ -55,11 +55,11 @@ def _sub(program: Program, operands: Operands, numbers: Numbers) -> int | None:
 
 
 def _mul(program: Program, operands: Operands, numbers: Numbers) -> int | None:
-    for operand, number in (operands, numbers[::-1]), (operands[::-1], numbers):
-        if _is(number[0], 1.0):
-            return operand[0]
-        if _is(number[0], -1.0):
-            return program.apply("neg", operand[0])
+    for operand, factor in (operands[0], numbers[1]), (operands[1], numbers[0]):
+        if _is(factor, 1.0):
+            return operand
+        if _is(factor, -1.0):
+            return program.apply("neg", operand)
     return None
 
 
@@ -86,7 +86,7 @@ def _neg(program: Program, operands: Operands, numbers: Numbers) -> int | None:
 
 def _pow(program: Program, operands: Operands, numbers: Numbers) -> int | None:
     """Powers that are products or roots, as torch takes them."""
-    (a, b), y = operands, numbers[1]
+    a, y = operands[0], numbers[1]
     if y is None or program.uniform[a]:
         return None
     if y == 0.5:
@@ -112,7 +112,7 @@ def _product(program: Program, a: int, count: int) -> int:
 
 
 def _select(program: Program, operands: Operands, numbers: Numbers) -> int | None:
-    condition, a, b = operands
+    _, a, b = operands
     if numbers[0] is not None:
         return a if numbers[0] else b
     return a if a == b else None

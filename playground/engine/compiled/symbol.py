@@ -25,19 +25,22 @@ class Symbol(Tensor):
     ids: Tensor
 
     @staticmethod
-    def __new__(cls, ids: Tensor, dtype: torch.dtype) -> Symbol:
-        symbol = torch.Tensor._make_wrapper_subclass(  # type: ignore[attr-defined]
+    def __new__(cls: type[Symbol], ids: Tensor, dtype: torch.dtype) -> Symbol:
+        """Make a tensor that has no storage."""
+        symbol = torch.Tensor._make_wrapper_subclass(
             cls, ids.shape, strides=ids.stride(), storage_offset=ids.storage_offset(), dtype=dtype
         )
         symbol.ids = ids
-        return symbol  # type: ignore[no-any-return]
+        return symbol
 
     def __init__(self, ids: Tensor, dtype: torch.dtype) -> None:
         pass
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         """Refuse: outside of a recording there is nothing to write an operation down in."""
         raise CannotCompileError(f"{func} outside of the step")

@@ -46,6 +46,8 @@ def run(kernel: Callable[[int, int, int, int], int], work: Work, show: Callable[
     :param show: called with the share that is done.
     :raises KeyboardInterrupt: Ctrl-C came; the threads have ended, each after the block it was at.
     """
+    if not work.tiles or work.first >= work.last:
+        return
     count = threads()
     size = max(1, -(-work.tiles // (count * PARTS)))
     block = max(1, BLOCK // (size * max(work.operations, 1)))

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from playground.engine.compiled.kernel import NUMBERS
 from playground.engine.compiled.record import Descent, one_step
 from playground.engine.compiled.symbol import CannotCompileError
+from playground.engine.compiled.tile import NUMBERS
 from playground.engine.problem import Batches
+from playground.engine.replicas import Parameters
 from playground.engine.sensitivity import TOLERANCE, with_twins
 from playground.engine.setting import flushed_denormals
 from playground.engine.steppers import Schedule
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 STEPS = 3
 """Steps that are compared: what a step changes for the next shows at the second, what that is worth at the third."""
-
-Parameters = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def require_agreement(
             raise CannotCompileError(f"the first {steps} steps come out otherwise than in plain PyTorch")
 
 
-def _twins(start: Parameters) -> list[dict[str, Tensor]]:
+def _twins(start: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
     three = with_twins({name: tensor[None] for name, tensor in start.items()})
     return [{name: tensor[i] for name, tensor in three.items()} for i in (1, 2)]
 
@@ -87,7 +86,12 @@ def _rule_of(descent: Descent, run: int) -> UpdateRule:
 
 @flushed_denormals()
 def _plain(
-    compiled: CompiledReplicas, start: Parameters, seed: int, rule: UpdateRule, schedule: Schedule | None, steps: int
+    compiled: CompiledReplicas,
+    start: Mapping[str, Tensor],
+    seed: int,
+    rule: UpdateRule,
+    schedule: Schedule | None,
+    steps: int,
 ) -> Outcome:
     """Make the first steps of one run in plain PyTorch."""
     descent, problem = compiled.descent, compiled.problem

@@ -64,7 +64,7 @@ def _reduced(x: Value) -> tuple[Value, Value, Value]:
     return k, r, minus.times_plus(low, left - r)
 
 
-def _limited(x: Value, low: float, high: float) -> Value:
+def limited(x: Value, low: float, high: float) -> Value:
     """Move x into a range; not a number stays so."""
     x = x.compared("olt", low).chosen(low, x)
     return x.compared("ogt", high).chosen(high, x)
@@ -79,7 +79,7 @@ def exp(x: Value) -> Value:
     """2ᵏ eʳ; the power of two in two halves, so that the result may be infinite or 0."""
     code = x.code
     range_ = (-105.0, 90.0) if code.lanes.number == "float" else (-746.0, 711.0)
-    k, r, lost = _reduced(_limited(x, *range_))
+    k, r, lost = _reduced(limited(x, *range_))
     whole = _whole(k)
     half = whole.shifted(-1)
     one = code.constant(1.0)
@@ -92,7 +92,7 @@ def expm1(x: Value) -> Value:
     """2ᵏ (eʳ - 1) + (2ᵏ - 1), where both terms are exact enough; eˣ beyond, where 1 is less than a digit."""
     code = x.code
     limit = 20.0 if code.lanes.number == "float" else 40.0
-    k, r, lost = _reduced(_limited(x, -limit, limit))
+    k, r, lost = _reduced(limited(x, -limit, limit))
     power = _power_of_two(code, _whole(k))
     near = power.times_plus((_above_0(r) + lost) + r, power - 1.0)
     near = x.compared("ogt", limit).chosen(call("exp", x), near)
@@ -103,7 +103,7 @@ def tanh(x: Value) -> Value:
     """With e = exp(2 |x|) - 1 and the sign of x: e/2 - e/2 · e/(e + 2) near 0, 1 - 2 / (e + 2) further out."""
     code = x.code
     limit = 10.0 if code.lanes.number == "float" else 20.0
-    size = _limited(code.intrinsic("fabs", x), 0.0, limit)
+    size = limited(code.intrinsic("fabs", x), 0.0, limit)
     e = call("expm1", size + size)
     near = e.compared("olt", 1.5)
     ratio = near.chosen(e, 2.0) / (e + 2.0)
@@ -122,7 +122,7 @@ def sigmoid(x: Value) -> Value:
 def _split(x: Value) -> tuple[Value, Value]:
     """Return k and f with x = 2ᵏ (1 + f), √½ <= 1 + f < √2, for normal x > 0."""
     code = x.code
-    bias, fraction = (127, 23) if code.lanes.number == "float" else (1023, 52)
+    fraction = 23 if code.lanes.number == "float" else 52
     bits = x.converted("bitcast", code.lanes.whole)
     root = code.constant(math.sqrt(0.5)).text
     offset = code.instruction(f"bitcast {code.lanes.numbers} {root} to {code.lanes.whole}", code.lanes.whole)
@@ -132,7 +132,7 @@ def _split(x: Value) -> tuple[Value, Value]:
 
 
 def _log_of(x: Value, correction: Value | None) -> Value:
-    """k ln 2 + log(1 + f), plus a correction: f - (f²/2 - s (f²/2 + R)) with s = f / (2 + f), R = Σ 2 s²ᵏ / (2k + 1).
+    """K ln 2 + log(1 + f), plus a correction: f - (f²/2 - s (f²/2 + R)) with s = f / (2 + f), R = Σ 2 s²ᵏ / (2k + 1).
 
     The largest term comes last.
     """
@@ -188,7 +188,7 @@ def _quarters(x: Value) -> tuple[Value, Value]:
 def _sine_and_cosine(x: Value) -> tuple[Value, Value, Value]:
     """Return sin r and cos r, and the quadrant k."""
     one = x.code.constant(1.0)
-    r, k = _quarters(_limited(x, -FAR, FAR))
+    r, k = _quarters(limited(x, -FAR, FAR))
     z = r * r
     sine = (r * z).times_plus(_series(z, 4, 8, lambda n: (-1) ** (n + 1) / math.factorial(2 * n + 3)), r)
     half = z * 0.5

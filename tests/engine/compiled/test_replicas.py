@@ -113,7 +113,9 @@ def prove(problem_of, rule, seeds, steps=STEPS, schedule=None, clip=None, **rule
     for i in range(len(seeds)):
         until = int(batched.parting[i])
         compared = kept < (0.9 * until if until <= steps else steps + 1)
-        torch.testing.assert_close(traces.kept[i][compared], batched.kept[i][compared], rtol=1e-5, atol=1e-5, equal_nan=True)
+        torch.testing.assert_close(
+            traces.kept[i][compared], batched.kept[i][compared], rtol=1e-5, atol=1e-5, equal_nan=True
+        )
         if until <= steps:
             continue
         assert traces.statuses()[i] == batched.statuses()[i]
@@ -160,7 +162,11 @@ def rates(name):
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize(("model", "loss"), PAIRS)
 def test_every_rule_on_every_model_and_loss(model, loss, rule, dtype) -> None:
-    prove(partial(training, MODELS[model], LOSSES[loss], dtype=dtype), getattr(optimizers, RULES[rule])(lr=rates(rule)), [0, 1, 2])
+    prove(
+        partial(training, MODELS[model], LOSSES[loss], dtype=dtype),
+        getattr(optimizers, RULES[rule])(lr=rates(rule)),
+        [0, 1, 2],
+    )
 
 
 @pytest.mark.parametrize(
@@ -253,16 +259,16 @@ def test_each_run_has_its_own_mini_batches(size, loss, monkeypatch) -> None:
 
 
 FUNCTIONS = {name: getattr(functions, name)() for name in builtin.playground_functions() if name != "expression"}
+EVERY_FUNCTION = (
+    "log(1+exp(x)) + log2(2+x**2) + log10(3+x**2) + sqrt(1+x**2) + abs(x) + tanh(x) + sigmoid(x) + relu(x)"
+    " + softplus(x) + erf(x) + atan(x) + sinh(x) + cosh(x) + tan(x/9) + max(x, 0.1, sin(x)) + min(x, 2) + 2**x"
+    " + (1+x**2)**1.5 + (1+x**2)**-0.3 + pi/(1+x**2) + e*x**3/9"
+)
 FORMULAS = {
     "bowl": ("(2*x + 10)**2", {"x": 1.0}),
     "two variables": ("(x - 1)**2 + 3*cos(y) + x*y + y**2", {"x": 0.5, "y": 0.3}),
     "vector": ("x[0]**2 + x[0]*x[1] + 2*x[1]**2", {"x": [0.5, 0.2]}),
-    "every function": (
-        "log(1+exp(x)) + log2(2+x**2) + log10(3+x**2) + sqrt(1+x**2) + abs(x) + tanh(x) + sigmoid(x) + relu(x)"
-        " + softplus(x) + erf(x) + atan(x) + sinh(x) + cosh(x) + tan(x/9) + max(x, 0.1, sin(x)) + min(x, 2) + 2**x"
-        " + (1+x**2)**1.5 + (1+x**2)**-0.3 + pi/(1+x**2) + e*x**3/9",
-        {"x": 0.7},
-    ),
+    "every function": (EVERY_FUNCTION, {"x": 0.7}),
 }
 
 
@@ -282,7 +288,9 @@ def test_functions(name, rule, dtype) -> None:
 @pytest.mark.parametrize("name", FORMULAS)
 def test_expressions(name, dtype) -> None:
     formula, start = FORMULAS[name]
-    prove(lambda seed: minimizing(parse(formula), start, dtype), Adam(lr=torch.tensor([0.01, 0.03], dtype=DOUBLE)), [0, 1])
+    prove(
+        lambda seed: minimizing(parse(formula), start, dtype), Adam(lr=torch.tensor([0.01, 0.03], dtype=DOUBLE)), [0, 1]
+    )
 
 
 # Ends
@@ -553,7 +561,12 @@ def test_the_same_program_is_compiled_once() -> None:
 def test_ctrl_c_leaves_what_had_ended(monkeypatch) -> None:
     problem_of = bowls(BOWLS)
     stepper = CompiledReplicas(
-        problem_of(0), stacked(initial(problem_of, list(range(8)))), range(8), SGD(lr=RATES_OF_BOWLS), STEPS, StopRules(loss=1e-3)
+        problem_of(0),
+        stacked(initial(problem_of, list(range(8)))),
+        range(8),
+        SGD(lr=RATES_OF_BOWLS),
+        STEPS,
+        StopRules(loss=1e-3),
     )
 
     def interrupting(kernel, work, show):

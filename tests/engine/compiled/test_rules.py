@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
 from playground.engine.compiled.program import SLOT
@@ -246,7 +246,9 @@ def test_derivative_at_a_kink(name) -> None:
 
 @pytest.mark.parametrize("name", [*KINKED, *STEPPED, "exp", "sqrt", "tanh", "sigmoid", "softmax", "sum", "mean", "bce"])
 def test_values_that_are_no_numbers(name) -> None:
-    wild = torch.tensor([[math.nan, math.inf, -math.inf, 0.0], [-0.0, 1.0, -1.0, math.nan], [1e30, -1e30, 2, 3]]).double()
+    wild = torch.tensor(
+        [[math.nan, math.inf, -math.inf, 0.0], [-0.0, 1.0, -1.0, math.nan], [1e30, -1e30, 2, 3]]
+    ).double()
     if name == "cast":
         pytest.skip("what a whole number of NaN is differs between CPUs")
     if name == "bce":

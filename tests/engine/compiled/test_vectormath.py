@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from playground.engine.compiled import jit, vectormath
+from playground.engine.compiled.assembly import module
 from playground.engine.compiled.code import Code, Lanes
-from playground.engine.compiled.kernel import module
 from playground.engine.setting import flushed_denormals
 
 ULPS = 2.0
@@ -85,9 +85,28 @@ def arguments(dtype, count=40_000):
     quarters = np.rint(rng.uniform(-1e4, 1e4, count)) * (np.pi / 2)
     even = np.linspace(-20, 20, count)
     info = np.finfo(dtype)
-    special = [0.0, -0.0, math.inf, -math.inf, math.nan, info.tiny, -info.tiny, info.max, -info.max, info.tiny / 4, 1, -1]
+    special = [
+        0.0,
+        -0.0,
+        math.inf,
+        -math.inf,
+        math.nan,
+        info.tiny,
+        -info.tiny,
+        info.max,
+        -info.max,
+        info.tiny / 4,
+        1,
+        -1,
+    ]
     wide = [88.7, 88.8, -87.4, -103, 709.7, 709.8, -745, -708.4, 1e6, 999_999.5, -1e6 - 1, 3e8]
-    return np.concatenate([whole, *(np.asarray(each).astype(dtype) for each in (sizes, near_one, quarters, even)), np.tile(np.array([*special, *wide], dtype), 64)])
+    return np.concatenate(
+        [
+            whole,
+            *(np.asarray(each).astype(dtype) for each in (sizes, near_one, quarters, even)),
+            np.tile(np.array([*special, *wide], dtype), 64),
+        ]
+    )
 
 
 def errors(found, wanted, dtype):
@@ -124,8 +143,20 @@ def test_error_of_powers(number) -> None:
     dtype = PRECISIONS[number]
     bits = jit.vector_bits()
     rng = np.random.default_rng(1)
-    base = np.concatenate([np.exp(rng.uniform(-20, 20, 20_000)), -np.exp(rng.uniform(-3, 3, 20_000)), np.repeat([0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 2.0], 8)])
-    power = np.concatenate([rng.uniform(-8, 8, 20_000), np.rint(rng.uniform(-9, 9, 20_000)), np.tile([0.0, 1.0, -1.0, 0.5, np.inf, -np.inf, np.nan, 3.0], 8)])
+    base = np.concatenate(
+        [
+            np.exp(rng.uniform(-20, 20, 20_000)),
+            -np.exp(rng.uniform(-3, 3, 20_000)),
+            np.repeat([0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 2.0], 8),
+        ]
+    )
+    power = np.concatenate(
+        [
+            rng.uniform(-8, 8, 20_000),
+            np.rint(rng.uniform(-9, 9, 20_000)),
+            np.tile([0.0, 1.0, -1.0, 0.5, np.inf, -np.inf, np.nan, 3.0], 8),
+        ]
+    )
     base, power = base.astype(dtype), power.astype(dtype)
     found = compiled("pow", Lanes(number, bits // (8 * np.dtype(dtype).itemsize)), bits, operands=2)(base, power)
     error = errors(found, np.power(base.astype(np.longdouble), power.astype(np.longdouble)), dtype)

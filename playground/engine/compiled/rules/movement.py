@@ -43,7 +43,9 @@ def _moved(name: str, places: tuple[int | str, ...]) -> Rule:
         if name == "constant_pad_nd" and len(args) < 3:
             args = (*args, kwargs.pop("value", 0.0))
         dtype = _dtype(recorder, args[0])
-        moved = [_ids(recorder, value, dtype) if i in places else _known(recorder, value) for i, value in enumerate(args)]
+        moved = [
+            _ids(recorder, value, dtype) if i in places else _known(recorder, value) for i, value in enumerate(args)
+        ]
         return recorder.symbol(packet(*moved, **tree_map(recorder.values, kwargs)), dtype)
 
     return rule
@@ -54,7 +56,7 @@ def _dtype(recorder: Recorder, value: Any) -> torch.dtype:
     if not isinstance(value, list | tuple):
         return recorder.lift(value).dtype
     dtypes = [each.dtype for each in value]
-    found = dtypes[0]
+    found: torch.dtype = dtypes[0]
     for dtype in dtypes[1:]:
         found = torch.promote_types(found, dtype)
     return found
@@ -163,7 +165,9 @@ def index_put(recorder: Recorder, a: Any, indices: Any, values: Any, accumulate:
     entries = recorder.cast(values, target.dtype).ids.expand(places.shape)
     if accumulate:
         return _added(recorder, target, places, entries)
-    return recorder.symbol(target.ids.flatten().scatter(0, places.flatten(), entries.flatten()).reshape(target.shape), target.dtype)
+    return recorder.symbol(
+        target.ids.flatten().scatter(0, places.flatten(), entries.flatten()).reshape(target.shape), target.dtype
+    )
 
 
 # Tensors that begin with constants, in the shape of another
@@ -189,7 +193,9 @@ def _new(value: float) -> Rule:
     return rule
 
 
-def new_full(recorder: Recorder, a: Any, size: Any, value: Any, *, dtype: torch.dtype | None = None, **_: Any) -> Symbol:
+def new_full(
+    recorder: Recorder, a: Any, size: Any, value: Any, *, dtype: torch.dtype | None = None, **_: Any
+) -> Symbol:
     """Return a tensor of one number, in another shape."""
     single = recorder.cast(value, dtype or a.dtype).ids
     return recorder.symbol(single.expand(tuple(size)).clone(), dtype or a.dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from playground.engine.compiled import vectormath
-from playground.engine.compiled.code import Code
+from playground.engine.compiled.code import Code, Lanes
 
 FEW_CALLS = 64
 """Calls of mathematical functions up to which these are copied to where they are called."""
@@ -21,14 +21,14 @@ def module(codes: Sequence[Code], inline: bool | None = None) -> tuple[str, list
     """
     if inline is None:
         inline = sum(line.count("@lanes.") for code in codes for line in code.lines) <= FEW_CALLS
-    written: dict[str, Code] = {}
-    waiting = [name for code in codes for name in code.functions]
+    written: dict[tuple[str, Lanes], Code] = {}
+    waiting = [function for code in codes for function in code.functions]
     while waiting:
-        name = waiting.pop()
-        if name not in written:
-            written[name] = vectormath.definition(name, codes[0].lanes, inline)
-            waiting += written[name].functions
+        function = waiting.pop()
+        if function not in written:
+            written[function] = vectormath.definition(*function, inline)
+            waiting += written[function].functions
     every = [*written.values(), *codes]
     declared = dict.fromkeys(line for code in every for line in code.declared)
     text = "\n".join([*declared, *(line for code in every for line in code.lines), SELDOM])
-    return text, [vectormath.LIBRARY[name] for name in sorted(written) if name in vectormath.LIBRARY]
+    return text, sorted({name for name, _ in written if name in vectormath.LIBRARY})

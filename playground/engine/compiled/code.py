@@ -74,7 +74,7 @@ class Code:
 
     lanes: Lanes
     declared: dict[str, None] = field(default_factory=dict)
-    functions: dict[str, None] = field(default_factory=dict)
+    functions: dict[tuple[str, Lanes], None] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     _count: int = 0
 

@@ -8,6 +8,6 @@ compares the first steps with plain PyTorch, and `replicas` puts it all together
 """
 
 from playground.engine.compiled.replicas import CompiledReplicas
-from playground.engine.compiled.symbol import CannotCompileError
+from playground.engine.compiled.symbol import CannotCompileError, NotWorthCompilingError
 
-__all__ = ["CannotCompileError", "CompiledReplicas"]
+__all__ = ["CannotCompileError", "CompiledReplicas", "NotWorthCompilingError"]

@@ -20,6 +20,7 @@ from playground.engine.compiled.orders import Orders
 from playground.engine.compiled.phases import record_phases
 from playground.engine.compiled.program import LANE, SLOT, listing
 from playground.engine.compiled.record import Descent, record_loss, record_start
+from playground.engine.compiled.symbol import NotWorthCompilingError
 from playground.engine.compiled.threads import Work, run
 from playground.engine.compiled.tile import Shape
 from playground.engine.compiled.trust import require_agreement
@@ -30,6 +31,18 @@ from playground.engine.steppers import Schedule
 from playground.engine.stopping import StopRules
 from playground.engine.traces import Traces, thinned_steps
 from playground.engine.update import UpdateRule
+
+
+COMPILING = (0.03, 2e-4)
+"""Seconds that compiling takes, and each operation of a step adds."""
+
+BATCHED = (4e-4, 1e-9)
+"""Seconds that a step of a batch of tensors takes, and each operation of each run adds."""
+
+
+def pays(runs: int, steps: int, operations: int) -> bool:
+    """Tell whether so many runs take longer as a batch of tensors than compiling them does; both as measured."""
+    return steps * (BATCHED[0] + runs * operations * BATCHED[1]) > COMPILING[0] + operations * COMPILING[1]
 
 
 class CompiledReplicas:
@@ -44,7 +57,9 @@ class CompiledReplicas:
     :param schedule: factor on the learning rate; None for a constant rate.
     :param clip: limits on each run's own gradient.
     :param bits: of the vectors to use; by default as wide as the CPU's.
+    :param runs: how many runs will use the program, if it is to be compiled only where that saves time.
     :raises CannotCompileError: a step of these runs is no fixed scalar program, or cannot be compiled here.
+    :raises NotWorthCompilingError: so many runs are done sooner as a batch of tensors.
     """
 
     def __init__(
@@ -58,6 +73,7 @@ class CompiledReplicas:
         schedule: Schedule | None = None,
         clip: Clip | None = None,
         bits: int | None = None,
+        runs: int | None = None,
     ) -> None:
         began = time.perf_counter()
         self.problem = problem
@@ -67,6 +83,8 @@ class CompiledReplicas:
         self.start = record_start(self.descent)
         factors = [1.0 if schedule is None else schedule(step) for step in range(budget)]
         self.phases = record_phases(self.descent, self.start.layout, factors, rules.gradient is not None)
+        if runs is not None and not pays(runs, budget, self.phases.operations):
+            raise NotWorthCompilingError("so few runs and steps are done before they would be compiled")
         self._orders = Orders(problem.batches, seeds)
         self._data = [tensor.to(self.descent.dtype).contiguous() for tensor in self._orders.data]
         self._compile(bits or jit.vector_bits())

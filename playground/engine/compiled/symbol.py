@@ -12,6 +12,10 @@ class CannotCompileError(Exception):
     """These runs are no fixed scalar program; the message says why."""
 
 
+class NotWorthCompilingError(CannotCompileError):
+    """They are, but done before they would be compiled."""
+
+
 class Symbol(Tensor):
     """Stands for a tensor of one run while its step is recorded.
 

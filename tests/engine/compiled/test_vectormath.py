@@ -165,7 +165,9 @@ def test_error_of_powers(number) -> None:
     found = compiled("pow", Lanes(number, bits // (8 * np.dtype(dtype).itemsize)), bits, operands=2)(base, power)
     error = errors(found, np.power(base.astype(np.longdouble), power.astype(np.longdouble)), dtype)
     worst = error.argmax()
-    assert error[worst] <= vectormath.ERRORS["pow"], f"{error[worst]:.2f} at {base[worst]!r} ** {power[worst]!r}: {found[worst]!r}"
+    assert error[worst] <= vectormath.ERRORS["pow"], (
+        f"{error[worst]:.2f} at {base[worst]!r} ** {power[worst]!r}: {found[worst]!r}"
+    )
 
 
 @pytest.mark.parametrize("name", REFERENCES)

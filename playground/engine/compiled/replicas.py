@@ -32,7 +32,6 @@ from playground.engine.stopping import StopRules
 from playground.engine.traces import Traces, thinned_steps
 from playground.engine.update import UpdateRule
 
-
 COMPILING = (0.03, 2e-4)
 """Seconds that compiling takes, and each operation of a step adds."""
 

@@ -39,6 +39,11 @@ DOUBLE, SINGLE = torch.float64, torch.float32
 both_precisions = pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["float64", "float32"])
 
 
+single_if_slow = pytest.mark.parametrize(
+    "dtype", [DOUBLE, pytest.param(SINGLE, marks=pytest.mark.slow)], ids=["float64", "float32"]
+)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread():
     with one_thread():
@@ -211,7 +216,7 @@ SWEPT = {
 CASES = [(name, given) for name in RULES for given in SWEPT[name]]
 
 
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize("differ", [True, False], ids=["each its own", "all the same"])
 @pytest.mark.parametrize(("name", "given"), CASES, ids=[f"{n}-{'-'.join(g)}" for n, g in CASES])
 def test_every_hyperparameter(name, given, differ, dtype) -> None:
@@ -272,7 +277,7 @@ FORMULAS = {
 }
 
 
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize("rule", [Adam, SGD])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions(name, rule, dtype) -> None:
@@ -313,7 +318,7 @@ ENDS = {
 }
 
 
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize("steps", [STEPS, 40, 1, 0])
 @pytest.mark.parametrize("name", ENDS)
 def test_each_run_ends_by_the_rules_as_alone(name, steps, dtype) -> None:

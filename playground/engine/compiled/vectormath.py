@@ -287,7 +287,7 @@ def _named(name: str, lanes: Lanes) -> str:
 
 
 def erf(x: Value) -> Value:
-    """2/√π Σ (-1)ⁿ x²ⁿ⁺¹ / (n! (2n + 1)) below 1; from there 1 - exp(-x²) P(u), u = ((x - 3)/(x + 3) + 1/12) 12/5."""
+    """2/√π Σ (-1)ⁿ x²ⁿ⁺¹ / (n! (2n + 1)) below 1; 1 - exp(-x²) P(u) beyond, u = ((x - 3)/(x + 3) + 1/12) 12/5."""
     code = x.code
     size = limited(code.intrinsic("fabs", x), 0.0, 6.0)
     z = size * size
@@ -298,7 +298,7 @@ def erf(x: Value) -> Value:
 
 
 def power(x: Value, y: Value) -> Value:
-    """|x|ʸ = exp(y log |x|) in double precision for floats, with the sign of a whole odd power; the C library's else."""
+    """|x|ʸ = exp(y log |x|) in double precision for floats, signed for whole odd powers; the C library's for doubles."""
     code, wide = x.code, Lanes("double", x.code.lanes.width)
     if code.lanes.number == "double":
         return each_lane(x, "pow", y)

@@ -4,6 +4,7 @@ Where one unit in the last place of the start changes a run as much, the steps b
 """
 
 import math
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -593,3 +594,60 @@ def test_a_program_can_be_read() -> None:
     lines = stepper.program().splitlines()
     assert lines[0] == "v1 = x * x"
     assert lines[-2:] == ["loss = v1", f"x = {lines[-1].split()[-1]}"]
+
+
+PROBE = """
+import subprocess
+import sys
+import torch
+from playground.builtin import losses, models
+from playground.builtin.optimizers import Adam
+from playground.engine.compiled import CompiledReplicas
+from playground.engine.problem import Batches, Problem
+from playground.engine.stopping import StopRules
+assert "llvmlite" not in sys.modules
+data = (torch.rand(4, 2), torch.rand(4, 1))
+problem = Problem(models.mlp(2, 1), lambda f, b: losses.mse(f(b[0]), b[1]), Batches(data))
+parameters = {name: tensor[None] for name, tensor in problem.parameters.items()}
+CompiledReplicas(problem, parameters, [0], Adam(lr=0.1), 10, StopRules())
+assert "llvmlite" in sys.modules
+print([name for name in ("torch._dynamo", "sympy") if name in sys.modules])
+"""
+
+
+def test_nothing_slow_is_imported() -> None:
+    """torch's compiler takes 1.7 s, sympy 0.3, llvmlite 0.1; the last only when something is compiled."""
+    done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+TWO_THAT_A_PROTOTYPE_DISAGREED_ON = {
+    "cross-entropy": (
+        lambda: nn.Sequential(nn.Linear(2, 8), nn.GELU(), nn.Linear(8, 3)),
+        losses.cross_entropy,
+        torch.tensor([0, 1, 2, 0]),
+    ),
+    "ELU with L1": (
+        lambda: nn.Sequential(nn.Linear(2, 8), nn.ELU(), nn.Linear(8, 8), nn.Hardtanh(), nn.Linear(8, 1)),
+        losses.mae,
+        torch.tensor([[1.0], [1], [1], [0]], dtype=DOUBLE),
+    ),
+}
+
+
+@both_precisions
+@pytest.mark.parametrize("name", TWO_THAT_A_PROTOTYPE_DISAGREED_ON)
+def test_large_rates(name, dtype) -> None:
+    """At such rates a unit in the last place of the start grows to 1e-5 in float32; in float64 the engines agree."""
+    build, loss, targets = TWO_THAT_A_PROTOTYPE_DISAGREED_ON[name]
+    targets = targets.to(dtype) if targets.is_floating_point() else targets
+    data = (INPUTS[:4].to(dtype), targets)
+
+    def problem_of(seed):
+        with seeded(seed, CPU):
+            module = build().to(dtype)
+        return Problem(module, lambda forward, batch: loss(forward(batch[0]), batch[1]), Batches(data))
+
+    rates = torch.tensor([0.01, 0.13, 1.0, 0.13, 1.0], dtype=DOUBLE)
+    _, batched = prove(problem_of, Adam(lr=rates), [0, 0, 0, 1, 1])
+    assert dtype is SINGLE or not batched.sensitive.any()

@@ -298,7 +298,7 @@ def erf(x: Value) -> Value:
 
 
 def power(x: Value, y: Value) -> Value:
-    """|x|ʸ = exp(y log |x|) in double precision for floats, signed for whole odd powers; the C library's for doubles."""
+    """|x|ʸ = exp(y log |x|) in double precision for floats, signed for whole odd powers; C's own for doubles."""
     code, wide = x.code, Lanes("double", x.code.lanes.width)
     if code.lanes.number == "double":
         return each_lane(x, "pow", y)

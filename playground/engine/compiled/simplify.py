@@ -63,6 +63,18 @@ def _mul(program: Program, operands: Operands, numbers: Numbers) -> int | None:
     return None
 
 
+def _fma(program: Program, operands: Operands, numbers: Numbers) -> int | None:
+    a, b, c = operands
+    for operand, factor in (a, numbers[1]), (b, numbers[0]):
+        if _is(factor, 1.0):
+            return program.apply("add", operand, c)
+        if _is(factor, -1.0):
+            return program.apply("sub", c, operand)
+    if numbers[0] is not None and numbers[1] is not None:
+        return program.apply("add", program.apply("mul", a, b), c)
+    return None
+
+
 def _div(program: Program, operands: Operands, numbers: Numbers) -> int | None:
     """Divide by what is the same for all runs by multiplying with its reciprocal, worked out with twice the digits.
 
@@ -133,6 +145,7 @@ _RULES: dict[str, Callable[[Program, Operands, Numbers], int | None]] = {
     "add": _add,
     "sub": _sub,
     "mul": _mul,
+    "fma": _fma,
     "div": _div,
     "neg": _neg,
     "pow": _pow,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from playground.engine.compiled.program import Program
 from playground.engine.compiled.symbol import CannotCompileError, Symbol
 
 if TYPE_CHECKING:
@@ -42,6 +43,22 @@ def in_pairs(combine: Callable[[int, int], int], values: list[int]) -> int:
     return values[0]
 
 
+def added_up(program: Program, values: list[int]) -> int:
+    """Add values in torch's order: four sums of every fourth value, what is left over into the first, then those four.
+
+    Where the exact sum is 0, what rounding leaves of it depends on the order, and a rule that goes by the gradient's
+    sign goes by that.
+    """
+    add = lambda x, y: program.apply("add", x, y)  # noqa: E731
+    whole = len(values) // 4 * 4
+    if not values:
+        return program.constant(0.0)
+    if not whole:
+        return reduce(add, values)
+    first, *others = (reduce(add, values[i:whole:4]) for i in range(4))
+    return reduce(add, [reduce(add, [first, *values[whole:]]), *others])
+
+
 def reduced(
     recorder: Recorder, a: Symbol, dims: Dims, keepdim: bool, of_row: Callable[[list[int]], int], dtype: torch.dtype
 ) -> Symbol:
@@ -63,13 +80,9 @@ def _numbers(recorder: Recorder, a: Any, dtype: torch.dtype | None) -> Symbol:
 def sum_(
     recorder: Recorder, a: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> Symbol:
-    """Σ a, in pairs."""
-    a, program = _numbers(recorder, a, dtype), recorder.program
-
-    def row(values: list[int]) -> int:
-        return in_pairs(lambda x, y: program.apply("add", x, y), values) if values else program.constant(0.0)
-
-    return reduced(recorder, a, dim, keepdim, row, a.dtype)
+    """Σ a, in the order of `added_up`."""
+    a = _numbers(recorder, a, dtype)
+    return reduced(recorder, a, dim, keepdim, lambda values: added_up(recorder.program, values), a.dtype)
 
 
 def mean(
@@ -149,14 +162,16 @@ def var(recorder: Recorder, *args: Any, **options: Any) -> Symbol:
 
 
 def mm(recorder: Recorder, a: Any, b: Any) -> Symbol:
-    """Σₖ aᵢₖ bₖⱼ, in order, so that each product is added in the operation that makes it."""
+    """Σₖ aᵢₖ bₖⱼ, in order, each product added in the operation that makes it, as torch's library does."""
     apply = recorder.program.apply
     left, right = recorder.lift(a), recorder.lift(b)
     columns = right.ids.transpose(-1, -2).tolist()
 
     def dot(row: list[int], column: list[int]) -> int:
-        products = [apply("mul", x, y) for x, y in zip(row, column, strict=True)]
-        return reduce(lambda x, y: apply("add", x, y), products) if products else recorder.program.constant(0.0)
+        pairs = list(zip(row, column, strict=True))
+        if not pairs:
+            return recorder.program.constant(0.0)
+        return reduce(lambda total, pair: apply("fma", *pair, total), pairs[1:], apply("mul", *pairs[0]))
 
     found = [[dot(row, column) for column in columns] for row in left.ids.tolist()]
     shape = (left.shape[0], right.shape[1])

@@ -44,6 +44,11 @@ class Descent:
         values = {each.name: getattr(self.rule, each.name) for each in fields(self.rule)}  # type: ignore[arg-type]
         return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
+    def of(self, which: Tensor) -> Descent:
+        """Return the descent of some of the runs."""
+        chosen = {name: value[which] for name, value in self.lanes.items()}
+        return replace(self, rule=replace(self.rule, **chosen)) if chosen else self  # type: ignore[type-var]
+
     @cached_property
     def dtype(self) -> torch.dtype:
         """The precision of every parameter.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import lru_cache, partial
 
 import torch
@@ -20,6 +19,7 @@ from playground.engine.compiled.orders import Orders
 from playground.engine.compiled.phases import record_phases
 from playground.engine.compiled.program import LANE, SLOT, listing
 from playground.engine.compiled.record import Descent, record_loss, record_start
+from playground.engine.compiled.steepest import steepest
 from playground.engine.compiled.symbol import NotWorthCompilingError
 from playground.engine.compiled.threads import Work, run
 from playground.engine.compiled.tile import Shape
@@ -29,8 +29,11 @@ from playground.engine.problem import Problem
 from playground.engine.replicas import Parameters
 from playground.engine.steppers import Schedule
 from playground.engine.stopping import StopRules
-from playground.engine.traces import Traces, thinned_steps
+from playground.engine.traces import STATUSES, Traces, thinned_steps
 from playground.engine.update import UpdateRule
+from playground.result import Status
+
+BAD = torch.tensor([STATUSES.index(Status.NONFINITE), STATUSES.index(Status.DIVERGED)])
 
 COMPILING = (0.03, 2e-4)
 """Seconds that compiling takes, and each operation of a step adds."""
@@ -77,6 +80,7 @@ class CompiledReplicas:
         began = time.perf_counter()
         self.problem = problem
         self.budget = budget
+        self._seeds = seeds
         self.rules = rules
         self.descent = Descent(problem, rule, schedule is not None, clip)
         self.start = record_start(self.descent)
@@ -90,6 +94,7 @@ class CompiledReplicas:
         self.arrays = self.fresh(parameters)
         self.places = torch.arange(self.arrays.count)
         self.final = {name: tensor.detach() for name, tensor in parameters.items()}
+        self.steepest: Parameters = {}
         require_agreement(self, parameters, seeds, schedule)
         self.seconds_to_compile = time.perf_counter() - began
 
@@ -119,9 +124,7 @@ class CompiledReplicas:
         """
         descent, streams = self.descent, self._orders.streams
         if which is not None:
-            chosen = {name: value[which] for name, value in descent.lanes.items()}
-            rule = replace(descent.rule, **chosen) if chosen else descent.rule  # type: ignore[type-var]
-            descent, streams = replace(descent, rule=rule), streams[which]
+            descent, streams = descent.of(which), streams[which]
         return arrays(descent, self.start, self.shape, parameters, streams, self.lanes.width)
 
     @property
@@ -152,6 +155,8 @@ class CompiledReplicas:
         self.final = self.arrays.finals(self.start.layout.parameters)
         traces.take_over(self.arrays.taken(self.budget))
         traces.finish(self.conclude(self.arrays), interrupted)
+        bad = torch.isin(traces.status, BAD).nonzero().squeeze(1)
+        self.steepest = steepest(self.descent, self.final, self._seeds, traces.steps, bad)
 
     def advance(self, state: Arrays, steps: int, traces: Traces | None = None) -> None:
         """Make the first steps of the runs in these arrays.

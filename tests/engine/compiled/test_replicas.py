@@ -623,6 +623,20 @@ print([name for name in ("torch._dynamo", "sympy") if name in sys.modules])
 """
 
 
+@pytest.mark.parametrize("size", [None, 2])
+def test_how_steep_it_was_where_a_run_diverged(size) -> None:
+    problem_of = partial(training, models.linear, losses.mse, size=size)
+    rule = SGD(lr=torch.tensor([3.0, 0.01, 5.0], dtype=DOUBLE))
+    stepper, traces = compiled(problem_of, rule, [0, 1, 2], divergence=100.0)
+    assert [status is Status.DIVERGED for status in traces.statuses()] == [True, False, True]
+    for i in (0, 2):
+        alone = RuleStepper(problem_of(i), one_of(rule, i))
+        descend(alone, Descent(STEPS, StopRules(divergence=100.0)))
+        wanted = [gradient.abs().max().double() for gradient in alone.gradients]
+        torch.testing.assert_close([size[i] for size in stepper.steepest.values()], wanted, rtol=1e-9, atol=0)
+    assert all(size[1] < 0 for size in stepper.steepest.values())
+
+
 def test_nothing_slow_is_imported() -> None:
     """torch's compiler takes 1.7 s, sympy 0.3, llvmlite 0.1; the last only when something is compiled."""
     done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=False)

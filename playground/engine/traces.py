@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 
 import torch
@@ -95,6 +95,20 @@ class Traces:
         else:
             self._judge(self.budget, self.last, None)
         self.seconds = time.perf_counter() - self._start
+
+    def take_over(self, taken: Mapping[str, Tensor]) -> None:
+        """Go on from where a descent that judged its runs by itself has come to; `finish` is next.
+
+        :param taken: for each run `first`, `best`, `kept`, `steps`, `status` as here; whether it is `going`; and of its
+            losses `end`, `before_end` and `before` (the last one seen), and `improved` and `improved_step`, the best
+            one that counted.
+        """
+        for name in ("first", "best", "kept", "steps", "status"):
+            setattr(self, name, taken[name])
+        self._going, self._going_count = taken["going"], int(taken["going"].sum())
+        self._limit = self._rules.divergence * self.first.abs().clamp(min=1.0)
+        self._end_loss, self._loss_before_end, self._before = (taken[n] for n in ("end", "before_end", "before"))
+        self._improved, self._improved_step = taken["improved"], taken["improved_step"]
 
     def statuses(self) -> list[Status]:
         """Return how each run ended."""

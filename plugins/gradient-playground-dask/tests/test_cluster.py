@@ -12,6 +12,9 @@ from playground.errors import PlaygroundError
 
 pytestmark = pytest.mark.slow
 
+OPENSSL = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost")
+"""Makes a certificate that is signed by itself."""
+
 EXTRA = """
 from playground import hookimpl
 
@@ -98,7 +101,7 @@ def test_tls_files_are_passed_through(sweep, start_cluster, tmp_path):
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
         [
-            *"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost".split(),
+            *["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"],
             "-keyout",
             key,
             "-out",

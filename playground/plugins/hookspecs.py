@@ -118,7 +118,7 @@ class Hooks:
         """Return reporters.
 
         A function whose first two parameters are `results, path` *is* the reporter; anything else is a factory that
-        returns such a callable.
+        returns such a callable. It writes a file to `path`, or a folder, whose content is added to what is there.
         """
         raise NotImplementedError
 

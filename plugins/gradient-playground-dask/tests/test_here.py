@@ -1,7 +1,6 @@
 """The cluster on this machine, and what can be wrong before there is one."""
 
 import os
-import threading
 import time
 
 import psutil
@@ -76,10 +75,3 @@ def test_tls_files_that_are_missing():
 def test_an_option_that_it_does_not_have(sweep):
     with pytest.raises(PlaygroundError, match="unknown parameter 'adress' of executor 'dask'; did you mean 'address'"):
         sweep("dask", executor="dask", executor_options={"adress": "tcp://a:1"})
-
-
-def test_no_thread_is_left_behind():
-    before = threading.active_count()
-    with dask(workers=1):
-        pass
-    assert threading.active_count() <= before + 6  # dask keeps its thread pools for the process

@@ -118,7 +118,7 @@ class Hooks:
         """Return reporters.
 
         A function whose first two parameters are `results, path` *is* the reporter; anything else is a factory that
-        returns such a callable.
+        returns such a callable. It writes a file to `path`, or a folder, whose content is added to what is there.
         """
         raise NotImplementedError
 
@@ -126,8 +126,11 @@ class Hooks:
     def playground_executors(self) -> Mapping[str, Factory]:
         """Return executors.
 
-        The factory's parameters are its options. It returns a context manager that yields a
-        `concurrent.futures.Executor`.
+        The factory's parameters are its options; one named `workers` is how many are wanted, and `-j` unless it is
+        given. It returns a context manager that yields a `concurrent.futures.Executor`. One whose workers may have
+        other software than this process has a method `everywhere(function, *arguments)` besides, which calls the
+        function on each worker and returns the answers, or exceptions, by the worker's name: plugins and versions are
+        compared before anything runs.
         """
         raise NotImplementedError
 

@@ -27,6 +27,7 @@ from playground.engine.compiled.trust import require_agreement
 from playground.engine.gradients import Clip
 from playground.engine.problem import Problem
 from playground.engine.replicas import Parameters
+from playground.engine.setting import flushed_denormals
 from playground.engine.steppers import Schedule
 from playground.engine.stopping import StopRules
 from playground.engine.traces import STATUSES, Traces, thinned_steps
@@ -142,6 +143,7 @@ class CompiledReplicas:
         inputs |= {(LANE, i): name for i, name in enumerate(self.descent.lanes)}
         return listing(step.program, {"loss": step.loss, **dict(zip(names, step.slots, strict=True))}, inputs)
 
+    @flushed_denormals()
     def descend(self, traces: Traces) -> None:
         """Let every run descend until its budget is used or it is over; `traces` holds the outcome.
 
@@ -175,6 +177,7 @@ class CompiledReplicas:
             work = Work(state.tiles, first, last, self.phases.operations)
             run(partial(_call, function, given), work, partial(_show, traces, first, last))
 
+    @flushed_denormals()
     def conclude(self, state: Arrays) -> Tensor:
         """Return the loss of every run's final parameters over all data, float64."""
         function = self._module.function("conclude", *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 2)

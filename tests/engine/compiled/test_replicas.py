@@ -126,7 +126,7 @@ def prove(problem_of, rule, seeds, steps=STEPS, schedule=None, clip=None, **rule
             continue
         assert traces.statuses()[i] == batched.statuses()[i]
         assert (traces.steps[i], traces.evaluations()[i]) == (batched.steps[i], batched.evaluations()[i])
-        assert stepper.descent.dtype is SINGLE or traces.reason(i) == batched.reason(i)
+        assert stepper.descent.dtype is SINGLE or traces.reasons()[i] == batched.reasons()[i]
         for name in ("first", "last", "best"):
             close(getattr(traces, name)[i], getattr(batched, name)[i])
         for name, tensor in stepper.final.items():

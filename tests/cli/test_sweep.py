@@ -220,7 +220,7 @@ def test_a_loss_that_raises_for_some_runs_costs_only_those(playground, write, sc
     shown = playground("-p", "losses.py", "sweep", scenario, *arguments)
     assert "no run ends in error" in shown.stdout
     told = playground("-p", "losses.py", "sweep", scenario, *arguments, "--fresh").stdout
-    assert "one after the other: " in told
+    assert "plain: " in told
 
 
 def test_a_worker_that_dies_costs_only_its_chunk(playground, write, scenario):

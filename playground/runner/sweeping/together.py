@@ -130,7 +130,9 @@ def compiled(beginning: Beginning, ready: Prepared, runs: int | None = None) -> 
 
     first = beginning.optimizers[0]
     if not isinstance(first, UpdateRule):
-        raise CannotCompileError(f"{first.func.__module__.partition('._')[0]}.{first.func.__name__} is no update rule")
+        kind = first.func
+        room = "torch.optim" if kind.__module__.startswith("torch.optim.") else kind.__module__
+        raise CannotCompileError(f"{room}.{kind.__qualname__} is not a compiled rule")
     return CompiledReplicas(
         ready.stepper.problem,  # type: ignore[union-attr]
         dict(beginning.parameters),

@@ -67,6 +67,8 @@ class Arrays:
     final: Tensor
     last: Tensor
     streams: Tensor
+    reached: Tensor
+    """How many steps each tile has made, shape `(tiles,)`."""
 
     @property
     def tiles(self) -> int:
@@ -105,6 +107,7 @@ class Arrays:
             "steps": torch.where(going, budget, counts["steps"]),
             "status": codes[counts["end"]],
             "going": going,
+            "cut_off": going & (self.reached < budget).repeat_interleave(self.slots.shape[2])[: self.count],
             "end": numbers["end_loss"],
             "before_end": numbers["loss_before_end"],
             "before": numbers["before"],
@@ -150,6 +153,7 @@ def arrays(
         slots[:, : shape.moving].clone(),
         slots.new_full((tiles, 1, width), math.nan),
         tiled(streams[:, None], width),
+        torch.zeros(tiles, dtype=torch.int64),
     )
 
 

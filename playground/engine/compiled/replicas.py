@@ -163,7 +163,7 @@ class CompiledReplicas:
     def advance(self, state: Arrays, steps: int, traces: Traces | None = None) -> None:
         """Make the first steps of the runs in these arrays.
 
-        :raises KeyboardInterrupt: Ctrl-C came; every run has made some of its steps.
+        :raises KeyboardInterrupt: Ctrl-C came; `state.reached` says how far each tile got.
         """
         types = [ctypes.c_int64 if text.startswith("i64") else ctypes.c_void_p for text in ARGUMENTS]
         function = self._module.function("descend", *types, *[ctypes.c_void_p] * len(self._data), result=ctypes.c_int64)
@@ -175,7 +175,7 @@ class CompiledReplicas:
             rest = [first, order.shape[1], *(tensor.data_ptr() for tensor in self._data)]
             given = [*(tensor.data_ptr() for tensor in (*shared, order)), *rest]
             work = Work(state.tiles, first, last, self.phases.operations)
-            run(partial(_call, function, given), work, partial(_show, traces, first, last))
+            run(partial(_call, function, given, state.reached), work, partial(_show, traces, first, last))
 
     @flushed_denormals()
     def conclude(self, state: Arrays) -> Tensor:
@@ -191,9 +191,12 @@ class CompiledReplicas:
         return columns
 
 
-def _call(function: Callable[..., int], given: Sequence[int], *part: int) -> int:
-    """Call the kernel for a part of the work; returns how many tiles go on."""
-    return int(function(*part, *given))
+def _call(function: Callable[..., int], given: Sequence[int], reached: Tensor, *part: int) -> int:
+    """Call the kernel for a part of the work, tiles and steps; returns how many of the tiles go on."""
+    left = int(function(*part, *given))
+    tile, end, _, step = part
+    reached[tile:end] = step
+    return left
 
 
 def _show(traces: Traces | None, first: int, last: int, share: float) -> None:

@@ -572,28 +572,30 @@ def test_the_same_program_is_compiled_once() -> None:
     assert (after.hits, after.misses) == (before.hits + 1, before.misses)
 
 
-def test_ctrl_c_leaves_what_had_ended(monkeypatch) -> None:
-    problem_of = bowls(BOWLS)
-    stepper = CompiledReplicas(
-        problem_of(0),
-        stacked(initial(problem_of, list(range(8)))),
-        range(8),
-        SGD(lr=RATES_OF_BOWLS),
-        STEPS,
-        StopRules(loss=1e-3),
-    )
+def test_ctrl_c_leaves_what_had_ended_or_used_its_budget(monkeypatch) -> None:
+    """The first tile has made all its steps, the others fifty."""
+    problem_of, rule = bowls(BOWLS * 3), SGD(lr=RATES_OF_BOWLS.repeat(3))
+    whole = compiled(problem_of, rule, list(range(24)), loss=1e-3)[1]
 
     def interrupting(kernel, work, show):
-        kernel(0, work.tiles, 0, 50)
-        show(0.25)
-        raise KeyboardInterrupt
+        kernel(0, 1, 0, work.last)
+        if work.tiles > 1:
+            kernel(1, work.tiles, 0, min(50, work.last))
+        if work.last == STEPS:
+            show(0.25)
+            raise KeyboardInterrupt
 
     monkeypatch.setattr(replicas_module, "run", interrupting)
-    traces = Traces(stepper, STEPS, StopRules(loss=1e-3), 8)
-    stepper.descend(traces)
-    assert traces.interrupted
-    assert set(traces.statuses()) == {Status.INTERRUPTED, Status.CONVERGED, Status.DIVERGED}
-    assert traces.done == 50
+    stepper, traces = compiled(problem_of, rule, list(range(24)), loss=1e-3)
+    assert (traces.interrupted, traces.done) == (True, 50)
+    done, width = traces.statuses(), stepper.lanes.width
+    assert done[:width] == whole.statuses()[:width]
+    assert torch.equal(traces.last[:width], whole.last[:width])
+    assert set(done[width:]) <= {Status.INTERRUPTED, Status.CONVERGED, Status.DIVERGED}
+    assert [status is Status.INTERRUPTED for status in done[width:]] == [
+        status is Status.BUDGET or steps > 50
+        for status, steps in zip(whole.statuses()[width:], whole.steps[width:], strict=True)
+    ]
 
 
 def test_a_program_can_be_read() -> None:

@@ -194,7 +194,7 @@ def test_every_model_and_loss(model, loss, rule) -> None:
     prove(partial(training, MODELS[model], LOSSES[loss]), optimizer, [0, 1, 2], steps_of(rule, DOUBLE))
 
 
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize("activation", models.ACTIVATIONS)
 def test_every_activation(activation, dtype) -> None:
     model = partial(models.mlp, hidden=(3,), activation=activation, output=activation)
@@ -228,7 +228,9 @@ CASES = [(name, given) for name in RULES for given in SWEPT[name]]
 
 
 @single_if_slow
-@pytest.mark.parametrize("differ", [True, False], ids=["each its own", "all the same"])
+@pytest.mark.parametrize(
+    "differ", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["each its own", "all the same"]
+)
 @pytest.mark.parametrize(("name", "given"), CASES, ids=[f"{n}-{'-'.join(g)}" for n, g in CASES])
 def test_every_hyperparameter(name, given, differ, dtype) -> None:
     every = {"lr": [0.001, 0.005, 0.01]} | given
@@ -250,9 +252,9 @@ SCHEDULES = {
 }
 
 
-@pytest.mark.parametrize("lr", [0.01, torch.tensor([0.005, 0.01], dtype=DOUBLE)], ids=["one rate", "several rates"])
 @pytest.mark.parametrize("name", builtin.playground_schedules())
-def test_schedules(name, lr) -> None:
+def test_schedules(name) -> None:
+    lr = 0.01 if name == "cosine" else torch.tensor([0.005, 0.01], dtype=DOUBLE)
     prove(partial(training, models.Perceptron, losses.mse), Adam(lr=lr), [0, 1], schedule=SCHEDULES[name])
 
 
@@ -287,7 +289,7 @@ FORMULAS = {
 
 
 @single_if_slow
-@pytest.mark.parametrize("rule", [Adam, SGD])
+@pytest.mark.parametrize("rule", [Adam, pytest.param(SGD, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions(name, rule, dtype) -> None:
     function = FUNCTIONS[name]

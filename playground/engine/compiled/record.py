@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from playground.engine import gradients
-from playground.engine.compiled.program import DATUM, FACTOR, LANE, SLOT, STEP, Program
+from playground.engine.compiled.errors import CannotCompileError
+from playground.engine.compiled.program import DATUM, FACTOR, LANE, LARGEST, SLOT, STEP, Program
 from playground.engine.compiled.recorder import Recorder
 from playground.engine.compiled.rules import RULES
-from playground.engine.compiled.symbol import CannotCompileError, Symbol
+from playground.engine.compiled.symbol import Symbol
 from playground.engine.gradients import Clip
 from playground.engine.problem import Batch, Problem, checked
 from playground.engine.update import Hyperparameter, State, UpdateRule
@@ -166,8 +167,13 @@ class Step:
 
 
 def record_start(descent: Descent) -> Start:
-    """Record what the rule remembers of each parameter before step 0."""
+    """Record what the rule remembers of each parameter before step 0.
+
+    :raises CannotCompileError: there are so many parameters that a step is too large in any case.
+    """
     shapes = {name: tensor.shape for name, tensor in descent.problem.parameters.items()}
+    if (count := sum(shape.numel() for shape in shapes.values())) > LARGEST:
+        raise CannotCompileError(f"{count:,} parameters, so that a step has more than {LARGEST:,} scalar operations")
     recorder = Recorder(descent.dtype, RULES, {})
     parameters, _ = Layout(shapes, {}).tensors(_inputs(recorder, SLOT), _symbol(recorder))
     rule = _rule(recorder, descent)

@@ -14,13 +14,13 @@ from playground.engine.compiled import jit
 from playground.engine.compiled.arrays import Arrays, arrays
 from playground.engine.compiled.assembly import module
 from playground.engine.compiled.code import Lanes
+from playground.engine.compiled.errors import NotWorthCompilingError
 from playground.engine.compiled.kernel import ARGUMENTS, Kernel, last_loss
 from playground.engine.compiled.orders import Orders
 from playground.engine.compiled.phases import record_phases
 from playground.engine.compiled.program import LANE, SLOT, listing
 from playground.engine.compiled.record import Descent, record_loss, record_start
 from playground.engine.compiled.steepest import steepest
-from playground.engine.compiled.symbol import NotWorthCompilingError
 from playground.engine.compiled.threads import Work, run
 from playground.engine.compiled.tile import Shape
 from playground.engine.compiled.trust import require_agreement

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from playground.engine.compiled.errors import CannotCompileError
 from playground.engine.compiled.record import Descent, one_step
-from playground.engine.compiled.symbol import CannotCompileError
 from playground.engine.compiled.tile import NUMBERS
 from playground.engine.problem import Batches
 from playground.engine.replicas import Parameters

@@ -179,7 +179,7 @@ def record_start(descent: Descent) -> Start:
     rule = _rule(recorder, descent)
     states = recorder.record(lambda: {name: rule.init(tensor) for name, tensor in parameters.items()})
     lifted = {name: {key: recorder.lift(value) for key, value in state.items()} for name, state in states.items()}
-    layout = Layout(shapes, {n: {key: value.shape for key, value in state.items()} for n, state in lifted.items()})
+    layout = Layout(shapes, {name: _shapes(state) for name, state in lifted.items()})
     return Start(recorder.program, _flat(recorder, parameters, lifted), layout)
 
 
@@ -204,10 +204,11 @@ def record_step(descent: Descent, layout: Layout, samples: int | None, step: int
         return one_step(descent, rule, parameters, states, batch, number, lr)
 
     moved = recorder.record(step_of_one_run)
-    slots = _flat(recorder, moved.parameters, moved.states)
+    if {name: _shapes(state) for name, state in moved.states.items()} != layout.states:
+        raise CannotCompileError("the update rule's state changes its symbols or shapes")
+    ordered = {name: {key: moved.states[name][key] for key in shapes} for name, shapes in layout.states.items()}
+    slots = _flat(recorder, moved.parameters, ordered)
     loss, norm = (int(recorder.cast(each, descent.dtype).ids) for each in (moved.loss, moved.norm))
-    if len(slots) != len(layout.names()):
-        raise CannotCompileError("the update rule's state changes its shape")
     return Step(recorder.program, loss, norm, slots, tuple(recorder.decisions))
 
 
@@ -219,6 +220,10 @@ def record_loss(descent: Descent, layout: Layout) -> tuple[Program, int]:
     with torch.no_grad():
         loss = recorder.record(lambda: problem.loss(problem.forward(parameters), problem.batches.data))
     return recorder.program, int(recorder.cast(loss, descent.dtype).ids)
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in state.items()}
 
 
 def _inputs(recorder: Recorder, kind: str) -> Callable[[int], int]:

@@ -458,6 +458,32 @@ def test_a_rule_may_decide_by_the_step(name) -> None:
     torch.testing.assert_close(stepper.final["weight"][0], problem.module.weight.detach(), rtol=1e-10, atol=1e-10)
 
 
+@dataclass(frozen=True)
+class Remembering(UpdateRule):
+    """Returns its state in another order, or in another shape, than it began with."""
+
+    formula, symbols = (), {}
+
+    reshaped: bool = False
+    lr: float = 0.1
+
+    def init(self, parameter):
+        return {"a": torch.zeros_like(parameter), "b": torch.ones_like(parameter)}
+
+    def update(self, parameter, gradient, state, step, lr):
+        b = state["b"].sum() if self.reshaped else state["b"] * 0.9
+        return parameter - lr * b * (gradient + state["a"]), {"b": b, "a": gradient}
+
+
+def test_the_symbols_of_a_rule_may_come_in_any_order() -> None:
+    prove(partial(training, models.Perceptron, losses.mse), Remembering(), [0, 1], 30)
+
+
+def test_a_state_that_changes_its_shape_is_refused() -> None:
+    with pytest.raises(CannotCompileError, match="symbols or shapes"):
+        compiled(partial(training, models.Perceptron, losses.mse), Remembering(reshaped=True), [0], 30)
+
+
 def test_a_rule_with_too_many_kinds_of_steps_is_refused() -> None:
     with pytest.raises(CannotCompileError, match="kinds of steps"):
         compiled(partial(training, models.Perceptron, losses.mse), Stepwise(lambda step: math.sqrt(int(step))), [0], 30)

@@ -246,7 +246,7 @@ def test_a_run_that_raised_is_not_tried_again(playground, write, scenario):
 
 def test_who_is_sensitive_is_shown_and_exported(playground, scenario):
     command = ("sweep", scenario, "--over", "optimizer.lr=0.01,0.1", "--seeds", "3")
-    assert "sensitive" not in playground(*command).stdout
+    assert " sensitive" not in playground(*command).stdout
     result = playground(*command, "--sensitivity")
     assert "6 runs computed" in result.stdout
     assert [line.split()[-1] for line in result.stdout.splitlines() if line.startswith("   0.")] == ["0", "0"]

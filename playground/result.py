@@ -173,6 +173,8 @@ class Summary:
     :param loss: quartiles of the last loss, that of runs without a finite one taken as infinite.
     :param statuses: how many ended how; only what occurred.
     :param steps: median number of updates of those that ended so: of those that diverged, when they did.
+    :param sensitive: how many are sensitive: their answer changes when their start moves by one unit in the last place;
+        None where nobody has looked.
     """
 
     index: int
@@ -183,6 +185,7 @@ class Summary:
     loss: Quartiles
     statuses: Mapping[Status, int]
     steps: Mapping[Status, float]
+    sensitive: int | None = None
 
     @property
     def share(self) -> float | None:
@@ -201,7 +204,7 @@ class Sweep:
     :param runs: how many are finished.
     :param computed: how many of them were computed now; the others were in the store.
     :param engines: how many of the computed runs each engine took.
-    :param notes: why runs did not descend together.
+    :param notes: what there is to say about the engines: what was compiled, why runs did not descend together.
     :param summaries: of each point.
     :param best: the points that did best; several are a tie.
     :param store: the file that has every run.

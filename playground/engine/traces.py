@@ -64,6 +64,7 @@ class Traces:
         self._columns = {step: column for column, step in enumerate(self.steps_kept)}
         self._going = torch.ones(count, dtype=torch.bool)
         self._going_count = count
+        self._cut_off: Tensor | None = None
         self._limit = _filled(count, math.inf)
         self._improved, self._improved_step = _filled(count, math.inf), _filled(count, 0.0)
         self._before, self._end_loss, self._loss_before_end = (_filled(count, math.nan) for _ in range(3))
@@ -90,22 +91,23 @@ class Traces:
         self.best = torch.fmin(self.best, _finite(self.last))
         self.interrupted = interrupted
         if interrupted:
-            self.status[self._going] = STATUSES.index(Status.INTERRUPTED)
-            self.steps[self._going] = self.done
-        else:
-            self._judge(self.budget, self.last, None)
+            cut_off = self._going if self._cut_off is None else self._cut_off
+            self.status[cut_off] = STATUSES.index(Status.INTERRUPTED)
+            self.steps[cut_off] = self.done
+            self._going = self._going & ~cut_off
+        self._judge(self.budget, self.last, None)
         self.seconds = time.perf_counter() - self._start
 
     def take_over(self, taken: Mapping[str, Tensor]) -> None:
         """Go on from where a descent that judged its runs by itself has come to; `finish` is next.
 
-        :param taken: for each run `first`, `best`, `kept`, `steps`, `status` as here; whether it is `going`; and of its
-            losses `end`, `before_end` and `before` (the last one seen), and `improved` and `improved_step`, the best
-            one that counted.
+        :param taken: for each run `first`, `best`, `kept`, `steps`, `status` as here; whether it is `going`, and, if
+            Ctrl-C came, `cut_off` while it was; and of its losses `end`, `before_end` and `before` (the last one
+            seen), and `improved` and `improved_step`, the best one that counted.
         """
         for name in ("first", "best", "kept", "steps", "status"):
             setattr(self, name, taken[name])
-        self._going, self._going_count = taken["going"], int(taken["going"].sum())
+        self._going, self._cut_off = taken["going"], taken["cut_off"]
         self._limit = self._rules.divergence * self.first.abs().clamp(min=1.0)
         self._end_loss, self._loss_before_end, self._before = (taken[n] for n in ("end", "before_end", "before"))
         self._improved, self._improved_step = taken["improved"], taken["improved_step"]
@@ -118,14 +120,18 @@ class Traces:
         """Return how often each run was evaluated: before each update, where it ended, and for its last loss."""
         return self.steps + 1 + (self.steps < self.budget).long()
 
-    def reason(self, run: int) -> str:
-        """Say in a sentence why a run ended; empty when it used its budget."""
-        status, steps = STATUSES[int(self.status[run])], int(self.steps[run])
-        if status is Status.INTERRUPTED:
-            return f"interrupted after {steps} steps"
-        numbers = (self._end_loss, self._loss_before_end, self._limit, self._improved)
-        loss, before, limit, best = (float(each[run]) for each in numbers)
-        return End(status, steps, loss, before, limit, best, int(self._improved_step[run])).reason(self._rules)
+    def reasons(self) -> list[str]:
+        """Say of each run in a sentence why it ended; empty when it used its budget."""
+        found = [""] * len(self.status)
+        told = (self.status != STATUSES.index(Status.BUDGET)).nonzero().squeeze(1)
+        numbers = (self._end_loss, self._loss_before_end, self._limit, self._improved, self._improved_step.long())
+        columns = (told, *(column[told] for column in (self.status, self.steps, *numbers)))
+        for run, code, steps, *rest in zip(*(column.tolist() for column in columns), strict=True):
+            if STATUSES[code] is Status.INTERRUPTED:
+                found[run] = f"interrupted after {steps} steps"
+            else:
+                found[run] = End(STATUSES[code], steps, *rest).reason(self._rules)
+        return found
 
     def _of_all(self, values: Tensor) -> Tensor:
         """Return values of the runs that take part as values of all runs; NaN for those that have ended."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Columns = Iterator[tuple[str, list[str]]]
 """Heads, each with its cells."""
 
+NOTES = 4
+"""Notes about engines that are shown."""
+
 SHOWN = 40
 """Points that the table has at most; of more, the best."""
 
@@ -42,8 +45,10 @@ def head(sweep: Sweep) -> Iterator[Text]:
     stored = sweep.runs - sweep.computed
     parts = [engines, f"{stored:,} were stored already" if stored else ""]
     yield styled(("engine  ", "dim"), "; ".join(filter(None, parts)) or "–")
-    for note in sweep.notes:
-        yield styled(("        one after the other: ", "dim"), note)
+    for note in sweep.notes[:NOTES]:
+        yield styled((f"        {note}", "dim"))
+    if len(sweep.notes) > NOTES:
+        yield styled((f"        … and {_counted(len(sweep.notes) - NOTES, 'more note')}", "dim"))
     for reason in sweep.stale[:3]:
         yield styled(("        stored runs not used: ", "dim"), reason)
 
@@ -57,7 +62,7 @@ def _table(sweep: Sweep, width: int) -> list[Text]:
     summaries = _chosen(sweep)
     names = _names(sweep.axes)
     columns = [(names[axis], [_value(summary.values.get(axis)) for summary in summaries]) for axis in sweep.axes]
-    columns += [*_passing(sweep, summaries), *_losses(sweep, summaries), *_ends(summaries)]
+    columns += [*_passing(sweep, summaries), *_losses(sweep, summaries), *_ends(summaries), *_sensitive(summaries)]
     heads = [styled((name, "dim")) for name, _ in columns]
     rows = [heads, *map(list, zip(*(cells for _, cells in columns), strict=True))]
     head_line, *lines = lined_up(rows, right=range(len(columns)), give=0, width=width)
@@ -87,6 +92,12 @@ def _ends(summaries: Sequence[Summary]) -> Columns:
     for status in ENDS:
         if any(status in summary.statuses for summary in summaries):
             yield str(status), [_end(summary, status) for summary in summaries]
+
+
+def _sensitive(summaries: Sequence[Summary]) -> Columns:
+    """Return how many are sensitive, where that was looked at."""
+    if any(summary.sensitive is not None for summary in summaries):
+        yield "sensitive", ["" if summary.sensitive is None else str(summary.sensitive) for summary in summaries]
 
 
 def _names(axes: Sequence[str]) -> dict[str, str]:

@@ -7,7 +7,8 @@ down in LLVM's language (`code`, `tile`): `body` a program, `vectormath` its fun
 compares the first steps with plain PyTorch, and `replicas` puts it all together.
 """
 
+from playground.engine.compiled.arrays import chunk_size
+from playground.engine.compiled.errors import CannotCompileError, NotWorthCompilingError
 from playground.engine.compiled.replicas import CompiledReplicas
-from playground.engine.compiled.symbol import CannotCompileError, NotWorthCompilingError
 
-__all__ = ["CannotCompileError", "CompiledReplicas", "NotWorthCompilingError"]
+__all__ = ["CannotCompileError", "CompiledReplicas", "NotWorthCompilingError", "chunk_size"]

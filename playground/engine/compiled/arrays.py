@@ -12,6 +12,7 @@ from torch import Tensor
 
 from playground.engine.compiled.record import Descent, Start
 from playground.engine.compiled.tile import COUNTS, ENDS, NUMBERS, Shape
+from playground.engine.problem import Problem
 from playground.engine.traces import STATUSES
 from playground.result import Status
 
@@ -24,6 +25,28 @@ STATUS_OF = {
     "stalled": Status.STALLED,
 }
 """What a kernel's end of a run is called."""
+
+
+TOGETHER = 50_000
+"""Runs up to which the program is so fast that what is done once for all of them is worth nothing."""
+
+COPIES = 6
+"""Of the parameters: themselves, final ones, and state, as slots and on the way there and back."""
+
+RECORD = 2_500
+"""Bytes of all else that is known of a run, until it is stored."""
+
+
+def chunk_size(problem: Problem, parameters: Mapping[str, Tensor], memory: int) -> int:
+    """Return how many runs to compute together: as many as the memory holds, to a limit; at least 1.
+
+    :param problem: of any one run.
+    :param parameters: of that run.
+    :param memory: the budget in bytes.
+    """
+    each = RECORD + COPIES * sum(tensor.nbytes for tensor in parameters.values())
+    each += sum(tensor.nbytes for tensor in problem.batches.data)  # a prediction of each sample, while it is measured
+    return max(1, min(memory // each, TOGETHER))
 
 
 @dataclass
@@ -44,6 +67,8 @@ class Arrays:
     final: Tensor
     last: Tensor
     streams: Tensor
+    reached: Tensor
+    """How many steps each tile has made, shape `(tiles,)`."""
 
     @property
     def tiles(self) -> int:
@@ -82,6 +107,7 @@ class Arrays:
             "steps": torch.where(going, budget, counts["steps"]),
             "status": codes[counts["end"]],
             "going": going,
+            "cut_off": going & (self.reached < budget).repeat_interleave(self.slots.shape[2])[: self.count],
             "end": numbers["end_loss"],
             "before_end": numbers["loss_before_end"],
             "before": numbers["before"],
@@ -127,6 +153,7 @@ def arrays(
         slots[:, : shape.moving].clone(),
         slots.new_full((tiles, 1, width), math.nan),
         tiled(streams[:, None], width),
+        torch.zeros(tiles, dtype=torch.int64),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from playground.engine.compiled.symbol import CannotCompileError
+from playground.engine.compiled.errors import CannotCompileError
 
 
 @cache

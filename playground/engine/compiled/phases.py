@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from playground.engine.compiled.body import uniform_inputs
-from playground.engine.compiled.program import FACTOR, STEP
+from playground.engine.compiled.errors import CannotCompileError
+from playground.engine.compiled.program import FACTOR, LARGEST, STEP
 from playground.engine.compiled.record import Descent, Layout, Step, record_step
-from playground.engine.compiled.recorder import LARGEST
-from playground.engine.compiled.symbol import CannotCompileError
 
 MOST = 8
 """Programs that the steps of a descent may have."""

@@ -7,8 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from playground.engine.compiled.errors import CannotCompileError
 from playground.engine.compiled.operations import OPERATIONS
 from playground.engine.compiled.simplify import simplified
+
+LARGEST = 10_000
+"""Operations up to which a program is compiled: beyond, that takes seconds, and the code no longer fits the caches."""
+
+MOST = 8 * LARGEST
+"""Values that a program may have while it is recorded, with constants, inputs and what turns out to be dead."""
 
 CONSTANT, INPUT = "constant", "input"
 
@@ -39,6 +46,7 @@ class Program:
     constants is done at once, in the program's precision.
 
     :param dtype: float32 or float64, of all numbers.
+    :raises CannotCompileError: from any of its methods that make a value, if there are too many.
     """
 
     def __init__(self, dtype: type[np.floating[Any]]) -> None:
@@ -113,6 +121,8 @@ class Program:
     def _node(self, node: Node, key: Any) -> int:
         index = self._known.get(key)
         if index is None:
+            if len(self.nodes) >= MOST:
+                raise CannotCompileError(f"a step has many more than {LARGEST:,} scalar operations")
             index = self._known[key] = len(self.nodes)
             self.nodes.append(node)
             of_all = node.operation == CONSTANT or (node.operation == INPUT and node.value[0] in (STEP, FACTOR))

@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from playground.engine import gradients
-from playground.engine.compiled.program import DATUM, FACTOR, LANE, SLOT, STEP, Program
+from playground.engine.compiled.errors import CannotCompileError
+from playground.engine.compiled.program import DATUM, FACTOR, LANE, LARGEST, SLOT, STEP, Program
 from playground.engine.compiled.recorder import Recorder
 from playground.engine.compiled.rules import RULES
-from playground.engine.compiled.symbol import CannotCompileError, Symbol
+from playground.engine.compiled.symbol import Symbol
 from playground.engine.gradients import Clip
 from playground.engine.problem import Batch, Problem, checked
 from playground.engine.update import Hyperparameter, State, UpdateRule
@@ -166,14 +167,19 @@ class Step:
 
 
 def record_start(descent: Descent) -> Start:
-    """Record what the rule remembers of each parameter before step 0."""
+    """Record what the rule remembers of each parameter before step 0.
+
+    :raises CannotCompileError: there are so many parameters that a step is too large in any case.
+    """
     shapes = {name: tensor.shape for name, tensor in descent.problem.parameters.items()}
+    if (count := sum(shape.numel() for shape in shapes.values())) > LARGEST:
+        raise CannotCompileError(f"{count:,} parameters, so that a step has more than {LARGEST:,} scalar operations")
     recorder = Recorder(descent.dtype, RULES, {})
     parameters, _ = Layout(shapes, {}).tensors(_inputs(recorder, SLOT), _symbol(recorder))
     rule = _rule(recorder, descent)
     states = recorder.record(lambda: {name: rule.init(tensor) for name, tensor in parameters.items()})
     lifted = {name: {key: recorder.lift(value) for key, value in state.items()} for name, state in states.items()}
-    layout = Layout(shapes, {n: {key: value.shape for key, value in state.items()} for n, state in lifted.items()})
+    layout = Layout(shapes, {name: _shapes(state) for name, state in lifted.items()})
     return Start(recorder.program, _flat(recorder, parameters, lifted), layout)
 
 
@@ -198,10 +204,11 @@ def record_step(descent: Descent, layout: Layout, samples: int | None, step: int
         return one_step(descent, rule, parameters, states, batch, number, lr)
 
     moved = recorder.record(step_of_one_run)
-    slots = _flat(recorder, moved.parameters, moved.states)
+    if {name: _shapes(state) for name, state in moved.states.items()} != layout.states:
+        raise CannotCompileError("the update rule's state changes its symbols or shapes")
+    ordered = {name: {key: moved.states[name][key] for key in shapes} for name, shapes in layout.states.items()}
+    slots = _flat(recorder, moved.parameters, ordered)
     loss, norm = (int(recorder.cast(each, descent.dtype).ids) for each in (moved.loss, moved.norm))
-    if len(slots) != len(layout.names()):
-        raise CannotCompileError("the update rule's state changes its shape")
     return Step(recorder.program, loss, norm, slots, tuple(recorder.decisions))
 
 
@@ -213,6 +220,10 @@ def record_loss(descent: Descent, layout: Layout) -> tuple[Program, int]:
     with torch.no_grad():
         loss = recorder.record(lambda: problem.loss(problem.forward(parameters), problem.batches.data))
     return recorder.program, int(recorder.cast(loss, descent.dtype).ids)
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in state.items()}
 
 
 def _inputs(recorder: Recorder, kind: str) -> Callable[[int], int]:

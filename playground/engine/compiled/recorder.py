@@ -10,16 +10,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
-from playground.engine.compiled.program import Program
-from playground.engine.compiled.symbol import CannotCompileError, Symbol
+from playground.engine.compiled.errors import CannotCompileError
+from playground.engine.compiled.program import MOST, Program
+from playground.engine.compiled.symbol import Symbol
 
 Rule = Callable[..., Any]
 """Writes one operation of torch into the program: called with the recorder and the operation's arguments."""
 
 Result = TypeVar("Result")
-
-LARGEST = 10_000
-"""Operations up to which a program is compiled: beyond, that takes seconds, and the code no longer fits the caches."""
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -54,8 +52,6 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Write one operation down."""
         try:
-            if len(self.program.nodes) > 8 * LARGEST:  # constants and dead ends included
-                raise CannotCompileError(f"a step has many more than {LARGEST:,} scalar operations")
             return self._operation(func, args, kwargs or {})
         except CannotCompileError as error:
             self._refusal = self._refusal or error
@@ -150,7 +146,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self.symbol(torch.tensor(self.program.constant(number)), dtype)
 
     def constant(self, tensor: Tensor) -> Symbol:
-        """Return the numbers of a tensor as a symbol."""
+        """Return the numbers of a tensor as a symbol.
+
+        :raises CannotCompileError: there are too many to look at.
+        """
+        if tensor.numel() > MOST:
+            raise CannotCompileError(f"a step computes with {tensor.numel():,} numbers of data")
         flat = [self.program.constant(number) for number in tensor.detach().flatten().tolist()]
         return self.symbol(torch.tensor(flat, dtype=torch.int64).reshape(tensor.shape), tensor.dtype, known=True)
 

@@ -14,19 +14,20 @@ from playground.engine.compiled import jit
 from playground.engine.compiled.arrays import Arrays, arrays
 from playground.engine.compiled.assembly import module
 from playground.engine.compiled.code import Lanes
+from playground.engine.compiled.errors import NotWorthCompilingError
 from playground.engine.compiled.kernel import ARGUMENTS, Kernel, last_loss
 from playground.engine.compiled.orders import Orders
 from playground.engine.compiled.phases import record_phases
 from playground.engine.compiled.program import LANE, SLOT, listing
 from playground.engine.compiled.record import Descent, record_loss, record_start
 from playground.engine.compiled.steepest import steepest
-from playground.engine.compiled.symbol import NotWorthCompilingError
 from playground.engine.compiled.threads import Work, run
 from playground.engine.compiled.tile import Shape
 from playground.engine.compiled.trust import require_agreement
 from playground.engine.gradients import Clip
 from playground.engine.problem import Problem
 from playground.engine.replicas import Parameters
+from playground.engine.setting import flushed_denormals
 from playground.engine.steppers import Schedule
 from playground.engine.stopping import StopRules
 from playground.engine.traces import STATUSES, Traces, thinned_steps
@@ -142,6 +143,7 @@ class CompiledReplicas:
         inputs |= {(LANE, i): name for i, name in enumerate(self.descent.lanes)}
         return listing(step.program, {"loss": step.loss, **dict(zip(names, step.slots, strict=True))}, inputs)
 
+    @flushed_denormals()
     def descend(self, traces: Traces) -> None:
         """Let every run descend until its budget is used or it is over; `traces` holds the outcome.
 
@@ -161,7 +163,7 @@ class CompiledReplicas:
     def advance(self, state: Arrays, steps: int, traces: Traces | None = None) -> None:
         """Make the first steps of the runs in these arrays.
 
-        :raises KeyboardInterrupt: Ctrl-C came; every run has made some of its steps.
+        :raises KeyboardInterrupt: Ctrl-C came; `state.reached` says how far each tile got.
         """
         types = [ctypes.c_int64 if text.startswith("i64") else ctypes.c_void_p for text in ARGUMENTS]
         function = self._module.function("descend", *types, *[ctypes.c_void_p] * len(self._data), result=ctypes.c_int64)
@@ -173,8 +175,9 @@ class CompiledReplicas:
             rest = [first, order.shape[1], *(tensor.data_ptr() for tensor in self._data)]
             given = [*(tensor.data_ptr() for tensor in (*shared, order)), *rest]
             work = Work(state.tiles, first, last, self.phases.operations)
-            run(partial(_call, function, given), work, partial(_show, traces, first, last))
+            run(partial(_call, function, given, state.reached), work, partial(_show, traces, first, last))
 
+    @flushed_denormals()
     def conclude(self, state: Arrays) -> Tensor:
         """Return the loss of every run's final parameters over all data, float64."""
         function = self._module.function("conclude", *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 2)
@@ -188,9 +191,12 @@ class CompiledReplicas:
         return columns
 
 
-def _call(function: Callable[..., int], given: Sequence[int], *part: int) -> int:
-    """Call the kernel for a part of the work; returns how many tiles go on."""
-    return int(function(*part, *given))
+def _call(function: Callable[..., int], given: Sequence[int], reached: Tensor, *part: int) -> int:
+    """Call the kernel for a part of the work, tiles and steps; returns how many of the tiles go on."""
+    left = int(function(*part, *given))
+    tile, end, _, step = part
+    reached[tile:end] = step
+    return left
 
 
 def _show(traces: Traces | None, first: int, last: int, share: float) -> None:

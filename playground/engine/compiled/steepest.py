@@ -9,9 +9,7 @@ from torch import Tensor
 
 from playground.engine.compiled.record import Descent
 from playground.engine.replicas import CannotBatchError, Parameters, RuleReplicas
-
-NO_GRADIENT = -1.0
-"""Stands for the size of a gradient that is not known; a size is never negative."""
+from playground.engine.replicas.base import NO_GRADIENT
 
 
 def steepest(

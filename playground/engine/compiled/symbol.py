@@ -7,13 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-
-class CannotCompileError(Exception):
-    """These runs are no fixed scalar program; the message says why."""
-
-
-class NotWorthCompilingError(CannotCompileError):
-    """They are, but done before they would be compiled."""
+from playground.engine.compiled.errors import CannotCompileError
 
 
 class Symbol(Tensor):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from playground.engine.compiled.errors import CannotCompileError
 from playground.engine.compiled.record import Descent, one_step
-from playground.engine.compiled.symbol import CannotCompileError
 from playground.engine.compiled.tile import NUMBERS
 from playground.engine.problem import Batches
 from playground.engine.replicas import Parameters
@@ -53,7 +53,7 @@ def require_agreement(
 
     What a unit in the last place of its start changes in a run, rounding may change a hundredfold.
 
-    :raises CannotCompileError: they differ by more than rounding.
+    :raises CannotCompileError: they differ by more than rounding, or a run alone raises an error.
     """
     count = compiled.arrays.count
     which = sorted({0, count // 2, count - 1})
@@ -63,9 +63,14 @@ def require_agreement(
     for place, run in enumerate(which):
         start = {name: tensor[place] for name, tensor in few.items()}
         rule = _rule_of(compiled.descent, run)
-        plain, again, *twins = (
-            _plain(compiled, each, seeds[run], rule, schedule, steps) for each in (start, start, *_twins(start))
-        )
+        try:
+            plain, again, *twins = (
+                _plain(compiled, each, seeds[run], rule, schedule, steps) for each in (start, start, *_twins(start))
+            )
+        except Exception as error:  # a component may raise for some numbers only, where a program would go on
+            raise CannotCompileError(
+                f"a run alone raises {type(error).__name__}: {error}".partition("\n")[0]
+            ) from error
         if not _agree(again, plain, [plain]):
             raise CannotCompileError("the same step comes out otherwise each time")
         own = Outcome(mine.loss[place], {n: tensor[place] for n, tensor in mine.parameters.items()}, mine.last[place])

@@ -91,7 +91,7 @@ rules = st.sampled_from(
     schedule=st.sampled_from([None, schedules.cosine(STEPS, warmup=3)]),
     clip=st.sampled_from([None, Clip(norm=0.3), Clip(value=0.1)]),
 )
-@settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_three_engines_agree(widths, data, norm, loss, rule, size, schedule, clip) -> None:
     between = [data.draw(st.sampled_from(sorted(SMOOTH)), label="between") for _ in widths]
 

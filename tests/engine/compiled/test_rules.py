@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
+from playground.engine.compiled.errors import CannotCompileError
 from playground.engine.compiled.program import SLOT
 from playground.engine.compiled.recorder import Recorder
 from playground.engine.compiled.rules import RULES
-from playground.engine.compiled.symbol import CannotCompileError, Symbol
+from playground.engine.compiled.symbol import Symbol
 
 DOUBLE = torch.float64
 INDEX = torch.tensor([2, 0, 1, 2])
@@ -338,3 +339,11 @@ def test_modules_of_others_need_not_know(x) -> None:
     module = Recurrent().double()
     assert_same(module, x)
     assert_same(derivative(module), x)
+
+
+def test_large_tensors_are_refused_before_they_take_long(x) -> None:
+    data = torch.zeros(1000, 300, dtype=DOUBLE)
+    with pytest.raises(CannotCompileError, match="300,000 numbers of data"):
+        recorded(lambda x: x.sum() + data, x)
+    with pytest.raises(CannotCompileError, match="many more than 10,000 scalar operations"):
+        recorded(lambda x: (torch.arange(79_000) * x.flatten()[:, None]).sum(), x)

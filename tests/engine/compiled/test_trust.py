@@ -45,6 +45,12 @@ def test_rounding_alone_is_no_reason(seed) -> None:
     assert replicas(Adam(lr=torch.logspace(-4, 0, 100, dtype=torch.float64)), 100, torch.float32).arrays.count == 100
 
 
+def test_a_run_that_raises_alone_is_not_compiled() -> None:
+    """In float32 there is no rate of 1e39, and torch says so of a number, while a tensor of them becomes infinite."""
+    with pytest.raises(CannotCompileError, match="alone raises RuntimeError: value cannot be converted"):
+        replicas(SGD(lr=torch.tensor([0.1, 1e39], dtype=torch.float64)), 2, torch.float32)
+
+
 @pytest.mark.parametrize("rules", [{"loss": 10.0}, {"gradient": 10.0}, {"divergence": 1e-9}, {"patience": 1}])
 def test_runs_that_end_at_once_are_compared_where_they_ended(rules) -> None:
     assert replicas(SGD(lr=0.1), 3, **rules).arrays.count == 3

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
 
-from playground.engine.compiled.symbol import CannotCompileError, Symbol
+from playground.engine.compiled.errors import CannotCompileError
+from playground.engine.compiled.symbol import Symbol
 
 if TYPE_CHECKING:
     from playground.engine.compiled.recorder import Recorder, Rule

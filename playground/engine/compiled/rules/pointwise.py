@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from playground.engine.compiled.errors import CannotCompileError
 from playground.engine.compiled.program import Program
-from playground.engine.compiled.symbol import CannotCompileError, Symbol
+from playground.engine.compiled.symbol import Symbol
 
 if TYPE_CHECKING:
     from playground.engine.compiled.recorder import Recorder, Rule

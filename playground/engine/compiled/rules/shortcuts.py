@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from playground.engine.compiled.errors import CannotCompileError
 from playground.engine.compiled.rules.reductions import mean, mm, sum_
-from playground.engine.compiled.symbol import CannotCompileError, Symbol
+from playground.engine.compiled.symbol import Symbol
 
 if TYPE_CHECKING:
     from playground.engine.compiled.recorder import Recorder, Rule

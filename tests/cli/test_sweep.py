@@ -249,7 +249,7 @@ def test_who_is_sensitive_is_shown_and_exported(playground, scenario):
     assert " sensitive" not in playground(*command).stdout
     result = playground(*command, "--sensitivity")
     assert "6 runs computed" in result.stdout
-    assert [line.split()[-1] for line in result.stdout.splitlines() if line.startswith("   0.")] == ["0", "0"]
+    assert [line.split()[-1] for line in result.stdout.splitlines() if line.strip().startswith("0.")] == ["0", "0"]
     (sweep_id,) = {run["sweep"] for run in runs_of(playground(*command, "--json"))}
     assert {run["sensitive"] for run in runs_of(playground(*command, "--json"))} == {False}
     shown = playground("results", "show", sweep_id, "--where", "sensitive=false").stdout.splitlines()

@@ -721,4 +721,4 @@ def test_large_rates(name, dtype) -> None:
 
     rates = torch.tensor([0.01, 0.13, 1.0, 0.13, 1.0], dtype=DOUBLE)
     _, batched = prove(problem_of, Adam(lr=rates), [0, 0, 0, 1, 1])
-    assert dtype is SINGLE or not batched.sensitive.any()
+    assert dtype is SINGLE or share_sensitive(batched) <= 0.2

@@ -1,0 +1,54 @@
+"""Contracts that a plugin's components must meet: pytest classes to subclass, one for each kind.
+
+::
+
+    from playground.testing import OptimizerContract
+    from playground_lion import Lion
+
+    class TestLion(OptimizerContract):
+        def optimizer(self):
+            return Lion()
+
+Each failure says what is wrong, and why it matters. Needs the extra `test`: `pip install 'gradient-playground[test]'`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from playground.testing.datasets import DatasetContract
+    from playground.testing.functions import FunctionContract
+    from playground.testing.lookup import registered
+    from playground.testing.losses import LossContract
+    from playground.testing.models import ModelContract
+    from playground.testing.optimizers import OptimizerContract
+    from playground.testing.schedules import ScheduleContract
+
+_WHERE: Final = {
+    "DatasetContract": "datasets",
+    "FunctionContract": "functions",
+    "LossContract": "losses",
+    "ModelContract": "models",
+    "OptimizerContract": "optimizers",
+    "ScheduleContract": "schedules",
+    "registered": "lookup",
+}
+
+__all__ = [
+    "DatasetContract",
+    "FunctionContract",
+    "LossContract",
+    "ModelContract",
+    "OptimizerContract",
+    "ScheduleContract",
+    "registered",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a contract when it is asked for: that of a schedule should not wait for torch."""
+    if name in _WHERE:
+        return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,30 +19,39 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from playground.testing.datasets import DatasetContract
+    from playground.testing.executors import ExecutorContract
     from playground.testing.functions import FunctionContract
     from playground.testing.lookup import registered
     from playground.testing.losses import LossContract
     from playground.testing.models import ModelContract
     from playground.testing.optimizers import OptimizerContract
+    from playground.testing.reporters import ReporterContract
     from playground.testing.schedules import ScheduleContract
+    from playground.testing.tasks import TaskContract
 
 _WHERE: Final = {
     "DatasetContract": "datasets",
+    "ExecutorContract": "executors",
     "FunctionContract": "functions",
     "LossContract": "losses",
     "ModelContract": "models",
     "OptimizerContract": "optimizers",
+    "ReporterContract": "reporters",
     "ScheduleContract": "schedules",
+    "TaskContract": "tasks",
     "registered": "lookup",
 }
 
 __all__ = [
     "DatasetContract",
+    "ExecutorContract",
     "FunctionContract",
     "LossContract",
     "ModelContract",
     "OptimizerContract",
+    "ReporterContract",
     "ScheduleContract",
+    "TaskContract",
     "registered",
 ]
 

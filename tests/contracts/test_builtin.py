@@ -6,11 +6,14 @@ import torch
 from playground.plugins.manager import load_plugins
 from playground.testing import (
     DatasetContract,
+    ExecutorContract,
     FunctionContract,
     LossContract,
     ModelContract,
     OptimizerContract,
+    ReporterContract,
     ScheduleContract,
+    TaskContract,
     registered,
 )
 
@@ -102,3 +105,42 @@ class TestSchedules(ScheduleContract):
 
     def schedule(self, steps):
         return registered("schedule", self.name, SCHEDULES.get(self.name, {}), {"steps": steps})
+
+
+class TestReporters(ReporterContract):
+    named = every("reporter")
+
+    def reporter(self):
+        return registered("reporter", self.name)
+
+    @property
+    def suffix(self):
+        return {"console": ".txt", "json": ".json", "junit": ".xml", "picture": ".svg"}[self.name]
+
+
+class TestExecutors(ExecutorContract):
+    named = every("executor")
+
+    def executor(self):
+        return registered("executor", self.name, {"workers": 2} if self.name == "processes" else {})
+
+    @property
+    def elsewhere(self):
+        return self.name != "serial"
+
+
+class TestTasks(TaskContract):
+    named = every("task")
+
+    def task(self):
+        parts, keys = {}, {}
+        if self.name in ("classification", "regression"):
+            parts["dataset"] = registered("dataset", "and_gate")
+            parts["model"] = lambda inputs, outputs: registered(
+                "model", "perceptron", {}, {"inputs": inputs, "outputs": outputs}
+            )
+            parts["loss"] = registered("loss", "mse")
+        else:
+            parts["function"] = registered("function", "expression", {"formula": "x**2 + 3*x"})
+            keys = {"start": {"x": 1}} if self.name == "minimize" else {"at": {"x": [4]}}
+        return registered("task", self.name, keys, parts)

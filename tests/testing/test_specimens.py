@@ -1,6 +1,5 @@
 """Each rule of each contract catches the specimen that breaks just this rule, and no other rule minds that one."""
 
-import inspect
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -27,21 +26,6 @@ METHODS = {
     DatasetContract: "dataset",
     ScheduleContract: "schedule",
 }
-
-
-def broken_rules(contract, make, **attributes):
-    """Return the rules that a component breaks, with what is said of each."""
-    subclass = type("Specimen", (contract,), {METHODS[contract]: staticmethod(make), **attributes})
-    found = {}
-    for name, _ in inspect.getmembers(contract, inspect.isfunction):
-        if name.startswith("test_"):
-            try:
-                getattr(subclass(), name)()
-            except pytest.skip.Exception:
-                continue
-            except Exception as error:  # a contract may also stumble, as over shapes that nothing fits
-                found[name] = str(error)
-    return found
 
 
 # Update rules
@@ -374,7 +358,7 @@ SPECIMENS = [
 
 
 @pytest.mark.parametrize(("contract", "rule", "specimen"), SPECIMENS)
-def test_a_specimen_is_caught_by_just_its_rule(contract, rule, specimen):
+def test_a_specimen_is_caught_by_just_its_rule(broken_rules, contract, rule, specimen):
     broken = broken_rules(contract, specimen)
     assert set(broken) == {rule}, broken
     assert "\n  why it matters: " in broken[rule]
@@ -392,11 +376,11 @@ def test_a_specimen_is_caught_by_just_its_rule(contract, rule, specimen):
         (ScheduleContract, lambda steps: lambda step: 0.5),
     ],
 )
-def test_what_is_whole_breaks_no_rule(contract, specimen):
+def test_what_is_whole_breaks_no_rule(broken_rules, contract, specimen):
     assert broken_rules(contract, specimen) == {}
 
 
-def test_a_reference_trajectory():
+def test_a_reference_trajectory(broken_rules):
     path = tuple(0.99**step for step in range(10))
     assert broken_rules(OptimizerContract, Descent, trajectory=path) == {}
     assert set(broken_rules(OptimizerContract, lambda: Descent(lr=0.02), trajectory=path)) == {
@@ -404,13 +388,13 @@ def test_a_reference_trajectory():
     }
 
 
-def test_a_dataset_that_says_it_does_not_draw():
+def test_a_dataset_that_says_it_does_not_draw(broken_rules):
     assert set(broken_rules(DatasetContract, drawn, draws=False)) == {"test_other_seed_other_data"}
     fixed = drawn(torch.Generator().manual_seed(0))
     assert broken_rules(DatasetContract, lambda generator: fixed, draws=False) == {}
 
 
-def test_hidden_draws():
+def test_hidden_draws(broken_rules):
     """Of these, a rule that maps or repeats may complain as well: vmap refuses randomness."""
     assert "test_draws_nothing" in broken_rules(LossContract, lambda: noisy)
     assert "test_draws_nothing_in_evaluation" in broken_rules(ModelContract, NeverRests)
@@ -422,12 +406,12 @@ def test_hidden_draws():
     )
 
 
-def test_wrong_shapes():
+def test_wrong_shapes(broken_rules):
     """A loss or a value that is not one number fails wherever it is computed with."""
     assert "test_is_one_number" in broken_rules(LossContract, lambda: lambda p, t: ((p - t) ** 2).mean(0).mean()[None])
     assert "test_batches_of_points" in broken_rules(FunctionContract, of(lambda x: (x**2).sum(), ()))
 
 
-def test_what_is_declared_is_not_asked_for():
+def test_what_is_declared_is_not_asked_for(broken_rules):
     assert broken_rules(OptimizerContract, LooksAround, elementwise=False) == {}
     assert broken_rules(OptimizerContract, lambda: OneRate, parameter_groups=False) == {}

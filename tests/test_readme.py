@@ -3,6 +3,8 @@
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -49,6 +51,15 @@ def test_the_plugin(checkout):
     shown = checkout("-p", "bold.py", "show", "optimizer", "sign").stdout
     assert "Step by the same length against every gradient's sign" in shown
     assert re.search(r"lr\b.*0\.01", shown)
+
+
+def test_the_contract(checkout, readme, tmp_path):
+    test = block(readme, "python", "Test it against the contract")
+    (tmp_path / "test_bold.py").write_text(test, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_bold.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_plugin_of_a_project(checkout, readme, write):

@@ -71,6 +71,10 @@ class DirectTask(ABC):
     metrics: tuple[str, ...] = ()
     """Names of the metrics in the `Outcome` of this task."""
 
+    def problem(self, setting: Setting) -> Problem | None:
+        """Return the forward pass that `explain` shows; None where there is none."""
+        return None
+
     @abstractmethod
     def answer(self, setting: Setting) -> Outcome:
         """Compute the outcome.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from playground.engine.derivatives import Coordinate
     from playground.engine.function import Objective
+    from playground.engine.problem import Problem
     from playground.engine.setting import Setting
 
 ROUNDING = 1e3
@@ -100,6 +101,13 @@ class DerivativeCheck(DirectTask):
             points=tuple(_plain(point) for point in checked),
             expectations=tuple(expectations),
         )
+
+    def problem(self, setting: Setting) -> Problem:
+        """Return the function at the first point."""
+        from playground.engine.point import Point
+        from playground.engine.problem import Problem
+
+        return Problem(Point(self.function, self.points[0], setting), lambda forward, batch: forward())
 
     def _routes(self) -> list[str]:
         """Name the routes that autograd is compared with."""

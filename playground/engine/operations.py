@@ -68,7 +68,8 @@ class Operation:
         return bound | {self.names.get(name, name): value for name, value in named.items()}
 
 
-def elementwise(formula: Template, slope: Template, derivative: Callable[[Call], Any], *more: str, steepest: float | None = None
+def elementwise(
+    formula: Template, slope: Template, derivative: Callable[[Call], Any], *more: str, steepest: float | None = None
 ) -> Operation:
     """Return an operation on each entry by itself: dL/dx = dL/dy · f'(x).
 

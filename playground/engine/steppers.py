@@ -104,7 +104,6 @@ class RuleStepper(OneRun):
                     moved, states[index] = rule.update(parameter, gradient, states[index], step, lr)
                     parameter.copy_(moved)
 
-
     def memory(self) -> list[Mapping[str, Any]]:
         """Return the rule's state of each parameter."""
         return list(self._states)

@@ -138,8 +138,6 @@ class _Recorder(TorchFunctionMode):
     def finish(self, loss: Tensor) -> None:
         """Name what has a name of its own; the others are z, or z1, z2, … in order of appearance."""
         tape = self._tape
-        if not isinstance(loss, Tensor):
-            return
         tape.loss = self._value(loss)
         if self._prediction is not None:
             prediction = self._value(self._prediction)
@@ -212,7 +210,7 @@ class _Recorder(TorchFunctionMode):
                     if tensor.is_leaf:  # a parameter outlives the tape
                         handles[0].remove()
 
-                handles.append(tensor.register_hook(keep))
+                handles.append(tensor.register_hook(keep))  # type: ignore[no-untyped-call]
         return value
 
 
@@ -222,7 +220,7 @@ def _is_number(item: Any) -> bool:
 
 def _short_name(func: Callable[..., Any]) -> str:
     """`sigmoid` for `torch.sigmoid_`, `add` for `torch.Tensor.__iadd__`, `t` for the property `torch.Tensor.T`."""
-    parts = (resolve_name(func) or getattr(func, "__name__", "unknown")).split(".")
+    parts = str(resolve_name(func) or getattr(func, "__name__", "unknown")).split(".")
     name = parts[-2] if parts[-1] == "__get__" and len(parts) > 1 else parts[-1]
     bare = name.strip("_").lower()
     in_place = name.startswith("__i") and bare[1:] in ("add", "sub", "mul", "truediv", "div", "pow")

@@ -52,9 +52,7 @@ def known_operations(plugins: Plugins) -> Operations:
     return _Known(plugins)
 
 
-def explain(
-    loaded: Loaded, plugins: Plugins, step: int = 0, sample: int | None = None, digits: int = 4
-) -> Explanation:
+def explain(loaded: Loaded, plugins: Plugins, step: int = 0, sample: int | None = None, digits: int = 4) -> Explanation:
     """Explain one step of a scenario; of a sweep, that of the scenario without the sweep.
 
     :param step: counts from 0; the budget itself explains the final parameters, which nothing moves.
@@ -67,14 +65,13 @@ def explain(
         budget = 0 if isinstance(ready.bound.task, DirectTask) else loaded.scenario.steps
         if step > budget:
             raise ScenarioError(Fault(f"step {step} is beyond the budget of {budget} steps", ("steps",)))
-        with _told(f"step {step}"):
-            _descend(ready, stepper, step)
-            batch = stepper.problem.batches.at(step)
-            samples = len(batch[0]) if batch else 0
-            if sample is not None and sample >= samples:
-                there = f"0 to {samples - 1}" if samples else "none"
-                raise ScenarioError(Fault(f"no sample {sample} in step {step} (samples: {there})", ("dataset",)))
-            return _explained(ready, stepper, step, step < budget, sample, digits, known_operations(plugins))
+        _descend(ready, stepper, step)
+        batch = stepper.problem.batches.at(step)
+        samples = len(batch[0]) if batch else 0
+        if sample is not None and sample >= samples:
+            there = f"0 to {samples - 1}" if samples else "none"
+            raise ScenarioError(Fault(f"no sample {sample} in step {step} (samples: {there})", ("task",)))
+        return _explained(ready, stepper, step, step < budget, sample, digits, known_operations(plugins))
 
 
 @contextmanager
@@ -117,7 +114,7 @@ def _descend(ready: Prepared, stepper: OneRun, steps: int) -> None:
     from playground.engine.setting import flushed_denormals
 
     descent = Descent(steps, stop_rules(ready))
-    with flushed_denormals():
+    with flushed_denormals(), _told(f"before step {steps}"):
         for step in range(steps):
             if descent.record(step, stepper.evaluate(step), stepper.gradient_norm):
                 descent.finish(descent.loss[-1], interrupted=False)
@@ -140,7 +137,7 @@ def _explained(
     problem, tape = stepper.problem, Tape()
     batch = problem.batches.at(step)
     before = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
-    with flushed_denormals():
+    with flushed_denormals(), _told(f"step {step}"):
         stepper.problem = recorded(problem, tape)
         loss = stepper.evaluate(step)
         stepper.problem = problem

@@ -86,17 +86,16 @@ class Teller:
             if summed and "Σ" not in rule:
                 rule = f"Σ {rule}"
             written = ""
-            if output.tensor.numel() == 1 and share.numel() == 1 and "[" not in rule:
-                numbers = self._numbers(bound, ()) | {
+            single = self._numbers(bound, ()) if output.tensor.dim() == 0 and "[" not in rule else {}
+            if single:
+                numbers = single | {
                     "y": self.number(output.tensor.item()),
                     "dy": self.number(output.gradient.item()),
                 }
                 written = _filled(operation.rules[argument], call, numbers)
             yield Share(value.name, rule, shown(share), written)
 
-    def _written(
-        self, record: Record, operation: Operation, call: Call, bound: dict[str, Any]
-    ) -> Iterator[str]:
+    def _written(self, record: Record, operation: Operation, call: Call, bound: dict[str, Any]) -> Iterator[str]:
         """Yield the arithmetic of single entries: of the chosen sample, and of what is one number."""
         output = record.outputs[0]
         single = output.tensor.dim() == 0

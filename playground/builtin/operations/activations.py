@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,12 +22,12 @@ def sqrt() -> Operation:
 
 
 def exp() -> Operation:
-    """exp(x), its own slope."""
+    """The exponential, its own slope."""
     return elementwise("exp({x})", "{y}", lambda call: call.output)
 
 
 def log() -> Operation:
-    """log(x), the natural logarithm."""
+    """The natural logarithm."""
     return elementwise("log({x})", "1 / {x}", lambda call: 1 / call["x"])
 
 
@@ -41,17 +42,17 @@ def log10() -> Operation:
 
 
 def sin() -> Operation:
-    """sin(x)."""
+    """The sine of x."""
     return elementwise("sin({x})", "cos({x})", lambda call: call["x"].cos())
 
 
 def cos() -> Operation:
-    """cos(x)."""
+    """The cosine of x."""
     return elementwise("cos({x})", "(−sin({x}))", lambda call: -call["x"].sin())
 
 
 def tan() -> Operation:
-    """tan(x)."""
+    """The tangent of x."""
     return elementwise("tan({x})", "(1 + {y}²)", lambda call: 1 + call.output**2)
 
 
@@ -61,12 +62,12 @@ def atan() -> Operation:
 
 
 def sinh() -> Operation:
-    """sinh(x)."""
+    """The hyperbolic sine of x."""
     return elementwise("sinh({x})", "cosh({x})", lambda call: call["x"].cosh())
 
 
 def cosh() -> Operation:
-    """cosh(x)."""
+    """The hyperbolic cosine of x."""
     return elementwise("cosh({x})", "sinh({x})", lambda call: call["x"].sinh())
 
 
@@ -88,7 +89,7 @@ def sigmoid() -> Operation:
 
 
 def tanh() -> Operation:
-    """tanh(x); steepest, 1, at 0."""
+    """The hyperbolic tangent of x; steepest, 1, at 0."""
     return elementwise("tanh({x})", "(1 − {y}²)", lambda call: 1 - call.output**2, steepest=1.0)
 
 
@@ -98,9 +99,9 @@ def relu() -> Operation:
 
 
 def leaky_relu() -> Operation:
-    """x above 0, negative_slope · x below."""
+    """X above 0, negative_slope · x below."""
 
-    def slope(call: Call) -> Tensor:
+    def slope(call: Call) -> Any:
         x = call["x"]
         return torch.where(x > 0, torch.ones_like(x), x.new_tensor(call.get("negative_slope", 0.01)))
 
@@ -108,9 +109,9 @@ def leaky_relu() -> Operation:
 
 
 def elu() -> Operation:
-    """x above 0, alpha (exp(x) − 1) below."""
+    """X above 0, alpha (exp(x) − 1) below."""
 
-    def slope(call: Call) -> Tensor:
+    def slope(call: Call) -> Any:
         x = call["x"]
         return torch.where(x > 0, torch.ones_like(x), call.get("alpha", 1.0) * x.clamp(max=0).exp())
 
@@ -118,9 +119,9 @@ def elu() -> Operation:
 
 
 def gelu() -> Operation:
-    """x Φ(x), Φ the normal distribution function; or its approximation by tanh."""
+    """X Φ(x), Φ the normal distribution function; or its approximation by tanh."""
 
-    def slope(call: Call) -> Tensor:
+    def slope(call: Call) -> Any:
         x: Tensor = call["x"]
         if call.get("approximate", "none") == "tanh":
             c = math.sqrt(2 / math.pi)
@@ -133,9 +134,9 @@ def gelu() -> Operation:
 
 
 def silu() -> Operation:
-    """x σ(x)."""
+    """X σ(x)."""
 
-    def slope(call: Call) -> Tensor:
+    def slope(call: Call) -> Any:
         s = torch.sigmoid(call["x"])
         return s * (1 + call["x"] * (1 - s))
 
@@ -145,7 +146,7 @@ def silu() -> Operation:
 def softplus() -> Operation:
     """log(1 + exp(beta x)) / beta, and x itself beyond the threshold."""
 
-    def slope(call: Call) -> Tensor:
+    def slope(call: Call) -> Any:
         scaled = call["x"] * call.get("beta", 1.0)
         return torch.where(scaled > call.get("threshold", 20.0), torch.ones_like(scaled), torch.sigmoid(scaled))
 
@@ -153,14 +154,14 @@ def softplus() -> Operation:
 
 
 def logsigmoid() -> Operation:
-    """log σ(x)."""
+    """Log σ(x)."""
     return elementwise("log σ({x})", "σ(−{x})", lambda call: torch.sigmoid(-call["x"]))
 
 
 def hardtanh() -> Operation:
     """x, cut off at both ends."""
 
-    def slope(call: Call) -> Tensor:
+    def slope(call: Call) -> Any:
         x = call["x"]
         inside = (x > call.get("min_val", -1.0)) & (x < call.get("max_val", 1.0))
         return inside.to(x)
@@ -171,7 +172,7 @@ def hardtanh() -> Operation:
 def clamp() -> Operation:
     """x, moved into [min, max]; the slope is 1 inside, bounds included."""
 
-    def slope(call: Call) -> Tensor:
+    def slope(call: Call) -> Any:
         x = call["x"]
         inside = torch.ones_like(x, dtype=torch.bool)
         if (low := call.get("min")) is not None:
@@ -191,7 +192,7 @@ def nan_to_num() -> Operation:
 def dropout() -> Operation:
     """x, with some entries set to 0 and the others enlarged."""
 
-    def slope(call: Call) -> Tensor:
+    def slope(call: Call) -> Any:
         return torch.where(call["x"] == 0, torch.zeros_like(call.output), call.output / call["x"])
 
     return elementwise("dropout({x})", "mask / (1 − rate)", slope, "p", "training", "inplace")

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation
+from playground.engine.operations import Call, Operation, Template
 
 _NAMES = {"input": "a", "self": "a", "other": "b", "exponent": "b", "mat2": "b", "tensor": "b"}
 
@@ -19,7 +19,7 @@ def _two(formula: str, a: str, b: str, pull: Callable[[Any, Any, Call, Tensor], 
 
 
 def add() -> Operation:
-    """a + b, or a + alpha · b."""
+    """A + b, or a + alpha · b."""
 
     def formula(call: Call) -> str:
         return "{a} + {b}" if call.get("alpha", 1) == 1 else "{a} + {alpha}·{b}"
@@ -27,12 +27,15 @@ def add() -> Operation:
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         return {"a": g, "b": g * call.get("alpha", 1)}
 
-    rules = {"a": "{dy}", "b": lambda call: "{dy}" if call.get("alpha", 1) == 1 else "{dy} · {alpha}"}
+    rules: dict[str, Template] = {
+        "a": "{dy}",
+        "b": lambda call: "{dy}" if call.get("alpha", 1) == 1 else "{dy} · {alpha}",
+    }
     return Operation(formula, rules, pull, ("a", "b"), names=_NAMES)
 
 
 def sub() -> Operation:
-    """a − b, or a − alpha · b."""
+    """A − b, or a − alpha · b."""
 
     def formula(call: Call) -> str:
         return "{a} − {b}" if call.get("alpha", 1) == 1 else "{a} − {alpha}·{b}"
@@ -40,23 +43,26 @@ def sub() -> Operation:
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         return {"a": g, "b": -g * call.get("alpha", 1)}
 
-    rules = {"a": "{dy}", "b": lambda call: "−{dy}" if call.get("alpha", 1) == 1 else "−{dy} · {alpha}"}
+    rules: dict[str, Template] = {
+        "a": "{dy}",
+        "b": lambda call: "−{dy}" if call.get("alpha", 1) == 1 else "−{dy} · {alpha}",
+    }
     return Operation(formula, rules, pull, ("a", "b"), names=_NAMES)
 
 
 def rsub() -> Operation:
-    """b − a: subtraction from the right."""
+    """B − a: subtraction from the right."""
     rules = {"a": "−{dy}", "b": "{dy}"}
     return Operation("{b} − {a}", rules, lambda call, g: {"a": -g, "b": g}, ("a", "b"), names=_NAMES)
 
 
 def mul() -> Operation:
-    """a · b, entry by entry."""
+    """A · b, entry by entry."""
     return _two("{a}·{b}", " · {b}", " · {a}", lambda a, b, call, g: {"a": g * b, "b": g * a})
 
 
 def div() -> Operation:
-    """a / b."""
+    """A / b."""
 
     def pull(a: Any, b: Any, call: Call, g: Tensor) -> dict[str, Any]:
         return {"a": g / b, "b": -g * call.output / b}
@@ -65,7 +71,7 @@ def div() -> Operation:
 
 
 def rdiv() -> Operation:
-    """b / a: division from the right."""
+    """B / a: division from the right."""
     return Operation(
         "{b} / {a}",
         {"a": "−{dy} · {y} / {a}", "b": "{dy} / {a}"},
@@ -76,7 +82,7 @@ def rdiv() -> Operation:
 
 
 def power() -> Operation:
-    """a to the power b; where b is 0 the slope is 0."""
+    """A to the power b; where b is 0 the slope is 0."""
 
     def rule(call: Call) -> str:
         return "{dy} · 2·{a}" if _is(call["b"], 2) else "{dy} · {b}·{a}^({b} − 1)"
@@ -94,7 +100,7 @@ def power() -> Operation:
 
 
 def rpow() -> Operation:
-    """b to the power a: the power's operands from the right."""
+    """B to the power a: the power's operands from the right."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         found = _powers(call["b"], call["a"], call.output, g)
@@ -155,7 +161,7 @@ def matmul() -> Operation:
 
 
 def linear() -> Operation:
-    """x · Wᵀ + b: a linear layer. The gradients of W and b are sums over the samples."""
+    """X · Wᵀ + b: a linear layer. The gradients of W and b are sums over the samples."""
 
     def formula(call: Call) -> str:
         return "{x} · {w}ᵀ" + ("" if call.get("b") is None else " + {b}")

@@ -22,7 +22,7 @@ def _n(call: Call) -> str:
 def _loss(
     each: str,
     slope: str,
-    derivative: Callable[[Call], Tensor],
+    derivative: Callable[[Call], Any],
     terms: Callable[[float, float, Callable[[float], str]], str] | None = None,
     *more: str,
 ) -> Operation:
@@ -78,7 +78,7 @@ def l1_loss() -> Operation:
 def huber_loss() -> Operation:
     """½ r² near 0, delta (|r| − ½ delta) beyond delta, with r = p − t."""
 
-    def derivative(call: Call) -> Tensor:
+    def derivative(call: Call) -> Any:
         delta = call.get("delta", 1.0)
         return (call["p"] - call["t"]).clamp(-delta, delta)
 
@@ -88,19 +88,17 @@ def huber_loss() -> Operation:
 def smooth_l1_loss() -> Operation:
     """½ r² / beta near 0, |r| − ½ beta beyond beta, with r = p − t."""
 
-    def derivative(call: Call) -> Tensor:
+    def derivative(call: Call) -> Any:
         beta, r = call.get("beta", 1.0), call["p"] - call["t"]
         return r.sign() if beta == 0 else (r / beta).clamp(-1, 1)
 
-    return _loss(
-        "smooth_l1({p} − {t})", "clamp(({p} − {t})/β, ±1)", derivative, None, *_OLD, "reduction", "beta"
-    )
+    return _loss("smooth_l1({p} − {t})", "clamp(({p} − {t})/β, ±1)", derivative, None, *_OLD, "reduction", "beta")
 
 
 def binary_cross_entropy() -> Operation:
     """Mean of −(t log p + (1 − t) log(1 − p)) for probabilities p."""
 
-    def derivative(call: Call) -> Tensor:
+    def derivative(call: Call) -> Any:
         p, t = call["p"], call["t"]
         return (p - t) / (p * (1 - p)).clamp(min=1e-12)  # torch's own bound, which keeps p = 0 and p = 1 finite
 

@@ -120,7 +120,7 @@ def softmax() -> Operation:
 
 
 def log_softmax() -> Operation:
-    """x − log Σ exp(x) along an axis."""
+    """X − log Σ exp(x) along an axis."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         return {"x": g - call.output.exp() * g.sum(call["dim"], keepdim=True)}
@@ -136,5 +136,3 @@ def logsumexp() -> Operation:
         return {"x": (call["x"] - _again(call, call.output)).exp() * _again(call, g)}
 
     return Operation("log Σ exp({x})", {"x": "{dy} · exp({x} − {y})"}, pull, _ARGUMENTS, None, _NAMES)
-
-

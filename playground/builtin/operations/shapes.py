@@ -65,7 +65,7 @@ def cat() -> Operation:
     """Tensors one behind the other along an axis."""
 
     def pieces(call: Call, g: Tensor, dim: int) -> list[Tensor]:
-        return list(g.split([each.shape[dim] for each in call["x"]], dim))
+        return list(torch.split(g, [each.shape[dim] for each in call["x"]], dim))
 
     return _joined("cat", pieces)
 
@@ -81,7 +81,7 @@ def _joined(name: str, pieces: Callable[[Call, Tensor, int], list[Tensor]]) -> O
 
 
 def where() -> Operation:
-    """a where the condition holds, else b."""
+    """A where the condition holds, else b."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         zero = torch.zeros_like(g)
@@ -94,5 +94,3 @@ def where() -> Operation:
         ("condition", "a", "b"),
         names={"input": "a", "self": "a", "other": "b"},
     )
-
-

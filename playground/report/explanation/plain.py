@@ -24,10 +24,8 @@ def text(explanation: Explanation, translate: Translate, width: int) -> Iterator
         (translate("In words"), page.words()),
         (translate("Graph"), page.graph()),
     ):
-        yield ""
-        yield title
-        yield "─" * len(title)
-        yield from part
+        if shown := list(part):
+            yield from ("", title, "─" * len(title), *shown)
 
 
 class _Page:
@@ -86,14 +84,14 @@ class _Page:
         off = deviation(self._told, index)
         if off is not None and moved.central is not None:
             label = self._("central differences")
-            yield f"{GUTTER}{label}: {brief(moved.central, self._digits, 60)}  ({self._('relative deviation')} {off:.0e})"
+            yield f"{GUTTER}{label}: {brief(moved.central, self._digits, 60)}  ({self._('deviation')} {off:.0e})"
         if moved.used is not None:
             yield from self._named(f"{GUTTER}{self._('after clipping')}", moved.used)
 
     def update(self) -> Iterator[str]:
         told, update = self._told, self._told.update
         if update is None:
-            yield "  " + self._("No update: the budget has no step left.")
+            yield "  " + self._("Nothing moves: there is no step left to make.")
             yield f"  L = {number(told.loss, self._digits)}"
             return
         rate = "" if update.lr is None else f", lr = {update.lr:g}"
@@ -117,9 +115,7 @@ class _Page:
 
     def words(self) -> Iterator[str]:
         for each in self._told.words:
-            yield from textwrap.wrap(
-                sentence(each, self._), self._width, initial_indent="  ", subsequent_indent="  "
-            )
+            yield from textwrap.wrap(sentence(each, self._), self._width, initial_indent="  ", subsequent_indent="  ")
 
     def graph(self) -> Iterator[str]:
         made = {name: operation for operation in self._told.operations for name in operation.outputs}

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from playground.errors import PlaygroundError, suggestion
 from playground.explanation import Explanation
 from playground.report.explanation.language import translator
+from playground.result import plain
 
 FORMATS = ("html", "json", "latex", "text")
 
@@ -20,7 +21,7 @@ def renderer(form: str, language: str, width: int) -> Callable[[Explanation], st
     """
     translate = translator(language)
     if form == "json":
-        return lambda told: json.dumps(told.to_dict(), indent=2, ensure_ascii=False)
+        return lambda told: json.dumps(plain(told.to_dict()), indent=2, allow_nan=False)
     if form == "text":
         from playground.report.explanation.plain import text
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from playground.explanation import Node, Operated, Share, Shown
@@ -19,6 +20,10 @@ LARGEST = 64
 
 WRITTEN = 16
 """Entries whose arithmetic is written out, and terms that one may have."""
+
+
+_DOUBLED = re.compile(r"\(\((−[\d.e−]+)\)\)")
+"""A negative number in parentheses that the formula has around it anyway."""
 
 
 def shown(tensor: Tensor) -> Shown:
@@ -151,7 +156,7 @@ class Teller:
 
 def _filled(template: Template, call: Call, names: dict[str, str]) -> str:
     text = template if isinstance(template, str) else template(call)
-    return text.format(**names)
+    return _DOUBLED.sub(r"(\1)", text.format(**names))
 
 
 def _named(item: Value | Any) -> str:
@@ -174,6 +179,3 @@ def _indices(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
     import itertools
 
     yield from itertools.product(*map(range, shape))
-
-
-Number = Callable[[float], str]

@@ -106,7 +106,7 @@ def binary_cross_entropy() -> Operation:
         "−{t}·log {p} − (1 − {t})·log(1 − {p})",
         "(p − t) / (p(1 − p))",
         derivative,
-        lambda p, t, number: f"−log {number(p if t == 1 else 1 - p)}" if t in (0, 1) else "…",
+        lambda p, t, number: f"(−log {number(p if t == 1 else 1 - p)})" if t in (0, 1) else "…",
         "weight",
         *_OLD,
         "reduction",

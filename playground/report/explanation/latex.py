@@ -28,6 +28,7 @@ SIGNS = {
     "√": r"\surd ",
     "²": "^2",
     "ᵀ": r"^{\top}",
+    "×": r"\times ",
     "±": r"\pm ",
     "…": r"\dots ",
     "∂": r"\partial ",
@@ -41,6 +42,7 @@ SIGNS = {
     "_": r"\_",
     "\\": r"\backslash ",
     "~": r"\sim ",
+    "\u00a0": r"\ ",
 }
 
 COMMANDS = ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min")
@@ -116,13 +118,14 @@ def tensor(shown: Shown, digits: int) -> str:
 def formula(text: str) -> str:
     """Return a formula in signs as LaTeX in math mode."""
     made = ""
-    for part in re.split(r"(dL/d[\w.]*\w|[A-Za-z][\w.]*)", text):
+    text = re.sub(r"(?<=[a-z]) (?=[a-z])", "\u00a0", text)  # math mode drops blanks, and words need theirs
+    for part in re.split(r"(dL/d[A-Za-z0-9_.]+|[A-Za-z][A-Za-z0-9_.]*)", text):
         if match := re.fullmatch(r"dL/d(.+)", part):
             made += f"\\frac{{\\partial L}}{{\\partial {_name(match[1])}}}"
-        elif re.fullmatch(r"[A-Za-z][\w.]*", part):
+        elif re.fullmatch(r"[A-Za-z][A-Za-z0-9_.]*", part):
             made += _name(part)
         else:
-            made += "".join(SIGNS.get(character, character) for character in part).replace(" ", r"\ ")
+            made += "".join(SIGNS.get(character, character) for character in part)
     return made
 
 

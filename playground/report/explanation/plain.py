@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 
@@ -53,7 +54,7 @@ class _Page:
             if not operation.formula:
                 yield GUTTER + self._("nothing more is known of this operation")
             for written in operation.written:
-                yield from textwrap.wrap(written, self._width, initial_indent=GUTTER, subsequent_indent=GUTTER + "  ")
+                yield from self._wrapped(written)
             for name in operation.outputs:
                 yield from self._tensor(self._nodes[name].value)
 
@@ -83,8 +84,9 @@ class _Page:
         yield from self._named(f"dL/d{moved.name}", moved.gradient)
         off = deviation(self._told, index)
         if off is not None and moved.central is not None:
-            label = self._("central differences")
-            yield f"{GUTTER}{label}: {brief(moved.central, self._digits, 60)}  ({self._('deviation')} {off:.0e})"
+            room = self._width - len(self._("central differences")) - 30
+            check = f"{self._('central differences')}: {brief(moved.central, self._digits, room)}"
+            yield from self._wrapped(f"{check}  ({self._('deviation')} {off:.0e})")
         if moved.used is not None:
             yield from self._named(f"{GUTTER}{self._('after clipping')}", moved.used)
 
@@ -98,10 +100,10 @@ class _Page:
         yield f"  {update.optimizer}{rate}"
         for line in update.formula:
             yield f"{GUTTER}{line}"
-        used = {key: text for key, text in update.symbols.items() if key in " ".join(update.formula)}
-        for key, meaning in used.items():
-            value = f" = {update.settings[key]}" if key in update.settings else ""
-            yield f"{GUTTER}  {key}{value}: {meaning}"
+        for key, meaning in update.symbols.items():
+            if re.search(rf"\b{re.escape(key)}\b", " ".join(update.formula)):
+                value = f" = {update.settings[key]}" if key in update.settings else ""
+                yield from self._wrapped(f"  {key}{value}: {self._(meaning)}")
         for moved in told.parameters:
             if moved.after is not None:
                 yield ""
@@ -138,6 +140,9 @@ class _Page:
             yield from self._branch(
                 each, made, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "), seen
             )
+
+    def _wrapped(self, line: str) -> list[str]:
+        return textwrap.wrap(line, self._width, initial_indent=GUTTER, subsequent_indent=GUTTER + "  ")
 
     def _uses(self, name: str) -> int:
         return sum(share.to == name for operation in self._told.operations for share in operation.shares)

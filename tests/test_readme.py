@@ -68,6 +68,7 @@ def test_the_plugin_of_a_project(checkout, readme, write):
 
 
 EXIT_CODES = {
+    "playground explain scenarios/forward_pass.yaml --sample 1": 0,
     "playground run scenarios/and_gate.yaml --set optimizer.lr=0.1 --seed 7": 0,
     "playground run scenarios/and_gate.yaml --set 'optimizer={name: lion, lr: 0.01}'": 0,
     "playground run scenarios/bowl.yaml --set optimizer.lr=0.3": 1,

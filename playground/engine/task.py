@@ -77,6 +77,10 @@ class DirectTask(ABC):
         :raises PlaygroundError: something does not fit.
         """
 
+    def problem(self, setting: Setting) -> Problem | None:
+        """Return the forward pass that `explain` shows; None where there is none."""
+        return None
+
     @abstractmethod
     def answer(self, setting: Setting) -> Outcome:
         """Compute the outcome.

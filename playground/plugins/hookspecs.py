@@ -135,6 +135,17 @@ class Hooks:
         raise NotImplementedError
 
     @hookspec
+    def playground_operations(self) -> Mapping[str, Factory]:
+        """Return what `explain` knows of torch's functions, by their short names: `sigmoid` for `torch.sigmoid`.
+
+        A factory takes no argument and returns a `playground.engine.operations.Operation`: the formula, and the local
+        derivative in words and as tensor arithmetic. The short name is the last part of the function's own, in small
+        letters and without underscores around it; for a `torch.autograd.Function` it is the node's: its class's name
+        in small letters and `backward` behind it.
+        """
+        raise NotImplementedError
+
+    @hookspec
     def playground_run_started(self, spec: Mapping[str, Any]) -> None:
         """Hear that a run begins; called in every plugin that has it, in the process that runs.
 
@@ -163,6 +174,7 @@ COMPONENT_HOOKS: Final[Mapping[str, str]] = MappingProxyType(
         "playground_datasets": "dataset",
         "playground_reporters": "reporter",
         "playground_executors": "executor",
+        "playground_operations": "operation",
     }
 )
 """Which kind of component each hook returns."""

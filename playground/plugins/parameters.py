@@ -29,6 +29,7 @@ INJECTED: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyType(
         "dataset": ("generator", "folder"),
         "reporter": ("results", "path"),
         "executor": (),
+        "operation": (),
     }
 )
 """What the framework supplies to a factory of each kind, to those parameters that its signature names."""

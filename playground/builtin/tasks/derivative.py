@@ -131,6 +131,17 @@ class DerivativeCheck(DirectTask):
             expectations=tuple(expectations),
         )
 
+    def problem(self, setting: Setting) -> Problem:
+        """Return the function at the first point, or the model and its loss."""
+        from playground.engine.point import Point
+        from playground.engine.problem import Problem
+
+        if self.function is not None:
+            return Problem(Point(self.function, self.points[0], setting), lambda forward, batch: forward())
+        if self._built is None:
+            self.probe(setting)
+        return self._built  # type: ignore[return-value]  # which `probe` has built
+
     def _checked(self, at: Mapping[str, Any], setting: Setting) -> Point:
         """Check the function at one point."""
         import torch

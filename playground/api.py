@@ -13,7 +13,8 @@ from playground.plugins.manager import Plugins, load_plugins
 from playground.result import Run
 from playground.runner.changes import changed
 from playground.runner.running import run_one
-from playground.runner.sweeping.sweep import Options, StoredSweep, run_sweep
+from playground.runner.sweeping.summing import StoredSweep
+from playground.runner.sweeping.sweep import Options, run_sweep
 from playground.scenario.grid import with_axes
 from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.source import Source, load

@@ -146,7 +146,7 @@ def _print_head(sweep: SweepRecord, tally: Tally, stale: Iterable[Stale]) -> Non
 
 def _print_runs(sweep: SweepRecord, rows: Sequence[Row], metrics: Sequence[str]) -> int:
     """Print a table of runs; return how many. Axes have all their digits, so that `--where` can ask for them."""
-    from playground.figures.numbers import column
+    from playground.figures.numbers import column, short
     from playground.runner.store.query import labels
 
     if not rows:
@@ -163,6 +163,8 @@ def _print_runs(sweep: SweepRecord, rows: Sequence[Row], metrics: Sequence[str])
         ("last", column([row.last for row in rows])),
         *((label, column([row.metrics.get(name) for row in rows])) for name, label in metric_labels.items()),
     ]
+    if any(row.sensitive is not None for row in rows):
+        columns.append(("sensitive", [short(row.sensitive) for row in rows]))
     words = {"status", "verdict"}
     right = {index for index, (name, _) in enumerate(columns) if name not in words}
     table = zip(*([name, *cells] for name, cells in columns), strict=True)

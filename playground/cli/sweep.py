@@ -41,7 +41,13 @@ def sweep(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: steps=200.")
     ] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Compute in this many processes.")] = 1,
-    engine: Annotated[str, typer.Option(help="auto, batched (runs together) or plain (one after the other).")] = "auto",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="auto or batched: together; what cannot be runs one after the other, and why is shown. "
+            "plain: one after the other."
+        ),
+    ] = "auto",
     executor: Annotated[
         str | None, typer.Option(help="Compute with this executor; see `playground list executor`.")
     ] = None,
@@ -50,6 +56,13 @@ def sweep(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute again what is stored.")] = False,
     memory: Annotated[str, typer.Option(metavar="SIZE", help="What one process may use for its runs.")] = "2GB",
+    sensitivity: Annotated[
+        bool,
+        typer.Option(
+            "--sensitivity",
+            help="Mark runs whose answer changes when their start moves by a rounding; takes 4 times as long.",
+        ),
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document with every run and nothing else.")
     ] = False,
@@ -65,13 +78,14 @@ def sweep(
     progress = Progress()
     with _shown(progress, path.stem, quiet=as_json), errors(context):
         options = Options(
-            _choice(engine, ENGINES, "--engine"),
-            jobs,
-            executor,
-            _values(executor_options or []),
-            fresh,
-            _bytes(memory),
-            shlex.join(["playground", *sys.argv[1:]]),
+            engine=_choice(engine, ENGINES, "--engine"),
+            jobs=jobs,
+            executor=executor,
+            executor_options=_values(executor_options or []),
+            fresh=fresh,
+            memory=_bytes(memory),
+            sensitivity=sensitivity,
+            command=shlex.join(["playground", *sys.argv[1:]]),
         )
         loaded = _loaded(path, overrides or [], over or [], seeds)
         found = run_sweep(loaded, plugins, options, progress)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
+from torch.func import vmap
 
 from playground.engine.derivatives import hessian
 from playground.engine.gradients import Gradients
@@ -15,6 +19,12 @@ from playground.engine.update import UpdateRule
 LARGEST = 64
 """Parameters up to which the curvature is computed: it takes one backward pass for each."""
 
+SHIFT = 1.0
+"""How far away, in every parameter, a second place is that tells whether the curvature is the same elsewhere."""
+
+TOGETHER = 256
+"""Places whose second derivatives are computed at once: 8 MB of them, of as many parameters as there may be."""
+
 
 def culprit(parameters: dict[str, Tensor], gradients: Gradients) -> str:
     """Name the parameters that are not finite, or, while all are, the one with the largest gradient.
@@ -23,13 +33,22 @@ def culprit(parameters: dict[str, Tensor], gradients: Gradients) -> str:
     :param gradients: of those parameters, in the same order; empty before the first step.
     """
     broken = [name for name, tensor in parameters.items() if not bool(torch.isfinite(tensor).all())]
-    if broken:
-        return f"not finite: {', '.join(broken)}"
     sizes = {
         name: gradient.abs().max().item()
         for name, gradient in zip(parameters, gradients, strict=False)
         if gradient is not None
     }
+    return _culprit(broken, sizes)
+
+
+def _culprit(broken: Sequence[str], sizes: Mapping[str, float]) -> str:
+    """Put it into words.
+
+    :param broken: names of parameters that are not finite.
+    :param sizes: the largest entry of each parameter's gradient by name.
+    """
+    if broken:
+        return f"not finite: {', '.join(broken)}"
     if not sizes:
         return ""
     # A gradient that is not a number is larger than any other for this purpose.
@@ -49,23 +68,86 @@ def exceeded_bound(problem: Problem, start: dict[str, Tensor], rule: UpdateRule)
     count = sum(tensor.numel() for tensor in start.values())
     if count > LARGEST or not isinstance(rule.lr, float | int):
         return ""
+    z = torch.cat([tensor.double().flatten() for tensor in start.values()])
+    loss = _flat_loss(problem, start)
     try:
-        here, elsewhere = (_hessian(problem, start, shift) for shift in (0.0, 1.0))
+        here, elsewhere = hessian(loss, z), hessian(loss, z + SHIFT)
     except RuntimeError:  # an operation without a second derivative: then there is no curvature to speak of
         return ""
-    quadratic = torch.allclose(here, elsewhere, rtol=1e-9, atol=1e-9)
-    curvature = torch.linalg.eigvalsh(here).max().item() if bool(torch.isfinite(here).all()) else math.nan
-    bound = rule.stability_bound(curvature) if curvature > 0 else None
-    if bound is None or rule.lr <= bound or not (quadratic or count == 1):
+    return _exceeded(_Curvature.of(here, elsewhere), rule)
+
+
+def culprits(final: Mapping[str, Tensor], steepest: Mapping[str, Tensor]) -> list[str]:
+    """Say of each of many runs what `culprit` says of one.
+
+    :param final: parameters of n runs by name, as they were when each run ended, shape `(n, *shape)`.
+    :param steepest: the largest entry of each parameter's gradient there, shape `(n,)`; negative without a gradient.
+    """
+    finite = {name: tensor.isfinite().reshape(len(tensor), -1).all(1).tolist() for name, tensor in final.items()}
+    sizes = {name: tensor.tolist() for name, tensor in steepest.items()}
+    return [
+        _culprit(
+            [name for name, each in finite.items() if not each[run]],
+            {name: each[run] for name, each in sizes.items() if not each[run] < 0},
+        )
+        for run in range(len(next(iter(final.values()))))
+    ]
+
+
+def exceeded_bounds(problem: Problem, starts: Mapping[str, Tensor], rules: Sequence[UpdateRule]) -> list[str]:
+    """Say of each of many runs what `exceeded_bound` says of one; runs that start alike share the work.
+
+    :param starts: initial parameters of n runs by name, shape `(n, *shape)`.
+    :param rules: of each run.
+    """
+    nothing = [""] * len(rules)
+    z = torch.cat([tensor.double().reshape(len(tensor), -1) for tensor in starts.values()], dim=1)
+    known = any(rule.stability_bound(1.0) is not None for rule in {id(rule): rule for rule in rules}.values())
+    if z.shape[1] > LARGEST or not known:
+        return nothing
+    distinct, which = torch.unique(z, dim=0, return_inverse=True)
+    loss = _flat_loss(problem, {name: tensor[0] for name, tensor in starts.items()})
+    curvatures: list[_Curvature] = []
+    try:
+        for some in distinct.split(TOGETHER):
+            curvatures += map(_Curvature.of, _hessians(loss, some), _hessians(loss, some + SHIFT))
+    except RuntimeError:  # as for one run
+        return nothing
+    return [_exceeded(curvatures[index], rule) for index, rule in zip(which.tolist(), rules, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Curvature:
+    """The second derivatives of a loss at the start of a run.
+
+    :param largest: eigenvalue; NaN where it is not known.
+    :param size: how many parameters there are.
+    :param constant: whether they are the same elsewhere.
+    """
+
+    largest: float
+    size: int
+    constant: bool
+
+    @classmethod
+    def of(cls, here: Tensor, elsewhere: Tensor) -> _Curvature:
+        constant = torch.allclose(here, elsewhere, rtol=1e-9, atol=1e-9)
+        told = (constant or len(here) == 1) and bool(torch.isfinite(here).all())
+        return cls(torch.linalg.eigvalsh(here).max().item() if told else math.nan, len(here), constant)
+
+
+def _exceeded(curvature: _Curvature, rule: UpdateRule) -> str:
+    largest = curvature.largest
+    bound = rule.stability_bound(largest) if largest > 0 and isinstance(rule.lr, float | int) else None
+    if bound is None or not isinstance(rule.lr, float | int) or rule.lr <= bound:
         return ""
-    where = "" if quadratic else " near the start"
-    return f"lr {rule.lr:g} > {bound * curvature:g}/{curvature:g} = {bound:g}, the largest stable rate{where}"
+    where = "" if curvature.constant else " near the start"
+    return f"lr {rule.lr:g} > {bound * largest:g}/{largest:g} = {bound:g}, the largest stable rate{where}"
 
 
-def _hessian(problem: Problem, start: dict[str, Tensor], shift: float) -> Tensor:
-    """Return the Hessian of the loss over all data in float64 at the start, every entry moved by `shift`."""
+def _flat_loss(problem: Problem, start: Mapping[str, Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return the loss over all data in float64, of all parameters in one row; `start` has their shapes."""
     shapes = {name: tensor.shape for name, tensor in start.items()}
-    z = torch.cat([tensor.double().flatten() for tensor in start.values()]) + shift
     others = {name: tensor.double() for name, tensor in problem.module.state_dict().items() if name not in start}
     batch = tuple(t.double() if t.is_floating_point() else t for t in problem.batches.data)
 
@@ -74,4 +156,15 @@ def _hessian(problem: Problem, start: dict[str, Tensor], shift: float) -> Tensor
         named = {name: piece.view(shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)}
         return problem.loss(problem.forward({**others, **named}), batch)
 
-    return hessian(loss, z)
+    return loss
+
+
+def _hessians(loss: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """Return the second derivatives at many places, (places, n, n): a backward pass for each row of all of them."""
+    z = z.detach().requires_grad_()
+    derivative = partial(torch.autograd.grad, inputs=z, allow_unused=True, materialize_grads=True)
+    (first,) = derivative(vmap(loss)(z).sum(), create_graph=True)
+    if not first.requires_grad:  # linear functions
+        return torch.zeros(*z.shape, z.shape[1], dtype=z.dtype, device=z.device)
+    rows = [derivative(column.sum(), retain_graph=True)[0] for column in first.unbind(1)]
+    return torch.stack(rows, dim=1)

@@ -104,14 +104,18 @@ class Traces:
         """Return how often each run was evaluated: before each update, where it ended, and for its last loss."""
         return self.steps + 1 + (self.steps < self.budget).long()
 
-    def reason(self, run: int) -> str:
-        """Say in a sentence why a run ended; empty when it used its budget."""
-        status, steps = STATUSES[int(self.status[run])], int(self.steps[run])
-        if status is Status.INTERRUPTED:
-            return f"interrupted after {steps} steps"
-        numbers = (self._end_loss, self._loss_before_end, self._limit, self._improved)
-        loss, before, limit, best = (float(each[run]) for each in numbers)
-        return End(status, steps, loss, before, limit, best, int(self._improved_step[run])).reason(self._rules)
+    def reasons(self) -> list[str]:
+        """Say of each run in a sentence why it ended; empty when it used its budget."""
+        found = [""] * len(self.status)
+        told = (self.status != STATUSES.index(Status.BUDGET)).nonzero().squeeze(1)
+        numbers = (self._end_loss, self._loss_before_end, self._limit, self._improved, self._improved_step.long())
+        columns = (told, *(column[told] for column in (self.status, self.steps, *numbers)))
+        for run, code, steps, *rest in zip(*(column.tolist() for column in columns), strict=True):
+            if STATUSES[code] is Status.INTERRUPTED:
+                found[run] = f"interrupted after {steps} steps"
+            else:
+                found[run] = End(STATUSES[code], steps, *rest).reason(self._rules)
+        return found
 
     def _of_all(self, values: Tensor) -> Tensor:
         """Return values of the runs that take part as values of all runs; NaN for those that have ended."""

@@ -57,7 +57,7 @@ def _table(sweep: Sweep, width: int) -> list[Text]:
     summaries = _chosen(sweep)
     names = _names(sweep.axes)
     columns = [(names[axis], [_value(summary.values.get(axis)) for summary in summaries]) for axis in sweep.axes]
-    columns += [*_passing(sweep, summaries), *_losses(sweep, summaries), *_ends(summaries)]
+    columns += [*_passing(sweep, summaries), *_losses(sweep, summaries), *_ends(summaries), *_sensitive(summaries)]
     heads = [styled((name, "dim")) for name, _ in columns]
     rows = [heads, *map(list, zip(*(cells for _, cells in columns), strict=True))]
     head_line, *lines = lined_up(rows, right=range(len(columns)), give=0, width=width)
@@ -87,6 +87,12 @@ def _ends(summaries: Sequence[Summary]) -> Columns:
     for status in ENDS:
         if any(status in summary.statuses for summary in summaries):
             yield str(status), [_end(summary, status) for summary in summaries]
+
+
+def _sensitive(summaries: Sequence[Summary]) -> Columns:
+    """Return how many are sensitive, where that was looked at."""
+    if any(summary.sensitive is not None for summary in summaries):
+        yield "sensitive", ["" if summary.sensitive is None else str(summary.sensitive) for summary in summaries]
 
 
 def _names(axes: Sequence[str]) -> dict[str, str]:

@@ -44,7 +44,7 @@ def squares(prediction, target):
     return {factor} * ((prediction - target) ** 2).mean()
 
 def deadly(prediction, target):
-    if float(prediction.detach().min()) < 1e-9:
+    if float(prediction.detach().min()) < 1e-9 and not os.path.exists("calm"):
         os._exit(9)
     return squares(prediction, target)
 
@@ -231,6 +231,32 @@ def test_a_worker_that_dies_costs_only_its_chunk(playground, write, scenario):
     runs = runs_of(result)
     assert [run["status"] for run in runs] == ["budget", "budget", "error", "error"]  # chunks of two
     assert runs[2]["reason"] == "the process that ran it died, twice"
+    (scenario.parent / "calm").touch()
+    again = playground("-p", "losses.py", "sweep", scenario, *arguments)
+    assert again.exit_code == 0
+    assert "plain 2; 2 were stored already" in again.stdout
+
+
+def test_a_run_that_raised_is_not_tried_again(playground, write, scenario):
+    write("losses.py", LOSSES.format(factor=1))
+    command = ("-p", "losses.py", "sweep", scenario, "--over", "optimizer.lr=0.01,1000", "--set", "loss=raising")
+    assert "2 runs computed" in playground(*command).stdout
+    assert "nothing had to be computed" in playground(*command).stdout
+
+
+def test_who_is_sensitive_is_shown_and_exported(playground, scenario):
+    command = ("sweep", scenario, "--over", "optimizer.lr=0.01,0.1", "--seeds", "3")
+    assert " sensitive" not in playground(*command).stdout
+    result = playground(*command, "--sensitivity")
+    assert "6 runs computed" in result.stdout
+    assert [line.split()[-1] for line in result.stdout.splitlines() if line.lstrip().startswith("0.")] == ["0", "0"]
+    (sweep_id,) = {run["sweep"] for run in runs_of(playground(*command, "--json"))}
+    assert {run["sensitive"] for run in runs_of(playground(*command, "--json"))} == {False}
+    shown = playground("results", "show", sweep_id, "--where", "sensitive=false").stdout.splitlines()
+    assert [line.split()[-1] for line in shown[-7:]] == ["sensitive", *["no"] * 6]
+    head, *lines = playground("export").stdout.splitlines()
+    column = head.split(",").index("sensitive")
+    assert [line.split(",")[column] for line in lines] == ["false"] * 6
 
 
 def test_processes_give_what_one_gives(playground, scenario):

@@ -142,7 +142,7 @@ def assert_same_run(batch, i, build, move, steps=STEPS, **rules):
         return
     assert (traces.statuses()[i], traces.steps[i]) == (descent.status, descent.steps)
     assert traces.evaluations()[i] == stepper.evaluations
-    assert dtype is SINGLE or traces.reason(i) == descent.reason
+    assert dtype is SINGLE or traces.reasons()[i] == descent.reason
     first = descent.loss[0] if descent.loss else descent.last
     mine = torch.stack([traces.first[i], traces.last[i], traces.best[i]])
     close(mine, torch.tensor([first, descent.last, descent.best], dtype=DOUBLE))

@@ -118,7 +118,7 @@ def test_each_run_ends_as_alone(rules, budget, compact_every, monkeypatch) -> No
         alone = Descent(budget, rules)
         descend(ToldAlone(table[:, i : i + 1]), alone)
         assert (traces.statuses()[i], traces.steps[i]) == (alone.status, alone.steps), name
-        assert traces.reason(i) == alone.reason, name
+        assert traces.reasons()[i] == alone.reason, name
         assert same(traces.first[i].item(), alone.loss[0] if budget else alone.last), name
         assert same(traces.last[i].item(), alone.last), name
         assert same(traces.best[i].item(), alone.best), name
@@ -163,7 +163,7 @@ def test_ctrl_c_keeps_what_was_reached() -> None:
     assert traces.interrupted
     assert found["falls"] == (Status.INTERRUPTED, 3)
     assert found["is done in the middle"] == (Status.CONVERGED, 2)
-    assert traces.reason(0) == "interrupted after 3 steps"
+    assert traces.reasons()[0] == "interrupted after 3 steps"
 
 
 def test_every_status_has_a_code() -> None:

@@ -131,6 +131,14 @@ def test_known_finds_runs_by_key(store):
     assert store.known([]) == {}
 
 
+def test_attach_passes_over_runs_that_are_to_be_computed_again(store):
+    rows = [row(0, 0), row(0, 1, status="error"), row(0, 2, status="error", lost=True), row(0, 3, sensitive=False)]
+    store.add("aa11", rows)
+    members = [(each.key, 0) for each in rows]
+    assert store.attach("aa11", members).keys() == {"run-0-0", "run-0-1", "run-0-3"}
+    assert store.attach("aa11", members, sensitivity=True).keys() == {"run-0-1", "run-0-3"}
+
+
 def test_attach_takes_what_is_there_and_says_what_that_is(store):
     store.begin(replace(RECORD, id="bb22", points=[{}, {}, {}]))
     store.add("aa11", [row(0, 0), row(0, 1, status="error")])

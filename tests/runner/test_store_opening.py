@@ -3,7 +3,7 @@ import sqlite3
 import pytest
 
 from playground.errors import StoreError
-from playground.runner.store import Row, Store, SweepRecord, opening
+from playground.runner.store import Row, Store, SweepRecord, migrations, opening
 from playground.runner.store.migrations import APPLICATION, VERSION, columns, expected_columns, migrate
 
 RECORD = SweepRecord("aa", "2026", "s", "s.yaml", "", {}, [], [{}], 1, "batched", {})
@@ -168,3 +168,25 @@ def test_an_older_file_is_brought_forward(tmp_path, file, monkeypatch):
     connection = sqlite3.connect(file)
     assert ("runs", "energy") in columns(connection)
     connection.close()
+
+
+def test_runs_of_the_first_layout_are_kept(tmp_path):
+    """Nobody had looked whether they are sensitive, whatever the column said."""
+    folder = tmp_path / ".playground"
+    folder.mkdir()
+    connection = sqlite3.connect(folder / "results.sqlite", isolation_level=None)
+    for statement in migrations.MIGRATIONS[0]:
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.execute("INSERT INTO layouts VALUES (1, '[]', '[]', '[]')")
+    values = "'s', 'passed', 3.0, 2.0, 1.0, 9, 11, 0.5, 'batched', ?, 'why', NULL, 1"
+    for number, sensitive in ((1, 0), (2, 1)):
+        connection.execute(f"INSERT INTO runs VALUES (?, ?, 7, {values})", (number, f"k{number}", sensitive))
+    connection.close()
+    with Store.open(tmp_path) as store:
+        found = store.known(["k1", "k2"])
+    assert [found[key].sensitive for key in ("k1", "k2")] == [None, True]
+    assert {(row.seed, row.first, row.steps, row.reason, row.lost) for row in found.values()} == {
+        (7, 3, 9, "why", False)
+    }

@@ -17,6 +17,9 @@ from playground.engine.replicas.batches import ReplicaBatches
 Parameters = dict[str, Tensor]
 """Parameters of all replicas by name, each of shape `(replicas, *shape)`."""
 
+NO_GRADIENT = -1.0
+"""Stands for the size of a gradient where there is none; a size is never negative."""
+
 
 class CannotBatchError(Exception):
     """These runs cannot descend together; the message says why."""
@@ -40,6 +43,8 @@ class Replicas(ABC):
         self.final = {name: tensor.clone() for name, tensor in parameters.items()}
         self.losses = torch.empty(0)
         self.gradients: Parameters = {}
+        self.steepest = {name: torch.full((len(seeds),), NO_GRADIENT, dtype=torch.float64) for name in parameters}
+        """The largest entry of each parameter's gradient where a replica ended, by name, on the CPU."""
         self.places = torch.arange(len(seeds))
         """Which replicas still take part: their positions among all that there were."""
         self._settled = torch.zeros(len(seeds), dtype=torch.bool)
@@ -107,10 +112,15 @@ class Replicas(ABC):
 
         :param chosen: positions among the replicas that still take part.
         """
+        if not len(chosen):
+            return
         places = self.places[chosen]
         self._settled[places] = True
         for name, tensor in self.parameters.items():
             self.final[name][places.to(tensor.device)] = tensor.detach()[chosen.to(tensor.device)]
+        for name, gradient in self.gradients.items():
+            sizes = gradient[chosen.to(gradient.device)].abs().reshape(len(chosen), -1).amax(1)
+            self.steepest[name][places] = sizes.double().cpu()
 
     def keep(self, chosen: Tensor) -> bool:
         """Go on with these replicas only, if that is possible; return whether it was."""

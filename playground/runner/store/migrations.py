@@ -38,6 +38,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (sweep, point, seed)
         ) WITHOUT ROWID""",
     ),
+    # Whether a run is sensitive may be unknown, and a run that was lost with its process is to be tried again. SQLite
+    # cannot let a column be NULL that could not be so before: the table is made anew.
+    (
+        """CREATE TABLE runs_2 (
+            number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, seed INTEGER NOT NULL, status TEXT NOT NULL,
+            verdict TEXT NOT NULL, first REAL, last REAL, best REAL, steps INTEGER NOT NULL,
+            evaluations INTEGER NOT NULL, seconds REAL, engine TEXT NOT NULL, sensitive INTEGER,
+            reason TEXT NOT NULL, metrics TEXT, layout INTEGER NOT NULL, lost INTEGER NOT NULL
+        )""",
+        """INSERT INTO runs_2 SELECT number, key, seed, status, verdict, first, last, best, steps, evaluations, seconds,
+            engine, nullif(sensitive, 0), reason, metrics, layout, 0 FROM runs ORDER BY number""",
+        "DROP TABLE runs",
+        "ALTER TABLE runs_2 RENAME TO runs",
+    ),
 )
 
 VERSION = len(MIGRATIONS)

@@ -62,7 +62,9 @@ class Row:
     :param point: index of its point in the sweep; `UNPLACED` when the run was asked for by its key.
     :param first: loss before update 0; it, `last` and `best` may be infinite or not a number.
     :param seconds: its share of the wall time of the descent.
-    :param sensitive: one ulp of its start changes its answer as much as a batch may.
+    :param sensitive: one unit in the last place of its start changes its answer by more than a batch may; None where
+        nobody has looked.
+    :param lost: the process that ran it died with it, which says little about the run: a sweep tries it again.
     :param reason: one sentence for the status; for an error its message.
     :param metrics: what the task measured; a number that is not one is kept as None.
     :param parameters: final ones as `layout` says, float64, little-endian.
@@ -81,12 +83,13 @@ class Row:
     evaluations: int
     seconds: float
     engine: str
-    sensitive: bool = False
+    sensitive: bool | None = None
     reason: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     parameters: bytes | None = None
     trace: bytes | None = None
     layout: Layout = Layout()
+    lost: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class Stale:
 
 RUN_COLUMNS = (
     *("key", "seed", "status", "verdict", "first", "last", "best", "steps", "evaluations", "seconds", "engine"),
-    *("sensitive", "reason", "metrics", "layout"),
+    *("sensitive", "reason", "metrics", "layout", "lost"),
 )
 """Columns of a run, in the order of `encoded` and of what `decoded` takes."""
 
@@ -129,8 +132,8 @@ def encoded(row: Row, layout: int) -> tuple[Any, ...]:
     """
     return (
         *(row.key, row.seed, row.status, row.verdict, row.first, row.last, row.best, row.steps, row.evaluations),
-        *(row.seconds, row.engine, int(row.sensitive), row.reason),
-        *(compact(row.metrics) if row.metrics else None, layout),
+        *(row.seconds, row.engine, row.sensitive, row.reason),
+        *(compact(row.metrics) if row.metrics else None, layout, row.lost),
     )
 
 
@@ -139,7 +142,7 @@ def decoded(
 ) -> Row:
     """Return the run that `encoded` wrote."""
     key, seed, status, verdict, first, last, best, steps, evaluations, seconds, engine, sensitive, reason = values[:13]
-    metrics, layout = values[13:]
+    metrics, layout, lost = values[13:]
     return Row(
         key=key,
         point=point,
@@ -153,12 +156,13 @@ def decoded(
         evaluations=evaluations,
         seconds=math.nan if seconds is None else seconds,
         engine=intern(engine),
-        sensitive=bool(sensitive),
+        sensitive=None if sensitive is None else bool(sensitive),
         reason=reason,
         metrics=json.loads(metrics) if metrics else {},
         parameters=parameters,
         trace=trace,
         layout=layouts[layout],
+        lost=bool(lost),
     )
 
 

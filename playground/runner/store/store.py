@@ -43,6 +43,12 @@ _ADD_RUN = (
 _ADD_ARRAYS = "INSERT OR REPLACE INTO arrays SELECT number, ?, ? FROM runs WHERE key = ?"
 _ADD_MEMBER = "INSERT OR REPLACE INTO sweep_runs SELECT ?, ?, seed, number FROM runs WHERE key = ?"
 
+_FIND_RUNS = (
+    "SELECT key, status, number, seed FROM runs WHERE key IN (SELECT value FROM json_each(?)) "
+    "AND NOT lost AND (? OR sensitive IS NOT NULL OR status = 'error')"
+)
+"""A run that ended in an error has no answer that could be sensitive."""
+
 _SWEEP_COLUMNS = ("id", "created", "scenario", "file", "command", "spec", "axes", "seeds", "engine", "versions")
 _ADD_SWEEP = (
     f"INSERT INTO sweeps ({', '.join(_SWEEP_COLUMNS)}) VALUES ({', '.join('?' * len(_SWEEP_COLUMNS))}) "
@@ -100,18 +106,19 @@ class Store:
             connection.executemany(_ADD_ARRAYS, ((row.parameters, row.trace, row.key) for row in rows))
             connection.executemany(_ADD_MEMBER, ((sweep, row.point, row.key) for row in rows))
 
-    def attach(self, sweep_id: str, members: Iterable[tuple[str, int]]) -> dict[str, str]:
-        """Let runs that are there belong to a sweep too; keys that are not there yet are passed over.
+    def attach(self, sweep_id: str, members: Iterable[tuple[str, int]], sensitivity: bool = False) -> dict[str, str]:
+        """Let runs that are there belong to a sweep too; keys that are not there yet are passed over, and lost runs.
 
         :param members: the key of each run that the sweep wants, and its point in this sweep.
+        :param sensitivity: pass over runs of which nobody has looked whether they are sensitive, too.
         :returns: the status of each run that was there, by key.
         """
         found: dict[str, str] = {}
         with self._writing() as connection:
             sweep = self._number(sweep_id)
             for some in _chunked(members):
-                query = "SELECT key, status, number, seed FROM runs WHERE key IN (SELECT value FROM json_each(?))"
-                there = {row[0]: row[1:] for row in connection.execute(query, (json.dumps([key for key, _ in some]),))}
+                keys = json.dumps([key for key, _ in some])
+                there = {row[0]: row[1:] for row in connection.execute(_FIND_RUNS, (keys, not sensitivity))}
                 found |= {key: status for key, (status, _, _) in there.items()}
                 rows = [(sweep, point, there[key][2], there[key][1]) for key, point in some if key in there]
                 connection.executemany("INSERT OR REPLACE INTO sweep_runs VALUES (?, ?, ?, ?)", rows)

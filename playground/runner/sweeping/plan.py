@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import itemgetter
 from typing import Any
 
 import yaml
@@ -13,6 +16,7 @@ import yaml
 from playground.errors import PlaygroundError, ScenarioError
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import build
+from playground.runner.store import Row
 from playground.scenario.grid import Point
 from playground.scenario.model import Loaded, Scenario, parse_scenario
 from playground.scenario.source import parse
@@ -31,6 +35,7 @@ class Chunk:
     :param members: the runs.
     :param engine: `auto`, `batched` or `plain`.
     :param note: why they are not to descend together; empty if they are, or if it was asked for.
+    :param sensitivity: find out of each run whether it is sensitive.
     """
 
     file: str
@@ -39,6 +44,7 @@ class Chunk:
     members: Sequence[Member]
     engine: str
     note: str = ""
+    sensitivity: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,18 +57,33 @@ class Parcel:
     members: Sequence[Member]
     engine: str
     note: str
+    sensitivity: bool
+
+
+@dataclass(frozen=True)
+class ChunkResult:
+    """What a chunk gave.
+
+    :param rows: in the order of the chunk's members; a run that was interrupted has none.
+    :param note: why its runs did not descend together; empty if they did.
+    :param interrupted: Ctrl-C came.
+    """
+
+    rows: tuple[Row, ...]
+    note: str = ""
+    interrupted: bool = False
 
 
 def packed(chunk: Chunk) -> Parcel:
     """Return a chunk as plain data."""
     points = {index: _text(loaded) for index, loaded in chunk.points.items()}
-    return Parcel(chunk.file, points, chunk.keys, chunk.members, chunk.engine, chunk.note)
+    return Parcel(chunk.file, points, chunk.keys, chunk.members, chunk.engine, chunk.note, chunk.sensitivity)
 
 
 def unpacked(parcel: Parcel) -> Chunk:
     """Return the chunk that `packed` was given."""
     points = {index: _loaded(parcel.file, text) for index, text in parcel.points.items()}
-    return Chunk(parcel.file, points, parcel.keys, parcel.members, parcel.engine, parcel.note)
+    return Chunk(*(parcel.file, points, parcel.keys, parcel.members, parcel.engine, parcel.note, parcel.sensitivity))
 
 
 def _text(loaded: Loaded) -> str:
@@ -128,13 +149,30 @@ def _form(point: Point, plugins: Plugins) -> str:
     return repr(form(optimizer)) if isinstance(optimizer, UpdateRule) else ref.name
 
 
+def by_seed(family: Sequence[Point], missing: Mapping[int, Sequence[int]], seeds: Sequence[int]) -> Iterator[Member]:
+    """Yield the missing runs of a family, all points of one seed and then of the next.
+
+    So a chunk has few seeds, and the initial parameters of each are drawn once for all points instead of once for each.
+
+    :param missing: for each point the positions of the seeds that are missing, in their order.
+    """
+    columns = (zip(missing.get(point.index, ()), repeat(point.index)) for point in family)
+    return ((index, seeds[position]) for position, index in heapq.merge(*columns))
+
+
 def chunk_of(
-    family: Sequence[Point], keys: Mapping[int, str], members: Sequence[Member], engine: str, note: str = ""
+    family: Sequence[Point],
+    keys: Mapping[int, str],
+    members: Sequence[Member],
+    engine: str,
+    note: str = "",
+    sensitivity: bool = False,
 ) -> Chunk:
     """Return some runs of a family as a chunk.
 
     Members of one point stand together, so that an optimizer with parameter groups needs one group per point.
     """
+    members = sorted(members, key=itemgetter(0))
     by_index = {point.index: point for point in family}
     indices = dict.fromkeys(index for index, _ in members)
     return Chunk(
@@ -144,4 +182,5 @@ def chunk_of(
         members,
         engine,
         note,
+        sensitivity,
     )

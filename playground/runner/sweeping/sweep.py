@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import platform
 import time
 from array import array
@@ -12,27 +11,24 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache, partial
-from importlib import import_module
 from importlib.metadata import version
-from itertools import chain, islice
+from itertools import chain, islice, product
 from pathlib import Path
-from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from playground.errors import ComponentError, StoreError
+from playground.errors import ComponentError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.signature import build, validate
-from playground.result import Expectation, Status, Summary, Sweep
-from playground.runner.expectations import judge, verdict
 from playground.runner.parallel import side_by_side
 from playground.runner.preparing import check_structure, prepared
-from playground.runner.statistics import best, summarize
 from playground.runner.store import Store, SweepRecord
-from playground.runner.store.exporting import Table
-from playground.runner.sweeping.chunk import ChunkResult, compute, lost, obstacle
+from playground.runner.sweeping.alone import lost
+from playground.runner.sweeping.chunk import compute, obstacle
 from playground.runner.sweeping.plan import (
     Chunk,
+    ChunkResult,
     Parcel,
+    by_seed,
     chunk_of,
     determining,
     digest,
@@ -41,6 +37,7 @@ from playground.runner.sweeping.plan import (
     starts,
     unpacked,
 )
+from playground.runner.sweeping.summing import Computed, StoredSweep, summed_up
 from playground.scenario.grid import Grid, Point, expand
 from playground.scenario.model import Loaded
 
@@ -66,6 +63,8 @@ class Options:
     :param executor_options: its parameters.
     :param fresh: compute again what is stored.
     :param memory: bytes that the tensors of one process may take.
+    :param sensitivity: find out of every run whether it is sensitive, by two twins that start one unit in the last
+        place away; it takes four times as long. Stored runs of which that is not known are computed again.
     :param command: the command line, for the record.
     """
 
@@ -75,6 +74,7 @@ class Options:
     executor_options: Mapping[str, Any] = field(default_factory=dict)
     fresh: bool = False
     memory: int = 2 * GIGABYTE
+    sensitivity: bool = False
     command: str = ""
 
 
@@ -93,24 +93,6 @@ class Progress:
         traces = self.traces
         under_way = len(traces.steps) * traces.done / max(traces.budget, 1) if traces is not None else 0.0
         return min(self.total, self.stored + self.done + under_way)
-
-
-class StoredSweep(Sweep):
-    """A sweep whose runs can be read back."""
-
-    def to_pandas(self) -> Any:
-        """Return every run as a row of a `pandas.DataFrame`: axes, seed, status, losses, metrics.
-
-        :raises StoreError: pandas is not installed, or the store has gone.
-        """
-        try:
-            pandas = import_module("pandas")
-        except ImportError as error:
-            raise StoreError("to_pandas needs pandas; install it: pip install pandas") from error
-        with Store.open(Path(self.store).parent.parent, create=False) as store:
-            table = Table([store.sweep(self.id)], store.metrics(self.id))
-            rows = [table.cells(*each) for each in store.rows(self.id)]
-        return pandas.DataFrame(rows, columns=list(table.columns))
 
 
 def run_sweep(
@@ -138,25 +120,11 @@ def run_sweep(
     record = _record(loaded, grid, keys, plugins, options)
     with Store.open(folder or Path.cwd()) as store:
         store.begin(record)
-        missing = _missing(grid, keys, store, record.id, options.fresh)
+        missing = _missing(grid, keys, store, record.id, options)
         progress.stored = grid.size - sum(map(len, missing.values()))
-        planned = _planned(related, keys, missing, plugins, options)
+        planned = _planned(grid, related, keys, missing, plugins, options)
         computed = _stored(_computed(planned, plugins, options, pool, progress), store, record.id, progress)
-        return _summed_up(loaded, grid, record, store, computed, start)
-
-
-@dataclass
-class Computed:
-    """What was computed now.
-
-    :param engines: how many runs each engine computed.
-    :param notes: why runs did not descend together.
-    :param interrupted: Ctrl-C came.
-    """
-
-    engines: dict[str, int] = field(default_factory=dict)
-    notes: dict[str, None] = field(default_factory=dict)
-    interrupted: bool = False
+        return summed_up(loaded, grid, record, store, computed, start)
 
 
 def _stored(results: Generator[ChunkResult, None, None], store: Store, sweep_id: str, progress: Progress) -> Computed:
@@ -228,17 +196,20 @@ def _checked(grid: Grid, plugins: Plugins) -> list[list[Point]]:
     return related
 
 
-def _missing(grid: Grid, keys: Mapping[int, str], store: Store, sweep: str, fresh: bool) -> dict[int, Sequence[int]]:
-    """Return the seeds of each point whose runs are not stored; those that are belong to this sweep from now on."""
-    if fresh:
-        return {point.index: grid.seeds for point in grid.points}
+def _missing(
+    grid: Grid, keys: Mapping[int, str], store: Store, sweep: str, options: Options
+) -> dict[int, Sequence[int]]:
+    """Return each point's positions of seeds whose runs are not stored; the others belong to this sweep now."""
+    if options.fresh:
+        return {point.index: range(len(grid.seeds)) for point in grid.points}
     missing: dict[int, Sequence[int]] = {}
-    members = ((point.index, seed) for point in grid.points for seed in grid.seeds)
-    while some := list(islice(members, ASKED_AT_ONCE)):
-        there = store.attach(sweep, ((f"{keys[index]}-{seed}", index) for index, seed in some))
-        for index, seed in some:
-            if f"{keys[index]}-{seed}" not in there:
-                missing.setdefault(index, array("q")).append(seed)  # type: ignore[attr-defined]
+    places = product((point.index for point in grid.points), range(len(grid.seeds)))
+    while some := list(islice(places, ASKED_AT_ONCE)):
+        names = [f"{keys[index]}-{grid.seeds[position]}" for index, position in some]
+        there = store.attach(sweep, zip(names, (index for index, _ in some), strict=True), options.sensitivity)
+        for name, (index, position) in zip(names, some, strict=True):
+            if name not in there:
+                missing.setdefault(index, array("q")).append(position)  # type: ignore[attr-defined]
     return missing
 
 
@@ -264,6 +235,7 @@ def _computed(
 
 
 def _planned(
+    grid: Grid,
     related: Sequence[Sequence[Point]],
     keys: Mapping[int, str],
     missing: Mapping[int, Sequence[int]],
@@ -275,7 +247,7 @@ def _planned(
         count = sum(len(missing.get(point.index, ())) for point in family)
         if not count:
             continue
-        members = ((point.index, seed) for point in family for seed in missing.get(point.index, ()))
+        members = by_seed(family, missing, grid.seeds)
         first = next(members)
         trial = chunk_of(family, keys, (first, (family[-1].index, first[1])), options.engine)
         note = obstacle(trial, plugins) if options.engine != "plain" else ""
@@ -284,7 +256,7 @@ def _planned(
         size = min(size, -(-count // options.jobs))
         every = chain([first], members)
         while some := list(islice(every, size)):
-            yield chunk_of(family, keys, some, engine, note)
+            yield chunk_of(family, keys, some, engine, note, options.sensitivity)
 
 
 def _size(point: Point, plugins: Plugins, options: Options) -> int:
@@ -293,7 +265,8 @@ def _size(point: Point, plugins: Plugins, options: Options) -> int:
 
     with prepared(point.loaded, plugins) as ready:
         problem = ready.stepper.problem  # type: ignore[union-attr]
-        return chunk_size(problem, problem.parameters, options.memory)
+        size = chunk_size(problem, problem.parameters, options.memory)
+    return max(1, size // 3) if options.sensitivity else size  # a run and its twins
 
 
 def _pool(plugins: Plugins, options: Options) -> Callable[[int], AbstractContextManager[Any]] | None:
@@ -321,62 +294,3 @@ def _work(recipe: str, parcel: Parcel) -> list[ChunkResult]:
 def _plugins_here(recipe: str) -> Plugins:
     """Load the same plugins once for each worker process."""
     return load_plugins(**json.loads(recipe))
-
-
-def _summed_up(
-    loaded: Loaded, grid: Grid, record: SweepRecord, store: Store, computed: Computed, start: float
-) -> StoredSweep:
-    """Read every run of the sweep back and say what they say together."""
-    summaries, runs = _summaries(grid, store, record.id)
-    expectations = [] if computed.interrupted else _judged(loaded, summaries, runs)
-    return StoredSweep(
-        scenario=loaded.scenario.name,
-        file=loaded.source.file,
-        id=record.id,
-        axes=grid.axes,
-        seeds=len(grid.seeds),
-        size=grid.size,
-        runs=runs,
-        computed=sum(computed.engines.values()),
-        engines=computed.engines,
-        notes=tuple(computed.notes),
-        summaries=tuple(summaries),
-        best=best(summaries),
-        expectations=tuple(expectations),
-        verdict=verdict(expectations, Status.INTERRUPTED if computed.interrupted else Status.BUDGET),
-        interrupted=computed.interrupted,
-        seconds=time.perf_counter() - start,
-        store=str(store.path),
-        stale=tuple(reason for each in store.stale(record) for reason in each.reasons),
-    )
-
-
-def _summaries(grid: Grid, store: Store, sweep_id: str) -> tuple[list[Summary], int]:
-    """Sum up the runs of each point, and count all; a run takes some 40 bytes meanwhile."""
-    points, steps, last = array("q"), array("q"), array("d")
-    statuses: list[str] = []
-    verdicts: list[str] = []
-    for point, status, judged, loss, step in store.values(("point", "status", "verdict", "last", "steps"), sweep_id):
-        points.append(point)
-        statuses.append(intern(status))
-        verdicts.append(intern(judged))
-        last.append(math.nan if loss is None else loss)
-        steps.append(step)
-    return summarize([point.values for point in grid.points], points, statuses, verdicts, last, steps), len(points)
-
-
-def _judged(loaded: Loaded, summaries: Sequence[Summary], runs: int) -> list[Expectation]:
-    """Judge the sweep by its own expectations, of the share of runs that passed and of each status, and by errors."""
-    counts = {status: sum(summary.statuses.get(status, 0) for summary in summaries) for status in Status}
-    passed = [summary.passed for summary in summaries]
-    measured: dict[str, float | None] = {str(status): count / runs for status, count in counts.items()}
-    measured["passed"] = None if None in passed else sum(each or 0 for each in passed) / runs
-    sweep = loaded.scenario.sweep
-    expectations = [
-        expectation
-        for name, check in (sweep.expect if sweep else {}).items()
-        for expectation in judge(name, check, measured.get(name), 0.0)
-    ]
-    if counts[Status.ERROR]:
-        expectations.append(Expectation("no run ends in error", counts[Status.ERROR], passed=False))
-    return expectations

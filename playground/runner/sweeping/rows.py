@@ -1,0 +1,129 @@
+"""From the numbers of runs that descended together to rows: measured, judged and written down all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
+
+from playground.result import Status, Verdict
+from playground.runner.expectations import UNWELCOME, holding
+from playground.runner.preparing import Prepared
+from playground.runner.store import Layout, Row
+from playground.runner.sweeping.plan import Chunk
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from playground.engine.problem import Problem
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What the members of a chunk came to, in their order; tensors with one entry for each.
+
+    :param engine: what computed them.
+    :param problem: of any one run.
+    :param final: parameters by name, `(runs, *shape)`.
+    :param first: loss before update 0; it, `last` and `best` in float64 on the CPU.
+    :param kept: losses at `steps_kept`, `(runs, steps kept)`, float32.
+    :param reasons: a sentence for each status.
+    :param sensitive: of each run whether it is; None where nobody asked.
+    :param seconds: of all together.
+    """
+
+    engine: str
+    problem: Problem
+    final: Mapping[str, Tensor]
+    first: Tensor
+    last: Tensor
+    best: Tensor
+    steps: Tensor
+    evaluations: Tensor
+    kept: Tensor
+    steps_kept: Sequence[int]
+    statuses: Sequence[Status]
+    reasons: Sequence[str]
+    sensitive: Sequence[bool | None]
+    seconds: float
+
+
+def rows(chunk: Chunk, ready: Prepared, ended: Ended) -> tuple[Row, ...]:
+    """Measure, judge and write down every run that was not interrupted."""
+    import torch
+
+    with torch.no_grad():
+        metrics = _measured(ready, ended)
+    statuses = list(map(str, ended.statuses))
+    verdicts = _verdicts(ready, ended, statuses, metrics)
+    flat = torch.cat([tensor.reshape(len(tensor), -1) for tensor in ended.final.values()], dim=1)
+    layout = Layout(
+        tuple((name, tuple(tensor.shape[1:])) for name, tensor in ended.final.items()), tuple(ended.steps_kept)
+    )
+    count = len(chunk.members)
+    numbers = (ended.first, ended.last, ended.best, ended.steps, ended.evaluations)
+    found = map(
+        Row,
+        [f"{chunk.keys[point]}-{seed}" for point, seed in chunk.members],
+        *zip(*chunk.members, strict=True),
+        *(statuses, verdicts, *(column.tolist() for column in numbers)),
+        *(repeat(ended.seconds / count, count), repeat(ended.engine, count), ended.sensitive, ended.reasons),
+        *(_records(metrics, count), _blobs(flat.double()), _blobs(ended.kept), repeat(layout, count)),
+    )
+    return tuple(row for row in found if row.status != Status.INTERRUPTED)
+
+
+def _measured(ready: Prepared, ended: Ended) -> dict[str, Any]:
+    """Let the task measure all runs at once, or one after the other where it cannot."""
+    import torch
+    from torch.func import vmap
+
+    task: Any = ready.bound.task
+
+    def measure(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return dict(task.measure(ended.problem, parameters))
+
+    try:
+        measured = vmap(measure)(ended.final)
+    except Exception:  # vmap refuses in many ways; a mistake of the task shows again below
+        each = [measure({name: tensor[i] for name, tensor in ended.final.items()}) for i in range(len(ended.statuses))]
+        measured = {name: torch.stack([one[name] for one in each]) for name in each[0]}
+    return {name: tensor.numpy(force=True) for name, tensor in measured.items()}
+
+
+def _verdicts(ready: Prepared, ended: Ended, statuses: Sequence[str], metrics: Mapping[str, Any]) -> list[str]:
+    """Judge all runs at once, by the scenario's expectations and by how they ended."""
+    import numpy as np
+    import torch
+
+    measured = {
+        **{name: tensor.numpy(force=True) for name, tensor in ended.final.items()},
+        **metrics,
+        "loss": ended.last.numpy(),
+        "steps": ended.steps.numpy(),
+        "evaluations": ended.evaluations.numpy(),
+        "status": np.asarray(statuses),
+    }
+    expect, eps = ready.loaded.scenario.expect, torch.finfo(ready.setting.dtype).eps
+    bad = np.isin(measured["status"], [str(status) for status in UNWELCOME])
+    failed = np.zeros_like(bad) if "status" in expect else bad
+    for name, check in expect.items():
+        failed = failed | ~holding(check, measured[name], eps) if name in measured else np.ones_like(bad)
+    otherwise = str(Verdict.PASSED if expect else Verdict.NONE)
+    return [str(Verdict.FAILED) if each else otherwise for each in failed.tolist()]
+
+
+def _records(metrics: Mapping[str, Any], count: int) -> list[dict[str, float]]:
+    """Return what was measured of each run, as far as it is a number."""
+    columns = {name: values.tolist() for name, values in metrics.items() if values.ndim == 1}
+    if not columns:
+        return [{}] * count
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _blobs(numbers: Tensor) -> list[bytes]:
+    """Return the bytes of each row, little-endian."""
+    array = numbers.numpy(force=True)
+    data, width = array.astype(array.dtype.newbyteorder("<")).tobytes(), array.shape[1] * array.itemsize
+    return [data[start : start + width] for start in range(0, len(array) * width, width)]

@@ -1,0 +1,193 @@
+"""Runs of a chunk as replicas: they start, descend, are measured, judged and written down all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playground.plugins.causes import ISOLATED
+from playground.plugins.manager import Plugins
+from playground.plugins.signature import blaming, build
+from playground.result import Status
+from playground.runner.binding import bind
+from playground.runner.measuring import stop_rules
+from playground.runner.preparing import Prepared, prepared
+from playground.runner.sweeping.plan import Chunk, ChunkResult, digest
+from playground.runner.sweeping.rows import Ended, rows
+from playground.scenario.model import Loaded
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from playground.engine.problem import Problem
+    from playground.engine.replicas import Replicas
+    from playground.engine.setting import Setting
+    from playground.engine.task import DescentTask
+    from playground.engine.traces import Traces
+
+Watch = Callable[["Traces"], None]
+"""Gets the traces of a batch before it descends, to read while they grow."""
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What the members of a chunk begin with, each in its place.
+
+    :param parameters: initial ones by name, `(runs, *shape)`.
+    :param seeds: for the order of mini-batches.
+    :param optimizers: update rules, or what makes a `torch.optim.Optimizer`; those of one point are one object.
+    """
+
+    parameters: Mapping[str, Tensor]
+    seeds: Sequence[int]
+    optimizers: Sequence[Any]
+
+
+def together(chunk: Chunk, plugins: Plugins, watch: Watch | None = None) -> ChunkResult:
+    """Let all members descend as replicas.
+
+    :param watch: gets the traces, to show their progress.
+    :raises CannotBatchError: they cannot; a component may raise anything else.
+    """
+    from playground.engine.descent import descend
+
+    with prepared(chunk.points[chunk.members[0][0]], plugins) as ready:
+        beginning = begun(chunk, plugins, ready)
+        stepper, traces = _descent(chunk, plugins, ready, beginning)
+        if watch is not None:
+            watch(traces)
+        descend(stepper, traces)
+        ended = _ended(ready, beginning, stepper, traces)
+        return ChunkResult(rows(chunk, ready, ended), interrupted=traces.interrupted)
+
+
+def attempt(chunk: Chunk, plugins: Plugins, ready: Prepared) -> None:
+    """Let all members make one step.
+
+    :raises CannotBatchError: they cannot; a component may raise anything else.
+    """
+    stepper = _replicas(begun(chunk, plugins, ready), chunk, plugins, ready)
+    stepper.evaluate(0)
+    stepper.update(0)
+
+
+def begun(chunk: Chunk, plugins: Plugins, ready: Prepared) -> Beginning:
+    """Draw every member's initial parameters, and build its optimizer; points that start alike share those of a seed.
+
+    :raises CannotBatchError: the runs differ in more than that.
+    """
+    from playground.engine.replicas import initial, stacked
+
+    folder = Path(chunk.file).parent
+    alike = {index: digest(loaded.scenario.section.get("start")) for index, loaded in chunk.points.items()}
+    wanted: dict[str, dict[int, None]] = {}
+    for index, seed in chunk.members:
+        wanted.setdefault(alike[index], {})[seed] = None
+    representatives = {group: chunk.points[index].scenario for index, group in alike.items()}
+    drawn: list[Mapping[str, Tensor]] = []
+    for group, seeds in wanted.items():
+        task: Any = bind(representatives[group], plugins, folder).task
+        drawn += initial(partial(_problem, task, ready.setting), list(seeds), ready.setting.device)
+    places = {(group, seed): place for place, (group, seed) in enumerate((g, s) for g in wanted for s in wanted[g])}
+    which = [places[alike[index], seed] for index, seed in chunk.members]
+    optimizers = {index: _optimizer(loaded, plugins) for index, loaded in chunk.points.items()}
+    return Beginning(
+        {name: tensor[which] for name, tensor in stacked(drawn).items()},
+        [seed for _, seed in chunk.members],
+        [optimizers[index] for index, _ in chunk.members],
+    )
+
+
+def _problem(task: DescentTask, setting: Setting, seed: int) -> Problem:
+    return task.problem(replace(setting, seed=seed))
+
+
+def _optimizer(loaded: Loaded, plugins: Plugins) -> Any:
+    ref = loaded.scenario.components["optimizer"]
+    return build(plugins.registry.get("optimizer", ref.name), ref.parameters)
+
+
+def _descent(chunk: Chunk, plugins: Plugins, ready: Prepared, beginning: Beginning) -> tuple[Replicas, Traces]:
+    """Return what moves the members and what records them; beside their twins, if anybody asks who is sensitive."""
+    from playground.engine.sensitivity import TwinTraces, with_twins
+    from playground.engine.traces import Traces
+
+    steps, stop = ready.loaded.scenario.steps, stop_rules(ready)
+    if not chunk.sensitivity:
+        stepper = _replicas(beginning, chunk, plugins, ready)
+        return stepper, Traces(stepper, steps, stop, len(chunk.members))
+    parameters = with_twins(dict(beginning.parameters))
+    stepper = _replicas(
+        Beginning(parameters, [*beginning.seeds] * 3, [*beginning.optimizers] * 3), chunk, plugins, ready
+    )
+    return stepper, TwinTraces(stepper, steps, stop, 3 * len(chunk.members))
+
+
+def _replicas(beginning: Beginning, chunk: Chunk, plugins: Plugins, ready: Prepared) -> Replicas:
+    """Return the stepper that fits the optimizers."""
+    from playground.engine.gradients import Clip
+    from playground.engine.replicas import ELEMENTWISE, RuleReplicas, TorchReplicas
+    from playground.engine.update import UpdateRule
+    from playground.engine.update import together as one_rule
+
+    scenario, schedule, optimizers = ready.loaded.scenario, ready.bound.schedule, beginning.optimizers
+    clip = Clip(scenario.clip.value, scenario.clip.norm) if scenario.clip else None
+    problem = ready.stepper.problem  # type: ignore[union-attr]
+    common = (problem, dict(beginning.parameters), beginning.seeds)
+    if isinstance(optimizers[0], UpdateRule):
+        return RuleReplicas(*common, one_rule(optimizers), schedule, clip)
+    kind = optimizers[0].func
+    elementwise = getattr(kind, "elementwise", kind in ELEMENTWISE)
+    with blaming(plugins.registry.get("optimizer", scenario.components["optimizer"].name)):
+        return TorchReplicas(*common, optimizers, elementwise, schedule, clip)
+
+
+def _ended(ready: Prepared, beginning: Beginning, stepper: Replicas, traces: Traces) -> Ended:
+    """Return what the members came to, without their twins."""
+    from playground.engine.sensitivity import TwinTraces
+
+    count = len(beginning.seeds)
+    return Ended(
+        engine="batched",
+        problem=stepper.problem,
+        final={name: tensor[:count] for name, tensor in stepper.final.items()},
+        first=traces.first[:count],
+        last=traces.last[:count],
+        best=traces.best[:count],
+        steps=traces.steps[:count],
+        evaluations=traces.evaluations()[:count],
+        kept=traces.kept[:count],
+        steps_kept=traces.steps_kept,
+        statuses=traces.statuses()[:count],
+        reasons=_reasons(beginning, stepper, traces),
+        sensitive=traces.sensitive.tolist() if isinstance(traces, TwinTraces) else [None] * count,
+        seconds=traces.seconds,
+    )
+
+
+def _reasons(beginning: Beginning, stepper: Replicas, traces: Traces) -> list[str]:
+    """Say of each run why it ended, and of those that ended badly, where and by which rate, as of a run alone."""
+    from playground.engine.diagnosis import culprits, exceeded_bounds
+    from playground.engine.update import UpdateRule
+
+    count = len(beginning.seeds)
+    reasons = traces.reasons()[:count]
+    bad = [run for run, status in enumerate(traces.statuses()[:count]) if status in (Status.DIVERGED, Status.NONFINITE)]
+    if not bad:
+        return reasons
+    chosen: tuple[Mapping[str, Tensor], ...] = tuple(
+        {name: tensor[bad] for name, tensor in each.items()}
+        for each in (stepper.final, stepper.steepest, beginning.parameters)
+    )
+    where, rates = culprits(chosen[0], chosen[1]), [""] * len(bad)
+    rules = [beginning.optimizers[run] for run in bad]
+    if isinstance(rules[0], UpdateRule):
+        with suppress(*ISOLATED):  # a component that cannot be evaluated in float64 costs the bounds, not the runs
+            rates = exceeded_bounds(stepper.problem, chosen[2], rules)
+    for run, *parts in zip(bad, where, rates, strict=True):
+        reasons[run] = "; ".join(filter(None, (reasons[run], *parts)))
+    return reasons

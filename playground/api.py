@@ -39,6 +39,7 @@ def run(
     seed: int | None = None,
     steps: int | None = None,
     plugins: Sequence[str] = (),
+    record: int = 0,
 ) -> Run:
     """Run a scenario once.
 
@@ -47,6 +48,8 @@ def run(
     :param seed: in place of the scenario's own.
     :param steps: in place of the scenario's own, where the task descends.
     :param plugins: files or names of plugins to load, and `no:NAME` to leave out, as `-p` does.
+    :param record: keep the parameters at up to this many steps, spaced evenly by ratio, and at the end:
+        `result.trace.recording`.
     :returns: the run, as plain data; in a notebook it shows itself.
     :raises ScenarioError: the scenario is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
@@ -54,7 +57,7 @@ def run(
     loaded_plugins = _plugins(plugins)
     scenario = _set(path.source, changes) if isinstance(path, Loaded) else load_scenario(path, changes)
     loaded = changed(scenario, seed, steps, loaded_plugins)
-    return run_one(loaded, loaded_plugins)
+    return run_one(loaded, loaded_plugins, record=record)
 
 
 def sweep(

@@ -53,10 +53,25 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class Recording:
+    """Where a run was at some of its steps, its end included.
+
+    :param steps: how many updates had been made.
+    :param parameters: by name, the values at each of these steps.
+    :param gradient_norms: the Euclidean norm of the gradient at each; None at an end where none was computed.
+    """
+
+    steps: tuple[int, ...]
+    parameters: Mapping[str, tuple[Numbers, ...]]
+    gradient_norms: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
 class Trace:
-    """`loss[k]` is the loss before update k."""
+    """`loss[k]` is the loss before update k; `recording` is None where nobody asked for it."""
 
     loss: tuple[float, ...] = ()
+    recording: Recording | None = None
 
 
 @dataclass(frozen=True)

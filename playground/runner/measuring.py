@@ -52,13 +52,14 @@ class Measured:
         return {**measured, "status": str(self.status)}
 
 
-def measure(ready: Prepared, observe: Observer) -> Measured:
+def measure(ready: Prepared, observe: Observer, record: int = 0) -> Measured:
     """Run; an exception, which only a component can have raised, ends in status `error`.
 
     :param observe: watches the descent, to show its progress.
+    :param record: at how many steps to keep the parameters.
     """
     try:
-        return _answer(ready) if ready.stepper is None else _descend(ready, ready.stepper, observe)
+        return _answer(ready) if ready.stepper is None else _descend(ready, ready.stepper, observe, record)
     except PlaygroundError as error:
         reason = "; ".join(fault.message for fault in error.faults)
         return Measured(Status.ERROR, reason, traceback=traceback.format_exc())
@@ -73,17 +74,19 @@ def _answer(ready: Prepared) -> Measured:
     return Measured(Status.CONVERGED, "computed without a descent", outcome, seconds=time.perf_counter() - start)
 
 
-def _descend(ready: Prepared, stepper: OneRun, observe: Observer) -> Measured:
+def _descend(ready: Prepared, stepper: OneRun, observe: Observer, record: int) -> Measured:
     """Go downhill and let the task say what was found there."""
     import torch
 
     from playground.engine.descent import Descent, descend
+    from playground.engine.recording import Recorder
 
     scenario, problem = ready.loaded.scenario, stepper.problem
     start = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
     descent = Descent(scenario.steps, stop_rules(ready))
+    recorder = Recorder(stepper, scenario.steps, record) if record else None
     with observe(descent):
-        descend(stepper, descent)
+        descend(recorder or stepper, descent)
     with torch.no_grad():
         outcome = _interpret(ready.bound.task, problem)  # type: ignore[arg-type]
     first = descent.loss[0] if descent.loss else descent.last
@@ -95,7 +98,7 @@ def _descend(ready: Prepared, stepper: OneRun, observe: Observer) -> Measured:
         descent.steps,
         stepper.evaluations,
         {name: tensor.tolist() for name, tensor in problem.parameters.items()},
-        Trace(tuple(descent.loss)),
+        Trace(tuple(descent.loss), recorder.recording() if recorder else None),
         descent.seconds,
     )
 

@@ -18,17 +18,18 @@ from playground.scenario.model import Loaded
 __all__ = ["Observer", "run_one", "spec"]
 
 
-def run_one(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext) -> Run:
+def run_one(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, record: int = 0) -> Run:
     """Run a scenario and judge it.
 
     :param observe: watches the descent, to show its progress.
+    :param record: at how many steps to keep the parameters in the trace, the end besides; 0 keeps none.
     :returns: the run; an exception inside it makes a run with status `error`, Ctrl-C one with `interrupted`.
     :raises ScenarioError: the scenario is not valid.
     """
     refuse_sweep(loaded)
     with prepared(loaded, plugins) as ready:
         plugins.broadcast("playground_run_started", spec=spec(loaded))
-        run = _judged(ready, measure(ready, observe), plugins)
+        run = _judged(ready, measure(ready, observe, record), plugins)
     plugins.broadcast("playground_run_finished", result=run)
     return run
 

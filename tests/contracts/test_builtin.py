@@ -43,7 +43,10 @@ def every(kind):
     """Parametrise a class over the names of one kind, as its attribute `name`."""
     names = [name for name in REGISTRY.names(kind) if name not in NOT_FOR_THE_CONTRACT]
 
-    @pytest.fixture(params=names, autouse=True)
+    # torch's optimizers are theirs, many, and slow to step: CI alone holds them against the contract
+    params = [pytest.param(name, marks=pytest.mark.slow) if name.startswith("torch.") else name for name in names]
+
+    @pytest.fixture(params=params, autouse=True)
     def named(self, request):
         self.name = request.param
         if reason := KNOWN.get((request.param, request.node.originalname)):

@@ -41,12 +41,12 @@ class Orders:
         per_epoch = one.per_epoch
         epochs = max(1, MEMORY // (4 * len(self._streams) * self._size * per_epoch))
         padding = per_epoch * self._size - len(one.data[0])
-        for epoch in range(0, -(-steps // per_epoch), epochs):
+        every = range(-(-steps // per_epoch))
+        for epoch in every[::epochs]:
             orders = [
                 torch.nn.functional.pad(stream.order(e), (0, padding))
                 for stream in self._streams
-                for e in range(epoch, epoch + epochs)
-                if e * per_epoch < steps
+                for e in every[epoch : epoch + epochs]
             ]
             stacked = torch.stack(orders).to(torch.int32).reshape(len(self._streams), -1, self._size)
             first = epoch * per_epoch

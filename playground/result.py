@@ -200,7 +200,7 @@ class Sweep:
     :param runs: how many are finished.
     :param computed: how many of them were computed now; the others were in the store.
     :param engines: how many of the computed runs each engine took.
-    :param notes: why runs did not descend together.
+    :param notes: what there is to say about the engines: what was compiled, why runs did not descend together.
     :param summaries: of each point.
     :param best: the points that did best; several are a tie.
     :param store: the file that has every run.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from playground.runner.sweeping.sweep import Progress
     from playground.scenario.model import Loaded
 
-ENGINES = ("auto", "batched", "plain")
+ENGINES = ("auto", "compiled", "batched", "plain")
 
 UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 
@@ -44,8 +44,8 @@ def sweep(
     engine: Annotated[
         str,
         typer.Option(
-            help="auto or batched: together; what cannot be runs one after the other, and why is shown. "
-            "plain: one after the other."
+            help="compiled: as one program; batched: as tensors; plain: one after the other. "
+            "What one cannot do, the next does, and why is shown; auto also asks what is worth compiling."
         ),
     ] = "auto",
     executor: Annotated[

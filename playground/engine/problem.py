@@ -40,7 +40,7 @@ class Batches:
                 raise ScenarioError(Fault("batch_size: this task has no data to take batches of", ("batch_size",)))
             if size > samples:
                 raise ScenarioError(Fault(f"batch_size {size} exceeds the {samples} samples", ("batch_size",)))
-            self._per_epoch = -(-samples // size)
+            self.per_epoch = -(-samples // size)
 
     def at(self, step: int) -> Batch:
         """Return the batch of a step."""
@@ -52,12 +52,15 @@ class Batches:
     def chosen(self, step: int) -> Tensor:
         """Return the indices of the samples of a step, where batches have a size."""
         size = self.size or len(self.data[0])
-        epoch, position = divmod(step, self._per_epoch)
+        epoch, position = divmod(step, self.per_epoch)
         if epoch != self._epoch:
             self._epoch = epoch
-            self._order = torch.randperm(len(self.data[0]), generator=generator(self._seed, "batches", epoch))
-            self._order = self._order.to(self.data[0].device)
+            self._order = self.order(epoch).to(self.data[0].device)
         return self._order[position * size : (position + 1) * size]
+
+    def order(self, epoch: int) -> Tensor:
+        """Return the permutation of all samples that an epoch takes its batches from."""
+        return torch.randperm(len(self.data[0]), generator=generator(self._seed, "batches", epoch))
 
 
 @dataclass(frozen=True)

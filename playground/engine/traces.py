@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 
 import torch
@@ -64,6 +64,7 @@ class Traces:
         self._columns = {step: column for column, step in enumerate(self.steps_kept)}
         self._going = torch.ones(count, dtype=torch.bool)
         self._going_count = count
+        self._cut_off: Tensor | None = None
         self._limit = _filled(count, math.inf)
         self._improved, self._improved_step = _filled(count, math.inf), _filled(count, 0.0)
         self._before, self._end_loss, self._loss_before_end = (_filled(count, math.nan) for _ in range(3))
@@ -90,11 +91,26 @@ class Traces:
         self.best = torch.fmin(self.best, _finite(self.last))
         self.interrupted = interrupted
         if interrupted:
-            self.status[self._going] = STATUSES.index(Status.INTERRUPTED)
-            self.steps[self._going] = self.done
-        else:
-            self._judge(self.budget, self.last, None)
+            cut_off = self._going if self._cut_off is None else self._cut_off
+            self.status[cut_off] = STATUSES.index(Status.INTERRUPTED)
+            self.steps[cut_off] = self.done
+            self._going = self._going & ~cut_off
+        self._judge(self.budget, self.last, None)
         self.seconds = time.perf_counter() - self._start
+
+    def take_over(self, taken: Mapping[str, Tensor]) -> None:
+        """Go on from where a descent that judged its runs by itself has come to; `finish` is next.
+
+        :param taken: for each run `first`, `best`, `kept`, `steps`, `status` as here; whether it is `going`, and, if
+            Ctrl-C came, `cut_off` while it was; and of its losses `end`, `before_end` and `before` (the last one
+            seen), and `improved` and `improved_step`, the best one that counted.
+        """
+        for name in ("first", "best", "kept", "steps", "status"):
+            setattr(self, name, taken[name])
+        self._going, self._cut_off = taken["going"], taken["cut_off"]
+        self._limit = self._rules.divergence * self.first.abs().clamp(min=1.0)
+        self._end_loss, self._loss_before_end, self._before = (taken[n] for n in ("end", "before_end", "before"))
+        self._improved, self._improved_step = taken["improved"], taken["improved_step"]
 
     def statuses(self) -> list[Status]:
         """Return how each run ended."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Columns = Iterator[tuple[str, list[str]]]
 """Heads, each with its cells."""
 
+NOTES = 4
+"""Notes about engines that are shown."""
+
 SHOWN = 40
 """Points that the table has at most; of more, the best."""
 
@@ -42,8 +45,10 @@ def head(sweep: Sweep) -> Iterator[Text]:
     stored = sweep.runs - sweep.computed
     parts = [engines, f"{stored:,} were stored already" if stored else ""]
     yield styled(("engine  ", "dim"), "; ".join(filter(None, parts)) or "–")
-    for note in sweep.notes:
-        yield styled(("        one after the other: ", "dim"), note)
+    for note in sweep.notes[:NOTES]:
+        yield styled((f"        {note}", "dim"))
+    if len(sweep.notes) > NOTES:
+        yield styled((f"        … and {_counted(len(sweep.notes) - NOTES, 'more note')}", "dim"))
     for reason in sweep.stale[:3]:
         yield styled(("        stored runs not used: ", "dim"), reason)
 

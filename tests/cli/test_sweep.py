@@ -220,7 +220,7 @@ def test_a_loss_that_raises_for_some_runs_costs_only_those(playground, write, sc
     shown = playground("-p", "losses.py", "sweep", scenario, *arguments)
     assert "no run ends in error" in shown.stdout
     told = playground("-p", "losses.py", "sweep", scenario, *arguments, "--fresh").stdout
-    assert "one after the other: " in told
+    assert "plain: " in told
 
 
 def test_a_worker_that_dies_costs_only_its_chunk(playground, write, scenario):
@@ -249,7 +249,7 @@ def test_who_is_sensitive_is_shown_and_exported(playground, scenario):
     assert " sensitive" not in playground(*command).stdout
     result = playground(*command, "--sensitivity")
     assert "6 runs computed" in result.stdout
-    assert [line.split()[-1] for line in result.stdout.splitlines() if line.lstrip().startswith("0.")] == ["0", "0"]
+    assert [line.split()[-1] for line in result.stdout.splitlines() if line.strip().startswith("0.")] == ["0", "0"]
     (sweep_id,) = {run["sweep"] for run in runs_of(playground(*command, "--json"))}
     assert {run["sensitive"] for run in runs_of(playground(*command, "--json"))} == {False}
     shown = playground("results", "show", sweep_id, "--where", "sensitive=false").stdout.splitlines()

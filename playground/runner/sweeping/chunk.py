@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from playground.errors import PlaygroundError
-from playground.plugins.causes import ISOLATED, cause
+from playground.plugins.causes import ISOLATED
 from playground.plugins.manager import Plugins
-from playground.runner.preparing import prepared
 from playground.runner.sweeping.alone import one_by_one
+from playground.runner.sweeping.choosing import why_not
 from playground.runner.sweeping.plan import Chunk, ChunkResult
-from playground.runner.sweeping.together import Watch, attempt, together
+from playground.runner.sweeping.together import Watch, together
 
 FEW = 8
 """Runs up to which nobody asks which of them it was that raised: one after the other costs no more than finding out."""
@@ -19,6 +18,8 @@ FEW = 8
 
 def compute(chunk: Chunk, plugins: Plugins, watch: Watch | None = None) -> Iterator[ChunkResult]:
     """Run every member of a chunk: all of them together, or one after the other in several pieces.
+
+    What cannot be compiled after all descends as a batch.
 
     A component may raise for some of the runs only. Then each half of the chunk is tried by itself, and so on, until
     few are left beside one that raises; these run alone, and each has its own answer.
@@ -31,7 +32,10 @@ def compute(chunk: Chunk, plugins: Plugins, watch: Watch | None = None) -> Itera
     try:
         result = together(chunk, plugins, watch)
     except ISOLATED as error:
-        yield from _in_parts(chunk, plugins, watch, _why_not(error))
+        if chunk.engine == "compiled":
+            yield from compute(replace(chunk, engine="batched", note=f"batched: {why_not(error)}"), plugins, watch)
+        else:
+            yield from _in_parts(chunk, plugins, watch, f"plain: {why_not(error)}")
     else:
         yield result
 
@@ -49,22 +53,3 @@ def _in_parts(chunk: Chunk, plugins: Plugins, watch: Watch | None, note: str) ->
             yield result
             if result.interrupted:
                 return
-
-
-def obstacle(chunk: Chunk, plugins: Plugins) -> str:
-    """Say why runs like the first ones of a chunk cannot descend together; empty if a step of theirs succeeds."""
-    few = replace(chunk, members=(chunk.members[0], chunk.members[-1]))
-    with prepared(few.points[few.members[0][0]], plugins) as ready:
-        if ready.stepper is None:
-            return "a task without a descent"
-        try:
-            attempt(few, plugins, ready)
-        except ISOLATED as error:
-            return _why_not(error)
-    return ""
-
-
-def _why_not(error: BaseException) -> str:
-    from playground.engine.replicas import CannotBatchError
-
-    return str(error) if isinstance(error, CannotBatchError | PlaygroundError) else cause(error)

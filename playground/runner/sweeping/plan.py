@@ -33,7 +33,7 @@ class Chunk:
     :param points: the scenario of each point that occurs, by index.
     :param keys: for each point what the keys of its runs begin with.
     :param members: the runs.
-    :param engine: `auto`, `batched` or `plain`.
+    :param engine: `compiled`, `batched` or `plain`.
     :param note: why they are not to descend together; empty if they are, or if it was asked for.
     :param sensitivity: find out of each run whether it is sensitive.
     """

@@ -23,7 +23,8 @@ from playground.runner.parallel import side_by_side
 from playground.runner.preparing import check_structure, prepared
 from playground.runner.store import Store, SweepRecord
 from playground.runner.sweeping.alone import lost
-from playground.runner.sweeping.chunk import compute, obstacle
+from playground.runner.sweeping.choosing import chosen
+from playground.runner.sweeping.chunk import compute
 from playground.runner.sweeping.plan import (
     Chunk,
     ChunkResult,
@@ -57,7 +58,7 @@ ASKED_AT_ONCE = 50_000
 class Options:
     """How a sweep is to be computed.
 
-    :param engine: `auto` (together where that is possible), `batched` or `plain`.
+    :param engine: `auto`, `compiled`, `batched` or `plain`; where one cannot compute some runs, the next one does.
     :param jobs: processes to use; with 1 everything happens in this one.
     :param executor: name of the executor; None for `serial` or `processes`, by `jobs`.
     :param executor_options: its parameters.
@@ -250,22 +251,24 @@ def _planned(
         members = by_seed(family, missing, grid.seeds)
         first = next(members)
         trial = chunk_of(family, keys, (first, (family[-1].index, first[1])), options.engine)
-        note = obstacle(trial, plugins) if options.engine != "plain" else ""
-        engine = "plain" if note else options.engine
-        size = ALONE if engine == "plain" else _size(family[0], plugins, options)
-        size = min(size, -(-count // options.jobs))
+        choice = chosen(trial, plugins, options.engine, count)
+        size = min(_size(choice.engine, family[0], plugins, options), -(-count // options.jobs))
         every = chain([first], members)
         while some := list(islice(every, size)):
-            yield chunk_of(family, keys, some, engine, note, options.sensitivity)
+            yield chunk_of(family, keys, some, choice.engine, choice.note, options.sensitivity)
 
 
-def _size(point: Point, plugins: Plugins, options: Options) -> int:
+def _size(engine: str, point: Point, plugins: Plugins, options: Options) -> int:
     """Return how many runs of a family make a chunk."""
+    if engine == "plain":
+        return ALONE
+    from playground.engine.compiled import chunk_size as compiled_size
     from playground.engine.replicas import chunk_size
 
     with prepared(point.loaded, plugins) as ready:
         problem = ready.stepper.problem  # type: ignore[union-attr]
-        size = chunk_size(problem, problem.parameters, options.memory)
+        sized = compiled_size if engine == "compiled" else chunk_size
+        size = sized(problem, problem.parameters, options.memory)
     return max(1, size // 3) if options.sensitivity else size  # a run and its twins
 
 

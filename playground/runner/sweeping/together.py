@@ -23,6 +23,8 @@ from playground.scenario.model import Loaded
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from playground.engine.compiled import CompiledReplicas
+    from playground.engine.gradients import Clip
     from playground.engine.problem import Problem
     from playground.engine.replicas import Replicas
     from playground.engine.setting import Setting
@@ -51,8 +53,10 @@ def together(chunk: Chunk, plugins: Plugins, watch: Watch | None = None) -> Chun
     """Let all members descend as replicas.
 
     :param watch: gets the traces, to show their progress.
+    :raises CannotCompileError: they cannot as a program, if that is the chunk's engine.
     :raises CannotBatchError: they cannot; a component may raise anything else.
     """
+    from playground.engine.compiled import CompiledReplicas
     from playground.engine.descent import descend
 
     with prepared(chunk.points[chunk.members[0][0]], plugins) as ready:
@@ -60,9 +64,12 @@ def together(chunk: Chunk, plugins: Plugins, watch: Watch | None = None) -> Chun
         stepper, traces = _descent(chunk, plugins, ready, beginning)
         if watch is not None:
             watch(traces)
-        descend(stepper, traces)
-        ended = _ended(ready, beginning, stepper, traces)
-        return ChunkResult(rows(chunk, ready, ended), interrupted=traces.interrupted)
+        if isinstance(stepper, CompiledReplicas):
+            stepper.descend(traces)
+        else:
+            descend(stepper, traces)
+        ended = _ended(chunk.engine, beginning, stepper, traces)
+        return ChunkResult(rows(chunk, ready, ended), chunk.note, traces.interrupted)
 
 
 def attempt(chunk: Chunk, plugins: Plugins, ready: Prepared) -> None:
@@ -111,31 +118,60 @@ def _optimizer(loaded: Loaded, plugins: Plugins) -> Any:
     return build(plugins.registry.get("optimizer", ref.name), ref.parameters)
 
 
-def _descent(chunk: Chunk, plugins: Plugins, ready: Prepared, beginning: Beginning) -> tuple[Replicas, Traces]:
+def compiled(beginning: Beginning, ready: Prepared, runs: int | None = None) -> CompiledReplicas:
+    """Return the members as one compiled program.
+
+    :param runs: how many runs will use it, if it is to be compiled only where that saves time.
+    :raises CannotCompileError: they are no fixed scalar program.
+    """
+    from playground.engine.compiled import CannotCompileError, CompiledReplicas
+    from playground.engine.update import UpdateRule
+    from playground.engine.update import together as one_rule
+
+    first = beginning.optimizers[0]
+    if not isinstance(first, UpdateRule):
+        kind = first.func
+        room = "torch.optim" if kind.__module__.startswith("torch.optim.") else kind.__module__
+        raise CannotCompileError(f"{room}.{kind.__qualname__} is not a compiled rule")
+    return CompiledReplicas(
+        ready.stepper.problem,  # type: ignore[union-attr]
+        dict(beginning.parameters),
+        beginning.seeds,
+        one_rule(beginning.optimizers),
+        ready.loaded.scenario.steps,
+        stop_rules(ready),
+        ready.bound.schedule,
+        _clip(ready),
+        runs=runs,
+    )
+
+
+def _descent(
+    chunk: Chunk, plugins: Plugins, ready: Prepared, beginning: Beginning
+) -> tuple[Replicas | CompiledReplicas, Traces]:
     """Return what moves the members and what records them; beside their twins, if anybody asks who is sensitive."""
     from playground.engine.sensitivity import TwinTraces, with_twins
     from playground.engine.traces import Traces
 
     steps, stop = ready.loaded.scenario.steps, stop_rules(ready)
-    if not chunk.sensitivity:
-        stepper = _replicas(beginning, chunk, plugins, ready)
-        return stepper, Traces(stepper, steps, stop, len(chunk.members))
-    parameters = with_twins(dict(beginning.parameters))
-    stepper = _replicas(
-        Beginning(parameters, [*beginning.seeds] * 3, [*beginning.optimizers] * 3), chunk, plugins, ready
-    )
-    return stepper, TwinTraces(stepper, steps, stop, 3 * len(chunk.members))
+    if chunk.sensitivity:
+        parameters = with_twins(dict(beginning.parameters))
+        beginning = Beginning(parameters, [*beginning.seeds] * 3, [*beginning.optimizers] * 3)
+    if chunk.engine == "compiled":
+        program = compiled(beginning, ready)
+        return program, Traces(program, steps, stop, len(beginning.seeds))  # type: ignore[arg-type]  # settles by itself
+    stepper = _replicas(beginning, chunk, plugins, ready)
+    return stepper, (TwinTraces if chunk.sensitivity else Traces)(stepper, steps, stop, len(beginning.seeds))
 
 
 def _replicas(beginning: Beginning, chunk: Chunk, plugins: Plugins, ready: Prepared) -> Replicas:
     """Return the stepper that fits the optimizers."""
-    from playground.engine.gradients import Clip
     from playground.engine.replicas import ELEMENTWISE, RuleReplicas, TorchReplicas
     from playground.engine.update import UpdateRule
     from playground.engine.update import together as one_rule
 
     scenario, schedule, optimizers = ready.loaded.scenario, ready.bound.schedule, beginning.optimizers
-    clip = Clip(scenario.clip.value, scenario.clip.norm) if scenario.clip else None
+    clip = _clip(ready)
     problem = ready.stepper.problem  # type: ignore[union-attr]
     common = (problem, dict(beginning.parameters), beginning.seeds)
     if isinstance(optimizers[0], UpdateRule):
@@ -146,13 +182,28 @@ def _replicas(beginning: Beginning, chunk: Chunk, plugins: Plugins, ready: Prepa
         return TorchReplicas(*common, optimizers, elementwise, schedule, clip)
 
 
-def _ended(ready: Prepared, beginning: Beginning, stepper: Replicas, traces: Traces) -> Ended:
-    """Return what the members came to, without their twins."""
+def _clip(ready: Prepared) -> Clip | None:
+    from playground.engine.gradients import Clip
+
+    clip = ready.loaded.scenario.clip
+    return Clip(clip.value, clip.norm) if clip else None
+
+
+def _sensitive(count: int, stepper: Replicas | CompiledReplicas, traces: Traces) -> Sequence[bool | None]:
+    """Tell which members came apart from their twins, if they have any."""
+    from playground.engine.compiled.twins import parted
     from playground.engine.sensitivity import TwinTraces
 
+    if isinstance(traces, TwinTraces):
+        return traces.sensitive.tolist()
+    return parted(traces, stepper.final).tolist() if len(traces.steps) > count else [None] * count
+
+
+def _ended(engine: str, beginning: Beginning, stepper: Replicas | CompiledReplicas, traces: Traces) -> Ended:
+    """Return what the members came to, without their twins."""
     count = len(beginning.seeds)
     return Ended(
-        engine="batched",
+        engine=engine,
         problem=stepper.problem,
         final={name: tensor[:count] for name, tensor in stepper.final.items()},
         first=traces.first[:count],
@@ -164,12 +215,12 @@ def _ended(ready: Prepared, beginning: Beginning, stepper: Replicas, traces: Tra
         steps_kept=traces.steps_kept,
         statuses=traces.statuses()[:count],
         reasons=_reasons(beginning, stepper, traces),
-        sensitive=traces.sensitive.tolist() if isinstance(traces, TwinTraces) else [None] * count,
+        sensitive=_sensitive(count, stepper, traces),
         seconds=traces.seconds,
     )
 
 
-def _reasons(beginning: Beginning, stepper: Replicas, traces: Traces) -> list[str]:
+def _reasons(beginning: Beginning, stepper: Replicas | CompiledReplicas, traces: Traces) -> list[str]:
     """Say of each run why it ended, and of those that ended badly, where and by which rate, as of a run alone."""
     from playground.engine.diagnosis import culprits, exceeded_bounds
     from playground.engine.update import UpdateRule

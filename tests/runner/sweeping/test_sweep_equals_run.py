@@ -123,7 +123,7 @@ def test_every_run_is_the_run_alone(root, here, name, over, seeds, changes):
 
 def test_all_of_it_is_computed_together(root, here):
     sweep = playground.sweep(root / "scenarios/and_gate.yaml", CASES["several optimizers"][1], 2, SHORT)
-    assert (sweep.engines, sweep.notes) == ({"batched": 12}, ())
+    assert sweep.engines == {"compiled": 12}
 
 
 @pytest.mark.parametrize(
@@ -136,14 +136,15 @@ def test_all_of_it_is_computed_together(root, here):
 def test_what_cannot_be_computed_together_says_why(root, here, name, over, seeds, note):
     changes = {"steps": 5} if name == "and_gate" else {}
     sweep = playground.sweep(root / f"scenarios/{name}.yaml", over, seeds, changes)
-    assert (sweep.engines, sweep.notes) == ({"plain": sweep.size}, (note,))
+    assert (sweep.engines, sweep.notes) == ({"plain": sweep.size}, (f"plain: {note}",))
 
 
-def test_plain_and_batched_agree(root, here):
+@pytest.mark.parametrize("engine", ["compiled", "batched"])
+def test_every_engine_agrees_with_plain(root, here, engine):
     arguments = root / "scenarios/and_gate.yaml", {"optimizer.lr": [0.01, 0.1]}, 3, SHORT
     plain = playground.sweep(*arguments, options=Options(engine="plain"))
-    batched = playground.sweep(*arguments)
-    assert (plain.engines, batched.engines) == ({"plain": 6}, {"batched": 6})
-    for alone, together in zip(rows_of(plain), rows_of(batched), strict=True):
+    other = playground.sweep(*arguments, options=Options(engine=engine))
+    assert (plain.engines, other.engines) == ({"plain": 6}, {engine: 6})
+    for alone, together in zip(rows_of(plain), rows_of(other), strict=True):
         np.testing.assert_allclose(together.last, alone.last, rtol=1e-5, atol=1e-5)
         assert (together.status, together.verdict) == (alone.status, alone.verdict)

@@ -75,6 +75,8 @@ class Expectation:
     :param value: what was measured.
     :param vacuous: it already held before the first step, so it shows nothing.
     :param note: why it failed, or why it is vacuous, where that can be said.
+    :param path: the keys under `expect` that ask for it: `("loss", "below")`; empty for what a task always expects.
+    :param line: where it stands in the scenario's file; 0 where it does not.
     """
 
     what: str
@@ -82,6 +84,8 @@ class Expectation:
     passed: bool
     vacuous: bool = False
     note: str = ""
+    path: tuple[str, ...] = ()
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -230,16 +234,25 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Invalid:
-    """A scenario that could not run because it is not valid; line and column are 0 where they are not known."""
+    """One fault of a scenario that could not run.
+
+    :param file: the scenario's.
+    :param line: and `column`: where the fault is; 0 where they are not known.
+    :param where: what the fault is in, if not in the scenario itself: a file that it reads, or a part of the command
+        line such as `--set optimizer.lr=true`.
+    """
 
     file: str
     line: int
     column: int
     message: str
+    where: str = ""
 
     def __str__(self) -> str:
-        """`file:line:column: message`."""
-        return f"{self.file}:{self.line}:{self.column}: {self.message}" if self.line else f"{self.file}: {self.message}"
+        """`file:line:column: message`; what stands in no line of another file is told with the scenario's."""
+        if self.line:
+            return f"{self.where or self.file}:{self.line}:{self.column}: {self.message}"
+        return ": ".join(part for part in (self.file, self.where, self.message) if part)
 
 
 @dataclass(frozen=True)
@@ -258,6 +271,11 @@ class Batch:
     interrupted: bool = False
     seconds: float = 0.0
     sweeps: tuple[Sweep, ...] = ()
+
+    @property
+    def invalid(self) -> tuple[str, ...]:
+        """The files that could not run, each once."""
+        return tuple(dict.fromkeys(error.file for error in self.errors))
 
     @property
     def results(self) -> tuple[Run | Sweep, ...]:

@@ -3,6 +3,8 @@
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -51,12 +53,22 @@ def test_the_plugin(checkout):
     assert re.search(r"lr\b.*0\.01", shown)
 
 
+def test_the_contract(checkout, readme, tmp_path):
+    test = block(readme, "python", "Test it against the contract")
+    (tmp_path / "test_bold.py").write_text(test, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_bold.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_plugin_of_a_project(checkout, readme, write):
     write("pyproject.toml", block(readme, "toml", "load a file always"))
     assert "sign" in checkout("list", "optimizer").stdout
 
 
 EXIT_CODES = {
+    "playground explain scenarios/forward_pass.yaml --sample 1": 0,
     "playground run scenarios/and_gate.yaml --set optimizer.lr=0.1 --seed 7": 0,
     "playground run scenarios/and_gate.yaml --set 'optimizer={name: lion, lr: 0.01}'": 0,
     "playground run scenarios/bowl.yaml --set optimizer.lr=0.3": 1,

@@ -91,6 +91,14 @@ def test_a_run_shows_itself_in_a_notebook():
     assert "<b>bowl</b>" in RUN._repr_html_()
 
 
-@pytest.mark.parametrize(("line", "shown"), [(3, "a.yaml:3:5: wrong"), (0, "a.yaml: wrong")])
-def test_invalid_begins_with_its_place(line, shown):
-    assert str(Invalid("a.yaml", line, 5, "wrong")) == shown
+@pytest.mark.parametrize(
+    ("line", "where", "shown"),
+    [
+        (3, "", "a.yaml:3:5: wrong"),
+        (0, "", "a.yaml: wrong"),
+        (3, "x.csv", "x.csv:3:5: wrong"),
+        (0, "--set lr=true", "a.yaml: --set lr=true: wrong"),
+    ],
+)
+def test_invalid_begins_with_its_place(line, where, shown):
+    assert str(Invalid("a.yaml", line, 5, "wrong", where)) == shown

@@ -18,7 +18,7 @@ FILES = sorted(FOLDER.glob("*.yaml"))
 SHIPPED = {
     "and_gate", "or_gate", "xor_gate", "and_gate_handwritten", "forward_pass", "bowl", "bowl_diverges",
     "quadratic_derivative", "square_derivative", "polynomial_fit", "rosenbrock", "himmelblau", "two_moons", "line",
-    "and_gate_sweep",
+    "and_gate_sweep", "backward_check",
 }  # fmt: skip
 
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -129,7 +129,7 @@ def _print(batch: Batch, as_json: bool) -> None:
         from playground.report.document import document
 
         typer.echo(document(batch))
-    elif batch.results:
+    elif batch.results or len(batch.invalid) > 1:
         show(batch, Console(highlight=False))
     show_errors(batch.errors, Console(stderr=True, highlight=False))
     if os.environ.get("GITHUB_ACTIONS"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Annotated
 
 import typer
@@ -17,7 +18,8 @@ def show(
     """Show a component: what it does, its parameters with types and defaults, and where it comes from."""
     plugins = load_plugins(context)
     with errors(context):
-        from playground.plugins.describe import describe
+        from playground.plugins.describe import WIDTH, describe
 
-        for line in describe(plugins.registry.get(kind, name)):
+        width = min(WIDTH, shutil.get_terminal_size((WIDTH, 1)).columns)
+        for line in describe(plugins.registry.get(kind, name), width):
             typer.echo(line)

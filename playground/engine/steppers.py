@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -55,12 +56,27 @@ class OneRun(ABC):
     def update(self, step: int) -> None:
         """Move the parameters along the gradient that `evaluate` found."""
 
+    def memory(self) -> list[Mapping[str, Any]]:
+        """Return what is remembered of each parameter between steps, by symbol, as it stands."""
+        return [{} for _ in self.parameters]
+
+    def rate(self, step: int) -> float | None:
+        """Return the learning rate of a step, the schedule's factor included; None where there is not one."""
+        return None
+
     def finish(self) -> float:
         """Return the loss of the parameters as they are, over all data, with the module in evaluation mode."""
         self.problem.module.eval()
         self.evaluations += 1
         with torch.no_grad():
             return self.problem.loss(self.problem.module, self._batches.data).item()
+
+
+class RestingStepper(OneRun):
+    """Moves nothing: for a problem that is looked at where it stands."""
+
+    def update(self, step: int) -> None:
+        """Leave the parameters where they are."""
 
 
 class RuleStepper(OneRun):
@@ -81,12 +97,20 @@ class RuleStepper(OneRun):
     def update(self, step: int) -> None:
         """Move every parameter that has a gradient."""
         rule, states = self._rule, self._states
-        lr = rule.lr if self._schedule is None else rule.lr * self._schedule(step)
+        lr = self.rate(step)
         with torch.no_grad():
             for index, (parameter, gradient) in enumerate(zip(self.parameters, self.gradients, strict=True)):
                 if gradient is not None:
                     moved, states[index] = rule.update(parameter, gradient, states[index], step, lr)
                     parameter.copy_(moved)
+
+    def memory(self) -> list[Mapping[str, Any]]:
+        """Return the rule's state of each parameter."""
+        return list(self._states)
+
+    def rate(self, step: int) -> Any:
+        """Return the rule's rate times the schedule's factor."""
+        return self._rule.lr if self._schedule is None else self._rule.lr * self._schedule(step)
 
 
 class TorchStepper(OneRun):
@@ -117,6 +141,15 @@ class TorchStepper(OneRun):
             self._optimizer.step(partial(self._closure, step, known))  # type: ignore[arg-type]
         else:
             self._optimizer.step()
+
+    def memory(self) -> list[Mapping[str, Any]]:
+        """Return the optimizer's own state of each parameter."""
+        return [self._optimizer.state.get(parameter, {}) for parameter in self.parameters]
+
+    def rate(self, step: int) -> float | None:
+        """Return the first group's rate, as it was at the last step made."""
+        rate = self._optimizer.param_groups[0].get("lr")
+        return None if rate is None else float(rate)
 
     def _closure(self, step: int, known: list[Tensor]) -> Tensor:
         if known:

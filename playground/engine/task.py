@@ -71,6 +71,16 @@ class DirectTask(ABC):
     metrics: tuple[str, ...] = ()
     """Names of the metrics in the `Outcome` of this task."""
 
+    def probe(self, setting: Setting) -> None:  # noqa: B027  (most have nothing to try)
+        """Try what may not fit together, so that a mistake is told before anything is computed.
+
+        :raises PlaygroundError: something does not fit.
+        """
+
+    def problem(self, setting: Setting) -> Problem | None:
+        """Return the forward pass that `explain` shows; None where there is none."""
+        return None
+
     @abstractmethod
     def answer(self, setting: Setting) -> Outcome:
         """Compute the outcome.

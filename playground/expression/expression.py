@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from playground.errors import suggestion
 from playground.expression import constants, numeric, parser, printing
 from playground.expression.algebra import Algebra, Coordinate
 from playground.expression.errors import ExpressionError
@@ -56,6 +57,16 @@ class Expression:
             for index in ([None] if length is None else range(length))
         )
 
+    def require_among(self, variables: Mapping[str, int | None]) -> None:
+        """Refuse a variable that is not among these.
+
+        :param variables: each with its length; None for a scalar.
+        :raises ExpressionError: the first that is none of them, or an entry that a vector does not have.
+        """
+        for node in postorder(self.tree):
+            if isinstance(node, Variable) and (fault := _misfit(node, variables)):
+                raise ExpressionError.at(node.column, fault)
+
     def __call__(self, **variables: Tensor) -> Tensor:
         """Return the value in torch; differentiable, and usable under `vmap`.
 
@@ -100,6 +111,19 @@ class Expression:
     @cached_property
     def _reduced(self) -> tuple[Node, ...]:
         return postorder(constants.reduced(postorder(self.tree)))
+
+
+def _misfit(variable: Variable, variables: Mapping[str, int | None]) -> str:
+    """Say why a variable is none of these; empty if it is one."""
+    name, index = variable.name, variable.index
+    if name not in variables:
+        return f"unknown variable {name!r}{suggestion(name, variables)}"
+    length = variables[name]
+    if length is None:
+        return f"{name!r} is a scalar and has no entries" if index is not None else ""
+    if index is not None and index < length:
+        return ""
+    return f"{name!r} is a vector; its entries are {name}[0]" + (f" to {name}[{length - 1}]" if length > 1 else "")
 
 
 def _longer(variable: Variable, lengths: Mapping[str, int | None]) -> int | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 import types
+from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
@@ -22,9 +24,14 @@ _BOUNDS: Final = {
 }
 
 
-def describe(component: Component) -> list[str]:
+WIDTH: Final = 100
+"""Characters of a line, where nobody says how many there is room for."""
+
+
+def describe(component: Component, width: int = WIDTH) -> list[str]:
     """Return lines of plain text: name, origin, docstring, formula, and parameters with types, defaults and meaning.
 
+    :param width: of the lines that are not the docstring's or the formula's own.
     :raises ComponentError: the factory cannot be imported.
     """
     factory = component.load()
@@ -35,12 +42,7 @@ def describe(component: Component) -> list[str]:
         lines += ["formula:", *(f"  {line}" for line in formula), ""]
     wanted = scenario_parameters(component)
     if wanted:
-        heads = [_head(parameter) for parameter in wanted]
-        width = min(max(map(len, heads)), 40)
-        lines.append("parameters:")
-        lines += [
-            f"  {head:{width}}  {parameter.description}".rstrip() for head, parameter in zip(heads, wanted, strict=True)
-        ]
+        lines += ["parameters:", *(line for parameter in wanted for line in _told(parameter, width))]
     elif not signature(factory).open:
         lines.append("no parameters")
     if signature(factory).open:
@@ -48,6 +50,15 @@ def describe(component: Component) -> list[str]:
     if supplied := injected_names(component):
         lines.append(f"supplied by playground: {', '.join(supplied)}")
     return lines
+
+
+def _told(parameter: Parameter, width: int) -> Iterator[str]:
+    """Yield a parameter's name, type and default, and below them what it means."""
+    head = f"{parameter.name}: {type_name(parameter.annotation)}"
+    head += " (required)" if parameter.required else f" = {parameter.default!r}"
+    yield from textwrap.wrap(head, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    indent = " " * 6
+    yield from textwrap.wrap(parameter.description, width, initial_indent=indent, subsequent_indent=indent)
 
 
 def type_name(annotation: Any) -> str:
@@ -72,11 +83,6 @@ def type_name(annotation: Any) -> str:
     if annotation is Any:
         return "anything"
     return getattr(annotation, "__name__", str(annotation))
-
-
-def _head(parameter: Parameter) -> str:
-    head = f"{parameter.name}: {type_name(parameter.annotation)}"
-    return f"{head} (required)" if parameter.required else f"{head} = {parameter.default!r}"
 
 
 def _bounds(metadata: tuple[Any, ...]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 _SPHINX: Final = re.compile(r"^\s*:param\s+(?:[^:]*\s)?\**(?P<name>\w+):(?P<text>.*)$")
 _GOOGLE: Final = re.compile(r"^\s*\**(?P<name>\w+)\s*(?:\([^)]*\))?:(?:\s|$)(?P<text>.*)$")
 _GOOGLE_SECTION: Final = re.compile(r"^(?:Args|Arguments|Keyword Args):$")
+_BLOCK: Final = re.compile(rf"^\s*\.\. |{_GOOGLE_SECTION.pattern}")
 
 
 def own_docstring(factory: Callable[..., Any]) -> str:
@@ -45,17 +46,22 @@ def descriptions(factory: Callable[..., Any]) -> dict[str, str]:
 
 
 def prose(text: str) -> str:
-    """Return a docstring without its `:param name:` lines, which are told beside the parameters themselves."""
+    """Return what a docstring says to people.
+
+    Parameters are told beside the parameters themselves; directives such as `.. math::`, with which torch's optimizers
+    begin, mean something only to what typesets them.
+    """
     kept: list[str] = []
-    inside: int | None = None  # how deep the field is whose continuation lines are left out
+    inside: int | None = None  # how deep the line is whose continuation lines are left out
+    across = False  # whether blank lines belong to what is left out
     for line in text.splitlines():
         depth = len(line) - len(line.lstrip())
-        if _SPHINX.match(line):
-            inside = depth
-            continue
-        if inside is not None and line.strip() and depth > inside:
+        if inside is not None and (depth > inside if line.strip() else across):
             continue
         inside = None
+        if _SPHINX.match(line) or _BLOCK.match(line):
+            inside, across = depth, not _SPHINX.match(line)
+            continue
         if line.strip() or (kept and kept[-1].strip()):  # no two blank lines where fields stood
             kept.append(line)
     return "\n".join(kept).strip()

@@ -118,7 +118,7 @@ class Hooks:
         """Return reporters.
 
         A function whose first two parameters are `results, path` *is* the reporter; anything else is a factory that
-        returns such a callable.
+        returns such a callable. It writes a file to `path`, or a folder, whose content is added to what is there.
         """
         raise NotImplementedError
 
@@ -126,8 +126,22 @@ class Hooks:
     def playground_executors(self) -> Mapping[str, Factory]:
         """Return executors.
 
-        The factory's parameters are its options. It returns a context manager that yields a
-        `concurrent.futures.Executor`.
+        The factory's parameters are its options; one named `workers` is how many are wanted, and `-j` unless it is
+        given. It returns a context manager that yields a `concurrent.futures.Executor`. One whose workers may have
+        other software than this process has a method `everywhere(function, *arguments)` besides, which calls the
+        function on each worker and returns the answers, or exceptions, by the worker's name: plugins and versions are
+        compared before anything runs.
+        """
+        raise NotImplementedError
+
+    @hookspec
+    def playground_operations(self) -> Mapping[str, Factory]:
+        """Return what `explain` knows of torch's functions, by their short names: `sigmoid` for `torch.sigmoid`.
+
+        A factory takes no argument and returns a `playground.engine.operations.Operation`: the formula, and the local
+        derivative in words and as tensor arithmetic. The short name is the last part of the function's own, in small
+        letters and without underscores around it; for a `torch.autograd.Function` it is the node's: its class's name
+        in small letters and `backward` behind it.
         """
         raise NotImplementedError
 
@@ -160,6 +174,7 @@ COMPONENT_HOOKS: Final[Mapping[str, str]] = MappingProxyType(
         "playground_datasets": "dataset",
         "playground_reporters": "reporter",
         "playground_executors": "executor",
+        "playground_operations": "operation",
     }
 )
 """Which kind of component each hook returns."""

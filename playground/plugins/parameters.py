@@ -29,6 +29,7 @@ INJECTED: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyType(
         "dataset": ("generator", "folder"),
         "reporter": ("results", "path"),
         "executor": (),
+        "operation": (),
     }
 )
 """What the framework supplies to a factory of each kind, to those parameters that its signature names."""
@@ -44,7 +45,7 @@ _CONTAINERS: Final = (tuple, list, set, frozenset, dict, abc.Sequence, abc.Itera
 class Parameter:
     """One parameter of a factory.
 
-    :param annotation: its type; `Any` where there is none, or none that can be resolved.
+    :param annotation: its type; where there is none that of the default, and `Any` where that cannot be told either.
     :param default: the default; None when there is none.
     :param required: it has no default.
     :param description: what the docstring says, on one line.
@@ -168,7 +169,7 @@ class _Tensor:
 def _annotation(factory: Callable[..., Any], parameter: inspect.Parameter) -> Any:
     raw = parameter.annotation
     if raw is parameter.empty:
-        return Any
+        return inferred(parameter.default)
     scope = _scope(factory, parameter.name)
     unknown: dict[str, Any] = {}
     while True:
@@ -181,6 +182,20 @@ def _annotation(factory: Callable[..., Any], parameter: inspect.Parameter) -> An
             unknown[error.name] = _stand_in(error.name)
         except Exception:  # whatever else a foreign annotation raises, it says nothing that could be checked
             return Any
+
+
+def inferred(default: Any) -> Any:
+    """Return the type of a parameter that has no annotation: that of its default, where this says enough.
+
+    A default that is a whole number may as well stand for any number, since `lr=1` is how people write rates.
+    """
+    if type(default) is int:
+        return int | float
+    if type(default) in (bool, float, str):
+        return type(default)
+    if type(default) is tuple and default and all(type(item) in (int, float) for item in default):
+        return types.GenericAlias(tuple, (float,) * len(default))
+    return Any
 
 
 def _carrier(name: str, annotation: Any) -> Callable[[], None]:

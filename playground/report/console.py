@@ -32,14 +32,17 @@ def write(results: Batch, path: Path) -> None:
 
 
 def show(batch: Batch, console: Console) -> None:
-    """Print a batch: one run in full, several as a table with what failed below it."""
+    """Print a batch: one run in full, several as a table with what failed below it.
+
+    What is wrong with a file that is not valid is not told here; see `show_errors`.
+    """
     if len(batch.results) == 1 and not batch.errors:
         for run in batch.runs:
             show_run(run, console)
         for sweep in batch.sweeps:
             show_sweep(sweep, console)
         return
-    if batch.results:
+    if batch.results or batch.invalid:
         put(console, [*table(batch, console.width), styled()])
     told = [remark for each in batch.results for remark in remarks(each)]
     for remark in told:

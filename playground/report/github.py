@@ -11,23 +11,27 @@ from playground.result import Batch, Run, Sweep, Verdict
 def commands(batch: Batch) -> Iterator[str]:
     """Yield one workflow command for each fault, failure and vacuous expectation."""
     for error in batch.errors:
-        yield _command("error", error.message, error.file, error.line, error.column)
+        if error.line:
+            yield _command("error", error.message, error.where or error.file, error.line, error.column)
+        else:  # a part of the command line is no file
+            told = f"{error.where}: {error.message}" if error.where else error.message
+            yield _command("error", told, error.file)
     for run in batch.results:
-        for level, message in _remarks(run):
-            yield _command(level, f"{run.scenario}: {message}", run.file)
+        for level, message, line in _remarks(run):
+            yield _command(level, f"{run.scenario}: {message}", run.file, line)
 
 
-def _remarks(run: Run | Sweep) -> Iterator[tuple[str, str]]:
-    """Yield the level and the message of what a reviewer must know about a run."""
+def _remarks(run: Run | Sweep) -> Iterator[tuple[str, str, int]]:
+    """Yield the level, the message and the line of what a reviewer must know about a run."""
     for expectation in run.expectations:
         measured = f"{expectation.what}, measured {short(expectation.value, 6)}"
         told = f"{measured}: {expectation.note}" if expectation.note else measured
         if not expectation.passed:
-            yield "error", told
+            yield "error", told, expectation.line
         elif expectation.vacuous:
-            yield "warning", told
+            yield "warning", told, expectation.line
     if isinstance(run, Run) and run.verdict is Verdict.FAILED and run.reason:
-        yield "error", run.reason
+        yield "error", run.reason, 0
 
 
 def _command(level: str, message: str, file: str, line: int = 0, column: int = 0) -> str:

@@ -71,7 +71,7 @@ def _sweep_case(sweep: Sweep) -> Element:
 
 def _invalid_cases(batch: Batch) -> Iterator[Element]:
     """Yield a case for each file with all that is wrong in it."""
-    for file in dict.fromkeys(error.file for error in batch.errors):
+    for file in batch.invalid:
         case = _empty_case(PurePath(file).stem, file, 0)
         _add(case, "error", "\n".join(str(error) for error in batch.errors if error.file == file), "invalid")
         yield case

@@ -10,6 +10,7 @@ from playground.figures.curve import Curve, curve
 from playground.figures.numbers import column, digest, duration, matrix, shape, short
 from playground.figures.text import cut, printable
 from playground.report.chart import draw
+from playground.report.derivatives import v_curve
 from playground.report.layout import GAP, NARROWEST, lined_up, rule, styled
 from playground.result import Expectation, Loss, Run, Status, Table, Verdict
 
@@ -45,6 +46,8 @@ def blocks(run: Run, width: int) -> Iterator[list[Text]]:
         yield _table(run.table, _count(run), width)
     if run.metrics:
         yield _tensors(run.metrics, width)
+    if (drawn := v_curve(run.points)) is not None:
+        yield _error_curve(*drawn, width)
     if run.expectations:
         yield expectation_lines(run.expectations, width)
 
@@ -100,11 +103,24 @@ def _loss(loss: Loss, values: Sequence[float], width: int) -> list[Text]:
     if not loss.best >= loss.last:  # which may be nan
         headline += styled((f"  best {short(loss.best)}", "dim"))
     drawn = curve(values)
-    return [headline] if drawn is None else [headline, *_chart(drawn, width)]
+    if drawn is None:
+        return [headline]
+    last = str(len(drawn.heights) - 1)
+    notes = ["log scale"] * drawn.logarithmic + [f"unchanged after step {last}"] * drawn.unchanged
+    return [headline, *_chart(drawn, width, "step 0", ", ".join(notes), last)]
 
 
-def _chart(drawn: Curve, width: int) -> list[Text]:
-    """Return a curve with its axes."""
+def _error_curve(title: str, steps: Sequence[float], errors: Sequence[float], width: int) -> list[Text]:
+    """Return the V-curve of central differences: rounding falls from the left, truncation rises to the right."""
+    headline = styled(("central differences", "dim"), f"  their error by the step h, {title}")
+    drawn = curve(errors)
+    if drawn is None:
+        return [headline + styled(f": {short(max(errors), 3)} at every h")]
+    return [headline, *_chart(drawn, width, f"h {steps[0]:.0e}", "log scale", f"{steps[-1]:.1g}")]
+
+
+def _chart(drawn: Curve, width: int, left: str, middle: str, right: str) -> list[Text]:
+    """Return a curve with its axes; what stands at both ends and in the middle of the lower one is given."""
     edges = {0: short(drawn.top, 3), -1: short(drawn.bottom, 3)}
     margin = max(map(len, edges.values()))
     across = max(10, min(CHART_WIDTH, width - margin - 2))
@@ -114,10 +130,8 @@ def _chart(drawn: Curve, width: int) -> list[Text]:
         styled((f"{label:>{margin}} {'┤' if label else '│'}", "dim"), (row, "cyan"))
         for label, row in zip(labels, rows, strict=True)
     ]
-    last = str(len(drawn.heights) - 1)
-    notes = ["log scale"] * drawn.logarithmic + [f"unchanged after step {last}"] * drawn.unchanged
-    axis = f"step 0{', '.join(notes):^{across - 6 - len(last)}}{last}"
-    return [*lines, styled((" " * (margin + 2) + axis, "dim"))]
+    room = across - len(left) - len(right)
+    return [*lines, styled((f"{' ' * (margin + 2)}{left}{middle:^{room}}{right}", "dim"))]
 
 
 def _tensors(tensors: Mapping[str, Any], width: int) -> list[Text]:

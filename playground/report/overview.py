@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from playground.figures.numbers import duration, short
@@ -18,13 +19,20 @@ if TYPE_CHECKING:
 MEASURED = 60
 """Characters of a measured value that are shown."""
 
+INVALID = "not valid"
+"""In place of a verdict."""
 
 HEAD = ("scenario", "verdict", "status", "steps", "loss", "", "", "time")
 
 
 def table(batch: Batch, width: int) -> list[Text]:
-    """Return one line for each run and each sweep, under a head; long names are cut."""
-    rows = [[styled((name, "dim")) for name in HEAD], *map(_cells, batch.runs), *map(_sweep_cells, batch.sweeps)]
+    """Return one line for each run, each sweep and each file that is not valid, under a head; long names are cut."""
+    rows = [
+        [styled((name, "dim")) for name in HEAD],
+        *map(_cells, batch.runs),
+        *map(_sweep_cells, batch.sweeps),
+        *map(_invalid_cells, batch.invalid),
+    ]
     head, *lines = lined_up(rows, right={3, 4, 7}, give=0, width=width)
     return [head, rule(head, *lines), *lines]
 
@@ -42,6 +50,10 @@ def _sweep_cells(sweep: Sweep) -> list[Text]:
     return [styled(part) for part in parts]
 
 
+def _invalid_cells(file: str) -> list[Text]:
+    return [styled(PurePath(file).stem), styled((INVALID, "red")), *(styled("") for _ in HEAD[2:])]
+
+
 def remarks(run: Run | Sweep) -> Iterator[Text]:
     """Yield what failed and why, and what shows nothing."""
     for expectation in run.expectations:
@@ -57,12 +69,11 @@ def remarks(run: Run | Sweep) -> Iterator[Text]:
 def summary(batch: Batch) -> Text:
     """Return how many passed, failed, expected nothing, or were not valid."""
     count = Counter(each.verdict for each in batch.results)
-    invalid = len({error.file for error in batch.errors})
     tallies = [
         (count[Verdict.PASSED], "passed", "green"),
         (count[Verdict.FAILED], "failed", "red"),
         (count[Verdict.NONE], "not judged", "yellow"),
-        (invalid, "not valid", "red"),
+        (len(batch.invalid), INVALID, "red"),
     ]
     parts = [(f"{number} {word}", f"bold {colour}") for number, word, colour in tallies if number]
     if batch.interrupted:

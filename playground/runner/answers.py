@@ -13,7 +13,6 @@ from playground.result import Invalid, Run, Status, Sweep, Verdict
 from playground.runner.changes import Changes, load
 from playground.runner.preparing import prepared
 from playground.runner.running import Observer, run_one
-from playground.runner.sweeping.sweep import run_sweep
 from playground.scenario.model import load_scenario
 
 FAULTS = 20
@@ -54,6 +53,8 @@ def answer(file: Path, changes: Changes, plugins: Plugins, observe: Observer = n
     try:
         loaded = load(file, changes, plugins)
         if loaded.scenario.sweep is not None:
+            from playground.runner.sweeping.sweep import run_sweep  # brings the store along, which few files need
+
             sweep = run_sweep(loaded, plugins)
             return Answer(failures=plugins.failures, sweep=sweep)
         run = run_one(loaded, plugins, observe)
@@ -86,7 +87,8 @@ def _invalid(error: PlaygroundError, file: Path) -> tuple[Invalid, ...]:
     rows = []
     for fault in error.faults[:FAULTS]:
         place = fault.place or Place(str(file))
-        rows.append(Invalid(place.file, place.line, place.column, fault.message))
+        where = "" if place.file == str(file) else place.file
+        rows.append(Invalid(str(file), place.line, place.column, fault.message, where))
     if (more := len(error.faults) - FAULTS) > 0:
         rows.append(Invalid(str(file), 0, 0, f"and {more} more"))
     return tuple(rows)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TypeVar
 
 from playground.plugins.manager import LoadFailure, Plugins, load_plugins
 from playground.plugins.signature import build
@@ -21,7 +20,6 @@ from playground.runner.changes import Changes
 from playground.runner.parallel import side_by_side
 from playground.runner.running import Observer
 
-Item = TypeVar("Item")
 Answers = Generator[tuple[Path, Answer], None, None]
 
 
@@ -83,16 +81,12 @@ def run_batch(
 
 def _finished(answers: Sequence[Answer], interrupted: bool, seconds: float) -> Finished:
     runs = tuple(answer.run for answer in answers if answer.run)
-    errors = _once(error for answer in answers for error in answer.errors)  # a wrong --set is told once
+    errors = tuple(error for answer in answers for error in answer.errors)
     return Finished(
         Batch(runs, errors, interrupted, seconds, tuple(answer.sweep for answer in answers if answer.sweep)),
-        _once(failure for answer in answers for failure in answer.failures),
+        tuple(dict.fromkeys(failure for answer in answers for failure in answer.failures)),
         tuple(answer.traceback for answer in answers if answer.traceback),
     )
-
-
-def _once(items: Iterable[Item]) -> tuple[Item, ...]:
-    return tuple(dict.fromkeys(items))
 
 
 def _in_turn(files: Sequence[Path], changes: Changes, plugins: Plugins, progress: Progress) -> Answers:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from playground.result import Expectation, Status, Verdict
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from playground.scenario.model import Check
+    from playground.scenario.source import Source
 
 Test = Callable[[Any], "np.ndarray[Any, np.dtype[np.bool_]]"]
 """Says for each of several runs whether a condition holds, given what was measured, one entry for each run.
@@ -30,7 +32,10 @@ def judge(name: str, check: Check, value: Any, resolution: float) -> list[Expect
     :param resolution: relative precision of the run's dtype; `equals` allows four times as much.
     :returns: one expectation per condition. A condition on lists holds when it holds for every entry.
     """
-    return [_judged(f"{name} {words}", test, value) for words, test in _conditions(check, resolution)]
+    return [
+        replace(_judged(f"{name} {words}", test, value), path=(name, key))
+        for key, words, test in _conditions(check, resolution)
+    ]
 
 
 def holding(check: Check, values: Any, resolution: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -41,7 +46,7 @@ def holding(check: Check, values: Any, resolution: float) -> np.ndarray[Any, np.
     import numpy as np
 
     try:
-        held = [test(values) for _, test in _conditions(check, resolution)]
+        held = [test(values) for _, _, test in _conditions(check, resolution)]
     except (TypeError, ValueError):
         return np.zeros(len(values), dtype=np.bool_)
     every: np.ndarray[Any, np.dtype[np.bool_]] = np.logical_and.reduce(held)
@@ -83,9 +88,27 @@ def verdict(expectations: list[Expectation], status: Status) -> Verdict:
     return Verdict.PASSED if all(expectation.passed for expectation in expectations) else Verdict.FAILED
 
 
+def located(expectations: Iterable[Expectation], source: Source, *above: str) -> list[Expectation]:
+    """Give each expectation the line that asks for it.
+
+    :param above: the keys that lead to `expect`, where it does not stand at the top.
+    """
+    return [
+        replace(expectation, line=_line(source, (*above, "expect", *expectation.path)))
+        if expectation.path
+        else expectation
+        for expectation in expectations
+    ]
+
+
+def _line(source: Source, path: tuple[str, ...]) -> int:
+    place = source.place(path, key=True)
+    return place.line if place.file == source.file else 0  # it may have been set from the command line
+
+
 def _vacuous(expectation: Expectation, first_loss: float) -> Expectation:
     note = f"already held before the first step (loss {first_loss:.6g}), so it shows nothing"
-    return Expectation(expectation.what, expectation.value, expectation.passed, vacuous=True, note=note)
+    return replace(expectation, vacuous=True, note=note)
 
 
 def _judged(what: str, test: Test, value: Any) -> Expectation:
@@ -97,19 +120,20 @@ def _judged(what: str, test: Test, value: Any) -> Expectation:
         return Expectation(what, value, passed=False, note=str(error))
 
 
-def _conditions(check: Check, resolution: float) -> list[tuple[str, Test]]:
-    """Return each condition of a check in words and as a test."""
-    conditions: list[tuple[str, Test]] = []
+def _conditions(check: Check, resolution: float) -> list[tuple[str, str, Test]]:
+    """Return each condition of a check: its key, in words, and as a test."""
+    conditions: list[tuple[str, str, Test]] = []
     comparisons = {"below": "__lt__", "above": "__gt__", "at_least": "__ge__", "at_most": "__le__"}
     for word, operator in comparisons.items():
         if (limit := getattr(check, word)) is not None:
-            conditions.append((f"{word.replace('_', ' ')} {limit:g}", _compare(operator, limit)))
+            conditions.append((word, f"{word.replace('_', ' ')} {limit:g}", _compare(operator, limit)))
     if check.near is not None:
-        conditions.append((f"near {check.near} within {check.within:g}", _near(check.near, check.within or 0.0)))
+        words = f"near {check.near} within {check.within:g}"
+        conditions.append(("near", words, _near(check.near, check.within or 0.0)))
     if check.equals is not None:
-        conditions.append((f"equals {check.equals}", _equals(check.equals, resolution)))
+        conditions.append(("equals", f"equals {check.equals}", _equals(check.equals, resolution)))
     if check.rounded is not None:
-        conditions.append((f"rounded {check.rounded}", _rounded(check.rounded)))
+        conditions.append(("rounded", f"rounded {check.rounded}", _rounded(check.rounded)))
     return conditions
 
 

@@ -118,6 +118,8 @@ def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | Non
     from playground.engine.update import UpdateRule
 
     if not isinstance(bound.task, DescentTask):
+        with _blaming("task", "the parts do not fit"), _pointing_to(_objective(scenario)):
+            bound.task.probe(setting)
         return None
     if bound.optimizer is None:
         message = "this task descends, but its factory does not say so: register its class, or annotate what it returns"

@@ -10,7 +10,7 @@ from typing import Any
 from playground.plugins.manager import Plugins
 from playground.result import Run
 from playground.runner.describing import setup
-from playground.runner.expectations import judge_all, unwelcome, verdict
+from playground.runner.expectations import judge_all, located, unwelcome, verdict
 from playground.runner.measuring import Measured, Observer, measure
 from playground.runner.preparing import Prepared, prepared, refuse_sweep
 from playground.scenario.model import Loaded
@@ -43,14 +43,15 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins) -> Run:
     import torch
 
     scenario, outcome = ready.loaded.scenario, measured.outcome
+    judged = judge_all(
+        scenario.expect,
+        measured.quantities,
+        measured.loss.first if measured.loss and scenario.steps > 0 else None,
+        torch.finfo(ready.setting.dtype).eps,
+    )
     expectations = [
         *outcome.expectations,
-        *judge_all(
-            scenario.expect,
-            measured.quantities,
-            measured.loss.first if measured.loss and scenario.steps > 0 else None,
-            torch.finfo(ready.setting.dtype).eps,
-        ),
+        *located(judged, ready.loaded.source),
         *unwelcome(measured.status, scenario.expect),
     ]
     return Run(

@@ -128,6 +128,8 @@ def _merged(branches: list[list[_Problem]]) -> list[_Problem]:
     if further:
         return max(further, key=lambda branch: max(len(problem.path) for problem in branch))
     alternatives = dict.fromkeys(problem.expected for branch in branches for problem in branch)
+    if {_TYPES["int_type"], _TYPES["float_type"]} <= alternatives.keys():  # a whole number is a number
+        del alternatives[_TYPES["int_type"]]
     return [_mismatch((), " or ".join(alternatives), branches[0][0].given)]
 
 

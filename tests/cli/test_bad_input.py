@@ -1,6 +1,7 @@
 """Everything a user can get wrong: one line that says where and what, the right exit code, and no traceback."""
 
 import re
+from xml.etree import ElementTree
 
 import pytest
 
@@ -92,7 +93,7 @@ STRUCTURE = {
     ),
     "optimizer for a derivative": (
         SLOPE + "optimizer: sgd\n",
-        "a.yaml:4:1: the task 'derivative' takes no optimizer; it takes function",
+        "a.yaml:4:1: the task 'derivative' takes no optimizer; it takes function, dataset, model, loss",
     ),
     "near without within": (BOWL + "expect: {x: {near: 1}}\n", r"a\.yaml:6:13: 'near' needs 'within'.*"),
     "unknown condition": (BOWL + "expect: {x: {blow: 1}}\n", "a.yaml:6:14: unknown key 'blow'; did you mean 'below'?"),
@@ -150,6 +151,37 @@ COMPONENTS = {
     "expression, a name": (changed(BOWL, "(2*x + 10)**2", "sni(x)"), r"a\.yaml:2:11: .*'sni'.*'sin'.*"),
     "expression, syntax": (changed(BOWL, "(2*x + 10)**2", "2x"), r"a\.yaml:2:1\d: .*2\*x.*"),
     "expression, quoted": (changed(BOWL, "(2*x + 10)**2", '"x**2 + ().__class__"'), r"a\.yaml:2:\d\d: .+"),
+    "a derivative of nothing": (
+        "task: derivative\n",
+        "a.yaml:1:7: expected a 'function', or a 'dataset', a 'model' and a 'loss'",
+    ),
+    "a derivative nowhere": (
+        "task: derivative\nfunction: x**2\n",
+        "a.yaml:2:11: missing key 'at', which a function needs: {x: [4]}",
+    ),
+    "a derivative of two things": (
+        SLOPE + "loss: mse\n",
+        (
+            "a.yaml:4:7: 'loss' does not go with this: "
+            "either a 'function' and 'at', or a 'dataset', a 'model' and a 'loss'"
+        ),
+    ),
+    "a model whose derivative is of another shape": (
+        "task: derivative\ndataset: and_gate\nmodel: linear\nloss: mse\nstart: {weight: [[1]]}\n",
+        r"a\.yaml:5:17: weight: expected shape \(1, 2\), got \(1, 1\)",
+    ),
+    "unknown variable in a derivative": (
+        SLOPE + "derivative: 2*y\n",
+        "a.yaml:4:15: unknown variable 'y' (accepted: x)",
+    ),
+    "entry of a scalar in a derivative": (
+        SLOPE + "derivative: {x: '2*x[0]'}\n",
+        "a.yaml:4:20: 'x' is a scalar and has no entries",
+    ),
+    "unknown variable in what is the same": (
+        SLOPE + "same_as: x*xx\n",
+        "a.yaml:4:12: unknown variable 'xx'; did you mean 'x'?",
+    ),
     "unknown variable at a point": (
         changed(SLOPE, "{x: [1]}", "{x: [1], z: [1]}"),
         "a.yaml:3:17: unknown variable 'z' (accepted: x)",
@@ -182,8 +214,8 @@ SHEETS = {
     "word": ("x,y\n1,2\nthree,4\n", r"points\.csv:3:1: .*'three'.*"),
     "missing column": ("x,z\n1,2\n", r"(a\.yaml:2:\d+|points\.csv:1:1): .*'y'.*"),
     "ragged row": ("x,y\n1,2,3\n", r"points\.csv:2:\d: .+"),
-    "empty": ("", r"(a\.yaml:2:\d+|points\.csv(:1:1)?): .+"),
-    "no rows": ("x,y\n", r"(a\.yaml:2:\d+|points\.csv(:1:1)?): .+"),
+    "empty": ("", r"a\.yaml: points\.csv: expected a line of column names and at least one row"),
+    "no rows": ("x,y\n", r"a\.yaml: points\.csv: expected a line of column names and at least one row"),
     "infinite": ("x,y\n1,inf\n", r"points\.csv:2:3: .+"),
     "missing": (None, r"(a\.yaml:2:\d+|points\.csv): .+"),
 }
@@ -265,13 +297,22 @@ SETS = {
 @pytest.mark.parametrize(("text", "message"), SETS.values(), ids=SETS)
 def test_values_set_from_the_command_line_are_judged_alike(playground, write, text, message):
     write("a.yaml", AND)
-    assert_told(playground("run", "a.yaml", "--set", text), message)
+    written = message.endswith("KEY=VALUE")  # else the scenario is at fault, together with what was set in it
+    assert_told(playground("run", "a.yaml", "--set", text), message if written else f"a.yaml: {message}")
 
 
-def test_a_wrong_value_for_every_file_is_told_once(playground, write):
-    write("all/a.yaml", AND)
-    write("all/b.yaml", AND)
-    assert_told(playground("run", "all", "--set", "optimizer.lr=true"), SETS["wrong type"][1])
+def test_a_wrong_value_is_told_for_every_file_that_it_is_wrong_for(playground, write, tmp_path):
+    for name in "ab":
+        write(f"all/{name}.yaml", AND)
+    write("all/c.yaml", SLOPE)
+    result = playground("run", "all", "--set", "optimizer.lr=true", "--junit-xml", "x.xml")
+    told = [f"all/{name}.yaml: {SETS['wrong type'][1]}" for name in "ab"]
+    assert result.stderr.splitlines()[:2] == told
+    assert result.exit_code == 2
+    rows = [line.split()[:3] for line in result.stdout.splitlines()]
+    assert all([name, "not", "valid"] in rows for name in "abc")
+    cases = ElementTree.parse(tmp_path / "x.xml").iter("testcase")
+    assert [case.get("classname") for case in cases] == ["all.a", "all.b", "all.c"]
 
 
 def test_a_scenario_with_a_sweep_is_judged_by_run(playground, write):
@@ -304,7 +345,7 @@ def test_usage(playground, write, arguments):
 def test_seed_beyond_what_a_generator_takes(playground, write):
     write("a.yaml", BOWL)
     result = playground("run", "a.yaml", "--seed", 2**63)
-    assert_told(result, rf"--set seed={2**63}: expected less than {2**63}, got {2**63}")
+    assert_told(result, rf"a\.yaml: --set seed={2**63}: expected less than {2**63}, got {2**63}")
 
 
 def test_unknown_reporter_costs_no_run(playground, write):

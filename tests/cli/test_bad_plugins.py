@@ -181,13 +181,13 @@ UNFIT = {
         r"a\.yaml:1:7: the parts do not fit: RuntimeError: .*mat1 and mat2 shapes cannot be multiplied .*",
     ),
     "model gives more": ("model=tall", r"a\.yaml:4:7: .*prediction.*\(4, 2\).*target.*\(4, 1\).*"),
-    "model is None": ("model=nothing", r"--set model=nothing: model 'nothing': its factory returned None"),
-    "model complains": ("model=choosy", r"--set model=choosy: model 'choosy': width 1 is not my taste"),
+    "model is None": ("model=nothing", r"a.yaml: --set model=nothing: model 'nothing': its factory returned None"),
+    "model complains": ("model=choosy", r"a.yaml: --set model=choosy: model 'choosy': width 1 is not my taste"),
     "loss is not one number": (
         "loss=many",
-        r"--set loss=many: the loss must be a single number \(a 0-d tensor\), got shape \(4, 1\)",
+        r"a.yaml: --set loss=many: the loss must be a single number \(a 0-d tensor\), got shape \(4, 1\)",
     ),
-    "loss is constant": ("loss=constant", "--set loss=constant: nothing to descend: .*"),
+    "loss is constant": ("loss=constant", "a.yaml: --set loss=constant: nothing to descend: .*"),
     "loss raises": ("loss=raises", r"a\.yaml:1:7: the parts do not fit: KeyError: 'no such\\ntarget'.*"),
     "loss exits": ("loss=leaves", r"a\.yaml:1:7: the parts do not fit: SystemExit: 0.*"),
 }
@@ -200,7 +200,7 @@ def test_components_of_a_plugin_that_do_not_fit(playground, write, command, chan
     if command == "check":  # which takes no changes
         key, value = change.split("=")
         write("a.yaml", re.sub(rf"{key}: \w+", f"{key}: {value}", AND))
-        message = re.sub(r"--set \S+:", r"a\\.yaml:\\d:\\d+:", message)
+        message = re.sub(r"a.yaml: --set \S+:", r"a\\.yaml:\\d:\\d+:", message)
         result = playground("-p", "odd.py", "check", "a.yaml")
     else:
         write("a.yaml", AND)

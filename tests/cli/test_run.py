@@ -256,8 +256,24 @@ def test_annotations_on_github(playground, folder, monkeypatch):
     assert any(
         re.match("::error file=all/c_invalid.yaml,line=1,col=7::unknown task 'minimise'", line) for line in commands
     )
-    assert any(line.startswith("::error file=all/b_failed.yaml,line=") for line in commands)
+    assert any(line.startswith("::error file=all/b_failed.yaml,line=6::") for line in commands)
     assert len(commands) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("expect:\n  x: {near: 5, within: 0.1}\n", 7),
+        ("expect:\n  x:\n    below: 9\n    above: 8\n", 9),
+        ("expect:\n  x:\n    5\n", 8),
+        ("expect: {x: {rounded: -5}}\n", 0),
+    ],
+)
+def test_an_expectation_knows_its_line(playground, write, text, line):
+    write("a.yaml", BOWL.replace("expect: {x: {near: -5, within: 0.001}}\n", text))
+    changes = [] if line else ["--set", "expect.x.rounded=7"]
+    (*_, last) = runs(playground("run", "a.yaml", "--json", *changes))["a"]["expectations"]
+    assert (last["passed"], last["line"]) == (False, line if line else 6)
 
 
 def test_version_and_help(playground):

@@ -22,6 +22,26 @@ def test_a_name_is_either_a_scalar_or_a_vector(text: str, column: int) -> None:
         parse(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("2*z + q", "column 3: unknown variable 'z' (accepted: v, w, x)"),
+        ("x[0]", "column 1: 'x' is a scalar and has no entries"),
+        ("1 + v", "column 5: 'v' is a vector; its entries are v[0] to v[1]"),
+        ("v[0] + v[2]", "column 8: 'v' is a vector; its entries are v[0] to v[1]"),
+        ("w[1]", "column 1: 'w' is a vector; its entries are w[0]"),
+    ],
+)
+def test_variables_that_are_not_among_others(text: str, message: str) -> None:
+    with pytest.raises(ExpressionError) as raised:
+        parse(text).require_among({"v": 2, "w": 1, "x": None})
+    assert str(raised.value) == message
+
+
+def test_variables_that_are_among_others() -> None:
+    parse("v[1]*x + w[0] - 2").require_among({"v": 2, "w": 1, "x": None})
+
+
 def test_an_expression_is_an_objective() -> None:
     assert isinstance(parse("x"), Objective)
 

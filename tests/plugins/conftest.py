@@ -1,6 +1,7 @@
 """Throwaway plugins: files in a folder, and distributions that look installed."""
 
 import importlib
+import importlib.metadata
 import sys
 import textwrap
 
@@ -39,6 +40,13 @@ def install(tmp_path, monkeypatch, write):
     site = tmp_path / "site"
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))
+    every = importlib.metadata.distributions
+
+    def ours():
+        """Those of the test alone: whoever works on plugins has some installed."""
+        return every(path=[path for path in sys.path if path.startswith(str(tmp_path))])
+
+    monkeypatch.setattr(importlib.metadata, "distributions", ours)
 
     def install(distribution, entry_points, version="1.0", metadata=None, **modules):
         info = f"site/{distribution.replace('-', '_')}-{version}.dist-info"

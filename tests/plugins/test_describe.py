@@ -53,11 +53,25 @@ def test_a_component_is_described_in_full():
         "Source: Chen 2023.",
         "",
         "parameters:",
-        "  lr: float ≥ 0 = 0.0001                    learning rate",
+        "  lr: float ≥ 0 = 0.0001",
+        "      learning rate",
         "  betas: tuple[float, float] = (0.9, 0.99)",
-        "  size: int (required)                      how many",
+        "  size: int (required)",
+        "      how many",
         "supplied by playground: params",
     ]
+
+
+def test_no_line_of_a_parameter_is_wider_than_the_terminal():
+    def loss(prediction, target, mode: Literal["a quite long choice", "another one", "a third"] = "a third"):
+        """Do.
+
+        :param mode: which of the three it is, told at some length so that it has to go on below.
+        """
+
+    lines = describe(Component("loss", "x", loss, Origin("x")), 50)
+    assert max(map(len, lines)) <= 50
+    assert "".join(lines).count("so that it") == 1
 
 
 def test_a_component_without_anything_says_so():

@@ -1,3 +1,4 @@
+import inspect
 from dataclasses import dataclass
 
 import pytest
@@ -101,3 +102,24 @@ def test_only_what_was_written_for_a_factory_is_its_docstring():
     assert own_docstring(Derived).startswith("Derived.")
     assert own_docstring(int.__add__) != ""
     assert own_docstring(Derived(1, 2, 3)).startswith("Derived.")
+
+
+def test_prose_has_no_directives_and_no_sections_of_parameters():
+    text = """Step.
+
+    .. math::
+       a
+
+       b
+
+    See `there`_.
+
+    Args:
+        lr: a rate
+
+            of learning
+
+    Done.
+    .. _there: https://example.org
+    """
+    assert prose(inspect.cleandoc(text)) == "Step.\n\nSee `there`_.\n\nDone."

@@ -13,7 +13,8 @@ def test_every_specified_hook_is_a_component_hook_or_an_event():
 
 
 def test_every_kind_has_one_hook():
-    assert KINDS == ("task", "model", "loss", "optimizer", "schedule", "function", "dataset", "reporter", "executor")
+    named = ("task", "model", "loss", "optimizer", "schedule", "function", "dataset", "reporter", "executor")
+    assert (*named, "operation") == KINDS
     assert len(set(KINDS)) == len(COMPONENT_HOOKS)
 
 

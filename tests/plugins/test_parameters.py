@@ -106,6 +106,26 @@ def test_parameters_come_from_the_signature(factory, found):
     assert [parameter for parameter in parameters(factory) if parameter.name in names] == found
 
 
+@pytest.mark.parametrize(
+    ("default", "annotation"),
+    [
+        (1, int | float),
+        (0.1, float),
+        (True, bool),
+        ("x", str),
+        ((0.9, 1), tuple[float, float]),
+        ((), Any),
+        ((0.9, "x"), Any),
+        (None, Any),
+        ([1], Any),
+    ],
+)
+def test_a_default_tells_the_type_where_no_annotation_does(default, annotation):
+    def factory(params, value=default): ...
+
+    assert parameters(factory, ["params"]) == (Parameter("value", annotation, default),)
+
+
 def test_what_the_framework_supplies_is_left_out():
     assert [parameter.name for parameter in parameters(Class, ["params", "broken"])] == ["lr", "missing"]
 

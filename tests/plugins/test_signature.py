@@ -399,7 +399,7 @@ def test_a_type_within_itself_ends_somewhere():
 
 
 def test_an_infinite_default_is_not_in_the_schema():
-    assert json_schema(component(lambda limit=float("inf"): 1))["properties"]["limit"] == {}
+    assert json_schema(component(lambda limit=float("inf"): 1))["properties"]["limit"] == {"type": "number"}
 
 
 def test_every_optimizer_of_torch_can_be_described_and_built():

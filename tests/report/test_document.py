@@ -41,14 +41,22 @@ RUN_KEYS = [
 
 def test_schema_1(make_run):
     """Whoever breaks this breaks the readers of `--json`: raise `SCHEMA`."""
-    content = read(make_run(), errors=[Invalid("bad.yaml", 3, 5, "wrong")])
+    content = read(make_run(), errors=[Invalid("bad.yaml", 3, 5, "wrong", "x.csv")])
     assert list(content) == ["schema", "runs", "sweeps", "errors"]
     assert content["schema"] == 1
     assert list(content["runs"][0]) == RUN_KEYS
     assert content["runs"][0]["expectations"] == [
-        {"what": "loss below 0.05", "value": 0.0125, "passed": True, "vacuous": False, "note": ""}
+        {
+            "what": "loss below 0.05",
+            "value": 0.0125,
+            "passed": True,
+            "vacuous": False,
+            "note": "",
+            "path": [],
+            "line": 0,
+        }
     ]
-    assert content["errors"] == [{"file": "bad.yaml", "line": 3, "column": 5, "message": "wrong"}]
+    assert content["errors"] == [{"file": "bad.yaml", "line": 3, "column": 5, "message": "wrong", "where": "x.csv"}]
 
 
 def test_every_status(every_status):

@@ -18,6 +18,23 @@ def test_faults_stand_at_their_place():
     ]
 
 
+def test_a_fault_outside_the_scenario_stands_there_if_that_is_a_file():
+    errors = (
+        Invalid("a.yaml", 3, 5, "expected a number", "points.csv"),
+        Invalid("a.yaml", 0, 0, "expected a number", "--set x=y"),
+    )
+    assert list(commands(Batch((), errors))) == [
+        "::error file=points.csv,line=3,col=5::expected a number",
+        "::error file=a.yaml,line=1::--set x=y: expected a number",
+    ]
+
+
+def test_a_failed_expectation_stands_where_it_is_written(make_failed):
+    expectations = (Expectation("loss below 1", 2.0, passed=False, path=("loss", "below"), line=12),)
+    (command,) = commands(Batch((make_failed(expectations=expectations),)))
+    assert command == "::error file=scenarios/and_gate.yaml,line=12::and_gate: loss below 1, measured 2"
+
+
 def test_failures_and_their_reason(make_failed):
     assert list(commands(Batch((make_failed(status=Status.DIVERGED, reason="it diverged"),)))) == [
         "::error file=scenarios/and_gate.yaml,line=1::and_gate: loss below 0.001, measured 0.0125432",

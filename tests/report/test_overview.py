@@ -21,6 +21,14 @@ def test_table_lines_up(make_run, make_failed):
     ]
 
 
+def test_what_is_not_valid_has_a_line_too(make_run):
+    errors = (Invalid("a/bad.yaml", 1, 1, "x"), Invalid("a/bad.yaml", 2, 1, "y"))
+    assert [line.plain.rstrip() for line in table(Batch((make_run(),), errors), 100)[2:]] == [
+        "and_gate  passed     budget    300   0.2  →  0.0125  200 ms",
+        "bad       not valid",
+    ]
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_long_names_give_way(make_run, hostile, width):
     lines = table(Batch((make_run("long" * 50), make_run(hostile), make_run())), width)

@@ -38,7 +38,7 @@ OPERATORS = [
 @pytest.mark.parametrize(("check", "good", "bad", "words"), OPERATORS)
 def test_operators(check, good, bad, words):
     (passed,) = judge("loss", Check(**check), good, SINGLE)
-    assert passed == Expectation(words, good, passed=True)
+    assert passed == Expectation(words, good, passed=True, path=("loss", next(iter(check))))
     (failed,) = judge("loss", Check(**check), bad, SINGLE)
     assert (failed.what, failed.value, failed.passed) == (words, bad, False)
 

@@ -64,6 +64,7 @@ class Inner(BaseModel):
         (Literal["relu", "tanh"], 3, [((), "expected 'relu' or 'tanh', got 3")]),
         (float | None, "x", [((), "expected a number, got 'x'")]),
         (int | list[int], "x", [((), "expected a whole number or a list, got 'x'")]),
+        (int | float, "x", [((), "expected a number, got 'x'")]),
         (int | list[int], [1, "x"], [((1,), "expected a whole number, got 'x'")]),
         (list[float] | list[list[float]], [["x"]], [((0, 0), "expected a number, got 'x'")]),
         (Annotated[float, Ge(0)] | str, -1, [((), "expected at least 0, got -1")]),

@@ -3,62 +3,56 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations_with_replacement
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from playground.builtin.tasks.derivative_points import formulas_of, parsed, points_of
 from playground.engine.task import DirectTask, Outcome
-from playground.errors import Fault, PlaygroundError, ScenarioError, suggestion
-from playground.expression import Expression, parse
+from playground.errors import Fault, ScenarioError
+from playground.expression import Expression
 from playground.result import Expectation, Table
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
-    from playground.engine.derivatives import Coordinate
+    from playground.engine.data import Data
+    from playground.engine.derivatives import Checked, Entry, Finding
     from playground.engine.function import Objective
+    from playground.engine.problem import Problem
     from playground.engine.setting import Setting
 
-ROUNDING = 1e3
-"""Units in the last place that two exact routes may differ by, after the rounding of some tens of operations."""
+CHECKED = {1: 64, 2: 8}
+"""Parameters of a model that are checked one by one, by order of the derivative; the seed chooses among more."""
 
-RESIDUE = 10
-"""Units in the last place of the function's value, and of 10, left where large terms cancel: 1 - tanh(x)² far out."""
-
-MARGIN = 10
-"""Central differences may be off by this many times their own estimate of their error."""
+ROUTES = {
+    "forward": "forward mode",
+    "given": "the given formula",
+    "symbolic": "the symbolic derivative",
+    "complex": "the complex step",
+    "central": "central differences",
+}
+"""What autograd in reverse mode is compared with, in the order in which it is told."""
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One derivative at one point, by every route.
+class Point:
+    """One point that was checked.
 
-    :param by: what it is taken by: one coordinate, or two for a second derivative.
-    :param routes: value by route; `autograd` is always there.
-    :param error: estimated error of the route `central`.
-    :param bend: how fast it changes with the relative size of the coordinates; see `playground.engine.derivatives`.
+    :param at: a value for each variable; empty where the point is a model's parameters.
     """
 
-    by: tuple[Coordinate, ...]
-    routes: Mapping[str, float]
-    error: float
-    bend: float
-
-
-@dataclass(frozen=True)
-class Checked:
-    """One point, with the function's value and its derivatives there."""
-
     at: Mapping[str, Any]
-    value: float
-    entries: tuple[Entry, ...]
+    checked: Checked
 
 
 class DerivativeCheck(DirectTask):
-    """Compare derivatives from autograd with the given formula, the symbolic derivative and central differences.
+    """Compare derivatives from autograd with every independent route to them, and say which is wrong and why.
 
-    It always expects its routes to agree; measures `derivative` (by autograd) and `value`, one entry per point.
+    The routes are forward mode, the given formula, the symbolic derivative, the complex step, and central differences
+    with Richardson extrapolation. What is checked is a function at the points `at`, or the loss of a model on a
+    dataset by the model's initial parameters: is a plugin's backward right? It always expects its routes to agree and
+    no kink; measures `derivative` (by autograd) and `value`, one entry per point.
 
     :param function: what is differentiated. An expression has a symbolic derivative; any other function goes without.
     :param at: for each variable the points to check: `{x: [4]}`, `{x: [0, 1], y: [2, 3]}` are two points; a vector has
@@ -67,80 +61,133 @@ class DerivativeCheck(DirectTask):
         second derivative by that variable twice.
     :param order: 1 for the gradient, 2 for the Hessian.
     :param same_as: another expression that must be the same function.
+    :param dataset: with `model` and `loss`, in place of `function` and `at`: what the loss is computed on.
+    :param model: whose parameters the loss is differentiated by.
+    :param loss: compares predictions with targets.
+    :param start: values of the model's parameters by name; the others are drawn by the seed.
     """
 
     metrics = ("derivative", "value")
 
     def __init__(
         self,
-        function: Objective,
-        at: dict[str, Any],
+        function: Objective | None = None,
+        at: dict[str, Any] | None = None,
         derivative: str | dict[str, str] | None = None,
         order: Literal[1, 2] = 1,
         same_as: str | None = None,
+        dataset: Data | None = None,
+        model: Callable[[int, int], nn.Module] | None = None,
+        loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+        start: dict[str, Any] | None = None,
     ) -> None:
         self.function = function
         self.order = order
-        self.points = list(_points(function.variables, at))
-        self.given = _given(function.variables, derivative)
-        self.same_as = None if same_as is None else _parsed(same_as, "same_as")
+        self.points: list[dict[str, Any]] = []
+        self.given: dict[str, Expression] = {}
+        self.same_as: Expression | None = None
+        self._problem: Callable[[Setting], Problem] | None = None
+        if function is not None:
+            _require_absent(dataset=dataset, model=model, loss=loss, start=start)
+            if at is None:
+                raise ScenarioError(Fault("missing key 'at', which a function needs: {x: [4]}", ("function",)))
+            self.points = list(points_of(function.variables, at))
+            self.given = formulas_of(function.variables, derivative)
+            self.same_as = None if same_as is None else parsed(same_as, function.variables, "same_as")
+        else:
+            if dataset is None or model is None or loss is None:
+                raise ScenarioError(Fault("expected a 'function', or a 'dataset', a 'model' and a 'loss'", ("task",)))
+            _require_absent(at=at, derivative=derivative, same_as=same_as)
+            self._problem = _problem_of(dataset, model, loss, start)
+        self._built: Problem | None = None
+
+    def probe(self, setting: Setting) -> None:
+        """Build the model and evaluate its loss once, where there is one."""
+        if self._problem is not None:
+            self._built = self._problem(setting)
+            self._built.probe()
 
     def answer(self, setting: Setting) -> Outcome:
         """Compute every route at every point, and compare."""
-        checked = [self._check(point, setting) for point in self.points]
-        expectations = [_agreement(route, checked, setting) for route in self._routes()]
+        import torch
+
+        eps = torch.finfo(setting.dtype).eps
+        points = [self._checked(point, setting) for point in self.points] or list(self._of_model(setting))
+        measured = points[: len(self.points) or 1]  # a direction through all parameters of a model is a check only
+        entries = [(point, entry) for point in points for entry in point.checked.entries]
+        routes = [route for route in ROUTES if any(route in entry.routes for _, entry in entries)]
+        expectations = [_agreement(route, entries, eps) for route in routes]
+        if self.order == 1:
+            expectations.append(_smoothness(entries, eps))
         if self.same_as is not None:
             expectations.append(self._sameness(self.same_as))
         return Outcome(
             metrics={
-                "derivative": [_single([entry.routes["autograd"] for entry in point.entries]) for point in checked],
-                "value": [point.value for point in checked],
+                "derivative": [_single([entry.routes["autograd"] for entry in p.checked.entries]) for p in measured],
+                "value": [point.checked.value for point in measured],
             },
-            table=self._table(checked),
-            points=tuple(_plain(point) for point in checked),
+            table=_table(points, routes),
+            points=tuple(_plain(point, eps) for point in points),
             expectations=tuple(expectations),
         )
 
-    def _routes(self) -> list[str]:
-        """Name the routes that autograd is compared with."""
-        given = ["given"] if self.given else []
-        symbolic = ["symbolic"] if isinstance(self.function, Expression) else []
-        return [*given, *symbolic, "central"]
+    def problem(self, setting: Setting) -> Problem:
+        """Return the function at the first point, or the model and its loss."""
+        from playground.engine.point import Point
+        from playground.engine.problem import Problem
 
-    def _check(self, point: Mapping[str, Any], setting: Setting) -> Checked:
-        """Differentiate at one point, by every route."""
+        if self.function is not None:
+            return Problem(Point(self.function, self.points[0], setting), lambda forward, batch: forward())
+        if self._built is None:
+            self.probe(setting)
+        return self._built  # type: ignore[return-value]  # which `probe` has built
+
+    def _checked(self, at: Mapping[str, Any], setting: Setting) -> Point:
+        """Check the function at one point."""
         import torch
 
         from playground.engine import derivatives
 
-        g = derivatives.flatten(self.function)
-        coordinates = derivatives.coordinates(self.function.variables)
-        flat = [number for value in point.values() for number in (value if isinstance(value, list) else [value])]
+        function: Any = self.function
+        flat = [number for value in at.values() for number in (value if isinstance(value, list) else [value])]
         z = torch.tensor(flat, dtype=setting.dtype, device=setting.device)
-        if self.order == 1:
-            differentiate, differences = derivatives.gradient, derivatives.central_gradient
-        else:
-            differentiate, differences = derivatives.hessian, derivatives.central_hessian
-        exact, central, bend = differentiate(g, z), differences(g, z), derivatives.bend(differentiate, g, z)
-        entries = []
-        for indices in combinations_with_replacement(range(len(z)), self.order):
-            by = tuple(coordinates[index] for index in indices)
-            routes = {"autograd": exact[indices].item(), **self._formulas(point, by, z)}
-            routes["central"] = central.value[indices].item()
-            entries.append(Entry(by, routes, central.error[indices].item(), bend[indices].item()))
-        return Checked(point, g(z).item(), tuple(entries))
+        names = derivatives.coordinates(function.variables)
+        checked = derivatives.check(derivatives.flatten(function), z, names, self.order)
+        entries = (replace(entry, routes={**entry.routes, **self._formulas(at, entry, z)}) for entry in checked.entries)
+        return Point(at, replace(checked, entries=tuple(entries)))
 
-    def _formulas(self, point: Mapping[str, Any], by: tuple[Coordinate, ...], z: Tensor) -> dict[str, float]:
+    def _of_model(self, setting: Setting) -> Iterator[Point]:
+        """Check the loss by the model's parameters, all or some of them, and along one direction in all of them."""
+        import torch
+
+        from playground.engine import derivatives
+        from playground.engine.seeding import generator
+
+        if self._built is None:
+            self.probe(setting)
+        problem: Any = self._built
+        problem.module.eval()
+        g, z = derivatives.flat_loss(problem, problem.parameters)
+        names = derivatives.parameter_coordinates(problem.parameters)
+        chosen = torch.randperm(len(z), generator=generator(setting.seed, "derivatives"))
+        some = sorted(chosen[: CHECKED[self.order]].tolist())
+        yield Point({}, derivatives.check(*derivatives.restricted(g, z, some), [names[i] for i in some], self.order))
+        if len(z) > 1:
+            direction = torch.randn(len(z), generator=generator(setting.seed, "direction"), dtype=torch.float64)
+            line = derivatives.along(g, z, direction / direction.norm())
+            yield Point({}, derivatives.check(*line, [derivatives.Coordinate("a random direction")], self.order))
+
+    def _formulas(self, at: Mapping[str, Any], entry: Entry, z: Tensor) -> dict[str, float]:
         """Return the routes that are formulas: the given one, where there is one for `by`, and the symbolic one."""
         import torch
 
         routes = {}
-        if len(set(by)) == 1 and (formula := self.given.get(str(by[0]))) is not None:
-            named = {name: torch.tensor(value, dtype=z.dtype, device=z.device) for name, value in point.items()}
+        if len(set(entry.by)) == 1 and (formula := self.given.get(str(entry.by[0]))) is not None:
+            named = {name: torch.tensor(value, dtype=z.dtype, device=z.device) for name, value in at.items()}
             routes["given"] = formula(**named).item()
         if isinstance(self.function, Expression):
-            seen = {name: torch.tensor(value, dtype=z.dtype).tolist() for name, value in point.items()}
-            pairs = [(coordinate.variable, coordinate.index) for coordinate in by]
+            seen = {name: torch.tensor(value, dtype=z.dtype).tolist() for name, value in at.items()}
+            pairs: Any = [(coordinate.variable, coordinate.index) for coordinate in entry.by]
             routes["symbolic"] = self.function.algebra.derivative(seen, *pairs)
         return routes
 
@@ -153,125 +200,109 @@ class DerivativeCheck(DirectTask):
         note = "neither proved nor refuted" if same is None else ""
         return Expectation(what, same, passed=bool(same), note=note)
 
-    def _table(self, checked: Sequence[Checked]) -> Table:
-        routes = ["autograd", *self._routes()]
-        columns = (*self.function.variables, "by", *routes)
-        rows = [
-            (*point.at.values(), " ".join(map(str, entry.by)), *(entry.routes.get(route, "") for route in routes))
-            for point in checked
-            for entry in point.entries
-        ]
-        return Table(columns, tuple(rows))
 
-
-def _agreement(route: str, checked: Sequence[Checked], setting: Setting) -> Expectation:
-    """Judge one route against autograd, over all points."""
-    import torch
-
-    eps = torch.finfo(setting.dtype).eps
-    worst, note = 0.0, ""
-    for point in checked:
-        for entry in point.entries:
-            if route not in entry.routes:
-                continue
-            ours, theirs = entry.routes["autograd"], entry.routes[route]
-            difference = abs(ours - theirs)
-            worst = difference if math.isnan(difference) else max(worst, difference)
-            allowed = eps * (ROUNDING * max(abs(ours), abs(theirs), entry.bend) + RESIDUE * (10 + abs(point.value)))
-            if route == "central":
-                allowed += MARGIN * entry.error
-            if not difference <= allowed and not note:
-                at = ", ".join(f"{name} = {value}" for name, value in point.at.items())
-                by = " ".join(map(str, entry.by))
-                other = (
-                    f"{route} {theirs:.10g}" if math.isfinite(theirs) else "not differentiable here: a kink or a pole"
-                )
-                note = f"at {at} by {by}: autograd {ours:.10g}, {other}"
-    return Expectation(f"autograd agrees with {_NAMES[route]}", worst, passed=not note, note=note)
-
-
-_NAMES = {
-    "given": "the given formula",
-    "symbolic": "the symbolic derivative",
-    "central": "central differences",
-}
-
-
-def _points(variables: Mapping[str, int | None], at: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield each point as a value for each variable.
-
-    :raises ScenarioError: a variable is unknown or missing, or there are not as many points for one as for another.
-    """
+def _require_absent(**keys: Any) -> None:
+    """Refuse keys of the other way to use this task."""
     faults = [
-        Fault(f"unknown variable {name!r}{suggestion(name, variables)}", ("at", name))
-        for name in at
-        if name not in variables
+        Fault(
+            f"{key!r} does not go with this: either a 'function' and 'at', or a 'dataset', a 'model' and a 'loss'",
+            (key,),
+        )
+        for key, value in keys.items()
+        if value is not None
     ]
-    faults += [Fault(f"at: no value for {name!r}", ("at",)) for name in variables if name not in at]
-    columns: dict[str, list[Any]] = {}
-    for name, length in variables.items():
-        if name in at:
-            columns[name] = at[name] if isinstance(at[name], list) else [at[name]]
-            faults += _column_faults(name, length, columns[name])
-    counts = {len(column) for column in columns.values()}
-    if len(counts) > 1 and not faults:
-        faults.append(Fault(f"at: as many values for each variable, got {sorted(counts)}", ("at",)))
     if faults:
         raise ScenarioError(*faults)
-    for values in zip(*columns.values(), strict=True):
-        yield dict(zip(columns, values, strict=True))
 
 
-def _column_faults(name: str, length: int | None, column: Sequence[Any]) -> Iterator[Fault]:
-    if not column:
-        yield Fault(f"at: no points for {name!r}", ("at", name))
-    for index, value in enumerate(column):
-        numbers = value if length is not None else [value]
-        fits = isinstance(numbers, list) and (length is None or len(numbers) == length)
-        if not fits or not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
-            wanted = "a number" if length is None else f"a list of {length} numbers"
-            yield Fault(f"expected {wanted} for {name!r}, got {value!r}", ("at", name, index))
+def _problem_of(dataset: Data, model: Any, loss: Any, start: dict[str, Any] | None) -> Callable[[Setting], Problem]:
+    """Return what builds the problem that a training task would have."""
+    from playground.builtin.tasks.classification import Classification
+    from playground.builtin.tasks.regression import Regression
+
+    kind = Regression if dataset.classes is None else Classification
+    return kind(dataset, model, loss, start).problem
 
 
-def _given(variables: Mapping[str, int | None], derivative: str | dict[str, str] | None) -> dict[str, Expression]:
-    """Return the given formulas by coordinate.
+def _agreement(route: str, entries: Sequence[tuple[Point, Entry]], eps: float) -> Expectation:
+    """Judge one route against autograd, over all points."""
+    from playground.engine.derivatives import agree
 
-    :raises ScenarioError: a formula for something that is no coordinate, or one formula for several.
-    """
-    from playground.engine.derivatives import coordinates
+    worst, wrong = 0.0, []
+    asked = [(point, entry) for point, entry in entries if route in entry.routes]
+    for point, entry in asked:
+        difference = abs(entry.routes["autograd"] - entry.routes[route])
+        worst = difference if math.isnan(difference) else max(worst, difference)
+        if not agree(entry, "autograd", route, eps):
+            wrong.append((point, entry))
+    note = _note(route, *wrong[0], eps, len(wrong), len(asked)) if wrong else ""
+    return Expectation(f"autograd agrees with {ROUTES[route]}", worst, passed=not wrong, note=note)
 
-    names = [str(coordinate) for coordinate in coordinates(variables)]
-    if derivative is None:
-        return {}
-    if isinstance(derivative, str):
-        if len(names) != 1:
-            raise ScenarioError(Fault(f"expected one formula for each of {', '.join(names)}", ("derivative",)))
-        return {names[0]: _parsed(derivative, "derivative")}
-    unknown = [name for name in derivative if name not in names]
-    if unknown:
-        raise ScenarioError(
-            *(Fault(f"unknown variable {name!r}{suggestion(name, names)}", ("derivative", name)) for name in unknown)
+
+def _note(route: str, point: Point, entry: Entry, eps: float, wrong: int, asked: int) -> str:
+    """Say where a route disagrees first, by how much, and why that may be."""
+    from playground.engine.derivatives import finding
+
+    ours, theirs = entry.routes["autograd"], entry.routes[route]
+    found = finding(entry, eps)
+    why = f"; {found.words}" if found else ""
+    count = f" ({wrong} of {asked} derivatives)" if asked > 1 else ""
+    return f"{_where(point, entry)}: autograd {ours:.10g}, {route} {theirs:.10g}{why}{count}"
+
+
+def _smoothness(entries: Sequence[tuple[Point, Entry]], eps: float) -> Expectation:
+    """Judge whether there is a derivative to speak of: the slopes to the left and right are the same."""
+    from playground.engine.derivatives import finding
+
+    kinks = [(point, entry) for point, entry in entries if entry.slopes is not None]
+    note = ""
+    if kinks:
+        found: Any = finding(kinks[0][1], eps)
+        note = f"{_where(*kinks[0])}: {found.words}"
+    return Expectation("no kink at any point", len(kinks), passed=not kinks, note=note)
+
+
+def _where(point: Point, entry: Entry) -> str:
+    at = ", ".join(f"{name} = {value}" for name, value in point.at.items())
+    by = f"by {' '.join(map(str, entry.by))}"
+    return f"at {at} {by}" if at else by
+
+
+def _table(points: Sequence[Point], routes: Sequence[str]) -> Table:
+    columns = (*points[0].at, "by", "autograd", *routes)
+    rows = [
+        (
+            *point.at.values(),
+            " ".join(map(str, entry.by)),
+            *(entry.routes.get(route, "") for route in ("autograd", *routes)),
         )
-    return {name: _parsed(formula, "derivative", name) for name, formula in derivative.items()}
-
-
-def _parsed(formula: str, *path: str) -> Expression:
-    try:
-        return parse(formula)
-    except PlaygroundError as error:
-        raise error.under(*path) from None
+        for point in points
+        for entry in point.checked.entries
+    ]
+    return Table(columns, tuple(rows))
 
 
 def _single(values: list[float]) -> float | list[float]:
     return values[0] if len(values) == 1 else values
 
 
-def _plain(point: Checked) -> dict[str, Any]:
+def _plain(point: Point, eps: float) -> dict[str, Any]:
+    from playground.engine.derivatives import finding
+
     return {
         "at": dict(point.at),
-        "value": point.value,
-        "derivatives": [
-            {"by": [str(coordinate) for coordinate in entry.by], **entry.routes, "central_error": entry.error}
-            for entry in point.entries
-        ],
+        "value": point.checked.value,
+        "unavailable": dict(point.checked.unavailable),
+        "derivatives": [_plain_entry(entry, finding(entry, eps)) for entry in point.checked.entries],
+    }
+
+
+def _plain_entry(entry: Entry, found: Finding | None) -> dict[str, Any]:
+    return {
+        "by": [str(coordinate) for coordinate in entry.by],
+        **entry.routes,
+        "central_error": entry.error,
+        "finding": str(found.cause) if found else None,
+        "finding_words": found.words if found else "",
+        "curve": [list(pair) for pair in entry.curve],
     }

@@ -7,7 +7,7 @@ import platform
 import time
 from array import array
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground.errors import ComponentError
 from playground.plugins.manager import Plugins, load_plugins
-from playground.plugins.signature import build, validate
+from playground.plugins.signature import build, scenario_parameters, validate
 from playground.runner.parallel import side_by_side
 from playground.runner.preparing import check_structure, prepared
 from playground.runner.store import Store, SweepRecord
@@ -39,6 +39,7 @@ from playground.runner.sweeping.plan import (
     unpacked,
 )
 from playground.runner.sweeping.summing import Computed, StoredSweep, summed_up
+from playground.runner.workers import check_workers
 from playground.scenario.grid import Grid, Point, expand
 from playground.scenario.model import Loaded
 
@@ -77,6 +78,12 @@ class Options:
     memory: int = 2 * GIGABYTE
     sensitivity: bool = False
     command: str = ""
+
+    @property
+    def at_once(self) -> int:
+        """Chunks that are under way at once: `jobs`, or as many as the executor is told to have `workers`."""
+        workers = self.executor_options.get("workers")
+        return max(self.jobs, workers) if isinstance(workers, int) else self.jobs
 
 
 @dataclass
@@ -230,8 +237,8 @@ def _computed(
         for chunk in planned:
             yield from compute(chunk, plugins, watch)
         return
-    work = partial(_work, json.dumps(plugins.recipe))
-    for parcel, results in side_by_side(map(packed, planned), work, pool, options.jobs):
+    work = partial(_work, json.dumps(plugins.recipe), plugins.fingerprint)
+    for parcel, results in side_by_side(map(packed, planned), work, pool, options.at_once):
         yield from [lost(parcel, "the process that ran it died, twice")] if results is None else results
 
 
@@ -252,7 +259,7 @@ def _planned(
         first = next(members)
         trial = chunk_of(family, keys, (first, (family[-1].index, first[1])), options.engine)
         choice = chosen(trial, plugins, options.engine, count)
-        size = min(_size(choice.engine, family[0], plugins, options), -(-count // options.jobs))
+        size = min(_size(choice.engine, family[0], plugins, options), -(-count // options.at_once))
         every = chain([first], members)
         while some := list(islice(every, size)):
             yield chunk_of(family, keys, some, choice.engine, choice.note, options.sensitivity)
@@ -281,16 +288,29 @@ def _pool(plugins: Plugins, options: Options) -> Callable[[int], AbstractContext
         if options.executor_options:
             raise ComponentError(f"options of an executor ({', '.join(options.executor_options)}), but no executor")
         return None
-    name = options.executor or "processes"
-    component = plugins.registry.get("executor", name)
+    component = plugins.registry.get("executor", options.executor or "processes")
     given = dict(options.executor_options)
     validate(component, given)
-    return lambda count: build(component, {"workers": count, **given} if name == "processes" else given)
+    sized = any(parameter.name == "workers" for parameter in scenario_parameters(component))
+
+    @contextmanager
+    def pool(count: int) -> Iterator[Any]:
+        with build(component, {"workers": count, **given} if sized else given) as executor:
+            check_workers(executor, plugins)
+            yield executor
+
+    return pool
 
 
-def _work(recipe: str, parcel: Parcel) -> list[ChunkResult]:
-    """Compute a chunk in a worker process."""
-    return list(compute(unpacked(parcel), _plugins_here(recipe)))
+def _work(recipe: str, fingerprint: str, parcel: Parcel) -> list[ChunkResult]:
+    """Compute a chunk in a worker process.
+
+    :raises ComponentError: this process has other plugins than the one that asks; it came after all were compared.
+    """
+    plugins = _plugins_here(recipe)
+    if plugins.fingerprint != fingerprint:
+        raise ComponentError("a worker has other plugins than the process that asks")
+    return list(compute(unpacked(parcel), plugins))
 
 
 @lru_cache

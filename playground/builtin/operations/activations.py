@@ -1,0 +1,198 @@
+"""Functions of one number, entry by entry."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from playground.engine.operations import Call, Operation, elementwise
+
+
+def neg() -> Operation:
+    """−x."""
+    return Operation("−{x}", {"x": "−{dy}"}, lambda call, g: {"x": -g})
+
+
+def sqrt() -> Operation:
+    """√x."""
+    return elementwise("√{x}", "1 / (2·{y})", lambda call: 0.5 / call.output)
+
+
+def exp() -> Operation:
+    """The exponential, its own slope."""
+    return elementwise("exp({x})", "{y}", lambda call: call.output)
+
+
+def log() -> Operation:
+    """The natural logarithm."""
+    return elementwise("log({x})", "1 / {x}", lambda call: 1 / call["x"])
+
+
+def log2() -> Operation:
+    """The logarithm to base 2."""
+    return elementwise("log2({x})", "1 / ({x}·log(2))", lambda call: 1 / (call["x"] * math.log(2)))
+
+
+def log10() -> Operation:
+    """The logarithm to base 10."""
+    return elementwise("log10({x})", "1 / ({x}·log(10))", lambda call: 1 / (call["x"] * math.log(10)))
+
+
+def sin() -> Operation:
+    """The sine of x."""
+    return elementwise("sin({x})", "cos({x})", lambda call: call["x"].cos())
+
+
+def cos() -> Operation:
+    """The cosine of x."""
+    return elementwise("cos({x})", "(−sin({x}))", lambda call: -call["x"].sin())
+
+
+def tan() -> Operation:
+    """The tangent of x."""
+    return elementwise("tan({x})", "(1 + {y}²)", lambda call: 1 + call.output**2)
+
+
+def atan() -> Operation:
+    """The angle whose tangent is x."""
+    return elementwise("atan({x})", "1 / (1 + {x}²)", lambda call: 1 / (1 + call["x"] ** 2))
+
+
+def sinh() -> Operation:
+    """The hyperbolic sine of x."""
+    return elementwise("sinh({x})", "cosh({x})", lambda call: call["x"].cosh())
+
+
+def cosh() -> Operation:
+    """The hyperbolic cosine of x."""
+    return elementwise("cosh({x})", "sinh({x})", lambda call: call["x"].sinh())
+
+
+def erf() -> Operation:
+    """The error function."""
+    return elementwise(
+        "erf({x})", "2/√π·exp(−{x}²)", lambda call: 2 / math.sqrt(math.pi) * torch.exp(-(call["x"] ** 2))
+    )
+
+
+def absolute() -> Operation:
+    """|x|; at the kink the slope is taken as 0."""
+    return elementwise("|{x}|", "sign({x})", lambda call: call["x"].sign())
+
+
+def sigmoid() -> Operation:
+    """σ(x) = 1 / (1 + exp(−x)); steepest, ¼, at 0."""
+    return elementwise("σ({x})", "{y}(1 − {y})", lambda call: call.output * (1 - call.output), steepest=0.25)
+
+
+def tanh() -> Operation:
+    """The hyperbolic tangent of x; steepest, 1, at 0."""
+    return elementwise("tanh({x})", "(1 − {y}²)", lambda call: 1 - call.output**2, steepest=1.0)
+
+
+def relu() -> Operation:
+    """max(0, x); at the kink the slope is taken as 0."""
+    return elementwise("max(0, {x})", "[{x} > 0]", lambda call: (call["x"] > 0).to(call.output), "inplace")
+
+
+def leaky_relu() -> Operation:
+    """X above 0, negative_slope · x below."""
+
+    def slope(call: Call) -> Any:
+        x = call["x"]
+        return torch.where(x > 0, torch.ones_like(x), x.new_tensor(call.get("negative_slope", 0.01)))
+
+    return elementwise("leaky_relu({x})", "[1 if {x} > 0, else slope]", slope, "negative_slope", "inplace")
+
+
+def elu() -> Operation:
+    """X above 0, alpha (exp(x) − 1) below."""
+
+    def slope(call: Call) -> Any:
+        x = call["x"]
+        return torch.where(x > 0, torch.ones_like(x), call.get("alpha", 1.0) * x.clamp(max=0).exp())
+
+    return elementwise("elu({x})", "[1 if {x} > 0, else α·exp({x})]", slope, "alpha", "inplace")
+
+
+def gelu() -> Operation:
+    """X Φ(x), Φ the normal distribution function; or its approximation by tanh."""
+
+    def slope(call: Call) -> Any:
+        x: Tensor = call["x"]
+        if call.get("approximate", "none") == "tanh":
+            c = math.sqrt(2 / math.pi)
+            t = torch.tanh(c * (x + 0.044715 * x**3))
+            return 0.5 * (1 + t) + 0.5 * x * (1 - t**2) * c * (1 + 3 * 0.044715 * x**2)
+        density = torch.exp(-0.5 * x**2) / math.sqrt(2 * math.pi)
+        return 0.5 * (1 + torch.erf(x / math.sqrt(2))) + x * density
+
+    return elementwise("{x}·Φ({x})", "(Φ({x}) + {x}·φ({x}))", slope, "approximate")
+
+
+def silu() -> Operation:
+    """X σ(x)."""
+
+    def slope(call: Call) -> Any:
+        s = torch.sigmoid(call["x"])
+        return s * (1 + call["x"] * (1 - s))
+
+    return elementwise("{x}·σ({x})", "σ({x})(1 + {x}(1 − σ({x})))", slope, "inplace")
+
+
+def softplus() -> Operation:
+    """log(1 + exp(beta x)) / beta, and x itself beyond the threshold."""
+
+    def slope(call: Call) -> Any:
+        scaled = call["x"] * call.get("beta", 1.0)
+        return torch.where(scaled > call.get("threshold", 20.0), torch.ones_like(scaled), torch.sigmoid(scaled))
+
+    return elementwise("log(1 + exp({x}))", "σ({x})", slope, "beta", "threshold")
+
+
+def logsigmoid() -> Operation:
+    """Log σ(x)."""
+    return elementwise("log σ({x})", "σ(−{x})", lambda call: torch.sigmoid(-call["x"]))
+
+
+def hardtanh() -> Operation:
+    """x, cut off at both ends."""
+
+    def slope(call: Call) -> Any:
+        x = call["x"]
+        inside = (x > call.get("min_val", -1.0)) & (x < call.get("max_val", 1.0))
+        return inside.to(x)
+
+    return elementwise("hardtanh({x})", "[inside]", slope, "min_val", "max_val", "inplace")
+
+
+def clamp() -> Operation:
+    """x, moved into [min, max]; the slope is 1 inside, bounds included."""
+
+    def slope(call: Call) -> Any:
+        x = call["x"]
+        inside = torch.ones_like(x, dtype=torch.bool)
+        if (low := call.get("min")) is not None:
+            inside &= x >= low
+        if (high := call.get("max")) is not None:
+            inside &= x <= high
+        return inside.to(x)
+
+    return elementwise("clamp({x})", "[inside]", slope, "min", "max")
+
+
+def nan_to_num() -> Operation:
+    """x, with what is no number replaced."""
+    return elementwise("nan_to_num({x})", "[{x} is finite]", lambda call: call["x"].isfinite().to(call.output), "nan")
+
+
+def dropout() -> Operation:
+    """x, with some entries set to 0 and the others enlarged."""
+
+    def slope(call: Call) -> Any:
+        return torch.where(call["x"] == 0, torch.zeros_like(call.output), call.output / call["x"])
+
+    return elementwise("dropout({x})", "mask / (1 − rate)", slope, "p", "training", "inplace")

@@ -1,0 +1,203 @@
+"""Arithmetic on two operands, and matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from playground.engine.operations import Call, Operation, Template
+
+_NAMES = {"input": "a", "self": "a", "other": "b", "exponent": "b", "mat2": "b", "tensor": "b"}
+
+
+def _two(formula: str, a: str, b: str, pull: Callable[[Any, Any, Call, Tensor], dict[str, Any]]) -> Operation:
+    rules = {"a": "{dy}" + a, "b": b if b.startswith("−") else "{dy}" + b}
+    return Operation(formula, rules, lambda call, g: pull(call["a"], call["b"], call, g), ("a", "b"), names=_NAMES)
+
+
+def add() -> Operation:
+    """A + b, or a + alpha · b."""
+
+    def formula(call: Call) -> str:
+        return "{a} + {b}" if call.get("alpha", 1) == 1 else "{a} + {alpha}·{b}"
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        return {"a": g, "b": g * call.get("alpha", 1)}
+
+    rules: dict[str, Template] = {
+        "a": "{dy}",
+        "b": lambda call: "{dy}" if call.get("alpha", 1) == 1 else "{dy} · {alpha}",
+    }
+    return Operation(formula, rules, pull, ("a", "b"), names=_NAMES)
+
+
+def sub() -> Operation:
+    """A − b, or a − alpha · b."""
+
+    def formula(call: Call) -> str:
+        return "{a} − {b}" if call.get("alpha", 1) == 1 else "{a} − {alpha}·{b}"
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        return {"a": g, "b": -g * call.get("alpha", 1)}
+
+    rules: dict[str, Template] = {
+        "a": "{dy}",
+        "b": lambda call: "−{dy}" if call.get("alpha", 1) == 1 else "−{dy} · {alpha}",
+    }
+    return Operation(formula, rules, pull, ("a", "b"), names=_NAMES)
+
+
+def rsub() -> Operation:
+    """B − a: subtraction from the right."""
+    rules = {"a": "−{dy}", "b": "{dy}"}
+    return Operation("{b} − {a}", rules, lambda call, g: {"a": -g, "b": g}, ("a", "b"), names=_NAMES)
+
+
+def mul() -> Operation:
+    """A · b, entry by entry."""
+    return _two("{a}·{b}", " · {b}", " · {a}", lambda a, b, call, g: {"a": g * b, "b": g * a})
+
+
+def div() -> Operation:
+    """A / b."""
+
+    def pull(a: Any, b: Any, call: Call, g: Tensor) -> dict[str, Any]:
+        return {"a": g / b, "b": -g * call.output / b}
+
+    return _two("{a} / {b}", " / {b}", "−{dy} · {y} / {b}", pull)
+
+
+def rdiv() -> Operation:
+    """B / a: division from the right."""
+    return Operation(
+        "{b} / {a}",
+        {"a": "−{dy} · {y} / {a}", "b": "{dy} / {a}"},
+        lambda call, g: {"a": -g * call.output / call["a"], "b": g / call["a"]},
+        ("a", "b"),
+        names=_NAMES,
+    )
+
+
+def power() -> Operation:
+    """A to the power b; where b is 0 the slope is 0."""
+
+    def rule(call: Call) -> str:
+        return "{dy} · 2·{a}" if _is(call["b"], 2) else "{dy} · {b}·{a}^({b} − 1)"
+
+    def formula(call: Call) -> str:
+        return "{a}²" if _is(call["b"], 2) else "{a}^{b}"
+
+    return Operation(
+        formula,
+        {"a": rule, "b": "{dy} · {y}·log({a})"},
+        lambda call, g: _powers(call["a"], call["b"], call.output, g),
+        ("a", "b"),
+        names=_NAMES,
+    )
+
+
+def rpow() -> Operation:
+    """B to the power a: the power's operands from the right."""
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        found = _powers(call["b"], call["a"], call.output, g)
+        return {"a": found["b"], "b": found["a"]}
+
+    rules = {"a": "{dy} · {y}·log({b})", "b": "{dy} · {a}·{b}^({a} − 1)"}
+    return Operation("{b}^{a}", rules, pull, ("a", "b"), names=_NAMES)
+
+
+def square() -> Operation:
+    """x²."""
+    return Operation(
+        "{x}²", {"x": "{dy} · 2·{x}"}, lambda call, g: {"x": g * 2 * call["x"]}, names={"input": "x", "self": "x"}
+    )
+
+
+def maximum() -> Operation:
+    """The larger of two; at a tie the gradient is halved."""
+    return _chosen("max", lambda a, b: a > b)
+
+
+def minimum() -> Operation:
+    """The smaller of two; at a tie the gradient is halved."""
+    return _chosen("min", lambda a, b: a < b)
+
+
+def _chosen(name: str, wins: Callable[[Tensor, Tensor], Tensor]) -> Operation:
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        a, b = call["a"], call["b"]
+        tie = (a == b) / 2
+        return {"a": g * (wins(a, b) + tie), "b": g * (wins(b, a) + tie)}
+
+    rules = {side: f"{{dy}} · [{{{side}}} is the {name}]" for side in ("a", "b")}
+    return Operation(f"{name}({{a}}, {{b}})", rules, pull, ("a", "b"), names=_NAMES)
+
+
+def matmul() -> Operation:
+    """The matrix product a · b; a vector counts as a row before and as a column behind."""
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        a, b = call["a"], call["b"]
+        rows, columns = (a if a.dim() > 1 else a[None]), (b if b.dim() > 1 else b[:, None])
+        if a.dim() == 1:
+            g = g.unsqueeze(-2) if b.dim() > 1 else g.reshape(1, 1)
+        elif b.dim() == 1:
+            g = g.unsqueeze(-1)
+        to_a, to_b = g @ columns.transpose(-1, -2), rows.transpose(-1, -2) @ g
+        return {"a": to_a.squeeze(-2) if a.dim() == 1 else to_a, "b": to_b.squeeze(-1) if b.dim() == 1 else to_b}
+
+    def terms(call: Call, at: tuple[int, ...], number: Callable[[float], str]) -> str:
+        a, b = call["a"], call["b"]
+        row = a if a.dim() == 1 else a[at[: a.dim() - 1]]
+        column = b if b.dim() == 1 else b[..., at[-1]]
+        return _products(row, column, number)
+
+    rules = {"a": "{dy} · {b}ᵀ", "b": "{a}ᵀ · {dy}"}
+    return Operation("{a} · {b}", rules, pull, ("a", "b"), terms, _NAMES)
+
+
+def linear() -> Operation:
+    """X · Wᵀ + b: a linear layer. The gradients of W and b are sums over the samples."""
+
+    def formula(call: Call) -> str:
+        return "{x} · {w}ᵀ" + ("" if call.get("b") is None else " + {b}")
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        x, w = call["x"], call["w"]
+        flat = g.reshape(-1, w.shape[0])
+        found = {"x": g @ w, "w": flat.T @ x.reshape(-1, w.shape[1])}
+        return found if call.get("b") is None else found | {"b": flat.sum(0)}
+
+    def terms(call: Call, at: tuple[int, ...], number: Callable[[float], str]) -> str:
+        bias = "" if call.get("b") is None else f" + {number(call['b'][at[-1]].item())}"
+        return _products(call["x"][at[:-1]], call["w"][at[-1]], number) + bias
+
+    return Operation(
+        formula,
+        {"x": "{dy} · {w}", "w": "{dy}ᵀ · {x}", "b": "Σ {dy} (over samples)"},
+        pull,
+        ("x", "w", "b"),
+        terms,
+        {"input": "x", "weight": "w", "bias": "b"},
+    )
+
+
+def _products(row: Tensor, column: Tensor, number: Callable[[float], str]) -> str:
+    return " + ".join(f"{number(u)}·{number(v)}" for u, v in zip(row.tolist(), column.tolist(), strict=True))
+
+
+def _powers(base: Any, exponent: Any, output: Tensor, g: Tensor) -> dict[str, Any]:
+    """Return the gradients by base and exponent; 0 · log 0 is 0, as torch has it."""
+    b = torch.as_tensor(exponent, dtype=g.dtype)
+    a = torch.as_tensor(base, dtype=g.dtype)
+    by_base = torch.where(b == 0, torch.zeros_like(output), b * a ** (b - 1))
+    by_exponent = torch.where((a == 0) & (b >= 0), torch.zeros_like(output), output * a.log())
+    return {"a": g * by_base, "b": g * by_exponent}
+
+
+def _is(value: Any, number: float) -> bool:
+    return isinstance(value, int | float) and value == number

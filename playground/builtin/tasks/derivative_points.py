@@ -1,0 +1,84 @@
+"""What the derivative task is asked: the points, and the given formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from playground.errors import Fault, PlaygroundError, ScenarioError, suggestion
+from playground.expression import Expression, parse
+
+Variables = Mapping[str, int | None]
+"""Each variable with its length; None stands for a scalar."""
+
+
+def points_of(variables: Variables, at: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield each point as a value for each variable.
+
+    :raises ScenarioError: a variable is unknown or missing, or there are not as many points for one as for another.
+    """
+    faults = [
+        Fault(f"unknown variable {name!r}{suggestion(name, variables)}", ("at", name))
+        for name in at
+        if name not in variables
+    ]
+    faults += [Fault(f"at: no value for {name!r}", ("at",)) for name in variables if name not in at]
+    columns: dict[str, list[Any]] = {}
+    for name, length in variables.items():
+        if name in at:
+            columns[name] = at[name] if isinstance(at[name], list) else [at[name]]
+            faults += _column_faults(name, length, columns[name])
+    counts = {len(column) for column in columns.values()}
+    if len(counts) > 1 and not faults:
+        faults.append(Fault(f"at: as many values for each variable, got {sorted(counts)}", ("at",)))
+    if faults:
+        raise ScenarioError(*faults)
+    for values in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, values, strict=True))
+
+
+def _column_faults(name: str, length: int | None, column: Sequence[Any]) -> Iterator[Fault]:
+    if not column:
+        yield Fault(f"at: no points for {name!r}", ("at", name))
+    for index, value in enumerate(column):
+        numbers = value if length is not None else [value]
+        fits = isinstance(numbers, list) and (length is None or len(numbers) == length)
+        if not fits or not all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
+            wanted = "a number" if length is None else f"a list of {length} numbers"
+            yield Fault(f"expected {wanted} for {name!r}, got {value!r}", ("at", name, index))
+
+
+def formulas_of(variables: Variables, derivative: str | dict[str, str] | None) -> dict[str, Expression]:
+    """Return the given formulas by coordinate.
+
+    :raises ScenarioError: a formula for something that is no coordinate, or one formula for several.
+    """
+    from playground.engine.derivatives import coordinates
+
+    names = [str(coordinate) for coordinate in coordinates(variables)]
+    if derivative is None:
+        return {}
+    if isinstance(derivative, str):
+        if len(names) != 1:
+            raise ScenarioError(Fault(f"expected one formula for each of {', '.join(names)}", ("derivative",)))
+        return {names[0]: parsed(derivative, variables, "derivative")}
+    unknown = [name for name in derivative if name not in names]
+    if unknown:
+        raise ScenarioError(
+            *(Fault(f"unknown variable {name!r}{suggestion(name, names)}", ("derivative", name)) for name in unknown)
+        )
+    return {name: parsed(formula, variables, "derivative", name) for name, formula in derivative.items()}
+
+
+def parsed(formula: str, variables: Variables, *path: str) -> Expression:
+    """Return a formula of these variables.
+
+    :param path: the keys under which it stands.
+    :raises PlaygroundError: it is no formula, or has another variable.
+    """
+    try:
+        expression = parse(formula)
+        expression.require_among(variables)
+        return expression
+    except PlaygroundError as error:
+        raise error.under(*path) from None

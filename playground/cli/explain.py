@@ -1,0 +1,38 @@
+"""`playground explain`: one step with its numbers."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from playground.cli.context import errors, load_plugins, pairs
+
+
+def explain(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")],
+    step: Annotated[int, typer.Option(min=0, help="Explain this step; the first is 0.")] = 0,
+    sample: Annotated[
+        int | None, typer.Option(min=0, help="Write out the arithmetic of this sample of the step's data.")
+    ] = None,
+    output: Annotated[str, typer.Option("--format", help="text, html, json or latex.")] = "text",
+    language: Annotated[str, typer.Option(help="en or id.")] = "en",
+    digits: Annotated[int, typer.Option(min=1, max=15, help="Decimals.")] = 4,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
+    ] = None,
+) -> None:
+    """Explain one step of a scenario: forward, backward, update, in words, and as a graph."""
+    plugins = load_plugins(context)
+    with errors(context):
+        from playground.report.explanation.rendering import renderer
+        from playground.runner.changes import Changes, load
+        from playground.runner.explaining import explain as explained
+
+        width = min(120, shutil.get_terminal_size((100, 1)).columns)
+        render = renderer(output, language, width)  # before anything runs, so that a misspelt one costs no time
+        loaded = load(path, Changes(pairs(overrides or [], "--set")), plugins)
+        typer.echo(render(explained(loaded, plugins, step, sample, digits)))

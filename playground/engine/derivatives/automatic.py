@@ -1,0 +1,90 @@
+"""Derivatives by automatic differentiation: reverse mode, and forward mode as an independent route."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from playground.engine.derivatives.points import Flat, where_defined
+
+
+class UnavailableError(Exception):
+    """This function has no derivative by this route; the message says why."""
+
+
+def gradient(g: Flat, z: Tensor) -> Tensor:
+    """Return ∂g/∂zᵢ by reverse-mode automatic differentiation, shape `(n,)`."""
+    z = z.detach().requires_grad_()
+    (result,) = torch.autograd.grad(g(z), z, allow_unused=True, materialize_grads=True)
+    return result
+
+
+def hessian(g: Flat, z: Tensor) -> Tensor:
+    """Return ∂²g/∂zᵢ∂zⱼ by differentiating the gradient once more, shape `(n, n)`."""
+    z = z.detach().requires_grad_()
+    (first,) = torch.autograd.grad(g(z), z, create_graph=True, allow_unused=True, materialize_grads=True)
+    if not first.requires_grad:  # a linear function: nothing is left to differentiate
+        return torch.zeros(len(z), len(z), dtype=z.dtype, device=z.device)
+    rows = [
+        torch.autograd.grad(entry, z, retain_graph=True, allow_unused=True, materialize_grads=True)[0]
+        for entry in first
+    ]
+    return torch.stack(rows)
+
+
+def forward_gradient(g: Flat, z: Tensor) -> Tensor:
+    """Return ∂g/∂zᵢ by forward-mode automatic differentiation: one pass for each entry, shape `(n,)`.
+
+    :raises UnavailableError: something in g has no forward derivative, as most custom functions.
+    """
+    return torch.stack([_tangent(g, z, row) for row in torch.eye(len(z), dtype=z.dtype, device=z.device)])
+
+
+def forward_hessian(g: Flat, z: Tensor) -> Tensor:
+    """Return ∂²g/∂zᵢ∂zⱼ by forward mode over the gradient, shape `(n, n)`.
+
+    :raises UnavailableError: something in g has no forward derivative, or its gradient none.
+    """
+
+    def slope(point: Tensor) -> Tensor:
+        (first,) = torch.autograd.grad(g(point), point, create_graph=True, allow_unused=True, materialize_grads=True)
+        return first
+
+    rows = torch.eye(len(z), dtype=z.dtype, device=z.device)
+    return torch.stack([_tangent(slope, z, row, differentiable=True) for row in rows])
+
+
+def _tangent(f: Callable[[Tensor], Tensor], z: Tensor, direction: Tensor, differentiable: bool = False) -> Tensor:
+    """Return the directional derivative of f; zero where the tangent is lost because nothing depends on z."""
+    # `forward_ad.make_dual` would first compile decompositions of rare operations, which takes two seconds.
+    with forward_ad.dual_level():
+        try:
+            result = f(torch._VF._make_dual(z.detach().requires_grad_(differentiable), direction, level=0))
+        except (RuntimeError, NotImplementedError) as error:
+            raise UnavailableError(str(error).strip().partition("\n")[0]) from error
+        tangent = torch._VF._unpack_dual(result, level=0).tangent
+    return (torch.zeros_like(result) if tangent is None else tangent).detach()
+
+
+def bend(derivative: Callable[[Flat, Tensor], Tensor], g: Flat, z: Tensor) -> Tensor:
+    """Return how fast a derivative D changes with the relative size of each coordinate: Σⱼ |∂D/∂zⱼ| max(0.01, |zⱼ|).
+
+    Rounding moves a point by some ε |zⱼ|, and the derivative by ε times this, however exact the route to it. It is
+    measured on both sides; the smoother one counts, so that a kink at the point excuses nothing.
+
+    :param derivative: `gradient` or `hessian`.
+    :param z: shape `(n,)`; its dtype sets how far apart the points are.
+    :returns: one number for each entry of the derivative.
+    """
+    share = torch.finfo(z.dtype).eps ** 0.5
+    here = derivative(g, z)
+    total = torch.zeros_like(here)
+    for reach in torch.diag(z.abs().clamp(min=0.01)):
+        near = (where_defined(lambda point: derivative(g, point), z + sign * share * reach, here) for sign in (-1, 1))
+        sides = [(each - here).abs().cpu() / share for each in near]
+        total += torch.minimum(*(side.nan_to_num(math.inf) for side in sides)).to(total)
+    return total.nan_to_num(0.0, posinf=0.0)

@@ -1,0 +1,210 @@
+"""Derivatives by central differences, extrapolated to a step of zero, with an estimate of their error.
+
+Everything here is computed in float64 on the CPU, whatever the point's dtype: in float32 a difference would judge
+worse than what it is to judge.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from playground.engine.derivatives.points import Flat, where_defined
+
+RATIO = 4.0
+"""Each step is this much shorter than the one before."""
+
+LADDER = tuple(0.2347 * RATIO**-power for power in range(16))
+"""Steps in units of √max(1, |zᵢ|): from where only tame functions are still tame to where little but rounding is left.
+
+The first is no simple fraction, so that a function of a simple period does not look constant at all of them."""
+
+LOCAL = 4
+"""From this place of the ladder on a step is a thousandth or less: a function that looks smooth only from afar, since
+its ripples are shorter than a step, shows them here."""
+
+ROUGH = (7, 19, 37, 71, 10**8 + 7)
+"""Distances, in units of the last place, over which a function shows its rounding; powers of two would show none, and
+where a sum of saturated terms hardly changes only the longest does."""
+
+CONSTANT = 0.05
+"""Slopes to the left and right that differ by the same at three steps, to this share, differ at a step of zero too."""
+
+CLEAR = 0.02
+"""Rounding below this share of a difference lets it be seen."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Derivatives with an estimate of their error, entry by entry.
+
+    :param value: the derivative, extrapolated.
+    :param error: how far it may be off, about.
+    :param steps: h, from long to short, shape `(steps,)`, in units of √max(1, |zᵢ|).
+    :param raw: the plain central difference at each step, shape `(steps, *shape of value)`: with what is exact they
+        make the V-curve, truncation falling on one side and rounding rising on the other.
+    """
+
+    value: Tensor
+    error: Tensor
+    steps: Tensor
+    raw: Tensor
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A function's values to both sides of a point.
+
+    :param steps: what was really added to each coordinate, shape `(steps, n)`.
+    :param ahead: g(z + h eᵢ), shape `(steps, n)`.
+    :param behind: g(z - h eᵢ), shape `(steps, n)`.
+    :param here: g(z).
+    :param noise: the rounding error of one value, shape `(steps, 1)`.
+    """
+
+    steps: Tensor
+    ahead: Tensor
+    behind: Tensor
+    here: Tensor
+    noise: Tensor
+
+    def gradient(self) -> Estimate:
+        """Return (g(z + h eᵢ) - g(z - h eᵢ)) / 2h, extrapolated to h = 0."""
+        return _extrapolated((self.ahead - self.behind) / (2 * self.steps), self.noise / self.steps)
+
+    def slopes(self) -> list[tuple[float, float] | None]:
+        """Return for each coordinate the slopes to its left and right if they differ: a kink; None where it is smooth.
+
+        Between g'(z - h/2) and g'(z + h/2) lies h g'' where g is smooth, which falls with h; a kink stays.
+        """
+        right, left = (self.ahead - self.here) / self.steps, (self.here - self.behind) / self.steps
+        noise = 4 * self.noise / self.steps
+        return [_kink(left[:, i], right[:, i], noise[:, i]) for i in range(left.shape[1])]
+
+
+def probe(g: Flat, z: Tensor) -> Probe:
+    """Evaluate g at steps to both sides of each coordinate of z, shape `(n,)`."""
+    z = z.detach().to("cpu", torch.float64)
+    with torch.no_grad():
+        here = g(z)
+        g = partial(where_defined, g, here=here)
+        steps = torch.stack([_step(z, scale) for scale in LADDER])
+        ahead, behind = (
+            torch.stack([torch.stack([g(z + sign * row) for row in torch.diag(step)]) for step in steps])
+            for sign in (1, -1)
+        )
+        return Probe(steps, ahead, behind, here, _noise(g, z, torch.cat([ahead, behind], dim=1)))
+
+
+def central_gradient(g: Flat, z: Tensor) -> Estimate:
+    """Return ∂g/∂zᵢ by central differences; see `Probe.gradient`.
+
+    :param z: shape `(n,)`.
+    """
+    return probe(g, z).gradient()
+
+
+def central_hessian(g: Flat, z: Tensor) -> Estimate:
+    """Return (g(+,+) - g(+,-) - g(-,+) + g(-,-)) / 4 hᵢhⱼ, where the signs move i and j, extrapolated to h = 0.
+
+    :param z: shape `(n,)`.
+    """
+    z = z.detach().to("cpu", torch.float64)
+    with torch.no_grad():
+        g = partial(where_defined, g, here=g(z))
+        differences, sizes = zip(*(_second_difference(g, z, _step(z, scale)) for scale in LADDER), strict=True)
+        noise = _noise(g, z, torch.stack(sizes)).unsqueeze(2)
+        products = torch.stack([torch.outer(step, step) for step in (_step(z, scale) for scale in LADDER)])
+        return _extrapolated(torch.stack(differences) / (4 * products), noise / products)
+
+
+def _step(z: Tensor, scale: float) -> Tensor:
+    """Return what is really added to each coordinate, after rounding."""
+    return (z + scale * z.abs().clamp(min=1).sqrt()) - z
+
+
+def _second_difference(g: Flat, z: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mixed differences at one step, shape `(n, n)`, and all values that went into them."""
+    rows = torch.diag(step)
+    corners = [
+        [torch.stack([g(z + p * a + q * b) for p, q in ((1, 1), (1, -1), (-1, 1), (-1, -1))]) for b in rows]
+        for a in rows
+    ]
+    values = torch.stack([torch.stack(row) for row in corners])
+    return values[..., 0] - values[..., 1] - values[..., 2] + values[..., 3], values.flatten()
+
+
+def _extrapolated(raw: Tensor, rounding: Tensor) -> Estimate:
+    """Extrapolate differences to a step of zero; keep for each entry the one with the least estimated error.
+
+    The error of a central difference is a series in h², h⁴, ...; from two steps one term falls out, from three a second
+    one (Richardson). An extrapolated value is believed as far as it agrees with the one from longer steps, with the one
+    of lower order, and with the best plain difference at short steps; no further than rounding allows (Ridders 1982).
+
+    :param raw: at each step, from long to short, shape `(steps, ...)`.
+    :param rounding: what rounding contributes at each step, broadcastable to the same shape.
+    """
+    rounding = rounding.expand_as(raw)
+    plain = (raw[1:] - raw[:-1]).abs() / 3 + rounding[1:]  # a third of the change is five times the truncation
+    local, certain = _least(raw[LOCAL + 1 :], plain[LOCAL:])
+    values, errors = [raw[1:]], [plain]
+    lower = raw
+    for order in (1, 2):
+        column = lower[1:] + (lower[1:] - lower[:-1]) / (RATIO ** (2 * order) - 1)
+        apart = torch.maximum((column[1:] - column[:-1]).abs(), (column[1:] - lower[2:]).abs())
+        values.append(column[1:])
+        errors.append(apart + rounding[order + 1 :])
+        lower = column
+    every = torch.cat(values)
+    doubt = ((every - local).abs() - 3 * certain).nan_to_num(0.0)
+    best, error = _least(every, torch.maximum(torch.cat(errors), doubt))
+    return Estimate(best, error, torch.tensor(LADDER, dtype=torch.float64), raw)
+
+
+def _least(values: Tensor, errors: Tensor) -> tuple[Tensor, Tensor]:
+    """Return for each entry the value with the least error, and that error; NaN and infinity where there is none."""
+    errors = errors.nan_to_num(math.inf, posinf=math.inf)
+    error, place = errors.min(dim=0)
+    value = values.gather(0, place.unsqueeze(0)).squeeze(0)
+    return torch.where(error.isinf(), math.nan, value), error
+
+
+def _noise(g: Flat, z: Tensor, values: Tensor) -> Tensor:
+    """Return the rounding error of g at each step: from the size of its values, and from how rough it is at z.
+
+    :param values: at each step, shape `(steps, values)`.
+    :returns: shape `(steps, 1)`.
+    """
+    eps = torch.finfo(values.dtype).eps
+    size = values.abs().nan_to_num(0.0, posinf=0.0).amax(dim=1, keepdim=True)
+    return torch.maximum(_roughness(g, z, eps).to(size), eps * size)
+
+
+def _roughness(g: Flat, z: Tensor, eps: float) -> Tensor:
+    """Return the rounding error of g near z: its third differences over distances where no smooth function has any.
+
+    A sum of large terms that cancel is rougher than the size of its value tells.
+    """
+    found = [
+        (g(z + 3 * step) - 3 * g(z + 2 * step) + 3 * g(z + step) - g(z)).abs()
+        for distance in ROUGH
+        for step in torch.diag(distance * eps * z.abs().clamp(min=1))
+    ]
+    return torch.stack(found).nan_to_num(0.0, posinf=0.0).max()
+
+
+def _kink(left: Tensor, right: Tensor, noise: Tensor) -> tuple[float, float] | None:
+    """Return the two slopes where they differ at the shortest steps that rounding leaves clear."""
+    jump = right - left
+    for last in range(len(jump) - 1, 1, -1):
+        window = jump[last - 2 : last + 1]
+        largest = window.abs().max()
+        if not bool(noise[last] <= CLEAR * largest) or largest == 0:
+            continue
+        constant = bool((window - window[-1]).abs().max() <= CONSTANT * window[-1].abs())
+        return (left[last].item(), right[last].item()) if constant else None
+    return None

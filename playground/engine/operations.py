@@ -1,0 +1,108 @@
+"""What is known of an operation of torch: its formula, and its local derivative, in words and as arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+Gradients = Mapping[str, Any]
+"""By argument: a tensor that broadcasting may have enlarged, or a list of them for an argument that is a list."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of an operation, with the numbers of that moment.
+
+    :param arguments: by name, as the operation names them; what was not given is absent.
+    :param output: what it returned.
+    """
+
+    arguments: Mapping[str, Any]
+    output: Tensor
+
+    def __getitem__(self, name: str) -> Any:
+        """Return an argument."""
+        return self.arguments[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return an argument, or what torch takes for it when it is not given."""
+        return self.arguments.get(name, default)
+
+
+Pull = Callable[[Call, Tensor], Gradients]
+"""Takes a call and dL/dy, gives the operation's share of dL/dx for each argument x: a vector-Jacobian product."""
+
+Template = str | Callable[[Call], str]
+"""Text with `{x}` for the name of an argument, `{y}` for that of the output and `{dy}` for dL/dy."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A formula, and the chain rule through it.
+
+    Templates are written in the field's own signs (`σ · ² Σ √`), from which the LaTeX is made as well.
+
+    :param formula: the right-hand side of `y = …`.
+    :param rules: for each argument that a gradient flows to, the right-hand side of `dL/dx = …`.
+    :param pull: the same in plain tensor arithmetic. Sums over what was broadcast are added by whoever calls it.
+    :param arguments: their names, in the order in which torch takes them.
+    :param terms: writes the arithmetic of one entry of the output, where it is more than the formula with numbers.
+    :param names: torch's keywords for them.
+    :param steepest: the largest slope of a function that saturates; far below it, hardly any gradient passes.
+    """
+
+    formula: Template
+    rules: Mapping[str, Template]
+    pull: Pull
+    arguments: tuple[str, ...] = ("x",)
+    terms: Callable[[Call, tuple[int, ...], Callable[[float], str]], str] | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    steepest: float | None = None
+
+    def bind(self, positional: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a call's arguments by the operation's own names; `names` translates torch's keywords."""
+        bound = dict(zip(self.arguments, positional, strict=False))
+        return bound | {self.names.get(name, name): value for name, value in named.items()}
+
+
+def elementwise(
+    formula: Template, slope: Template, derivative: Callable[[Call], Any], *more: str, steepest: float | None = None
+) -> Operation:
+    """Return an operation on each entry by itself: dL/dx = dL/dy · f'(x).
+
+    :param formula: of y.
+    :param slope: f'(x) in signs.
+    :param derivative: f'(x) in tensors, given the call.
+    :param more: further arguments, through which no gradient flows.
+    """
+
+    def rule(call: Call) -> str:
+        return "{dy} · " + text(slope, call)
+
+    return Operation(
+        formula,
+        {"x": rule},
+        lambda call, g: {"x": g * derivative(call)},
+        ("x", *more),
+        names={"input": "x", "self": "x"},
+        steepest=steepest,
+    )
+
+
+def text(template: Template, call: Call) -> str:
+    """Return a template that may depend on the call."""
+    return template if isinstance(template, str) else template(call)
+
+
+def summed_to(gradient: Tensor, like: Tensor) -> Tensor:
+    """Sum a gradient over the axes along which its value was repeated, so that it has the value's shape again."""
+    extra = gradient.dim() - like.dim()
+    if extra > 0:
+        gradient = gradient.sum(dim=tuple(range(extra)))
+    for axis, size in enumerate(like.shape):
+        if size == 1 and gradient.shape[axis] != 1:
+            gradient = gradient.sum(dim=axis, keepdim=True)
+    return gradient.expand(like.shape)

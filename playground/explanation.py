@@ -1,0 +1,140 @@
+"""One step explained: plain frozen data, which any report can show in any language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+SCHEMA = 1
+"""Counts up when the JSON document changes so that its readers must."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A tensor, as much of it as a person reads.
+
+    :param values: all entries as nested lists; None where there are too many.
+    """
+
+    shape: tuple[int, ...]
+    mean: float
+    low: float
+    high: float
+    values: Any = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value with its gradient: one node of the graph.
+
+    :param kind: `parameter`, `data`, `constant`, `intermediate`, `prediction` or `loss`.
+    """
+
+    name: str
+    kind: str
+    value: Shown
+    gradient: Shown | None = None
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one operation adds to the gradient of one input: local derivative × incoming gradient.
+
+    :param rule: the right-hand side, in signs.
+    :param written: the same with numbers, where it is one number.
+    """
+
+    to: str
+    rule: str
+    value: Shown
+    written: str = ""
+
+
+@dataclass(frozen=True)
+class Operated:
+    """One operation of the forward pass.
+
+    :param formula: the right-hand side, in signs; empty for an operation of which nothing is known.
+    :param written: the arithmetic of single entries: `z[0] = 1·0.4321 + 0.2 = 0.6321`.
+    :param shares: what it does in the backward pass, one for each input that a gradient flows to.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    formula: str = ""
+    written: tuple[str, ...] = ()
+    shares: tuple[Share, ...] = ()
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One parameter through the step.
+
+    :param gradient: as `.grad` has it; None where the loss does not depend on it.
+    :param central: the same by central differences in float64; None for a large model.
+    :param used: the gradient after clipping, where that changed it.
+    :param after: None where there is no update.
+    """
+
+    name: str
+    before: Shown
+    gradient: Shown | None
+    central: Shown | None = None
+    used: Shown | None = None
+    after: Shown | None = None
+    state_before: Mapping[str, Shown] = field(default_factory=dict)
+    state_after: Mapping[str, Shown] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Update:
+    """How the parameters move.
+
+    :param formula: as the rule declares it, an assignment a line; empty for an optimizer that declares none.
+    :param symbols: what they mean.
+    :param settings: the rule's numbers by symbol.
+    """
+
+    optimizer: str
+    lr: float | None
+    formula: tuple[str, ...] = ()
+    symbols: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """Something true of these numbers: a sentence to translate, and what to put into it."""
+
+    text: str
+    parts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One step: forward, backward, update, in words.
+
+    :param sample: the sample whose arithmetic is written out, counted within the step's batch.
+    :param loss_after: of the moved parameters on the same data; None where there is no update.
+    """
+
+    scenario: str
+    summary: str
+    file: str
+    step: int
+    samples: int
+    sample: int | None
+    digits: int
+    nodes: tuple[Node, ...]
+    operations: tuple[Operated, ...]
+    parameters: tuple[Moved, ...]
+    loss: float
+    loss_after: float | None = None
+    update: Update | None = None
+    words: tuple[Sentence, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {"schema": SCHEMA, **asdict(self)}

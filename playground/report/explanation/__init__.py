@@ -1,0 +1,1 @@
+"""How one explained step is shown: text, HTML, JSON and LaTeX."""

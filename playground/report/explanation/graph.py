@@ -1,0 +1,105 @@
+"""The computational graph as SVG, in layers from the inputs down to the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+
+from playground.explanation import Explanation, Node
+from playground.figures.text import cut
+from playground.report.explanation.numbers import brief
+
+WIDTH, HEIGHT = 168, 66
+"""Of a node's box."""
+ACROSS, DOWN = 24, 42
+"""Between boxes."""
+ROOM = 21
+"""Characters in a box."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """From an input to what was made of it."""
+
+    source: str
+    target: str
+
+
+def edges(explanation: Explanation) -> list[Edge]:
+    """Return every edge once."""
+    found = [
+        Edge(source, target)
+        for operation in explanation.operations
+        for target in operation.outputs
+        for source in operation.inputs
+    ]
+    return list(dict.fromkeys(found))
+
+
+def layers(explanation: Explanation) -> list[list[str]]:
+    """Return the names in each layer: every value below all it was made of, what was given just above its first use.
+
+    Within a layer a value stands near the middle of those it was made of, which keeps most edges from crossing.
+    """
+    links, depth = edges(explanation), dict.fromkeys((node.name for node in explanation.nodes), 0)
+    for operation in explanation.operations:
+        for name in operation.outputs:
+            depth[name] = 1 + max((depth[each] for each in operation.inputs), default=0)
+    made = {link.target for link in links}
+    for name in depth:
+        uses = [depth[link.target] for link in links if link.source == name]
+        if name not in made and uses:
+            depth[name] = min(uses) - 1
+    rows: list[list[str]] = [[] for _ in range(max(depth.values(), default=0) + 1)]
+    for name, level in depth.items():
+        rows[level].append(name)
+    place: dict[str, float] = {}
+    for row in rows:
+        sources = {name: [place[e.source] for e in links if e.target == name and e.source in place] for name in row}
+        row.sort(key=lambda name: sum(sources[name]) / len(sources[name]) if sources[name] else len(place))
+        place.update({name: index - (len(row) - 1) / 2 for index, name in enumerate(row)})
+    return [row for row in rows if row]
+
+
+def svg(explanation: Explanation) -> str:
+    """Return the graph as one SVG element; its colours come from the page."""
+    rows = layers(explanation)
+    widest = max((len(row) for row in rows), default=1)
+    across, down = widest * (WIDTH + ACROSS), len(rows) * (HEIGHT + DOWN)
+    places = {
+        name: ((across - len(row) * (WIDTH + ACROSS) + ACROSS) / 2 + column * (WIDTH + ACROSS), level * (HEIGHT + DOWN))
+        for level, row in enumerate(rows)
+        for column, name in enumerate(row)
+    }
+    made = {name: operation.name for operation in explanation.operations for name in operation.outputs}
+    lines = "".join(_line(places, edge) for edge in edges(explanation))
+    boxes = "".join(_box(node, made, places[node.name], explanation.digits) for node in explanation.nodes)
+    return (
+        f'<svg class="graph" width="{across}" height="{down}" viewBox="-2 -2 {across + 4} {down}" role="img">'
+        f"{lines}{boxes}</svg>"
+    )
+
+
+def _line(places: Mapping[str, tuple[float, float]], edge: Edge) -> str:
+    (x1, y1), (x2, y2) = places[edge.source], places[edge.target]
+    x1, x2, y1 = x1 + WIDTH / 2, x2 + WIDTH / 2, y1 + HEIGHT
+    middle = DOWN * 0.6
+    return f'<path class="edge" d="M{x1:g} {y1:g}C{x1:g} {y1 + middle:g} {x2:g} {y2 - middle:g} {x2:g} {y2:g}"/>'
+
+
+def _box(node: Node, made: Mapping[str, str], place: tuple[float, float], digits: int) -> str:
+    x, y = place
+    head = f"{node.name} ← {made[node.name]}" if node.name in made else node.name
+    texts = [("name", head), ("value", brief(node.value, digits, ROOM))]
+    if node.gradient is not None:
+        texts.append(("slope", f"∂ {brief(node.gradient, digits, ROOM - 2)}"))
+    shown = "".join(
+        f'<text class="{kind}" x="{x + 10:g}" y="{y + 18 + 18 * line:g}">{escape(cut(text, ROOM + 1))}</text>'
+        for line, (kind, text) in enumerate(texts)
+    )
+    whole = escape("\n".join((head, *(text for _, text in texts[1:]))))
+    return (
+        f'<g class="{node.kind}"><title>{whole}</title>'
+        f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="8"/>{shown}</g>'
+    )

@@ -1,0 +1,27 @@
+"""The languages an explanation can be told in: `gettext` catalogues in `playground/locale`."""
+
+from __future__ import annotations
+
+import gettext
+from collections.abc import Callable
+from importlib.resources import as_file, files
+
+from playground.errors import PlaygroundError, suggestion
+
+LANGUAGES = ("en", "id")
+"""English is what the source is written in."""
+
+Translate = Callable[[str], str]
+
+
+def translator(language: str) -> Translate:
+    """Return what translates a text.
+
+    :raises PlaygroundError: there is no such language.
+    """
+    if language not in LANGUAGES:
+        raise PlaygroundError(f"--language: unknown language {language!r}{suggestion(language, LANGUAGES)}")
+    if language == "en":
+        return lambda text: text
+    with as_file(files("playground") / "locale") as folder:
+        return gettext.translation("playground", folder, [language]).gettext

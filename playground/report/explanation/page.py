@@ -1,0 +1,150 @@
+"""An explanation as one self-contained page: no script, no picture, nothing fetched from anywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import escape
+
+from playground.explanation import Explanation, Moved, Operated, Shown
+from playground.figures.numbers import shape
+from playground.report.explanation.graph import svg
+from playground.report.explanation.language import Translate
+from playground.report.explanation.numbers import brief, deviation, digest, number, sentence
+
+STYLE = """
+:root{color-scheme:light dark;--ink:#1d2733;--dim:#66717f;--paper:#fff;--card:#f5f7fa;--line:#d5dce4;
+--value:#0b62b8;--slope:#b3411a}
+@media(prefers-color-scheme:dark){:root{--ink:#e4e9ef;--dim:#98a4b3;--paper:#12171d;--card:#1b222b;--line:#36414e;
+--value:#79b8ff;--slope:#ff9d76}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:60rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--ink);
+font:16px/1.5 system-ui,sans-serif}
+h1{font-size:1.5rem;margin:0}h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line)}
+p{margin:.3rem 0}.dim{color:var(--dim)}
+.card{background:var(--card);border-radius:8px;padding:.6rem .9rem;margin:.5rem 0;overflow-x:auto}
+.formula{font:600 1rem/1.6 ui-monospace,monospace;white-space:nowrap}
+.written{font:.85rem/1.6 ui-monospace,monospace;color:var(--dim)}
+table{border-collapse:collapse;font:.85rem/1.5 ui-monospace,monospace;margin:.2rem 0}
+td,th{padding:0 .5rem;text-align:right;white-space:nowrap}
+th{text-align:left;font-weight:400;color:var(--dim)}
+.entries td{border-left:1px solid var(--line)}.entries td:last-child{border-right:1px solid var(--line)}
+.value{color:var(--value)}.slope{color:var(--slope)}
+.given{display:flex;flex-wrap:wrap;gap:.5rem}.given .card{margin:0}
+.graph{font:12px ui-monospace,monospace;display:block;margin:auto}.wide{overflow-x:auto}
+.graph rect{fill:var(--card);stroke:var(--line)}.graph text{fill:var(--ink)}.graph .name{font-weight:600}
+.graph .value{fill:var(--value)}.graph .slope{fill:var(--slope)}
+.graph .parameter rect{stroke:var(--slope)}.graph .loss rect{stroke:var(--value);stroke-width:2}
+.edge{fill:none;stroke:var(--dim);stroke-opacity:.6}
+"""
+
+
+def page(explanation: Explanation, translate: Translate, language: str) -> str:
+    """Return the page."""
+    _ = translate
+    parts = (
+        (_("In words"), "".join(f"<p>{escape(sentence(each, _))}</p>" for each in explanation.words)),
+        (_("Forward"), "".join(_forward(explanation, _))),
+        (_("Backward"), "".join(_backward(explanation, _))),
+        (_("Update"), "".join(_update(explanation, _))),
+        (_("Graph"), f'<div class="wide">{svg(explanation)}</div>'),
+    )
+    body = "".join(f"<h2>{escape(title)}</h2>{part}" for title, part in parts if part)
+    title = escape(f"{explanation.scenario} · {_('step')} {explanation.step}")
+    return (
+        f'<!doctype html><html lang="{escape(language)}"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
+        f"<style>{STYLE}</style></head><body><h1>{title}</h1>"
+        f'<p class="dim">{escape(explanation.summary)}</p>{body}</body></html>'
+    )
+
+
+def _forward(told: Explanation, _: Translate) -> Iterator[str]:
+    nodes = {node.name: node for node in told.nodes}
+    given = [node for node in told.nodes if node.kind in ("data", "parameter", "constant")]
+    cards = "".join(_card(node.name, _tensor(node.value, told.digits, "value")) for node in given)
+    yield f'<div class="given">{cards}</div>'
+    for operation in told.operations:
+        head = f"{', '.join(operation.outputs)} = {operation.formula or _call(operation)}"
+        note = "" if operation.formula else f'<p class="dim">{escape(_("nothing more is known of this operation"))}</p>'
+        written = "".join(f'<div class="written">{escape(line)}</div>' for line in operation.written)
+        values = "".join(_tensor(nodes[name].value, told.digits, "value") for name in operation.outputs)
+        yield _card(head, note + written + values)
+
+
+def _backward(told: Explanation, _: Translate) -> Iterator[str]:
+    nodes = {node.name: node for node in told.nodes}
+    for operation in reversed(told.operations):
+        gradient = nodes[operation.outputs[0]].gradient
+        if not operation.formula and gradient is not None:
+            note = f'<p class="dim">{escape(_("nothing more is known of this operation"))}</p>'
+            yield _card(f"dL/d{operation.outputs[0]}", note + _tensor(gradient, told.digits, "slope"))
+        for share in operation.shares:
+            uses = sum(each.to == share.to for other in told.operations for each in other.shares)
+            head = f"dL/d{share.to} {'+=' if uses > 1 else '='} {share.rule}"
+            written = f'<div class="written">= {escape(share.written)}</div>' if share.written else ""
+            yield _card(head, written + _tensor(share.value, told.digits, "slope"))
+    for index, moved in enumerate(told.parameters):
+        yield _ending(told, index, moved, _)
+
+
+def _ending(told: Explanation, index: int, moved: Moved, _: Translate) -> str:
+    if moved.gradient is None:
+        return _card(f"dL/d{moved.name}", escape(_("the loss does not depend on it")))
+    inside = _tensor(moved.gradient, told.digits, "slope")
+    off = deviation(told, index)
+    if off is not None and moved.central is not None:
+        check = f"{_('central differences')}: {brief(moved.central, told.digits, 60)} ({_('deviation')} {off:.0e})"
+        inside += f'<div class="written">{escape(check)}</div>'
+    if moved.used is not None:
+        inside += f"<p>{escape(_('after clipping'))}</p>{_tensor(moved.used, told.digits, 'slope')}"
+    return _card(f"dL/d{moved.name}", inside)
+
+
+def _update(told: Explanation, _: Translate) -> Iterator[str]:
+    update = told.update
+    if update is None:
+        yield f"<p>{escape(_('Nothing moves: there is no step left to make.'))}</p>"
+        return
+    rule = "".join(f'<div class="formula">{escape(line)}</div>' for line in update.formula)
+    used = [key for key in update.symbols if re.search(rf"\b{re.escape(key)}\b", " ".join(update.formula))]
+    rows = "".join(
+        f"<tr><td>{escape(key)}</td><td>{escape(str(update.settings.get(key, '')))}</td>"
+        f"<th>{escape(_(update.symbols[key]))}</th></tr>"
+        for key in used
+    )
+    rate = "" if update.lr is None else f", lr = {update.lr:g}"
+    yield _card(update.optimizer + rate, f"{rule}<table>{rows}</table>")
+    for moved in told.parameters:
+        if moved.after is None:
+            continue
+        states = ((key, moved.state_before.get(key), after) for key, after in moved.state_after.items())
+        changes = "".join(
+            _change(*change, told.digits) for change in ((moved.name, moved.before, moved.after), *states)
+        )
+        yield f'<div class="card"><table>{changes}</table></div>'
+    if told.loss_after is not None:
+        before, after = number(told.loss, told.digits), number(told.loss_after, told.digits)
+        yield f"<p>L: {before} → {after} ({escape(_('on the same data'))})</p>"
+
+
+def _change(name: str, before: Shown | None, after: Shown, digits: int) -> str:
+    old = "–" if before is None else brief(before, digits, 80)
+    return f"<tr><th>{escape(name)}</th><td>{old}</td><td>→</td><td>{brief(after, digits, 80)}</td></tr>"
+
+
+def _card(head: str, inside: str) -> str:
+    return f'<div class="card"><div class="formula">{escape(head)}</div>{inside}</div>'
+
+
+def _tensor(shown: Shown, digits: int, kind: str) -> str:
+    if shown.values is None or len(shape(shown.values)) > 2:
+        return f'<div class="{kind}">{escape(digest(shown, digits))}</div>'
+    rows = shown.values if len(shape(shown.values)) == 2 else [shown.values]
+    rows = [row if isinstance(row, list) else [row] for row in rows]
+    cells = "".join("<tr>" + "".join(f"<td>{number(entry, digits)}</td>" for entry in row) + "</tr>" for row in rows)
+    return f'<table class="entries {kind}">{cells}</table>'
+
+
+def _call(operation: Operated) -> str:
+    return f"{operation.name}({', '.join(operation.inputs)})"

@@ -1,0 +1,63 @@
+"""Contracts that a plugin's components must meet: pytest classes to subclass, one for each kind.
+
+::
+
+    from playground.testing import OptimizerContract
+    from playground_lion import Lion
+
+    class TestLion(OptimizerContract):
+        def optimizer(self):
+            return Lion()
+
+Each failure says what is wrong, and why it matters. Needs the extra `test`: `pip install 'gradient-playground[test]'`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from playground.testing.datasets import DatasetContract
+    from playground.testing.executors import ExecutorContract
+    from playground.testing.functions import FunctionContract
+    from playground.testing.lookup import registered
+    from playground.testing.losses import LossContract
+    from playground.testing.models import ModelContract
+    from playground.testing.optimizers import OptimizerContract
+    from playground.testing.reporters import ReporterContract
+    from playground.testing.schedules import ScheduleContract
+    from playground.testing.tasks import TaskContract
+
+_WHERE: Final = {
+    "DatasetContract": "datasets",
+    "ExecutorContract": "executors",
+    "FunctionContract": "functions",
+    "LossContract": "losses",
+    "ModelContract": "models",
+    "OptimizerContract": "optimizers",
+    "ReporterContract": "reporters",
+    "ScheduleContract": "schedules",
+    "TaskContract": "tasks",
+    "registered": "lookup",
+}
+
+__all__ = [
+    "DatasetContract",
+    "ExecutorContract",
+    "FunctionContract",
+    "LossContract",
+    "ModelContract",
+    "OptimizerContract",
+    "ReporterContract",
+    "ScheduleContract",
+    "TaskContract",
+    "registered",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a contract when it is asked for: that of a schedule should not wait for torch."""
+    if name in _WHERE:
+        return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

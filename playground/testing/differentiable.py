@@ -1,0 +1,69 @@
+"""What contracts of differentiable components share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from playground.engine.derivatives import Coordinate, Flat, check, finding
+from playground.testing.verdict import require
+
+WHY_BACKWARD = "an optimizer follows what backward says: it would go another way than the loss falls"
+WHY_VMAP = "many runs descend together under torch.func.vmap; a component that cannot makes a sweep run one by one"
+WHY_DTYPE = "a scenario says `dtype: float64` for precision, and would silently lose it (or fail on mixed dtypes)"
+WHY_RANDOM = "a run is repeated from its seed alone, and a hidden draw changes every number after it"
+
+
+class Values(nn.Module):
+    """A module whose output is its one parameter, `values`."""
+
+    def __init__(self, values: Tensor) -> None:
+        super().__init__()
+        self.values = nn.Parameter(values.clone())
+
+    def forward(self) -> Tensor:
+        """Return the parameter."""
+        return self.values
+
+
+def require_right_backward(g: Flat, z: Tensor, names: Sequence[Coordinate], what: str) -> None:
+    """Differentiate g at z by every route, and require that autograd agrees.
+
+    :param z: shape `(n,)`.
+    :param names: of its entries.
+    :raises AssertionError: it does not, with the first entry that is wrong.
+    """
+    __tracebackhide__ = True
+    for entry in check(g, z, names).entries:
+        found = finding(entry, torch.finfo(z.dtype).eps)
+        routes = ", ".join(f"{route} {value:.10g}" for route, value in entry.routes.items())
+        words = found.words if found else ""
+        require(found is None, f"the derivative of {what} by {entry.by[0]}: {routes}; {words}", WHY_BACKWARD)
+
+
+def require_no_draw(compute: Callable[[], Tensor], what: str) -> None:
+    """Require that computing twice gives the same bits and leaves torch's global stream where it was.
+
+    :raises AssertionError: it does not.
+    """
+    __tracebackhide__ = True
+    before = torch.get_rng_state()
+    first, second = compute(), compute()
+    moved = not torch.equal(before, torch.get_rng_state())
+    torch.set_rng_state(before)
+    require(torch.equal(first, second), f"{what}: the same input gave two answers", WHY_RANDOM)
+    require(not moved, f"{what} drew from torch's global random stream", WHY_RANDOM)
+
+
+def require_close(found: Tensor, expected: Tensor, wrong: str, why: str, tolerance: float = 1e-10) -> None:
+    """Require equal numbers, relative plus absolute; NaN equals NaN.
+
+    :raises AssertionError: they differ, with the largest difference.
+    """
+    __tracebackhide__ = True
+    require(found.shape == expected.shape, f"{wrong}: shape {tuple(found.shape)}, not {tuple(expected.shape)}", why)
+    close = torch.allclose(found.double(), expected.double(), tolerance, tolerance, equal_nan=True)
+    largest = (found.double() - expected.double()).abs().max().item() if found.numel() else 0.0
+    require(close, f"{wrong}, by up to {largest:.3g}", why)

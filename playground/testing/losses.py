@@ -1,0 +1,93 @@
+"""The contract of a loss."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from playground.engine.derivatives import flat_loss, parameter_coordinates
+from playground.engine.losses import traits
+from playground.engine.problem import Batches, Problem
+from playground.testing.differentiable import (
+    WHY_DTYPE,
+    WHY_VMAP,
+    Values,
+    require_close,
+    require_no_draw,
+    require_right_backward,
+)
+from playground.testing.verdict import require
+
+
+class LossContract(ABC):
+    """What a loss must do: `class TestMine(LossContract)` with one method, `loss`."""
+
+    @abstractmethod
+    def loss(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return the loss."""
+
+    def sample(self) -> tuple[Tensor, Tensor]:
+        """Return predictions and targets, float64, at which the loss has no kink; override where these do not suit.
+
+        :returns: predictions from 0.1 to 0.9, shape `(4, 2)`, and targets 0 or 1 of that shape; class indices of
+            shape `(4,)` for a loss that declares to take them.
+        """
+        predictions = torch.linspace(0.1, 0.9, 8, dtype=torch.float64).reshape(2, 4).T.contiguous()
+        if traits(self.loss()).class_indices:
+            return predictions, torch.tensor([0, 1, 1, 0])
+        return predictions, torch.tensor([[1, 0], [0, 1], [1, 1], [0, 0]], dtype=torch.float64)
+
+    def test_is_one_number(self) -> None:
+        """The loss is a 0-d tensor that depends on the prediction."""
+        prediction, target = self.sample()
+        found = self.loss()(prediction.requires_grad_(), target)
+        require(
+            found.dim() == 0, f"the loss has shape {tuple(found.shape)}, not ()", "one can only go down a single number"
+        )
+        require(found.requires_grad, "the loss does not depend on the prediction", "there would be nothing to descend")
+
+    def test_backward_is_right(self) -> None:
+        """Autograd agrees with every independent route to the derivative by the prediction."""
+        prediction, target = self.sample()
+        loss = self.loss()
+        problem = Problem(Values(prediction), lambda module, batch: loss(module(), batch[0]), Batches((target,)))
+        g, z = flat_loss(problem, problem.parameters)
+        require_right_backward(g, z, parameter_coordinates(problem.parameters), "the loss")
+
+    def test_maps_over_runs(self) -> None:
+        """Under vmap each run has the loss that it has alone."""
+        prediction, target = self.sample()
+        loss = self.loss()
+        stacked = torch.stack([prediction, prediction * 0.9])
+        try:
+            together = vmap(loss, in_dims=(0, None))(stacked, target)
+        except Exception as error:
+            raise AssertionError(f"vmap refuses the loss: {error}\n  why it matters: {WHY_VMAP}") from error
+        alone = torch.stack([loss(each, target) for each in stacked])
+        require_close(together, alone, "under vmap the loss of a run differs from its loss alone", WHY_VMAP)
+
+    def test_keeps_the_dtype(self) -> None:
+        """The loss has the dtype of the prediction."""
+        prediction, target = self.sample()
+        for dtype in (torch.float32, torch.float64):
+            targets = target.to(dtype) if target.is_floating_point() else target
+            found = self.loss()(prediction.to(dtype), targets).dtype
+            require(found == dtype, f"the loss of a {dtype} prediction is {found}", WHY_DTYPE)
+
+    def test_draws_nothing(self) -> None:
+        """The same prediction has the same loss."""
+        prediction, target = self.sample()
+        loss = self.loss()
+        require_no_draw(lambda: loss(prediction, target), "the loss")
+
+    def test_leaves_its_inputs_alone(self) -> None:
+        """Predictions and targets are as they were."""
+        prediction, target = self.sample()
+        before = prediction.clone(), target.clone()
+        self.loss()(prediction, target)
+        same = torch.equal(prediction, before[0]) and torch.equal(target, before[1])
+        require(same, "the loss changed its inputs in place", "the data of every later step would be other data")

@@ -1,0 +1,103 @@
+"""The contract of a model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+from playground.engine.derivatives import flat_loss, parameter_coordinates
+from playground.engine.problem import Batches, Problem
+from playground.testing.differentiable import (
+    WHY_DTYPE,
+    WHY_RANDOM,
+    WHY_VMAP,
+    require_close,
+    require_no_draw,
+    require_right_backward,
+)
+from playground.testing.verdict import require
+
+
+class ModelContract(ABC):
+    """What a model must do: `class TestMine(ModelContract)` with one method, `model`."""
+
+    inputs: ClassVar[int] = 3
+    """Features of the samples that are tried."""
+
+    outputs: ClassVar[int] = 2
+    """Numbers wanted of each sample."""
+
+    @abstractmethod
+    def model(self, inputs: int, outputs: int) -> nn.Module:
+        """Return a new model of these sizes, drawn from torch's global stream."""
+
+    def samples(self) -> Tensor:
+        """Return the samples that are tried, shape `(5, inputs)`, float64, from -1 to 1."""
+        return torch.linspace(-1, 1, 5 * self.inputs, dtype=torch.float64).sin().reshape(5, self.inputs)
+
+    def test_shape(self) -> None:
+        """Samples of shape `(samples, inputs)` give predictions of shape `(samples, outputs)`."""
+        found, wanted = tuple(self._made()(self.samples()).shape), (5, self.outputs)
+        require(found == wanted, f"predictions have shape {found}, not {wanted}", "no loss fits such predictions")
+
+    def test_backward_is_right(self) -> None:
+        """Autograd agrees with every independent route to the derivative by each parameter."""
+        problem = Problem(self._made(), lambda module, batch: module(*batch).sin().mean(), Batches((self.samples(),)))
+        problem.module.eval()
+        g, z = flat_loss(problem, problem.parameters)
+        require_right_backward(g, z, parameter_coordinates(problem.parameters), "the model's output")
+
+    def test_uses_every_parameter(self) -> None:
+        """Every parameter has a gradient."""
+        module = self._made()
+        parameters = dict(module.named_parameters())
+        found = torch.autograd.grad(module(self.samples()).sin().sum(), list(parameters.values()), allow_unused=True)
+        unused = [name for name, gradient in zip(parameters, found, strict=True) if gradient is None]
+        require(not unused, f"no output depends on {', '.join(unused)}", "what has no gradient never learns")
+
+    def test_maps_over_runs(self) -> None:
+        """Under vmap each run has the predictions that it has alone."""
+        modules = [self._made(seed).eval() for seed in (0, 1)]
+        states = [dict(module.named_parameters()) for module in modules]
+        stacked = {name: torch.stack([state[name] for state in states]).detach() for name in states[0]}
+        samples = self.samples()
+
+        def forward(parameters: dict[str, Tensor]) -> Tensor:
+            found: Tensor = functional_call(modules[0], parameters, (samples,))
+            return found
+
+        try:
+            together = vmap(forward)(stacked)
+        except Exception as error:
+            raise AssertionError(f"vmap refuses the model: {error}\n  why it matters: {WHY_VMAP}") from error
+        alone = torch.stack([module(samples) for module in modules])
+        require_close(together, alone, "under vmap the predictions of a run differ from those alone", WHY_VMAP)
+
+    def test_keeps_the_dtype(self) -> None:
+        """The predictions have the dtype of the samples and parameters."""
+        for dtype in (torch.float32, torch.float64):
+            try:
+                found = self._made().to(dtype)(self.samples().to(dtype)).dtype
+            except RuntimeError as error:
+                raise AssertionError(f"in {dtype}: {error}\n  why it matters: {WHY_DTYPE}") from error
+            require(found == dtype, f"the prediction from {dtype} samples is {found}", WHY_DTYPE)
+
+    def test_starts_from_the_seed(self) -> None:
+        """The same seed gives the same initial parameters."""
+        first, second = (list(self._made().parameters()) for _ in range(2))
+        same = all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+        require(same, "two models from one seed differ; draw from torch's global stream alone", WHY_RANDOM)
+
+    def test_draws_nothing_in_evaluation(self) -> None:
+        """In evaluation mode the same samples have the same predictions."""
+        module = self._made().eval()
+        require_no_draw(lambda: module(self.samples()), "the model in evaluation mode")
+
+    def _made(self, seed: int = 0) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.model(self.inputs, self.outputs).double()

@@ -1,0 +1,191 @@
+"""The contract of an optimizer: an update rule, or any `torch.optim.Optimizer`."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from playground.engine.replicas import RuleReplicas, TorchReplicas
+from playground.engine.update import UpdateRule, together
+from playground.plugins.signature import parameters
+from playground.testing.descents import START, Alone, beside, descend, lonely, paths, quadratic
+from playground.testing.differentiable import require_close
+from playground.testing.verdict import require
+
+WHY_STATE = "a training that was interrupted would go on as another one"
+WHY_GROUPS = "people give the layers of a network rates of their own"
+
+Factory = Callable[[Any], torch.optim.Optimizer]
+
+
+class OptimizerContract(ABC):
+    """What an optimizer must do: `class TestMine(OptimizerContract)` with one method, `optimizer`."""
+
+    steps: ClassVar[int] = 100
+    """Updates in which it must get down."""
+
+    elementwise: ClassVar[bool] = True
+    """Whether each number moves by its own gradient alone. One for which this is not so never moves runs together."""
+
+    parameter_groups: ClassVar[bool] = True
+    """Whether a `torch.optim.Optimizer` takes several groups of parameters."""
+
+    trajectory: ClassVar[tuple[float, ...]] = ()
+    """Reference: x before each step on f(x) = x²/2 from x = 1, in float64; empty where there is none."""
+
+    @abstractmethod
+    def optimizer(self) -> UpdateRule | Factory:
+        """Return an update rule; or a subclass of `torch.optim.Optimizer`, in a `functools.partial` with options."""
+
+    def test_descends_a_bowl(self) -> None:
+        """The loss is lower at the end, where the curvature is the same in all directions."""
+        self._require_descent(quadratic(1, 1), "a bowl, Σx²/2")
+
+    def test_descends_an_ill_conditioned_quadratic(self) -> None:
+        """The loss is lower at the end, where one direction is a hundred times as steep as another."""
+        self._require_descent(quadratic(1, 100), "a quadratic with curvatures from 1 to 100")
+
+    def test_moves_runs_together_as_alone(self) -> None:
+        """Among others a run moves as it does alone, also when its neighbour has another learning rate."""
+        if not self.elementwise:
+            pytest.skip("declared as not elementwise: its runs go one by one")
+        made = self.optimizer()
+        starts = torch.stack([START, -2 * START])
+        problem = quadratic(1, 10)
+        moved: Sequence[UpdateRule | Factory]
+        if isinstance(made, UpdateRule):
+            moved = rules = [made, replace(made, lr=2 * made.lr)]  # type: ignore[type-var]
+            stepper: RuleReplicas | TorchReplicas = RuleReplicas(problem, {"values": starts}, [0, 1], together(rules))
+        else:
+            moved = [made, made]
+            stepper = TorchReplicas(problem, {"values": starts}, [0, 1], [made, made], elementwise=True)
+        for step in range(10):
+            stepper.evaluate(step)
+            stepper.update(step)
+        alone = torch.stack(
+            [descend(quadratic(1, 10, start), rule, 10) for start, rule in zip(starts, moved, strict=True)]
+        )
+        why = "thousands of runs descend as one tensor; declare `elementwise = False` if an entry looks at others"
+        require_close(stepper.parameters["values"], alone, "a run among others ends elsewhere than alone", why)
+
+    def test_repeats_itself(self) -> None:
+        """The same start gives the same bits."""
+        one, other = (descend(quadratic(1, 10), self.optimizer(), 5) for _ in range(2))
+        require(torch.equal(one, other), "two descents from one start differ", "no run could be repeated")
+
+    def test_keeps_float64(self) -> None:
+        """Parameters in float64 are neither turned into float32 nor rounded to it."""
+        found = descend(quadratic(1, 10), self.optimizer(), 3)
+        why = "`dtype: float64` is asked for because digits matter"
+        require(found.dtype == torch.float64, f"float64 parameters became {found.dtype}", why)
+        rounded = torch.equal(found, found.float().double())
+        require(not rounded, "float64 parameters hold nothing that float32 could not", why)
+
+    def test_leaves_what_has_no_gradient(self) -> None:
+        """A parameter whose gradient is None stays as it is, and stops nobody."""
+        problem = lonely()
+        before = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
+        try:
+            descend(problem, self.optimizer(), 3)
+        except (TypeError, AttributeError, RuntimeError) as error:
+            wrong = f"a gradient that is None: {type(error).__name__}: {error}"
+            raise AssertionError(f"{wrong}\n  why it matters: layers that are not used have none") from error
+        idle = torch.equal(problem.parameters["unused"], before["unused"])
+        require(idle, "a parameter without a gradient was moved", "frozen and unused layers would drift")
+        moved = not torch.equal(problem.parameters["values"], before["values"])
+        require(moved, "beside a parameter without a gradient nothing moves", "the rest of the model never learns")
+
+    def test_documents_its_parameters(self) -> None:
+        """Each hyperparameter is described in the docstring, or in that of torch."""
+        made = self.optimizer()
+        factory = made.func if isinstance(made, functools.partial) else type(made) if not callable(made) else made
+        silent = [each.name for each in parameters(factory, ("params",)) if not each.description]
+        what = f"no `:param name:` line tells what {', '.join(silent)} means"
+        require(not silent, what, "`playground show` and the schema are made of these lines")
+
+    def test_follows_the_reference(self) -> None:
+        """The descent from x = 1 on x²/2 is the reference trajectory."""
+        if not self.trajectory:
+            pytest.skip("no reference trajectory is given")
+        found = paths(quadratic(1, 1, torch.ones(1, 1, dtype=torch.float64)), self.optimizer(), len(self.trajectory))
+        wanted = torch.tensor(self.trajectory, dtype=torch.float64)
+        require_close(found, wanted, "the descent leaves its reference", "it would be another method than it is called")
+
+    def test_rule_leaves_its_inputs_alone(self) -> None:
+        """`init` and `update` modify nothing that they are given."""
+        rule = self.optimizer()
+        if not isinstance(rule, UpdateRule):
+            pytest.skip("a torch.optim.Optimizer moves its parameters in place")
+        parameter, gradient = START.clone(), START.cos()
+        state = rule.init(parameter)
+        parameter, state = rule.update(parameter, gradient, state, 0, rule.lr)
+        given = [parameter, gradient, *state.values()]
+        before = [tensor.clone() for tensor in given]
+        rule.init(parameter)
+        rule.update(parameter, gradient, dict(state), 1, rule.lr)
+        names = ["the parameter", "the gradient", *(f"the state {name!r}" for name in state)]
+        changed = [name for name, old, new in zip(names, before, given, strict=True) if not torch.equal(old, new)]
+        require(not changed, f"update changed {', '.join(changed)} in place", "who calls it still needs those numbers")
+
+    def test_state_dict_resumes(self) -> None:
+        """After `load_state_dict` a torch optimizer goes on with the very same bits."""
+        factory = self._torch()
+        first = Alone(factory)
+        first.walk(5)
+        second = Alone(factory, first.values.detach().clone())
+        second.optimizer.load_state_dict(copy.deepcopy(first.optimizer.state_dict()))
+        first.walk(5)
+        second.walk(5)
+        same = torch.equal(first.values, second.values)
+        require(same, "resumed from its state_dict, the optimizer goes elsewhere", WHY_STATE)
+
+    def test_parameter_groups(self) -> None:
+        """A group's own learning rate holds for that group, and for no other."""
+        factory = self._torch()
+        if not self.parameter_groups:
+            pytest.skip("declared as taking one group alone")
+        slow, fast = beside(factory, 0.5)
+        usual, _ = beside(factory, 1.0)
+        alone = Alone(factory)
+        alone.walk(3)
+        require(not torch.equal(slow, usual), "a group's own learning rate makes no difference", WHY_GROUPS)
+        require(torch.equal(fast, alone.values), "the rate of one group moves the other", WHY_GROUPS)
+
+    def test_closure(self) -> None:
+        """`step(closure)` evaluates the closure with gradients on, and returns the loss."""
+        alone = Alone(self._torch())
+        losses: list[Tensor] = []
+
+        def closure() -> Tensor:
+            losses.append(alone.evaluate())
+            return losses[-1]
+
+        why = "torch's own training loops, and LBFGS, hand over a closure"
+        try:
+            found: Any = alone.optimizer.step(closure)  # type: ignore[arg-type]
+        except (TypeError, RuntimeError) as error:
+            raise AssertionError(f"step(closure): {error}\n  why it matters: {why}") from error
+        require(bool(losses), "step(closure) never calls the closure", why)
+        same = found is not None and float(found) == losses[0].item()
+        require(same, f"step(closure) returns {found}, not the loss {losses[0].item():g}", why)
+
+    def _torch(self) -> Factory:
+        made = self.optimizer()
+        if isinstance(made, UpdateRule):
+            pytest.skip("an update rule has no state_dict, groups or closure of its own")
+        return made
+
+    def _require_descent(self, problem: Any, what: str) -> None:
+        first = problem.loss(problem.module, ()).item()
+        descend(problem, self.optimizer(), self.steps)
+        last = problem.loss(problem.module, ()).item()
+        wrong = f"on {what} the loss went from {first:g} to {last:g} in {self.steps} steps"
+        require(last < first, wrong, "an optimizer that climbs the easiest hill descends no other")

@@ -1,0 +1,151 @@
+"""The contract of a reporter. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import ClassVar, Final
+from xml.etree import ElementTree
+
+from playground.result import Batch, Expectation, Invalid, Loss, Run, Status, Table, Trace, Verdict
+from playground.testing.verdict import require
+
+HOSTILE: Final = "[bold]x[/] <script>&'\" ]]> \x1b[31m\x07\x00\r\n\u202e\ufffe 漢字"
+"""Markup of every kind, a terminal's commands, what XML cannot hold, double width."""
+
+FALLING: Final = Loss(0.5, 0.25, 0.25)
+STEPS: Final = Trace((0.5, 0.25))
+WHY_ESCAPE: Final = "names and messages come from files and plugins of others"
+
+
+class ReporterContract(ABC):
+    """What a reporter must do: `class TestMine(ReporterContract)` with one method, `reporter`."""
+
+    suffix: ClassVar[str] = ".txt"
+    """Of the files it writes: `.json`, `.xml`, `.svg` and `.html` are read back as such."""
+
+    @abstractmethod
+    def reporter(self) -> Callable[[Batch, Path], object]:
+        """Return the reporter."""
+
+    def test_every_status(self) -> None:
+        """A run of every status is written, with and without a loss, expectations and a table."""
+        for status in Status:
+            for run in (a_run(status), Run("bare", "id", 0, status, Verdict.NONE)):
+                self._written(_batch(run), f"a run that ended in {status}")
+
+    def test_no_run_and_many(self) -> None:
+        """No run at all, several, and files that are not valid are written."""
+        self._written(_batch(), "a batch without runs")
+        self._written(_batch(*map(a_run, Status)), "runs of every status together")
+
+    def test_says_what_ran(self) -> None:
+        """The scenario's name is in the file."""
+        text = self._written(_batch(a_run(Status.BUDGET)), "a run")
+        require("gate_of_names" in text, "the scenario's name is nowhere in the file", "nobody could tell runs apart")
+
+    def test_not_finite(self) -> None:
+        """Numbers that are not finite are written."""
+        for number in (float("nan"), float("inf")):
+            run = a_run(Status.NONFINITE, Loss(1.0, number, 1.0), Trace((1.0, number)))
+            self._written(_batch(run), f"a run whose last loss is {number}")
+
+    def test_escapes(self) -> None:
+        """Names and texts with markup and control characters leave the file well formed."""
+        text = self._written(_batch(a_run(Status.ERROR, text=HOSTILE)), "a run with hostile names")
+        control = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f]", text)
+        found = repr(control[0]) if control else "none"
+        require(not control, f"the control character {found} is in the file as it is", WHY_ESCAPE)
+        scripts = _Scripts()
+        if self.suffix in (".html", ".xml", ".svg"):
+            scripts.feed(text)
+        require(not scripts.found, "a name with <script> in it became an element of the document", WHY_ESCAPE)
+
+    def test_replaces_the_file(self) -> None:
+        """What stood in the file before is gone."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, f"results{self.suffix}")
+            path.write_text("old numbers\n" * 10_000, encoding="utf-8")
+            self.reporter()(_batch(a_run(Status.BUDGET)), path)
+            left = "old numbers" in path.read_text(encoding="utf-8")
+        require(not left, "what stood in the file before is still there", "old results would pass for new ones")
+
+    def _written(self, batch: Batch, what: str) -> str:
+        """Return what the reporter writes, read back by its suffix."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, f"results{self.suffix}")
+            why = "a reporter that fails costs everybody's results of that command"
+            try:
+                self.reporter()(batch, path)
+            except Exception as error:
+                raise AssertionError(f"{what}: {type(error).__name__}: {error}\n  why it matters: {why}") from error
+            require(path.is_file(), f"{what}: nothing was written", why)
+            try:
+                text = path.read_text(encoding="utf-8")
+                _parse(text, self.suffix)
+            except (ValueError, ElementTree.ParseError) as error:
+                wrong = f"{what}: the file cannot be read as {self.suffix}: {error}"
+                raise AssertionError(f"{wrong}\n  why it matters: {WHY_ESCAPE}") from error
+        return text
+
+
+def a_run(status: Status, loss: Loss = FALLING, trace: Trace = STEPS, text: str = "") -> Run:
+    """Return a run with something in every field.
+
+    :param text: in place of every text that people or plugins write.
+    """
+    return Run(
+        text or "gate_of_names",
+        "0123456789ab",
+        0,
+        status,
+        Verdict.FAILED if status in (Status.ERROR, Status.DIVERGED, Status.NONFINITE) else Verdict.PASSED,
+        steps=1,
+        file=f"{text}.yaml" if text else "scenarios/gate_of_names.yaml",
+        task="classification",
+        summary=text or "One neuron learns.",
+        reason=text or f"why it ended in {status}",
+        setup={"model": text or "perceptron"},
+        loss=loss,
+        parameters={"weight": [[1.0, 2.0]]},
+        predictions=[[0.9], [0.1]],
+        metrics={"accuracy": 1.0},
+        expectations=(Expectation(text or "loss below 0.1", 0.25, passed=False, note=text),),
+        table=Table((text or "a", "target"), ((1.0, 1.0), (0.0, text or 0.0))),
+        trace=trace,
+    )
+
+
+def _batch(*runs: Run) -> Batch:
+    errors = () if len(runs) == 1 else (Invalid("broken.yaml", 3, 5, "unknown key 'lrr'"),)
+    return Batch(runs, errors=errors)
+
+
+def _parse(text: str, suffix: str) -> None:
+    """Read a document.
+
+    :raises ValueError: it is not one; or, from XML, `ParseError`.
+    """
+    if suffix == ".json":
+        json.loads(text, parse_constant=_refuse)
+    elif suffix in (".xml", ".svg"):
+        ElementTree.fromstring(text)
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no JSON")
+
+
+class _Scripts(HTMLParser):
+    """Looks for an element `script`."""
+
+    found = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note it."""
+        self.found = self.found or tag == "script"

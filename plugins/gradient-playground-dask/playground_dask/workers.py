@@ -1,0 +1,53 @@
+"""A client of dask.distributed as an executor, with what goes wrong in the words of the playground."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from typing import Any
+
+from distributed import Client, KilledWorker
+
+from playground.errors import ComponentError
+
+
+class Workers(Executor):
+    """Computes on the workers of a client.
+
+    :param client: connected.
+    :param retries: how often to compute again what raised.
+    :param where: the cluster, for messages.
+    """
+
+    def __init__(self, client: Client, retries: int, where: str) -> None:
+        self._client = client
+        # Calls are not pure: two equal ones are two, and dask would compute one.
+        self._executor = client.get_executor(pure=False, retries=retries)
+        self._where = where
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Compute on some worker.
+
+        The future's exception is what `fn` raised; `BrokenExecutor` when it took down one worker after the other; a
+        `ComponentError` when the cluster has gone.
+        """
+        outer: Future[Any] = Future()
+        inner = self._executor.submit(fn, *args, **kwargs)
+        outer.set_running_or_notify_cancel()
+        inner.add_done_callback(lambda done: self._hand_over(done, outer))
+        return outer
+
+    def _hand_over(self, inner: Future[Any], outer: Future[Any]) -> None:
+        try:
+            outer.set_result(inner.result())
+        except CancelledError:
+            outer.set_exception(ComponentError(f"executor 'dask': {self._where} has gone; what was finished is kept"))
+        except KilledWorker as error:
+            outer.set_exception(BrokenExecutor(str(error)))
+        except Exception as error:  # a future holds whatever was raised
+            outer.set_exception(error)
+
+    def everywhere(self, function: Callable[..., Any], *arguments: Any) -> Mapping[str, Any]:
+        """Call a function once on every worker, and return its answers, or the exception, by the worker's address."""
+        answers: Mapping[str, Any] = self._client.run(function, *arguments, on_error="return")
+        return answers

@@ -1,0 +1,22 @@
+"""Optimizers of the collection that cannot run here: each says why in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+from playground.errors import ComponentError
+from playground_optimizers.collection import OBSTACLES
+
+
+def __getattr__(name: str) -> Callable[..., NoReturn]:
+    """Return what stands for a class that cannot run: whatever it is given, it refuses."""
+    if name not in OBSTACLES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    reason = f"optimizer 'collection.{name.lower()}' cannot run here: it {OBSTACLES[name]}"
+
+    def refuse(**options: object) -> NoReturn:
+        raise ComponentError(reason)
+
+    refuse.__doc__ = f"Cannot run here: it {OBSTACLES[name]}."
+    return refuse

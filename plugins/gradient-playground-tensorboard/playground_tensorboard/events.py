@@ -1,0 +1,85 @@
+"""Results as TensorBoard reads them: a folder for each run, and one for each point of a sweep."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tensorboardX import SummaryWriter
+
+from playground.result import Batch, Run, Summary, Sweep
+
+QUIET = {"disabled": True}
+"""tensorboardX would report to comet.ml as well, where that is installed."""
+
+
+def write(results: Batch, path: Path) -> None:
+    """Write event files below a folder; what an earlier report wrote there stays beside them.
+
+    A run's loss is a scalar for each step, what its task measured one at the last, each parameter a histogram of its
+    final numbers. A sweep is a table of hyperparameters, a row for each point.
+    """
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    path.mkdir(parents=True, exist_ok=True)
+    for run in results.runs:
+        with _writer(path / _safe(f"{run.scenario}-seed{run.seed}-{run.id}") / now) as writer:
+            _write_run(run, writer)
+    for sweep in results.sweeps:
+        with _writer(path / _safe(f"{sweep.scenario}-{sweep.id[:12]}") / now) as writer:
+            _write_sweep(sweep, writer)
+
+
+@contextmanager
+def _writer(folder: Path) -> Iterator[SummaryWriter]:
+    with SummaryWriter(str(folder), comet_config=QUIET) as writer:
+        yield writer
+
+
+def _write_run(run: Run, writer: SummaryWriter) -> None:
+    for step, loss in enumerate(run.losses):
+        writer.add_scalar("loss", loss, step)
+    for name, value in run.metrics.items():
+        if isinstance(value, int | float):
+            writer.add_scalar(name, value, run.steps)
+    for name, numbers in run.parameters.items():
+        values = np.ravel(np.asarray(numbers, dtype=float))
+        if values.size and np.isfinite(values).all():  # a histogram has no place for others
+            writer.add_histogram(name, values, run.steps)
+    writer.add_text("run", _story(run), run.steps)
+
+
+def _story(run: Run) -> str:
+    """Return how a run went, in Markdown."""
+    lines = [f"**{run.verdict}**: {'; '.join(run.ending)}", *(f"{key}: {value}" for key, value in run.setup.items())]
+    lines += [f"{'✔' if each.passed else '✘'} {each.what}, measured {each.value}" for each in run.expectations]
+    return "\n\n".join(lines)
+
+
+def _write_sweep(sweep: Sweep, writer: SummaryWriter) -> None:
+    for summary in sweep.summaries:
+        values = {key: value if isinstance(value, int | float | str) else str(value) for key, value in _values(summary)}
+        writer.add_hparams(values, _measured(summary), name=f"point{summary.index:04}")
+
+
+def _values(summary: Summary) -> Iterator[tuple[str, Any]]:
+    """Yield what the point is; a sweep over seeds alone has one point, without values."""
+    yield from summary.values.items()
+    yield "runs", summary.runs
+
+
+def _measured(summary: Summary) -> dict[str, float]:
+    """Return what a point's runs gave; what there is not (nothing was expected) is left out."""
+    found = {"sweep/passed": summary.share, "sweep/loss_median": summary.loss.median}
+    found |= {f"sweep/{status}": count / summary.runs for status, count in summary.statuses.items() if summary.runs}
+    return {name: float(value) for name, value in found.items() if value is not None and not math.isnan(value)}
+
+
+def _safe(name: str) -> str:
+    """Return a name for a folder."""
+    return re.sub(r"[^\w.=-]+", "_", name).strip("._-") or "unnamed"

@@ -1,0 +1,57 @@
+"""Scenarios as tests: `pytest scenarios/` runs each YAML file, and what it expects is what fails.
+
+Loaded in every pytest session where it is installed, so it imports nothing but pytest; playground and torch come with
+the first scenario that runs.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pytest_playground.item import ScenarioFile, VacuousExpectationWarning
+
+__all__ = ["VacuousExpectationWarning"]
+
+FOLDERS = "playground_scenarios"
+"""The ini option that names the folders with scenarios."""
+
+ENDINGS = (".yaml", ".yml")
+
+LOOKED_AT = 1 << 20
+"""Bytes of a file that are looked at to see whether it is a scenario; no scenario is longer."""
+
+TASK = re.compile(rb"""^(?:\xef\xbb\xbf)?(task|"task"|'task')\s*:""", re.MULTILINE)
+"""A key `task` at the top level, which every scenario has and hardly any other YAML file."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the ini option."""
+    text = "folders in which every YAML file is a scenario (default: every YAML file with a top-level key `task`)"
+    parser.addini(FOLDERS, text, type="paths", default=[])
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
+    """Collect a file that was named on the command line, is in a folder of scenarios, or looks like a scenario.
+
+    In a folder of scenarios a file whose `task` is misspelt is told; elsewhere it is somebody else's YAML.
+    """
+    if file_path.suffix not in ENDINGS:
+        return None
+    if not parent.session.isinitpath(file_path):
+        folders = parent.config.getini(FOLDERS)
+        if folders and not any(file_path.is_relative_to(folder) for folder in folders):
+            return None
+        if not folders and not _looks_like_a_scenario(file_path):
+            return None
+    return ScenarioFile.from_parent(parent, path=file_path)
+
+
+def _looks_like_a_scenario(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return TASK.search(file.read(LOOKED_AT)) is not None
+    except OSError:  # a broken link, or not ours to read
+        return False

@@ -1,0 +1,136 @@
+"""The command `explain`: every format, both languages, and what is wrong in one line."""
+
+import json
+import re
+import shutil
+import time
+from html.parser import HTMLParser
+
+import pytest
+
+
+@pytest.fixture
+def explain(playground, root, tmp_path):
+    shutil.copytree(root / "scenarios", tmp_path / "scenarios")
+
+    def explain(name, *options):
+        result = playground("explain", f"scenarios/{name}.yaml", *options)
+        assert result.exit_code == 0, result.stderr
+        return result.stdout
+
+    return explain
+
+
+def test_text(explain):
+    shown = explain("forward_pass", "--sample", "1")
+    titles = re.findall(r"^(\S.*)\n─+$", shown, re.MULTILINE)
+    assert titles == ["Forward", "Backward", "Update", "In words", "Graph"]
+    assert "p[1, 0] = σ(1.8866) = 0.8684" in shown
+    assert "dL/dz2 = dL/dp · p(1 − p)" in shown
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_text_keeps_to_the_width(explain, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = explain("xor_gate", "--sample", "1")
+    assert max(map(len, shown.splitlines())) <= columns
+
+
+def test_digits(explain):
+    assert "0.017327" in explain("forward_pass", "--digits", "6")
+
+
+def test_json_in_full_precision(explain):
+    told = json.loads(explain("square_derivative", "--format", "json"))
+    assert told["schema"] == 1
+    assert told["parameters"][0]["gradient"]["values"] == 48
+    assert [operation["name"] for operation in told["operations"]] == ["mul", "add", "pow"]
+
+
+class Balanced(HTMLParser):
+    VOID = ("meta", "path", "rect", "br")
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        assert tag not in ("script", "img", "link")
+        assert not any(name in ("src", "href") for name, _ in attrs)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("name", ["xor_gate", "rosenbrock", "square_derivative"])
+def test_html_is_one_whole_page_that_asks_nobody(explain, name):
+    page = explain(name, "--format", "html")
+    parser = Balanced()
+    parser.feed(page)
+    assert parser.open == []
+    assert "http" not in page
+    nodes = json.loads(explain(name, "--format", "json"))["nodes"]
+    assert page.count("<rect") == len(nodes)
+
+
+def test_html_escapes_what_a_scenario_says(explain):
+    page = explain("bowl", "--format", "html", "--set", "summary=<script>alert(1)</script>")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_latex_is_balanced(explain):
+    made = explain("xor_gate", "--format", "latex")
+    assert made.count(r"\begin{align*}") == made.count(r"\end{align*}") == 3
+    assert made.count(r"\begin{pmatrix}") == made.count(r"\end{pmatrix}") > 5
+    bare = re.sub(r"\\[{}]", "", made)
+    assert bare.count("{") == bare.count("}")
+    assert r"p &= \sigma(z_{3})" in made
+    assert r"\frac{\partial L}{\partial \mathrm{layer2.weight}} &= \frac{\partial L}{\partial z_{3}}^{\top}" in made
+    assert made.isascii()
+
+
+def test_indonesian(explain):
+    shown = explain("and_gate", "--language", "id")
+    assert "Propagasi maju (forward)" in shown
+    assert "menarik paling kuat" in shown
+    assert "laju pembelajaran (learning rate)" in shown
+    assert "In words" not in shown
+
+
+def test_a_sweep_is_explained_without_it(explain):
+    assert "The scenario is a sweep" in explain("and_gate_sweep")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--format", "htm"], "--format: unknown format 'htm'; did you mean 'html'?"),
+        (["--language", "fr"], "--language: unknown language 'fr' (accepted: en, id)"),
+        (["--step", "5000"], "scenarios/bowl.yaml:10:8: step 5000 is beyond the budget of 1000 steps"),
+        (["--sample", "2"], "no sample 2 in step 0 (samples: none)"),
+        (["--set", "optimizer.lrr=1"], "lrr"),
+    ],
+)
+def test_one_line_for_what_is_wrong(explain, playground, options, message):
+    result = playground("explain", "scenarios/bowl.yaml", *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("options", [["--digits", "0"], ["--digits", "x"], ["--step", "-1"], ["--sample", "-1"]])
+def test_numbers_out_of_range(playground, options):
+    assert playground("explain", "bowl.yaml", *options).exit_code == 2
+
+
+def test_a_large_model_is_summed_up(explain):
+    begin = time.perf_counter()
+    shown = explain("two_moons", "--set", "model.hidden=[3000, 3300]", "--set", "optimizer=sgd")
+    assert time.perf_counter() - begin < 20
+    assert len(shown) < 10_000
+    assert "(3300 × 3000)  mean" in shown

@@ -1,0 +1,258 @@
+"""One step explained is the run's own step, and every number shown is the one that was computed."""
+
+import pytest
+import torch
+
+from playground import run
+from playground.errors import ScenarioError
+from playground.figures.numbers import flat
+from playground.plugins.manager import load_plugins
+from playground.report.explanation.numbers import deviation
+from playground.runner.explaining import explain as explained
+from playground.scenario.model import load_scenario
+
+PLUGINS = load_plugins(autoload=False)
+
+
+@pytest.fixture
+def explain(root):
+    def explain(name, changes=None, **options):
+        overrides = tuple((changes or {}).items())
+        return explained(load_scenario(root / "scenarios" / f"{name}.yaml", overrides), PLUGINS, **options)
+
+    return explain
+
+
+def node(told, name):
+    return next(each for each in told.nodes if each.name == name)
+
+
+def test_the_tutorials_forward_numbers(explain):
+    told = explain("forward_pass", sample=1)
+    assert [operation.formula for operation in told.operations] == ["x · w", "z1 + b", "σ(z2)", "mean((p − t)²)"]
+    assert flat_of(node(told, "z2")) == pytest.approx([5.3638, 1.8866, 2.0877, -1.3895], abs=1e-4)
+    assert flat_of(node(told, "p")) == pytest.approx([0.9953, 0.8684, 0.8897, 0.1995], abs=1e-4)
+    assert told.loss == pytest.approx(0.017327, abs=1e-6)
+    assert told.update is None
+    assert told.operations[0].written == ("z1[1, 0] = 1·3.2761 + 0·3.4772 = 3.2761",)
+    assert told.operations[1].written == ("z2[1, 0] = 3.2761 + (−1.3895) = 1.8866",)
+
+
+def flat_of(each):
+    return list(flat(each.value.values))
+
+
+@pytest.mark.parametrize(("name", "slope"), [("quadratic_derivative", 13), ("square_derivative", 48)])
+def test_the_tutorials_derivatives(explain, name, slope):
+    told = explain(name)
+    assert told.parameters[0].gradient.values == slope
+    assert told.parameters[0].central.values == pytest.approx(slope)
+
+
+def test_the_chain_rule_on_the_square(explain):
+    rules = [
+        share.rule for operation in reversed(explain("square_derivative").operations) for share in operation.shares
+    ]
+    assert rules == ["dL/dL · 2·z2", "dL/dz2", "dL/dz1 · 2"]
+
+
+def test_every_bundled_scenario_without_a_gap(root, explain):
+    for file in (root / "scenarios").glob("*.yaml"):
+        told = explain(file.stem)
+        assert all(operation.formula for operation in told.operations), file.stem
+        for index, moved in enumerate(told.parameters):
+            assert moved.gradient is not None
+            off = deviation(told, index)
+            assert off is None or off < 1e-3, (file.stem, moved.name)
+            total = sum(
+                torch.tensor(share.value.values, dtype=torch.float64)
+                for operation in told.operations
+                for share in operation.shares
+                if share.to == moved.name
+            )
+            torch.testing.assert_close(
+                total, torch.tensor(moved.gradient.values, dtype=torch.float64), rtol=1e-4, atol=1e-6
+            )
+
+
+@pytest.mark.parametrize("name", PLUGINS.registry.names("function"))
+def test_every_function_without_a_gap(write, name):
+    function = "sin(x[0]) + max(x[0], x[1])*softplus(x[1])" if name == "expression" else name
+    path = write("f.yaml", f"task: minimize\nfunction: {function}\nstart: {{x: [0.7, 0.4]}}\noptimizer: sgd\n")
+    told = explained(load_scenario(path), PLUGINS)
+    assert all(operation.formula for operation in told.operations)
+    assert deviation(told, 0) < 1e-2
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "torch.Adam", "{name: sgd, momentum: 0.9}"])
+def test_the_step_is_that_of_the_run(root, explain, optimizer):
+    change = {"optimizer": optimizer, "expect": "{}"}
+    told = explain("and_gate", change, step=3)
+    before, after = (
+        run(root / "scenarios/and_gate.yaml", {"optimizer": _plain(optimizer), "expect": {}}, steps=steps)
+        for steps in (3, 4)
+    )
+    for moved in told.parameters:
+        assert moved.before.values == before.parameters[moved.name]
+        assert moved.after.values == after.parameters[moved.name]
+        assert moved.state_after
+        assert moved.state_after != moved.state_before
+    assert told.loss == before.loss.last
+    assert told.loss_after == after.loss.last
+
+
+def _plain(optimizer):
+    return {"name": "sgd", "momentum": 0.9} if optimizer.startswith("{") else optimizer
+
+
+def test_a_step_that_was_too_long_and_by_which_bound(explain):
+    told = explain("bowl_diverges", step=2)
+    assert [each.text.split(":")[0] for each in told.words] == [
+        "The step was too long",
+        "The learning rate is beyond what this curvature allows",
+    ]
+    assert told.words[1].parts == {"bound": "lr 0.3 > 2/8 = 0.25"}
+
+
+def test_who_pulls_hardest_and_what_saturated(explain):
+    hardest, saturated = explain("forward_pass").words
+    assert hardest.parts["index"] == 3
+    assert hardest.parts["share"] == pytest.approx(0.448, abs=1e-2)
+    assert (saturated.parts["count"], saturated.parts["total"], saturated.parts["to"]) == (1, 4, "z2")
+
+
+def test_a_clipped_gradient_stands_beside_the_one_of_backward(explain):
+    moved = explain("bowl", {"clip": "{value: 2}"}).parameters[0]
+    assert (moved.gradient.values, moved.used.values) == (48, 2)
+
+
+def test_a_batch_of_the_step(explain):
+    told = explain("two_moons", step=6, sample=2)
+    assert told.samples == 8
+    assert all("[2, " in line for line in told.operations[0].written)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("bowl", {"step": 1001}, r"bowl.yaml:\d+:\d+: step 1001 is beyond the budget of 1000 steps"),
+        ("quadratic_derivative", {"step": 1}, "step 1 is beyond the budget of 0 steps"),
+        ("bowl_diverges", {"step": 900}, r"step 900: the run ended at step \d+ \(diverged: "),
+        ("and_gate", {"sample": 4}, r"no sample 4 in step 0 \(samples: 0 to 3\)"),
+        ("bowl", {"sample": 0}, r"no sample 0 in step 0 \(samples: none\)"),
+    ],
+)
+def test_what_is_not_there(explain, name, options, message):
+    with pytest.raises(ScenarioError, match=message) as caught:
+        explain(name, **options)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+PLUGIN = """
+import torch
+from playground import hookimpl
+from playground.builtin.models import Handwritten
+from playground.engine.operations import elementwise
+
+class Raises(Handwritten):
+    def forward(self, x):
+        raise ValueError("no way forward")
+
+class Later(Handwritten):
+    def forward(self, x):
+        if self.training and self.w[0, 0] != {first}:
+            raise ValueError("too late")
+        return super().forward(x)
+
+class InPlace(Handwritten):
+    def forward(self, x):
+        z = x @ self.w
+        z += self.b
+        return z.sigmoid_()
+
+class Frozen(Handwritten):
+    def __init__(self, inputs, outputs):
+        super().__init__(inputs, outputs)
+        self.requires_grad_(False)
+
+class Twice(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 2
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 2
+
+class Custom(Handwritten):
+    def forward(self, x):
+        return Twice.apply(super().forward(x))
+
+def each(prediction, target):
+    return (prediction - target) ** 2
+
+@hookimpl
+def playground_models():
+    return {{"raises": Raises, "later": Later, "in_place": InPlace, "frozen": Frozen, "custom": Custom}}
+
+@hookimpl
+def playground_losses():
+    return {{"each": each}}
+"""
+
+KNOWN = """
+def twice():
+    return elementwise("2·{x}", "2", lambda call: 2)
+
+@hookimpl
+def playground_operations():
+    return {"twicebackward": twice}
+"""
+
+
+@pytest.fixture
+def odd(write, root):
+    def odd(changes, more=""):
+        plugin = write("odd.py", PLUGIN.format(first=0.5) + more)
+        start = (("start", "{w: [[0.5], [0.25]], b: [0.125]}"),)
+        loaded = load_scenario(root / "scenarios/and_gate_handwritten.yaml", (*start, *changes.items()))
+        return explained(loaded, load_plugins(autoload=False, specs=[str(plugin)]))
+
+    return odd
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "raises"}, "no way forward"),
+        ({"model": "later"}, "step 0: ValueError: too late"),
+        ({"model": "frozen"}, "nothing to descend"),
+        ({"loss": "each"}, "the loss must be a single number"),
+    ],
+)
+def test_components_that_are_wrong(odd, changes, message):
+    with pytest.raises(ScenarioError, match=message) as caught:
+        odd(changes)
+    assert len(str(caught.value).splitlines()) == 1
+    assert str(caught.value).startswith(f"--set {next(iter(changes))}=") or ".yaml:" in str(caught.value)
+
+
+def test_an_operation_in_place(odd):
+    told = odd({"model": "in_place"})
+    assert [operation.name for operation in told.operations] == ["matmul", "add", "sigmoid", "mse_loss"]
+    assert node(told, "z1").value != node(told, "z2").value
+    assert deviation(told, 0) < 1e-4
+
+
+def test_an_operation_of_which_nothing_is_known(odd):
+    told = odd({"model": "custom"})
+    unknown = next(operation for operation in told.operations if not operation.formula)
+    assert unknown.name == "TwiceBackward"
+    assert (unknown.inputs, unknown.outputs) == (("z3",), ("p",))
+    assert node(told, "p").gradient is not None
+
+
+def test_a_plugin_makes_it_known(odd):
+    told = odd({"model": "custom"}, KNOWN)
+    known = told.operations[-2]
+    assert (known.formula, known.shares[0].rule) == ("2·z3", "dL/dp · 2")

@@ -1,0 +1,26 @@
+"""What tests of contracts share."""
+
+import inspect
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def broken_rules():
+    """Return what runs a contract on a component, and tells the rules that it breaks with what is said of each."""
+
+    def broken_rules(contract, make, **attributes):
+        (method,) = contract.__abstractmethods__
+        subclass = type("Specimen", (contract,), {method: staticmethod(make), **attributes})
+        found = {}
+        for name, _ in inspect.getmembers(contract, inspect.isfunction):
+            if name.startswith("test_"):
+                try:
+                    getattr(subclass(), name)()
+                except pytest.skip.Exception:
+                    continue
+                except Exception as error:  # a contract may also stumble, as over shapes that nothing fits
+                    found[name] = str(error)
+        return found
+
+    return broken_rules

@@ -166,10 +166,13 @@ def decoded(
     )
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def compact(value: Any) -> str:
     """Return plain data as JSON that SQLite understands too: 9e999 is infinite to both, and a NaN is null."""
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(value)
     except ValueError:
         return _compact(value)
 

@@ -201,7 +201,8 @@ def test_in_a_folder_every_report_has_the_sweep(playground, write, monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     result = playground("run", "all", "--junit-xml", "out.xml", "--report", "json=out.json")
     assert result.exit_code == 1
-    assert "::error file=all/b.yaml" in result.output
+    line = SWEEPING[: SWEEPING.index("EXPECT")].count("\n") + 1
+    assert f"::error file=all/b.yaml,line={line}::" in result.output
     assert "passed at least 0.9" in (write("x", "").parent / "out.xml").read_text()
     content = json.loads((write("x", "").parent / "out.json").read_text())
     assert [len(content["runs"]), len(content["sweeps"])] == [1, 1]

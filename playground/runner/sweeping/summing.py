@@ -16,7 +16,7 @@ from typing import Any
 
 from playground.errors import StoreError
 from playground.result import Expectation, Status, Summary, Sweep
-from playground.runner.expectations import judge, verdict
+from playground.runner.expectations import judge, located, verdict
 from playground.runner.statistics import UNKNOWN, best, summarize
 from playground.runner.store import Store, SweepRecord
 from playground.runner.store.exporting import Table
@@ -144,4 +144,4 @@ def _judged(loaded: Loaded, summaries: Sequence[Summary], runs: int) -> list[Exp
     ]
     if counts[Status.ERROR]:
         expectations.append(Expectation("no run ends in error", counts[Status.ERROR], passed=False))
-    return expectations
+    return located(expectations, loaded.source, "sweep")

@@ -131,7 +131,8 @@ def _print_head(sweep: SweepRecord, tally: Tally, stale: Iterable[Stale]) -> Non
     from playground.figures.text import printable
 
     statuses = ", ".join(f"{count} {status}" for status, count in sorted(tally.statuses.items()))
-    grid = f"{len(sweep.points)} points, {sweep.seeds} seeds each"
+    points, seeds = ("" if number == 1 else "s" for number in (len(sweep.points), sweep.seeds))
+    grid = f"{len(sweep.points):,} point{points}, {sweep.seeds:,} seed{seeds} each"
     lines = [
         f"sweep {sweep.id[:ID]} of {sweep.scenario}, {_when(sweep)} UTC",
         sweep.command,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from playground.cli.context import errors, load_plugins, pairs
+from playground.cli.writing import write_whole
 
 
 def explain(
@@ -24,6 +25,7 @@ def explain(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
     ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
 ) -> None:
     """Explain one step of a scenario: forward, backward, update, in words, and as a graph."""
     plugins = load_plugins(context)
@@ -35,4 +37,8 @@ def explain(
         width = min(120, shutil.get_terminal_size((100, 1)).columns)
         render = renderer(output, language, width)  # before anything runs, so that a misspelt one costs no time
         loaded = load(path, Changes(pairs(overrides or [], "--set")), plugins)
-        typer.echo(render(explained(loaded, plugins, step, sample, digits)))
+        text = render(explained(loaded, plugins, step, sample, digits))
+        if out is None:
+            typer.echo(text)
+        else:
+            write_whole(out, lambda beside: beside.write_text(text + "\n", encoding="utf-8"))

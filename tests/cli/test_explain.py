@@ -36,6 +36,15 @@ def test_text_keeps_to_the_width(explain, monkeypatch, columns):
     assert max(map(len, shown.splitlines())) <= columns
 
 
+def test_to_a_file(explain, playground, tmp_path):
+    printed = explain("bowl", "--format", "html")
+    assert explain("bowl", "--format", "html", "--out", "out/step.html") == ""
+    assert (tmp_path / "out" / "step.html").read_text() == printed
+    failed = playground("explain", "scenarios/bowl.yaml", "--out", "scenarios")
+    assert failed.exit_code == 2
+    assert re.fullmatch("scenarios: cannot be written: .+\n", failed.stderr)
+
+
 def test_digits(explain):
     assert "0.017327" in explain("forward_pass", "--digits", "6")
 

@@ -131,8 +131,9 @@ class CompiledReplicas:
     @property
     def account(self) -> str:
         """Say what was compiled: `34 parameters, 412 operations, 16 lanes; compiled in 0.09 s`."""
+        parameters = "1 parameter" if self.shape.moving == 1 else f"{self.shape.moving:,} parameters"
         return (
-            f"{self.shape.moving:,} parameters, {self.phases.operations:,} operations, {self.lanes.width} lanes; "
+            f"{parameters}, {self.phases.operations:,} operations, {self.lanes.width} lanes; "
             f"compiled in {self.seconds_to_compile:.2f} s"
         )
 

@@ -54,7 +54,7 @@ def quartiles(values: ArrayLike) -> Quartiles:
     import numpy as np
 
     losses = np.asarray(values, dtype=np.float64).ravel()
-    low, median, high = _quantiles(losses, np.zeros(losses.size, dtype=np.intp), 1, (0.25, 0.5, 0.75))[0].tolist()
+    low, median, high = quantiles(losses, np.zeros(losses.size, dtype=np.intp), 1, (0.25, 0.5, 0.75))[0].tolist()
     return Quartiles(low, median, high)
 
 
@@ -88,10 +88,10 @@ def summarize(
     runs = np.bincount(owner, minlength=count).tolist()
     passed = np.bincount(owner[judged == list(Verdict).index(Verdict.PASSED)], minlength=count).tolist()
     expected = not (judged == list(Verdict).index(Verdict.NONE)).any()
-    losses = _quantiles(np.asarray(last, dtype=np.float64), owner, count, (0.25, 0.5, 0.75)).tolist()
+    losses = quantiles(np.asarray(last, dtype=np.float64), owner, count, (0.25, 0.5, 0.75)).tolist()
     group, groups = owner * len(kinds) + ended, count * len(kinds)
     numbers = np.bincount(group, minlength=groups).reshape(count, len(kinds)).tolist()
-    medians = _quantiles(np.asarray(steps, dtype=np.float64), group, groups, (0.5,)).reshape(count, len(kinds)).tolist()
+    medians = quantiles(np.asarray(steps, dtype=np.float64), group, groups, (0.5,)).reshape(count, len(kinds)).tolist()
     known = np.full(owner.shape, UNKNOWN) if sensitive is None else np.asarray(sensitive)
     looked = np.bincount(owner[known != UNKNOWN], minlength=count).tolist()
     found = np.bincount(owner[known == 1], minlength=count).tolist()
@@ -133,7 +133,7 @@ def _codes(words: Iterable[str], kinds: Iterable[str]) -> NDArray[Any]:
         raise ValueError(f"{error.args[0]!r} is none of {', '.join(position)}") from None
 
 
-def _quantiles(values: NDArray[Any], group: NDArray[Any], groups: int, shares: Sequence[float]) -> NDArray[Any]:
+def quantiles(values: NDArray[Any], group: NDArray[Any], groups: int, shares: Sequence[float]) -> NDArray[Any]:
     """Return quantiles of the values in each group, (groups, shares); NaN for a group without values."""
     import numpy as np
 

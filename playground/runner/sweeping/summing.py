@@ -20,6 +20,7 @@ from playground.runner.expectations import judge, located, verdict
 from playground.runner.statistics import UNKNOWN, best, summarize
 from playground.runner.store import Store, SweepRecord
 from playground.runner.store.exporting import Table
+from playground.runner.sweeping.curves import LossCurve, loss_curves
 from playground.scenario.grid import Grid
 from playground.scenario.model import Loaded
 
@@ -43,6 +44,14 @@ class StoredSweep(Sweep):
             table = Table([store.sweep(self.id)], store.metrics(self.id))
             rows = [table.cells(*each) for each in store.rows(self.id)]
         return pandas.DataFrame(rows, columns=list(table.columns))
+
+    def curves(self) -> list[LossCurve]:
+        """Return how the loss fell at each point: quartiles over its runs at the steps that were kept.
+
+        :raises StoreError: the store has gone.
+        """
+        with Store.open(Path(self.store).parent.parent, create=False) as store:
+            return list(loss_curves(row for _, row in store.rows(self.id)))
 
 
 @dataclass

@@ -1,0 +1,55 @@
+"""Curves of a sweep are the quartiles of the losses of its runs, each as `run` gives it."""
+
+import math
+
+import numpy as np
+import pytest
+
+import playground
+from playground.plugins.manager import AUTOLOAD_OFF
+from playground.result import Quartiles
+from playground.runner.store import Layout, Row
+from playground.runner.sweeping.curves import loss_curves
+
+
+def row(point, seed, status, last, losses):
+    trace = np.array(losses, "<f4").tobytes()
+    numbers = (losses[0], last, min(losses), 3, 4, 0.1)
+    return Row("k", point, seed, status, "none", *numbers, "plain", trace=trace, layout=Layout((), (0, 1, 9)))
+
+
+def test_quartiles_at_each_step():
+    nan = math.nan
+    rows = [
+        row(0, 0, "budget", 0.5, [3, 2, 1]),
+        row(0, 1, "converged", 0.25, [5, nan, nan]),
+        row(0, 2, "diverged", 9e9, [4, 9e9, nan]),
+        row(1, 0, "budget", 0.0, [8, 8, 8]),
+    ]
+    first, second = loss_curves(rows)
+    assert (first.point, first.steps) == (0, (0, 1, 9))
+    assert first.quartiles[0] == Quartiles(3.5, 4.0, 4.5)
+    assert first.quartiles[1] == pytest.approx((1.125, 2.0, (2 + np.float32(9e9)) / 2))
+    assert first.quartiles[2] == (0.625, 1.0, math.inf)
+    assert second.quartiles == (Quartiles(8.0, 8.0, 8.0),) * 3
+
+
+def test_two_that_ended_badly_are_infinite_and_not_unknown():
+    rows = [row(0, seed, "nonfinite", math.nan, [1, math.nan, math.nan]) for seed in range(2)]
+    (curve,) = loss_curves(rows)
+    assert curve.quartiles[2] == (math.inf,) * 3
+
+
+@pytest.mark.parametrize("steps", [40, 300])
+def test_they_are_those_of_runs_alone(root, tmp_path, monkeypatch, steps):
+    monkeypatch.setenv(AUTOLOAD_OFF, "1")
+    monkeypatch.chdir(tmp_path)
+    path = root / "scenarios" / "and_gate.yaml"
+    sweep = playground.sweep(path, {"optimizer.lr": [0.01, 0.1]}, 5, {"steps": steps})
+    curves = sweep.curves()
+    assert [curve.point for curve in curves] == [0, 1]
+    for rate, curve in zip((0.01, 0.1), curves, strict=True):
+        runs = [playground.run(path, {"steps": steps, "optimizer.lr": rate}, seed=seed) for seed in range(5)]
+        losses = np.array([[run.trace.loss[step] for step in curve.steps] for run in runs])
+        np.testing.assert_allclose(curve.quartiles, np.quantile(losses, (0.25, 0.5, 0.75), axis=0).T, rtol=1e-4)
+    assert curves[0].steps == tuple(range(40)) if steps == 40 else len(curves[0].steps) <= 64

@@ -74,7 +74,7 @@ def _stacked(folder: Path, optimizer: Mapping[str, Any], plugins: Plugins) -> st
     if any(row.status == "error" for row in stacked):
         return "fails"
     if set(together.engines) != {"batched"}:
-        return f"one by one: {'; '.join(together.notes)}"
+        return f"one by one: {'; '.join(note.removeprefix('plain: ') for note in together.notes)}"
     same = all(math.isclose(a.last, b.last, rel_tol=1e-3) for a, b in zip(stacked, single, strict=True))
     return "together" if same else "together, but not as alone"
 

@@ -121,7 +121,7 @@ def test_a_sweep_is_judged_and_leaves_nothing_in_the_project(project, pytester):
 def test_a_sweep_that_fails_says_which_share(project):
     result = project({"bowl.yaml": BOWL + SWEEP.replace("0.2]", "0.9, 0.8]")})
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["bowl.yaml: passed at least 0.5, measured 0.333333", "3 of 3 runs"])
+    result.stdout.fnmatch_lines(["bowl.yaml:13: passed at least 0.5, measured 0.333333", "3 of 3 runs"])
 
 
 OTHERS = {

@@ -208,9 +208,12 @@ def share_sensitive(batch):
 
 
 RATES = {"adadelta": 1.0, "sgd": 0.1, "rmsprop": 0.1, "rprop": 0.1}
-"""What rates are multiplied by, so that no run settles within the steps that are compared. In a minimum rprop goes by the
-sign of what rounding left of the gradient, and rmsprop, whose average of squares has shrunk to that, leaves it in bursts:
-at steps that depend on the CPU's kernels, and that its twins, which have become the same numbers, cannot foretell."""
+"""What rates are multiplied by, so that no run settles within the steps that are compared.
+
+In a minimum rprop goes by the sign of what rounding left of the gradient, and rmsprop, whose average of squares has
+shrunk to that, leaves it in bursts: at steps that depend on the CPU, and that its twins,
+by then the same numbers, cannot foretell.
+"""
 RULES = {name: path.rpartition(":")[2] for name, path in builtin.playground_optimizers().items() if "." not in name}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -61,7 +62,9 @@ def forward_hessian(g: Flat, z: Tensor) -> Tensor:
 def _tangent(f: Callable[[Tensor], Tensor], z: Tensor, direction: Tensor, differentiable: bool = False) -> Tensor:
     """Return the directional derivative of f; zero where the tangent is lost because nothing depends on z."""
     # `forward_ad.make_dual` would first compile decompositions of rare operations, which takes two seconds.
-    with forward_ad.dual_level():
+    with forward_ad.dual_level(), warnings.catch_warnings():
+        # Where an operation has no forward derivative, torch compiles a decomposition, and warns of its own compiler.
+        warnings.simplefilter("ignore", FutureWarning)
         try:
             result = f(torch._VF._make_dual(z.detach().requires_grad_(differentiable), direction, level=0))
         except (RuntimeError, NotImplementedError) as error:

@@ -8,8 +8,16 @@ import torch
 from playground import builtin
 from playground.builtin import functions, losses, models
 from playground.engine.derivatives import Cause, Coordinate, agree, check, finding
+from playground.engine.setting import one_thread
 
 DOUBLE, SINGLE = torch.float64, torch.float32
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """As in every run: on a busy machine a second thread makes small steps many times slower."""
+    with one_thread():
+        yield
 
 
 def squares(backward):

@@ -15,7 +15,7 @@ from playground.plugins.manager import Plugins
 from playground.plugins.signature import build
 from playground.runner.describing import named
 from playground.runner.measuring import stop_rules
-from playground.runner.preparing import Prepared, prepared
+from playground.runner.preparing import Prepared, located, prepared
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def explain(loaded: Loaded, plugins: Plugins, step: int = 0, sample: int | None 
     :param digits: decimals in written-out arithmetic.
     :raises ScenarioError: the scenario is not valid, or has no such step or sample.
     """
-    with prepared(loaded, plugins) as ready, _located(loaded):
+    with prepared(loaded, plugins) as ready, located(loaded):
         stepper = _stepper(ready)
         budget = 0 if isinstance(ready.bound.task, DirectTask) else loaded.scenario.steps
         if step > budget:
@@ -72,14 +72,6 @@ def explain(loaded: Loaded, plugins: Plugins, step: int = 0, sample: int | None 
             there = f"0 to {samples - 1}" if samples else "none"
             raise ScenarioError(Fault(f"no sample {sample} in step {step} (samples: {there})", ("task",)))
         return _explained(ready, stepper, step, step < budget, sample, digits, known_operations(plugins))
-
-
-@contextmanager
-def _located(loaded: Loaded) -> Iterator[None]:
-    try:
-        yield
-    except PlaygroundError as error:
-        raise loaded.source.locate(ScenarioError(*error.faults)) from error
 
 
 @contextmanager

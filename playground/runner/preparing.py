@@ -48,7 +48,7 @@ def refuse_sweep(loaded: Loaded) -> None:
     :raises ScenarioError: it has a sweep, at its place.
     """
     if loaded.scenario.sweep is not None:
-        with _located(loaded):
+        with located(loaded):
             message = "a sweep is many runs, and this asks for one; `sweep` runs it"
             raise ScenarioError(Fault(message, (Key("sweep"),)))
 
@@ -59,7 +59,7 @@ def check_structure(loaded: Loaded, plugins: Plugins) -> None:
     :raises ScenarioError: all faults, with their places.
     """
     scenario, catalogue = loaded.scenario, Catalogue(plugins)
-    with _located(loaded):
+    with located(loaded):
         faults = check_names(scenario, catalogue)
         if not faults and not catalogue.descends(scenario.task.name):
             faults = [
@@ -85,10 +85,10 @@ def prepared(loaded: Loaded, plugins: Plugins) -> Iterator[Prepared]:
         from playground.engine.setting import Setting, one_thread
 
     scenario = loaded.scenario
-    with _located(loaded):
+    with located(loaded):
         setting = Setting.of(scenario.dtype, scenario.device, scenario.seed, scenario.batch_size)
     with one_thread(), seeded(setting.seed, setting.device):
-        with _located(loaded):
+        with located(loaded):
             bound = bind(scenario, plugins, Path(loaded.source.file).parent)
             stepper = _stepper(bound, setting, scenario)
             _check_expectations(scenario, bound, stepper)
@@ -162,7 +162,7 @@ def _blaming(key: str, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _located(loaded: Loaded) -> Iterator[None]:
+def located(loaded: Loaded) -> Iterator[None]:
     """Give every fault raised inside its place in the file."""
     try:
         yield

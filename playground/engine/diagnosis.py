@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from playground.engine.derivatives import hessian
+from playground.engine.derivatives import flat_loss, hessian
 from playground.engine.gradients import Gradients
 from playground.engine.problem import Problem
 from playground.engine.update import UpdateRule
@@ -69,7 +69,7 @@ def exceeded_bound(problem: Problem, start: dict[str, Tensor], rule: UpdateRule)
     if count > LARGEST or not isinstance(rule.lr, float | int):
         return ""
     z = torch.cat([tensor.double().flatten() for tensor in start.values()])
-    loss = _flat_loss(problem, start)
+    loss, _ = flat_loss(problem, start)
     try:
         here, elsewhere = hessian(loss, z), hessian(loss, z + SHIFT)
     except RuntimeError:  # an operation without a second derivative: then there is no curvature to speak of
@@ -106,7 +106,7 @@ def exceeded_bounds(problem: Problem, starts: Mapping[str, Tensor], rules: Seque
     if z.shape[1] > LARGEST or not known:
         return nothing
     distinct, which = torch.unique(z, dim=0, return_inverse=True)
-    loss = _flat_loss(problem, {name: tensor[0] for name, tensor in starts.items()})
+    loss, _ = flat_loss(problem, {name: tensor[0] for name, tensor in starts.items()})
     curvatures: list[_Curvature] = []
     try:
         for some in distinct.split(TOGETHER):
@@ -143,20 +143,6 @@ def _exceeded(curvature: _Curvature, rule: UpdateRule) -> str:
         return ""
     where = "" if curvature.constant else " near the start"
     return f"lr {rule.lr:g} > {bound * largest:g}/{largest:g} = {bound:g}, the largest stable rate{where}"
-
-
-def _flat_loss(problem: Problem, start: Mapping[str, Tensor]) -> Callable[[Tensor], Tensor]:
-    """Return the loss over all data in float64, of all parameters in one row; `start` has their shapes."""
-    shapes = {name: tensor.shape for name, tensor in start.items()}
-    others = {name: tensor.double() for name, tensor in problem.module.state_dict().items() if name not in start}
-    batch = tuple(t.double() if t.is_floating_point() else t for t in problem.batches.data)
-
-    def loss(flat: Tensor) -> Tensor:
-        pieces = torch.split(flat, [shape.numel() for shape in shapes.values()])
-        named = {name: piece.view(shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)}
-        return problem.loss(problem.forward({**others, **named}), batch)
-
-    return loss
 
 
 def _hessians(loss: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:

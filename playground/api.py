@@ -12,6 +12,7 @@ from playground.errors import PluginError, ScenarioError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.result import Run
 from playground.runner.changes import changed
+from playground.runner.recorded import Recorded
 from playground.runner.running import run_one
 from playground.runner.sweeping.summing import StoredSweep
 from playground.runner.sweeping.sweep import Options, run_sweep
@@ -49,7 +50,7 @@ def run(
     :param steps: in place of the scenario's own, where the task descends.
     :param plugins: files or names of plugins to load, and `no:NAME` to leave out, as `-p` does.
     :param record: keep the parameters at up to this many steps, spaced evenly by ratio, and at the end:
-        `result.trace.recording`.
+        `result.trace.recording`; then `result.views` has what can be looked at.
     :returns: the run, as plain data; in a notebook it shows itself.
     :raises ScenarioError: the scenario is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
@@ -57,7 +58,7 @@ def run(
     loaded_plugins = _plugins(plugins)
     scenario = _set(path.source, changes) if isinstance(path, Loaded) else load_scenario(path, changes)
     loaded = changed(scenario, seed, steps, loaded_plugins)
-    return run_one(loaded, loaded_plugins, record=record)
+    return run_one(loaded, loaded_plugins, record=Recorded(record))
 
 
 def sweep(

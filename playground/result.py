@@ -6,7 +6,10 @@ import enum
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from playground.views import View
 
 SCHEMA = 1
 """Number of the JSON layout; it grows when a reader of the old layout would misread the new one."""
@@ -119,6 +122,7 @@ class Run:
     :param points: a derivative check's routes, point by point.
     :param seconds: wall time of the descent alone.
     :param traceback: of the exception that ended a run in status `error`.
+    :param views: what can be looked at, the best first; empty where nobody asked for it.
     """
 
     scenario: str
@@ -143,6 +147,7 @@ class Run:
     seconds: float = 0.0
     trace: Trace = Trace()
     traceback: str = ""
+    views: tuple[View, ...] = ()
 
     @property
     def losses(self) -> tuple[float, ...]:

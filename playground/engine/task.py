@@ -16,8 +16,11 @@ from playground.result import Expectation, Numbers, Table
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from playground.engine.axes import Ranges
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
+    from playground.result import Recording
+    from playground.views import View
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,25 @@ class DescentTask(ABC):
     def table(self, measured: Mapping[str, Tensor]) -> Table | None:
         """Return rows for people, from what `measure` returned for one run."""
         return None
+
+    def axes(self, problem: Problem) -> tuple[str, ...]:
+        """Return the names of the axes of `views` whose range can be chosen: by default those of the loss."""
+        from playground.engine.landscape import coordinates
+
+        return coordinates(problem)
+
+    def views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
+        """Return what can be looked at of a run, the best first; called after the descent where somebody asked.
+
+        By default the loss over the parameters.
+
+        :param problem: with the run's final parameters, which must be left as they are.
+        :param recording: where the run was.
+        :param ranges: of some of the `axes`; the others are up to the task.
+        """
+        from playground.engine.landscape import landscape
+
+        return (landscape(problem, recording, ranges),)
 
 
 class DirectTask(ABC):

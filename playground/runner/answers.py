@@ -12,6 +12,7 @@ from playground.plugins.manager import LoadFailure, Plugins
 from playground.result import Invalid, Run, Status, Sweep, Verdict
 from playground.runner.changes import Changes, load
 from playground.runner.preparing import prepared
+from playground.runner.recorded import NOTHING, Recorded
 from playground.runner.running import Observer, run_one
 from playground.scenario.model import load_scenario
 
@@ -48,7 +49,9 @@ class Answer:
         return bool(self.run and self.run.status is Status.INTERRUPTED) or bool(self.sweep and self.sweep.interrupted)
 
 
-def answer(file: Path, changes: Changes, plugins: Plugins, observe: Observer = nullcontext) -> Answer:
+def answer(
+    file: Path, changes: Changes, plugins: Plugins, observe: Observer = nullcontext, record: Recorded = NOTHING
+) -> Answer:
     """Run one file, or say what is wrong with it."""
     try:
         loaded = load(file, changes, plugins)
@@ -57,7 +60,7 @@ def answer(file: Path, changes: Changes, plugins: Plugins, observe: Observer = n
 
             sweep = run_sweep(loaded, plugins)
             return Answer(failures=plugins.failures, sweep=sweep)
-        run = run_one(loaded, plugins, observe)
+        run = run_one(loaded, plugins, observe, record)
     except PlaygroundError as error:
         return Answer(None, _invalid(error, file), plugins.failures, traceback.format_exc())
     return Answer(run, (), plugins.failures, run.traceback)

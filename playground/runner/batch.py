@@ -18,6 +18,7 @@ from playground.result import Batch
 from playground.runner.answers import Answer, answer, lost
 from playground.runner.changes import Changes
 from playground.runner.parallel import side_by_side
+from playground.runner.recorded import NOTHING, Recorded
 from playground.runner.running import Observer
 
 Answers = Generator[tuple[Path, Answer], None, None]
@@ -53,16 +54,21 @@ def run_batch(
     jobs: int = 1,
     fail_fast: bool = False,
     progress: Progress | None = None,
+    record: Recorded = NOTHING,
 ) -> Finished:
     """Run scenarios, one after the other or side by side. What plugins print goes to standard error.
 
     :param jobs: processes to use; with 1 everything happens in this one.
     :param fail_fast: stop after the first scenario that did not pass.
+    :param record: what to keep of each run besides its result.
     """
     start = time.perf_counter()
     progress = progress or Progress(len(files))
     answers: dict[Path, Answer] = {}
-    run = _side_by_side(files, changes, plugins, jobs) if jobs > 1 else _in_turn(files, changes, plugins, progress)
+    if jobs > 1:
+        run = _side_by_side(files, changes, plugins, jobs, record)
+    else:
+        run = _in_turn(files, changes, plugins, progress, record)
     interrupted = False
     try:
         for file, given in run:
@@ -89,17 +95,19 @@ def _finished(answers: Sequence[Answer], interrupted: bool, seconds: float) -> F
     )
 
 
-def _in_turn(files: Sequence[Path], changes: Changes, plugins: Plugins, progress: Progress) -> Answers:
+def _in_turn(
+    files: Sequence[Path], changes: Changes, plugins: Plugins, progress: Progress, record: Recorded
+) -> Answers:
     for file in files:
         progress.now = file.stem
         with redirect_stdout(sys.stderr):
-            given = answer(file, changes, plugins, progress.observe)
+            given = answer(file, changes, plugins, progress.observe, record)
         yield file, given
 
 
-def _side_by_side(files: Sequence[Path], changes: Changes, plugins: Plugins, jobs: int) -> Answers:
+def _side_by_side(files: Sequence[Path], changes: Changes, plugins: Plugins, jobs: int, record: Recorded) -> Answers:
     component = plugins.registry.get("executor", "processes")
-    work = partial(_work, changes=changes, recipe=json.dumps(plugins.recipe))
+    work = partial(_work, changes=changes, recipe=json.dumps(plugins.recipe), record=record)
 
     def pool(workers: int) -> AbstractContextManager[Executor]:
         made: AbstractContextManager[Executor] = build(component, {"workers": workers}, {})
@@ -109,10 +117,10 @@ def _side_by_side(files: Sequence[Path], changes: Changes, plugins: Plugins, job
         yield file, lost(file, changes) if given is None else given
 
 
-def _work(file: Path, changes: Changes, recipe: str) -> Answer:
+def _work(file: Path, changes: Changes, recipe: str, record: Recorded) -> Answer:
     """Answer for one file in a worker process."""
     with redirect_stdout(sys.stderr):
-        return answer(file, changes, _plugins_here(recipe))
+        return answer(file, changes, _plugins_here(recipe), record=record)
 
 
 @lru_cache

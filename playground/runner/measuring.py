@@ -15,12 +15,15 @@ from playground.plugins.causes import ISOLATED, cause
 from playground.result import Loss, Numbers, Status, Trace
 from playground.runner.plainness import plain, plain_outcome
 from playground.runner.preparing import Prepared
+from playground.runner.recorded import NOTHING, Recorded
 
 if TYPE_CHECKING:
     from playground.engine.descent import Descent
     from playground.engine.problem import Problem
     from playground.engine.steppers import OneRun
     from playground.engine.stopping import StopRules
+    from playground.result import Recording
+    from playground.views import View
 
 Observer = Callable[["Descent"], AbstractContextManager[Any]]
 """Entered around a descent, which it may read while it grows."""
@@ -40,6 +43,7 @@ class Measured:
     trace: Trace = field(default_factory=Trace)
     seconds: float = 0.0
     traceback: str = ""
+    views: tuple[View, ...] = ()
 
     @property
     def quantities(self) -> dict[str, Any]:
@@ -52,11 +56,11 @@ class Measured:
         return {**measured, "status": str(self.status)}
 
 
-def measure(ready: Prepared, observe: Observer, record: int = 0) -> Measured:
+def measure(ready: Prepared, observe: Observer, record: Recorded = NOTHING) -> Measured:
     """Run; an exception, which only a component can have raised, ends in status `error`.
 
     :param observe: watches the descent, to show its progress.
-    :param record: at how many steps to keep the parameters.
+    :param record: what to keep besides.
     """
     try:
         return _answer(ready) if ready.stepper is None else _descend(ready, ready.stepper, observe, record)
@@ -74,7 +78,7 @@ def _answer(ready: Prepared) -> Measured:
     return Measured(Status.CONVERGED, "computed without a descent", outcome, seconds=time.perf_counter() - start)
 
 
-def _descend(ready: Prepared, stepper: OneRun, observe: Observer, record: int) -> Measured:
+def _descend(ready: Prepared, stepper: OneRun, observe: Observer, record: Recorded) -> Measured:
     """Go downhill and let the task say what was found there."""
     import torch
 
@@ -84,11 +88,12 @@ def _descend(ready: Prepared, stepper: OneRun, observe: Observer, record: int) -
     scenario, problem = ready.loaded.scenario, stepper.problem
     start = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
     descent = Descent(scenario.steps, stop_rules(ready))
-    recorder = Recorder(stepper, scenario.steps, record) if record else None
+    recorder = Recorder(stepper, scenario.steps, record.steps) if record.steps else None
     with observe(descent):
         descend(recorder or stepper, descent)
     with torch.no_grad():
         outcome = _interpret(ready.bound.task, problem)  # type: ignore[arg-type]
+    recording = recorder.recording() if recorder else None
     first = descent.loss[0] if descent.loss else descent.last
     return Measured(
         descent.status,
@@ -98,8 +103,9 @@ def _descend(ready: Prepared, stepper: OneRun, observe: Observer, record: int) -
         descent.steps,
         stepper.evaluations,
         {name: tensor.tolist() for name, tensor in problem.parameters.items()},
-        Trace(tuple(descent.loss), recorder.recording() if recorder else None),
+        Trace(tuple(descent.loss), recording),
         descent.seconds,
+        views=_views(ready, problem, recording, record) if recording and record.views else (),
     )
 
 
@@ -108,6 +114,14 @@ def _interpret(task: DescentTask, problem: Problem) -> Outcome:
     measured = task.measure(problem, problem.parameters)
     metrics = dict(plain(measured, "metrics"))
     return Outcome(metrics, metrics.pop("predictions", None), task.table(measured))
+
+
+def _views(ready: Prepared, problem: Problem, recording: Recording, record: Recorded) -> tuple[View, ...]:
+    """Return what can be looked at; what cannot be shown costs the picture, not the run."""
+    ranges = {**(ready.loaded.scenario.plot or {}), **record.ranges}
+    with suppress(*ISOLATED):
+        return tuple(ready.bound.task.views(problem, recording, ranges))  # type: ignore[union-attr]
+    return ()
 
 
 def stop_rules(ready: Prepared) -> StopRules:

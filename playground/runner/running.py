@@ -13,16 +13,17 @@ from playground.runner.describing import setup
 from playground.runner.expectations import judge_all, located, unwelcome, verdict
 from playground.runner.measuring import Measured, Observer, measure
 from playground.runner.preparing import Prepared, prepared, refuse_sweep
+from playground.runner.recorded import NOTHING, Recorded
 from playground.scenario.model import Loaded
 
 __all__ = ["Observer", "run_one", "spec"]
 
 
-def run_one(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, record: int = 0) -> Run:
+def run_one(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, record: Recorded = NOTHING) -> Run:
     """Run a scenario and judge it.
 
     :param observe: watches the descent, to show its progress.
-    :param record: at how many steps to keep the parameters in the trace, the end besides; 0 keeps none.
+    :param record: what to keep besides: parameters in the trace, views.
     :returns: the run; an exception inside it makes a run with status `error`, Ctrl-C one with `interrupted`.
     :raises ScenarioError: the scenario is not valid.
     """
@@ -78,6 +79,7 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins) -> Run:
         seconds=measured.seconds,
         trace=measured.trace,
         traceback=measured.traceback,
+        views=measured.views,
     )
 
 

@@ -12,9 +12,12 @@ from playground.errors import Fault, ScenarioError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from playground.engine.axes import Ranges
     from playground.engine.data import Data
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
+    from playground.result import Recording
+    from playground.views import View
 
 
 class Classification(Training):
@@ -54,6 +57,29 @@ class Classification(Training):
         told = self._decide(predictions)
         wanted = self.dataset.targets.to(told.device).long()
         return {"accuracy": (told == wanted).all(dim=1).double().mean(), "predictions": predictions}
+
+    def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
+        """Show where the model divides its classes, where there are two inputs."""
+        from playground.engine.predictions import boundary
+
+        if self.dataset.inputs.shape[1] != 2 or self.dataset.classes is None:
+            return ()
+        return (boundary(problem, recording, ranges, self.dataset, self._score, self._level()),)
+
+    def _level(self) -> float | None:
+        """Return the score above which a sample is class 1; None where the score is the class."""
+        from playground.engine.losses import traits
+
+        settled = traits(self.loss)
+        if self.dataset.classes != 2:
+            return None
+        return 0.0 if settled.class_indices else settled.threshold
+
+    def _score(self, predictions: Tensor) -> Tensor:
+        """Return the score of class 1, by how much its output exceeds the other's if it has one; else the class."""
+        if self.dataset.classes != 2:
+            return self._decide(predictions).squeeze(1)
+        return predictions[:, 0] if predictions.shape[1] == 1 else predictions[:, 1] - predictions[:, 0]
 
     def _decide(self, predictions: Tensor) -> Tensor:
         """Return the class of each sample as a column, or one 0 or 1 for each of several labels."""

@@ -11,9 +11,12 @@ from playground.errors import Fault, ScenarioError, suggestion
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from playground.engine.axes import Ranges
     from playground.engine.function import Function, Objective
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
+    from playground.result import Recording
+    from playground.views import View
 
 
 class Minimize(DescentTask):
@@ -47,6 +50,13 @@ class Minimize(DescentTask):
         point = parameters["x"]
         known = torch.tensor([minimum.point for minimum in minima], dtype=point.dtype, device=point.device)
         return {"distance": (known - point).square().sum(dim=1).min().sqrt()}
+
+    def views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
+        """Show the function with its known minima."""
+        from playground.engine.landscape import landscape
+
+        minima = [minimum.point for minimum in getattr(self.function, "minima", ())]
+        return (landscape(problem, recording, ranges, minima),)
 
     def _start_point(self) -> dict[str, Any]:
         if self.start is None:

@@ -11,8 +11,11 @@ from playground.errors import Fault, ScenarioError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from playground.engine.axes import Ranges
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
+    from playground.result import Recording
+    from playground.views import View
 
 
 class Regression(Training):
@@ -44,3 +47,12 @@ class Regression(Training):
         left = (targets - predictions).double().square().sum()
         spread = (targets - targets.mean(dim=0)).double().square().sum()
         return {"r2": 1 - left / spread, "predictions": predictions}
+
+    def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
+        """Show the curve through the data, where there are one input and one output."""
+        from playground.engine.predictions import fit
+
+        data = self.dataset
+        if data.inputs.shape[1] != 1 or data.targets.shape[1] != 1:
+            return ()
+        return (fit(problem, recording, ranges, data),)

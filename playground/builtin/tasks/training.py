@@ -11,9 +11,12 @@ from playground.result import Table
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from playground.engine.axes import Ranges
     from playground.engine.data import Data
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
+    from playground.result import Recording
+    from playground.views import View
 
 ROWS = 20
 """Rows of the table for people; the predictions themselves are kept whole."""
@@ -68,6 +71,19 @@ class Training(DescentTask):
         columns = (*self.dataset.names, *_numbered("target", targets), *_numbered("prediction", outputs))
         rows = zip(self.dataset.inputs.tolist(), targets, outputs, strict=True)
         return Table(columns, tuple((*inputs, *target, *output) for inputs, target, output in list(rows)[:ROWS]))
+
+    def axes(self, problem: Problem) -> tuple[str, ...]:
+        """Name the inputs as well, where there are few enough for a picture."""
+        inputs = self.dataset.names if len(self.dataset.names) <= 2 else ()
+        return (*inputs, *super().axes(problem))
+
+    def views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
+        """Show what the model predicts, and the loss over its parameters."""
+        return (*self.seen(problem, recording, ranges), *super().views(problem, recording, ranges))
+
+    def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
+        """Return what can be seen of the predictions over the inputs."""
+        return ()
 
 
 def _numbered(name: str, rows: list[list[float]]) -> list[str]:

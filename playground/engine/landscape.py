@@ -1,0 +1,162 @@
+"""The loss as a landscape: over one parameter, over two, or over the plane in which a run with more moved most."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from playground.engine.axes import Ranges, axis
+from playground.engine.derivatives.points import Flat, flat_loss, parameter_coordinates
+from playground.engine.problem import Problem
+from playground.result import Recording
+from playground.views import Axis, Contact, Curve, Grid, Path, Surface
+
+CURVE = 400
+"""Points of a curve."""
+
+SURFACE = 120
+"""Points along each side of a surface."""
+
+PLANE = 48
+"""Points along each side of the plane of a path, where an evaluation is that of a model on its data."""
+
+LARGE = 100_000
+"""Parameters from which on the plane of a path has no loss."""
+
+TOGETHER = 16_000_000
+"""Numbers, of parameters and data, that are evaluated together."""
+
+Points = Sequence[Sequence[float]]
+
+
+def coordinates(problem: Problem) -> tuple[str, ...]:
+    """Return the names of the axes of the landscape; none where there are more than two parameters."""
+    count = sum(tensor.numel() for tensor in problem.parameters.values())
+    return tuple(map(str, parameter_coordinates(problem.parameters))) if count <= 2 else ()
+
+
+def landscape(problem: Problem, recording: Recording, ranges: Ranges, minima: Points = ()) -> Curve | Surface | Path:
+    """Return the loss over all data around where a run was; the module is left as it is.
+
+    :param recording: of the run, whose end the problem's parameters are.
+    :param ranges: of the axes in `coordinates`.
+    :param minima: known global minima, one coordinate for each parameter.
+    """
+    g, z = flat_loss(problem, problem.parameters)
+    path = positions(recording.parameters)
+    size = len(z) + sum(tensor.numel() for tensor in problem.batches.data)
+    loss = _together(g, z, max(1, TOGETHER // size))
+    names = coordinates(problem)
+    if len(z) == 1:
+        return _curve(loss, names[0], recording.steps, path, ranges, minima)
+    if len(z) == 2:
+        return _surface(loss, names, recording.steps, path, ranges, minima)
+    return _path(loss, z, recording.steps, path)
+
+
+def positions(parameters: Mapping[str, Sequence[object]]) -> Tensor:
+    """Return recorded parameters as points, shape `(steps, parameters)`, in float64."""
+    columns = (torch.tensor(rows, dtype=torch.float64) for rows in parameters.values())
+    return torch.cat([column.reshape(len(column), -1) for column in columns], dim=1)
+
+
+def principal(path: Tensor) -> tuple[Tensor, tuple[float, float]]:
+    """Return the two directions in which points vary most, and the shares of the variance along them.
+
+    The directions are the first two right singular vectors of the centred points; the largest entry of each is
+    positive, so that they are the same everywhere. Points that are not finite are left out.
+
+    :param path: shape `(points, n)`, n at least 2.
+    :returns: orthonormal columns, shape `(n, 2)`, and the shares; 0 for a direction without variance.
+    """
+    finite = path[path.isfinite().all(dim=1)]
+    scale = finite.abs().max().clamp(min=torch.finfo(path.dtype).tiny) if len(finite) else path.new_ones(())
+    centred = (finite - finite.mean(dim=0)) / scale
+    padded = torch.cat([centred, centred.new_zeros(max(0, 2 - len(centred)), path.shape[1])])
+    _, singular, rows = torch.linalg.svd(padded, full_matrices=False)
+    largest = rows[:2].gather(1, rows[:2].abs().argmax(dim=1, keepdim=True))
+    shares = (singular.square() / singular.square().sum().clamp(min=1e-300)).tolist()
+    return (rows[:2] * torch.where(largest < 0, -1.0, 1.0)).T, (shares[0], shares[1])
+
+
+def _curve(loss: Flat, name: str, steps: tuple[int, ...], path: Tensor, ranges: Ranges, minima: Points) -> Curve:
+    x = axis(name, CURVE, [*path.flatten().tolist(), *(point[0] for point in minima)], ranges)
+    y, slope = _with_slope(loss, torch.tensor(x.values).unsqueeze(1))
+    known = torch.tensor(minima, dtype=torch.float64).reshape(-1, 1)
+    if not minima:
+        known = _lowest(loss, x, y, slope)
+    visited = zip(path.flatten().tolist(), *_with_slope(loss, path), strict=True)
+    lowest = zip(known.flatten().tolist(), loss(known).tolist(), strict=True)
+    return Curve(x, tuple(y), tuple(slope), steps, tuple(Contact(*each) for each in visited), tuple(lowest))
+
+
+def _with_slope(loss: Flat, points: Tensor) -> tuple[list[float], list[float]]:
+    """Return the loss at points of one coordinate, and its derivative there."""
+    points = points.detach().double().requires_grad_()
+    with torch.enable_grad():
+        values = loss(points)
+    (slope,) = torch.autograd.grad(values.sum(), points)  # each value depends on its own point alone
+    return values.detach().double().tolist(), slope.flatten().tolist()
+
+
+def _lowest(loss: Flat, x: Axis, y: Sequence[float], slope: Sequence[float]) -> Tensor:
+    """Return the lowest place where the curve turns from down to up, shape `(1, 1)`; `(0, 1)` where it does nowhere."""
+    turns = [i for i, (left, right) in enumerate(pairwise(slope)) if left < 0 <= right]
+    if not turns:
+        return torch.empty(0, 1, dtype=torch.float64)
+    at = min(turns, key=lambda i: min(y[i], y[i + 1]))
+    low, high = x.values[at], x.values[at + 1]
+    for _ in range(60):  # a bisection to the last digit of a float64
+        middle = (low + high) / 2
+        _, (tangent,) = _with_slope(loss, torch.tensor([[middle]]))
+        low, high = (middle, high) if tangent < 0 else (low, middle)
+    return torch.tensor([[high]], dtype=torch.float64)
+
+
+def _surface(
+    loss: Flat, names: tuple[str, ...], steps: tuple[int, ...], path: Tensor, ranges: Ranges, minima: Points
+) -> Surface:
+    seen = torch.cat([path, torch.tensor(minima, dtype=torch.float64).reshape(-1, 2)])
+    x, y = (axis(name, SURFACE, column.tolist(), ranges) for name, column in zip(names, seen.T, strict=True))
+    known = tuple((point[0], point[1]) for point in minima)
+    return Surface(x, y, _over(loss, x, y), steps, _pairs(path), known)
+
+
+def _path(loss: Flat, end: Tensor, steps: tuple[int, ...], path: Tensor) -> Path:
+    directions, explained = principal(path)
+    end = end.double()
+    flat = (path - end) @ directions
+    x, y = (axis(name, PLANE, column.tolist(), {}) for name, column in zip(("first", "second"), flat.T, strict=True))
+    values = None if len(end) > LARGE else _over(lambda points: loss(end + points @ directions.T), x, y)
+    return Path(x, y, steps, _pairs(flat), explained, values)
+
+
+def _over(f: Callable[[Tensor], Tensor], x: Axis, y: Axis) -> Grid:
+    """Return f at every point of a grid; it is given points of shape `(points, 2)`."""
+    across, up = torch.tensor(x.values, dtype=torch.float64), torch.tensor(y.values, dtype=torch.float64)
+    rows, columns = torch.meshgrid(up, across, indexing="ij")
+    with torch.no_grad():
+        values = f(torch.stack([columns.flatten(), rows.flatten()], dim=1))
+    return tuple(map(tuple, values.reshape(rows.shape).tolist()))
+
+
+def _pairs(points: Tensor) -> tuple[tuple[float, float], ...]:
+    return tuple((x, y) for x, y in points.tolist())
+
+
+def _together(g: Flat, z: Tensor, chunk: int) -> Flat:
+    """Return the loss of many points, shape `(points, n)`, in the precision and on the device of z."""
+
+    def loss(points: Tensor) -> Tensor:
+        points = points.to(z)
+        try:
+            values: Tensor = vmap(g, chunk_size=chunk)(points)
+        except RuntimeError:  # a module that cannot be mapped is evaluated at one point after the other
+            values = torch.stack([g(point) for point in points])
+        return values.cpu()
+
+    return loss

@@ -1,0 +1,93 @@
+"""What a model predicted over its inputs at each recorded step: for models with one or two inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from playground.engine.axes import Ranges, axis
+from playground.engine.data import Data
+from playground.engine.problem import Problem
+from playground.result import Recording
+from playground.views import Axis, Boundary, Fit
+
+SIDE = 48
+"""Points along each side of a boundary."""
+
+CURVE = 200
+"""Points of a fit."""
+
+SAMPLES = 1000
+"""Samples that are shown; of more, evenly spaced ones."""
+
+
+def boundary(
+    problem: Problem,
+    recording: Recording,
+    ranges: Ranges,
+    data: Data,
+    score: Callable[[Tensor], Tensor],
+    level: float | None,
+) -> Boundary:
+    """Return how a model tells classes apart; the module is left as it is.
+
+    :param data: two inputs, classes as targets.
+    :param score: from predictions, shape `(points, outputs)`, to what the grid shows, shape `(points,)`.
+    :param level: the score above which a sample is class 1; None where the score is the class.
+    """
+    x, y = (axis(name, SIDE, data.inputs[:, i].tolist(), ranges) for i, name in enumerate(data.names))
+    rows, columns = torch.meshgrid(_values(y), _values(x), indexing="ij")
+    points = torch.stack([columns.flatten(), rows.flatten()], dim=1)
+    grids = (score(found).reshape(rows.shape).tolist() for found in predictions(problem, recording, points))
+    shown = _shown(len(data.inputs))
+    return Boundary(
+        x,
+        y,
+        recording.steps,
+        tuple(tuple(map(tuple, grid)) for grid in grids),
+        level,
+        tuple((a, b) for a, b in data.inputs[shown].tolist()),
+        tuple(int(target) for (target,) in data.targets[shown].tolist()),
+        data.classes or 2,
+    )
+
+
+def fit(problem: Problem, recording: Recording, ranges: Ranges, data: Data) -> Fit:
+    """Return the curve that a model draws through its data; the module is left as it is.
+
+    :param data: one input, one target.
+    """
+    x = axis(data.names[0], CURVE, data.inputs[:, 0].tolist(), ranges)
+    curves = predictions(problem, recording, _values(x).unsqueeze(1))
+    shown = _shown(len(data.inputs))
+    return Fit(
+        x,
+        recording.steps,
+        tuple(tuple(curve[:, 0].tolist()) for curve in curves),
+        tuple(data.inputs[shown, 0].tolist()),
+        tuple(data.targets[shown, 0].tolist()),
+    )
+
+
+def predictions(problem: Problem, recording: Recording, points: Tensor) -> Iterator[Tensor]:
+    """Yield what the model predicted for these points at each recorded step, all points in one forward pass."""
+    own = problem.parameters
+    points = points.to(problem.batches.data[0])
+    for step in range(len(recording.steps)):
+        then = {
+            name: torch.tensor(rows[step], dtype=own[name].dtype, device=own[name].device)
+            for name, rows in recording.parameters.items()
+        }
+        with torch.no_grad():
+            yield problem.forward(then)(points).cpu()
+
+
+def _values(side: Axis) -> Tensor:
+    return torch.tensor(side.values, dtype=torch.float64)
+
+
+def _shown(samples: int) -> Tensor:
+    """Return which samples are shown."""
+    return torch.linspace(0, samples - 1, min(samples, SAMPLES)).round().long()

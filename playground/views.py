@@ -1,0 +1,120 @@
+"""What can be looked at of a run: plain frozen data on grids, from which any report can draw.
+
+Every view has `steps`, how many updates had been made at each place it shows: those of the run's recording.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+Grid = tuple[tuple[float, ...], ...]
+"""Values over two axes: a row for each value of y, in it a number for each value of x."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Evenly spaced values, and what they are values of."""
+
+    name: str
+    values: tuple[float, ...]
+
+
+class Contact(NamedTuple):
+    """A point of a curve, and the slope of its tangent there."""
+
+    x: float
+    y: float
+    slope: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The loss of one parameter.
+
+    :param y: at each value of x.
+    :param slope: its derivative there.
+    :param path: where the run was.
+    :param minima: `(x, y)` of every known global minimum; where none is known, the lowest seen between the ends.
+    """
+
+    x: Axis
+    y: tuple[float, ...]
+    slope: tuple[float, ...]
+    steps: tuple[int, ...]
+    path: tuple[Contact, ...]
+    minima: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The loss of two parameters.
+
+    :param path: `(x, y)` where the run was.
+    :param minima: `(x, y)` of every known global minimum.
+    """
+
+    x: Axis
+    y: Axis
+    values: Grid
+    steps: tuple[int, ...]
+    path: tuple[tuple[float, float], ...]
+    minima: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Path:
+    """Where a run with many parameters was, in the two directions in which it moved most.
+
+    :param x: along the first principal direction of the recorded parameters, counted from where the run ended.
+    :param y: along the second.
+    :param path: `(x, y)` where the run was.
+    :param explained: shares of the recorded parameters' variance that lie along x and along y.
+    :param values: the loss in the plane of both directions through the end; None for a large model.
+    """
+
+    x: Axis
+    y: Axis
+    steps: tuple[int, ...]
+    path: tuple[tuple[float, float], ...]
+    explained: tuple[float, float]
+    values: Grid | None = None
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """How a model with two inputs tells classes apart, step by step.
+
+    :param values: a grid for each step: the score of class 1 where there are two classes, otherwise the class itself.
+    :param level: the score above which a sample is told to be class 1; None where the values are classes.
+    :param inputs: `(x, y)` of the samples.
+    :param targets: the class of each.
+    """
+
+    x: Axis
+    y: Axis
+    steps: tuple[int, ...]
+    values: tuple[Grid, ...]
+    level: float | None
+    inputs: tuple[tuple[float, float], ...]
+    targets: tuple[int, ...]
+    classes: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a model with one input predicts, step by step.
+
+    :param values: for each step the prediction at each value of x.
+    :param inputs: x of the samples.
+    :param targets: what was wanted of each.
+    """
+
+    x: Axis
+    steps: tuple[int, ...]
+    values: tuple[tuple[float, ...], ...]
+    inputs: tuple[float, ...]
+    targets: tuple[float, ...]
+
+
+View = Curve | Surface | Path | Boundary | Fit

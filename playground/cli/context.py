@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from playground.errors import ExitCode, PlaygroundError
+from playground.errors import ExitCode, PlaygroundError, suggestion
 
 if TYPE_CHECKING:
     from playground.plugins.manager import LoadFailure, Plugins
@@ -95,3 +95,15 @@ def pairs(texts: list[str], option: str) -> tuple[tuple[str, str], ...]:
             raise PlaygroundError(f"{option} {text}: expected KEY=VALUE")
         pairs.append((key, value))
     return tuple(pairs)
+
+
+def checked_engine(word: str) -> str:
+    """Return the engine that `--engine` asks for.
+
+    :raises PlaygroundError: there is no such engine.
+    """
+    from playground.runner.sweeping.choosing import ENGINES
+
+    if word not in ENGINES:
+        raise PlaygroundError(f"--engine {word}: unknown{suggestion(word, ENGINES)}")
+    return word

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import errors, failures_code, load_plugins, pairs, say
+from playground.cli.context import checked_engine, errors, failures_code, load_plugins, pairs, say
 from playground.cli.writing import write_whole
 from playground.errors import ExitCode
 from playground.result import Batch, Verdict
@@ -32,6 +32,12 @@ def run(
     steps: Annotated[int | None, typer.Option(min=0, help="Make at most this many steps.")] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Run this many scenarios side by side.")] = 1,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop after the first that does not pass.")] = False,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="What computes scenarios with a `sweep:`, as for `playground sweep`; one run is always plain."
+        ),
+    ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
     junit_xml: Annotated[Path | None, typer.Option("--junit-xml", metavar="FILE", help="Write JUnit XML.")] = None,
     reports: Annotated[
@@ -50,13 +56,14 @@ def run(
     plugins = load_plugins(context)
     known = plugins.failures
     with errors(context):
+        checked_engine(engine)
         changes = Changes(pairs(overrides or [], "--set"), seed, steps)
         short_forms = [("junit", str(junit_xml))] if junit_xml else []
         writers = _writers(plugins, [*pairs(reports or [], "--report"), *short_forms])
     files, missing = find(paths)
     progress = Progress(len(files))
     with _shown(progress, quiet=as_json), errors(context):
-        finished = run_batch(files, changes, plugins, jobs, fail_fast, progress)
+        finished = run_batch(files, changes, plugins, jobs, fail_fast, progress, engine=engine)
     batch = finished.batch
     batch = replace(batch, errors=(*missing, *batch.errors))
     _print(batch, as_json)

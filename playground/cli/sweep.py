@@ -13,16 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import errors, load_plugins, pairs
+from playground.cli.context import checked_engine, errors, load_plugins, pairs
 from playground.cli.run import exit_code
-from playground.errors import Place, PlaygroundError, suggestion
+from playground.errors import Place, PlaygroundError
 from playground.result import Batch
 
 if TYPE_CHECKING:
     from playground.runner.sweeping.sweep import Progress
     from playground.scenario.model import Loaded
-
-ENGINES = ("auto", "compiled", "batched", "plain")
 
 UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 
@@ -78,7 +76,7 @@ def sweep(
     progress = Progress()
     with _shown(progress, path.stem, quiet=as_json), errors(context):
         options = Options(
-            engine=_choice(engine, ENGINES, "--engine"),
+            engine=checked_engine(engine),
             jobs=jobs,
             executor=executor,
             executor_options=_values(executor_options or []),
@@ -133,12 +131,6 @@ def _values(texts: list[str]) -> dict[str, Any]:
 
 def _here(place: Place, line: int, column: int) -> Place:
     return place
-
-
-def _choice(word: str, accepted: tuple[str, ...], option: str) -> str:
-    if word not in accepted:
-        raise PlaygroundError(f"{option} {word}: unknown{suggestion(word, accepted)}")
-    return word
 
 
 def _bytes(text: str) -> int:

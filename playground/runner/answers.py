@@ -50,15 +50,28 @@ class Answer:
 
 
 def answer(
-    file: Path, changes: Changes, plugins: Plugins, observe: Observer = nullcontext, record: Recorded = NOTHING
+    file: Path,
+    changes: Changes,
+    plugins: Plugins,
+    observe: Observer = nullcontext,
+    record: Recorded = NOTHING,
+    engine: str = "auto",
 ) -> Answer:
-    """Run one file, or say what is wrong with it."""
+    """Run one file, or say what is wrong with it.
+
+    :param observe: watches the descent of a single run.
+    :param record: what to keep of a single run besides its result.
+    :param engine: what computes the runs of a sweep.
+    """
     try:
         loaded = load(file, changes, plugins)
         if loaded.scenario.sweep is not None:
-            from playground.runner.sweeping.sweep import run_sweep  # brings the store along, which few files need
+            from playground.runner.sweeping.sweep import (
+                Options,
+                run_sweep,
+            )  # bring the store along, which few files need
 
-            sweep = run_sweep(loaded, plugins)
+            sweep = run_sweep(loaded, plugins, Options(engine=engine))
             return Answer(failures=plugins.failures, sweep=sweep)
         run = run_one(loaded, plugins, observe, record)
     except PlaygroundError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
@@ -22,6 +22,9 @@ from playground.runner.recorded import NOTHING, Recorded
 from playground.runner.running import Observer
 
 Answers = Generator[tuple[Path, Answer], None, None]
+
+Told = Callable[..., Answer]
+"""`answer` for a file, all but its plugins and its observer given."""
 
 
 @dataclass
@@ -55,20 +58,20 @@ def run_batch(
     fail_fast: bool = False,
     progress: Progress | None = None,
     record: Recorded = NOTHING,
+    engine: str = "auto",
 ) -> Finished:
     """Run scenarios, one after the other or side by side. What plugins print goes to standard error.
 
     :param jobs: processes to use; with 1 everything happens in this one.
     :param fail_fast: stop after the first scenario that did not pass.
-    :param record: what to keep of each run besides its result.
+    :param record: what to keep of each single run besides its result.
+    :param engine: what computes the runs of a sweep.
     """
     start = time.perf_counter()
     progress = progress or Progress(len(files))
     answers: dict[Path, Answer] = {}
-    if jobs > 1:
-        run = _side_by_side(files, changes, plugins, jobs, record)
-    else:
-        run = _in_turn(files, changes, plugins, progress, record)
+    told = partial(answer, changes=changes, record=record, engine=engine)
+    run = _side_by_side(files, changes, plugins, jobs, told) if jobs > 1 else _in_turn(files, plugins, progress, told)
     interrupted = False
     try:
         for file, given in run:
@@ -95,19 +98,17 @@ def _finished(answers: Sequence[Answer], interrupted: bool, seconds: float) -> F
     )
 
 
-def _in_turn(
-    files: Sequence[Path], changes: Changes, plugins: Plugins, progress: Progress, record: Recorded
-) -> Answers:
+def _in_turn(files: Sequence[Path], plugins: Plugins, progress: Progress, told: Told) -> Answers:
     for file in files:
         progress.now = file.stem
         with redirect_stdout(sys.stderr):
-            given = answer(file, changes, plugins, progress.observe, record)
+            given = told(file, plugins=plugins, observe=progress.observe)
         yield file, given
 
 
-def _side_by_side(files: Sequence[Path], changes: Changes, plugins: Plugins, jobs: int, record: Recorded) -> Answers:
+def _side_by_side(files: Sequence[Path], changes: Changes, plugins: Plugins, jobs: int, told: Told) -> Answers:
     component = plugins.registry.get("executor", "processes")
-    work = partial(_work, changes=changes, recipe=json.dumps(plugins.recipe), record=record)
+    work = partial(_work, told=told, recipe=json.dumps(plugins.recipe))
 
     def pool(workers: int) -> AbstractContextManager[Executor]:
         made: AbstractContextManager[Executor] = build(component, {"workers": workers}, {})
@@ -117,10 +118,10 @@ def _side_by_side(files: Sequence[Path], changes: Changes, plugins: Plugins, job
         yield file, lost(file, changes) if given is None else given
 
 
-def _work(file: Path, changes: Changes, recipe: str, record: Recorded) -> Answer:
+def _work(file: Path, told: Told, recipe: str) -> Answer:
     """Answer for one file in a worker process."""
     with redirect_stdout(sys.stderr):
-        return answer(file, changes, _plugins_here(recipe), record=record)
+        return told(file, plugins=_plugins_here(recipe))
 
 
 @lru_cache

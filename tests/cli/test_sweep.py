@@ -210,6 +210,18 @@ def test_in_a_folder_every_report_has_the_sweep(playground, write, monkeypatch):
     assert content["sweeps"][0]["runs"] == 3
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_run_lets_the_engine_that_is_asked_for_compute_a_sweep(playground, write, jobs):
+    write("many.yaml", SWEEPING.replace("EXPECT", "{runs: 3}"))
+    result = playground("run", "many.yaml", "-j", jobs, "--engine", "plain", "--json")
+    assert json.loads(result.stdout)["sweeps"][0]["engines"] == {"plain": 3}, result.stderr
+
+
+def test_run_refuses_an_engine_that_there_is_not(playground, scenario):
+    result = playground("run", scenario, "--engine", "compield")
+    assert (result.exit_code, result.stderr) == (2, "--engine compield: unknown; did you mean 'compiled'?\n")
+
+
 def test_a_loss_that_raises_for_some_runs_costs_only_those(playground, write, scenario):
     write("losses.py", LOSSES.format(factor=1))
     arguments = ("--over", "optimizer.lr=0.01,0.1,1000", "--set", "loss=raising")

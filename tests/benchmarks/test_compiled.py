@@ -92,6 +92,7 @@ def sweep(folder, *words):
     start = time.perf_counter()
     command = [sys.executable, "-m", "playground", "sweep", *words, "--fresh"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
     return time.perf_counter() - start

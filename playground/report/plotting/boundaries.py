@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
 
 from playground.report.plotting.captions import of_run
-from playground.report.plotting.figure import COLOURS, MARKERS, Drawing, plain_axes, step_label
+from playground.report.plotting.figure import COLOURS, MARKERS, Drawing, legend_above, plain_axes, step_label
 from playground.result import Run
 from playground.views import Boundary
 
@@ -79,7 +79,7 @@ def _samples(axes: Axes, view: Boundary) -> None:
             label=f"class {number}",
             zorder=3,
         )
-    axes.legend(loc="upper right")
+    legend_above(axes)
 
 
 def _scores() -> dict[str, Any]:

@@ -50,7 +50,6 @@ STYLE: Any = {
     "lines.linewidth": 1.4,
     "axes.prop_cycle": cycler(color=COLOURS),
     "axes.unicode_minus": True,
-    "text.parse_math": False,  # a scenario's name with two dollar signs is no formula
     "pdf.fonttype": 42,
     "svg.fonttype": "path",
     "svg.hashsalt": "playground",
@@ -95,7 +94,7 @@ def page(width: float, caption: str, aspect: float = ASPECT) -> Picture:
     figure = Picture(figsize=(width, width * aspect))
     FigureCanvasAgg(figure)
     characters = max(30, int(width * 72 / (SMALL * 0.52)))
-    text = textwrap.fill(caption, characters, break_on_hyphens=False)
+    text = textwrap.fill(literal(caption), characters, break_on_hyphens=False)
     figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color="#555555", linespacing=1.3)
     return figure
 
@@ -104,9 +103,19 @@ def plain_axes(width: float, caption: str, x: str, y: str, aspect: float = ASPEC
     """Return a figure with one pair of named axes."""
     figure = page(width, caption, aspect)
     axes = figure.subplots()
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
+    axes.set_xlabel(literal(x))
+    axes.set_ylabel(literal(y))
     return figure, axes
+
+
+def legend_above(axes: Axes) -> None:
+    """Put the legend above the axes, where it hides nothing."""
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, handletextpad=0.3, columnspacing=1.2)
+
+
+def literal(text: str) -> str:
+    """Return text of a scenario so that matplotlib takes no dollar sign in it for the beginning of a formula."""
+    return text.replace("$", r"\$")
 
 
 def step_label(axes: Axes) -> Callable[[int], None]:

@@ -100,6 +100,9 @@ def _same_colours(frames: list[Any]) -> list[Any]:
     for place, frame in enumerate(chosen):
         strip.paste(frame, (0, height * place))
     palette = strip.quantize(255, dither=Image.Dither.NONE)
+    colours = palette.getpalette() or []
+    lightest = max(range(0, len(colours), 3), key=lambda place: sum(colours[place : place + 3]))
+    palette.putpalette([*colours[:lightest], 255, 255, 255, *colours[lightest + 3 :]])  # paper stays white
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
 
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import NullFormatter
 from playground.errors import PlaygroundError
 from playground.figures.numbers import short
 from playground.report.plotting.captions import of_sweep
-from playground.report.plotting.figure import ASPECT, COLOURS, LINES, MARKERS, Drawing, page, plain_axes
+from playground.report.plotting.figure import ASPECT, COLOURS, LINES, MARKERS, Drawing, literal, page, plain_axes
 from playground.report.plotting.losses import fit_axis
 from playground.views import Bands, Ensemble
 
@@ -106,13 +106,14 @@ def _quartiles(axes: Axes, rates: Mapping[float, Sequence[float]], index: int, n
 
 def _band(axes: Axes, x: Sequence[float], quartiles: np.ndarray, index: int, marker: str, label: str) -> None:
     """Draw median and quartiles; what is infinite of a quartile goes beyond the top."""
-    beyond = 1e300
+    bottom, top = axes.get_ylim()
+    beyond = top + 9 * (top - bottom)
     low, median, high = (np.where(np.isfinite(each), each, beyond) for each in quartiles)
     look: dict[str, Any] = {"color": COLOURS[index]}
     axes.fill_between(x, low, high, alpha=0.18, linewidth=0, **look)
-    line = np.where(median < beyond, median, np.nan)
+    line = np.where(np.isfinite(quartiles[1]), median, np.nan)
     style = LINES[index % len(LINES)]
-    axes.plot(x, line, linestyle=style, marker=marker, markersize=4, label=label or None, **look)
+    axes.plot(x, line, linestyle=style, marker=marker, markersize=4, label=literal(label) or None, **look)
 
 
 def _crosses(strip: Axes, rows: Sequence[tuple[str, Sequence[float]]]) -> None:

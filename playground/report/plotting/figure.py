@@ -108,9 +108,14 @@ def plain_axes(width: float, caption: str, x: str, y: str, aspect: float = ASPEC
     return figure, axes
 
 
-def legend_above(axes: Axes) -> None:
-    """Put the legend above the axes, where it hides nothing."""
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=4, handletextpad=0.3, columnspacing=1.2)
+def legend_above(figure: Picture, axes: Axes) -> None:
+    """Put the legend above the axes, where it hides nothing, in as many columns as the width has room for."""
+    handles, labels = axes.get_legend_handles_labels()
+    if labels:
+        characters = figure.get_figwidth() * 72 / (STYLE["legend.fontsize"] * 0.6)
+        columns = max(1, int(characters / (max(map(len, labels)) + 6)))
+        look = {"handletextpad": 0.4, "columnspacing": 1.2, "borderpad": 0.0, "borderaxespad": 0.2}
+        figure.legend(handles, labels, loc="outside upper left", ncols=min(columns, len(labels)), **look)
 
 
 def literal(text: str) -> str:

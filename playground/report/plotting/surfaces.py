@@ -33,7 +33,7 @@ def surface(run: Run, view: Surface, width: float) -> Drawing:
     """Draw the loss over two parameters as bands, with its known minima."""
     figure, axes = _landscape(run, view, width, view.x.name, view.y.name)
     if view.minima:
-        legend_above(axes)
+        legend_above(figure, axes)
     return Drawing(figure)
 
 
@@ -97,7 +97,7 @@ def _with_path(figure: Picture, axes: Axes, view: Surface | Path) -> Drawing:
     (line,) = axes.plot(x, y, "o-", color=COLOURS[1], markersize=2.5, linewidth=1, label="the run")
     axes.plot(x[:1], y[:1], "o", color="white", markeredgecolor=COLOURS[1], markersize=6, label="start")
     (here,) = axes.plot(x[-1:], y[-1:], "o", color=COLOURS[1], markersize=7, markeredgecolor="white", label="end")
-    legend_above(axes)
+    legend_above(figure, axes)
     label = step_label(axes)
 
     def show(frame: int) -> None:

@@ -63,7 +63,7 @@ def test_every_run_that_ended_badly_is_a_cross_and_none_is_dropped():
     assert sum(len(line.get_xdata()) for line in strip.lines) == 4
     dots = [line for line in axes.lines if line.get_linestyle() == "None"]
     assert sum(len(line.get_xdata()) for line in dots) == 8
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["sgd", "adam"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["sgd", "adam"]
 
 
 def test_without_such_runs_there_is_no_strip():

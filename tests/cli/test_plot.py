@@ -76,6 +76,13 @@ def test_what_cannot_be_drawn_is_told_in_one_line(playground, write, tmp_path, a
     assert [path.name for path in tmp_path.iterdir()] == ["bowl.yaml"]
 
 
+def test_of_what_does_not_descend_there_is_nothing_to_draw(playground, write):
+    write("square.yaml", "task: derivative\nfunction: x**2\nat: {x: [4]}\n")
+    done = playground("plot", "square.yaml", "--out", "a.png")
+    assert done.exit_code == 2
+    assert done.output == "square: there is nothing to draw: it has neither losses nor a path\n"
+
+
 def test_without_matplotlib_there_is_a_line_that_says_what_to_install(playground, write, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     done = playground("plot", write("bowl.yaml", BOWL), "--out", "a.png")

@@ -90,11 +90,13 @@ def page(width: float, caption: str, aspect: float = ASPECT) -> Picture:
     """Return an empty figure with a caption in small type below.
 
     :param width: in inches.
+    :param aspect: height of what is above the caption, as a share of the width.
     """
-    figure = Picture(figsize=(width, width * aspect))
-    FigureCanvasAgg(figure)
     characters = max(30, int(width * 72 / (SMALL * 0.52)))
     text = textwrap.fill(literal(caption), characters, break_on_hyphens=False)
+    below = (text.count("\n") + 1) * 1.3 * SMALL / 72
+    figure = Picture(figsize=(width, width * aspect + below))
+    FigureCanvasAgg(figure)
     figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color="#555555", linespacing=1.3)
     return figure
 

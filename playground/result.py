@@ -122,6 +122,7 @@ class Run:
     :param points: a derivative check's routes, point by point.
     :param seconds: wall time of the descent alone.
     :param traceback: of the exception that ended a run in status `error`.
+    :param conditions: under which it ran, in words by key: budget, start, clipping, schedule, version, ...
     :param views: what can be looked at, the best first; empty where nobody asked for it.
     """
 
@@ -147,6 +148,7 @@ class Run:
     seconds: float = 0.0
     trace: Trace = Trace()
     traceback: str = ""
+    conditions: Mapping[str, str] = field(default_factory=dict)
     views: tuple[View, ...] = ()
 
     @property

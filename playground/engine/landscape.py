@@ -85,12 +85,10 @@ def principal(path: Tensor) -> tuple[Tensor, tuple[float, float]]:
 
 def _curve(loss: Flat, name: str, steps: tuple[int, ...], path: Tensor, ranges: Ranges, minima: Points) -> Curve:
     x = axis(name, CURVE, [*path.flatten().tolist(), *(point[0] for point in minima)], ranges)
-    y, slope = _with_slope(loss, torch.tensor(x.values).unsqueeze(1))
-    known = torch.tensor(minima, dtype=torch.float64).reshape(-1, 1)
-    if not minima:
-        known = _lowest(loss, x, y, slope)
+    y, slope = _with_slope(loss, torch.tensor(x.values, dtype=torch.float64).unsqueeze(1))
+    known = [point[0] for point in minima] or _lowest(loss, x, y, slope)
+    lowest = [(place, loss(torch.tensor([[place]], dtype=torch.float64)).item()) for place in known]
     visited = zip(path.flatten().tolist(), *_with_slope(loss, path), strict=True)
-    lowest = zip(known.flatten().tolist(), loss(known).tolist(), strict=True)
     return Curve(x, tuple(y), tuple(slope), steps, tuple(Contact(*each) for each in visited), tuple(lowest))
 
 
@@ -103,18 +101,18 @@ def _with_slope(loss: Flat, points: Tensor) -> tuple[list[float], list[float]]:
     return values.detach().double().tolist(), slope.flatten().tolist()
 
 
-def _lowest(loss: Flat, x: Axis, y: Sequence[float], slope: Sequence[float]) -> Tensor:
-    """Return the lowest place where the curve turns from down to up, shape `(1, 1)`; `(0, 1)` where it does nowhere."""
+def _lowest(loss: Flat, x: Axis, y: Sequence[float], slope: Sequence[float]) -> list[float]:
+    """Return the lowest place where the curve turns from down to up; none where it does nowhere."""
     turns = [i for i, (left, right) in enumerate(pairwise(slope)) if left < 0 <= right]
     if not turns:
-        return torch.empty(0, 1, dtype=torch.float64)
+        return []
     at = min(turns, key=lambda i: min(y[i], y[i + 1]))
     low, high = x.values[at], x.values[at + 1]
     for _ in range(60):  # a bisection to the last digit of a float64
         middle = (low + high) / 2
-        _, (tangent,) = _with_slope(loss, torch.tensor([[middle]]))
+        _, (tangent,) = _with_slope(loss, torch.tensor([[middle]], dtype=torch.float64))
         low, high = (middle, high) if tangent < 0 else (low, middle)
-    return torch.tensor([[high]], dtype=torch.float64)
+    return [high]
 
 
 def _surface(

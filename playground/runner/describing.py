@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from playground.scenario.model import ComponentRef
+from playground.scenario.model import ComponentRef, Scenario
+from playground.scenario.shorthand import expanded
 
 if TYPE_CHECKING:
     from playground.runner.preparing import Prepared
@@ -25,6 +29,37 @@ def setup(ready: Prepared) -> dict[str, str]:
         count = sum(tensor.numel() for tensor in problem.parameters.values())
         parts["parameters"] = str(count)
     return parts
+
+
+def conditions(data: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a picture must say of how its numbers came to be, in words, by the key that says it.
+
+    :param data: the scenario as its file has it.
+    """
+    found = {kind: named(_ref(kind, data[kind])) for kind in ("optimizer", "schedule") if data.get(kind)}
+    if "optimizer" in data:
+        found["steps"] = str(data.get("steps", Scenario.model_fields["steps"].default))
+    for key in ("start", "batch_size", "clip", "dtype"):
+        if key in data:
+            found[key] = _plainly(data[key])
+    return {**found, "version": _version()}
+
+
+@cache
+def _version() -> str:
+    return version("gradient-playground")
+
+
+def _ref(kind: str, value: Any) -> ComponentRef:
+    mapping = dict(expanded(kind, value))
+    return ComponentRef(name=mapping.pop("name"), parameters=mapping)
+
+
+def _plainly(value: Any) -> str:
+    """Return YAML's data in a line: `norm 1`, `x = 1`."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
+    return _short(value)
 
 
 def named(ref: ComponentRef, **more: Any) -> str:

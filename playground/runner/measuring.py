@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
@@ -117,11 +118,13 @@ def _interpret(task: DescentTask, problem: Problem) -> Outcome:
 
 
 def _views(ready: Prepared, problem: Problem, recording: Recording, record: Recorded) -> tuple[View, ...]:
-    """Return what can be looked at; what cannot be shown costs the picture, not the run."""
+    """Return what can be looked at; what cannot be shown costs the picture and a warning, not the run."""
     ranges = {**(ready.loaded.scenario.plot or {}), **record.ranges}
-    with suppress(*ISOLATED):
+    try:
         return tuple(ready.bound.task.views(problem, recording, ranges))  # type: ignore[union-attr]
-    return ()
+    except ISOLATED as error:
+        warnings.warn(f"{ready.loaded.scenario.name}: nothing to look at: {cause(error)}", stacklevel=2)
+        return ()
 
 
 def stop_rules(ready: Prepared) -> StopRules:

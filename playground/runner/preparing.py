@@ -19,6 +19,7 @@ from playground.scenario.model import Loaded, Scenario
 from playground.scenario.names import check_names
 
 if TYPE_CHECKING:
+    from playground.engine.axes import Ranges
     from playground.engine.setting import Setting
     from playground.engine.steppers import OneRun
 
@@ -92,7 +93,9 @@ def prepared(loaded: Loaded, plugins: Plugins) -> Iterator[Prepared]:
             bound = bind(scenario, plugins, Path(loaded.source.file).parent)
             stepper = _stepper(bound, setting, scenario)
             _check_expectations(scenario, bound, stepper)
-        yield Prepared(loaded, setting, bound, stepper)
+            ready = Prepared(loaded, setting, bound, stepper)
+            check_ranges(ready, scenario.plot or {}, ("plot",))
+        yield ready
 
 
 @contextmanager
@@ -168,6 +171,29 @@ def located(loaded: Loaded) -> Iterator[None]:
         yield
     except PlaygroundError as error:
         raise loaded.source.locate(ScenarioError(*error.faults)) from error
+
+
+def check_ranges(ready: Prepared, ranges: Ranges, path: tuple[str, ...] = ()) -> None:
+    """Refuse a range of an axis that no picture of this scenario has.
+
+    :param path: the key of the scenario that the ranges stand under; empty where they come from elsewhere.
+    :raises ScenarioError: one names an axis that is not there.
+    """
+    from playground.engine.axes import unknown
+    from playground.engine.task import DescentTask
+
+    task, stepper = ready.bound.task, ready.stepper
+    if not ranges or stepper is None or not isinstance(task, DescentTask):
+        return
+    names = task.axes(stepper.problem)
+    faults = [
+        Fault(
+            f"range of {name!r}: no picture has that axis{suggestion(name, names)}", (*path, Key(name)) if path else ()
+        )
+        for name in unknown(names, ranges)
+    ]
+    if faults:
+        raise ScenarioError(*faults)
 
 
 def _check_expectations(scenario: Scenario, bound: Bound, stepper: OneRun | None) -> None:

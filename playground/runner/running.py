@@ -9,10 +9,10 @@ from typing import Any
 
 from playground.plugins.manager import Plugins
 from playground.result import Run
-from playground.runner.describing import setup
+from playground.runner.describing import conditions, setup
 from playground.runner.expectations import judge_all, located, unwelcome, verdict
 from playground.runner.measuring import Measured, Observer, measure
-from playground.runner.preparing import Prepared, prepared, refuse_sweep
+from playground.runner.preparing import Prepared, check_ranges, prepared, refuse_sweep
 from playground.runner.recorded import NOTHING, Recorded
 from playground.scenario.model import Loaded
 
@@ -29,6 +29,7 @@ def run_one(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, r
     """
     refuse_sweep(loaded)
     with prepared(loaded, plugins) as ready:
+        check_ranges(ready, record.ranges)
         plugins.broadcast("playground_run_started", spec=spec(loaded))
         run = _judged(ready, measure(ready, observe, record), plugins)
     plugins.broadcast("playground_run_finished", result=run)
@@ -56,6 +57,7 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins) -> Run:
         *located(judged, ready.loaded.source),
         *unwelcome(measured.status, scenario.expect),
     ]
+    parts = setup(ready)
     return Run(
         scenario=scenario.name,
         id=_identity(ready.loaded, plugins),
@@ -67,7 +69,7 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins) -> Run:
         task=scenario.task.name,
         summary=scenario.summary,
         reason=measured.reason,
-        setup=setup(ready),
+        setup=parts,
         evaluations=measured.evaluations,
         loss=measured.loss,
         parameters=measured.parameters,
@@ -79,6 +81,7 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins) -> Run:
         seconds=measured.seconds,
         trace=measured.trace,
         traceback=measured.traceback,
+        conditions=conditions(ready.loaded.source.data) | {key: parts[key] for key in ("optimizer",) if key in parts},
         views=measured.views,
     )
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from playground.engine.function import Function, Objective
+    from playground.engine.listing import Listing, Writer
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
 
@@ -47,6 +48,26 @@ class Minimize(DescentTask):
         point = parameters["x"]
         known = torch.tensor([minimum.point for minimum in minima], dtype=point.dtype, device=point.device)
         return {"distance": (known - point).square().sum(dim=1).min().sqrt()}
+
+    def listing(self, problem: Problem, writer: Writer, setting: Setting) -> Listing:
+        """Write the function and the point where it starts."""
+        from playground.engine.listing import Cell, Listing
+
+        names = tuple(problem.parameters)
+        formula = writer.code(self.function)
+        if formula is not None:
+            definitions = f"def f({', '.join(names)}):\n    return {formula}"
+            loss = f"f({', '.join(names)})"
+        else:
+            definitions, loss = writer.component("function", *names)
+        starts = [f"{name} = {writer.tensor(tensor)}.requires_grad_()" for name, tensor in problem.parameters.items()]
+        shown = [f'print(f"{name} = {{{name}.tolist()!r}}")' for name in names]
+        return Listing(
+            [Cell("The function", definitions), Cell("Where it starts", "\n".join(starts))],
+            parameters=f"[{', '.join(names)}]",
+            loss=loss.replace("{", "{{").replace("}", "}}"),
+            outcome="\n".join(shown),
+        )
 
     def _start_point(self) -> dict[str, Any]:
         if self.start is None:

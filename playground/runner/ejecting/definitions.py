@@ -1,0 +1,318 @@
+"""The definitions that a program needs, followed from name to name across modules."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import copy
+import inspect
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from playground.errors import PlaygroundError
+from playground.runner.ejecting.folding import fold
+from playground.runner.ejecting.modules import Source, source_of, stands_alone
+from playground.runner.ejecting.names import (
+    Substitution,
+    free_names,
+    loaded,
+    parameters,
+    without_parameters,
+)
+from playground.runner.ejecting.stripping import stripped
+
+RESERVED = frozenset(
+    "model inputs targets parameters gradients gradient parameter rule states losses loss optimizer schedule group "
+    "order chosen value last best limit generator point points batch rates lr norm scale torch closure predictions".split()
+)
+"""Names that the program itself uses."""
+
+SHOWN_ONLY = ("extra_repr", "__repr__", "__str__")
+"""Methods of a module that only show it."""
+
+
+class Definitions:
+    """Collects definitions; `take` returns those that are new, each after what it uses."""
+
+    def __init__(self) -> None:
+        self.imports: dict[str, str] = {}
+        self._nodes: dict[str, ast.stmt] = {}
+        self._origins: dict[str, str] = {}
+        self._order: list[str] = []
+        self._tables: dict[str, str] = {}
+        self._words: set[str] = set()
+
+    def refer(self, target: Any, kind: str, options: Mapping[str, Any]) -> tuple[str, set[str]]:
+        """Make a class or function available.
+
+        :param kind: what it is for, in case that its name is taken.
+        :param options: what it is called with; texts and truth values are written into it, and are no parameters then.
+        :returns: what it is called in the program, and the options that it still takes.
+        :raises PlaygroundError: it has no source that could stand in a program of its own.
+        """
+        if not inspect.isfunction(target) and not inspect.isclass(target):
+            raise PlaygroundError(f"it is made by a {type(target).__name__}, not by a class or a function with a name")
+        module, name = target.__module__, target.__qualname__
+        if stands_alone(module):
+            return self._foreign(module, name, target), set(options)
+        if "." in name or getattr(sys.modules.get(module), name, None) is not target:
+            raise PlaygroundError(f"{name} of module {module} is made inside another function, and has no source alone")
+        self._words |= {value for value in _flat(options.values()) if isinstance(value, str)}
+        source = source_of(module)
+        node = self._prepared(source, name)
+        left = _specialised(node, source, options)
+        called = name
+        if name in RESERVED:
+            called = node.name = f"{name}_{kind}" if name != kind else f"this_{kind}"
+        self.add(called, module, node)
+        return called, left
+
+    def add(self, name: str, module: str, node: ast.stmt, uses: Mapping[str, str] | None = None) -> None:
+        """Add a definition, after everything that it uses.
+
+        :param uses: the module of each name that it uses, where that is not its own.
+        :raises PlaygroundError: its name is taken by another, or by the program.
+        """
+        if name in self._nodes:
+            if self._origins[name] != module:
+                raise PlaygroundError(
+                    f"{name!r} is defined by {self._origins[name]} and by {module}; rename one of them"
+                )
+            return
+        if name in RESERVED:
+            raise PlaygroundError(f"{name!r} of module {module} has a name that the program itself uses; rename it")
+        self._nodes[name], self._origins[name] = node, module
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict) and _has_words_as_keys(node):
+            self._tables[name] = module  # what it holds is known when everything else is there
+        else:
+            for used in sorted(free_names(node)):
+                self.need({used}, (uses or {}).get(used, module))
+        self._order.append(name)
+
+    def need(self, names: set[str], module: str) -> None:
+        """Make names of a module available.
+
+        :raises PlaygroundError: one cannot stand in a program of its own.
+        """
+        source = source_of(module)
+        for name in sorted(names):
+            if name in source.definitions:
+                self.add(name, module, self._prepared(source, name))
+            elif name in source.imports:
+                self._imported(name, source)
+            elif not hasattr(builtins, name):
+                raise PlaygroundError(f"{name!r} of module {module} is defined nowhere at its top")
+
+    def take(self) -> str:
+        """Return the definitions that are new since the last call, as text."""
+        for name in [name for name in self._tables if name in self._order]:
+            self._keep_words(name)
+        order, self._order = self._order, []
+        return "\n\n\n".join(written(self._nodes[name]) for name in order)
+
+    def _imported(self, name: str, source: Source) -> None:
+        imported = source.imports[name]
+        if stands_alone(imported.module):
+            self._import(name, imported.line)
+            return
+        if not imported.attribute or f"{imported.module}.{imported.attribute}" in sys.modules:
+            raise PlaygroundError(f"module {source.module.__name__} uses {imported.line!r}, a whole module")
+        if name != imported.attribute:
+            raise PlaygroundError(f"module {source.module.__name__} uses {imported.line!r}, by another name")
+        self.need({name}, imported.module)
+
+    def _import(self, name: str, line: str) -> None:
+        if self.imports.setdefault(name, line) != line:
+            raise PlaygroundError(f"{name!r} is {self.imports[name]!r} and {line!r}; rename one of them")
+
+    def _foreign(self, module: str, name: str, target: Any) -> str:
+        """Return how a class of an installed package is called; one of `torch.optim` as everybody calls it."""
+        package = module.rpartition(".")[0]
+        if getattr(sys.modules.get(package), name, None) is target:
+            module = package
+        if module.partition(".")[0] == "torch":
+            self._import("torch", "import torch")
+            return f"{module}.{name}"
+        self._import(name, f"from {module} import {name}")
+        return name
+
+    def _prepared(self, source: Source, name: str) -> Any:
+        """Return a definition as it stands in a program: stripped, and without what stripping left unused."""
+        node = stripped(source.definitions[name], source)
+        for function in [each for each in ast.walk(node) if isinstance(each, ast.FunctionDef)]:
+            self._without_checks(function, source)
+        if isinstance(node, ast.FunctionDef):
+            _tidied(node, source.definitions[name])
+        if isinstance(node, ast.ClassDef):
+            node.body = [each for each in node.body if getattr(each, "name", "") not in SHOWN_ONLY] or [ast.Pass()]
+        return node
+
+    def _without_checks(self, function: ast.FunctionDef, source: Source) -> None:
+        """Drop calls of what does nothing but check, and arguments that nobody reads any more."""
+        for body in [each.body for each in ast.walk(function) if isinstance(each, ast.FunctionDef | ast.If)]:
+            kept = [each for each in body if not (isinstance(each, ast.Expr) and self._checks(each.value, source))]
+            body[:] = kept or [ast.Pass()]
+        for call in [each for each in ast.walk(function) if isinstance(each, ast.Call)]:
+            callee = self._callee(call, source)
+            if callee is not None:
+                _without_arguments(call, *callee)
+
+    def _checks(self, call: ast.expr, source: Source) -> bool:
+        callee = self._callee(call, source)
+        return callee is not None and all(isinstance(each, ast.Pass) for each in _body(callee[1]))
+
+    def _callee(self, call: ast.expr, source: Source) -> tuple[ast.FunctionDef, ast.FunctionDef] | None:
+        """Return a called function of ours as it was and as it is now."""
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
+            return None
+        name = call.func.id
+        if name in source.imports:
+            imported = source.imports[name]
+            if not imported.attribute or stands_alone(imported.module) or imported.module not in sys.modules:
+                return None
+            source, name = source_of(imported.module), imported.attribute
+        node = source.definitions.get(name)
+        if not isinstance(node, ast.FunctionDef):
+            return None
+        now = stripped(node, source)
+        _tidied(now, node)
+        return node, now
+
+    def _keep_words(self, name: str) -> None:
+        """Keep of a table whose keys are a scenario's words those that the program says."""
+        node, module = self._nodes[name], self._tables.pop(name)
+        words = self._words | {
+            each.value
+            for other in self._nodes.values()
+            if other is not node
+            for each in ast.walk(other)
+            if isinstance(each, ast.Constant) and isinstance(each.value, str)
+        }
+        table: Any = node.value  # type: ignore[attr-defined]
+        kept = [pair for pair in zip(table.keys, table.values, strict=True) if pair[0].value in words]
+        table.keys, table.values = [key for key, _ in kept], [value for _, value in kept]
+        self._order.remove(name)
+        before = len(self._order)
+        self.need(free_names(node), module)
+        added = self._order[before:]
+        self._order[:] = [*added, name, *self._order[:before]]
+
+
+def written(node: ast.stmt) -> str:
+    """Return a definition as text, with its comments."""
+    node = _Marked().visit(copy.deepcopy(node))
+    lines = []
+    for line in ast.unparse(ast.fix_missing_locations(node)).splitlines():
+        indent = line[: len(line) - len(line.lstrip())]
+        text = line.strip()
+        lines.append(indent + ast.literal_eval(text)[1:] if text.startswith(("'\x00#", '"\x00#', "'\\x00#")) else line)
+    return "\n".join(lines)
+
+
+class _Marked(ast.NodeTransformer):
+    """Puts a marker above each statement for each of its comments, which syntax trees do not know."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        for field in ("body", "orelse", "finalbody"):
+            body = getattr(node, field, None)
+            if isinstance(body, list):
+                setattr(node, field, [new for each in body for new in (*self._markers(each), each)])
+        return node
+
+    def _markers(self, node: ast.stmt) -> list[ast.stmt]:
+        return [ast.Expr(ast.Constant(f"\x00{comment}")) for comment in getattr(node, "_comments", [])]
+
+
+def _has_words_as_keys(node: ast.Assign) -> bool:
+    keys = node.value.keys  # type: ignore[attr-defined]
+    words = all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in keys)
+    return words and getattr(node, "_annotated", "").startswith("Mapping[")
+
+
+def _flat(values: Any) -> list[Any]:
+    return [item for value in values for item in (_flat(value) if isinstance(value, list | tuple) else [value])]
+
+
+def _body(function: ast.FunctionDef) -> list[ast.stmt]:
+    """Return a function's statements without its docstring."""
+    return function.body[1:] if ast.get_docstring(function) is not None else function.body
+
+
+def _tidied(node: ast.FunctionDef, before: ast.FunctionDef) -> None:
+    """Drop local names and parameters that stripping left without use."""
+    once = {name for name in loaded(before) if name not in loaded(node)}
+    node.body = [
+        each
+        for each in node.body
+        if not (isinstance(each, ast.Assign) and all(isinstance(t, ast.Name) and t.id in once for t in each.targets))
+    ] or [ast.Pass()]
+    once = {name for name in loaded(before) if name not in loaded(node)}
+    without_parameters(node, once & set(parameters(node)))
+
+
+def _without_arguments(call: ast.Call, before: ast.FunctionDef, now: ast.FunctionDef) -> None:
+    """Leave out of a call what the function does not take any more."""
+    gone = set(parameters(before)) - set(parameters(now))
+    if not gone:
+        return
+    names = parameters(before)
+    call.args = [argument for argument, name in zip(call.args, names, strict=False) if name not in gone]
+    call.keywords = [keyword for keyword in call.keywords if keyword.arg not in gone]
+
+
+def _specialised(node: Any, source: Source, options: Mapping[str, Any]) -> set[str]:
+    """Write options that are texts or truth values into a definition; return the options that it still takes."""
+    function = node
+    if isinstance(node, ast.ClassDef):
+        function = next((each for each in node.body if getattr(each, "name", "") == "__init__"), None)
+    if not isinstance(function, ast.FunctionDef):
+        return set(options)
+    if function.args.kwarg is not None:
+        return set(options)
+    stored = {each.id for each in ast.walk(function) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+    fixed = {
+        name: options[name]
+        for name in parameters(function)
+        if name in options and (isinstance(options[name], str | bool) or options[name] is None) and name not in stored
+    }
+    constants: dict[str, ast.expr] = {name: ast.Constant(value) for name, value in fixed.items()}
+    for index, statement in enumerate(function.body):
+        function.body[index] = _Looked(source).visit(Substitution(constants).visit(statement))
+    without_parameters(function, set(fixed))
+    fold(function)
+    if isinstance(node, ast.ClassDef):
+        _without_dead_attributes(node, function)
+    return set(options) & set(parameters(function))
+
+
+class _Looked(ast.NodeTransformer):
+    """Looks constants up in tables at the module's top."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:  # noqa: N802
+        self.generic_visit(node)
+        if isinstance(node.value, ast.Name) and isinstance(node.slice, ast.Constant):
+            table = getattr(self._source.definitions.get(node.value.id), "value", None)
+            for key, value in zip(getattr(table, "keys", []), getattr(table, "values", []), strict=True):
+                if isinstance(key, ast.Constant) and key.value == node.slice.value:
+                    return copy.deepcopy(value)  # type: ignore[no-any-return]
+        return node
+
+
+def _without_dead_attributes(node: ast.ClassDef, constructor: ast.FunctionDef) -> None:
+    """Drop attributes that only say what the options were."""
+    read = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Load)}
+    constructor.body = [
+        each
+        for each in constructor.body
+        if not (
+            isinstance(each, ast.Assign)
+            and isinstance(each.value, ast.Constant)
+            and isinstance(each.targets[0], ast.Attribute)
+            and each.targets[0].attr not in read
+        )
+    ] or [ast.Pass()]

@@ -69,17 +69,17 @@ class Training(DescentTask):
         """Write the data, the model and the loss."""
         from playground.engine.listing import Cell, Listing
 
-        inputs, targets = problem.batches.data
         definitions, loss = writer.component("loss", "model({0})", "{1}")
         cells = [
             Cell("The data", self._written_data(problem, writer, setting)),
-            Cell("The model", self._written_model(inputs.shape[1], problem, writer, setting)),
+            Cell("The model", self._written_model(problem, writer, setting)),
             *([Cell("The loss", definitions)] if definitions else []),
         ]
         shown = [
             "with torch.no_grad():",
             "    predictions = model(inputs)",
-            f"for x, wanted, prediction in list(zip(inputs.tolist(), targets.tolist(), predictions.tolist()))[:{ROWS}]:",
+            "rows = list(zip(inputs.tolist(), targets.tolist(), predictions.tolist()))",
+            f"for x, wanted, prediction in rows[:{ROWS}]:",
             '    print(f"{x} -> {prediction}, wanted {wanted}")',
         ]
         every = all(parameter.requires_grad for parameter in problem.module.parameters())
@@ -105,11 +105,12 @@ class Training(DescentTask):
             lines.append(f"targets = targets.to({targets.dtype}){where}")
         return "\n\n\n".join([definitions, "\n".join(lines)])
 
-    def _written_model(self, inputs: int, problem: Problem, writer: Writer, setting: Setting) -> str:
+    def _written_model(self, problem: Problem, writer: Writer, setting: Setting) -> str:
         """Write the module's class, and the module with its initial parameters."""
         import torch
 
         _, outputs = self.encode(setting)
+        inputs = problem.batches.data[0].shape[1]
         definitions, made = writer.component("model", f"inputs={inputs}", f"outputs={outputs}")
         lines = [f"torch.manual_seed({setting.seed})", f"model = {made}"]
         if setting.dtype != torch.float32 or "float64" in definitions or "double" in definitions:

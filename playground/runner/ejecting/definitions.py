@@ -23,8 +23,11 @@ from playground.runner.ejecting.names import (
 from playground.runner.ejecting.stripping import stripped
 
 RESERVED = frozenset(
-    "model inputs targets parameters gradients gradient parameter rule states losses loss optimizer schedule group "
-    "order chosen value last best limit generator point points batch rates lr norm scale torch closure predictions".split()
+    (
+        *("model", "inputs", "targets", "parameters", "parameter", "gradients", "gradient", "rule", "states", "losses"),
+        *("loss", "optimizer", "schedule", "group", "order", "chosen", "value", "last", "best", "limit", "generator"),
+        *("point", "points", "variables", "rates", "rate", "norm", "scale", "torch", "predictions", "f", "rows"),
+    )
 )
 """Names that the program itself uses."""
 
@@ -42,6 +45,7 @@ class Definitions:
         self._order: list[str] = []
         self._tables: dict[str, str] = {}
         self._words: set[str] = set()
+        self._callees: dict[tuple[str, str], ast.FunctionDef | None] = {}
 
     def refer(self, target: Any, kind: str, options: Mapping[str, Any]) -> tuple[str, set[str]]:
         """Make a class or function available.
@@ -175,9 +179,12 @@ class Definitions:
         node = source.definitions.get(name)
         if not isinstance(node, ast.FunctionDef):
             return None
-        now = stripped(node, source)
-        _tidied(now, node)
-        return node, now
+        key = source.module.__name__, name
+        if key not in self._callees:
+            self._callees[key] = None  # a function that calls itself is not asked about itself
+            self._callees[key] = self._prepared(source, name)
+        now = self._callees[key]
+        return None if now is None else (node, now)
 
     def _keep_words(self, name: str) -> None:
         """Keep of a table whose keys are a scenario's words those that the program says."""
@@ -293,7 +300,7 @@ class _Looked(ast.NodeTransformer):
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:  # noqa: N802
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         self.generic_visit(node)
         if isinstance(node.value, ast.Name) and isinstance(node.slice, ast.Constant):
             table = getattr(self._source.definitions.get(node.value.id), "value", None)

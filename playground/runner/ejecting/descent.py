@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground.engine.listing import Cell, Listing
 from playground.engine.update import UpdateRule
-from playground.errors import Fault, PlaygroundError, ScenarioError
+from playground.errors import Fault, ScenarioError
 from playground.runner.ejecting.definitions import Definitions
 from playground.runner.ejecting.literals import literal
 from playground.runner.ejecting.rules import rule_class
@@ -16,7 +16,6 @@ from playground.runner.measuring import stop_rules
 from playground.runner.preparing import Prepared
 
 if TYPE_CHECKING:
-    from playground.engine.stopping import StopRules
     from playground.plugins.registry import Registry
 
 NORM = "torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()"
@@ -41,7 +40,9 @@ class DescentWriter:
         self._missing = self._finds_nothing()
 
     def cells(self) -> list[Cell]:
-        """Return the optimizer, the schedule, and the loop."""
+        """Return the optimizer, the schedule, and the loop; nothing of a scenario of no steps."""
+        if self._scenario.steps == 0:
+            return []
         cells = [Cell("The parameters, and what moves them", self._optimizer())]
         if self._ready.bound.schedule is not None:
             definitions, expression = self._writer.component("schedule", literal(self._scenario.steps))
@@ -190,7 +191,7 @@ class DescentWriter:
         lines += [
             "with torch.no_grad():",
             f"    last = {self._listing.loss.format(*self._listing.data)}.item()",
-            'print(f"first loss {losses[0] if losses else last!r}")',
+            f'print(f"first loss {{{"losses[0]" if self._scenario.steps else "last"}!r}}")',
             'print(f"last loss  {last!r}")',
             self._listing.outcome,
         ]

@@ -12,13 +12,13 @@ def fold(node: Any) -> Any:
 
 
 class _Folder(ast.NodeTransformer):
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:  # noqa: N802
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         self.generic_visit(node)
         if isinstance(node.op, ast.Not) and _decided(node.operand):
             return ast.Constant(not _value(node.operand))
         return node
 
-    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:  # noqa: N802
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         self.generic_visit(node)
         stops = isinstance(node.op, ast.Or)
         values: list[ast.expr] = []
@@ -32,7 +32,7 @@ class _Folder(ast.NodeTransformer):
             return node.values[-1]
         return values[0] if len(values) == 1 else ast.BoolOp(node.op, values)
 
-    def visit_Compare(self, node: ast.Compare) -> ast.expr:  # noqa: N802
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
         operands = [node.left, *node.comparators]
         if len(operands) == 2 and all(map(_decided, operands)) and isinstance(node.ops[0], ast.Eq | ast.NotEq):
@@ -40,20 +40,20 @@ class _Folder(ast.NodeTransformer):
             return ast.Constant(same if isinstance(node.ops[0], ast.Eq) else not same)
         return node
 
-    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:  # noqa: N802
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         self.generic_visit(node)
         if _decided(node.test):
             return node.body if _value(node.test) else node.orelse
         return node
 
-    def visit_If(self, node: ast.If) -> Any:  # noqa: N802
+    def visit_If(self, node: ast.If) -> Any:
         node.test = self.visit(node.test)
         if _decided(node.test):
             return self._statements(node.body if _value(node.test) else node.orelse)
         node.body, node.orelse = self._statements(node.body) or [ast.Pass()], self._statements(node.orelse)
         return node
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.args = self.visit(node.args)
         node.body = self._statements(node.body) or [ast.Pass()]
         return node

@@ -21,7 +21,7 @@ def literal(value: Any) -> str:
     if value is None or isinstance(value, bool | int):
         return repr(value)
     if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else f'float("{value}")'
+        return _number(value) if math.isfinite(value) else f'float("{value}")'
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, tuple):
@@ -31,6 +31,12 @@ def literal(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{literal(key)}: {literal(item)}' for key, item in value.items())}}}"
     raise PlaygroundError(f"a {type(value).__name__} cannot be written out (accepted: numbers, texts, lists of them)")
+
+
+def _number(value: float) -> str:
+    """Return the shorter of `1000000.0` and `1e6`."""
+    short = f"{value:g}".replace("e+0", "e")
+    return short if "e" in short and float(short) == value else repr(value)
 
 
 def tensor_literal(tensor: Tensor) -> str:

@@ -62,7 +62,8 @@ class Substitution(ast.NodeTransformer):
     def __init__(self, values: dict[str, ast.expr]) -> None:
         self._values = values
 
-    def visit_Name(self, node: ast.Name) -> Any:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> Any:
+        """Return what stands for a name."""
         if isinstance(node.ctx, ast.Load) and node.id in self._values:
             return copy.deepcopy(self._values[node.id])
         return node

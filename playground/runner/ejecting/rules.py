@@ -69,7 +69,9 @@ def _told(kind: type) -> ast.Expr:
     if formula:
         first, _, rest = text.partition("\n\n")
         lines = "\n".join(f"    {line}" for line in formula)
-        text = "\n\n".join(part for part in (first, f"For each parameter p with gradient g:\n\n{lines}", rest) if part)
+        text = "\n\n".join(
+            part for part in (first, f"In full, for each parameter p with gradient g:\n\n{lines}", rest) if part
+        )
     return docstring(text, 4)
 
 
@@ -132,7 +134,7 @@ class _Inlined(ast.NodeTransformer):
     def __init__(self, sources: list[Source], rule: UpdateRule) -> None:
         self._sources, self._source, self._rule = sources, sources[-1], rule
 
-    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         self.generic_visit(node)
         if isinstance(node.value, ast.Name) and node.value.id == "self" and isinstance(node.ctx, ast.Load):
             value = getattr(self._rule, node.attr, None)
@@ -140,7 +142,7 @@ class _Inlined(ast.NodeTransformer):
                 return ast.Constant(value)
         return node
 
-    def visit_Compare(self, node: ast.Compare) -> ast.expr:  # noqa: N802
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
         """Decide whether a number is zero, which says that a term is left out."""
         self.generic_visit(node)
         left, right = node.left, node.comparators[0]
@@ -150,7 +152,7 @@ class _Inlined(ast.NodeTransformer):
                 return fold(ast.Compare(ast.Constant(value), node.ops, [right]))  # type: ignore[no-any-return]
         return node
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
         if ast.unparse(node.func) == "isinstance" and ast.unparse(node.args[0]).startswith("self."):
             return ast.Constant(False) if ast.unparse(node.args[1]) in ("Tensor", "torch.Tensor") else node
@@ -210,7 +212,7 @@ class _Stateless(ast.NodeTransformer):
     def __init__(self, state: str) -> None:
         self._state = state
 
-    def visit_If(self, node: ast.If) -> Any:  # noqa: N802
+    def visit_If(self, node: ast.If) -> Any:
         self.generic_visit(node)
         if ast.unparse(node.test) == f"not {self._state}":
             node.test = ast.Constant(True)

@@ -51,7 +51,7 @@ class _Stripper(ast.NodeTransformer):
             return getattr(self._named(node.value), node.attr, None)
         return getattr(self._source.module, node.id, None) if isinstance(node, ast.Name) else None
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         numbers = {a.arg for a in arguments if a.annotation and ast.unparse(a.annotation) in HYPERPARAMETER}
         for argument in (*arguments, node.args.vararg, node.args.kwarg):
@@ -64,7 +64,7 @@ class _Stripper(ast.NodeTransformer):
         self._numbers.pop()
         return node
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:  # noqa: N802
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
         node.decorator_list = [decorator for decorator in node.decorator_list if not self._ours(decorator)]
         return self._body(node)
 
@@ -83,7 +83,7 @@ class _Stripper(ast.NodeTransformer):
         named = self._named(decorator)
         return named is not None and not stands_alone(getattr(named, "__module__", None) or "builtins")
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | None:  # noqa: N802
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | None:
         if node.value is None:
             return None
         made = ast.copy_location(ast.Assign([node.target], node.value), node)
@@ -91,7 +91,7 @@ class _Stripper(ast.NodeTransformer):
         made._comments = getattr(node, "_comments", [])  # type: ignore[attr-defined]
         return self.generic_visit(made)  # type: ignore[return-value]
 
-    def visit_If(self, node: ast.If) -> Any:  # noqa: N802
+    def visit_If(self, node: ast.If) -> Any:
         """Leave out a check that ends in one of our errors: the scenario has passed it."""
         *before, last = node.body
         if isinstance(last, ast.Raise) and not node.orelse and all(isinstance(each, ast.Assign) for each in before):
@@ -100,7 +100,7 @@ class _Stripper(ast.NodeTransformer):
                 return None
         return self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.expr:
         """Unwrap data and functions; a hyperparameter of a run alone is no tensor."""
         self.generic_visit(node)
         named = self._named(node.func)

@@ -25,7 +25,7 @@ from playground.runner.ejecting.stripping import stripped
 RESERVED = frozenset(
     (
         *("model", "inputs", "targets", "parameters", "parameter", "gradients", "gradient", "rule", "states", "losses"),
-        *("loss", "optimizer", "schedule", "group", "order", "chosen", "value", "last", "best", "limit", "generator"),
+        *("loss", "optimizer", "schedule", "group", "order", "chosen", "value", "last", "best", "limit"),
         *("point", "points", "variables", "rates", "rate", "norm", "scale", "torch", "predictions", "f", "rows"),
     )
 )
@@ -47,19 +47,19 @@ class Definitions:
         self._words: set[str] = set()
         self._callees: dict[tuple[str, str], ast.FunctionDef | None] = {}
 
-    def refer(self, target: Any, kind: str, options: Mapping[str, Any]) -> tuple[str, set[str]]:
+    def refer(self, target: Any, kind: str, options: Mapping[str, Any]) -> tuple[str, set[str] | None]:
         """Make a class or function available.
 
         :param kind: what it is for, in case that its name is taken.
         :param options: what it is called with; texts and truth values are written into it, and are no parameters then.
-        :returns: what it is called in the program, and the options that it still takes.
+        :returns: what it is called in the program, and the parameters that it still has; None where it takes any.
         :raises PlaygroundError: it has no source that could stand in a program of its own.
         """
         if not inspect.isfunction(target) and not inspect.isclass(target):
             raise PlaygroundError(f"it is made by a {type(target).__name__}, not by a class or a function with a name")
         module, name = target.__module__, target.__qualname__
         if stands_alone(module):
-            return self._foreign(module, name, target), set(options)
+            return self._foreign(module, name, target), None
         if "." in name or getattr(sys.modules.get(module), name, None) is not target:
             raise PlaygroundError(f"{name} of module {module} is made inside another function, and has no source alone")
         self._words |= {value for value in _flat(options.values()) if isinstance(value, str)}
@@ -147,7 +147,7 @@ class Definitions:
         for function in [each for each in ast.walk(node) if isinstance(each, ast.FunctionDef)]:
             self._without_checks(function, source)
         if isinstance(node, ast.FunctionDef):
-            _tidied(node, source.definitions[name])
+            _tidied(node, source.definitions[name])  # type: ignore[arg-type]  # stripping keeps the kind
         if isinstance(node, ast.ClassDef):
             node.body = [each for each in node.body if getattr(each, "name", "") not in SHOWN_ONLY] or [ast.Pass()]
         return node
@@ -269,15 +269,15 @@ def _without_arguments(call: ast.Call, before: ast.FunctionDef, now: ast.Functio
     call.keywords = [keyword for keyword in call.keywords if keyword.arg not in gone]
 
 
-def _specialised(node: Any, source: Source, options: Mapping[str, Any]) -> set[str]:
-    """Write options that are texts or truth values into a definition; return the options that it still takes."""
+def _specialised(node: Any, source: Source, options: Mapping[str, Any]) -> set[str] | None:
+    """Write options that are texts or truth values into a definition; return the parameters that it still has."""
     function = node
     if isinstance(node, ast.ClassDef):
         function = next((each for each in node.body if getattr(each, "name", "") == "__init__"), None)
     if not isinstance(function, ast.FunctionDef):
-        return set(options)
+        return None
     if function.args.kwarg is not None:
-        return set(options)
+        return None
     stored = {each.id for each in ast.walk(function) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
     fixed = {
         name: options[name]
@@ -291,7 +291,7 @@ def _specialised(node: Any, source: Source, options: Mapping[str, Any]) -> set[s
     fold(function)
     if isinstance(node, ast.ClassDef):
         _without_dead_attributes(node, function)
-    return set(options) & set(parameters(function))
+    return set(parameters(function))
 
 
 class _Looked(ast.NodeTransformer):

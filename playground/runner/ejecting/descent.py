@@ -45,7 +45,7 @@ class DescentWriter:
             return []
         cells = [Cell("The parameters, and what moves them", self._optimizer())]
         if self._ready.bound.schedule is not None:
-            definitions, expression = self._writer.component("schedule", literal(self._scenario.steps))
+            definitions, expression = self._writer.component("schedule", f"steps={self._scenario.steps}")
             cells.append(
                 Cell("The schedule: a factor on the learning rate", f"{definitions}\n\n\nschedule = {expression}")
             )

@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from playground.engine.listing import Cell
 from playground.errors import Fault, ScenarioError
@@ -53,7 +54,7 @@ def _refuse_sweep(loaded: Loaded) -> None:
 def _program(ready: Prepared, plugins: Plugins) -> Program:
     scenario, definitions = ready.loaded.scenario, Definitions()
     writer = ComponentWriter(scenario, plugins.registry, ready.setting, definitions)
-    problem = ready.stepper.problem if ready.stepper is not None else None
+    problem: Any = ready.stepper.problem if ready.stepper is not None else None
     listing = ready.bound.task.listing(problem, writer, ready.setting)
     if listing is None:
         name = scenario.task.name

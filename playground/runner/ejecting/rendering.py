@@ -69,7 +69,7 @@ def formatted(text: str) -> str:
 def _beside() -> str | None:
     """Return the ruff that is installed beside us, whether or not the environment is active."""
     try:
-        from ruff import find_ruff_bin  # type: ignore[import-not-found, unused-ignore]
+        from ruff import find_ruff_bin  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         return str(find_ruff_bin())
     except (ImportError, FileNotFoundError):

@@ -66,7 +66,7 @@ class _Stripper(ast.NodeTransformer):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
         node.decorator_list = [decorator for decorator in node.decorator_list if not self._ours(decorator)]
-        return self._body(node)
+        return self._body(node)  # type: ignore[no-any-return]
 
     def _body(self, node: Any) -> Any:
         self._depth += 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,8 @@ class ComponentWriter:
         with refused(kind, component):
             factory = component.load()
             name, left = self._definitions.refer(factory, kind, self._with_defaults(component, values))
-            options = [f"{key}={literal(value)}" for key, value in values.items() if key in left]
+            options = [f"{key}={literal(value)}" for key, value in values.items() if left is None or key in left]
+            arguments = tuple(each for each in arguments if left is None or _keyword(each) in (*left, ""))
             if is_direct(component):
                 expression = f"{name}({', '.join([*arguments, *options])})"
             elif kind in ("loss", "function"):
@@ -79,14 +81,18 @@ class ComponentWriter:
         ref: ComponentRef = self._scenario.components[kind]
         component = self._registry.get(kind, ref.name)
         values = validate(component, ref.parameters)
-        if "generator" in injected_names(component):
-            return component, {**values, "seed": values.get("seed", 0)}
         return component, values
 
     def _with_defaults(self, component: Component, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options with those that are not given, so that all texts and truth values can be written in."""
         defaults = {each.name: each.default for each in scenario_parameters(component) if not each.required}
         return {**defaults, **values}
+
+
+def _keyword(argument: str) -> str:
+    """Return the name of an argument that is given by name."""
+    found = re.match(r"(\w+)=[^=]", argument)
+    return found[1] if found else ""
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,12 +86,26 @@ def _imports(cells: Sequence[Cell], found: dict[str, str]) -> Cell:
     code = "\n".join([threads, *(cell.code for cell in cells)])
     lines = {f"import {name}" for name in MODULES if re.search(rf"\b{name}\.", code)}
     lines |= {line for name, line in found.items() if re.search(rf"\b{re.escape(name)}\b", code)}
-    standard = sorted(line for line in lines if line.split()[1].partition(".")[0] not in ("torch",) and _standard(line))
-    other = sorted((line for line in lines if line not in standard), key=lambda line: (line.startswith("from"), line))
-    return Cell("PyTorch, and how it computes", "\n".join([*standard, "", *other, "", threads]))
+    blocks = ["\n".join(_sorted([line for line in lines if _standard(line) is each])) for each in (True, False)]
+    return Cell("PyTorch, and how it computes", "\n\n".join([*filter(None, blocks), threads]))
+
+
+def _sorted(lines: Sequence[str]) -> list[str]:
+    """Return imports in the customary order, those from one module on one line."""
+    plain = sorted(line for line in lines if line.startswith("import "))
+    origins: dict[str, set[str]] = {}
+    for line in lines:
+        if line.startswith("from "):
+            origin, _, names = line.removeprefix("from ").partition(" import ")
+            origins.setdefault(origin, set()).add(names)
+    order = {origin: sorted(names, key=_customary) for origin, names in sorted(origins.items())}
+    return [*plain, *(f"from {origin} import {', '.join(names)}" for origin, names in order.items())]
+
+
+def _customary(name: str) -> tuple[int, str]:
+    """Constants come first, then classes, then the others."""
+    return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2), name
 
 
 def _standard(line: str) -> bool:
-    import sys
-
     return line.split()[1].partition(".")[0] in sys.stdlib_module_names

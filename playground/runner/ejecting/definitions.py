@@ -58,6 +58,8 @@ class Definitions:
         if not inspect.isfunction(target) and not inspect.isclass(target):
             raise PlaygroundError(f"it is made by a {type(target).__name__}, not by a class or a function with a name")
         module, name = target.__module__, target.__qualname__
+        if module not in sys.modules:
+            raise PlaygroundError(f"{name} belongs to no module, and so has no source")
         if stands_alone(module):
             return self._foreign(module, name, target), None
         if "." in name or getattr(sys.modules.get(module), name, None) is not target:

@@ -242,34 +242,9 @@ class Push(UpdateRule):
             return parameter - lr * gradient, state
         return parameter - lr * gradient.sign(), state
 
-def made():
-    def inner(x):
-        return (x ** 2).sum(-1)
-    return inner
-
-def helper(x):
-    return x
-
-def model(x):
-    return helper(x)
-
-class Clashing(nn.Linear):
-    def __init__(self, inputs: int, outputs: int):
-        super().__init__(inputs, outputs)
-
-    def forward(self, x):
-        return model(super().forward(x))
-
-def closed(factor):
-    class Closed(nn.Linear):
-        def __init__(self, inputs: int, outputs: int):
-            super().__init__(inputs, outputs)
-            self.factor = factor
-    return Closed
-
 @hookimpl
 def playground_models():
-    return {"swing": Swing, "closed": closed(2), "clashing": Clashing}
+    return {"swing": Swing}
 
 @hookimpl
 def playground_losses():

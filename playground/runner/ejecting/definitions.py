@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 import inspect
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from playground.errors import PlaygroundError
-from playground.runner.ejecting.folding import fold
 from playground.runner.ejecting.modules import Source, source_of, stands_alone
 from playground.runner.ejecting.names import (
-    Substitution,
     free_names,
-    loaded,
-    parameters,
-    without_parameters,
 )
+from playground.runner.ejecting.specialising import body_of, specialised, tidy, without_arguments
 from playground.runner.ejecting.stripping import stripped
+from playground.runner.ejecting.unparsing import written
 
 RESERVED = frozenset(
     (
@@ -67,7 +63,7 @@ class Definitions:
         self._words |= {value for value in _flat(options.values()) if isinstance(value, str)}
         source = source_of(module)
         node = self._prepared(source, name)
-        left = _specialised(node, source, options)
+        left = specialised(node, source, options)
         called = name
         if name in RESERVED:
             called = node.name = f"{name}_{kind}" if name != kind else f"this_{kind}"
@@ -149,7 +145,7 @@ class Definitions:
         for function in [each for each in ast.walk(node) if isinstance(each, ast.FunctionDef)]:
             self._without_checks(function, source)
         if isinstance(node, ast.FunctionDef):
-            _tidied(node, source.definitions[name])  # type: ignore[arg-type]  # stripping keeps the kind
+            tidy(node, source.definitions[name])  # type: ignore[arg-type]  # stripping keeps the kind
         if isinstance(node, ast.ClassDef):
             node.body = [each for each in node.body if getattr(each, "name", "") not in SHOWN_ONLY] or [ast.Pass()]
         return node
@@ -162,11 +158,11 @@ class Definitions:
         for call in [each for each in ast.walk(function) if isinstance(each, ast.Call)]:
             callee = self._callee(call, source)
             if callee is not None:
-                _without_arguments(call, *callee)
+                without_arguments(call, *callee)
 
     def _checks(self, call: ast.expr, source: Source) -> bool:
         callee = self._callee(call, source)
-        return callee is not None and all(isinstance(each, ast.Pass) for each in _body(callee[1]))
+        return callee is not None and all(isinstance(each, ast.Pass) for each in body_of(callee[1]))
 
     def _callee(self, call: ast.expr, source: Source) -> tuple[ast.FunctionDef, ast.FunctionDef] | None:
         """Return a called function of ours as it was and as it is now."""
@@ -208,32 +204,6 @@ class Definitions:
         self._order[:] = [*added, name, *self._order[:before]]
 
 
-def written(node: ast.stmt) -> str:
-    """Return a definition as text, with its comments."""
-    node = _Marked().visit(copy.deepcopy(node))
-    lines = []
-    for line in ast.unparse(ast.fix_missing_locations(node)).splitlines():
-        indent = line[: len(line) - len(line.lstrip())]
-        text = line.strip()
-        lines.append(indent + ast.literal_eval(text)[1:] if text.startswith(("'\x00#", '"\x00#', "'\\x00#")) else line)
-    return "\n".join(lines)
-
-
-class _Marked(ast.NodeTransformer):
-    """Puts a marker above each statement for each of its comments, which syntax trees do not know."""
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        for field in ("body", "orelse", "finalbody"):
-            body = getattr(node, field, None)
-            if isinstance(body, list):
-                setattr(node, field, [new for each in body for new in (*self._markers(each), each)])
-        return node
-
-    def _markers(self, node: ast.stmt) -> list[ast.stmt]:
-        return [ast.Expr(ast.Constant(f"\x00{comment}")) for comment in getattr(node, "_comments", [])]
-
-
 def _has_words_as_keys(node: ast.Assign) -> bool:
     keys = node.value.keys  # type: ignore[attr-defined]
     words = all(isinstance(key, ast.Constant) and isinstance(key.value, str) for key in keys)
@@ -242,86 +212,3 @@ def _has_words_as_keys(node: ast.Assign) -> bool:
 
 def _flat(values: Any) -> list[Any]:
     return [item for value in values for item in (_flat(value) if isinstance(value, list | tuple) else [value])]
-
-
-def _body(function: ast.FunctionDef) -> list[ast.stmt]:
-    """Return a function's statements without its docstring."""
-    return function.body[1:] if ast.get_docstring(function) is not None else function.body
-
-
-def _tidied(node: ast.FunctionDef, before: ast.FunctionDef) -> None:
-    """Drop local names and parameters that stripping left without use."""
-    once = {name for name in loaded(before) if name not in loaded(node)}
-    node.body = [
-        each
-        for each in node.body
-        if not (isinstance(each, ast.Assign) and all(isinstance(t, ast.Name) and t.id in once for t in each.targets))
-    ] or [ast.Pass()]
-    once = {name for name in loaded(before) if name not in loaded(node)}
-    without_parameters(node, once & set(parameters(node)))
-
-
-def _without_arguments(call: ast.Call, before: ast.FunctionDef, now: ast.FunctionDef) -> None:
-    """Leave out of a call what the function does not take any more."""
-    gone = set(parameters(before)) - set(parameters(now))
-    if not gone:
-        return
-    names = parameters(before)
-    call.args = [argument for argument, name in zip(call.args, names, strict=False) if name not in gone]
-    call.keywords = [keyword for keyword in call.keywords if keyword.arg not in gone]
-
-
-def _specialised(node: Any, source: Source, options: Mapping[str, Any]) -> set[str] | None:
-    """Write options that are texts or truth values into a definition; return the parameters that it still has."""
-    function = node
-    if isinstance(node, ast.ClassDef):
-        function = next((each for each in node.body if getattr(each, "name", "") == "__init__"), None)
-    if not isinstance(function, ast.FunctionDef):
-        return None
-    if function.args.kwarg is not None:
-        return None
-    stored = {each.id for each in ast.walk(function) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
-    fixed = {
-        name: options[name]
-        for name in parameters(function)
-        if name in options and (isinstance(options[name], str | bool) or options[name] is None) and name not in stored
-    }
-    constants: dict[str, ast.expr] = {name: ast.Constant(value) for name, value in fixed.items()}
-    for index, statement in enumerate(function.body):
-        function.body[index] = _Looked(source).visit(Substitution(constants).visit(statement))
-    without_parameters(function, set(fixed))
-    fold(function)
-    if isinstance(node, ast.ClassDef):
-        _without_dead_attributes(node, function)
-    return set(parameters(function))
-
-
-class _Looked(ast.NodeTransformer):
-    """Looks constants up in tables at the module's top."""
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        self.generic_visit(node)
-        if isinstance(node.value, ast.Name) and isinstance(node.slice, ast.Constant):
-            table = getattr(self._source.definitions.get(node.value.id), "value", None)
-            for key, value in zip(getattr(table, "keys", []), getattr(table, "values", []), strict=True):
-                if isinstance(key, ast.Constant) and key.value == node.slice.value:
-                    return copy.deepcopy(value)  # type: ignore[no-any-return]
-        return node
-
-
-def _without_dead_attributes(node: ast.ClassDef, constructor: ast.FunctionDef) -> None:
-    """Drop attributes that only say what the options were."""
-    read = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Load)}
-    constructor.body = [
-        each
-        for each in constructor.body
-        if not (
-            isinstance(each, ast.Assign)
-            and isinstance(each.value, ast.Constant)
-            and isinstance(each.targets[0], ast.Attribute)
-            and each.targets[0].attr not in read
-        )
-    ] or [ast.Pass()]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from playground.engine.listing import Cell, Listing
 from playground.engine.update import UpdateRule
-from playground.errors import Fault, ScenarioError
 from playground.runner.ejecting.definitions import Definitions
 from playground.runner.ejecting.literals import literal
 from playground.runner.ejecting.rules import rule_class
@@ -17,6 +16,9 @@ from playground.runner.preparing import Prepared
 
 if TYPE_CHECKING:
     from playground.plugins.registry import Registry
+
+KEPT = ("value = loss.item()", "losses.append(value)")
+"""What becomes of each loss."""
 
 NORM = "torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()"
 
@@ -81,14 +83,6 @@ class DescentWriter:
             lines += ["optimizer.train()"] if callable(getattr(optimizer, "train", None)) else []
             if self._ready.bound.schedule is not None:
                 lines.append('rates = [group["lr"] for group in optimizer.param_groups]')
-            if _needs_closure(optimizer):
-                raise ScenarioError(
-                    Fault(
-                        f"{component} evaluates the loss as often as it likes, which is not written out yet "
-                        "(accepted: optimizers that need no closure)",
-                        ("optimizer",),
-                    )
-                )
         return "\n\n\n".join(part for part in (definitions, "\n".join(lines)) if part)
 
     def _loop(self) -> str:
@@ -97,7 +91,9 @@ class DescentWriter:
             lines.append(f"{self._listing.module}.train()")
         lines += ["torch.set_flush_denormal(True)  # numbers too small for full precision are zero"]
         lines += [f"for step in range({self._scenario.steps}):"]
-        lines += [f"    {line}" for line in (*self._batch(), *self._evaluation(), *self._stopping(), *self._update())]
+        lines += [
+            f"    {line}" for line in (*self._batch(), *self._evaluation(), *KEPT, *self._stopping(), *self._update())
+        ]
         return "\n".join(lines)
 
     def _batch(self) -> list[str]:
@@ -134,7 +130,7 @@ class DescentWriter:
                 f"scale = {limit} / norm.clamp(min={limit})  # 1 where the gradient is no longer than {limit}",
                 "gradients = [gradient * scale for gradient in gradients]",
             ]
-        return [*lines, "value = loss.item()", "losses.append(value)"]
+        return lines
 
     def _stopping(self) -> list[str]:
         stop = self._stop
@@ -174,11 +170,26 @@ class DescentWriter:
                 "for group, rate in zip(optimizer.param_groups, rates):",
                 '    group["lr"] = rate * schedule(step)',
             ]
-        return [
-            *lines,
+        handed = [
             "for parameter, gradient in zip(parameters, gradients):",
             "    parameter.grad = torch.empty_like(parameter).copy_(gradient)",
-            "optimizer.step()",
+        ]
+        if not _needs_closure(self._ready.stepper.optimizer):  # type: ignore[union-attr]
+            return [*lines, *handed, "optimizer.step()"]
+        again = [*(f"    {line}" for line in self._evaluation()), *handed]
+        return [
+            *lines,
+            *handed,
+            "known = [loss]  # the first evaluation is made already",
+            "",
+            "def closure():",
+            "    if known:",
+            "        return known.pop()",
+            "    with torch.enable_grad():",
+            *(f"    {line}" for line in again),
+            "    return loss",
+            "",
+            "optimizer.step(closure)",
         ]
 
     def outcome(self) -> Cell:

@@ -12,11 +12,12 @@ from typing import Any
 from playground.engine.update import UpdateRule
 from playground.errors import PlaygroundError
 from playground.plugins.docstring import descriptions
-from playground.runner.ejecting.definitions import Definitions, _body
+from playground.runner.ejecting.definitions import Definitions
 from playground.runner.ejecting.folding import fold
 from playground.runner.ejecting.literals import literal
 from playground.runner.ejecting.modules import Source, source_of, stands_alone
 from playground.runner.ejecting.names import Substitution, free_names, parameters
+from playground.runner.ejecting.specialising import body_of
 from playground.runner.ejecting.stripping import docstring, plain_docstring, stripped
 
 LOOP_CALLS = ("init", "update")
@@ -104,7 +105,7 @@ def _methods(rule: UpdateRule) -> dict[str, tuple[ast.FunctionDef, list[Source]]
             for each in ast.walk(node)
             if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == "self"
         ]
-    if [ast.unparse(each) for each in _body(found["init"][0])] == ["return {}"]:
+    if [ast.unparse(each) for each in body_of(found["init"][0])] == ["return {}"]:
         update = found["update"][0]
         state = parameters(update)[3]
         found["update"] = fold(_Stateless(state).visit(update)), found["update"][1]
@@ -160,7 +161,7 @@ class _Inlined(ast.NodeTransformer):
         if helper is None:
             return node
         function, source = helper
-        body = _body(function)
+        body = body_of(function)
         given = dict(zip(parameters(function), node.args, strict=False))
         given |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
         if not isinstance(body[0], ast.Return) or body[0].value is None or set(given) != set(parameters(function)):
@@ -185,7 +186,7 @@ class _Inlined(ast.NodeTransformer):
         if not isinstance(node, ast.FunctionDef) or node.args.vararg or node.args.kwarg:
             return None
         function = fold(stripped(node, source))
-        body = _body(function)
+        body = body_of(function)
         return (function, source) if len(body) == 1 else None
 
 

@@ -126,7 +126,7 @@ def names_of(kind, but=()):
 
 
 RULES = [
-    *(name for name in names_of("optimizer", ("torch.LBFGS", "torch.Muon", "torch.SparseAdam"))),
+    *(name for name in names_of("optimizer", ("torch.Muon", "torch.SparseAdam"))),
     "{name: sgd, lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.01}",
     "{name: sgd, lr: 0.1, momentum: 0.9, dampening: 0.5}",
     "{name: adam, amsgrad: true, weight_decay: 0.01}",

@@ -39,7 +39,6 @@ class DescentWriter:
         self._stop = stop_rules(ready)
         self._clip = self._scenario.clip
         self._batched = self._scenario.batch_size is not None
-        self._missing = self._finds_nothing()
 
     def cells(self) -> list[Cell]:
         """Return the optimizer, the schedule, and the loop; nothing of a scenario of no steps."""
@@ -59,17 +58,20 @@ class DescentWriter:
         cells.append(Cell("Gradient descent", self._loop()))
         return cells
 
-    def _finds_nothing(self) -> bool:
-        """Tell whether the loss leaves a parameter out."""
+    def _reached(self) -> list[int]:
+        """Return the positions of the parameters that the loss depends on; the others never move."""
         import torch
 
         stepper: Any = self._ready.stepper
         problem = stepper.problem
         loss = problem.loss(problem.module, problem.batches.at(0))
-        return None in torch.autograd.grad(loss, stepper.parameters, allow_unused=True)
+        found = torch.autograd.grad(loss, stepper.parameters, allow_unused=True)
+        return [position for position, gradient in enumerate(found) if gradient is not None]
 
     def _optimizer(self) -> str:
         lines = [f"parameters = {self._listing.parameters}"]
+        if len(reached := self._reached()) < len(self._ready.stepper.parameters):  # type: ignore[union-attr]
+            lines.append(f"parameters = [parameters[i] for i in {reached}]  # the loss does not depend on the others")
         component = self._registry.get("optimizer", self._scenario.components["optimizer"].name)
         if self._rule:
             with refused("optimizer", component):
@@ -112,14 +114,11 @@ class DescentWriter:
         ]
 
     def _evaluation(self) -> list[str]:
-        unused = ", allow_unused=True" if self._missing else ""
         chosen = [f"{name}[chosen]" if self._batched else name for name in self._listing.data]
         lines = [
             f"loss = {self._listing.loss.format(*chosen)}  # forward",
-            f"gradients = torch.autograd.grad(loss, parameters{unused})  # backward",
+            "gradients = torch.autograd.grad(loss, parameters)  # backward",
         ]
-        if self._missing:
-            lines.append("gradients = [torch.zeros(()) if gradient is None else gradient for gradient in gradients]")
         if self._clip is not None and self._clip.value is not None:
             limit = literal(self._clip.value)
             lines.append(f"gradients = [gradient.clamp(-{limit}, {limit}) for gradient in gradients]")

@@ -13,10 +13,26 @@ def written(node: ast.stmt) -> str:
     node = _Marked().visit(copy.deepcopy(node))
     lines = []
     for line in ast.unparse(ast.fix_missing_locations(node)).splitlines():
-        indent = line[: len(line) - len(line.lstrip())]
-        text = line.strip()
-        lines.append(indent + ast.literal_eval(text)[1:] if text.startswith(("'\x00#", '"\x00#', "'\\x00#")) else line)
+        text = line.lstrip()
+        indent = line[: len(line) - len(text)]
+        marker = text.startswith(("'\\x00#", '"\\x00#'))
+        lines.append(indent + (ast.literal_eval(text)[1:] if marker else _bare(text)))
     return "\n".join(lines)
+
+
+def _bare(line: str) -> str:
+    """Return `return (a, b)` as one writes it: without parentheses."""
+    if not line.startswith("return (") and " = (" not in line:
+        return line
+    try:
+        (statement,) = ast.parse(line).body
+    except (SyntaxError, ValueError):  # a part of a statement, or of a docstring
+        return line
+    value = getattr(statement, "value", None)
+    if not isinstance(value, ast.Tuple) or len(value.elts) < 2:
+        return line
+    written = ast.get_source_segment(line, value) or ""
+    return line.removesuffix(written) + written[1:-1] if written.startswith("(") else line
 
 
 class _Marked(ast.NodeTransformer):

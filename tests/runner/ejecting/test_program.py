@@ -223,11 +223,13 @@ def swung(x):
 class Swing(nn.Module):
     def __init__(self, inputs: int, outputs: int, width: int = 3):
         super().__init__()
+        self.idle = nn.Parameter(torch.ones(1))
         self.first, self.second = nn.Linear(inputs, width), nn.Linear(width, outputs)
+        self.norm, self.drop = nn.BatchNorm1d(width), nn.Dropout(0.3)
 
     def forward(self, x):
         # up and down
-        return self.second(swung(self.first(x)))
+        return self.second(self.drop(self.norm(swung(self.first(x)))))
 
 class loss(nn.Module):
     def forward(self, prediction, target):
@@ -270,3 +272,9 @@ def test_a_plugin_with_readable_source_is_written_out(with_plugin):
     assert "TURNS = 2" in text
     assert "# up and down" in text
     assert "sign()" not in text, "what can never happen does not stand in the program"
+
+
+@pytest.mark.parametrize("optimizer", ["{name: adamw, weight_decay: 0.5}", "{name: torch.AdamW, weight_decay: 0.5}"])
+def test_buffers_draws_and_parameters_that_nothing_depends_on_are_as_in_the_run(optimizer, with_plugin):
+    changes = {"model": "swing", "loss": "mse", "optimizer": optimizer, "steps": "30", "clip": "{norm: 0.1}"}
+    agrees(scenario("xor_gate", with_plugin, **changes), with_plugin)

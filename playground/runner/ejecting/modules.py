@@ -118,6 +118,7 @@ def _attach_comments(tree: ast.Module, text: str) -> None:
         line, column = token.start
         covering = [node for node in statements if node.lineno <= line <= (node.end_lineno or node.lineno)]
         within = max(covering, key=lambda node: (node.lineno, node.col_offset), default=None)
+        owner: ast.stmt | None
         behind = bool(lines[line - 1][:column].strip())
         if behind and isinstance(within, ast.Try) and line > within.lineno:  # behind `except`: above what it does
             owner = min((node for node in statements if node.lineno > line), key=lambda node: node.lineno)

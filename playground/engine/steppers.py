@@ -124,31 +124,31 @@ class TorchStepper(OneRun):
         self, problem: Problem, factory: OptimizerFactory, schedule: Schedule | None = None, clip: Clip | None = None
     ) -> None:
         super().__init__(problem, clip)
-        self._optimizer = factory(self.parameters)
-        self._takes_closure = bool(inspect.signature(self._optimizer.step).parameters)
+        self.optimizer = factory(self.parameters)
+        self._takes_closure = bool(inspect.signature(self.optimizer.step).parameters)
         self._schedule = schedule
-        self._rates = [group["lr"] for group in self._optimizer.param_groups] if schedule else []
+        self._rates = [group["lr"] for group in self.optimizer.param_groups] if schedule else []
         self._mode("train")
 
     def update(self, step: int) -> None:
         """Make one step of the optimizer; its first closure call gets the loss that is known already."""
         if self._schedule is not None:
-            for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
                 group["lr"] = rate * self._schedule(step)
         self._hand_over_gradients()
         known = [self.loss]
         if self._takes_closure:
-            self._optimizer.step(partial(self._closure, step, known))  # type: ignore[arg-type]
+            self.optimizer.step(partial(self._closure, step, known))  # type: ignore[arg-type]
         else:
-            self._optimizer.step()
+            self.optimizer.step()
 
     def memory(self) -> list[Mapping[str, Any]]:
         """Return the optimizer's own state of each parameter."""
-        return [self._optimizer.state.get(parameter, {}) for parameter in self.parameters]
+        return [self.optimizer.state.get(parameter, {}) for parameter in self.parameters]
 
     def rate(self, step: int) -> float | None:
         """Return the first group's rate, as it was at the last step made."""
-        rate = self._optimizer.param_groups[0].get("lr")
+        rate = self.optimizer.param_groups[0].get("lr")
         return None if rate is None else float(rate)
 
     def _closure(self, step: int, known: list[Tensor]) -> Tensor:
@@ -169,5 +169,5 @@ class TorchStepper(OneRun):
         return super().finish()
 
     def _mode(self, name: str) -> None:
-        if callable(switch := getattr(self._optimizer, name, None)):
+        if callable(switch := getattr(self.optimizer, name, None)):
             switch()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from playground.engine.axes import Ranges
+    from playground.engine.listing import Listing, Writer
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
     from playground.result import Recording
@@ -86,6 +87,14 @@ class DescentTask(ABC):
 
         return (landscape(problem, recording, ranges),)
 
+    def listing(self, problem: Problem, writer: Writer, setting: Setting) -> Listing | None:
+        """Write out what goes downhill, for `eject`; None where a task does not say how.
+
+        :param problem: as `problem` built it.
+        :raises PlaygroundError: a part cannot be written out.
+        """
+        return None
+
 
 class DirectTask(ABC):
     """A task that answers without a descent."""
@@ -101,6 +110,10 @@ class DirectTask(ABC):
 
     def problem(self, setting: Setting) -> Problem | None:
         """Return the forward pass that `explain` shows; None where there is none."""
+        return None
+
+    def listing(self, problem: None, writer: Writer, setting: Setting) -> Listing | None:
+        """Write out what is computed, for `eject`; None where a task does not say how."""
         return None
 
     @abstractmethod

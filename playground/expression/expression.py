@@ -87,6 +87,10 @@ class Expression:
         """Return the formula in LaTeX, as it was written."""
         return printing.latex(postorder(self.tree))
 
+    def code(self) -> str:
+        """Return the formula as Python that makes the same operations on tensors as a call does, in the same order."""
+        return printing.code(self._reduced)
+
     @cached_property
     def algebra(self) -> Algebra:
         """The same formula for sympy: derivatives, as formulas and as numbers, and equivalence."""

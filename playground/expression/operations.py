@@ -22,6 +22,7 @@ class Operation:
     :param sympy: called with the sympy module and the operands, which stand for real quantities.
     :param latex: its name in LaTeX, or a template in which `#` stands for the operands.
     :param variadic: whether it takes two arguments or more, and not exactly one.
+    :param code: what `torch` does, as a program writes it, in which `#` stands for the operand.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Operation:
     sympy: Callable[..., Any]
     latex: str = ""
     variadic: bool = False
+    code: str = ""
 
 
 def _common(name: str, latex: str = "") -> Operation:
@@ -134,6 +136,7 @@ FUNCTIONS = _by_name(
         lambda torch, u: -torch.nn.functional.logsigmoid(-u),
         lambda sympy, u: sympy.log(1 + sympy.exp(u)),
         r"\operatorname{softplus}",
+        code="-torch.nn.functional.logsigmoid(-#)",
     ),
     _common("erf", r"\operatorname{erf}"),
     _common("atan", r"\arctan"),

@@ -1,8 +1,9 @@
-"""Tree to text: as an expression writes it, and as LaTeX."""
+"""Tree to text: as an expression writes it, as a program does, and as LaTeX."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 from playground.expression.operations import CONSTANTS, OPERATIONS
@@ -25,6 +26,9 @@ class _Infix(NamedTuple):
     left: int
     right: int
 
+
+_EXACT = 1e15
+"""Below it a float without a fraction is written as the whole number that it is."""
 
 _INFIX = {
     "+": _Infix(" + ", SUM, SUM, PRODUCT),
@@ -60,6 +64,40 @@ def _plain(node: Apply, operands: list[_Piece]) -> _Piece:
 
 def _enclosed(piece: _Piece, needed: int) -> str:
     return piece.text if piece.binding >= needed else f"({piece.text})"
+
+
+def code(nodes: Sequence[Node]) -> str:
+    """Return the tree as Python that does to tensors what `numeric.evaluate` does, operation by operation.
+
+    :param nodes: the tree in `postorder`, its constant parts worked out by `constants.reduced`.
+    """
+    like = next((node.name for node in nodes if isinstance(node, Variable)), "")
+    return fold(nodes, _code_leaf, lambda node, operands: _code(node, operands, like)).text
+
+
+def _code_leaf(leaf: Leaf) -> _Piece:
+    if isinstance(leaf, Variable):
+        return _Piece(str(leaf))
+    whole = int(leaf.value) if leaf.value == int(leaf.value) and abs(leaf.value) < _EXACT else leaf.value
+    return _Piece(repr(whole), VALUE if leaf.value >= 0 else SIGN)
+
+
+def _code(node: Apply, operands: list[_Piece], like: str) -> _Piece:
+    if node.operation == "neg" or node.operation in _INFIX:
+        return _plain(node, operands)
+    if OPERATIONS[node.operation].variadic:
+        texts = [_as_tensor(operand, piece, like) for operand, piece in zip(node.operands, operands, strict=True)]
+        name = f"torch.{node.operation}imum"
+        return _Piece(reduce(lambda left, right: f"{name}({left}, {right})", texts))
+    template = OPERATIONS[node.operation].code
+    if not template:
+        return _Piece(f"torch.{node.operation}({operands[0].text})")
+    return _Piece(template.replace("#", _enclosed(operands[0], POWER)), SIGN)
+
+
+def _as_tensor(node: Node, piece: _Piece, like: str) -> str:
+    """Return a number as a tensor of the variables' dtype: `maximum` and `minimum` take no floats."""
+    return f"{like}.new_tensor({float(node.value)!r})" if isinstance(node, Number) else piece.text
 
 
 def latex(nodes: Sequence[Node]) -> str:

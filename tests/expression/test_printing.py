@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from playground.expression import parse
 
@@ -34,3 +35,26 @@ from playground.expression import parse
 def test_plain_and_latex(text: str, plain: str, latex: str) -> None:
     assert str(parse(text)) == plain
     assert parse(text).latex() == latex
+
+
+CODES = [
+    ("(2*x + 10)**2", "(2*x + 10)**2"),
+    ("-x**2", "-x**2"),
+    ("(-x)**3*pi", "(-x)**3*3.141592653589793"),
+    ("x[0] - (-3)", "x[0] - -3"),
+    ("2**-x/(1 - y)", "2**-x/(1 - y)"),
+    ("sin(x)*-0.5", "torch.sin(x)*-0.5"),
+    ("softplus(x)**2", "(-torch.nn.functional.logsigmoid(-x))**2"),
+    ("max(x, 0, 2*y)", "torch.maximum(torch.maximum(x, x.new_tensor(0.0)), 2*y)"),
+]
+
+
+@pytest.mark.parametrize(("text", "code"), CODES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_code_makes_the_same_operations(text, code, dtype):
+    expression = parse(text)
+    assert expression.code() == code
+    variables = {
+        name: torch.full((2,) if size else (), 0.7, dtype=dtype) for name, size in expression.variables.items()
+    }
+    assert eval(code, {"torch": torch, **variables}).equal(expression(**variables))

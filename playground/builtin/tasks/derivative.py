@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from playground.engine.data import Data
     from playground.engine.derivatives import Checked, Entry, Finding
     from playground.engine.function import Objective
+    from playground.engine.listing import Listing, Writer
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
 
@@ -141,6 +142,16 @@ class DerivativeCheck(DirectTask):
         if self._built is None:
             self.probe(setting)
         return self._built  # type: ignore[return-value]  # which `probe` has built
+
+    def listing(self, problem: None, writer: Writer, setting: Setting) -> Listing:
+        """Write the check by autograd, the given formula and plain central differences."""
+        from playground.builtin.tasks.derivative_listing import of_function, of_model
+
+        if self.order != 1:
+            raise ScenarioError(Fault("a second derivative is not written out (accepted: order 1)", ("order",)))
+        if self.function is not None:
+            return of_function(self.function, self.points, self.given, writer, setting)
+        return of_model(self._problem.__self__, self.problem(setting), writer, setting)  # type: ignore[union-attr]
 
     def _checked(self, at: Mapping[str, Any], setting: Setting) -> Point:
         """Check the function at one point."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from playground.engine.axes import Ranges
     from playground.engine.function import Function, Objective
+    from playground.engine.listing import Listing, Writer
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
     from playground.result import Recording
@@ -57,6 +58,26 @@ class Minimize(DescentTask):
 
         minima = [minimum.point for minimum in getattr(self.function, "minima", ())]
         return (landscape(problem, recording, ranges, minima),)
+
+    def listing(self, problem: Problem, writer: Writer, setting: Setting) -> Listing:
+        """Write the function and the point where it starts."""
+        from playground.engine.listing import Cell, Listing
+
+        names = tuple(problem.parameters)
+        formula = writer.code(self.function)
+        if formula is not None:
+            definitions = f"def f({', '.join(names)}):\n    return {formula}"
+            loss = f"f({', '.join(names)})"
+        else:
+            definitions, loss = writer.component("function", *names)
+        starts = [f"{name} = {writer.tensor(tensor)}.requires_grad_()" for name, tensor in problem.parameters.items()]
+        shown = [f'print(f"{name} = {{{name}.tolist()!r}}")' for name in names]
+        return Listing(
+            [Cell("The function", definitions), Cell("Where it starts", "\n".join(starts))],
+            parameters=f"[{', '.join(names)}]",
+            loss=loss.replace("{", "{{").replace("}", "}}"),
+            outcome="\n".join(shown),
+        )
 
     def _start_point(self) -> dict[str, Any]:
         if self.start is None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from playground.engine.axes import Ranges
     from playground.engine.data import Data
+    from playground.engine.listing import Listing, Writer
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
     from playground.result import Recording
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 ROWS = 20
 """Rows of the table for people; the predictions themselves are kept whole."""
+
+WRITTEN = 100
+"""Numbers of a table that a program writes out, whatever made them; more are drawn again, as the dataset draws them."""
 
 
 class Training(DescentTask):
@@ -63,6 +67,65 @@ class Training(DescentTask):
         """Return the targets as the loss wants them, and how many numbers the model must give for each sample."""
         targets = self.dataset.targets.to(setting.device, setting.dtype)
         return targets, targets.shape[1]
+
+    def listing(self, problem: Problem, writer: Writer, setting: Setting) -> Listing:
+        """Write the data, the model and the loss."""
+        from playground.engine.listing import Cell, Listing
+
+        definitions, loss = writer.component("loss", "model({0})", "{1}")
+        cells = [
+            Cell("The data", self._written_data(problem, writer, setting)),
+            Cell("The model", self._written_model(problem, writer, setting)),
+            *([Cell("The loss", definitions)] if definitions else []),
+        ]
+        shown = [
+            "with torch.no_grad():",
+            "    predictions = model(inputs)",
+            "rows = list(zip(inputs.tolist(), targets.tolist(), predictions.tolist()))",
+            f"for x, wanted, prediction in rows[:{ROWS}]:",
+            '    print(f"{x} -> {prediction}, wanted {wanted}")',
+        ]
+        every = all(parameter.requires_grad for parameter in problem.module.parameters())
+        chosen = "list(model.parameters())" if every else "[p for p in model.parameters() if p.requires_grad]"
+        return Listing(cells, chosen, loss, ("inputs", "targets"), "model", "\n".join(shown))
+
+    def _written_data(self, problem: Problem, writer: Writer, setting: Setting) -> str:
+        """Write the table itself where it is small or was read from a file, else what draws it."""
+        inputs, targets = problem.batches.data
+        draws = writer.draws("dataset")
+        where = "" if setting.device.type == "cpu" else f".to({writer.literal(str(setting.device))})"
+        if draws is None or inputs.numel() + targets.numel() <= WRITTEN:
+            return f"inputs = {writer.tensor(inputs)}{where}\ntargets = {writer.tensor(targets)}{where}"
+        definitions, drawn = writer.component("dataset", *([f"generator={writer.seeded('dataset')}"] if draws else []))
+        lines = [f"inputs, targets = {drawn}", f"inputs = inputs.to({setting.dtype}){where}"]
+        if targets.dim() == 1:
+            lines.append(f"targets = targets.long().squeeze(1){where}  # one class index for each sample")
+        elif targets.shape != self.dataset.targets.shape:
+            lines.append("# one column for each class")
+            lines.append(f"targets = torch.nn.functional.one_hot(targets.long().squeeze(1), {targets.shape[1]})")
+            lines.append(f"targets = targets.to({setting.dtype}){where}")
+        else:
+            lines.append(f"targets = targets.to({targets.dtype}){where}")
+        return "\n\n\n".join([definitions, "\n".join(lines)])
+
+    def _written_model(self, problem: Problem, writer: Writer, setting: Setting) -> str:
+        """Write the module's class, and the module with its initial parameters."""
+        import torch
+
+        _, outputs = self.encode(setting)
+        inputs = problem.batches.data[0].shape[1]
+        definitions, made = writer.component("model", f"inputs={inputs}", f"outputs={outputs}")
+        lines = [f"torch.manual_seed({setting.seed})", f"model = {made}"]
+        if setting.dtype != torch.float32 or "float64" in definitions or "double" in definitions:
+            lines.append(f"model = model.to({setting.dtype})")
+        if setting.device.type != "cpu":
+            lines.append(f"model = model.to({writer.literal(str(setting.device))})")
+        if self.start:
+            lines.append("with torch.no_grad():")
+        for name in self.start:
+            value = f"torch.tensor({writer.literal(self.start[name])}, dtype={setting.dtype})"
+            lines.append(f"    model.get_parameter({writer.literal(name)}).copy_({value})")
+        return "\n\n\n".join(part for part in (definitions, "\n".join(lines)) if part)
 
     def table(self, measured: Mapping[str, Tensor]) -> Table:
         """Put inputs, targets and predictions side by side."""

@@ -1,0 +1,1 @@
+"""A scenario as the stand-alone PyTorch program that it stands for."""

@@ -1,0 +1,214 @@
+"""The descent of one run, written out: what the stepper, the batches, the clipping and the stop rules do."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from playground.engine.listing import Cell, Listing
+from playground.engine.update import UpdateRule
+from playground.runner.ejecting.definitions import Definitions
+from playground.runner.ejecting.literals import literal
+from playground.runner.ejecting.rules import rule_class
+from playground.runner.ejecting.writer import ComponentWriter, refused
+from playground.runner.measuring import stop_rules
+from playground.runner.preparing import Prepared
+
+if TYPE_CHECKING:
+    from playground.plugins.registry import Registry
+
+KEPT = ("value = loss.item()", "losses.append(value)")
+"""What becomes of each loss."""
+
+NORM = "torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()"
+
+
+class DescentWriter:
+    """Writes the descent of one prepared scenario.
+
+    :param listing: the task's part.
+    """
+
+    def __init__(
+        self, ready: Prepared, listing: Listing, writer: ComponentWriter, definitions: Definitions, registry: Registry
+    ) -> None:
+        self._ready, self._listing, self._writer, self._definitions = ready, listing, writer, definitions
+        self._scenario = ready.loaded.scenario
+        self._registry = registry
+        self._rule = isinstance(ready.bound.optimizer, UpdateRule)
+        self._stop = stop_rules(ready)
+        self._clip = self._scenario.clip
+        self._batched = self._scenario.batch_size is not None
+
+    def cells(self) -> list[Cell]:
+        """Return the optimizer, the schedule, and the loop; nothing of a scenario of no steps."""
+        if self._scenario.steps == 0:
+            return []
+        cells = [Cell("The parameters, and what moves them", self._optimizer())]
+        if self._ready.bound.schedule is not None:
+            definitions, expression = self._writer.component("schedule", f"steps={self._scenario.steps}")
+            cells.append(
+                Cell("The schedule: a factor on the learning rate", f"{definitions}\n\n\nschedule = {expression}")
+            )
+        if self._batched:
+            from playground.engine import seeding
+
+            self._definitions.refer(seeding.generator, "batches", {})
+            cells.append(Cell("Mini-batches: the seed of each pass through the data", self._definitions.take()))
+        cells.append(Cell("Gradient descent", self._loop()))
+        return cells
+
+    def _reached(self) -> list[int]:
+        """Return the positions of the parameters that the loss depends on; the others never move."""
+        import torch
+
+        stepper: Any = self._ready.stepper
+        problem = stepper.problem
+        loss = problem.loss(problem.module, problem.batches.at(0))
+        found = torch.autograd.grad(loss, stepper.parameters, allow_unused=True)
+        return [position for position, gradient in enumerate(found) if gradient is not None]
+
+    def _optimizer(self) -> str:
+        lines = [f"parameters = {self._listing.parameters}"]
+        if len(reached := self._reached()) < len(self._ready.stepper.parameters):  # type: ignore[union-attr]
+            lines.append(f"parameters = [parameters[i] for i in {reached}]  # the loss does not depend on the others")
+        component = self._registry.get("optimizer", self._scenario.components["optimizer"].name)
+        if self._rule:
+            with refused("optimizer", component):
+                name = rule_class(self._ready.bound.optimizer, self._definitions)
+                definitions = self._definitions.take()
+            lines += [f"rule = {name}()", "states = [rule.init(parameter.detach()) for parameter in parameters]"]
+        else:
+            definitions, expression = self._writer.component("optimizer", "parameters")
+            lines.append(f"optimizer = {expression}")
+            optimizer: Any = self._ready.stepper.optimizer  # type: ignore[union-attr]
+            lines += ["optimizer.train()"] if callable(getattr(optimizer, "train", None)) else []
+            if self._ready.bound.schedule is not None:
+                lines.append('rates = [group["lr"] for group in optimizer.param_groups]')
+        return "\n\n\n".join(part for part in (definitions, "\n".join(lines)) if part)
+
+    def _loop(self) -> str:
+        lines = ["losses = []"]
+        if self._listing.module:
+            lines.append(f"{self._listing.module}.train()")
+        lines += ["torch.set_flush_denormal(True)  # numbers too small for full precision are zero"]
+        lines += [f"for step in range({self._scenario.steps}):"]
+        lines += [
+            f"    {line}" for line in (*self._batch(), *self._evaluation(), *KEPT, *self._stopping(), *self._update())
+        ]
+        return "\n".join(lines)
+
+    def _batch(self) -> list[str]:
+        """Return the lines that choose the samples of a step."""
+        if not self._batched:
+            return []
+        batches: Any = self._ready.stepper.problem.batches  # type: ignore[union-attr]
+        first, size = self._listing.data[0], self._scenario.batch_size
+        device = "" if self._ready.setting.device.type == "cpu" else f".to({first}.device)"
+        seed = self._ready.setting.seed
+        return [
+            f"epoch, position = divmod(step, {batches.per_epoch})",
+            "if position == 0:  # a new order for each pass through the data",
+            f'    order = torch.randperm(len({first}), generator=generator({seed}, "batches", epoch)){device}',
+            f"chosen = order[position * {size} : (position + 1) * {size}]",
+        ]
+
+    def _evaluation(self) -> list[str]:
+        chosen = [f"{name}[chosen]" if self._batched else name for name in self._listing.data]
+        lines = [
+            f"loss = {self._listing.loss.format(*chosen)}  # forward",
+            "gradients = torch.autograd.grad(loss, parameters)  # backward",
+        ]
+        if self._clip is not None and self._clip.value is not None:
+            limit = literal(self._clip.value)
+            lines.append(f"gradients = [gradient.clamp(-{limit}, {limit}) for gradient in gradients]")
+        if self._clip is not None and self._clip.norm is not None:
+            limit = literal(self._clip.norm)
+            lines += [
+                f"norm = {NORM}",
+                f"scale = {limit} / norm.clamp(min={limit})  # 1 where the gradient is no longer than {limit}",
+                "gradients = [gradient * scale for gradient in gradients]",
+            ]
+        return lines
+
+    def _stopping(self) -> list[str]:
+        stop = self._stop
+        lines = [
+            "if step == 0:",
+            f"    limit = {literal(stop.divergence)} * max(1.0, abs(value))",
+        ]
+        if stop.patience is not None:
+            lines += ["    best, best_step = math.inf, 0"]
+            gain = f" - {literal(stop.improvement)}" if stop.improvement else ""
+            lines += [f"if value < best{gain}:", "    best, best_step = value, step"]
+        lines += ["if not math.isfinite(value) or value > limit:", "    break  # diverged"]
+        if stop.loss is not None:
+            lines += [f"if value <= {literal(stop.loss)}:", "    break  # converged: the loss is small enough"]
+        if stop.gradient is not None:
+            lines += [
+                f"if {NORM}.item() <= {literal(stop.gradient)}:",
+                "    break  # converged: the gradient has nearly vanished",
+            ]
+        if stop.patience is not None:
+            lines += [f"if step - best_step >= {stop.patience}:", "    break  # stalled: no better loss for so long"]
+        return lines
+
+    def _update(self) -> list[str]:
+        scheduled = self._ready.bound.schedule is not None
+        if self._rule:
+            rate = "rule.lr * schedule(step)" if scheduled else "rule.lr"
+            return [
+                "with torch.no_grad():",
+                "    for i, (parameter, gradient) in enumerate(zip(parameters, gradients)):",
+                f"        moved, states[i] = rule.update(parameter, gradient, states[i], step, {rate})",
+                "        parameter.copy_(moved)",
+            ]
+        lines = []
+        if scheduled:
+            lines += [
+                "for group, rate in zip(optimizer.param_groups, rates):",
+                '    group["lr"] = rate * schedule(step)',
+            ]
+        handed = [
+            "for parameter, gradient in zip(parameters, gradients):",
+            "    parameter.grad = torch.empty_like(parameter).copy_(gradient)",
+        ]
+        if not _needs_closure(self._ready.stepper.optimizer):  # type: ignore[union-attr]
+            return [*lines, *handed, "optimizer.step()"]
+        again = [*(f"    {line}" for line in self._evaluation()), *handed]
+        return [
+            *lines,
+            *handed,
+            "known = [loss]  # the first evaluation is made already",
+            "",
+            "def closure():",
+            "    if known:",
+            "        return known.pop()",
+            "    with torch.enable_grad():",
+            *(f"    {line}" for line in again),
+            "    return loss",
+            "",
+            "optimizer.step(closure)",
+        ]
+
+    def outcome(self) -> Cell:
+        """Return what came of it: the final loss, and what the task prints."""
+        lines = []
+        if not self._rule and callable(getattr(self._ready.stepper.optimizer, "eval", None)):  # type: ignore[union-attr]
+            lines.append("optimizer.eval()")
+        if self._listing.module:
+            lines.append(f"{self._listing.module}.eval()")
+        lines += [
+            "with torch.no_grad():",
+            f"    last = {self._listing.loss.format(*self._listing.data)}.item()",
+            f'print(f"first loss {{{"losses[0]" if self._scenario.steps else "last"}!r}}")',
+            'print(f"last loss  {last!r}")',
+            self._listing.outcome,
+        ]
+        return Cell("What came of it", "\n".join(lines))
+
+
+def _needs_closure(optimizer: Any) -> bool:
+    parameters = inspect.signature(optimizer.step).parameters
+    closure = parameters.get("closure")
+    return closure is not None and closure.default is closure.empty

@@ -1,0 +1,59 @@
+"""Values as Python writes them, exactly."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from playground.errors import PlaygroundError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def literal(value: Any) -> str:
+    """Return a value as an expression.
+
+    :raises PlaygroundError: it is no number, text, nor a container of such.
+    """
+    if value is None or isinstance(value, bool | int):
+        return repr(value)
+    if isinstance(value, float):
+        return _number(value) if math.isfinite(value) else f'float("{value}")'
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, list):
+        return f"[{', '.join(map(literal, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{literal(key)}: {literal(item)}' for key, item in value.items())}}}"
+    raise PlaygroundError(f"a {type(value).__name__} cannot be written out (accepted: numbers, texts, lists of them)")
+
+
+def _number(value: float) -> str:
+    """Return the shorter of `1000000.0` and `1e6`."""
+    short = f"{value:g}".replace("e+0", "e")
+    return short if "e" in short and float(short) == value else repr(value)
+
+
+def tensor_literal(tensor: Tensor) -> str:
+    """Return a tensor as an expression that makes it again, to the last bit."""
+    values = tensor.detach().cpu()
+    return f"torch.tensor({literal(shortest(values))}, dtype={tensor.dtype})"
+
+
+def shortest(values: Tensor) -> Any:
+    """Return a tensor's numbers, in single precision with no more digits than tell them from their neighbours."""
+    import numpy as np
+    import torch
+
+    if values.dtype != torch.float32:
+        return values.tolist()
+    short = [float(str(np.float32(value))) for value in values.flatten().tolist()]
+    again = torch.tensor(short, dtype=torch.float32)
+    if not torch.equal(again, values.flatten()):
+        return values.tolist()
+    return torch.tensor(short, dtype=torch.float64).reshape(values.shape).tolist()

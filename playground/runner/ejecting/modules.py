@@ -1,0 +1,134 @@
+"""The source of modules: what each name at a module's top stands for, with the comments kept."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+
+from playground.errors import PlaygroundError
+
+COMMENTS = "_comments"
+"""The attribute of a statement that holds the comments above and behind it."""
+
+_PRAGMA = re.compile(r"#\s*(noqa|type:|fmt:|pragma|pylint|mypy)")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A name that an import gives.
+
+    :param module: where from, in full.
+    :param attribute: what of it; empty for the module itself.
+    :param line: the import as a line of its own.
+    """
+
+    module: str
+    attribute: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """One module.
+
+    :param definitions: the statement that gives each name at its top.
+    :param imports: the names that it imports.
+    """
+
+    module: ModuleType
+    definitions: Mapping[str, ast.stmt]
+    imports: Mapping[str, Imported]
+
+
+@functools.lru_cache(maxsize=256)
+def source_of(name: str) -> Source:
+    """Read a module that is imported.
+
+    :raises PlaygroundError: it has no readable source.
+    """
+    module = sys.modules[name]
+    try:
+        text = inspect.getsource(module)
+        tree = ast.parse(text)
+    except (OSError, TypeError, SyntaxError) as error:
+        raise PlaygroundError(f"module {name} has no readable source") from error
+    _attach_comments(tree, text)
+    definitions: dict[str, ast.stmt] = {}
+    imports: dict[str, Imported] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            definitions[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            definitions |= {target.id: node for target in targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            imports |= dict(_imports(node, module))
+    return Source(module, definitions, imports)
+
+
+def stands_alone(name: str) -> bool:
+    """Tell whether a module can be imported by a program that knows nothing of playground or its plugins."""
+    package = name.partition(".")[0]
+    if package == "playground" or package.startswith("_playground_plugin_"):
+        return False
+    return not any(
+        _imports_playground(module)
+        for other, module in list(sys.modules.items())
+        if other.partition(".")[0] == package and package not in sys.stdlib_module_names and package != "torch"
+    )
+
+
+@functools.cache
+def _imports_playground(module: ModuleType) -> bool:
+    try:
+        return bool(re.search(r"^\s*(from|import) playground\b", inspect.getsource(module), re.MULTILINE))
+    except (OSError, TypeError):
+        return False
+
+
+def _imports(node: ast.Import | ast.ImportFrom, module: ModuleType) -> Iterator[tuple[str, Imported]]:
+    for alias in node.names:
+        behind = f" as {alias.asname}" if alias.asname else ""
+        if isinstance(node, ast.Import):
+            yield alias.asname or alias.name.partition(".")[0], Imported(alias.name, "", f"import {alias.name}{behind}")
+            continue
+        origin = node.module or ""
+        if node.level:
+            above = (module.__package__ or "").split(".")
+            origin = ".".join([*above[: len(above) - node.level + 1], *([origin] if origin else [])])
+        line = f"from {origin} import {alias.name}{behind}"
+        yield alias.asname or alias.name, Imported(origin, alias.name, line)
+
+
+def _attach_comments(tree: ast.Module, text: str) -> None:
+    """Write each comment onto the statement that it stands above, or behind."""
+    statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+    lines = text.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type != tokenize.COMMENT or _PRAGMA.match(token.string):
+            continue
+        line, column = token.start
+        covering = [node for node in statements if node.lineno <= line <= (node.end_lineno or node.lineno)]
+        within = max(covering, key=lambda node: (node.lineno, node.col_offset), default=None)
+        owner: ast.stmt | None
+        behind = bool(lines[line - 1][:column].strip())
+        if behind and isinstance(within, ast.Try) and line > within.lineno:  # behind `except`: above what it does
+            owner = min((node for node in statements if node.lineno > line), key=lambda node: node.lineno)
+        elif behind or (within is not None and not hasattr(within, "body")):
+            owner = within
+        else:
+            owner = min(
+                (node for node in statements if node.lineno > line and node.col_offset >= column),
+                key=lambda node: (node.lineno, node.col_offset),
+                default=None,
+            )
+        if owner is not None:
+            setattr(owner, COMMENTS, [*getattr(owner, COMMENTS, []), token.string])

@@ -1,0 +1,222 @@
+"""An update rule of ours as one small class: its numbers, and its steps with the helpers written into them."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import inspect
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from playground.engine.update import UpdateRule
+from playground.errors import PlaygroundError
+from playground.plugins.docstring import descriptions
+from playground.runner.ejecting.definitions import Definitions
+from playground.runner.ejecting.folding import fold
+from playground.runner.ejecting.literals import literal
+from playground.runner.ejecting.modules import Source, source_of, stands_alone
+from playground.runner.ejecting.names import Substitution, free_names, parameters
+from playground.runner.ejecting.specialising import body_of
+from playground.runner.ejecting.stripping import docstring, plain_docstring, stripped
+
+LOOP_CALLS = ("init", "update")
+
+
+def rule_class(rule: UpdateRule, definitions: Definitions) -> str:
+    """Add the class of a rule, with this rule's numbers in it; return its name.
+
+    :raises PlaygroundError: it cannot be written out.
+    """
+    kind = type(rule)
+    if "<locals>" in kind.__qualname__:
+        raise PlaygroundError(f"class {kind.__name__} is made inside a function, and has no source alone")
+    methods = _methods(rule)
+    values = {name: value for name, value in inspect.getmembers(rule) if not callable(value)}
+    read = {
+        each.attr
+        for method, _ in methods.values()
+        for each in ast.walk(method)
+        if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == "self"
+    }
+    attributes = {name: values[name] for name in values if name in read - set(methods) or name == "lr"}
+    ordered = {name: attributes[name] for name in sorted(attributes, key=_order(rule))}
+    for name in ordered:
+        literal(ordered[name])
+    body = [_told(kind), *_attributes(kind, ordered), *(method for method, _ in methods.values())]
+    node = ast.ClassDef(kind.__name__, [], [], body, [])
+    if sys.version_info >= (3, 12):
+        node.type_params = []
+    uses = {
+        name: source.module.__name__
+        for method, sources in methods.values()
+        for name in free_names(method)
+        for source in reversed(sources)
+        if name in source.definitions or name in source.imports
+    }
+    definitions.add(kind.__name__, kind.__module__, node, uses)
+    return kind.__name__
+
+
+def _order(rule: UpdateRule) -> Any:
+    names = list(getattr(rule, "__dataclass_fields__", ())) or list(vars(rule))
+    return lambda name: (name != "lr", names.index(name) if name in names else len(names), name)
+
+
+def _told(kind: type) -> ast.Expr:
+    """Return the docstring: what the class says of itself, and its formula."""
+    text = plain_docstring(inspect.cleandoc(kind.__doc__ or f"The update rule {kind.__name__}."))
+    formula = getattr(kind, "formula", ())
+    if formula:
+        first, _, rest = text.partition("\n\n")
+        lines = "\n".join(f"    {line}" for line in formula)
+        text = "\n\n".join(
+            part for part in (first, f"In full, for each parameter p with gradient g:\n\n{lines}", rest) if part
+        )
+    return docstring(text, 4)
+
+
+def _attributes(kind: type, values: Mapping[str, Any]) -> list[ast.stmt]:
+    """Return an assignment for each number, with what it means behind it."""
+    told = descriptions(kind)
+    nodes: list[ast.stmt] = []
+    for name, value in values.items():
+        node = ast.parse(f"{name} = {literal(value)}").body[0]
+        if told.get(name):
+            node._comments = [f"# {told[name].rstrip('.')}"]  # type: ignore[attr-defined]
+        nodes.append(node)
+    return nodes
+
+
+def _methods(rule: UpdateRule) -> dict[str, tuple[ast.FunctionDef, list[Source]]]:
+    """Return `init` and `update` and what they call, helpers and options written into them."""
+    found: dict[str, tuple[ast.FunctionDef, list[Source]]] = {}
+    waiting = list(LOOP_CALLS)
+    while waiting:
+        name = waiting.pop(0)
+        if name in found or not callable(getattr(type(rule), name, None)):
+            continue
+        node, source = _method(type(rule), name)
+        sources = [source]
+        node = fold(_Inlined(sources, rule).visit(node))
+        found[name] = node, sources
+        waiting += [
+            each.attr
+            for each in ast.walk(node)
+            if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == "self"
+        ]
+    if [ast.unparse(each) for each in body_of(found["init"][0])] == ["return {}"]:
+        update = found["update"][0]
+        state = parameters(update)[3]
+        found["update"] = fold(_Stateless(state).visit(update)), found["update"][1]
+    return found
+
+
+def _method(kind: type, name: str) -> tuple[ast.FunctionDef, Source]:
+    for owner in kind.__mro__:
+        if name in vars(owner):
+            source = source_of(owner.__module__)
+            definition = source.definitions.get(owner.__name__)
+            for node in getattr(definition, "body", []):
+                if isinstance(node, ast.FunctionDef) and node.name == name:
+                    if any(isinstance(each, ast.Name) and each.id == "super" for each in ast.walk(node)):
+                        raise PlaygroundError(f"{owner.__name__}.{name} calls super()")
+                    made = stripped(node, source)
+                    if ast.get_docstring(made) is not None:
+                        made.body[0] = docstring(plain_docstring(ast.get_docstring(node) or ""), 8)
+                    return made, source
+            break
+    raise PlaygroundError(f"{kind.__name__}.{name} is not written in the class itself")
+
+
+class _Inlined(ast.NodeTransformer):
+    """Writes options of the rule, and helpers of one expression, into its methods."""
+
+    def __init__(self, sources: list[Source], rule: UpdateRule) -> None:
+        self._sources, self._source, self._rule = sources, sources[-1], rule
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.value, ast.Name) and node.value.id == "self" and isinstance(node.ctx, ast.Load):
+            value = getattr(self._rule, node.attr, None)
+            if isinstance(value, bool | str):
+                return ast.Constant(value)
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        """Decide whether a number is zero, which says that a term is left out."""
+        self.generic_visit(node)
+        left, right = node.left, node.comparators[0]
+        if isinstance(left, ast.Attribute) and isinstance(right, ast.Constant) and len(node.ops) == 1:
+            value = getattr(self._rule, left.attr, None) if ast.unparse(left.value) == "self" else None
+            if isinstance(value, int | float) and right.value == 0:
+                return fold(ast.Compare(ast.Constant(value), node.ops, [right]))  # type: ignore[no-any-return]
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        if ast.unparse(node.func) == "isinstance" and ast.unparse(node.args[0]).startswith("self."):
+            return ast.Constant(False) if ast.unparse(node.args[1]) in ("Tensor", "torch.Tensor") else node
+        helper = self._helper(node)
+        if helper is None:
+            return node
+        function, source = helper
+        body = body_of(function)
+        given = dict(zip(parameters(function), node.args, strict=False))
+        given |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+        if not isinstance(body[0], ast.Return) or body[0].value is None or set(given) != set(parameters(function)):
+            return node
+        if not _may_stand(body[0].value, given):
+            return node
+        made = Substitution(given).visit(copy.deepcopy(body[0].value))
+        self._sources.append(source)
+        return fold(_Inlined(self._sources, self._rule).visit(made))  # type: ignore[no-any-return]
+
+    def _helper(self, call: ast.Call) -> tuple[ast.FunctionDef, Source] | None:
+        """Return a helper that is one expression, and where it comes from."""
+        if not isinstance(call.func, ast.Name) or any(isinstance(each, ast.Starred) for each in call.args):
+            return None
+        source, name = self._source, call.func.id
+        if name in source.imports:
+            imported = source.imports[name]
+            if stands_alone(imported.module) or imported.module not in sys.modules:
+                return None
+            source, name = source_of(imported.module), imported.attribute
+        node = source.definitions.get(name)
+        if not isinstance(node, ast.FunctionDef) or node.args.vararg or node.args.kwarg:
+            return None
+        function = fold(stripped(node, source))
+        body = body_of(function)
+        return (function, source) if len(body) == 1 else None
+
+
+def _may_stand(value: ast.expr, given: Mapping[str, ast.expr]) -> bool:
+    """Tell whether arguments can be written in place of parameters: nothing is computed twice, or in another order."""
+    if any(isinstance(each, ast.Lambda | ast.comprehension) for each in ast.walk(value)):
+        return False
+    uses = [each.id for each in ast.walk(value) if isinstance(each, ast.Name)]
+    for name, argument in given.items():
+        simple = not any(
+            isinstance(each, ast.Call | ast.BinOp | ast.Subscript | ast.IfExp) for each in ast.walk(argument)
+        )
+        scalar = not any(isinstance(each, ast.Call | ast.Subscript) for each in ast.walk(argument))
+        if uses.count(name) > 1 and not simple and not scalar:
+            return False
+        if uses.count(name) > 1 and not simple:
+            return False
+    return sum(any(isinstance(each, ast.Call) for each in ast.walk(argument)) for argument in given.values()) <= 1
+
+
+class _Stateless(ast.NodeTransformer):
+    """Decides questions for a state that is always empty."""
+
+    def __init__(self, state: str) -> None:
+        self._state = state
+
+    def visit_If(self, node: ast.If) -> Any:
+        self.generic_visit(node)
+        if ast.unparse(node.test) == f"not {self._state}":
+            node.test = ast.Constant(True)
+        elif ast.unparse(node.test) == self._state:
+            node.test = ast.Constant(False)
+        return node

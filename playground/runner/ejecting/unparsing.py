@@ -1,0 +1,50 @@
+"""Syntax trees as text, with the comments that stood in the source."""
+
+from __future__ import annotations
+
+import ast
+import copy
+
+from playground.runner.ejecting.modules import COMMENTS
+
+
+def written(node: ast.stmt) -> str:
+    """Return a definition as text, with its comments."""
+    node = _Marked().visit(copy.deepcopy(node))
+    lines = []
+    for line in ast.unparse(ast.fix_missing_locations(node)).splitlines():
+        text = line.lstrip()
+        indent = line[: len(line) - len(text)]
+        marker = text.startswith(("'\\x00#", '"\\x00#'))
+        lines.append(indent + (ast.literal_eval(text)[1:] if marker else _bare(text)))
+    return "\n".join(lines)
+
+
+def _bare(line: str) -> str:
+    """Return `return (a, b)` as one writes it: without parentheses."""
+    if not line.startswith("return (") and " = (" not in line:
+        return line
+    try:
+        (statement,) = ast.parse(line).body
+    except (SyntaxError, ValueError):  # a part of a statement, or of a docstring
+        return line
+    value = getattr(statement, "value", None)
+    if not isinstance(value, ast.Tuple) or len(value.elts) < 2:
+        return line
+    written = ast.get_source_segment(line, value) or ""
+    return line.removesuffix(written) + written[1:-1] if written.startswith("(") else line
+
+
+class _Marked(ast.NodeTransformer):
+    """Puts a marker above each statement for each of its comments, which syntax trees do not know."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        for field in ("body", "orelse", "finalbody"):
+            body = getattr(node, field, None)
+            if isinstance(body, list):
+                setattr(node, field, [new for each in body for new in (*self._markers(each), each)])
+        return node
+
+    def _markers(self, node: ast.stmt) -> list[ast.stmt]:
+        return [ast.Expr(ast.Constant(f"\x00{comment}")) for comment in getattr(node, COMMENTS, [])]

@@ -1,0 +1,155 @@
+"""The command `eject`: a script, a notebook, a file, and what is wrong in one line."""
+
+import ast
+import json
+import re
+import shutil
+
+import pytest
+
+PLUGIN = """
+import numpy
+from torch import nn
+import playground.engine.gradients as clipping
+from playground import hookimpl
+from playground.engine.update import UpdateRule
+
+def inner(factor):
+    class Closed(nn.Linear):
+        def __init__(self, inputs: int, outputs: int):
+            super().__init__(inputs, outputs)
+            self.factor = factor
+    return Closed
+
+def model(x):
+    return x
+
+class Clashing(nn.Linear):
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__(inputs, outputs)
+
+    def forward(self, x):
+        return model(super().forward(x))
+
+class Whole(nn.Linear):
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__(inputs, outputs)
+        self.norm = clipping.norm
+
+class Push(UpdateRule):
+    lr = 0.1
+
+    def update(self, parameter, gradient, state, step, lr):
+        return parameter - lr * gradient, super().init(parameter)
+
+class Odd(UpdateRule):
+    def __init__(self, lr: float = 0.1):
+        self.lr, self.table = lr, object()
+
+    def update(self, parameter, gradient, state, step, lr):
+        return parameter - lr * gradient, self.table and state
+
+scope = {}
+exec('def unseen(prediction, target): return (prediction - target).abs().mean()', scope)
+
+@hookimpl
+def playground_models():
+    return {"closed": inner(2), "clashing": Clashing, "whole": Whole}
+
+@hookimpl
+def playground_losses():
+    return {"unseen": scope["unseen"]}
+
+@hookimpl
+def playground_optimizers():
+    return {"push": Push, "odd": Odd}
+"""
+
+
+@pytest.fixture
+def eject(playground, root, tmp_path):
+    shutil.copytree(root / "scenarios", tmp_path / "scenarios")
+    (tmp_path / "mine.py").write_text(PLUGIN)
+
+    def eject(name, *options):
+        return playground("-p", "mine.py", "eject", f"scenarios/{name}.yaml", *options)
+
+    return eject
+
+
+def test_a_script(eject):
+    result = eject("and_gate")
+    assert result.exit_code == 0, result.stderr
+    assert ast.get_docstring(ast.parse(result.stdout)).startswith("and_gate: One linear neuron")
+    headings = re.findall("^# %% (.+)$", result.stdout, re.MULTILINE)
+    assert headings[1:4] == ["The data", "The model", "The loss"]
+
+
+def test_the_readme_shows_what_is_written(eject, root):
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"```python\n(# %% Gradient descent\n.*?)    \.\.\.\n```", readme, re.DOTALL)[1]
+    assert shown in eject("bowl").stdout
+
+
+def test_set_changes_the_scenario(eject):
+    assert "for step in range(7):" in eject("and_gate", "--set", "steps=7").stdout
+
+
+def test_to_a_file(eject, tmp_path):
+    printed = eject("bowl").stdout
+    assert eject("bowl", "--out", "out/bowl.py").stdout == ""
+    assert (tmp_path / "out" / "bowl.py").read_text() == printed
+    failed = eject("bowl", "--out", "scenarios")
+    assert failed.exit_code == 2
+    assert re.fullmatch("scenarios: cannot be written: .+\n", failed.stderr)
+
+
+def test_a_notebook_has_the_cells_of_the_script(eject):
+    notebook = json.loads(eject("xor_gate", "--as", "notebook").stdout)
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    assert set(notebook) == {"cells", "metadata", "nbformat", "nbformat_minor"}
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(ids)) == len(ids)
+    for cell in notebook["cells"]:
+        assert cell["cell_type"] in ("markdown", "code")
+        assert all(isinstance(line, str) for line in cell["source"])
+        assert ("outputs" in cell) is ("execution_count" in cell) is (cell["cell_type"] == "code")
+    code = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code")
+    script = eject("xor_gate").stdout
+    assert ast.dump(ast.parse(code)) == ast.dump(ast.Module(ast.parse(script).body[1:], []))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("nowhere", [], "scenarios/nowhere.yaml: "),
+        ("bowl", ["--as", "noteboook"], "--as: unknown form 'noteboook'; did you mean 'notebook'?"),
+        ("bowl", ["--set", "optimizer.lrr=1"], "lrr"),
+        (
+            "and_gate_sweep",
+            [],
+            "and_gate_sweep.yaml:15:1: a sweep is many runs, and a program is one; `--set sweep=null`",
+        ),
+        ("square_derivative", ["--set", "order=2"], "a second derivative is not written out (accepted: order 1)"),
+        ("and_gate", ["--set", "model=closed"], "inner.<locals>.Closed of module"),
+        ("and_gate", ["--set", "model=clashing"], "a name that the program itself uses; rename it"),
+        ("and_gate", ["--set", "model=whole"], "uses 'import playground.engine.gradients as clipping', a whole module"),
+        (
+            "xor_gate",
+            ["--set", "loss=unseen"],
+            "cannot be written into a program of its own: unseen belongs to no module, and so has no source",
+        ),
+        ("xor_gate", ["--set", "optimizer=push"], "Push.update calls super()"),
+        (
+            "xor_gate",
+            ["--set", "optimizer=odd"],
+            "a object cannot be written out (accepted: numbers, texts, lists of them)",
+        ),
+    ],
+)
+def test_one_line_for_what_is_wrong(eject, name, options, message):
+    result = eject(name, *options)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stdout == ""

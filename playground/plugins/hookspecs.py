@@ -55,7 +55,8 @@ class Hooks:
 
         The framework supplies the scenario's components to parameters named `dataset`, `model`, `loss`, `optimizer`,
         `schedule` and `function`; one without a default is required of the scenario. Every other parameter is a
-        top-level key of the scenario. The factory returns a `DescentTask` or a `DirectTask`.
+        top-level key of the scenario. The factory returns a `DescentTask` or a `DirectTask`; its
+        method `listing` says how `eject` writes it out.
         """
         raise NotImplementedError
 

@@ -8,11 +8,17 @@ import shutil
 import pytest
 
 PLUGIN = """
-import numpy
+import torch
 from torch import nn
 import playground.engine.gradients as clipping
 from playground import hookimpl
+from playground.engine.problem import Problem
+from playground.engine.task import DescentTask
 from playground.engine.update import UpdateRule
+
+class Bare(DescentTask):
+    def problem(self, setting):
+        return Problem(nn.Linear(1, 1), lambda forward, batch: forward(torch.ones(1, 1)).sum())
 
 def inner(factor):
     class Closed(nn.Linear):
@@ -51,6 +57,10 @@ class Odd(UpdateRule):
 
 scope = {}
 exec('def unseen(prediction, target): return (prediction - target).abs().mean()', scope)
+
+@hookimpl
+def playground_tasks():
+    return {"bare": Bare}
 
 @hookimpl
 def playground_models():
@@ -153,3 +163,17 @@ def test_one_line_for_what_is_wrong(eject, name, options, message):
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert result.stdout == ""
+
+
+def test_a_task_that_does_not_say_how_it_is_written(eject, write):
+    write("scenarios/bare.yaml", "name: bare\ntask: bare\noptimizer: sgd\nsteps: 3\n")
+    result = eject("bare")
+    assert result.exit_code == 2
+    assert result.stderr == "scenarios/bare.yaml:2:7: task 'bare' does not say how it is written out (`listing`)\n"
+
+
+def test_a_table_from_a_file_is_written_into_the_program(eject, write, tmp_path):
+    write("scenarios/table.csv", "a,b,t\n1.5,2,0\n0.1,1,1\n")
+    result = eject("and_gate", "--set", "dataset={name: csv, file: table.csv, target: t, classes: 2}")
+    assert result.exit_code == 0, result.stderr
+    assert "inputs = torch.tensor([[1.5, 2.0], [0.1, 1.0]], dtype=torch.float32)" in result.stdout

@@ -104,6 +104,20 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Diagnosis:
+    """A mistake that a run shows.
+
+    :param name: stable; what `expect: {diagnosis: NAME}` says.
+    :param sentence: what was found, in the run's own numbers.
+    :param remedy: what helps.
+    """
+
+    name: str
+    sentence: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Run:
     """One finished run.
 
@@ -119,6 +133,7 @@ class Run:
     :param points: a derivative check's routes, point by point.
     :param seconds: wall time of the descent alone.
     :param traceback: of the exception that ended a run in status `error`.
+    :param diagnoses: of a run that ended badly, as far as there is no doubt.
     """
 
     scenario: str
@@ -143,6 +158,7 @@ class Run:
     seconds: float = 0.0
     trace: Trace = Trace()
     traceback: str = ""
+    diagnoses: tuple[Diagnosis, ...] = ()
 
     @property
     def losses(self) -> tuple[float, ...]:

@@ -28,7 +28,10 @@ Observer = Callable[["Descent"], AbstractContextManager[Any]]
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run gave."""
+    """What a run gave.
+
+    :param start: the initial parameters, as tensors.
+    """
 
     status: Status
     reason: str = ""
@@ -40,6 +43,7 @@ class Measured:
     trace: Trace = field(default_factory=Trace)
     seconds: float = 0.0
     traceback: str = ""
+    start: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def quantities(self) -> dict[str, Any]:
@@ -100,6 +104,7 @@ def _descend(ready: Prepared, stepper: OneRun, observe: Observer, record: int) -
         {name: tensor.tolist() for name, tensor in problem.parameters.items()},
         Trace(tuple(descent.loss), recorder.recording() if recorder else None),
         descent.seconds,
+        start=start,
     )
 
 
@@ -130,5 +135,5 @@ def _reason(descent: Descent, stepper: OneRun, start: Mapping[str, Any], ready: 
     parts = [descent.reason, culprit(stepper.problem.parameters, stepper.gradients)]
     if isinstance(rule, UpdateRule):
         with suppress(*ISOLATED):  # a component that cannot be evaluated in float64 costs the bound, not the run
-            parts.append(exceeded_bound(stepper.problem, dict(start), rule))
+            parts.append(str(exceeded_bound(stepper.problem, dict(start), rule) or ""))
     return "; ".join(part for part in parts if part)

@@ -67,8 +67,25 @@ def check_structure(loaded: Loaded, plugins: Plugins) -> None:
                 for key in DESCENT_KEYS
                 if key in scenario.model_fields_set
             ]
+        faults += _check_diagnosis(scenario, plugins)
         if faults:
             raise ScenarioError(*faults)
+
+
+def _check_diagnosis(scenario: Scenario, plugins: Plugins) -> list[Fault]:
+    """Find what is wrong with an expectation of a diagnosis."""
+    if "diagnosis" not in scenario.expect:
+        return []
+    if scenario.sweep is not None:
+        message = "the runs of a sweep are not diagnosed; expect a status there, or run the scenario without its sweep"
+        return [Fault(message, _expected("diagnosis"))]
+    check, known = scenario.expect["diagnosis"], plugins.registry.names("diagnosis")
+    if check.model_dump(exclude_none=True).keys() != {"equals"}:
+        return [Fault("expected the name of a diagnosis, such as diagnosis: rate_too_large", _expected("diagnosis"))]
+    if check.equals in known:
+        return []
+    message = f"unknown diagnosis {check.equals!r}{suggestion(str(check.equals), known)}"
+    return [Fault(message, _expected("diagnosis"))]
 
 
 @contextmanager
@@ -174,7 +191,7 @@ def _check_expectations(scenario: Scenario, bound: Bound, stepper: OneRun | None
     """Refuse an expectation of something that this scenario does not measure, or that could be two things."""
     names = ["status", *bound.task.metrics]
     if stepper is not None:
-        names += [*DESCENT_QUANTITIES, *stepper.problem.parameters]
+        names += [*DESCENT_QUANTITIES, "diagnosis", *stepper.problem.parameters]
     faults = []
     for name in scenario.expect:
         if name not in names:

@@ -10,7 +10,8 @@ from typing import Any
 from playground.plugins.manager import Plugins
 from playground.result import Run
 from playground.runner.describing import setup
-from playground.runner.expectations import judge_all, located, unwelcome, verdict
+from playground.runner.diagnosing import asks, diagnosed
+from playground.runner.expectations import judge_all, judge_diagnosis, located, unwelcome, verdict
 from playground.runner.measuring import Measured, Observer, measure
 from playground.runner.preparing import Prepared, prepared, refuse_sweep
 from playground.scenario.model import Loaded
@@ -18,18 +19,21 @@ from playground.scenario.model import Loaded
 __all__ = ["Observer", "run_one", "spec"]
 
 
-def run_one(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, record: int = 0) -> Run:
+def run_one(
+    loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, record: int = 0, diagnose: bool = True
+) -> Run:
     """Run a scenario and judge it.
 
     :param observe: watches the descent, to show its progress.
     :param record: at how many steps to keep the parameters in the trace, the end besides; 0 keeps none.
+    :param diagnose: find out what is wrong with a run that ends badly.
     :returns: the run; an exception inside it makes a run with status `error`, Ctrl-C one with `interrupted`.
     :raises ScenarioError: the scenario is not valid.
     """
     refuse_sweep(loaded)
     with prepared(loaded, plugins) as ready:
         plugins.broadcast("playground_run_started", spec=spec(loaded))
-        run = _judged(ready, measure(ready, observe, record), plugins)
+        run = _judged(ready, measure(ready, observe, record), plugins, diagnose)
     plugins.broadcast("playground_run_finished", result=run)
     return run
 
@@ -39,17 +43,22 @@ def spec(loaded: Loaded) -> dict[str, Any]:
     return loaded.scenario.model_dump(mode="json", exclude={"summary", "requires", "plot"}, exclude_none=True)
 
 
-def _judged(ready: Prepared, measured: Measured, plugins: Plugins) -> Run:
+def _judged(ready: Prepared, measured: Measured, plugins: Plugins, diagnose: bool) -> Run:
     """Hold the measurements against the expectations and put everything into plain data."""
     import torch
 
     scenario, outcome = ready.loaded.scenario, measured.outcome
+    wanted = {name: check for name, check in scenario.expect.items() if name != "diagnosis"}
     judged = judge_all(
-        scenario.expect,
+        wanted,
         measured.quantities,
         measured.loss.first if measured.loss and scenario.steps > 0 else None,
         torch.finfo(ready.setting.dtype).eps,
     )
+    demanded = [*outcome.expectations, *judged]
+    diagnoses = diagnosed(ready, measured, plugins) if diagnose and asks(ready, measured, demanded) else ()
+    if "diagnosis" in scenario.expect:
+        judged.append(judge_diagnosis(scenario.expect["diagnosis"], [each.name for each in diagnoses]))
     expectations = [
         *outcome.expectations,
         *located(judged, ready.loaded.source),
@@ -78,6 +87,7 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins) -> Run:
         seconds=measured.seconds,
         trace=measured.trace,
         traceback=measured.traceback,
+        diagnoses=diagnoses,
     )
 
 

@@ -197,7 +197,7 @@ def _spread(run: Evidence) -> float | None:
 
 
 def exploding_product() -> Diagnoser:
-    """The run diverged, and in its first pass four multiplications in a row or more made the gradient grow 1,000-fold.
+    """The run diverged, and in its first pass four multiplications in a row or more made the gradient grow 100-fold.
 
     Each made it grow by half on average, at least.
     """
@@ -211,7 +211,7 @@ def _exploding_product(run: Evidence) -> str:
     if run.status not in BAD or not finite(run.start):
         return ""
     count, growth = _longest_growth(run.at_start.tape)
-    if count < 4 or growth < max(1000.0, 1.5**count):
+    if count < 4 or growth < max(100.0, 1.5**count):
         return ""
     return (
         f"Backward through {count} multiplications in a row, the gradient of the first step grows {growth:.3g}-fold, "
@@ -254,4 +254,4 @@ def _cosine(a: Tensor, b: Tensor) -> float:
 
 
 def _alike(a: Tensor, b: Tensor) -> bool:
-    return (a - b).norm().item() <= 1e-3 * b.norm().item()
+    return bool((a - b).norm() <= 1e-3 * b.norm())

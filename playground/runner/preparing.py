@@ -29,6 +29,13 @@ DESCENT_QUANTITIES = ("loss", "steps", "evaluations")
 """What can be expected of any descent, besides its parameters and the task's own metrics."""
 
 
+UNDIAGNOSED = Fault(
+    "the runs of a sweep are not diagnosed; expect a status there, or run the scenario without a sweep",
+    ("expect", Key("diagnosis")),
+)
+"""What is wrong with expecting a diagnosis of many runs."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A scenario whose components are built and fit each other.
@@ -51,6 +58,16 @@ def refuse_sweep(loaded: Loaded) -> None:
         with located(loaded):
             message = "a sweep is many runs, and this asks for one; `sweep` runs it"
             raise ScenarioError(Fault(message, (Key("sweep"),)))
+
+
+def refuse_diagnosis(loaded: Loaded) -> None:
+    """Refuse to sweep over a scenario that expects a diagnosis.
+
+    :raises ScenarioError: it does, at its place.
+    """
+    if "diagnosis" in loaded.scenario.expect:
+        with located(loaded):
+            raise ScenarioError(UNDIAGNOSED)
 
 
 def check_structure(loaded: Loaded, plugins: Plugins) -> None:
@@ -77,8 +94,7 @@ def _check_diagnosis(scenario: Scenario, plugins: Plugins) -> list[Fault]:
     if "diagnosis" not in scenario.expect:
         return []
     if scenario.sweep is not None:
-        message = "the runs of a sweep are not diagnosed; expect a status there, or run the scenario without its sweep"
-        return [Fault(message, _expected("diagnosis"))]
+        return [UNDIAGNOSED]
     check, known = scenario.expect["diagnosis"], plugins.registry.names("diagnosis")
     if check.model_dump(exclude_none=True).keys() != {"equals"}:
         return [Fault("expected the name of a diagnosis, such as diagnosis: rate_too_large", _expected("diagnosis"))]

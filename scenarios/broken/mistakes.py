@@ -1,67 +1,72 @@
-"""Mistakes that YAML cannot express, as a single-file plugin: what the scenarios beside it are about."""
+"""Mistakes that YAML cannot express, as a single-file plugin: what the scenarios beside it are about.
+
+torch is imported where it is used, because every command that runs in this folder loads this file.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import Any, ClassVar
 
 from playground import hookimpl
-from playground.engine.update import State, UpdateRule
 
 
-class Forgetful(torch.optim.SGD):
+def forgetful(params: Any, lr: float = 0.01) -> Any:
     """Gradient descent whose gradients are never set to zero, so that each step follows the sum of all so far.
 
     :param lr: learning rate.
     """
+    import torch
 
-    def __init__(self, params: list[Tensor], lr: float = 0.01) -> None:
-        super().__init__(params, lr)
-        self._sums: dict[Tensor, Tensor] = {}
+    class Forgetful(torch.optim.SGD):
+        sums: dict[Any, Any]
 
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Add the new gradient to the old ones, which is what `backward()` does, and step along the sum."""
-        for group in self.param_groups:
-            for parameter in group["params"]:
+        def step(self, closure: Any = None) -> None:  # type: ignore[override]
+            """Add the new gradient to the old ones, which is what `backward()` does, and step along the sum."""
+            for parameter in (each for group in self.param_groups for each in group["params"]):
                 if parameter.grad is not None:
-                    self._sums[parameter] = self._sums.get(parameter, 0) + parameter.grad
-                    parameter.grad = self._sums[parameter].clone()
-        super().step()
+                    self.sums[parameter] = self.sums.get(parameter, 0) + parameter.grad
+                    parameter.grad = self.sums[parameter].clone()
+            super().step()
+
+    optimizer = Forgetful(params, lr)
+    optimizer.sums = {}
+    return optimizer
 
 
-@dataclass(frozen=True)
-class Uphill(UpdateRule):
-    """Adds what it should subtract.
+def uphill(lr: float = 0.01) -> Any:
+    """Add what should be subtracted: p = p + lr · g.
 
     :param lr: learning rate.
     """
+    from playground.engine.update import UpdateRule
 
-    formula = ("p = p + lr * g",)
-    symbols = {"p": "parameter", "g": "gradient", "lr": "learning rate"}  # noqa: RUF012
+    @dataclass(frozen=True)
+    class Uphill(UpdateRule):
+        lr: float
 
-    lr: float = 0.01
+        formula: ClassVar[Any] = ("p = p + lr * g",)
+        symbols: ClassVar[Any] = {"p": "parameter", "g": "gradient", "lr": "learning rate"}
 
-    def update(
-        self, parameter: Tensor, gradient: Tensor, state: State, step: int, lr: float | Tensor
-    ) -> tuple[Tensor, State]:
-        """Return p + lr · g."""
-        return parameter + lr * gradient, state
+        def update(self, parameter: Any, gradient: Any, state: Any, step: int, lr: Any) -> Any:
+            """Return p + lr · g."""
+            return parameter + lr * gradient, state
+
+    return Uphill(lr)
 
 
-def errors(prediction: Tensor, target: Tensor) -> Tensor:
+def errors(prediction: Any, target: Any) -> Any:
     """Share of wrong answers: a step at 0.5 for each sample, flat everywhere else."""
-    return ((torch.sign(prediction - 0.5) + 1) / 2 - target).abs().mean()
+    return (((prediction - 0.5).sign() + 1) / 2 - target).abs().mean()
 
 
 @hookimpl
-def playground_optimizers() -> dict[str, type]:
+def playground_optimizers() -> dict[str, Any]:
     """Return the two optimizers."""
-    return {"broken.forgetful": Forgetful, "broken.uphill": Uphill}
+    return {"broken.forgetful": forgetful, "broken.uphill": uphill}
 
 
 @hookimpl
-def playground_losses() -> dict[str, object]:
+def playground_losses() -> dict[str, Any]:
     """Return the loss without a slope."""
     return {"broken.errors": errors}

@@ -107,6 +107,20 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class Diagnosis:
+    """A mistake that a run shows.
+
+    :param name: stable; what `expect: {diagnosis: NAME}` says.
+    :param sentence: what was found, in the run's own numbers.
+    :param remedy: what helps.
+    """
+
+    name: str
+    sentence: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Run:
     """One finished run.
 
@@ -124,6 +138,7 @@ class Run:
     :param traceback: of the exception that ended a run in status `error`.
     :param conditions: under which it ran, in words by key: budget, start, clipping, schedule, version, ...
     :param views: what can be looked at, the best first; empty where nobody asked for it.
+    :param diagnoses: of a run that ended badly, as far as there is no doubt.
     """
 
     scenario: str
@@ -150,6 +165,7 @@ class Run:
     traceback: str = ""
     conditions: Mapping[str, str] = field(default_factory=dict)
     views: tuple[View, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
 
     @property
     def losses(self) -> tuple[float, ...]:

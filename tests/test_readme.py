@@ -24,8 +24,9 @@ def block(readme, language, after):
 
 @pytest.fixture
 def checkout(playground, readme, root, tmp_path):
-    """The test's folder with what the README assumes: the scenarios, and the plugin saved as it says."""
+    """The test's folder with what the README assumes: the scenarios and their plugin, and the one saved as it says."""
     shutil.copytree(root / "scenarios", tmp_path / "scenarios")
+    shutil.copy(root / "pyproject.toml", tmp_path)
     (tmp_path / "bold.py").write_text(block(readme, "python", "Save it as `bold.py`"), encoding="utf-8")
     return playground
 

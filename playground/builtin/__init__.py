@@ -137,3 +137,19 @@ def playground_operations() -> Mapping[str, Factory]:
     }
     pairs = [(module, *name.split("=")) for module, names in known.items() for name in names.split()]
     return {name: f"{HERE}.operations.{module}:{(*factory, name)[0]}" for module, name, *factory in pairs}
+
+
+@hookimpl
+def playground_diagnoses() -> Mapping[str, Factory]:
+    """Return mistakes that have a name."""
+    names = (
+        "dead_relu",
+        "exploding_product",
+        "forgotten_zero_grad",
+        "rate_too_large",
+        "saturated_sigmoid",
+        "unscaled_features",
+        "wrong_sign",
+        "zero_gradient",
+    )
+    return {name: f"{HERE}.diagnoses:{name}" for name in names}

@@ -56,24 +56,46 @@ def _culprit(broken: Sequence[str], sizes: Mapping[str, float]) -> str:
     return f"the largest gradient is in {name} ({sizes[name]:.3g})"
 
 
-def exceeded_bound(problem: Problem, start: dict[str, Tensor], rule: UpdateRule) -> str:
+@dataclass(frozen=True)
+class ExceededBound:
+    """A learning rate, and the largest stable one for a curvature.
+
+    :param constant: whether the curvature is the same elsewhere; otherwise it is that of the start.
+    """
+
+    rate: float
+    bound: float
+    curvature: float
+    constant: bool
+
+    @property
+    def comparison(self) -> str:
+        """`lr 0.3 > 2/8 = 0.25`."""
+        return f"lr {self.rate:g} > {self.bound * self.curvature:g}/{self.curvature:g} = {self.bound:g}"
+
+    def __str__(self) -> str:
+        """`lr 0.3 > 2/8 = 0.25, the largest stable rate`."""
+        return f"{self.comparison}, the largest stable rate{'' if self.constant else ' near the start'}"
+
+
+def exceeded_bound(problem: Problem, start: dict[str, Tensor], rule: UpdateRule) -> ExceededBound | None:
     """Say which bound the learning rate exceeded, where the rule knows one for a quadratic.
 
     The bound belongs to the largest eigenvalue of the Hessian at the start. It is a fact about the whole descent when
     the Hessian is the same elsewhere, and about the start alone otherwise, which is said for one parameter and left
     unsaid for more.
 
-    :returns: `"lr 0.3 > 2/8 = 0.25"`, or nothing when the rate is within the bound or no bound is known.
+    :returns: None when the rate is within the bound or no bound is known.
     """
     count = sum(tensor.numel() for tensor in start.values())
     if count > LARGEST or not isinstance(rule.lr, float | int):
-        return ""
+        return None
     z = torch.cat([tensor.double().flatten() for tensor in start.values()])
     loss, _ = flat_loss(problem, start)
     try:
         here, elsewhere = hessian(loss, z), hessian(loss, z + SHIFT)
     except RuntimeError:  # an operation without a second derivative: then there is no curvature to speak of
-        return ""
+        return None
     return _exceeded(_Curvature.of(here, elsewhere), rule)
 
 
@@ -113,7 +135,8 @@ def exceeded_bounds(problem: Problem, starts: Mapping[str, Tensor], rules: Seque
             curvatures += map(_Curvature.of, _hessians(loss, some), _hessians(loss, some + SHIFT))
     except RuntimeError:  # as for one run
         return nothing
-    return [_exceeded(curvatures[index], rule) for index, rule in zip(which.tolist(), rules, strict=True)]
+    found = [_exceeded(curvatures[index], rule) for index, rule in zip(which.tolist(), rules, strict=True)]
+    return [str(each or "") for each in found]
 
 
 @dataclass(frozen=True)
@@ -136,13 +159,12 @@ class _Curvature:
         return cls(torch.linalg.eigvalsh(here).max().item() if told else math.nan, len(here), constant)
 
 
-def _exceeded(curvature: _Curvature, rule: UpdateRule) -> str:
+def _exceeded(curvature: _Curvature, rule: UpdateRule) -> ExceededBound | None:
     largest = curvature.largest
     bound = rule.stability_bound(largest) if largest > 0 and isinstance(rule.lr, float | int) else None
     if bound is None or not isinstance(rule.lr, float | int) or rule.lr <= bound:
-        return ""
-    where = "" if curvature.constant else " near the start"
-    return f"lr {rule.lr:g} > {bound * largest:g}/{largest:g} = {bound:g}, the largest stable rate{where}"
+        return None
+    return ExceededBound(rule.lr, bound, largest, curvature.constant)
 
 
 def _hessians(loss: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:

@@ -147,6 +147,16 @@ class Hooks:
         raise NotImplementedError
 
     @hookspec
+    def playground_diagnoses(self) -> Mapping[str, Factory]:
+        """Return mistakes that can be told from a run that ended badly, by the names that `expect` may use.
+
+        A factory takes no argument and returns a `playground.engine.evidence.Diagnoser`: a function that gets the
+        `Evidence` and returns one sentence with the run's own numbers, or nothing, and the remedy. It is asked once,
+        after the run, and only of one that ended badly or expects a diagnosis; an exception counts as nothing.
+        """
+        raise NotImplementedError
+
+    @hookspec
     def playground_run_started(self, spec: Mapping[str, Any]) -> None:
         """Hear that a run begins; called in every plugin that has it, in the process that runs.
 
@@ -176,6 +186,7 @@ COMPONENT_HOOKS: Final[Mapping[str, str]] = MappingProxyType(
         "playground_reporters": "reporter",
         "playground_executors": "executor",
         "playground_operations": "operation",
+        "playground_diagnoses": "diagnosis",
     }
 )
 """Which kind of component each hook returns."""

@@ -30,6 +30,7 @@ INJECTED: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyType(
         "reporter": ("results", "path"),
         "executor": (),
         "operation": (),
+        "diagnosis": (),
     }
 )
 """What the framework supplies to a factory of each kind, to those parameters that its signature names."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from playground.report import sweeps
 from playground.report.layout import put, put_wrapped, styled
-from playground.report.one_run import blocks, ending
+from playground.report.one_run import blocks, diagnosis_lines, ending
 from playground.report.overview import remarks, summary, table
 from playground.result import Batch, Invalid, Run, Sweep
 
@@ -79,5 +79,5 @@ def show_run(run: Run, console: Console) -> None:
     put(console, [styled()])
     verdict, *reasons = ending(run)
     put_wrapped(console, verdict)
-    for reason in reasons:
-        put_wrapped(console, reason, INDENT)
+    for line in (*reasons, *diagnosis_lines(run)):
+        put_wrapped(console, line, INDENT)

@@ -43,6 +43,7 @@ def _run(run: Run) -> dict[str, Any]:
         "metrics": run.metrics,
         "points": run.points,
         "expectations": [vars(expectation) for expectation in run.expectations],
+        "diagnoses": [vars(diagnosis) for diagnosis in run.diagnoses],
         "setup": run.setup,
         "seconds": run.seconds,
     }

@@ -32,6 +32,9 @@ def _remarks(run: Run | Sweep) -> Iterator[tuple[str, str, int]]:
             yield "warning", told, expectation.line
     if isinstance(run, Run) and run.verdict is Verdict.FAILED and run.reason:
         yield "error", run.reason, 0
+    if isinstance(run, Run) and run.verdict is Verdict.FAILED:
+        for diagnosis in run.diagnoses:
+            yield "error", f"{diagnosis.name}: {diagnosis.sentence} {diagnosis.remedy}", 0
 
 
 def _command(level: str, message: str, file: str, line: int = 0, column: int = 0) -> str:

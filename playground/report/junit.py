@@ -54,7 +54,7 @@ def _case(run: Run) -> Element:
     elif run.status is Status.INTERRUPTED:
         SubElement(case, "skipped", message=_clean(run.reason))
     elif run.verdict is Verdict.FAILED:
-        _add(case, "failure", "\n".join([*_failed(run), run.reason]).strip(), "expectation")
+        _add(case, "failure", "\n".join([*_failed(run), run.reason, *_diagnoses(run)]).strip(), "expectation")
     SubElement(case, "system-out").text = _clean("\n".join(_story(run)))
     return case
 
@@ -90,6 +90,11 @@ def _failed(run: Run | Sweep) -> Iterator[str]:
         if not expectation.passed:
             note = f" ({expectation.note})" if expectation.note else ""
             yield f"{expectation.what}, measured {short(expectation.value, 6)}{note}"
+
+
+def _diagnoses(run: Run) -> Iterator[str]:
+    for diagnosis in run.diagnoses:
+        yield f"{diagnosis.name}: {diagnosis.sentence} {diagnosis.remedy}"
 
 
 def _story(run: Run) -> Iterator[str]:

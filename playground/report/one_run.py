@@ -60,6 +60,13 @@ def ending(run: Run) -> Iterator[Text]:
     yield from map(styled, why)
 
 
+def diagnosis_lines(run: Run) -> Iterator[Text]:
+    """Yield what is wrong with a run and what helps."""
+    for diagnosis in run.diagnoses:
+        yield styled((f"{diagnosis.name}: ", "bold yellow"), diagnosis.sentence)
+        yield styled(("remedy: ", "bold green"), diagnosis.remedy)
+
+
 def _verdict(run: Run) -> str:
     """Return the verdict in words; a run without one was interrupted or expected nothing."""
     if run.verdict is not Verdict.NONE:

@@ -64,6 +64,10 @@ def remarks(run: Run | Sweep) -> Iterator[Text]:
             yield mark + styled(f"{run.scenario}: {expectation.what}, measured {measured}{note}")
     if isinstance(run, Run) and run.reason and run.verdict is Verdict.FAILED:
         yield styled(("reason   ", "dim"), f"{run.scenario}: {run.reason}")
+    if isinstance(run, Run) and run.verdict is Verdict.FAILED:
+        for diagnosis in run.diagnoses:
+            told = f"{run.scenario}: {diagnosis.name}: {diagnosis.sentence} {diagnosis.remedy}"
+            yield styled(("diagnosis", "yellow"), f" {told}")
 
 
 def summary(batch: Batch) -> Text:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -74,9 +74,18 @@ def judge_all(
     return judged
 
 
+def judge_diagnosis(check: Check, found: Sequence[str]) -> Expectation:
+    """Judge the expectation of a diagnosis, which holds when it is among those found.
+
+    :param found: the names of a run's diagnoses.
+    """
+    passed = check.equals in found
+    return Expectation(f"diagnosis {check.equals}", ", ".join(found) or "none", passed, path=("diagnosis", "equals"))
+
+
 def unwelcome(status: Status, expect: Mapping[str, Check]) -> list[Expectation]:
-    """Return a failed expectation when the run ended badly and the scenario expects no status."""
-    if status not in UNWELCOME or "status" in expect:
+    """Return a failed expectation when the run ended badly and the scenario expects neither a status nor a mistake."""
+    if status not in UNWELCOME or "status" in expect or "diagnosis" in expect:
         return []
     return [Expectation(f"status is not {status}", str(status), passed=False)]
 

@@ -32,7 +32,10 @@ Observer = Callable[["Descent"], AbstractContextManager[Any]]
 
 @dataclass(frozen=True)
 class Measured:
-    """What a run gave."""
+    """What a run gave.
+
+    :param start: the initial parameters, as tensors.
+    """
 
     status: Status
     reason: str = ""
@@ -45,6 +48,7 @@ class Measured:
     seconds: float = 0.0
     traceback: str = ""
     views: tuple[View, ...] = ()
+    start: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def quantities(self) -> dict[str, Any]:
@@ -107,6 +111,7 @@ def _descend(ready: Prepared, stepper: OneRun, observe: Observer, record: Record
         Trace(tuple(descent.loss), recording),
         descent.seconds,
         views=_views(ready, problem, recording, record) if recording and record.views else (),
+        start=start,
     )
 
 
@@ -147,5 +152,5 @@ def _reason(descent: Descent, stepper: OneRun, start: Mapping[str, Any], ready: 
     parts = [descent.reason, culprit(stepper.problem.parameters, stepper.gradients)]
     if isinstance(rule, UpdateRule):
         with suppress(*ISOLATED):  # a component that cannot be evaluated in float64 costs the bound, not the run
-            parts.append(exceeded_bound(stepper.problem, dict(start), rule))
+            parts.append(str(exceeded_bound(stepper.problem, dict(start), rule) or ""))
     return "; ".join(part for part in parts if part)

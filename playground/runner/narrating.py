@@ -93,9 +93,11 @@ def _step(
         yield Sentence(_("The step left the loss on the same data at {before:.4g}."), parts)
     else:
         yield Sentence(_("The step was too long: the loss rose from {before:.4g} to {after:.4g}."), parts)
-    bound, rule = "", ready.bound.optimizer
+    bound, rule = None, ready.bound.optimizer
     if isinstance(rule, UpdateRule):
         with suppress(*ISOLATED):  # no second derivative: then no bound
-            bound = exceeded_bound(problem, dict(before), rule).partition(",")[0]
+            bound = exceeded_bound(problem, dict(before), rule)
     if bound:
-        yield Sentence(_("The learning rate is beyond what this curvature allows: {bound}."), {"bound": bound})
+        yield Sentence(
+            _("The learning rate is beyond what this curvature allows: {bound}."), {"bound": bound.comparison}
+        )

@@ -30,6 +30,13 @@ DESCENT_QUANTITIES = ("loss", "steps", "evaluations")
 """What can be expected of any descent, besides its parameters and the task's own metrics."""
 
 
+UNDIAGNOSED = Fault(
+    "the runs of a sweep are not diagnosed; expect a status there, or run the scenario without a sweep",
+    ("expect", Key("diagnosis")),
+)
+"""What is wrong with expecting a diagnosis of many runs."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A scenario whose components are built and fit each other.
@@ -54,6 +61,16 @@ def refuse_sweep(loaded: Loaded) -> None:
             raise ScenarioError(Fault(message, (Key("sweep"),)))
 
 
+def refuse_diagnosis(loaded: Loaded) -> None:
+    """Refuse to sweep over a scenario that expects a diagnosis.
+
+    :raises ScenarioError: it does, at its place.
+    """
+    if "diagnosis" in loaded.scenario.expect:
+        with located(loaded):
+            raise ScenarioError(UNDIAGNOSED)
+
+
 def check_structure(loaded: Loaded, plugins: Plugins) -> None:
     """Check every name and key of a scenario against what is installed; needs no torch for the tasks we ship.
 
@@ -68,8 +85,24 @@ def check_structure(loaded: Loaded, plugins: Plugins) -> None:
                 for key in DESCENT_KEYS
                 if key in scenario.model_fields_set
             ]
+        faults += _check_diagnosis(scenario, plugins)
         if faults:
             raise ScenarioError(*faults)
+
+
+def _check_diagnosis(scenario: Scenario, plugins: Plugins) -> list[Fault]:
+    """Find what is wrong with an expectation of a diagnosis."""
+    if "diagnosis" not in scenario.expect:
+        return []
+    if scenario.sweep is not None:
+        return [UNDIAGNOSED]
+    check, known = scenario.expect["diagnosis"], plugins.registry.names("diagnosis")
+    if check.model_dump(exclude_none=True).keys() != {"equals"}:
+        return [Fault("expected the name of a diagnosis, such as diagnosis: rate_too_large", _expected("diagnosis"))]
+    if check.equals in known:
+        return []
+    message = f"unknown diagnosis {check.equals!r}{suggestion(str(check.equals), known)}"
+    return [Fault(message, _expected("diagnosis"))]
 
 
 @contextmanager
@@ -200,7 +233,7 @@ def _check_expectations(scenario: Scenario, bound: Bound, stepper: OneRun | None
     """Refuse an expectation of something that this scenario does not measure, or that could be two things."""
     names = ["status", *bound.task.metrics]
     if stepper is not None:
-        names += [*DESCENT_QUANTITIES, *stepper.problem.parameters]
+        names += [*DESCENT_QUANTITIES, "diagnosis", *stepper.problem.parameters]
     faults = []
     for name in scenario.expect:
         if name not in names:

@@ -10,7 +10,8 @@ from typing import Any
 from playground.plugins.manager import Plugins
 from playground.result import Run
 from playground.runner.describing import conditions, setup
-from playground.runner.expectations import judge_all, located, unwelcome, verdict
+from playground.runner.diagnosing import asks, diagnosed
+from playground.runner.expectations import judge_all, judge_diagnosis, located, unwelcome, verdict
 from playground.runner.measuring import Measured, Observer, measure
 from playground.runner.preparing import Prepared, check_ranges, prepared, refuse_sweep
 from playground.runner.recorded import NOTHING, Recorded
@@ -19,11 +20,18 @@ from playground.scenario.model import Loaded
 __all__ = ["Observer", "run_one", "spec"]
 
 
-def run_one(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, record: Recorded = NOTHING) -> Run:
+def run_one(
+    loaded: Loaded,
+    plugins: Plugins,
+    observe: Observer = nullcontext,
+    record: Recorded = NOTHING,
+    diagnose: bool = True,
+) -> Run:
     """Run a scenario and judge it.
 
     :param observe: watches the descent, to show its progress.
     :param record: what to keep besides: parameters in the trace, views.
+    :param diagnose: find out what is wrong with a run that ends badly.
     :returns: the run; an exception inside it makes a run with status `error`, Ctrl-C one with `interrupted`.
     :raises ScenarioError: the scenario is not valid.
     """
@@ -31,7 +39,7 @@ def run_one(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, r
     with prepared(loaded, plugins) as ready:
         check_ranges(ready, record.ranges)
         plugins.broadcast("playground_run_started", spec=spec(loaded))
-        run = _judged(ready, measure(ready, observe, record), plugins)
+        run = _judged(ready, measure(ready, observe, record), plugins, diagnose)
     plugins.broadcast("playground_run_finished", result=run)
     return run
 
@@ -41,17 +49,22 @@ def spec(loaded: Loaded) -> dict[str, Any]:
     return loaded.scenario.model_dump(mode="json", exclude={"summary", "requires", "plot"}, exclude_none=True)
 
 
-def _judged(ready: Prepared, measured: Measured, plugins: Plugins) -> Run:
+def _judged(ready: Prepared, measured: Measured, plugins: Plugins, diagnose: bool) -> Run:
     """Hold the measurements against the expectations and put everything into plain data."""
     import torch
 
     scenario, outcome = ready.loaded.scenario, measured.outcome
+    wanted = {name: check for name, check in scenario.expect.items() if name != "diagnosis"}
     judged = judge_all(
-        scenario.expect,
+        wanted,
         measured.quantities,
         measured.loss.first if measured.loss and scenario.steps > 0 else None,
         torch.finfo(ready.setting.dtype).eps,
     )
+    demanded = [*outcome.expectations, *judged]
+    diagnoses = diagnosed(ready, measured, plugins) if diagnose and asks(ready, measured, demanded) else ()
+    if "diagnosis" in scenario.expect:
+        judged.append(judge_diagnosis(scenario.expect["diagnosis"], [each.name for each in diagnoses]))
     expectations = [
         *outcome.expectations,
         *located(judged, ready.loaded.source),
@@ -83,6 +96,7 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins) -> Run:
         traceback=measured.traceback,
         conditions=conditions(ready.loaded.source.data) | {key: parts[key] for key in ("optimizer",) if key in parts},
         views=measured.views,
+        diagnoses=diagnoses,
     )
 
 

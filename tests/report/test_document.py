@@ -34,6 +34,7 @@ RUN_KEYS = [
     "metrics",
     "points",
     "expectations",
+    "diagnoses",
     "setup",
     "seconds",
 ]

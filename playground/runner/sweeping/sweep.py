@@ -20,7 +20,7 @@ from playground.errors import ComponentError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.signature import build, scenario_parameters, validate
 from playground.runner.parallel import side_by_side
-from playground.runner.preparing import check_structure, prepared
+from playground.runner.preparing import check_structure, prepared, refuse_diagnosis
 from playground.runner.store import Store, SweepRecord
 from playground.runner.sweeping.alone import lost
 from playground.runner.sweeping.choosing import chosen
@@ -120,6 +120,7 @@ def run_sweep(
     """
     options, progress = options or Options(), progress or Progress()
     start = time.perf_counter()
+    refuse_diagnosis(loaded)
     grid = expand(loaded)
     progress.total = grid.size
     pool = _pool(plugins, options)

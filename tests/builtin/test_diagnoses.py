@@ -1,0 +1,135 @@
+"""Each mistake gets its diagnosis and no other, and a healthy run none."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from playground.errors import ScenarioError
+from playground.plugins.manager import load_plugins
+from playground.runner.preparing import check_structure
+from playground.runner.running import run_one
+from playground.runner.sweeping.sweep import run_sweep
+from playground.scenario.expect import Check
+from playground.scenario.model import Loaded, load_scenario
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+BROKEN = sorted((SCENARIOS / "broken").glob("*.yaml"))
+HEALTHY = [
+    file
+    for file in sorted(SCENARIOS.glob("*.yaml"))
+    if file.stem not in ("bowl_diverges", "backward_check", "and_gate_sweep") and "derivative" not in file.stem
+]
+
+
+@pytest.fixture(scope="module")
+def plugins():
+    return load_plugins(specs=[str(SCENARIOS / "broken" / "mistakes.py")], autoload=False)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def changed(file, **update):
+    loaded = load_scenario(file)
+    return Loaded(loaded.scenario.model_copy(update=update), loaded.source)
+
+
+def written(folder, text):
+    file = folder / "x.yaml"
+    file.write_text(text, encoding="utf-8")
+    return load_scenario(file)
+
+
+BOWL = "task: minimize\nfunction: (2*x + 10)**2\nstart: {x: 1}\nsteps: 200\n"
+
+
+def test_every_diagnosis_has_its_scenario(plugins):
+    assert tuple(file.stem for file in BROKEN) == plugins.names("diagnosis")
+
+
+@pytest.mark.parametrize("file", BROKEN, ids=lambda file: file.stem)
+def test_a_mistake_gets_its_diagnosis_and_no_other(file, plugins):
+    run = run_one(load_scenario(file), plugins)
+    assert [each.name for each in run.diagnoses] == [file.stem]
+    assert run.verdict == "passed"
+    (diagnosis,) = run.diagnoses
+    assert diagnosis.sentence.endswith(".")
+    assert any(sign.isdigit() for sign in diagnosis.sentence)
+    assert diagnosis.remedy
+
+
+def silent(file, seed, steps, plugins):
+    """Ask a run for a diagnosis, as if it had ended badly."""
+    run = run_one(changed(file, seed=seed, steps=steps, expect={"diagnosis": Check(equals="dead_relu")}), plugins)
+    assert run.diagnoses == (), (file.stem, seed)
+
+
+@pytest.mark.parametrize("file", HEALTHY, ids=lambda file: file.stem)
+def test_a_healthy_run_has_none(file, plugins):
+    for seed in (0, 1):
+        silent(file, seed, 30, plugins)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("file", HEALTHY, ids=lambda file: file.stem)
+def test_fifty_healthy_runs_have_none(file, plugins):
+    for seed in range(50):
+        silent(file, seed, min(300, load_scenario(file).scenario.steps), plugins)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "{name: sgd, lr: 0.01, momentum: 0.99}",
+        "{name: sgd, lr: 0.01, momentum: 0.9, weight_decay: 10}",
+        "{name: sgd, lr: 0.01, momentum: 0.9, nesterov: true}",
+        *("adam", "radam", "nadam", "lion", "rprop", "adagrad", "adadelta", "rmsprop", "adamax", "adamw"),
+        *("torch.SGD", "torch.ASGD", "torch.LBFGS", "torch.RAdam"),
+    ],
+)
+def test_no_optimizer_we_ship_is_accused(optimizer, plugins, tmp_path):
+    text = f"{BOWL}optimizer: {optimizer}\nexpect: {{diagnosis: wrong_sign}}\n".replace("steps: 200", "steps: 3")
+    assert run_one(written(tmp_path, text), plugins).diagnoses == ()
+
+
+def test_a_run_that_does_as_expected_is_not_asked(plugins, tmp_path):
+    run = run_one(
+        written(tmp_path, BOWL + "optimizer: {name: sgd, lr: 0.1}\nexpect: {x: {near: -5, within: 1}}"), plugins
+    )
+    assert (run.verdict, run.diagnoses) == ("passed", ())
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        ("rate_to_large", "x.yaml:6:10: unknown diagnosis 'rate_to_large'; did you mean 'rate_too_large'?"),
+        ("{below: 1}", "x.yaml:6:10: expected the name of a diagnosis, such as diagnosis: rate_too_large"),
+        ("rate_too_large}\nsweep: {over: {optimizer.lr: [0.1, 0.3]}", "x.yaml:6:10: the runs of a sweep are not"),
+    ],
+)
+def test_bad_input_is_one_line_with_its_place(expected, message, plugins, tmp_path):
+    loaded = written(tmp_path, f"{BOWL}optimizer: {{name: sgd, lr: 0.3}}\nexpect: {{diagnosis: {expected}}}\n")
+    with pytest.raises(ScenarioError) as caught:
+        check_structure(loaded, plugins)
+    assert message in str(caught.value)
+
+
+def test_a_mistake_that_is_expected_and_absent_fails(plugins, tmp_path):
+    text = f"{BOWL}optimizer: {{name: sgd, lr: 0.1}}\nexpect: {{diagnosis: rate_too_large}}\n"
+    run = run_one(written(tmp_path, text), plugins)
+    (expectation,) = run.expectations
+    assert (expectation.passed, expectation.what, expectation.value) == (False, "diagnosis rate_too_large", "none")
+    assert expectation.line == 6
+
+
+def test_runs_of_a_sweep_are_not_diagnosed_and_that_is_told_before_any(plugins, tmp_path):
+    loaded = written(tmp_path, f"{BOWL}optimizer: {{name: sgd, lr: 0.3}}\nexpect: {{diagnosis: rate_too_large}}\n")
+    with pytest.raises(ScenarioError, match=r"x\.yaml:6:10: the runs of a sweep are not diagnosed"):
+        run_sweep(loaded, plugins, folder=tmp_path)

@@ -1,0 +1,45 @@
+"""A diagnosis and its remedy stand wherever a failure is told."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from playground.report.document import document
+from playground.report.github import commands
+from playground.report.junit import tree
+from playground.report.one_run import diagnosis_lines
+from playground.report.overview import remarks
+from playground.result import Batch, Diagnosis, Verdict
+
+FOUND = Diagnosis("rate_too_large", "Steps grow beyond a rate of 0.25.", "Lower it.")
+
+
+@pytest.fixture
+def run(make_run):
+    return replace(make_run(), verdict=Verdict.FAILED, diagnoses=(FOUND,))
+
+
+def test_on_the_console(run):
+    lines = [line.plain for line in diagnosis_lines(run)]
+    assert lines == ["rate_too_large: Steps grow beyond a rate of 0.25.", "remedy: Lower it."]
+    assert list(diagnosis_lines(replace(run, diagnoses=()))) == []
+
+
+def test_in_the_overview(run):
+    *_, line = remarks(run)
+    assert line.plain == "diagnosis and_gate: rate_too_large: Steps grow beyond a rate of 0.25. Lower it."
+
+
+def test_in_json(run):
+    assert json.loads(document(Batch((run,))))["runs"][0]["diagnoses"] == [vars(FOUND)]
+
+
+def test_in_junit(run):
+    failure = tree(Batch((run,))).find(".//failure")
+    assert failure.text.endswith("rate_too_large: Steps grow beyond a rate of 0.25. Lower it.")
+
+
+def test_on_github(run):
+    *_, line = commands(Batch((run,)))
+    assert line.endswith("rate_too_large: Steps grow beyond a rate of 0.25. Lower it.")

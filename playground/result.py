@@ -124,6 +124,8 @@ class Run:
     :param traceback: of the exception that ended a run in status `error`.
     :param conditions: under which it ran, in words by key: budget, start, clipping, schedule, version, ...
     :param views: what can be looked at, the best first; empty where nobody asked for it.
+    :param written: the scenario as YAML, all changes in it; empty where nobody asked for views.
+    :param command: the command line that gives this run again; empty where no command line asked for it.
     """
 
     scenario: str
@@ -150,6 +152,8 @@ class Run:
     traceback: str = ""
     conditions: Mapping[str, str] = field(default_factory=dict)
     views: tuple[View, ...] = ()
+    written: str = ""
+    command: str = ""
 
     @property
     def losses(self) -> tuple[float, ...]:

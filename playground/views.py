@@ -117,4 +117,17 @@ class Fit:
     targets: tuple[float, ...]
 
 
-View = Curve | Surface | Path | Boundary | Fit
+@dataclass(frozen=True)
+class Predictions:
+    """What a model told of its data, step by step.
+
+    :param columns: inputs, targets and predictions by name.
+    :param rows: for each step a row for each sample.
+    """
+
+    columns: tuple[str, ...]
+    steps: tuple[int, ...]
+    rows: tuple[tuple[tuple[float, ...], ...], ...]
+
+
+View = Curve | Surface | Path | Boundary | Fit | Predictions

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from playground.plugins.manager import Plugins
 from playground.result import Run
-from playground.runner.describing import conditions, setup
+from playground.runner.describing import as_yaml, conditions, setup
 from playground.runner.expectations import judge_all, located, unwelcome, verdict
 from playground.runner.measuring import Measured, Observer, measure
 from playground.runner.preparing import Prepared, check_ranges, prepared, refuse_sweep
@@ -32,6 +33,8 @@ def run_one(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, r
         check_ranges(ready, record.ranges)
         plugins.broadcast("playground_run_started", spec=spec(loaded))
         run = _judged(ready, measure(ready, observe, record), plugins)
+        if record.views and record.steps:
+            run = replace(run, written=as_yaml(loaded.source.data))
     plugins.broadcast("playground_run_finished", result=run)
     return run
 

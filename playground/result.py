@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from playground.views import View
+    from playground.views import Ensemble, View
 
 SCHEMA = 1
 """Number of the JSON layout; it grows when a reader of the old layout would misread the new one."""
@@ -256,6 +256,10 @@ class Sweep:
     seconds: float
     store: str
     stale: tuple[str, ...] = ()
+
+    def ensemble(self) -> Ensemble | None:
+        """Return the runs themselves, read anew from where they are kept; None where nobody kept them."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
-"""What can be looked at of a run: plain frozen data on grids, from which any report can draw.
+"""What can be looked at of a run or a sweep: plain frozen data on grids, from which any report can draw.
 
-Every view has `steps`, how many updates had been made at each place it shows: those of the run's recording.
+Every view of a run has `steps`, how many updates had been made at each place it shows: those of the run's recording.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Grid = tuple[tuple[float, ...], ...]
 """Values over two axes: a row for each value of y, in it a number for each value of x."""
@@ -131,3 +132,57 @@ class Predictions:
 
 
 View = Curve | Surface | Path | Boundary | Fit | Predictions
+
+
+class Ended(NamedTuple):
+    """How one run of a sweep ended.
+
+    :param point: index of its point.
+    :param loss: its last one; infinite where it ended badly.
+    :param end: its final parameters, where they are one number or two.
+    """
+
+    point: int
+    loss: float
+    seed: int = 0
+    status: str = ""
+    verdict: str = ""
+    steps: int = 0
+    end: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bands:
+    """How the loss fell at one point of a sweep.
+
+    :param quartiles: low, median and high of the runs' losses before the update of each step; infinite where as many
+        runs ended badly.
+    """
+
+    point: int
+    steps: tuple[int, ...]
+    quartiles: tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """The runs of a sweep.
+
+    :param points: the value of each axis at each point.
+    :param seeds: how many runs each point has.
+    :param runs: those that are finished, those of a point together.
+    :param bands: of the points whose losses were kept.
+    :param conditions: as a run has them.
+    :param command: the command line that asked for it.
+    :param written: the scenario as YAML.
+    """
+
+    scenario: str
+    axes: tuple[str, ...]
+    points: tuple[Mapping[str, Any], ...]
+    seeds: int
+    runs: tuple[Ended, ...]
+    bands: tuple[Bands, ...]
+    conditions: Mapping[str, str]
+    command: str = ""
+    written: str = ""

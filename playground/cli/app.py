@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli import check, explain, export, listing, plugins, run, schema, show, sweep
+from playground.cli import check, explain, export, listing, plot, plugins, run, schema, show, sweep
 from playground.cli.context import Settings, print_version
 from playground.cli.results import results_app
 
@@ -45,6 +45,7 @@ app.command("sweep")(sweep.sweep)
 app.add_typer(results_app, name="results")
 app.command("export")(export.export)
 app.command("explain")(explain.explain)
+app.command("plot")(plot.plot)
 app.command("check")(check.check)
 app.command("list")(listing.list_components)
 app.command("show")(show.show)

@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from sys import intern
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground.errors import StoreError
 from playground.result import Expectation, Status, Summary, Sweep
@@ -23,6 +23,9 @@ from playground.runner.store.exporting import Table
 from playground.runner.sweeping.curves import LossCurve, loss_curves
 from playground.scenario.grid import Grid
 from playground.scenario.model import Loaded
+
+if TYPE_CHECKING:
+    from playground.views import Ensemble
 
 TOGETHER = 50_000
 """Runs that are summed up at once, or those of one point if they are more; each takes some 50 bytes meanwhile."""
@@ -44,6 +47,15 @@ class StoredSweep(Sweep):
             table = Table([store.sweep(self.id)], store.metrics(self.id))
             rows = [table.cells(*each) for each in store.rows(self.id)]
         return pandas.DataFrame(rows, columns=list(table.columns))
+
+    def ensemble(self) -> Ensemble:
+        """Return every run as pictures want it.
+
+        :raises StoreError: the store has gone.
+        """
+        from playground.runner.sweeping.ensemble import ensemble
+
+        return ensemble(Path(self.store).parent.parent, self.id)
 
     def curves(self) -> list[LossCurve]:
         """Return how the loss fell at each point: quartiles over its runs at the steps that were kept.

@@ -1,0 +1,98 @@
+"""How a model with two inputs tells classes apart."""
+
+from __future__ import annotations
+
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
+
+from playground.report.plotting.captions import of_run
+from playground.report.plotting.figure import COLOURS, MARKERS, Drawing, plain_axes, step_label
+from playground.result import Run
+from playground.views import Boundary
+
+ASPECT = 0.82
+
+FAINT = 0.55
+"""How much white there is in the colour of a region."""
+
+
+def boundary(run: Run, view: Boundary, width: float) -> Drawing:
+    """Draw the regions of the classes, the line between them, and the samples."""
+    figure, axes = plain_axes(width, of_run(run), view.x.name, view.y.name, ASPECT)
+    grids = np.array(view.values)
+    extent = (view.x.values[0], view.x.values[-1], view.y.values[0], view.y.values[-1])
+    regions = shown(grids, view.level)
+    look: dict[str, Any] = _scores() if view.level is not None else _classes(view.classes)
+    image = axes.imshow(regions[-1], extent=extent, origin="lower", aspect="auto", **look)
+    _samples(axes, view)
+    axes.set_xlim(*extent[:2])
+    axes.set_ylim(*extent[2:])
+    lines: list[Any] = []
+    label = step_label(axes)
+
+    def divide(frame: int) -> None:
+        while lines:
+            lines.pop().remove()
+        for level in [view.level] if view.level is not None else np.arange(view.classes - 1) + 0.5:
+            if grids[frame].min() < level < grids[frame].max():
+                drawn = axes.contour(view.x.values, view.y.values, grids[frame], [level], colors="black", linewidths=1)
+                lines.append(drawn)
+
+    def show(frame: int) -> None:
+        image.set_data(regions[frame])
+        divide(frame)
+        label(view.steps[frame])
+
+    divide(-1)
+    return Drawing(figure, show, len(view.steps))
+
+
+def shown(grids: np.ndarray, level: float | None) -> np.ndarray:
+    """Return scores from -1, surely class 0, over 0, the boundary, to 1; classes as they are.
+
+    Probabilities are stretched; other scores saturate about the median size that they have at the end.
+    """
+    if level is None:
+        return grids
+    above = np.nan_to_num(grids - level)
+    if level == 0.5 and grids.min() >= 0 and grids.max() <= 1:
+        return 2 * above
+    return np.tanh(above / max(float(np.median(np.abs(above[-1]))), 1e-12))
+
+
+def _samples(axes: Axes, view: Boundary) -> None:
+    inputs, targets = np.array(view.inputs), np.array(view.targets)
+    size = 42 if len(inputs) <= 20 else 14
+    for number, (colour, marker) in zip(range(view.classes), cycle(zip(COLOURS, MARKERS, strict=True)), strict=False):
+        chosen = inputs[targets == number]
+        axes.scatter(
+            *(chosen[:, 0], chosen[:, 1]),
+            s=size,
+            c=colour,
+            marker=marker,
+            edgecolors="white",
+            linewidths=0.5,
+            label=f"class {number}",
+            zorder=3,
+        )
+    axes.legend(loc="upper right")
+
+
+def _scores() -> dict[str, Any]:
+    ends = [_faint(COLOURS[0]), (0.97, 0.97, 0.97), _faint(COLOURS[1])]
+    cmap = LinearSegmentedColormap.from_list("classes", ends)
+    return {"cmap": cmap, "vmin": -1, "vmax": 1, "interpolation": "bilinear"}
+
+
+def _classes(count: int) -> dict[str, Any]:
+    colours = [_faint(COLOURS[number % len(COLOURS)]) for number in range(count)]
+    return {"cmap": ListedColormap(colours), "vmin": -0.5, "vmax": count - 0.5, "interpolation": "nearest"}
+
+
+def _faint(colour: str) -> tuple[float, float, float]:
+    red, green, blue = (part + (1 - part) * FAINT for part in to_rgb(colour))
+    return red, green, blue

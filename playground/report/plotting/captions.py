@@ -1,0 +1,90 @@
+"""What every figure says of how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from playground.figures.numbers import flat, short
+from playground.figures.text import printable
+from playground.result import Run
+from playground.views import Ensemble
+
+FEW = 4
+"""Numbers of a start that are written out."""
+
+
+def of_run(run: Run) -> str:
+    """Return scenario, optimizer, steps, start, seed and the rest of what decides a run, in a line."""
+    conditions = run.conditions
+    parts = [
+        run.scenario,
+        conditions.get("optimizer", ""),
+        f"{run.steps:,} of {int(conditions['steps']):,} steps" if "steps" in conditions else "",
+        _start(run),
+        f"seed {run.seed}",
+        *_rest(conditions),
+        f"ended {run.status}",
+    ]
+    return _joined(parts, conditions)
+
+
+def of_sweep(sweep: Ensemble, *more: str) -> str:
+    """Return the same of a sweep, with what varies in it.
+
+    :param more: what else this picture must say.
+    """
+    conditions = sweep.conditions
+    varied = [f"{axis}: {_values(sweep, axis)}" for axis in sweep.axes]
+    start = f"start {conditions['start']}" if "start" in conditions else "start drawn by the seed"
+    parts = [
+        sweep.scenario,
+        "" if "optimizer" in sweep.axes else conditions.get("optimizer", ""),
+        "" if "steps" in sweep.axes or "steps" not in conditions else f"{int(conditions['steps']):,} steps",
+        "" if any(axis.partition(".")[0] == "start" for axis in sweep.axes) else start,
+        *varied,
+        f"{sweep.seeds:,} seeds each" if sweep.seeds > 1 else "1 seed",
+        *_rest(conditions, sweep.axes),
+        *more,
+    ]
+    return _joined(parts, conditions)
+
+
+def _joined(parts: list[str], conditions: Mapping[str, str]) -> str:
+    version = f"playground {conditions['version']}" if conditions.get("version") else ""
+    return printable(" · ".join(part for part in (*parts, version) if part))
+
+
+def _start(run: Run) -> str:
+    if "start" in run.conditions:
+        return f"start {run.conditions['start']}"
+    recording = run.trace.recording
+    if recording is not None:
+        first = {name: rows[0] for name, rows in recording.parameters.items()}
+        if len(list(flat(list(first.values())))) <= FEW:
+            return "start " + ", ".join(f"{name} {short(value)}" for name, value in first.items())
+    return "start drawn by the seed"
+
+
+def _rest(conditions: Mapping[str, str], axes: tuple[str, ...] = ()) -> list[str]:
+    """Return what limits and changes the steps; what is not there is said too."""
+    words = {
+        "clip": ("clipping at {}", "no clipping"),
+        "schedule": ("schedule {}", "constant rate"),
+        "batch_size": ("batches of {}", ""),
+        "dtype": ("{}", ""),
+    }
+    varied = {axis.partition(".")[0] for axis in axes}
+    return [
+        there.format(conditions[key]) if key in conditions else absent
+        for key, (there, absent) in words.items()
+        if key not in varied
+    ]
+
+
+def _values(sweep: Ensemble, axis: str) -> str:
+    """Return an axis's values: all of them, or how many between which."""
+    values = list(dict.fromkeys(str(point.get(axis)) for point in sweep.points))
+    numbers = [point[axis] for point in sweep.points if isinstance(point.get(axis), int | float)]
+    if len(values) <= FEW or len(numbers) < len(sweep.points):
+        return ", ".join(values[:8]) + ("…" if len(values) > 8 else "")
+    return f"{len(values)} values from {short(min(numbers))} to {short(max(numbers))}"

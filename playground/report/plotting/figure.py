@@ -1,0 +1,115 @@
+"""The look of all figures: sized in inches, colours that the colour-blind tell apart, fonts embedded, no title."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import matplotlib.style
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's, the strongest first."""
+
+LINES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+WIDTH = 5.0
+"""Of a figure, in inches."""
+
+ASPECT = 0.68
+"""Height of a figure for its width."""
+
+SMALL = 6.0
+"""Size of the caption in points."""
+
+STYLE: Any = {
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "font.size": 9,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.fontsize": 7.5,
+    "legend.frameon": True,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
+    "legend.borderpad": 0.3,
+    "lines.linewidth": 1.4,
+    "axes.prop_cycle": cycler(color=COLOURS),
+    "axes.unicode_minus": True,
+    "text.parse_math": False,  # a scenario's name with two dollar signs is no formula
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "playground",
+}
+
+
+class Picture(Figure):
+    """A figure that a notebook shows without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        stream = io.BytesIO()
+        with styled():
+            self.savefig(stream, format="png", dpi=150)
+        return stream.getvalue()
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, and how it moves.
+
+    :param show: brings it to one of its frames; at first it shows all of the run.
+    :param frames: how many there are; 0 where nothing moves.
+    """
+
+    figure: Picture
+    show: Callable[[int], None] = field(default=lambda frame: None)
+    frames: int = 0
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in our style, whatever the user's own matplotlibrc says."""
+    with matplotlib.style.context(["default", STYLE]):
+        yield
+
+
+def page(width: float, caption: str, aspect: float = ASPECT) -> Picture:
+    """Return an empty figure with a caption in small type below.
+
+    :param width: in inches.
+    """
+    figure = Picture(figsize=(width, width * aspect))
+    FigureCanvasAgg(figure)
+    characters = max(30, int(width * 72 / (SMALL * 0.52)))
+    text = textwrap.fill(caption, characters, break_on_hyphens=False)
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color="#555555", linespacing=1.3)
+    return figure
+
+
+def plain_axes(width: float, caption: str, x: str, y: str, aspect: float = ASPECT) -> tuple[Picture, Axes]:
+    """Return a figure with one pair of named axes."""
+    figure = page(width, caption, aspect)
+    axes = figure.subplots()
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    return figure, axes
+
+
+def step_label(axes: Axes) -> Callable[[int], None]:
+    """Return what writes above the axes which step is shown."""
+    text = axes.text(1, 1.01, "", transform=axes.transAxes, ha="right", va="bottom", fontsize=8)
+    return lambda step: text.set_text(f"step {step:,}")

@@ -1,0 +1,122 @@
+"""Figures in files: the same figure always gives the same bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playground.errors import PlaygroundError, suggestion
+
+if TYPE_CHECKING:
+    from playground.report.plotting.figure import Drawing
+
+SHARP = 200
+"""Dots per inch of a still."""
+
+MOVING = 110
+"""Dots per inch of a frame."""
+
+FRAME = 100
+"""Milliseconds that a frame is shown."""
+
+LAST = 1500
+"""Milliseconds that the last one is."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file.
+
+    :param write: given a drawing, the command that makes it again, and the file.
+    :param moves: whether it shows one frame after the other.
+    """
+
+    write: Callable[[Drawing, str, Path], None]
+    moves: bool = False
+
+    def check(self, drawing: Drawing) -> None:
+        """Refuse to move what stands still.
+
+        :raises PlaygroundError: this format is for what moves, and the drawing does not.
+        """
+        if self.moves and not drawing.frames:
+            raise PlaygroundError(f"nothing moves in this picture; write it as {', '.join(STILL)}")
+
+
+def format_of(path: Path) -> Format:
+    """Return what a file's suffix asks for.
+
+    :raises PlaygroundError: nothing that we write.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise PlaygroundError(f"{path}: the suffix says what is written{suggestion('', FORMATS)}")
+    return FORMATS[suffix]
+
+
+def write(drawing: Drawing, kind: Format, command: str, path: Path) -> None:
+    """Write a figure.
+
+    :param command: makes it again; it stands in the file's metadata.
+    """
+    from playground.report.plotting.figure import styled
+
+    with styled():
+        kind.write(drawing, command, path)
+
+
+def _still(name: str, metadata: Callable[[str], Mapping[str, Any]], drawing: Drawing, command: str, path: Path) -> None:
+    drawing.figure.savefig(path, format=name, dpi=SHARP, metadata=metadata(command))
+
+
+def _animated(name: str, more: Callable[[str], Mapping[str, Any]], drawing: Drawing, command: str, path: Path) -> None:
+    from PIL import Image
+
+    frames = []
+    for frame in range(drawing.frames):
+        drawing.show(frame)
+        stream = io.BytesIO()
+        drawing.figure.savefig(stream, format="png", dpi=MOVING)
+        if frame == 0:
+            drawing.figure.set_layout_engine("none")  # the axes stand still while the rest moves
+        frames.append(Image.open(stream).convert("RGB"))
+    durations = [FRAME] * (len(frames) - 1) + [LAST]
+    first, *rest = _same_colours(frames) if name == "GIF" else frames
+    with path.open("wb") as file:
+        first.save(file, format=name, save_all=True, append_images=rest, duration=durations, loop=0, **more(command))
+
+
+def _same_colours(frames: list[Any]) -> list[Any]:
+    """Return frames with one palette for all, so that colours do not flicker: that of the first, middle and last."""
+    from PIL import Image
+
+    chosen = [frames[0], frames[len(frames) // 2], frames[-1]]
+    width, height = frames[0].size
+    strip = Image.new("RGB", (width, height * len(chosen)))
+    for place, frame in enumerate(chosen):
+        strip.paste(frame, (0, height * place))
+    palette = strip.quantize(255, dither=Image.Dither.NONE)
+    return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+
+
+def _png_text(command: str) -> dict[str, Any]:
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_itxt("Description", command)
+    return {"pnginfo": info}
+
+
+FORMATS: Mapping[str, Format] = {
+    ".png": Format(partial(_still, "png", lambda command: {"Description": command})),
+    ".svg": Format(partial(_still, "svg", lambda command: {"Description": command, "Date": None})),
+    ".pdf": Format(partial(_still, "pdf", lambda command: {"Subject": command, "CreationDate": None})),
+    ".gif": Format(partial(_animated, "GIF", lambda command: {"comment": command.encode()}), moves=True),
+    ".apng": Format(partial(_animated, "PNG", _png_text), moves=True),
+}
+
+STILL = [suffix for suffix, kind in FORMATS.items() if not kind.moves]

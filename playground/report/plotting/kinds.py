@@ -1,0 +1,65 @@
+"""The kinds of figures, and which of them a result offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from playground.errors import PlaygroundError, suggestion
+from playground.report.plotting import boundaries, curves, losses, surfaces, sweeps
+from playground.report.plotting.figure import WIDTH, Drawing, styled
+from playground.result import Run
+from playground.views import Boundary, Curve, Ensemble, Fit, Path, Surface
+
+Draw = Callable[..., Drawing]
+
+OF_VIEW: Mapping[type, Mapping[str, Draw]] = {
+    Boundary: {"boundary": boundaries.boundary},
+    Fit: {"fit": curves.fit},
+    Curve: {"path": curves.path, "function": curves.function},
+    Surface: {"path": surfaces.path, "surface": surfaces.surface},
+    Path: {"path": surfaces.plane},
+}
+"""What can be drawn of each view, the best first; a picture is given the run, the view and a width."""
+
+KINDS = tuple(dict.fromkeys([*(kind for kinds in OF_VIEW.values() for kind in kinds), "loss", "lr"]))
+
+
+def check_kind(kind: str | None) -> None:
+    """Refuse a misspelt kind before anything is computed.
+
+    :raises PlaygroundError: there is no such kind.
+    """
+    if kind is not None and kind not in KINDS:
+        raise PlaygroundError(f"--kind {kind}: unknown{suggestion(kind, KINDS)}")
+
+
+def drawing(subject: Run | Ensemble, kind: str | None = None, width: float = WIDTH) -> Drawing:
+    """Draw a run or a sweep.
+
+    :param kind: which picture; None for the best that there is.
+    :param width: in inches.
+    :raises PlaygroundError: there is no such picture of this.
+    """
+    offered = _of_sweep(subject) if isinstance(subject, Ensemble) else _of_run(subject)
+    check_kind(kind)
+    if kind is None:
+        kind = next(iter(offered), "")
+    if kind not in offered:
+        there = f"it has {', '.join(offered)}" if offered else "nothing of it can be drawn"
+        raise PlaygroundError(f"{subject.scenario} has no picture {kind!r}; {there}")
+    with styled():
+        return offered[kind](width=width)
+
+
+def _of_run(run: Run) -> dict[str, Callable[..., Drawing]]:
+    offered: dict[str, Any] = {
+        kind: partial(draw, run, view) for view in run.views for kind, draw in OF_VIEW[type(view)].items()
+    }
+    return {**offered, "loss": partial(losses.loss, run)} if run.losses else offered
+
+
+def _of_sweep(sweep: Ensemble) -> dict[str, Callable[..., Drawing]]:
+    offered: dict[str, Any] = {"lr": partial(sweeps.lr, sweep)} if sweeps.rate_axis(sweep) else {}
+    return {**offered, "loss": partial(sweeps.loss, sweep)} if sweep.bands else offered

@@ -1,0 +1,99 @@
+"""Pictures over two parameters, or over the plane in which a run with more moved most."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm
+from matplotlib.ticker import FuncFormatter
+
+from playground.figures.numbers import short
+from playground.report.plotting.captions import of_run
+from playground.report.plotting.figure import COLOURS, Drawing, Picture, plain_axes, step_label
+from playground.result import Run
+from playground.views import Grid, Path, Surface
+
+LEVELS = 14
+"""Bands of a surface."""
+
+DEEPEST = 1e-4
+"""Height of the lowest level above the lowest value, as a share of the whole height."""
+
+ASPECT = 0.82
+
+
+def surface(run: Run, view: Surface, width: float) -> Drawing:
+    """Draw the loss over two parameters as bands, with its known minima."""
+    figure, axes = _landscape(run, view, width, view.x.name, view.y.name)
+    if view.minima:
+        axes.legend(loc="upper right")
+    return Drawing(figure)
+
+
+def path(run: Run, view: Surface, width: float) -> Drawing:
+    """Draw the same with the run's path."""
+    figure, axes = _landscape(run, view, width, view.x.name, view.y.name)
+    return _with_path(figure, axes, view)
+
+
+def plane(run: Run, view: Path, width: float) -> Drawing:
+    """Draw a path in its two principal directions, with the loss in their plane."""
+    names = (
+        f"{which} principal direction ({share:.0%} of the variance)"
+        for which, share in zip(("first", "second"), view.explained, strict=True)
+    )
+    figure, axes = _landscape(run, view, width, *names)
+    return _with_path(figure, axes, view)
+
+
+def levels(values: np.ndarray) -> np.ndarray:
+    """Return heights above the lowest value, spaced evenly by ratio, the lowest and the highest value at the ends."""
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    if not high > low:
+        return np.array([low - 0.5, low + 0.5])
+    above = np.geomspace(DEEPEST, 1, LEVELS) * (high - low)
+    return np.array([low, *(low + above)])
+
+
+def _landscape(run: Run, view: Surface | Path, width: float, x: str, y: str) -> tuple[Picture, Axes]:
+    figure, axes = plain_axes(width, of_run(run), x, y, ASPECT)
+    if view.values is not None:
+        _bands(figure, axes, view, view.values)
+    for number, (a, b) in enumerate(getattr(view, "minima", ())):
+        label = "minimum" if number == 0 else None
+        axes.plot(a, b, "*", color="black", markersize=9, markeredgecolor="white", label=label, zorder=5)
+    axes.set_xlim(view.x.values[0], view.x.values[-1])
+    axes.set_ylim(view.y.values[0], view.y.values[-1])
+    return figure, axes
+
+
+def _bands(figure: Picture, axes: Axes, view: Surface | Path, grid: Grid) -> None:
+    values = np.array(grid)
+    values = np.where(np.isfinite(values), values, np.nan)
+    if np.isnan(values).all():
+        return
+    heights = levels(values)
+    norm = BoundaryNorm(heights, 256)
+    bands = axes.contourf(view.x.values, view.y.values, values, heights, norm=norm, cmap="Blues")
+    bands.set_edgecolor("face")  # viewers of PDF show hairlines between bands otherwise
+    bands.set_linewidth(0.2)
+    axes.contour(view.x.values, view.y.values, values, heights[1:-1], colors="white", linewidths=0.3)
+    bar = figure.colorbar(bands, ax=axes, label="loss", ticks=heights[1::3], fraction=0.05, pad=0.02, spacing="uniform")
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value, 2)))
+    bar.outline.set_linewidth(0.4)
+
+
+def _with_path(figure: Picture, axes: Axes, view: Surface | Path) -> Drawing:
+    x, y = np.array(view.path).T
+    (line,) = axes.plot(x, y, "o-", color=COLOURS[1], markersize=2.5, linewidth=1, label="the run")
+    axes.plot(x[:1], y[:1], "o", color="white", markeredgecolor=COLOURS[1], markersize=6, label="start")
+    (here,) = axes.plot(x[-1:], y[-1:], "o", color=COLOURS[1], markersize=7, markeredgecolor="white", label="end")
+    axes.legend(loc="upper right")
+    label = step_label(axes)
+
+    def show(frame: int) -> None:
+        line.set_data(x[: frame + 1], y[: frame + 1])
+        here.set_data(x[frame : frame + 1], y[frame : frame + 1])
+        label(view.steps[frame])
+
+    return Drawing(figure, show, len(view.steps))

@@ -1,0 +1,142 @@
+"""Pictures of many runs: quartiles, and every run that ended badly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
+
+from playground.errors import PlaygroundError
+from playground.figures.numbers import short
+from playground.report.plotting.captions import of_sweep
+from playground.report.plotting.figure import ASPECT, COLOURS, LINES, MARKERS, Drawing, page, plain_axes
+from playground.report.plotting.losses import fit_axis
+from playground.views import Bands, Ensemble
+
+MOST = len(COLOURS)
+"""Series in one picture; more cannot be told apart."""
+
+DOTS = 3000
+"""Runs that are drawn one by one, besides those that ended badly."""
+
+
+def lr(sweep: Ensemble, width: float) -> Drawing:
+    """Draw the last loss against the learning rate: median and quartiles, and every run.
+
+    A run that ended badly is a cross in the strip on top, and counts as infinite below.
+    """
+    axis = rate_axis(sweep)
+    if axis is None:
+        raise PlaygroundError(f"{sweep.scenario}: no learning rate varies in this sweep")
+    series = _series(sweep, axis)
+    some = _some(list(series))
+    caption = of_sweep(sweep, "line and band: median and quartiles", _left_out(len(some), len(series), "settings"))
+    bad = [[rate for rate, losses in series[name].items() for loss in losses if math.isinf(loss)] for name in some]
+    rows = sum(map(bool, bad))
+    figure = page(width, caption, ASPECT + 0.03 * rows)
+    if rows:
+        strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=[0.05 * rows, 1])
+        _crosses(strip, [(COLOURS[index], rates) for index, rates in enumerate(bad) if rates])
+    else:
+        axes = figure.subplots()
+    fit_axis(axes, [loss for name in some for losses in series[name].values() for loss in losses])
+    for index, name in enumerate(some):
+        _quartiles(axes, series[name], index, name, dots=len(sweep.runs) <= DOTS)
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("loss at the end")
+    if len(some) > 1:
+        axes.legend()
+    return Drawing(figure)
+
+
+def loss(sweep: Ensemble, width: float) -> Drawing:
+    """Draw the loss against the step: median and quartiles over the runs of each setting."""
+    some = _some(sweep.bands)
+    left_out = _left_out(len(some), len(sweep.bands), "settings")
+    caption = of_sweep(sweep, "line and band: median and quartiles; a run that ended stays at its last loss", left_out)
+    figure, axes = plain_axes(width, caption, "step", "loss")
+    fit_axis(axes, [value for band in some for row in band.quartiles for value in row])
+    for index, band in enumerate(some):
+        label = _named(sweep.points[band.point]) or sweep.scenario
+        _band(axes, band.steps, np.array(band.quartiles).T, index, "", label)
+    axes.margins(x=0.01)
+    axes.legend()
+    return Drawing(figure)
+
+
+def rate_axis(sweep: Ensemble) -> str | None:
+    """Return the axis that varies the learning rate."""
+    return next((axis for axis in sweep.axes if axis.rpartition(".")[2] == "lr"), None)
+
+
+def _series(sweep: Ensemble, axis: str) -> dict[str, dict[float, list[float]]]:
+    """Return the last losses by rate, for each setting of the other axes."""
+    found: dict[str, dict[float, list[float]]] = {}
+    for run in sweep.runs:
+        point = sweep.points[run.point]
+        if isinstance(point.get(axis), int | float):
+            name = _named({key: value for key, value in point.items() if key != axis})
+            found.setdefault(name, {}).setdefault(point[axis], []).append(run.loss)
+    return {name: dict(sorted(rates.items())) for name, rates in found.items()}
+
+
+def _named(values: Mapping[str, Any]) -> str:
+    """Return a setting: `adam`, `sgd, model.hidden 8`."""
+    return ", ".join(_value(value) if key == "optimizer" else f"{key} {_value(value)}" for key, value in values.items())
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else short(value) if not isinstance(value, Mapping) else str(value["name"])
+
+
+def _quartiles(axes: Axes, rates: Mapping[float, Sequence[float]], index: int, name: str, dots: bool) -> None:
+    """Draw one series, and its runs."""
+    quartiles = [np.quantile(losses, (0.25, 0.5, 0.75), method="inverted_cdf") for losses in rates.values()]
+    colour = COLOURS[index]
+    _band(axes, list(rates), np.array(quartiles).T, index, MARKERS[index], name)
+    if dots:
+        places = [(rate, loss) for rate, losses in rates.items() for loss in losses if math.isfinite(loss)]
+        axes.plot(*np.array(places).reshape(-1, 2).T, ".", color=colour, markersize=2.5, alpha=0.35, markeredgewidth=0)
+
+
+def _band(axes: Axes, x: Sequence[float], quartiles: np.ndarray, index: int, marker: str, label: str) -> None:
+    """Draw median and quartiles; what is infinite of a quartile goes beyond the top."""
+    beyond = 1e300
+    low, median, high = (np.where(np.isfinite(each), each, beyond) for each in quartiles)
+    look: dict[str, Any] = {"color": COLOURS[index]}
+    axes.fill_between(x, low, high, alpha=0.18, linewidth=0, **look)
+    line = np.where(median < beyond, median, np.nan)
+    style = LINES[index % len(LINES)]
+    axes.plot(x, line, linestyle=style, marker=marker, markersize=4, label=label or None, **look)
+
+
+def _crosses(strip: Axes, rows: Sequence[tuple[str, Sequence[float]]]) -> None:
+    """Mark every run that ended badly, a row for each series, those of one rate beside each other."""
+    for row, (colour, rates) in enumerate(rows):
+        x = []
+        for rate in dict.fromkeys(rates):
+            count = rates.count(rate)
+            x += [rate * 10 ** (0.06 * ((place + 0.5) / count - 0.5)) for place in range(count)]
+        strip.plot(x, [row] * len(x), "x", color=colour, markersize=4, markeredgewidth=0.8)
+    strip.set_ylim(len(rows) - 0.4, -0.6)
+    strip.set_yticks([])
+    strip.set_ylabel("diverged", rotation=0, ha="right", va="center")
+    strip.tick_params(axis="x", which="both", bottom=False, labelbottom=False)
+    strip.xaxis.set_minor_formatter(NullFormatter())
+    strip.spines["bottom"].set_visible(False)
+
+
+def _some(items: Sequence[Any] | tuple[Bands, ...]) -> list[Any]:
+    """Return all, or as many as can be told apart, evenly spaced."""
+    if len(items) <= MOST:
+        return list(items)
+    return [items[round(place)] for place in np.linspace(0, len(items) - 1, MOST)]
+
+
+def _left_out(shown: int, all_of_them: int, what: str) -> str:
+    return "" if shown == all_of_them else f"{shown} of {all_of_them} {what} are shown"

@@ -99,6 +99,14 @@ def point(name: str, colour: str = "@ink", symbol: str = "circle", size: int = 1
     """Return a trace for one point that moves."""
     marker = {"color": colour, "symbol": symbol, "size": size, "line": {"color": "@paper", "width": 1.5}}
     return {
-        **{"type": "scatter", "mode": "markers", "x": [], "y": [], "name": name, "marker": marker, "meta": "aside"},
-        **{"showlegend": False, "hoverinfo": "skip", **more},
+        "type": "scatter",
+        "mode": "markers",
+        "x": [],
+        "y": [],
+        "name": name,
+        "marker": marker,
+        "meta": "aside",
+        "showlegend": False,
+        "hoverinfo": "skip",
+        **more,
     }

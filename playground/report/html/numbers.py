@@ -38,8 +38,8 @@ def _rounded(value: float) -> float | int | None:
 def packed(grids: Sequence[Sequence[Sequence[float]]]) -> dict[str, Any]:
     """Return grids of one size as text that the page unpacks: two bytes a value, exact to 1/65534 of their range.
 
-    :returns: `{"shape": [grids, rows, columns], "low": ..., "high": ..., "data": base64}`; `data` is little-endian, with
-        65535 for what is not finite.
+    :returns: `{"shape": [grids, rows, columns], "low": ..., "high": ..., "data": base64}`; `data` is little-endian,
+        with 65535 for what is not finite.
     """
     import numpy as np
 

@@ -43,7 +43,7 @@ def loss_chart(run: Run) -> Chart:
         moves.append(Move((1,), at={"x": recording.steps, "y": [losses[step] for step in recording.steps]}))
     if recording is not None and any(norm is not None for norm in recording.gradient_norms):
         norms = [math.nan if norm is None else norm for norm in recording.gradient_norms]
-        below = {"xaxis": "x", "yaxis": "y2"}
+        below: dict[str, Any] = {"xaxis": "x", "yaxis": "y2"}
         traces.append(line(recording.steps, norms, "gradient norm", 1, showlegend=False, **below))
         traces.append(point("gradient norm at this step", PALETTE[1], SYMBOLS[1], **below))
         moves.append(Move((3,), at={"x": recording.steps, "y": norms}))
@@ -69,9 +69,7 @@ def parameter_chart(recording: Recording) -> Chart:
     kept = [name for name in rows if name in chosen]
     traces = [line(recording.steps, rows[name], name, index) for index, name in enumerate(kept)]
     traces += [point(name, PALETTE[index % len(PALETTE)]) for index, name in enumerate(kept)]
-    moves = [
-        Move((len(kept) + index,), at={"x": recording.steps, "y": rows[name]}) for index, name in enumerate(kept)
-    ]
+    moves = [Move((len(kept) + index,), at={"x": recording.steps, "y": rows[name]}) for index, name in enumerate(kept)]
     some = f"The {len(kept)} of {len(rows)} numbers that moved most." if len(kept) < len(rows) else ""
     ends = ", ".join(f"{name} ends at {short(rows[name][-1])}" for name in kept[:3])
     layout = {"xaxis": axis("step"), "yaxis": axis("value")}

@@ -65,7 +65,8 @@ def grouped(sweep: Sweep, key: str | None) -> Groups:
 
 def label(values: Mapping[str, Any]) -> str:
     """Return the values of a point in a few words: `adam, beta1 0.9`."""
-    words = [value if isinstance(value, str) else f"{name.rpartition('.')[2]} {short(value)}" for name, value in values.items()]
+    pairs = ((name.rpartition(".")[2], value) for name, value in values.items())
+    words = (value if isinstance(value, str) else f"{name} {short(value)}" for name, value in pairs)
     return ", ".join(words)
 
 
@@ -73,11 +74,11 @@ def pass_chart(sweep: Sweep, key: str | None, groups: Groups) -> Chart:
     """Return the share that passed with Wilson's interval."""
     traces = []
     for index, (name, group) in enumerate(groups.items()):
-        rows = [(each, each.share or 0.0, each.interval or (0.0, 1.0)) for each in group]
-        shares = [share for _, share, _ in rows]
+        rows = [(each.share or 0.0, *(each.interval or (0.0, 1.0))) for each in group]
+        shares = [share for share, _, _ in rows]
         error = {
-            "array": [high - share for _, share, (_, high) in rows],
-            "arrayminus": [share - low for _, share, (low, _) in rows],
+            "array": [high - share for share, _, high in rows],
+            "arrayminus": [share - low for share, low, _ in rows],
         }
         traces.append(_series(_places(group, key), shares, name, index, error))
     best = max(sweep.summaries, key=lambda each: each.share or 0.0)
@@ -113,9 +114,15 @@ def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | N
         marker = {"symbol": "x-thin-open", "size": 9, "color": "@red", "opacity": 0.6, "line": {"width": 2}}
         traces.append(
             {
-                **{"type": "scatter", "mode": "markers", "name": f"ended badly ({len(bad):,} runs)", "marker": marker},
-                **{"x": [places[run.point] for run in drawn], "y": [top] * len(drawn), "meta": "aside"},
-                **{"text": [f"seed {run.seed}: {run.status} at step {run.steps}" for run in drawn], "hoverinfo": "text"},
+                "type": "scatter",
+                "mode": "markers",
+                "name": f"ended badly ({len(bad):,} runs)",
+                "marker": marker,
+                "x": [places[run.point] for run in drawn],
+                "y": [top] * len(drawn),
+                "meta": "aside",
+                "text": [f"seed {run.seed}: {run.status} at step {run.steps}" for run in drawn],
+                "hoverinfo": "text",
             }
         )
         text += f" The {len(bad):,} runs without a finite loss that counts are crosses at the top."
@@ -132,7 +139,12 @@ def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
     for index, summary in enumerate(each for each in ranked if each.index in bands):
         band, colour, name = bands[summary.index], PALETTE[index], label(summary.values) or "all runs"
         low, median, high = ([row[i] if math.isfinite(row[i]) else None for row in band.quartiles] for i in range(3))
-        edge = {"type": "scatter", "mode": "lines", "x": band.steps, "line": {"width": 0, "color": colour}}
+        edge: dict[str, Any] = {
+            "type": "scatter",
+            "mode": "lines",
+            "x": band.steps,
+            "line": {"width": 0, "color": colour},
+        }
         edge |= {"showlegend": False, "hoverinfo": "skip", "legendgroup": name}
         style = {"color": colour, "dash": DASHES[index % len(DASHES)], "width": 2}
         traces.append({**edge, "y": low, "name": f"{name}, lower quartile"})
@@ -148,7 +160,8 @@ def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
 def heat_chart(sweep: Sweep) -> Chart | None:
     """Return a map over the first two axes that have several values, where the others have one."""
     axes = [name for name in sweep.axes if len({short(each.values.get(name)) for each in sweep.summaries}) > 1]
-    if len(axes) != 2 or len({(_word(s.values, axes[0]), _word(s.values, axes[1])) for s in sweep.summaries}) < len(sweep.summaries):
+    pairs = {tuple(_word(each.values, name) for name in axes) for each in sweep.summaries}
+    if len(axes) != 2 or len(pairs) < len(sweep.summaries):
         return None
     rows, columns = (list(dict.fromkeys(_word(each.values, name) for each in sweep.summaries)) for name in axes)
     judged = any(each.interval for each in sweep.summaries)
@@ -157,8 +170,15 @@ def heat_chart(sweep: Sweep) -> Chart | None:
         value = each.share if judged else math.log10(each.loss.median) if 0 < each.loss.median < math.inf else None
         grid[rows.index(_word(each.values, axes[0]))][columns.index(_word(each.values, axes[1]))] = value
     title = "share that passed" if judged else "log₁₀ of median loss"
-    bar = {"title": {"text": title}, "thickness": 12, **({"tickformat": ".0%"} if judged else {})}
-    trace = {"type": "heatmap", "x": columns, "y": rows, "z": grid, "colorscale": "Cividis", "colorbar": bar}
+    bar: dict[str, Any] = {"title": {"text": title}, "thickness": 12, **({"tickformat": ".0%"} if judged else {})}
+    trace: dict[str, Any] = {
+        "type": "heatmap",
+        "x": columns,
+        "y": rows,
+        "z": grid,
+        "colorscale": "Cividis",
+        "colorbar": bar,
+    }
     trace |= {"zmin": 0, "zmax": 1} if judged else {}
     text = f"The {title} for each pair of {_short(axes[0])} and {_short(axes[1])}; a gap is a pair that has none."
     layout = {"xaxis": axis(_short(axes[1]), type="category"), "yaxis": axis(_short(axes[0]), type="category")}
@@ -175,8 +195,9 @@ def basin_chart(runs: Ensemble) -> Chart | None:
     ends = [run.end if math.isfinite(run.loss) and all(map(math.isfinite, run.end)) else None for run in some]
     places = _minima([end for end in ends if end])
     traces = []
-    for index, place in enumerate([*places[:PLACES], *([None] if len(places) != 0 else [])]):
-        chosen = [run for run, end in zip(some, ends, strict=True) if _nearest(end, places[:PLACES]) == (index if place else None)]
+    reached = [_nearest(end, places[:PLACES]) for end in ends]
+    for index, place in enumerate([*places[:PLACES], None]):
+        chosen = [run for run, at in zip(some, reached, strict=True) if at == (index if place else None)]
         if not chosen:
             continue
         name = f"ends at {short(list(place))}" if place else "ends elsewhere, or badly"
@@ -236,7 +257,8 @@ def _series(x: Sequence[Any], y: Sequence[float], name: str, index: int, error: 
     marker = {"color": colour, "symbol": SYMBOLS[index % len(SYMBOLS)], "size": 7}
     bars = {"type": "data", "symmetric": False, "thickness": 1.3, "width": 3, "color": colour, **error}
     style = {"color": colour, "dash": DASHES[index % len(DASHES)], "width": 1.5}
-    trace = {"type": "scatter", "mode": "lines+markers", "x": x, "y": y, "name": name, "marker": marker}
+    mode = "markers" if any(isinstance(place, str) for place in x) else "lines+markers"  # no order, no line
+    trace = {"type": "scatter", "mode": mode, "x": x, "y": y, "name": name, "marker": marker}
     return {**trace, "line": style, "error_y": bars, "showlegend": bool(name)}
 
 

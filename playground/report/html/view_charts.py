@@ -149,7 +149,11 @@ def _fit(view: Fit) -> Iterator[Chart]:
     traces = [
         line(view.x.values, view.values[-1], "prediction", 1),
         {
-            **{"type": "scatter", "mode": "markers", "x": view.inputs, "y": view.targets, "name": "data"},
+            "type": "scatter",
+            "mode": "markers",
+            "x": view.inputs,
+            "y": view.targets,
+            "name": "data",
             "marker": {"color": "@blue", "size": 7},
         },
     ]

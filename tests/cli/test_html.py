@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-BOWL = "task: minimize\nfunction: x**2\nstart: {x: 1}\noptimizer: {name: sgd, lr: 0.1}\nsteps: 20\nexpect: {loss: {below: 1}}\n"
+BOWL = """
+task: minimize
+function: x**2
+start: {x: 1}
+optimizer: {name: sgd, lr: 0.1}
+steps: 20
+expect: {loss: {below: 1}}
+"""
 
 
 @pytest.mark.parametrize("option", [("--html", "page.html"), ("--report", "html=page.html")])

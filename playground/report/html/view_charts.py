@@ -95,8 +95,8 @@ def _path(view: Path) -> Iterator[Chart]:
     }
     text = (
         "The parameters in the two directions in which they moved most, counted from where the run ended; "
-        f"these explain {first} and {second} of the variance. "
-        + (f"Contours are of the loss in that plane, {bar}." if bar else "")
+        f"these explain {first} and {second} of the variance."
+        + (f" Contours are of the loss in that plane, {bar}." if bar else "")
     )
     yield Chart("directions", "The path in its principal directions", text, traces, layout, moves, height=480)
 

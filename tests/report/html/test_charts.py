@@ -20,19 +20,20 @@ STEPS = (0, 1, 5)
 X, Y = Axis("x", (-1.0, 0.0, 1.0)), Axis("y", (0.0, 2.0))
 GRID = ((1.0, 0.5, 1.0), (math.inf, 0.0, math.nan))
 WALK = ((-1.0, 2.0), (0.0, 1.0), (0.5, 0.0))
+CONTACTS = tuple(Contact(x, x * x, 2 * x) for x, _ in WALK)
 
 VIEWS = {
-    "curve": Curve(X, (1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), STEPS, tuple(Contact(x, x * x, 2 * x) for x, _ in WALK), ((0.0, 0.0),)),
+    "curve": Curve(X, (1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), STEPS, CONTACTS, ((0.0, 0.0),)),
     "surface": Surface(X, Y, GRID, STEPS, WALK, ((0.0, 2.0),)),
     "path": Path(X, Y, STEPS, WALK, (0.8, 0.2), GRID),
     "path without a loss": Path(X, Y, STEPS, WALK, (0.8, 0.2)),
     "boundary": Boundary(X, Y, STEPS, (GRID,) * 3, 0.5, ((0.0, 1.0), (1.0, 1.0)), (0, 1), 2),
     "three classes": Boundary(X, Y, STEPS, (GRID,) * 3, None, ((0.0, 1.0), (1.0, 1.0)), (0, 2), 3),
     "fit": Fit(X, STEPS, ((1.0, 2.0, 3.0),) * 3, (0.0,), (1.0,)),
-}  # fmt: skip
+}
 
 
-def held(chart, positions=len(STEPS)):
+def held(chart):
     """Hold a chart against plotly's own validation and against what every chart must have."""
     figure = chart.data()
     text = json.dumps(figure, allow_nan=False).replace('"@diverging"', '"RdBu"')
@@ -49,7 +50,7 @@ def held(chart, positions=len(STEPS)):
         assert all(index < len(figure["data"]) for index in move["traces"])
         for way in ("at", "upto", "frames"):
             for rows in move.get(way, {}).values():
-                assert (rows["shape"][0] if isinstance(rows, dict) else len(rows)) == positions
+                assert (rows["shape"][0] if isinstance(rows, dict) else len(rows)) == len(STEPS)
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
@@ -85,16 +86,21 @@ def test_a_run_without_a_recording(make_run):
 
 
 def a_sweep(points, judged=True):
+    count = len(points)
+    passed, interval = (5, (0.2, 0.8)) if judged else (None, None)
+    ends = {Status.BUDGET: 9, Status.DIVERGED: 1}
     summaries = tuple(
-        Summary(i, values, 10, 5 if judged else None, (0.2, 0.8) if judged else None, Quartiles(0.1, 0.2 * (i + 1), math.inf), {Status.BUDGET: 9, Status.DIVERGED: 1}, {})
+        Summary(i, values, 10, passed, interval, Quartiles(0.1, 0.2 * (i + 1), math.inf), ends, {})
         for i, values in enumerate(points)
-    )  # fmt: skip
+    )
     axes = tuple(dict.fromkeys(name for values in points for name in values))
-    sweep = Sweep("s", "s.yaml", "id", axes, 10, 10 * len(points), 10 * len(points), 0, {}, (), summaries, summaries[:1], (), Verdict.NONE, False, 0.1, "store")  # fmt: skip
-    ended = tuple(
-        Ended(i, math.inf if seed == 0 else 0.1, seed, "diverged" if seed == 0 else "budget", "passed", 7, (float(i % 2), 3.0))
-        for i in range(len(points)) for seed in range(10)
-    )  # fmt: skip
+    numbers = {"seeds": 10, "size": 10 * count, "runs": 10 * count, "computed": 0, "seconds": 0.1}
+    nothing = {"engines": {}, "notes": (), "expectations": (), "interrupted": False}
+    known = {"axes": axes, "summaries": summaries, "best": summaries[:1], "verdict": Verdict.NONE}
+    sweep = Sweep("s", "s.yaml", "id", store="store", **numbers, **nothing, **known)
+    bad = [Ended(i, math.inf, 0, "diverged", "failed", 7, (math.nan, 3.0)) for i in range(count)]
+    good = [Ended(i, 0.1, 1 + seed, "budget", "passed", 9, (i % 2, 3.0)) for i in range(count) for seed in range(9)]
+    ended = tuple(bad + good)
     bands = tuple(Bands(i, (0, 1), ((0.1, 0.2, math.inf), (0.1, 0.2, 0.3))) for i in range(len(points)))
     return sweep, Ensemble("s", axes, tuple(points), 10, ended, bands, {"optimizer": "sgd"})
 

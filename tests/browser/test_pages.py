@@ -111,7 +111,7 @@ def test_the_scrubber_moves_everything(pages, open_page):
     seen_whole(page)
     slider = page.locator("input[type=range]")
     surface = "document.querySelector('[data-chart=boundary] .plot').data[0].z[20][20]"
-    loss = "document.querySelector('[data-chart=loss] .plot').data[1].x[0]"
+    loss = "document.querySelector('[data-chart=loss] .over circle').getAttribute('cx')"
     cells = ".live-parameters td, .live-predictions td"
     last = page.evaluate(surface), page.evaluate(loss), page.locator(cells).all_inner_texts()
     slider.focus()
@@ -119,7 +119,7 @@ def test_the_scrubber_moves_everything(pages, open_page):
     page.wait_for_timeout(300)
     assert page.locator(".step").inner_text() == "step 0"
     first = page.evaluate(surface), page.evaluate(loss), page.locator(cells).all_inner_texts()
-    assert first[1] == 0
+    assert float(first[1]) < float(last[1])
     assert all(a != b for a, b in zip(first, last, strict=True))
     page.keyboard.press("ArrowRight")
     page.wait_for_timeout(200)
@@ -164,10 +164,8 @@ def test_the_settings_of_a_sweep(pages, open_page):
 
 def test_a_hostile_name(tmp_path, open_page):
     scenario = tmp_path / "hostile.yaml"
-    text = (
-        (SCENARIOS / "bowl.yaml").read_text(encoding="utf-8")
+    text = (SCENARIOS / "bowl.yaml").read_text(encoding="utf-8")
     text = text.replace("name: bowl", "name: '<script>alert(1)</script>'")
-    )
     scenario.write_text(text, encoding="utf-8")
     path = tmp_path / "page.html"
     subprocess.run(

@@ -52,32 +52,59 @@
   const draw = (chart) => {
     const colours = theme();
     for (const move of chart.moves) for (const [key, value] of Object.entries(move.frames ?? {})) if (value.data) move.frames[key] = unpack(value);
-    const traces = coloured(chart.data, colours);
+    const traces = coloured(chart.data, colours).map((trace, index) => (moves(chart, index) ? { ...trace, x: [null], y: [null] } : trace));
     for (const trace of traces) if (trace.type === "contour" || trace.type === "heatmap") { if (trace.colorbar) trace.colorbar = { outlinewidth: 0, ...trace.colorbar }; }
     Plotly.react(chart.plot, traces, layoutOf(chart, colours), { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
+    if (!chart.drawn && chart.moves.length) chart.plot.on("plotly_afterplot", () => { if (chart.moved?.length) paint(chart); });
     chart.drawn = true;
     move(chart);
   };
 
+  // What moves is drawn over a chart and not in it: a chart takes 50 ms to be drawn anew, this one.
+
+  const SVG = "http://www.w3.org/2000/svg", DASH = { dash: "8 5", dot: "2 4", dashdot: "8 4 2 4", longdash: "13 5", longdashdot: "13 5 2 5" };
+  const make = (parent, name, attributes) => {
+    const made = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    parent.append(made);
+    return made;
+  };
+  const moves = (chart, trace) => chart.moves.some((each) => each.traces.includes(trace)) && chart.data[trace].type === "scatter";
+  const paint = (chart) => {
+    const layout = chart.plot._fullLayout, colours = theme();
+    if (!chart.over) chart.over = make(chart.plot.parentElement, "svg", { class: "over", "aria-hidden": "true" });
+    chart.over.setAttribute("style", `left:${chart.plot.offsetLeft}px;top:${chart.plot.offsetTop}px;width:${chart.plot.clientWidth}px;height:${chart.plot.clientHeight}px`);
+    chart.over.replaceChildren();
+    for (const [index, points] of chart.moved) {
+      const trace = coloured(chart.data[index], colours), x = layout[`xaxis${(trace.xaxis ?? "x").slice(1)}`], y = layout[`yaxis${(trace.yaxis ?? "y").slice(1)}`];
+      if (!x || !y) continue;
+      const box = make(chart.over, "svg", { x: x._offset, y: y._offset, width: x._length, height: y._length });
+      const places = points.map(([a, b]) => (a === null || b === null ? null : [x.d2p(a), y.d2p(b)])).map((place) => (place?.every(Number.isFinite) ? place : null));
+      const colour = trace.line?.color ?? trace.marker?.color;
+      if (trace.mode.includes("lines")) {
+        const path = places.map((place, i) => (place ? `${i && places[i - 1] ? "L" : "M"}${place[0].toFixed(1)} ${place[1].toFixed(1)}` : "")).join("");
+        make(box, "path", { d: path, fill: "none", stroke: colour, "stroke-width": trace.line?.width ?? 2, "stroke-dasharray": DASH[trace.line?.dash] ?? "none" });
+      }
+      if (!trace.mode.includes("markers")) continue;
+      if (places.length === 1) box.setAttribute("overflow", "visible");
+      for (const place of places) if (place && (places.length > 1 || (place[0] >= -1 && place[1] >= -1 && place[0] <= x._length + 1 && place[1] <= y._length + 1)))
+        make(box, "circle", { cx: place[0], cy: place[1], r: (trace.marker?.size ?? 6) / 2, fill: trace.marker?.color ?? colour, stroke: trace.marker?.line?.color ?? "none", "stroke-width": 1.5 });
+    }
+  };
   const move = (chart) => {
     const k = chart.part.position;
     if (!chart.moves.length || k === undefined) return;
-    const groups = new Map();
-    for (const each of chart.moves) {
-      const change = {};
+    const grids = { z: [] }, which = [];
+    chart.moved = [];
+    for (const each of chart.moves) for (const trace of each.traces) {
+      const change = { x: chart.data[trace].x, y: chart.data[trace].y };
       for (const [key, row] of Object.entries(each.at ?? {})) change[key] = [row[k]];
       for (const [key, row] of Object.entries(each.upto ?? {})) change[key] = row.slice(0, k + 1);
       for (const [key, row] of Object.entries(each.frames ?? {})) change[key] = row[k];
-      const name = Object.keys(change).join();
-      if (!groups.has(name)) groups.set(name, { change: {}, traces: [] });
-      const group = groups.get(name);
-      for (const trace of each.traces) {
-        for (const [key, value] of Object.entries(change)) (group.change[key] ??= []).push(value);
-        group.traces.push(trace);
-      }
+      if (change.z) { grids.z.push(change.z); which.push(trace); } else chart.moved.push([trace, change.x.map((value, i) => [value, change.y[i]])]);
     }
-    for (const { change, traces } of groups.values()) Plotly.restyle(chart.plot, change, traces);
     chart.shown = k;
+    if (which.length) Plotly.restyle(chart.plot, grids, which); else paint(chart);
   };
 
   const parts = Object.entries(data).map(([id, part]) => ({ id, ...part, element: document.getElementById(id), list: [] }));

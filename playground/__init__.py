@@ -12,10 +12,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playground.api import load_scenario, run, sweep
+    from playground.api import load_scenario, plot, run, sweep
     from playground.plugins.hookspecs import hookimpl
 
-__all__ = ["hookimpl", "load_scenario", "run", "sweep"]
+__all__ = ["hookimpl", "load_scenario", "plot", "run", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playground.errors import PluginError, ScenarioError
 from playground.plugins.manager import Plugins, load_plugins
@@ -19,6 +19,9 @@ from playground.runner.sweeping.sweep import Options, run_sweep
 from playground.scenario.grid import with_axes
 from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.source import Source, load
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def load_scenario(path: str | Path, changes: Mapping[str, Any] | None = None) -> Loaded:
@@ -87,6 +90,24 @@ def sweep(
     if over or seeds is not None:
         loaded = with_axes(loaded, over or {}, seeds)
     return run_sweep(loaded, _plugins(plugins), options)
+
+
+def plot(result: Run | StoredSweep, kind: str | None = None, *, width: float = 5.0) -> Figure:
+    """Draw a run or a sweep; a notebook shows the figure, `savefig` writes it.
+
+    :param result: of `run(..., record=60)`, without which there is only its loss, or of `sweep`.
+    :param kind: `path`, `surface`, `function`, `boundary`, `fit`, `loss`; of a sweep `lr` or `loss`; None for the best.
+    :param width: in inches.
+    :raises PlaygroundError: there is no such picture of this, or matplotlib is not installed.
+    """
+    from playground.report.plotting.needed import require
+
+    require()
+    from playground.report.plotting.kinds import drawing
+    from playground.runner.sweeping.ensemble import ensemble
+
+    subject = result if isinstance(result, Run) else ensemble(Path(result.store).parent.parent, result.id)
+    return drawing(subject, kind, width).figure
 
 
 def _set(source: Source, changes: Mapping[str, Any] | None) -> Loaded:

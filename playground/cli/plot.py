@@ -42,7 +42,7 @@ def plot(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Run from this seed.")] = None,
     steps: Annotated[int | None, typer.Option(min=0, help="Make at most this many steps.")] = None,
-    width: Annotated[float, typer.Option(min=1, max=40, help="Width in inches.")] = 5.0,
+    width: Annotated[float, typer.Option(min=2, max=40, help="Width in inches.")] = 5.0,
 ) -> None:
     """Draw a run or a sweep, for a paper or a slide; a GIF moves.
 

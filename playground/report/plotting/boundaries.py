@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
 
 from playground.report.plotting.captions import of_run
-from playground.report.plotting.figure import COLOURS, MARKERS, Drawing, plain_axes, step_label
+from playground.report.plotting.figure import COLOURS, MARKERS, Drawing, legend_above, plain_axes, step_label
 from playground.result import Run
 from playground.views import Boundary
 
@@ -29,6 +29,7 @@ def boundary(run: Run, view: Boundary, width: float) -> Drawing:
     look: dict[str, Any] = _scores() if view.level is not None else _classes(view.classes)
     image = axes.imshow(regions[-1], extent=extent, origin="lower", aspect="auto", **look)
     _samples(axes, view)
+    legend_above(figure, axes)
     axes.set_xlim(*extent[:2])
     axes.set_ylim(*extent[2:])
     lines: list[Any] = []
@@ -79,7 +80,6 @@ def _samples(axes: Axes, view: Boundary) -> None:
             label=f"class {number}",
             zorder=3,
         )
-    axes.legend(loc="upper right")
 
 
 def _scores() -> dict[str, Any]:

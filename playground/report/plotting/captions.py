@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from playground.figures.numbers import flat, short
 from playground.figures.text import printable
-from playground.result import Run
+from playground.result import Run, Status
 from playground.views import Ensemble
 
 FEW = 4
@@ -23,7 +23,7 @@ def of_run(run: Run) -> str:
         _start(run),
         f"seed {run.seed}",
         *_rest(conditions),
-        f"ended {run.status}",
+        "" if run.status is Status.BUDGET else f"ended {run.status}",
     ]
     return _joined(parts, conditions)
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from playground.figures.numbers import short
 from playground.report.plotting.captions import of_run
-from playground.report.plotting.figure import COLOURS, Drawing, Picture, plain_axes, step_label
+from playground.report.plotting.figure import COLOURS, Drawing, Picture, literal, plain_axes, step_label
 from playground.result import Run
 from playground.views import Curve, Fit
 
@@ -18,7 +18,7 @@ TANGENT = 0.12
 def function(run: Run, view: Curve, width: float) -> Drawing:
     """Draw a function with its minimum."""
     figure, axes = _function(run, view, width)
-    axes.legend(loc="upper right")
+    axes.legend(loc="best")
     return Drawing(figure)
 
 
@@ -33,7 +33,7 @@ def path(run: Run, view: Curve, width: float) -> Drawing:
     axes.plot(x[:1], y[:1], "o", color="white", markeredgecolor=COLOURS[1], markersize=6, label="start")
     axes.set_xlim(view.x.values[0], view.x.values[-1])
     axes.set_ylim(low, high)
-    axes.legend(loc="upper right")
+    axes.legend(loc="best")
     reach = TANGENT * (view.x.values[-1] - view.x.values[0])
     label = step_label(axes)
 
@@ -70,7 +70,7 @@ def _function(run: Run, view: Curve, width: float) -> tuple[Picture, Axes]:
     values = np.where(np.isfinite(view.y), view.y, np.nan)
     axes.plot(view.x.values, values, color=COLOURS[0])
     for number, (x, y) in enumerate(view.minima):
-        label = f"minimum {short(y)} at {view.x.name} = {short(x)}" if number == 0 else None
+        label = literal(f"minimum {short(y)} at {view.x.name} = {short(x)}") if number == 0 else None
         axes.plot(x, y, "*", color="black", markersize=9, markeredgecolor="white", label=label, zorder=5)
     axes.margins(x=0)
     return figure, axes

@@ -50,7 +50,6 @@ STYLE: Any = {
     "lines.linewidth": 1.4,
     "axes.prop_cycle": cycler(color=COLOURS),
     "axes.unicode_minus": True,
-    "text.parse_math": False,  # a scenario's name with two dollar signs is no formula
     "pdf.fonttype": 42,
     "svg.fonttype": "path",
     "svg.hashsalt": "playground",
@@ -91,11 +90,13 @@ def page(width: float, caption: str, aspect: float = ASPECT) -> Picture:
     """Return an empty figure with a caption in small type below.
 
     :param width: in inches.
+    :param aspect: height of what is above the caption, as a share of the width.
     """
-    figure = Picture(figsize=(width, width * aspect))
-    FigureCanvasAgg(figure)
     characters = max(30, int(width * 72 / (SMALL * 0.52)))
-    text = textwrap.fill(caption, characters, break_on_hyphens=False)
+    text = textwrap.fill(literal(caption), characters, break_on_hyphens=False)
+    below = (text.count("\n") + 1) * 1.3 * SMALL / 72
+    figure = Picture(figsize=(width, width * aspect + below))
+    FigureCanvasAgg(figure)
     figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color="#555555", linespacing=1.3)
     return figure
 
@@ -104,9 +105,24 @@ def plain_axes(width: float, caption: str, x: str, y: str, aspect: float = ASPEC
     """Return a figure with one pair of named axes."""
     figure = page(width, caption, aspect)
     axes = figure.subplots()
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
+    axes.set_xlabel(literal(x))
+    axes.set_ylabel(literal(y))
     return figure, axes
+
+
+def legend_above(figure: Picture, axes: Axes) -> None:
+    """Put the legend above the axes, where it hides nothing, in as many columns as the width has room for."""
+    handles, labels = axes.get_legend_handles_labels()
+    if labels:
+        characters = figure.get_figwidth() * 72 / (STYLE["legend.fontsize"] * 0.6)
+        columns = max(1, int(characters / (max(map(len, labels)) + 6)))
+        look = {"handletextpad": 0.4, "columnspacing": 1.2, "borderpad": 0.0, "borderaxespad": 0.2}
+        figure.legend(handles, labels, loc="outside upper left", ncols=min(columns, len(labels)), **look)
+
+
+def literal(text: str) -> str:
+    """Return text of a scenario so that matplotlib takes no dollar sign in it for the beginning of a formula."""
+    return text.replace("$", r"\$")
 
 
 def step_label(axes: Axes) -> Callable[[int], None]:

@@ -23,6 +23,9 @@ MOVING = 110
 FRAME = 100
 """Milliseconds that a frame is shown."""
 
+WHITE = 249
+"""Least of the three colours of what is taken for white in a GIF."""
+
 LAST = 1500
 """Milliseconds that the last one is."""
 
@@ -100,6 +103,11 @@ def _same_colours(frames: list[Any]) -> list[Any]:
     for place, frame in enumerate(chosen):
         strip.paste(frame, (0, height * place))
     palette = strip.quantize(255, dither=Image.Dither.NONE)
+    colours = palette.getpalette() or []
+    for place in range(0, len(colours), 3):
+        if min(colours[place : place + 3]) >= WHITE:  # the nearest colour is found in steps of 4, and paper is white
+            colours[place : place + 3] = [255, 255, 255]
+    palette.putpalette(colours)
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
 
 

@@ -44,11 +44,11 @@ def drawing(subject: Run | Ensemble, kind: str | None = None, width: float = WID
     """
     offered = _of_sweep(subject) if isinstance(subject, Ensemble) else _of_run(subject)
     check_kind(kind)
-    if kind is None:
-        kind = next(iter(offered), "")
+    if not offered:
+        raise PlaygroundError(f"{subject.scenario}: there is nothing to draw: it has neither losses nor a path")
+    kind = kind or next(iter(offered))
     if kind not in offered:
-        there = f"it has {', '.join(offered)}" if offered else "nothing of it can be drawn"
-        raise PlaygroundError(f"{subject.scenario} has no picture {kind!r}; {there}")
+        raise PlaygroundError(f"{subject.scenario} has no picture {kind!r}; it has {', '.join(offered)}")
     with styled():
         return offered[kind](width=width)
 

@@ -58,5 +58,9 @@ def fit_axis(axes: Axes, values: Sequence[float] | np.ndarray) -> None:
         axes.set_yscale("log")
         axes.set_ylim(low / ratio, high * ratio)
     else:
-        axes.set_yscale("symlog", linthresh=positive.min())
+        lowest = math.floor(math.log10(positive.min()))
+        decades = math.log10(high) - lowest
+        axes.set_yscale("symlog", linthresh=10.0**lowest, linscale=max(1.0, 0.08 * decades))
+        powers = np.arange(lowest, math.floor(math.log10(high)) + 1, max(1, math.ceil(decades / 7)))
+        axes.set_yticks([0, *(10.0**powers)])
         axes.set_ylim(0, high * ratio)

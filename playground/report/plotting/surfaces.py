@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import BoundaryNorm
+from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.ticker import FuncFormatter
 
 from playground.figures.numbers import short
 from playground.report.plotting.captions import of_run
-from playground.report.plotting.figure import COLOURS, Drawing, Picture, plain_axes, step_label
+from playground.report.plotting.figure import COLOURS, Drawing, Picture, legend_above, plain_axes, step_label
 from playground.result import Run
 from playground.views import Grid, Path, Surface
 
@@ -19,6 +20,12 @@ LEVELS = 14
 DEEPEST = 1e-4
 """Height of the lowest level above the lowest value, as a share of the whole height."""
 
+NEAR = 0.05
+"""Height of the lowest level above the lowest value, at least, as a share of that value: so that labels differ."""
+
+DARKEST = 0.75
+"""Of the colours of the bands, so that a path stands out."""
+
 ASPECT = 0.82
 
 
@@ -26,7 +33,7 @@ def surface(run: Run, view: Surface, width: float) -> Drawing:
     """Draw the loss over two parameters as bands, with its known minima."""
     figure, axes = _landscape(run, view, width, view.x.name, view.y.name)
     if view.minima:
-        axes.legend(loc="upper right")
+        legend_above(figure, axes)
     return Drawing(figure)
 
 
@@ -51,7 +58,8 @@ def levels(values: np.ndarray) -> np.ndarray:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if not high > low:
         return np.array([low - 0.5, low + 0.5])
-    above = np.geomspace(DEEPEST, 1, LEVELS) * (high - low)
+    lowest = min(max(DEEPEST, NEAR * abs(low) / (high - low)), 0.1)
+    above = np.geomspace(lowest, 1, LEVELS) * (high - low)
     return np.array([low, *(low + above)])
 
 
@@ -73,8 +81,9 @@ def _bands(figure: Picture, axes: Axes, view: Surface | Path, grid: Grid) -> Non
     if np.isnan(values).all():
         return
     heights = levels(values)
-    norm = BoundaryNorm(heights, 256)
-    bands = axes.contourf(view.x.values, view.y.values, values, heights, norm=norm, cmap="Blues")
+    norm = BoundaryNorm(heights, LEVELS)
+    colours = ListedColormap(matplotlib.colormaps["Blues"](np.linspace(0, DARKEST, LEVELS)))
+    bands = axes.contourf(view.x.values, view.y.values, values, heights, norm=norm, cmap=colours)
     bands.set_edgecolor("face")  # viewers of PDF show hairlines between bands otherwise
     bands.set_linewidth(0.2)
     axes.contour(view.x.values, view.y.values, values, heights[1:-1], colors="white", linewidths=0.3)
@@ -88,7 +97,7 @@ def _with_path(figure: Picture, axes: Axes, view: Surface | Path) -> Drawing:
     (line,) = axes.plot(x, y, "o-", color=COLOURS[1], markersize=2.5, linewidth=1, label="the run")
     axes.plot(x[:1], y[:1], "o", color="white", markeredgecolor=COLOURS[1], markersize=6, label="start")
     (here,) = axes.plot(x[-1:], y[-1:], "o", color=COLOURS[1], markersize=7, markeredgecolor="white", label="end")
-    axes.legend(loc="upper right")
+    legend_above(figure, axes)
     label = step_label(axes)
 
     def show(frame: int) -> None:

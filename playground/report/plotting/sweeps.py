@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,25 @@ from matplotlib.ticker import NullFormatter
 from playground.errors import PlaygroundError
 from playground.figures.numbers import short
 from playground.report.plotting.captions import of_sweep
-from playground.report.plotting.figure import ASPECT, COLOURS, LINES, MARKERS, Drawing, page, plain_axes
+from playground.report.plotting.figure import (
+    ASPECT,
+    COLOURS,
+    LINES,
+    MARKERS,
+    Drawing,
+    legend_above,
+    literal,
+    page,
+    plain_axes,
+)
 from playground.report.plotting.losses import fit_axis
 from playground.views import Bands, Ensemble
 
 MOST = len(COLOURS)
 """Series in one picture; more cannot be told apart."""
+
+HIGHEST = 1e3
+"""Times the first loss; what diverges beyond it leaves the picture at the top."""
 
 DOTS = 3000
 """Runs that are drawn one by one, besides those that ended badly."""
@@ -50,7 +64,7 @@ def lr(sweep: Ensemble, width: float) -> Drawing:
     axes.set_xlabel("learning rate")
     axes.set_ylabel("loss at the end")
     if len(some) > 1:
-        axes.legend()
+        legend_above(figure, axes)
     return Drawing(figure)
 
 
@@ -60,12 +74,14 @@ def loss(sweep: Ensemble, width: float) -> Drawing:
     left_out = _left_out(len(some), len(sweep.bands), "settings")
     caption = of_sweep(sweep, "line and band: median and quartiles; a run that ended stays at its last loss", left_out)
     figure, axes = plain_axes(width, caption, "step", "loss")
-    fit_axis(axes, [value for band in some for row in band.quartiles for value in row])
+    first = max((value for band in some for value in band.quartiles[0] if math.isfinite(value)), default=math.inf)
+    values = (value for band in some for row in band.quartiles for value in row)
+    fit_axis(axes, [value for value in values if value <= HIGHEST * abs(first)])
     for index, band in enumerate(some):
         label = _named(sweep.points[band.point]) or sweep.scenario
         _band(axes, band.steps, np.array(band.quartiles).T, index, "", label)
     axes.margins(x=0.01)
-    axes.legend()
+    legend_above(figure, axes)
     return Drawing(figure)
 
 
@@ -106,22 +122,25 @@ def _quartiles(axes: Axes, rates: Mapping[float, Sequence[float]], index: int, n
 
 def _band(axes: Axes, x: Sequence[float], quartiles: np.ndarray, index: int, marker: str, label: str) -> None:
     """Draw median and quartiles; what is infinite of a quartile goes beyond the top."""
-    beyond = 1e300
+    bottom, top = axes.get_ylim()
+    beyond = top + 9 * (top - bottom)
     low, median, high = (np.where(np.isfinite(each), each, beyond) for each in quartiles)
     look: dict[str, Any] = {"color": COLOURS[index]}
     axes.fill_between(x, low, high, alpha=0.18, linewidth=0, **look)
-    line = np.where(median < beyond, median, np.nan)
+    line = np.where(np.isfinite(quartiles[1]), median, np.nan)
     style = LINES[index % len(LINES)]
-    axes.plot(x, line, linestyle=style, marker=marker, markersize=4, label=label or None, **look)
+    axes.plot(x, line, linestyle=style, marker=marker, markersize=4, label=literal(label) or None, **look)
 
 
 def _crosses(strip: Axes, rows: Sequence[tuple[str, Sequence[float]]]) -> None:
     """Mark every run that ended badly, a row for each series, those of one rate beside each other."""
+    known = sorted({rate for _, rates in rows for rate in rates})
+    spread = 0.6 * min((math.log10(b / a) for a, b in pairwise(known)), default=0.2)
     for row, (colour, rates) in enumerate(rows):
-        x = []
+        x: list[float] = []
         for rate in dict.fromkeys(rates):
             count = rates.count(rate)
-            x += [rate * 10 ** (0.06 * ((place + 0.5) / count - 0.5)) for place in range(count)]
+            x += [rate * 10 ** (spread * ((place + 0.5) / count - 0.5)) for place in range(count)]
         strip.plot(x, [row] * len(x), "x", color=colour, markersize=4, markeredgewidth=0.8)
     strip.set_ylim(len(rows) - 0.4, -0.6)
     strip.set_yticks([])

@@ -1,0 +1,124 @@
+import math
+
+import numpy as np
+import pytest
+
+from playground.report.plotting.boundaries import shown
+from playground.report.plotting.captions import of_run, of_sweep
+from playground.report.plotting.kinds import drawing
+from playground.report.plotting.surfaces import levels
+from playground.result import Loss, Recording, Run, Status, Trace, Verdict
+from playground.views import Axis, Bands, Boundary, Contact, Curve, Ended, Ensemble
+
+CONDITIONS = {"optimizer": "sgd(lr=0.1)", "steps": "1000", "version": "1.2"}
+
+AXIS = Axis("x", (0.0, 1.0, 2.0))
+CURVE = Curve(
+    AXIS, (1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (0, 1), (Contact(0.0, 1.0, -2.0), Contact(1.0, 0.0, 0.0)), ((1.0, 0.0),)
+)
+
+
+def a_run(**changes):
+    loss = changes.pop("losses", (1.0, 0.5, 0.1))
+    given = {
+        "scenario": "a $cost$",
+        "id": "0",
+        "seed": 3,
+        "status": Status.BUDGET,
+        "verdict": Verdict.NONE,
+        "steps": len(loss) - 1,
+        "loss": Loss(loss[0], loss[-1], min(loss)),
+        "trace": Trace(loss[:-1], Recording((0, 1), {"x": (0.0, 1.0)}, (1.0, None))),
+        "conditions": CONDITIONS,
+        **changes,
+    }
+    return Run(**given)
+
+
+def a_sweep(losses):
+    points = tuple({"optimizer": name, "optimizer.lr": rate} for name in ("sgd", "adam") for rate in (0.1, 1.0))
+    runs = tuple(Ended(point, loss) for point, some in enumerate(losses) for loss in some)
+    bands = tuple(Bands(point, (0, 9), ((1.0, 2.0, math.inf), (0.1, 0.2, math.inf))) for point in range(4))
+    return Ensemble("s", ("optimizer", "optimizer.lr"), points, len(losses[0]), runs, bands, CONDITIONS)
+
+
+def test_a_caption_says_how_a_run_was_made_and_what_was_not_done():
+    assert of_run(a_run()) == (
+        "a $cost$ · sgd(lr=0.1) · 2 of 1,000 steps · start x 0 · seed 3 · no clipping · constant rate · playground 1.2"
+    )
+    told = of_run(a_run(status=Status.DIVERGED, conditions={**CONDITIONS, "clip": "norm 1", "schedule": "cosine"}))
+    assert "clipping at norm 1 · schedule cosine · ended diverged" in told
+
+
+def test_a_caption_of_a_sweep_says_what_varies():
+    assert of_sweep(a_sweep([[1.0]] * 4)) == (
+        "s · 1,000 steps · start drawn by the seed · optimizer: sgd, adam · optimizer.lr: 0.1, 1.0 · 1 seed · "
+        "no clipping · constant rate · playground 1.2"
+    )
+
+
+def test_every_run_that_ended_badly_is_a_cross_and_none_is_dropped():
+    figure = drawing(a_sweep([[1.0, 0.5, math.inf], [math.inf] * 3, [1.0, 2.0, 3.0], [0.1, 0.2, 0.3]]), "lr").figure
+    strip, axes = figure.axes
+    assert sum(len(line.get_xdata()) for line in strip.lines) == 4
+    dots = [line for line in axes.lines if line.get_linestyle() == "None"]
+    assert sum(len(line.get_xdata()) for line in dots) == 8
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["sgd", "adam"]
+
+
+def test_without_such_runs_there_is_no_strip():
+    assert len(drawing(a_sweep([[1.0, 0.5]] * 4), "lr").figure.axes) == 1
+
+
+@pytest.mark.parametrize(
+    ("losses", "scale"),
+    [
+        ((1.0, 0.5, 0.4), "linear"),
+        ((1.0, 0.1, 0.001), "log"),
+        ((1.0, 0.001, 0.0), "symlog"),
+        ((1.0, -0.1, -5.0), "linear"),
+        ((0.0, 0.0), "linear"),
+        ((1.0, math.inf, math.nan), "linear"),
+    ],
+)
+def test_the_axis_of_losses_is_logarithmic_where_ratios_matter(losses, scale):
+    (axes,) = drawing(a_run(losses=losses), "loss").figure.axes
+    assert axes.get_yscale() == scale
+
+
+def test_dollar_signs_of_a_scenario_are_text():
+    figure = drawing(a_run()).figure
+    figure.canvas.draw()
+    assert "$cost$" in figure._supxlabel.get_text().replace("\\$", "$")
+
+
+def test_a_path_moves_from_its_start_to_its_end():
+    drawn = drawing(a_run(views=(CURVE,)), "path")
+    line = next(line for line in drawn.figure.axes[0].lines if line.get_label() == "the run")
+    assert (drawn.frames, len(line.get_xdata())) == (2, 2)
+    drawn.show(0)
+    assert list(line.get_xdata()) == [0.0]
+
+
+def test_a_picture_stands_where_everything_is_the_same():
+    flat = Boundary(AXIS, AXIS, (0,), (((0.5,) * 3,) * 3,), 0.5, ((1.0, 1.0),), (0,), 2)
+    drawing(a_run(views=(flat,)), "boundary").figure.canvas.draw()
+
+
+def test_levels_go_from_the_lowest_to_the_highest_by_ratio():
+    found = levels(np.array([[0.0, 1.0], [10.0, 100.0]]))
+    assert (found[0], found[-1]) == (0, 100)
+    np.testing.assert_allclose(found[2:] / found[1:-1], found[2] / found[1])
+    assert len(levels(np.ones((2, 2)))) == 2
+
+
+@pytest.mark.parametrize(
+    ("grids", "level", "expected"),
+    [
+        ([[[0.0, 0.5, 1.0]]], 0.5, [[[-1, 0, 1]]]),
+        ([[[-2.0, 0.0, 2.0]]], 0.0, [[[-math.tanh(1), 0, math.tanh(1)]]]),
+        ([[[0.0, 1.0, 2.0]]], None, [[[0, 1, 2]]]),
+    ],
+)
+def test_scores_are_shown_about_the_boundary(grids, level, expected):
+    np.testing.assert_allclose(shown(np.array(grids), level), expected)

@@ -42,6 +42,7 @@
     const axes = Object.keys(layout).filter((key) => /^[xy]axis/.test(key));
     for (const key of axes) {
       layout[key] = { gridcolor: colours.line, zerolinecolor: colours.line, linecolor: colours.dim, automargin: true, exponentformat: "power", nticks: narrow ? 6 : 10, ...layout[key] };
+      layout[key].title = { standoff: 10, ...layout[key].title };
       if (layout[key].type === "log") layout[key].nticks = Math.min(layout[key].nticks, 5);
     }
     return { font: { color: colours.ink, size: narrow ? 11 : 13, family: "system-ui, sans-serif" }, paper_bgcolor: "rgba(0,0,0,0)",

@@ -107,7 +107,7 @@ def test_nothing_is_asked_for_or_too_wide(pages, open_page, name, width, scheme)
 
 
 def test_the_scrubber_moves_everything(pages, open_page):
-    page = open_page(pages("gate"))
+    page = open_page(pages("gate"), height=2600)  # charts that are out of sight follow when they are seen again
     seen_whole(page)
     slider = page.locator("input[type=range]")
     surface = "document.querySelector('[data-chart=boundary] .plot').data[0].z[20][20]"
@@ -145,6 +145,7 @@ def test_scale_and_numbers(pages, open_page):
     figure.locator(".scale").click()
     assert page.evaluate("document.querySelector('[data-chart=loss] .plot').layout.yaxis.type") == "log"
     figure.locator("summary").click()
+    figure.locator(".numbers tbody tr").first.wait_for()
     assert figure.locator(".numbers tbody tr").count() > 500
     assert "\n0\t0.19" in figure.locator(".numbers table").first.inner_text()
 

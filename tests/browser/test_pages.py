@@ -84,12 +84,10 @@ def open_page(browser):
 
 
 def seen_whole(page):
-    """Scroll through a page, so that every chart is drawn."""
-    top = 0
-    while top < page.evaluate("document.documentElement.scrollHeight"):  # which grows as parts are laid out
-        page.evaluate(f"scrollTo({{top: {top}, behavior: 'instant'}})")
-        page.wait_for_timeout(60)
-        top += 400
+    """Bring every chart into sight, so that it is drawn."""
+    for plot in page.locator("figure.chart .plot").all():
+        plot.scroll_into_view_if_needed()
+        plot.locator(".main-svg").first.wait_for(state="attached")
     page.evaluate("scrollTo(0, 0)")
 
 

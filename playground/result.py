@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from playground.views import View
+    from playground.views import Ensemble, View
 
 SCHEMA = 1
 """Number of the JSON layout; it grows when a reader of the old layout would misread the new one."""
@@ -139,6 +139,8 @@ class Run:
     :param conditions: under which it ran, in words by key: budget, start, clipping, schedule, version, ...
     :param views: what can be looked at, the best first; empty where nobody asked for it.
     :param diagnoses: of a run that ended badly, as far as there is no doubt.
+    :param written: the scenario as YAML, all changes in it; empty where nobody asked for views.
+    :param command: the command line that gives this run again; empty where no command line asked for it.
     """
 
     scenario: str
@@ -166,6 +168,8 @@ class Run:
     conditions: Mapping[str, str] = field(default_factory=dict)
     views: tuple[View, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
+    written: str = ""
+    command: str = ""
 
     @property
     def losses(self) -> tuple[float, ...]:
@@ -268,6 +272,10 @@ class Sweep:
     seconds: float
     store: str
     stale: tuple[str, ...] = ()
+
+    def ensemble(self) -> Ensemble | None:
+        """Return the runs themselves, read anew from where they are kept; None where nobody kept them."""
+        return None
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,20 @@ class Fit:
     targets: tuple[float, ...]
 
 
-View = Curve | Surface | Path | Boundary | Fit
+@dataclass(frozen=True)
+class Predictions:
+    """What a model told of its data, step by step.
+
+    :param columns: inputs, targets and predictions by name.
+    :param rows: for each step a row for each sample.
+    """
+
+    columns: tuple[str, ...]
+    steps: tuple[int, ...]
+    rows: tuple[tuple[tuple[float, ...], ...], ...]
+
+
+View = Curve | Surface | Path | Boundary | Fit | Predictions
 
 
 class Ended(NamedTuple):
@@ -126,10 +139,16 @@ class Ended(NamedTuple):
 
     :param point: index of its point.
     :param loss: its last one; infinite where it ended badly.
+    :param end: its final parameters, where they are one number or two.
     """
 
     point: int
     loss: float
+    seed: int = 0
+    status: str = ""
+    verdict: str = ""
+    steps: int = 0
+    end: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,6 +173,8 @@ class Ensemble:
     :param runs: those that are finished, those of a point together.
     :param bands: of the points whose losses were kept.
     :param conditions: as a run has them.
+    :param command: the command line that asked for it.
+    :param written: the scenario as YAML.
     """
 
     scenario: str
@@ -163,3 +184,5 @@ class Ensemble:
     runs: tuple[Ended, ...]
     bands: tuple[Bands, ...]
     conditions: Mapping[str, str]
+    command: str = ""
+    written: str = ""

@@ -104,6 +104,7 @@ def playground_reporters() -> Mapping[str, Factory]:
     """Return how results are written to a file."""
     return {
         "console": "playground.report.console:write",
+        "html": "playground.report.html.reporter:Html",
         "json": "playground.report.document:write",
         "junit": "playground.report.junit:write",
         "picture": "playground.report.picture:write",

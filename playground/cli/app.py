@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli import check, eject, explain, export, listing, plot, plugins, run, schema, show, sweep
+from playground.cli import check, eject, explain, export, listing, plot, plugins, report, run, schema, show, sweep
 from playground.cli.context import Settings, print_version
 from playground.cli.results import results_app
 
@@ -44,6 +44,7 @@ app.command("run")(run.run)
 app.command("sweep")(sweep.sweep)
 app.add_typer(results_app, name="results")
 app.command("export")(export.export)
+app.command("report")(report.report)
 app.command("explain")(explain.explain)
 app.command("plot")(plot.plot)
 app.command("eject")(eject.eject)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from playground.engine.descent import Descent
     from playground.plugins.manager import Plugins
     from playground.runner.batch import Finished, Progress
+    from playground.runner.recorded import Recorded
 
 
 def run(
@@ -40,6 +41,7 @@ def run(
     ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
     junit_xml: Annotated[Path | None, typer.Option("--junit-xml", metavar="FILE", help="Write JUnit XML.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page to look at.")] = None,
     reports: Annotated[
         list[str] | None, typer.Option("--report", metavar="NAME=FILE", help="Write any reporter's output.")
     ] = None,
@@ -58,17 +60,17 @@ def run(
     with errors(context):
         checked_engine(engine)
         changes = Changes(pairs(overrides or [], "--set"), seed, steps)
-        short_forms = [("junit", str(junit_xml))] if junit_xml else []
-        writers = _writers(plugins, [*pairs(reports or [], "--report"), *short_forms])
+        writers = found_writers(plugins, reports, junit=junit_xml, html=html)
+        record = wanted(writers)
     files, missing = find(paths)
     progress = Progress(len(files))
     with _shown(progress, quiet=as_json), errors(context):
-        finished = run_batch(files, changes, plugins, jobs, fail_fast, progress, engine=engine)
+        finished = run_batch(files, changes, plugins, jobs, fail_fast, progress, record, engine)
     batch = finished.batch
     batch = replace(batch, errors=(*missing, *batch.errors))
     _print(batch, as_json)
     codes = [exit_code(batch), _told(context, finished, known)]
-    codes += [_write(context, write, batch, path) for write, path in writers]
+    codes += [written(context, write, batch, path) for write, path in writers]
     raise typer.Exit(max(codes))
 
 
@@ -82,14 +84,31 @@ def exit_code(batch: Batch) -> ExitCode:
     return ExitCode.FAILED if failed else ExitCode.PASSED
 
 
-def _writers(plugins: Plugins, wanted: list[tuple[str, str]]) -> list[tuple[Any, Path]]:
-    """Find the reporters before anything runs, so that a misspelt one costs no time."""
+Writers = list[tuple[Any, Path]]
+"""Reporters, each with where it writes to."""
+
+
+def found_writers(plugins: Plugins, reports: list[str] | None, **short_forms: Path | None) -> Writers:
+    """Find the reporters before anything runs, so that a misspelt one costs no time.
+
+    :param reports: as `--report` has them, `NAME=FILE`.
+    :param short_forms: files by the reporter that has an option of its own.
+    """
     from playground.plugins.signature import build
 
-    return [(build(plugins.registry.get("reporter", name), {}, {}), Path(path)) for name, path in wanted]
+    own = [(name, str(path)) for name, path in short_forms.items() if path is not None]
+    asked = [*pairs(reports or [], "--report"), *own]
+    return [(build(plugins.registry.get("reporter", name), {}, {}), Path(path)) for name, path in asked]
 
 
-def _write(context: typer.Context, write: Any, batch: Batch, path: Path) -> ExitCode:
+def wanted(writers: Writers) -> Recorded:
+    """Return what the reporters want to be kept of each run, as they say by an attribute `record`."""
+    from playground.runner.recorded import Recorded
+
+    return Recorded(steps=max((getattr(write, "record", 0) for write, _ in writers), default=0))
+
+
+def written(context: typer.Context, write: Any, batch: Batch, path: Path) -> ExitCode:
     """Write a report; one that cannot be written keeps no other from being."""
     try:
         with errors(context):

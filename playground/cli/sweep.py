@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from playground.cli.context import checked_engine, errors, load_plugins, pairs
-from playground.cli.run import exit_code
+from playground.cli.run import exit_code, found_writers, written
 from playground.errors import Place, PlaygroundError
 from playground.result import Batch
 
@@ -64,6 +64,10 @@ def sweep(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document with every run and nothing else.")
     ] = False,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page to look at.")] = None,
+    reports: Annotated[
+        list[str] | None, typer.Option("--report", metavar="NAME=FILE", help="Write any reporter's output.")
+    ] = None,
 ) -> None:
     """Run a scenario many times at once, over values and seeds, and say what the numbers mean.
 
@@ -74,6 +78,8 @@ def sweep(
 
     plugins = load_plugins(context)
     progress = Progress()
+    with errors(context):
+        writers = found_writers(plugins, reports, html=html)
     with _shown(progress, path.stem, quiet=as_json), errors(context):
         options = Options(
             engine=checked_engine(engine),
@@ -96,7 +102,7 @@ def sweep(
         from playground.report.console import show
 
         show(batch, Console(highlight=False))
-    raise typer.Exit(exit_code(batch))
+    raise typer.Exit(max([exit_code(batch), *(written(context, write, batch, path) for write, path in writers)]))
 
 
 def _loaded(path: Path, overrides: list[str], over: list[str], seeds: int | None) -> Loaded:

@@ -73,15 +73,20 @@ def fit(problem: Problem, recording: Recording, ranges: Ranges, data: Data) -> F
 
 def predictions(problem: Problem, recording: Recording, points: Tensor) -> Iterator[Tensor]:
     """Yield what the model predicted for these points at each recorded step, all points in one forward pass."""
-    own = problem.parameters
     points = points.to(problem.batches.data[0])
+    for then in recorded(problem, recording):
+        with torch.no_grad():
+            yield problem.forward(then)(points).cpu()
+
+
+def recorded(problem: Problem, recording: Recording) -> Iterator[dict[str, Tensor]]:
+    """Yield the parameters at each recorded step."""
+    own = problem.parameters
     for step in range(len(recording.steps)):
-        then = {
+        yield {
             name: torch.tensor(rows[step], dtype=own[name].dtype, device=own[name].device)
             for name, rows in recording.parameters.items()
         }
-        with torch.no_grad():
-            yield problem.forward(then)(points).cpu()
 
 
 def _values(side: Axis) -> Tensor:

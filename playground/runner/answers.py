@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import traceback
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from playground.errors import Place, PlaygroundError
@@ -73,10 +74,16 @@ def answer(
 
             sweep = run_sweep(loaded, plugins, Options(engine=engine))
             return Answer(failures=plugins.failures, sweep=sweep)
-        run = run_one(loaded, plugins, observe, record)
+        run = replace(run_one(loaded, plugins, observe, record), command=_command(file, changes, plugins))
     except PlaygroundError as error:
         return Answer(None, _invalid(error, file), plugins.failures, traceback.format_exc())
     return Answer(run, (), plugins.failures, run.traceback)
+
+
+def _command(file: Path, changes: Changes, plugins: Plugins) -> str:
+    """Return the command line that runs one file again."""
+    named = (word for spec in plugins.recipe["specs"] for word in ("-p", spec))
+    return shlex.join(["playground", *named, "run", str(file), *changes.arguments])
 
 
 def lost(file: Path, changes: Changes) -> Answer:

@@ -23,6 +23,13 @@ class Changes:
     seed: int | None = None
     steps: int | None = None
 
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The part of a command line of `run` that asks for them."""
+        more = [(f"--{key}", getattr(self, key)) for key in ("seed", "steps")]
+        numbers = tuple(word for option, value in more if value is not None for word in (option, str(value)))
+        return (*(word for key, text in self.overrides for word in ("--set", f"{key}={text}")), *numbers)
+
 
 def load(file: Path | str, changes: Changes, plugins: Plugins) -> Loaded:
     """Load one scenario with changes applied.

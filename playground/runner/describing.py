@@ -45,6 +45,14 @@ def conditions(data: Mapping[str, Any]) -> dict[str, str]:
     return {**found, "version": _version()}
 
 
+def as_yaml(data: Mapping[str, Any]) -> str:
+    """Return a scenario's values as YAML, short lists and mappings in one line."""
+    import yaml
+
+    text: str = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    return text
+
+
 @cache
 def _version() -> str:
     return version("gradient-playground")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from playground.plugins.manager import Plugins
 from playground.result import Run
-from playground.runner.describing import conditions, setup
+from playground.runner.describing import as_yaml, conditions, setup
 from playground.runner.diagnosing import asks, diagnosed
 from playground.runner.expectations import judge_all, judge_diagnosis, located, unwelcome, verdict
 from playground.runner.measuring import Measured, Observer, measure
@@ -40,6 +41,8 @@ def run_one(
         check_ranges(ready, record.ranges)
         plugins.broadcast("playground_run_started", spec=spec(loaded))
         run = _judged(ready, measure(ready, observe, record), plugins, diagnose)
+        if record.views and record.steps:
+            run = replace(run, written=as_yaml(loaded.source.data))
     plugins.broadcast("playground_run_finished", result=run)
     return run
 

@@ -118,7 +118,7 @@ class TestReporters(ReporterContract):
 
     @property
     def suffix(self):
-        return {"console": ".txt", "json": ".json", "junit": ".xml", "picture": ".svg"}[self.name]
+        return {"console": ".txt", "html": ".html", "json": ".json", "junit": ".xml", "picture": ".svg"}[self.name]
 
 
 class TestExecutors(ExecutorContract):

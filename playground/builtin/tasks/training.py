@@ -142,7 +142,16 @@ class Training(DescentTask):
 
     def views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Show what the model predicts, and the loss over its parameters."""
-        return (*self.seen(problem, recording, ranges), *super().views(problem, recording, ranges))
+        told = self._told(problem, recording)
+        return (*self.seen(problem, recording, ranges), *super().views(problem, recording, ranges), told)
+
+    def _told(self, problem: Problem, recording: Recording) -> View:
+        """Return the table at each recorded step."""
+        from playground.engine.predictions import recorded
+        from playground.views import Predictions
+
+        tables = [self.table(self.measure(problem, then)) for then in recorded(problem, recording)]
+        return Predictions(tables[0].columns, recording.steps, tuple(table.rows for table in tables))
 
     def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Return what can be seen of the predictions over the inputs."""

@@ -55,7 +55,7 @@ def drawing(subject: Run | Ensemble, kind: str | None = None, width: float = WID
 
 def _of_run(run: Run) -> dict[str, Callable[..., Drawing]]:
     offered: dict[str, Any] = {
-        kind: partial(draw, run, view) for view in run.views for kind, draw in OF_VIEW[type(view)].items()
+        kind: partial(draw, run, view) for view in run.views for kind, draw in OF_VIEW.get(type(view), {}).items()
     }
     return {**offered, "loss": partial(losses.loss, run)} if run.losses else offered
 

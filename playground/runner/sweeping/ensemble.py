@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
+import sys
+from array import array
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from playground.runner.describing import conditions
-from playground.runner.store import Store
+from playground.runner.describing import as_yaml, conditions
+from playground.runner.store import Row, Store
 from playground.runner.sweeping.curves import BAD, loss_curves
 from playground.views import Bands, Ended, Ensemble
+
+FEW = 2
+"""Parameters of a run whose end is kept: those of a point on a line or in a plane."""
 
 
 def ensemble(folder: Path, sweep_id: str) -> Ensemble:
@@ -20,17 +26,32 @@ def ensemble(folder: Path, sweep_id: str) -> Ensemble:
     """
     with Store.open(folder, create=False) as store:
         sweep = store.sweep(sweep_id)
-        runs = tuple(
-            Ended(point, math.inf if status in BAD or last is None else last)
-            for point, status, last in store.values(("point", "status", "last"), sweep.id)
-        )
-        curves = loss_curves(row for _, row in store.rows(sweep.id))
+        runs: list[Ended] = []
+        curves = tuple(loss_curves(_noted((row for _, row in store.rows(sweep.id)), runs)))
         return Ensemble(
             scenario=sweep.scenario,
             axes=tuple(sweep.axes),
             points=tuple(sweep.points),
             seeds=sweep.seeds,
-            runs=runs,
+            runs=tuple(runs),
             bands=tuple(Bands(curve.point, curve.steps, tuple(map(tuple, curve.quartiles))) for curve in curves),  # type: ignore[arg-type]
             conditions=conditions(sweep.spec) | {"version": str(sweep.versions.get("playground", ""))},
+            command=sweep.command,
+            written=as_yaml(sweep.spec),
         )
+
+
+def _noted(rows: Iterable[Row], runs: list[Ended]) -> Iterator[Row]:
+    """Pass rows on, and note how each ended."""
+    for row in rows:
+        loss = math.inf if row.status in BAD or math.isnan(row.last) else row.last
+        end = row.parameters if row.parameters and len(row.parameters) <= FEW * 8 else b""
+        runs.append(Ended(row.point, loss, row.seed, row.status, row.verdict, row.steps, _numbers(end)))
+        yield row
+
+
+def _numbers(blob: bytes) -> tuple[float, ...]:
+    numbers = array("d", blob)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return tuple(numbers)

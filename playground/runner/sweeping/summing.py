@@ -12,17 +12,22 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from sys import intern
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from playground.errors import StoreError
+from playground.errors import Place, StoreError
 from playground.result import Expectation, Status, Summary, Sweep
 from playground.runner.expectations import judge, located, verdict
 from playground.runner.statistics import UNKNOWN, best, summarize
 from playground.runner.store import Store, SweepRecord
 from playground.runner.store.exporting import Table
 from playground.runner.sweeping.curves import LossCurve, loss_curves
-from playground.scenario.grid import Grid
-from playground.scenario.model import Loaded
+from playground.scenario.grid import Grid, expand
+from playground.scenario.model import Loaded, parse_scenario
+from playground.scenario.node import Node
+from playground.scenario.source import Source
+
+if TYPE_CHECKING:
+    from playground.views import Ensemble
 
 TOGETHER = 50_000
 """Runs that are summed up at once, or those of one point if they are more; each takes some 50 bytes meanwhile."""
@@ -45,6 +50,15 @@ class StoredSweep(Sweep):
             rows = [table.cells(*each) for each in store.rows(self.id)]
         return pandas.DataFrame(rows, columns=list(table.columns))
 
+    def ensemble(self) -> Ensemble:
+        """Return every run as pictures want it.
+
+        :raises StoreError: the store has gone.
+        """
+        from playground.runner.sweeping.ensemble import ensemble
+
+        return ensemble(Path(self.store).parent.parent, self.id)
+
     def curves(self) -> list[LossCurve]:
         """Return how the loss fell at each point: quartiles over its runs at the steps that were kept.
 
@@ -66,6 +80,17 @@ class Computed:
     engines: dict[str, int] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
     interrupted: bool = False
+
+
+def stored_sweep(store: Store, record: SweepRecord) -> StoredSweep:
+    """Sum up what is stored of a sweep, without computing anything.
+
+    :raises ScenarioError: its scenario is none that this version would accept.
+    """
+    start = time.perf_counter()
+    source = Source(record.file, Node.of(record.spec, Place(record.file)))
+    loaded = Loaded(parse_scenario(source), source)
+    return summed_up(loaded, expand(loaded), record, store, Computed(), start)
 
 
 def summed_up(

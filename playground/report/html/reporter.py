@@ -1,0 +1,50 @@
+"""The reporter `html`."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+from playground.errors import PlaygroundError
+from playground.report.html.page import page
+from playground.report.html.run_part import run_part
+from playground.report.html.sweep_part import sweep_part
+from playground.result import Batch, Verdict
+
+NEEDED = ("jinja2", "plotly")
+
+
+class Html:
+    """Writes results as one page.
+
+    :ivar record: at how many steps it wants to know where a run was.
+    """
+
+    record: ClassVar[int] = 120
+
+    def __init__(self) -> None:
+        missing = [name for name in NEEDED if find_spec(name) is None]
+        if missing:
+            needs = f"a report in HTML needs {' and '.join(missing)}"
+            raise PlaygroundError(f"{needs}; install what it needs: pip install 'gradient-playground[html]'")
+
+    def __call__(self, results: Batch, path: Path) -> None:
+        """Write the page."""
+        parts = [run_part(f"part{index}", run) for index, run in enumerate(results.runs)]
+        parts += [sweep_part(f"part{index}", sweep) for index, sweep in enumerate(results.sweeps, len(parts))]
+        path.write_text(page(parts, _index(results, parts)), encoding="utf-8")
+
+
+def _index(batch: Batch, parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what stands above the parts: a line for each when there are several, and what could not run."""
+    counts = [(verdict, sum(each.verdict is verdict for each in batch.results)) for verdict in Verdict]
+    told = [f"{count} {'not judged' if verdict is Verdict.NONE else verdict}" for verdict, count in counts if count]
+    told += [f"{len(batch.invalid)} invalid"] if batch.errors else []
+    alone = len(parts) == 1 and not batch.errors
+    return {
+        "title": parts[0]["title"] if alone else f"{len(parts)} scenarios: {', '.join(told)}" if parts else "No runs",
+        "alone": alone,
+        "errors": [str(error) for error in batch.errors],
+        "interrupted": batch.interrupted,
+    }

@@ -1,0 +1,102 @@
+"""The charts of one run that every descent has: loss, gradient norm, parameters; and the V of a derivative check."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any
+
+from playground.figures.curve import curve
+from playground.figures.numbers import shape, short
+from playground.report.derivatives import v_curve
+from playground.report.html.chart import PALETTE, SYMBOLS, Chart, Move, axis, line, point
+from playground.report.html.numbers import thinned
+from playground.result import Recording, Run
+
+ENTRIES = 8
+"""Numbers among the parameters that are drawn: those that moved most."""
+
+
+def charts(run: Run) -> Iterator[Chart]:
+    """Yield them, as far as the run has them."""
+    recording = run.trace.recording
+    if len(run.losses) > 1:
+        yield loss_chart(run)
+    if recording is not None and len(recording.steps) > 1:
+        yield parameter_chart(recording)
+    if (drawn := v_curve(run.points)) is not None:
+        yield _v_chart(*drawn)
+
+
+def loss_chart(run: Run) -> Chart:
+    """Return the loss before each update, and below it the gradient's norm where it was recorded."""
+    losses, recording = run.losses, run.trace.recording
+    shown = thinned(len(losses))
+    drawn = curve(losses)
+    kind = "log" if drawn is not None and drawn.logarithmic else "linear"
+    traces = [line(list(shown), [losses[step] for step in shown], "loss", showlegend=False)]
+    layout: dict[str, Any] = {"xaxis": axis("step"), "yaxis": axis("loss", type=kind)}
+    moves, scales, text = [], ["yaxis"], _fall(losses)
+    if recording is not None:
+        traces.append(point("loss at this step", PALETTE[0]))
+        moves.append(Move((1,), at={"x": recording.steps, "y": [losses[step] for step in recording.steps]}))
+    if recording is not None and any(norm is not None for norm in recording.gradient_norms):
+        norms = [math.nan if norm is None else norm for norm in recording.gradient_norms]
+        below: dict[str, Any] = {"xaxis": "x", "yaxis": "y2"}
+        traces.append(line(recording.steps, norms, "gradient norm", 1, showlegend=False, **below))
+        traces.append(point("gradient norm at this step", PALETTE[1], SYMBOLS[1], **below))
+        moves.append(Move((3,), at={"x": recording.steps, "y": norms}))
+        layout["yaxis"]["domain"] = [0.46, 1]
+        layout["yaxis2"] = axis("gradient norm", type=kind, domain=[0, 0.38])
+        layout["xaxis"]["anchor"] = "y2"
+        scales.append("yaxis2")
+    if len(shown) < len(losses):
+        text += f" Of {len(losses):,} losses {len(shown):,} are drawn, spaced evenly by ratio."
+    title = "Loss and gradient norm" if "yaxis2" in layout else "Loss"
+    return Chart("loss", title, text, traces, layout, moves, scales, 420 if "yaxis2" in layout else 320)
+
+
+def _fall(losses: Sequence[float]) -> str:
+    last = len(losses) - 1
+    return f"The loss goes from {short(losses[0])} at step 0 to {short(losses[-1])} after {last} steps."
+
+
+def parameter_chart(recording: Recording) -> Chart:
+    """Return the parameters that moved most, over the steps."""
+    rows = dict(entries(recording))
+    chosen = sorted(rows, key=lambda name: -_moved(rows[name]))[:ENTRIES]
+    kept = [name for name in rows if name in chosen]
+    traces = [line(recording.steps, rows[name], name, index) for index, name in enumerate(kept)]
+    traces += [point(name, PALETTE[index % len(PALETTE)]) for index, name in enumerate(kept)]
+    moves = [Move((len(kept) + index,), at={"x": recording.steps, "y": rows[name]}) for index, name in enumerate(kept)]
+    some = f"The {len(kept)} of {len(rows)} numbers that moved most." if len(kept) < len(rows) else ""
+    ends = ", ".join(f"{name} ends at {short(rows[name][-1])}" for name in kept[:3])
+    layout = {"xaxis": axis("step"), "yaxis": axis("value")}
+    return Chart("parameters", "Parameters", f"{some} {ends}.".strip(), traces, layout, moves)
+
+
+def entries(recording: Recording) -> Iterator[tuple[str, list[float]]]:
+    """Yield each number among the parameters, named as in `weight[0, 1]`, at each recorded step."""
+    for name, rows in recording.parameters.items():
+        for place in product(*map(range, shape(rows[0]))):
+            label = f"{name}[{', '.join(map(str, place))}]" if place else name
+            yield label, [_entry(row, place) for row in rows]
+
+
+def _entry(row: Any, place: Sequence[int]) -> float:
+    for index in place:
+        row = row[index]
+    return float(row)
+
+
+def _moved(values: Sequence[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    return max(finite) - min(finite) if finite else 0.0
+
+
+def _v_chart(title: str, steps: Sequence[float], errors: Sequence[float]) -> Chart:
+    text = f"The error of central differences by their step h, {title}: rounding at the left, truncation at the right."
+    traces = [line(steps, errors, "error", mode="lines+markers", showlegend=False)]
+    layout = {"xaxis": axis("step h", type="log"), "yaxis": axis("error", type="log")}
+    return Chart("differences", "Error of central differences", text, traces, layout)

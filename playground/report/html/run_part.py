@@ -1,0 +1,113 @@
+"""One run as a part of the page."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from playground.figures.numbers import column, digest, duration, flat, short
+from playground.report.html import view_charts
+from playground.report.html.numbers import rounded
+from playground.report.html.run_charts import charts, entries
+from playground.result import Run, Table, Verdict
+from playground.views import Predictions
+
+ROWS = 40
+"""Rows of a table that are shown."""
+
+CELLS = 24
+"""Numbers among the parameters that have a row."""
+
+
+def run_part(name: str, run: Run) -> dict[str, Any]:
+    """Return what the template shows of a run, and what the script reads."""
+    recording = run.trace.recording
+    drawn = [chart for view in run.views for chart in view_charts.charts(view)]
+    drawn += charts(run)
+    told = view_charts.table_of(run.views)
+    values = dict(list(entries(recording))[:CELLS]) if recording else {}
+    steps = list(recording.steps) if recording and len(recording.steps) > 1 else []
+    how, *why = run.ending
+    return {
+        "id": name,
+        "template": "run.html",
+        "title": run.scenario,
+        "run": run,
+        "mark": mark(run.verdict),
+        "how": [how, *why],
+        "facts": _facts(run),
+        "made": _made(run),
+        "explain": _explain(run.command) if steps else "",
+        "charts": drawn,
+        "steps": steps,
+        "first": f"{short(run.loss.first)} → {short(run.loss.last)}" if run.loss else "",
+        "parameters": {label: short(rows[-1]) for label, rows in values.items()},
+        "more_parameters": len(list(flat(list(run.parameters.values())))) - len(values),
+        "expectations": [(*mark_of(each.passed), each, short(each.value)) for each in run.expectations],
+        "table": _table(run.table, told),
+        "metrics": {key: _value(value) for key, value in run.metrics.items()},
+        "data": {
+            "charts": {chart.name: chart.data() for chart in drawn},
+            "steps": steps,
+            "losses": rounded([run.losses[step] for step in steps]),
+            "norms": rounded(list(recording.gradient_norms)) if recording and steps else [],
+            "parameters": rounded(list(values.values())) if steps else [],
+            "predictions": rounded([rows[:ROWS] for rows in told.rows]) if told and steps else [],
+        },
+    }
+
+
+def mark(verdict: Verdict) -> tuple[str, str, str]:
+    """Return the class, the sign and the word for a verdict, so that none is told by its colour alone."""
+    word = "not judged" if verdict is Verdict.NONE else str(verdict)
+    return str(verdict), {"passed": "✔", "failed": "✘"}.get(str(verdict), "–"), word
+
+
+def mark_of(passed: bool) -> tuple[str, str]:
+    """Return the class and the sign of an expectation."""
+    return ("passed", "✔") if passed else ("failed", "✘")
+
+
+def _facts(run: Run) -> dict[str, str]:
+    seed = {} if run.loss is None else {"seed": str(run.seed)}
+    return {"task": run.task, **run.setup, **seed, "time": duration(run.seconds)}
+
+
+def _made(run: Run) -> str:
+    """Return how every figure of the run was made."""
+    seed = [] if run.loss is None else [f"seed {run.seed}"]
+    return " · ".join([*seed, *(f"{key} {value}" for key, value in run.conditions.items())])
+
+
+def _explain(command: str) -> str:
+    """Return the command that explains a step of the run, its number to be put behind; nothing without a command."""
+    words = shlex.split(command)
+    if "run" not in words:
+        return ""
+    at = words.index("run")
+    rest = [*words[:at], "explain", *words[at + 1 :]]
+    for option in ("--seed", "--steps"):
+        if option in rest:
+            place = rest.index(option)
+            rest[place : place + 2] = ["--set", f"{option[2:]}={rest[place + 1]}"]
+    return shlex.join([*rest, "--step"])
+
+
+def _value(value: Any) -> str:
+    text = short(value)
+    return text if len(text) <= 120 or not isinstance(value, list) else digest(value)
+
+
+def _table(table: Table | None, told: Predictions | None) -> dict[str, Any] | None:
+    """Return the rows that are shown; with predictions of each step, the script fills them in."""
+    if table is None:
+        return None
+    rows: Sequence[Sequence[Any]] = table.rows[:ROWS]
+    columns = [column([row[index] for row in rows]) for index in range(len(table.columns))]
+    return {
+        "columns": table.columns,
+        "rows": list(zip(*columns, strict=True)),
+        "more": len(table.rows) - len(rows),
+        "live": told is not None,
+    }

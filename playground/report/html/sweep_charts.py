@@ -1,0 +1,302 @@
+"""The charts of a sweep: how many passed, where losses end and how they fall, two axes at once, and basins."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from playground.figures.numbers import short
+from playground.report.html.chart import DASHES, PALETTE, SYMBOLS, Chart, axis
+from playground.result import Summary, Sweep
+from playground.views import Ensemble
+
+GROUPS = 6
+"""Lines in one chart; more cannot be told apart."""
+
+WIDE = 10.0
+"""A positive axis whose ends differ by more than this factor is logarithmic."""
+
+SHOWN = 3_000
+"""Runs that are drawn one by one."""
+
+NEAR = 0.02
+"""Ends closer than this share of the span of all are one minimum."""
+
+PLACES = 6
+"""Minima that have a colour of their own."""
+
+Groups = dict[str, list[Summary]]
+
+
+def charts(sweep: Sweep, runs: Ensemble | None) -> Iterator[Chart]:
+    """Yield what can be drawn of a sweep; without its runs, what its points say."""
+    key = horizontal(sweep)
+    groups = grouped(sweep, key)
+    if any(summary.interval for summary in sweep.summaries):
+        yield pass_chart(sweep, key, groups)
+    yield loss_chart(sweep, key, groups, runs)
+    if runs is not None and any(len(band.steps) > 1 for band in runs.bands):
+        yield band_chart(sweep, runs)
+    if (drawn := heat_chart(sweep)) is not None:
+        yield drawn
+    if runs is not None and (drawn := basin_chart(runs)) is not None:
+        yield drawn
+
+
+def horizontal(sweep: Sweep) -> str | None:
+    """Return the axis that is drawn from left to right: the learning rate, or the first that is all numbers."""
+    numeric = [name for name in sweep.axes if all(_is_number(each.values.get(name)) for each in sweep.summaries)]
+    rates = [name for name in numeric if name.endswith(".lr")]
+    return next(iter([*rates, *numeric]), None)
+
+
+def grouped(sweep: Sweep, key: str | None) -> Groups:
+    """Return the points by the values of all other axes, those that do best first, no more than can be told apart."""
+    groups: Groups = {}
+    for summary in sweep.summaries:
+        others = {name: value for name, value in summary.values.items() if name != key} if key else {}
+        groups.setdefault(label(others), []).append(summary)
+    if key:
+        for group in groups.values():
+            group.sort(key=lambda summary: float(summary.values[key]))
+    return dict(sorted(groups.items(), key=lambda pair: min(map(_rank, pair[1])))[:GROUPS])
+
+
+def label(values: Mapping[str, Any]) -> str:
+    """Return the values of a point in a few words: `adam, beta1 0.9`."""
+    pairs = ((name.rpartition(".")[2], value) for name, value in values.items())
+    words = (value if isinstance(value, str) else f"{name} {short(value)}" for name, value in pairs)
+    return ", ".join(words)
+
+
+def pass_chart(sweep: Sweep, key: str | None, groups: Groups) -> Chart:
+    """Return the share that passed with Wilson's interval."""
+    traces = []
+    for index, (name, group) in enumerate(groups.items()):
+        rows = [(each.share or 0.0, *(each.interval or (0.0, 1.0))) for each in group]
+        shares = [share for share, _, _ in rows]
+        error = {
+            "array": [high - share for share, _, high in rows],
+            "arrayminus": [share - low for share, low, _ in rows],
+        }
+        traces.append(_series(_places(group, key), shares, name, index, error))
+    best = max(sweep.summaries, key=lambda each: each.share or 0.0)
+    text = (
+        f"Share of the runs that passed at each setting, with Wilson's 95 % interval. The largest is "
+        f"{best.share or 0:.1%} at {label(best.values) or 'the only setting'}."
+    )
+    layout = {"xaxis": _across(sweep, key), "yaxis": axis("share that passed", range=[-0.03, 1.03], tickformat=".0%")}
+    return Chart("passed", "How many passed", text + _left(sweep, key, groups), traces, layout)
+
+
+def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | None) -> Chart:
+    """Return quartiles of the final loss, and above them every run that ended badly."""
+    traces = []
+    for index, (name, group) in enumerate(groups.items()):
+        rows = [(place, each.loss) for place, each in zip(_places(group, key), group, strict=True)]
+        rows = [(place, loss) for place, loss in rows if math.isfinite(loss.median)]
+        medians = [loss.median for _, loss in rows]
+        error = {
+            "array": [max(0.0, loss.high - loss.median) if math.isfinite(loss.high) else 0.0 for _, loss in rows],
+            "arrayminus": [loss.median - loss.low for _, loss in rows],
+        }
+        traces.append(_series([place for place, _ in rows], medians, name or "median", index, error))
+    seen = [value for trace in traces for value in trace["y"] if value > 0]
+    kind = "log" if seen and max(seen) > WIDE * min(seen) else "linear"
+    layout = {"xaxis": _across(sweep, key), "yaxis": axis("final loss", type=kind)}
+    bad = [run for run in runs.runs if math.isinf(run.loss)] if runs else []
+    text = "Final loss at each setting: median, and quartiles as bars."
+    if bad:
+        places = _all_places(sweep, key)
+        top = (max(seen) * 3 if kind == "log" else max(seen) * 1.15) if seen else 1.0
+        drawn = [run for run in bad[:SHOWN] if run.point in places]
+        marker = {"symbol": "x-thin-open", "size": 9, "color": "@red", "opacity": 0.6, "line": {"width": 2}}
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": f"ended badly ({len(bad):,} runs)",
+                "marker": marker,
+                "x": [places[run.point] for run in drawn],
+                "y": [top] * len(drawn),
+                "meta": "aside",
+                "text": [f"seed {run.seed}: {run.status} at step {run.steps}" for run in drawn],
+                "hoverinfo": "text",
+            }
+        )
+        text += f" The {len(bad):,} runs without a finite loss that counts are crosses at the top."
+        text += f" Of them {SHOWN:,} are drawn." if len(bad) > SHOWN else ""
+    title = f"Final loss against {_short(key)}" if key else "Final loss"
+    return Chart("loss", title, text + _left(sweep, key, groups), traces, layout, scales=["yaxis"], height=400)
+
+
+def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
+    """Return the fall of the loss at the settings that did best: median, and the middle half as a band."""
+    ranked = sorted(sweep.summaries, key=_rank)[:GROUPS]
+    bands = {band.point: band for band in runs.bands}
+    traces: list[dict[str, Any]] = []
+    for index, summary in enumerate(each for each in ranked if each.index in bands):
+        band, colour, name = bands[summary.index], PALETTE[index], label(summary.values) or "all runs"
+        low, median, high = ([row[i] if math.isfinite(row[i]) else None for row in band.quartiles] for i in range(3))
+        edge: dict[str, Any] = {
+            "type": "scatter",
+            "mode": "lines",
+            "x": band.steps,
+            "line": {"width": 0, "color": colour},
+        }
+        edge |= {"showlegend": False, "hoverinfo": "skip", "legendgroup": name}
+        style = {"color": colour, "dash": DASHES[index % len(DASHES)], "width": 2}
+        traces.append({**edge, "y": low, "name": f"{name}, lower quartile"})
+        traces.append({**edge, "y": high, "name": f"{name}, upper quartile", "fill": "tonexty", "fillcolor": "@band"})
+        middle = {"type": "scatter", "mode": "lines", "x": band.steps, "y": median, "name": name, "line": style}
+        traces.append({**middle, "legendgroup": name})
+    some = f" The {GROUPS} settings that did best are drawn." if len(sweep.summaries) > GROUPS else ""
+    text = "How the loss fell over the steps: the median of the runs, and a band that holds the middle half of them."
+    layout = {"xaxis": axis("step"), "yaxis": axis("loss", type="log")}
+    return Chart("bands", "Loss curves", text + some, traces, layout, scales=["yaxis"], height=400)
+
+
+def heat_chart(sweep: Sweep) -> Chart | None:
+    """Return a map over the first two axes that have several values, where the others have one."""
+    axes = [name for name in sweep.axes if len({short(each.values.get(name)) for each in sweep.summaries}) > 1]
+    pairs = {tuple(_word(each.values, name) for name in axes) for each in sweep.summaries}
+    if len(axes) != 2 or len(pairs) < len(sweep.summaries):
+        return None
+    rows, columns = (list(dict.fromkeys(_word(each.values, name) for each in sweep.summaries)) for name in axes)
+    judged = any(each.interval for each in sweep.summaries)
+    grid: list[list[float | None]] = [[None] * len(columns) for _ in rows]
+    for each in sweep.summaries:
+        value = each.share if judged else math.log10(each.loss.median) if 0 < each.loss.median < math.inf else None
+        grid[rows.index(_word(each.values, axes[0]))][columns.index(_word(each.values, axes[1]))] = value
+    title = "share that passed" if judged else "log₁₀ of median loss"
+    bar: dict[str, Any] = {"title": {"text": title}, "thickness": 12, **({"tickformat": ".0%"} if judged else {})}
+    trace: dict[str, Any] = {
+        "type": "heatmap",
+        "x": columns,
+        "y": rows,
+        "z": grid,
+        "colorscale": "Cividis",
+        "colorbar": bar,
+    }
+    trace |= {"zmin": 0, "zmax": 1} if judged else {}
+    text = f"The {title} for each pair of {_short(axes[0])} and {_short(axes[1])}; a gap is a pair that has none."
+    layout = {"xaxis": axis(_short(axes[1]), type="category"), "yaxis": axis(_short(axes[0]), type="category")}
+    return Chart("heat", "Two axes at once", text, [{**trace, "xgap": 1, "ygap": 1}], layout, height=400)
+
+
+def basin_chart(runs: Ensemble) -> Chart | None:
+    """Return which minimum was reached from where, for a sweep over a start of one number or two."""
+    starts = [_start(values) for values in runs.points]
+    size = {len(start) for start in starts}
+    if size not in ({1}, {2}):
+        return None
+    some = runs.runs[:SHOWN]
+    ends = [run.end if math.isfinite(run.loss) and all(map(math.isfinite, run.end)) else None for run in some]
+    places = _minima([end for end in ends if end])
+    traces = []
+    reached = [_nearest(end, places[:PLACES]) for end in ends]
+    for index, place in enumerate([*places[:PLACES], None]):
+        chosen = [run for run, at in zip(some, reached, strict=True) if at == (index if place else None)]
+        if not chosen:
+            continue
+        name = f"ends at {short(list(place))}" if place else "ends elsewhere, or badly"
+        marker = {"symbol": SYMBOLS[index % len(SYMBOLS)], "color": PALETTE[index % len(PALETTE)], "size": 9}
+        first = [starts[run.point][0] for run in chosen]
+        second = [starts[run.point][1] if size == {2} else run.end[0] if run.end else None for run in chosen]
+        traces.append({"type": "scatter", "mode": "markers", "x": first, "y": second, "name": name, "marker": marker})
+    if not traces:
+        return None
+    names = _start_names(runs.points[0], len(starts[0]))
+    below = axis(names[1]) if size == {2} else axis("where it ended")
+    text = f"Each mark is a run at its start; its sign and colour say where it ended. {len(places)} different ends."
+    text += f" The first {SHOWN:,} runs are drawn." if len(runs.runs) > SHOWN else ""
+    return Chart("basins", "Basins", text, traces, {"xaxis": axis(names[0]), "yaxis": below}, height=480, square=True)
+
+
+def _start(values: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return the start that a point has, as far as it is swept."""
+    found: list[Any] = []
+    for name, value in values.items():
+        if name == "start" or name.startswith("start."):
+            inner = list(value.values()) if isinstance(value, Mapping) else [value]
+            for each in inner:
+                found += each if isinstance(each, list) else [each]
+    return tuple(found) if found and all(map(_is_number, found)) else ()
+
+
+def _start_names(values: Mapping[str, Any], count: int) -> list[str]:
+    names = [name for name in values if name.startswith("start.")]
+    return names if len(names) == count else [f"start, coordinate {index}" for index in range(count)]
+
+
+def _minima(ends: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
+    """Return the different ends, the most frequent first; ends near each other are one."""
+    if not ends:
+        return []
+    found: dict[tuple[float, ...], int] = {}
+    spans = [max(column) - min(column) for column in zip(*ends, strict=True)]
+    near = max(1e-3, NEAR * max(spans))
+    for end in ends:
+        place = next((each for each in found if math.dist(each, end) <= near), tuple(end))
+        found[place] = found.get(place, 0) + 1
+    return sorted(found, key=lambda place: -found[place])
+
+
+def _nearest(end: Sequence[float] | None, places: Sequence[tuple[float, ...]]) -> int | None:
+    """Return which of the places this end belongs to; None for another one, or a run that ended badly."""
+    if end is None or not places:
+        return None
+    index = min(range(len(places)), key=lambda i: math.dist(places[i], end))
+    spread = max((math.dist(a, b) for a in places for b in places), default=0.0)
+    return index if math.dist(places[index], end) <= max(1e-3, 2 * NEAR * spread) else None
+
+
+def _series(x: Sequence[Any], y: Sequence[float], name: str, index: int, error: dict[str, Any]) -> dict[str, Any]:
+    colour = PALETTE[index % len(PALETTE)]
+    marker = {"color": colour, "symbol": SYMBOLS[index % len(SYMBOLS)], "size": 7}
+    bars = {"type": "data", "symmetric": False, "thickness": 1.3, "width": 3, "color": colour, **error}
+    style = {"color": colour, "dash": DASHES[index % len(DASHES)], "width": 1.5}
+    mode = "markers" if any(isinstance(place, str) for place in x) else "lines+markers"  # no order, no line
+    trace = {"type": "scatter", "mode": mode, "x": x, "y": y, "name": name, "marker": marker}
+    return {**trace, "line": style, "error_y": bars, "showlegend": bool(name)}
+
+
+def _places(group: Sequence[Summary], key: str | None) -> list[Any]:
+    return [each.values[key] if key else label(each.values) or "all runs" for each in group]
+
+
+def _all_places(sweep: Sweep, key: str | None) -> dict[int, Any]:
+    points = list(sweep.summaries)
+    return {each.index: place for each, place in zip(points, _places(points, key), strict=True)}
+
+
+def _across(sweep: Sweep, key: str | None) -> dict[str, Any]:
+    if key is None:
+        return axis("setting", type="category")
+    values = [float(each.values[key]) for each in sweep.summaries]
+    wide = min(values) > 0 and max(values) > WIDE * min(values)
+    return axis("learning rate" if key.endswith(".lr") else key, type="log" if wide else "linear")
+
+
+def _left(sweep: Sweep, key: str | None, groups: Groups) -> str:
+    """Return what is not drawn."""
+    rest = len(sweep.summaries) - sum(map(len, groups.values()))
+    return f" The {len(groups)} best of several combinations are drawn; the table has all." if rest else ""
+
+
+def _rank(summary: Summary) -> tuple[float, float]:
+    median = summary.loss.median
+    return -(summary.share or 0.0), math.inf if math.isnan(median) else median
+
+
+def _word(values: Mapping[str, Any], name: str) -> str:
+    return short(values.get(name))
+
+
+def _short(name: str) -> str:
+    return "learning rate" if name.endswith(".lr") else name
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

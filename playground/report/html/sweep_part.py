@@ -1,0 +1,118 @@
+"""One sweep as a part of the page."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from playground.figures.numbers import duration, short
+from playground.report.html.numbers import rounded
+from playground.report.html.run_part import mark, mark_of
+from playground.report.html.sweep_charts import charts
+from playground.result import Status, Summary, Sweep
+from playground.views import Ensemble
+
+RUNS = 20_000
+"""Runs that a page has one by one; of more, every so manieth."""
+
+POINTS = 2_000
+"""Settings that have a row."""
+
+STATUSES = tuple(map(str, Status))
+
+
+def sweep_part(name: str, sweep: Sweep) -> dict[str, Any]:
+    """Return what the template shows of a sweep, and what the script reads."""
+    runs = sweep.ensemble()
+    drawn = list(charts(sweep, runs))
+    shown = sweep.summaries[:POINTS]
+    every = math.ceil(len(runs.runs) / RUNS) if runs and runs.runs else 1
+    return {
+        "id": name,
+        "template": "sweep.html",
+        "title": sweep.scenario,
+        "sweep": sweep,
+        "mark": mark(sweep.verdict),
+        "how": [f"{sweep.runs:,} of {sweep.size:,} runs" if sweep.runs != sweep.size else f"{sweep.runs:,} runs"],
+        "first": short(sweep.best[0].loss.median) if sweep.best else "",
+        "facts": _facts(sweep, runs),
+        "made": _made(sweep, runs),
+        "command": runs.command if runs else "",
+        "written": runs.written if runs else "",
+        "expectations": [(*mark_of(each.passed), each, short(each.value)) for each in sweep.expectations],
+        "charts": drawn,
+        "columns": _columns(sweep),
+        "rows": [_row(sweep, summary) for summary in shown],
+        "more": len(sweep.summaries) - len(shown),
+        "every": every,
+        "data": {
+            "charts": {chart.name: chart.data() for chart in drawn},
+            "runs": _compact(runs, every) if runs else {},
+        },
+    }
+
+
+def _facts(sweep: Sweep, runs: Ensemble | None) -> dict[str, str]:
+    swept = {name: _range(sweep, name) for name in sweep.axes}
+    engines = ", ".join(f"{count:,} {engine}" for engine, count in sweep.engines.items()) or "all were stored"
+    given = _given(sweep, runs)
+    counted = {"settings": f"{len(sweep.summaries):,}", "seeds": f"{sweep.seeds:,} each", "computed": engines}
+    return {**swept, **counted, **given, "time": duration(sweep.seconds)}
+
+
+def _range(sweep: Sweep, name: str) -> str:
+    """Return an axis in a few words: its values, or how many there are between which ends."""
+    values = list(dict.fromkeys(short(each.values.get(name)) for each in sweep.summaries))
+    return ", ".join(values) if len(values) <= 6 else f"{len(values)} values, {values[0]} to {values[-1]}"
+
+
+def _made(sweep: Sweep, runs: Ensemble | None) -> str:
+    """Return how every figure of the sweep was made."""
+    swept = [f"{name}: {_range(sweep, name)}" for name in sweep.axes]
+    given = [f"{key} {value}" for key, value in _given(sweep, runs).items()]
+    return " · ".join([*swept, f"{sweep.seeds:,} seeds at each", *given])
+
+
+def _given(sweep: Sweep, runs: Ensemble | None) -> dict[str, str]:
+    """Return the conditions that all runs shared."""
+    swept = {name for name in sweep.axes if "." not in name} | {"seed"}
+    return {key: value for key, value in (runs.conditions if runs else {}).items() if key not in swept}
+
+
+def _columns(sweep: Sweep) -> list[tuple[str, bool]]:
+    judged = [("passed", True), ("Wilson 95 %", True)] if any(each.interval for each in sweep.summaries) else []
+    losses = [("loss ¼", True), ("median loss", True), ("loss ¾", True)]
+    return [*((name, False) for name in sweep.axes), ("runs", True), *judged, *losses, ("how they ended", False)]
+
+
+def _row(sweep: Sweep, summary: Summary) -> dict[str, Any]:
+    """Return a setting's cells, each with what it is sorted by."""
+    cells: list[tuple[str, Any]] = [(short(value), value) for value in map(summary.values.get, sweep.axes)]
+    cells.append((f"{summary.runs:,}", summary.runs))
+    if any(each.interval for each in sweep.summaries):
+        low, high = summary.interval or (0.0, 1.0)
+        cells += [(f"{summary.share or 0:.1%}", summary.share or 0.0), (f"{100 * low:.3g}–{100 * high:.3g} %", low)]
+    cells += [(short(value, 3), value) for value in summary.loss]
+    ends = ", ".join(f"{count:,} {status}" for status, count in summary.statuses.items())
+    cells.append((ends, ends))
+    return {"index": summary.index, "cells": [(text, _key(value)) for text, value in cells]}
+
+
+def _key(value: Any) -> str:
+    """Return what a cell is sorted by; a loss that is infinite or none comes last."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "1e999"
+    return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else short(value)
+
+
+def _compact(runs: Ensemble, every: int) -> dict[str, Any]:
+    """Return the runs column by column."""
+    some = runs.runs[::every]
+    return {
+        "statuses": STATUSES,
+        "point": [run.point for run in some],
+        "seed": [run.seed for run in some],
+        "status": [STATUSES.index(run.status) if run.status in STATUSES else 0 for run in some],
+        "steps": [run.steps for run in some],
+        "loss": [rounded(float(f"{run.loss:.4g}")) for run in some],
+    }

@@ -1,0 +1,253 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const LIGHT = { ink: "#1b2530", dim: "#56616e", paper: "#ffffff", line: "#d5dce4", blue: "#0072b2", orange: "#b35900",
+    green: "#007a5a", purple: "#a8457f", brown: "#8a6100", sky: "#2f86b8", red: "#c8440a", grey: "#5f6770", gold: "#f0e442",
+    band: "rgba(0,114,178,.18)", diverging: [[0, "#9cc9e8"], [.5, "#f6f6f6"], [1, "#f3b48c"]] };
+  const DARK = { ink: "#e5eaf0", dim: "#a5b0bd", paper: "#12171d", line: "#36414e", blue: "#56b4e9", orange: "#e69f00",
+    green: "#3cc79a", purple: "#e59cc6", brown: "#d9c36a", sky: "#9ad4ff", red: "#ff8a4c", grey: "#aab4bf", gold: "#f0e442",
+    band: "rgba(86,180,233,.22)", diverging: [[0, "#1d4f74"], [.5, "#23282f"], [1, "#7a3c14"]] };
+  const dark = matchMedia("(prefers-color-scheme: dark)"), printing = matchMedia("print");
+  const theme = () => (dark.matches && !printing.matches ? DARK : LIGHT);
+
+  // Numbers
+
+  const short = (value, digits = 4) => {
+    if (value === null || value === undefined) return "–";
+    if (typeof value !== "number") return String(value);
+    const size = Math.abs(value);
+    if (Number.isInteger(value) && size < 1e6) return String(value);
+    return size >= 1e6 || (size < 1e-4 && size > 0) ? value.toExponential(digits - 1).replace(/\.?0+e/, "e") : String(Number(value.toPrecision(digits)));
+  };
+
+  const unpack = (packed) => {
+    const bytes = Uint8Array.from(atob(packed.data), (each) => each.charCodeAt(0));
+    const view = new DataView(bytes.buffer), [grids, rows, columns] = packed.shape, scale = (packed.high - packed.low) / 65534;
+    let place = 0;
+    const next = () => { const whole = view.getUint16(2 * place++, true); return whole === 65535 ? null : packed.low + whole * scale; };
+    return Array.from({ length: grids }, () => Array.from({ length: rows }, () => Array.from({ length: columns }, next)));
+  };
+
+  // Charts
+
+  const coloured = (value, colours) => {
+    if (typeof value === "string" && value[0] === "@" && value.slice(1) in colours) return colours[value.slice(1)];
+    if (Array.isArray(value)) return typeof value[0] === "number" || Array.isArray(value[0]) ? value : value.map((each) => coloured(each, colours));
+    if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, coloured(each, colours)]));
+    return value;
+  };
+
+  const layoutOf = (chart, colours) => {
+    const layout = coloured(chart.layout, colours), narrow = chart.plot.clientWidth < 480;
+    const axes = Object.keys(layout).filter((key) => /^[xy]axis/.test(key));
+    for (const key of axes) {
+      layout[key] = { gridcolor: colours.line, zerolinecolor: colours.line, linecolor: colours.dim, automargin: true, exponentformat: "power", nticks: narrow ? 6 : 10, ...layout[key] };
+      layout[key].title = { standoff: 10, ...layout[key].title };
+      if (layout[key].type === "log") layout[key].nticks = Math.min(layout[key].nticks, 5);
+    }
+    return { font: { color: colours.ink, size: narrow ? 11 : 13, family: "system-ui, sans-serif" }, paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 10, r: 10, t: 10, b: 10 }, autosize: true, hovermode: "closest",
+      legend: { orientation: "h", x: 0, xanchor: "left", y: 1.01, yanchor: "bottom" }, hoverlabel: { font: { color: colours.ink }, bgcolor: colours.paper }, ...layout };
+  };
+
+  const draw = (chart) => {
+    const colours = theme();
+    for (const move of chart.moves) for (const [key, value] of Object.entries(move.frames ?? {})) if (value.data) move.frames[key] = unpack(value);
+    const traces = coloured(chart.data, colours).map((trace, index) => (moves(chart, index) ? { ...trace, x: [null], y: [null] } : trace));
+    for (const trace of traces) if (trace.type === "contour" || trace.type === "heatmap") { if (trace.colorbar) trace.colorbar = { outlinewidth: 0, ...trace.colorbar }; }
+    Plotly.react(chart.plot, traces, layoutOf(chart, colours), { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
+    if (!chart.drawn && chart.moves.length) chart.plot.on("plotly_afterplot", () => { if (chart.moved?.length) paint(chart); });
+    chart.drawn = true;
+    move(chart);
+  };
+
+  // What moves is drawn over a chart and not in it: a chart takes 50 ms to be drawn anew, this one.
+
+  const SVG = "http://www.w3.org/2000/svg", DASH = { dash: "8 5", dot: "2 4", dashdot: "8 4 2 4", longdash: "13 5", longdashdot: "13 5 2 5" };
+  const make = (parent, name, attributes) => {
+    const made = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    parent.append(made);
+    return made;
+  };
+  const moves = (chart, trace) => chart.moves.some((each) => each.traces.includes(trace)) && chart.data[trace].type === "scatter";
+  const paint = (chart) => {
+    const layout = chart.plot._fullLayout, colours = theme();
+    if (!chart.over) chart.over = make(chart.plot.parentElement, "svg", { class: "over", "aria-hidden": "true" });
+    chart.over.setAttribute("style", `left:${chart.plot.offsetLeft}px;top:${chart.plot.offsetTop}px;width:${chart.plot.clientWidth}px;height:${chart.plot.clientHeight}px`);
+    chart.over.replaceChildren();
+    for (const [index, points] of chart.moved) {
+      const trace = coloured(chart.data[index], colours), x = layout[`xaxis${(trace.xaxis ?? "x").slice(1)}`], y = layout[`yaxis${(trace.yaxis ?? "y").slice(1)}`];
+      if (!x || !y) continue;
+      const box = make(chart.over, "svg", { x: x._offset, y: y._offset, width: x._length, height: y._length });
+      const places = points.map(([a, b]) => (a === null || b === null ? null : [x.d2p(a), y.d2p(b)])).map((place) => (place?.every(Number.isFinite) ? place : null));
+      const colour = trace.line?.color ?? trace.marker?.color;
+      if (trace.mode.includes("lines")) {
+        const path = places.map((place, i) => (place ? `${i && places[i - 1] ? "L" : "M"}${place[0].toFixed(1)} ${place[1].toFixed(1)}` : "")).join("");
+        make(box, "path", { d: path, fill: "none", stroke: colour, "stroke-width": trace.line?.width ?? 2, "stroke-dasharray": DASH[trace.line?.dash] ?? "none" });
+      }
+      if (!trace.mode.includes("markers")) continue;
+      if (places.length === 1) box.setAttribute("overflow", "visible");
+      for (const place of places) if (place && (places.length > 1 || (place[0] >= -1 && place[1] >= -1 && place[0] <= x._length + 1 && place[1] <= y._length + 1)))
+        make(box, "circle", { cx: place[0], cy: place[1], r: (trace.marker?.size ?? 6) / 2, fill: trace.marker?.color ?? colour, stroke: trace.marker?.line?.color ?? "none", "stroke-width": 1.5 });
+    }
+  };
+  const move = (chart) => {
+    const k = chart.part.position;
+    if (!chart.moves.length || k === undefined) return;
+    const grids = { z: [] }, which = [];
+    chart.moved = [];
+    for (const each of chart.moves) for (const trace of each.traces) {
+      const change = { x: chart.data[trace].x, y: chart.data[trace].y };
+      for (const [key, row] of Object.entries(each.at ?? {})) change[key] = [row[k]];
+      for (const [key, row] of Object.entries(each.upto ?? {})) change[key] = row.slice(0, k + 1);
+      for (const [key, row] of Object.entries(each.frames ?? {})) change[key] = row[k];
+      if (change.z) { grids.z.push(change.z); which.push(trace); } else chart.moved.push([trace, change.x.map((value, i) => [value, change.y[i]])]);
+    }
+    chart.shown = k;
+    if (which.length) Plotly.restyle(chart.plot, grids, which); else paint(chart);
+  };
+
+  const parts = Object.entries(data).map(([id, part]) => ({ id, ...part, element: document.getElementById(id), list: [] }));
+  const byId = Object.fromEntries(parts.map((part) => [part.id, part]));
+  const charts = [...document.querySelectorAll("figure.chart")].map((figure) => {
+    const part = byId[figure.dataset.part], chart = { figure, part, plot: figure.querySelector(".plot"), ...part.charts[figure.dataset.chart] };
+    part.list.push(chart);
+    return chart;
+  });
+
+  const near = new IntersectionObserver((entries) => {
+    for (const entry of entries) {
+      const chart = charts.find((each) => each.plot === entry.target);
+      chart.visible = entry.isIntersecting;
+      if (!chart.visible) continue;
+      if (!chart.drawn) draw(chart); else if (chart.shown !== chart.part.position) move(chart);
+    }
+  }, { rootMargin: "200px" });
+  charts.forEach((chart) => near.observe(chart.plot));
+
+  const again = (all) => charts.forEach((chart) => { if (chart.drawn || all) { draw(chart); Plotly.Plots.resize(chart.plot); } });
+  dark.addEventListener("change", () => again(false));
+  printing.addEventListener("change", () => again(printing.matches));
+
+  for (const chart of charts) {
+    const button = chart.figure.querySelector(".scale");
+    button?.addEventListener("click", () => {
+      const log = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", log);
+      for (const axis of chart.scales) { chart.layout[axis].type = log ? "log" : "linear"; delete chart.layout[axis].range; }
+      draw(chart);
+    });
+    const details = chart.figure.querySelector("details.numbers");
+    details.addEventListener("toggle", () => { if (details.open && !details.dataset.filled) { details.dataset.filled = "1"; fill(details.querySelector(".wide"), chart); } });
+  }
+
+  // The numbers of a chart as a table
+
+  const MOST = 500;
+  const cell = (row, value, kind = "td", name = "number") => { const made = document.createElement(kind); made.className = name; made.textContent = short(value, 6); if (kind === "th") made.scope = "col"; row.append(made); };
+  const tableOf = (columns, rows) => {
+    const table = document.createElement("table"), head = table.createTHead().insertRow(), body = table.createTBody();
+    for (const name of columns) cell(head, name, "th");
+    for (const row of rows.slice(0, MOST)) { const line = body.insertRow(); for (const value of row) cell(line, value); }
+    return table;
+  };
+  const fill = (element, chart) => {
+    const all = chart.data.some((trace) => trace.meta !== "aside") ? chart.data.filter((trace) => trace.meta !== "aside") : chart.data.slice(0, 1);
+    const name = (axis, otherwise) => chart.layout[axis]?.title?.text ?? otherwise;
+    for (const trace of all) {
+      const x = name("xaxis", "x"), y = name(`yaxis${(trace.yaxis ?? "y").slice(1)}`, "y");
+      let columns = [x, y], rows = (trace.x ?? []).map((value, i) => [value, trace.y?.[i]]);
+      if (trace.z) { columns = [y, ...trace.x.map((value) => `${x} ${short(value)}`)]; rows = trace.z.map((row, i) => [trace.y[i], ...row]); }
+      else if (trace.error_y?.array) { columns = [x, y, "low", "high"]; rows = rows.map(([a, b], i) => [a, b, b - trace.error_y.arrayminus[i], b + trace.error_y.array[i]]); }
+      const caption = document.createElement("p");
+      caption.textContent = (trace.name ?? "") + (rows.length > MOST ? ` (the first ${MOST} of ${rows.length})` : "");
+      element.append(caption, tableOf(columns, rows));
+    }
+  };
+
+  // The step scrubber
+
+  const show = (part, position) => {
+    part.position = position;
+    if (part.queued) return;
+    part.queued = true;
+    requestAnimationFrame(() => { part.queued = false; refresh(part); });
+  };
+  const refresh = (part) => {
+    const k = part.position, box = part.scrubber, step = part.steps[k];
+    box.slider.value = k;
+    box.slider.setAttribute("aria-valuetext", `step ${step}, loss ${short(part.losses[k])}`);
+    box.step.textContent = `step ${step}`;
+    box.loss.textContent = `loss ${short(part.losses[k])}`;
+    box.norm.textContent = part.norms[k] === null ? "" : `gradient ${short(part.norms[k])}`;
+    part.cells.parameters.forEach((each, i) => { each.textContent = short(part.parameters[i][k]); });
+    part.cells.predictions.forEach((row, i) => row.forEach((each, j) => { const value = part.predictions[k]?.[i]?.[j]; if (value !== undefined) each.textContent = short(value); }));
+    if (part.cells.explain) part.cells.explain.textContent = step;
+    for (const chart of part.list) if (chart.drawn && chart.visible) move(chart);
+  };
+  const steer = (part) => {
+    const box = part.element.querySelector(".scrubber"), find = (name) => box.querySelector(name), last = part.steps.length - 1;
+    part.scrubber = { slider: find("input"), step: find(".step"), loss: find(".loss"), norm: find(".norm") };
+    part.cells = { parameters: [...part.element.querySelectorAll(".live-parameters td")],
+      predictions: [...part.element.querySelectorAll(".live-predictions tbody tr")].map((row) => [...row.cells]), explain: part.element.querySelector(".explain b") };
+    part.position = last;
+    let started = null, from = 0;
+    const button = find(".play"), speed = find("select");
+    const sign = () => { button.textContent = started === null ? "▶" : "❚❚"; button.setAttribute("aria-label", started === null ? "Play" : "Pause"); };
+    const tick = (now) => {
+      if (started === null) return;
+      const position = Math.min(last, Math.floor(from + (now - started) / 1000 * 24 * speed.value));
+      if (position !== part.position) { part.position = position; refresh(part); }
+      if (position === last) { started = null; sign(); } else requestAnimationFrame(tick);
+    };
+    const begin = () => { from = part.position; started = performance.now(); };
+    button.addEventListener("click", () => {
+      if (started !== null) started = null;
+      else { if (part.position === last) part.position = 0; begin(); requestAnimationFrame(tick); }
+      sign();
+    });
+    speed.addEventListener("change", () => { if (started !== null) begin(); });
+    part.scrubber.slider.addEventListener("input", (event) => { started = null; sign(); show(part, Number(event.target.value)); });
+    refresh(part);
+  };
+  parts.filter((part) => part.steps?.length).forEach(steer);
+
+  // The settings of a sweep
+
+  const runsOf = (part, row) => {
+    const runs = part.runs, point = Number(row.dataset.point), box = part.element.querySelector(".runs"), rows = [];
+    for (let i = 0; i < (runs.point?.length ?? 0); i++) if (runs.point[i] === point)
+      rows.push([runs.seed[i], runs.statuses[runs.status[i]], runs.steps[i], runs.loss[i]]);
+    part.element.querySelectorAll("tr.chosen").forEach((each) => each.classList.remove("chosen"));
+    row.classList.add("chosen");
+    const title = document.createElement("h3"), wide = document.createElement("div");
+    title.textContent = `${rows.length} runs${rows.length > MOST ? `, the first ${MOST} of which are shown` : ""}`;
+    wide.className = "wide";
+    wide.append(tableOf(["seed", "status", "steps", "last loss"], rows));
+    box.replaceChildren(title, wide);
+    box.scrollIntoView({ block: "nearest" });
+  };
+  const arrange = (part) => {
+    const box = part.element.querySelector(".settings"), body = box.querySelector("tbody"), rows = [...body.rows];
+    const told = box.querySelector("output");
+    box.querySelectorAll("thead button").forEach((button, column) => button.addEventListener("click", () => {
+      const head = button.parentElement, up = head.getAttribute("aria-sort") !== "ascending";
+      box.querySelectorAll("thead th").forEach((each) => { if (each.hasAttribute("aria-sort")) each.setAttribute("aria-sort", "none"); });
+      head.setAttribute("aria-sort", up ? "ascending" : "descending");
+      const key = (row) => row.cells[column].dataset.key, order = (a, b) => (isNaN(a) || isNaN(b) ? a.localeCompare(b) : a - b);
+      rows.sort((a, b) => (up ? 1 : -1) * order(key(a), key(b)));
+      body.append(...rows);
+    }));
+    box.querySelector("input").addEventListener("input", (event) => {
+      const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let count = 0;
+      for (const row of rows) { row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word)); count += !row.hidden; }
+      told.textContent = words.length ? `${count} of ${rows.length}` : "";
+    });
+    body.addEventListener("click", (event) => { const row = event.target.closest("tr"); if (row) runsOf(part, row); });
+  };
+  parts.filter((part) => part.runs).forEach(arrange);
+
+  document.documentElement.dataset.ready = "1";
+})();

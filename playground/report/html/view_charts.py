@@ -1,0 +1,210 @@
+"""A chart for each kind of view: the run where it was, in the plane or on the line where it descended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from functools import singledispatch
+from typing import Any
+
+from playground.figures.numbers import short
+from playground.report.html.chart import PALETTE, SYMBOLS, Chart, Move, axis, line, point
+from playground.report.html.numbers import packed, span
+from playground.views import Boundary, Curve, Fit, Path, Predictions, Surface, View
+
+PATH = "@red"
+"""Of where the run was, on any ground."""
+
+
+@singledispatch
+def charts(view: View) -> Iterator[Chart]:
+    """Yield what is drawn of a view; nothing of one that is unknown here."""
+    yield from ()
+
+
+@charts.register
+def _curve(view: Curve) -> Iterator[Chart]:
+    """Draw f, where the run was, its tangent there, and the next step where that was recorded as well."""
+    x, y = [at.x for at in view.path], [at.y for at in view.path]
+    tangents = [_tangent(view, index) for index in range(len(view.path))]
+    hops = [_next(view, index) for index in range(len(view.path))]
+    traces = [
+        line(view.x.values, view.y, "loss"),
+        _marks(view.minima, "minimum"),
+        line(x[-1:], y[-1:], "path so far", 1, mode="lines+markers", marker={"size": 5}, meta="aside"),
+        line([], [], "tangent", 2, meta="aside"),
+        line([], [], "next step", 3, mode="lines+markers", marker={"size": 8, "symbol": "diamond-open"}, meta="aside"),
+        point("the run", PATH),
+    ]
+    moves = [
+        Move((2,), upto={"x": x, "y": y}),
+        Move((3,), frames={"x": [tangent[0] for tangent in tangents], "y": [tangent[1] for tangent in tangents]}),
+        Move((4,), frames={"x": [hop[0] for hop in hops], "y": [hop[1] for hop in hops]}),
+        Move((5,), at={"x": x, "y": y}),
+    ]
+    layout = {
+        "xaxis": axis(view.x.name, range=[view.x.values[0], view.x.values[-1]]),
+        "yaxis": axis("loss", range=span(view.y)),
+    }
+    text = f"The loss over {view.x.name}, with the point, its tangent and the next step. {_known(view.minima)}"
+    yield Chart("curve", f"The loss over {view.x.name}", text, traces, layout, moves, height=400)
+
+
+def _tangent(view: Curve, index: int) -> tuple[list[float], list[float]]:
+    """Return a tangent's ends, a sixth of the axis to each side."""
+    at, half = view.path[index], (view.x.values[-1] - view.x.values[0]) / 6
+    return [at.x - half, at.x + half], [at.y - half * at.slope, at.y + half * at.slope]
+
+
+def _next(view: Curve, index: int) -> tuple[list[float], list[float]]:
+    """Return the step from one point to the next; nothing where steps between were not recorded."""
+    after = index + 1
+    if after == len(view.path) or view.steps[after] != view.steps[index] + 1:
+        return [], []
+    both = view.path[index], view.path[after]
+    return [at.x for at in both], [at.y for at in both]
+
+
+@charts.register
+def _surface(view: Surface) -> Iterator[Chart]:
+    x, y = [at[0] for at in view.path], [at[1] for at in view.path]
+    ground, bar = _ground(view.x.values, view.y.values, view.values)
+    traces = [ground, _marks(view.minima, "known minimum"), *_walked(x, y)]
+    moves = _walk(2, x, y)
+    layout = {
+        "xaxis": axis(view.x.name, range=[view.x.values[0], view.x.values[-1]]),
+        "yaxis": axis(view.y.name, range=[view.y.values[0], view.y.values[-1]]),
+    }
+    text = (
+        f"Contours of the loss over {view.x.name} and {view.y.name}, {bar}, with the path from "
+        f"({short(x[0])}, {short(y[0])}) to ({short(x[-1])}, {short(y[-1])}). {_known(view.minima)}"
+    )
+    yield Chart("surface", "The path over the loss", text, traces, layout, moves, height=520, square=True)
+
+
+@charts.register
+def _path(view: Path) -> Iterator[Chart]:
+    x, y = [at[0] for at in view.path], [at[1] for at in view.path]
+    first, second = (f"{share:.0%}" for share in view.explained)
+    ground, bar = _ground(view.x.values, view.y.values, view.values) if view.values else (None, "")
+    traces = [*([ground] if ground else []), *_walked(x, y)]
+    moves = _walk(len(traces) - 2, x, y)
+    layout = {
+        "xaxis": axis(f"first principal direction ({first} of variance)", range=span(view.x.values, 0)),
+        "yaxis": axis(f"second principal direction ({second})", range=span(view.y.values, 0)),
+    }
+    text = (
+        "The parameters in the two directions in which they moved most, counted from where the run ended; "
+        f"these explain {first} and {second} of the variance."
+        + (f" Contours are of the loss in that plane, {bar}." if bar else "")
+    )
+    yield Chart("directions", "The path in its principal directions", text, traces, layout, moves, height=480)
+
+
+@charts.register
+def _boundary(view: Boundary) -> Iterator[Chart]:
+    """Draw the score as a ground, its level as a line, and each class by a symbol of its own."""
+    frames = packed(view.values)
+    area = {"x": view.x.values, "y": view.y.values, "z": view.values[-1], "hoverinfo": "skip", "meta": "aside"}
+    ground = {**area, "type": "heatmap", "zsmooth": "fast", "colorscale": "@diverging", **_levels(view, frames)}
+    ground["colorbar"] = {"title": {"text": "class" if view.level is None else "score of class 1"}, "thickness": 12}
+    traces: list[dict[str, Any]] = [ground]
+    if view.level is not None:
+        edge = {"start": view.level, "end": view.level, "size": 1, "coloring": "none"}
+        style = {"color": "@ink", "width": 2}
+        traces.append(
+            {**area, "type": "contour", "contours": edge, "line": style, "showscale": False, "name": "boundary"}
+        )
+    moves = [Move(tuple(range(len(traces))), frames={"z": frames})]
+    traces += _classes(view)
+    layout = {
+        "xaxis": axis(view.x.name, range=span(view.x.values, 0)),
+        "yaxis": axis(view.y.name, range=span(view.y.values, 0)),
+    }
+    text = f"What the model tells of each place, with {len(view.inputs)} samples of {view.classes} classes on it."
+    yield Chart("boundary", "The decision surface", text, traces, layout, moves, height=520, square=True)
+
+
+def _levels(view: Boundary, frames: dict[str, Any]) -> dict[str, float]:
+    """Return the range of colours, the same at each step; around the level where there is one."""
+    if view.level is None:
+        return {"zmin": 0, "zmax": max(view.classes - 1, 1)}
+    last = [value for row in view.values[-1] for value in row if math.isfinite(value)] or [view.level]
+    away = max(max(last) - view.level, view.level - min(last), 1e-9)
+    return {"zmin": view.level - away, "zmax": view.level + away}
+
+
+def _classes(view: Boundary) -> Iterator[dict[str, Any]]:
+    for told in range(view.classes):
+        chosen = [at for at, target in zip(view.inputs, view.targets, strict=True) if target == told]
+        colour = ("@blue", "@red")[told] if view.classes == 2 else PALETTE[told % len(PALETTE)]
+        edge = {"color": "@paper", "width": 1.2}
+        marker = {"color": colour, "symbol": SYMBOLS[told % len(SYMBOLS)], "size": 10, "line": edge}
+        columns = {"x": [at[0] for at in chosen], "y": [at[1] for at in chosen]}
+        yield {"type": "scatter", "mode": "markers", **columns, "name": f"class {told}", "marker": marker}
+
+
+@charts.register
+def _fit(view: Fit) -> Iterator[Chart]:
+    traces = [
+        line(view.x.values, view.values[-1], "prediction", 1),
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": view.inputs,
+            "y": view.targets,
+            "name": "data",
+            "marker": {"color": "@blue", "size": 7},
+        },
+    ]
+    moves = [Move((0,), frames={"y": view.values})]
+    layout = {
+        "xaxis": axis(view.x.name, range=span(view.x.values, 0)),
+        "yaxis": axis("target", range=span([*view.targets, *view.values[-1]])),
+    }
+    text = f"What the model predicts over {view.x.name}, through {len(view.inputs)} samples."
+    yield Chart("fit", "The fit", text, traces, layout, moves, height=400)
+
+
+def _walked(x: Sequence[float], y: Sequence[float]) -> list[dict[str, Any]]:
+    """Return traces of a path and of where the run is."""
+    style = {"color": PATH, "width": 2}
+    path = {"type": "scatter", "mode": "lines+markers", "x": x, "y": y, "name": "path so far", "line": style}
+    return [{**path, "marker": {"size": 4, "color": PATH}}, point("the run", PATH)]
+
+
+def _walk(first: int, x: Sequence[float], y: Sequence[float]) -> list[Move]:
+    return [Move((first,), upto={"x": x, "y": y}), Move((first + 1,), at={"x": x, "y": y})]
+
+
+def _marks(places: Sequence[tuple[float, float]], name: str) -> dict[str, Any]:
+    marker = {"symbol": "star", "size": 13, "color": "@gold", "line": {"color": "@ink", "width": 1}}
+    columns = {"x": [at[0] for at in places], "y": [at[1] for at in places]}
+    return {"type": "scatter", "mode": "markers", **columns, "name": name, "marker": marker}
+
+
+def _known(minima: Sequence[tuple[float, float]]) -> str:
+    places = ", ".join(f"({short(x)}, {short(y)})" for x, y in minima)
+    return f"Stars mark minima: {places}." if minima else ""
+
+
+def _ground(x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]]) -> tuple[dict[str, Any], str]:
+    """Return contours at levels evenly spaced by ratio above the lowest value, and how that is told."""
+    finite = [value for row in z for value in row if math.isfinite(value)] or [0.0]
+    low, high = min(finite), max(finite)
+    floor = (high - low or 1.0) * 1e-6
+    logs = [[math.log10(max(value - low, floor)) if math.isfinite(value) else None for value in row] for row in z]
+    ends = sorted(value for row in logs for value in row if value is not None)
+    bottom, top = ends[len(ends) // 1000], ends[-1]
+    ticks = range(math.floor(bottom), math.ceil(top) + 1)
+    contours = {"start": bottom, "end": top, "size": (top - bottom) / 18 or 1.0, "coloring": "fill"}
+    bar = {"title": {"text": "loss − lowest"}, "tickvals": list(ticks), "thickness": 12}
+    bar["ticktext"] = [f"{10.0**tick:g}" for tick in ticks]
+    trace = {"type": "contour", "x": x, "y": y, "z": logs, "contours": contours, "colorscale": "Viridis"}
+    more = {"reversescale": True, "line": {"width": 0.5}, "hoverinfo": "skip", "meta": "aside"}
+    return {**trace, "colorbar": bar, **more}, "at levels evenly spaced by ratio above the lowest loss in the picture"
+
+
+def table_of(views: Sequence[View]) -> Predictions | None:
+    """Return what a model told of its data, step by step, where that is among the views."""
+    return next((view for view in views if isinstance(view, Predictions)), None)

@@ -1,0 +1,182 @@
+"""Pages as a browser shows them: no request, no error, nothing wider than the screen, and a scrubber that moves it all.
+
+Run with `pytest tests/browser -m browser`; `PICTURES=FOLDER` keeps screenshots to be looked at. Skipped without
+playwright's package or without a Chromium.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
+]
+
+COMMANDS = {
+    "run": ["run", "two_moons.yaml"],
+    "gate": ["run", "and_gate.yaml"],
+    "bowl": ["run", "bowl.yaml"],
+    "path": ["run", "himmelblau.yaml"],
+    "sweep": ["sweep", "and_gate.yaml", "--over", "optimizer=sgd,adam,lion", "--over", "optimizer.lr=log:1e-3:10:12"],
+    "batch": ["run", "."],
+}
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Return a maker of pages, each made once."""
+    folder = tmp_path_factory.mktemp("pages")
+
+    def page(name):
+        path = folder / f"{name}.html"
+        if not path.exists():
+            verb, what, *others = COMMANDS[name]
+            more = [*others, *(["--seeds", "10"] if verb == "sweep" else [])]
+            command = [sys.executable, "-m", "playground", verb, str(SCENARIOS / what), *more, "--html", str(path)]
+            subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        return path
+
+    return page
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a page with the network and the console watched; nothing may be said or asked for until the test ends."""
+    seen, contexts = [], []
+
+    def open_page(path, width=1280, scheme="light", height=900):
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: seen.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: seen.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (seen.append("dialog"), dialog.dismiss()))
+        page.on("request", lambda request: seen.append(request.url) if request.url.startswith("http") else None)
+        page.goto(path.as_uri())
+        page.wait_for_selector("html[data-ready]")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert seen == []
+
+
+def seen_whole(page):
+    """Bring every chart into sight, so that it is drawn."""
+    for plot in page.locator("figure.chart .plot").all():
+        plot.scroll_into_view_if_needed()
+        plot.locator(".main-svg").first.wait_for(state="attached")
+    page.evaluate("scrollTo(0, 0)")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_nothing_is_asked_for_or_too_wide(pages, open_page, name, width, scheme):
+    page = open_page(pages(name), width, scheme)
+    seen_whole(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    drawn, charts = (page.locator(f"figure.chart{inside}").count() for inside in (" .js-plotly-plot", ""))
+    assert drawn == charts > 0
+    if folder := os.environ.get("PICTURES"):
+        page.screenshot(path=Path(folder, f"{name}-{width}-{scheme}.png"), full_page=True)
+
+
+def test_the_scrubber_moves_everything(pages, open_page):
+    page = open_page(pages("gate"), height=2600)  # charts that are out of sight follow when they are seen again
+    seen_whole(page)
+    slider = page.locator("input[type=range]")
+    surface = "document.querySelector('[data-chart=boundary] .plot').data[0].z[20][20]"
+    loss = "document.querySelector('[data-chart=loss] .over circle').getAttribute('cx')"
+    cells = ".live-parameters td, .live-predictions td"
+    last = page.evaluate(surface), page.evaluate(loss), page.locator(cells).all_inner_texts()
+    slider.focus()
+    page.keyboard.press("Home")
+    page.wait_for_timeout(300)
+    assert page.locator(".step").inner_text() == "step 0"
+    first = page.evaluate(surface), page.evaluate(loss), page.locator(cells).all_inner_texts()
+    assert float(first[1]) < float(last[1])
+    assert all(a != b for a, b in zip(first, last, strict=True))
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(200)
+    assert page.locator(".step").inner_text() == "step 1"
+    assert page.locator(".explain b").inner_text() == "1"
+
+
+def test_play_and_pause(pages, open_page):
+    page = open_page(pages("bowl"))
+    page.locator(".play").click()
+    page.wait_for_timeout(500)
+    page.locator(".play").click()
+    at = page.locator("input[type=range]").input_value()
+    assert 0 < int(at) < 120
+    page.wait_for_timeout(300)
+    assert page.locator("input[type=range]").input_value() == at
+
+
+def test_scale_and_numbers(pages, open_page):
+    page = open_page(pages("gate"))
+    seen_whole(page)
+    figure = page.locator("[data-chart=loss]")
+    figure.locator(".scale").click()
+    assert page.evaluate("document.querySelector('[data-chart=loss] .plot').layout.yaxis.type") == "log"
+    figure.locator("summary").click()
+    figure.locator(".numbers tbody tr").first.wait_for()
+    assert figure.locator(".numbers tbody tr").count() > 500
+    assert "\n0\t0.19" in figure.locator(".numbers table").first.inner_text()
+
+
+def test_the_settings_of_a_sweep(pages, open_page):
+    page = open_page(pages("sweep"))
+    page.locator(".settings input").fill("lion 0.152")
+    rows = page.locator(".settings tbody tr:visible")
+    assert rows.count() == 1
+    rows.first.locator("button").click()
+    assert page.locator(".runs tbody tr").count() == 10
+    page.locator(".settings input").fill("")
+    page.get_by_role("button", name="median loss").click()
+    first = page.locator(".settings > .wide tbody tr").first.inner_text()
+    assert first.startswith("lion")
+
+
+def test_a_hostile_name(tmp_path, open_page):
+    scenario = tmp_path / "hostile.yaml"
+    text = (SCENARIOS / "bowl.yaml").read_text(encoding="utf-8")
+    text = text.replace("name: bowl", "name: '<script>alert(1)</script>'")
+    scenario.write_text(text, encoding="utf-8")
+    path = tmp_path / "page.html"
+    subprocess.run(
+        [sys.executable, "-m", "playground", "run", scenario, "--html", path], check=True, capture_output=True
+    )
+    page = open_page(path)
+    assert "<script>alert(1)</script>" in page.locator("h1").inner_text()
+
+
+def test_paper(pages, open_page):
+    page = open_page(pages("gate"))
+    page.emulate_media(media="print")
+    page.wait_for_timeout(1500)
+    assert not page.locator(".scrubber").is_visible()
+    assert page.locator("figure.chart .js-plotly-plot").count() == page.locator("figure.chart").count()

@@ -1,0 +1,55 @@
+"""`--html` on run and sweep, and `playground report`."""
+
+from __future__ import annotations
+
+import pytest
+
+BOWL = """
+task: minimize
+function: x**2
+start: {x: 1}
+optimizer: {name: sgd, lr: 0.1}
+steps: 20
+expect: {loss: {below: 1}}
+"""
+
+
+@pytest.mark.parametrize("option", [("--html", "page.html"), ("--report", "html=page.html")])
+def test_a_run(write, playground, tmp_path, option):
+    write("bowl.yaml", BOWL)
+    assert playground("run", "bowl.yaml", "--set", "optimizer.lr=0.2", *option).exit_code == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert 'type="range" min="0" max="20"' in page
+    assert "playground run bowl.yaml --set optimizer.lr=0.2" in page
+    assert "lr: 0.2" in page
+
+
+def test_side_by_side(write, playground, tmp_path):
+    write("some/a.yaml", BOWL)
+    write("some/b.yaml", BOWL)
+    assert playground("run", "some", "-j", 2, "--html", "page.html").exit_code == 0
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").count('type="range"') == 2
+
+
+def test_sweep_and_report(write, playground, tmp_path):
+    write("bowl.yaml", BOWL)
+    done = playground("sweep", "bowl.yaml", "--over", "optimizer.lr=0.1,0.2", "--html", "sweep.html")
+    assert done.exit_code == 0
+    assert playground("report", "--html", "report.html").exit_code == 0
+    assert playground("report", "bowl", "--html", "named.html").exit_code == 0
+    for name in ("sweep", "report", "named"):
+        assert 'data-chart="loss"' in (tmp_path / f"{name}.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("report",), "nothing to write"),
+        (("report", "--html", "a.html"), "there are no results yet"),
+        (("report", "--report", "htm=a.html"), "htm"),
+    ],
+)
+def test_what_cannot_be_reported(playground, arguments, told):
+    done = playground(*arguments)
+    assert done.exit_code == 2
+    assert told in done.output

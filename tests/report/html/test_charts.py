@@ -1,0 +1,142 @@
+"""Every chart is a figure that plotly accepts, names its axes, tells itself in words, and follows the step."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import plotly.graph_objects as go
+import pytest
+
+from playground.report.html import view_charts
+from playground.report.html.run_charts import charts as run_charts
+from playground.report.html.sweep_charts import charts as sweep_charts
+from playground.report.html.sweep_charts import grouped, horizontal, label
+from playground.result import Loss, Quartiles, Recording, Status, Summary, Sweep, Trace, Verdict
+from playground.views import Axis, Bands, Boundary, Contact, Curve, Ended, Ensemble, Fit, Path, Predictions, Surface
+
+STEPS = (0, 1, 5)
+X, Y = Axis("x", (-1.0, 0.0, 1.0)), Axis("y", (0.0, 2.0))
+GRID = ((1.0, 0.5, 1.0), (math.inf, 0.0, math.nan))
+WALK = ((-1.0, 2.0), (0.0, 1.0), (0.5, 0.0))
+CONTACTS = tuple(Contact(x, x * x, 2 * x) for x, _ in WALK)
+
+VIEWS = {
+    "curve": Curve(X, (1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), STEPS, CONTACTS, ((0.0, 0.0),)),
+    "surface": Surface(X, Y, GRID, STEPS, WALK, ((0.0, 2.0),)),
+    "path": Path(X, Y, STEPS, WALK, (0.8, 0.2), GRID),
+    "path without a loss": Path(X, Y, STEPS, WALK, (0.8, 0.2)),
+    "boundary": Boundary(X, Y, STEPS, (GRID,) * 3, 0.5, ((0.0, 1.0), (1.0, 1.0)), (0, 1), 2),
+    "three classes": Boundary(X, Y, STEPS, (GRID,) * 3, None, ((0.0, 1.0), (1.0, 1.0)), (0, 2), 3),
+    "fit": Fit(X, STEPS, ((1.0, 2.0, 3.0),) * 3, (0.0,), (1.0,)),
+}
+
+
+def held(chart):
+    """Hold a chart against plotly's own validation and against what every chart must have."""
+    figure = chart.data()
+    text = json.dumps(figure, allow_nan=False).replace('"@diverging"', '"RdBu"')
+    figure = json.loads(re.sub(r'"@[a-z]+"', '"red"', text))
+    for trace in figure["data"]:
+        trace.pop("meta", None)
+    go.Figure(figure["data"], figure["layout"])
+    axes = [axis for name, axis in figure["layout"].items() if name[1:5] == "axis"]
+    assert len(axes) >= 2
+    assert all(axis["title"]["text"] for axis in axes)
+    assert chart.title
+    assert chart.text.endswith(".")
+    for move in figure["moves"]:
+        assert all(index < len(figure["data"]) for index in move["traces"])
+        for way in ("at", "upto", "frames"):
+            for rows in move.get(way, {}).values():
+                assert (rows["shape"][0] if isinstance(rows, dict) else len(rows)) == len(STEPS)
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_views(view):
+    (chart,) = view_charts.charts(view)
+    held(chart)
+
+
+def test_predictions_are_a_table():
+    told = Predictions(("a", "prediction"), STEPS, (((1.0, 0.5),),) * 3)
+    assert list(view_charts.charts(told)) == []
+    assert view_charts.table_of((VIEWS["fit"], told)) is told
+
+
+def test_the_next_step_is_drawn_only_where_it_was_recorded():
+    (chart,) = view_charts.charts(VIEWS["curve"])
+    hops = next(move for move in chart.moves if move.traces == (4,)).frames["x"]
+    assert [len(hop) for hop in hops] == [2, 0, 0]
+
+
+def test_a_run(make_run):
+    recording = Recording(STEPS, {"weight": ([[1.0, 2.0]], [[math.nan, 3.0]], [[2.0, 3.0]])}, (1.0, 0.5, None))
+    run = make_run(steps=5, trace=Trace((1.0, 0.5, math.inf, 0.1, 0.01), recording), loss=Loss(1.0, 0.001, 0.001))
+    drawn = list(run_charts(run))
+    assert [chart.name for chart in drawn] == ["loss", "parameters"]
+    for chart in drawn:
+        held(chart)
+
+
+def test_a_run_without_a_recording(make_run):
+    (chart,) = run_charts(make_run())
+    held(chart)
+
+
+def a_sweep(points, judged=True):
+    count = len(points)
+    passed, interval = (5, (0.2, 0.8)) if judged else (None, None)
+    ends = {Status.BUDGET: 9, Status.DIVERGED: 1}
+    summaries = tuple(
+        Summary(i, values, 10, passed, interval, Quartiles(0.1, 0.2 * (i + 1), math.inf), ends, {})
+        for i, values in enumerate(points)
+    )
+    axes = tuple(dict.fromkeys(name for values in points for name in values))
+    numbers = {"seeds": 10, "size": 10 * count, "runs": 10 * count, "computed": 0, "seconds": 0.1}
+    nothing = {"engines": {}, "notes": (), "expectations": (), "interrupted": False}
+    known = {"axes": axes, "summaries": summaries, "best": summaries[:1], "verdict": Verdict.NONE}
+    sweep = Sweep("s", "s.yaml", "id", store="store", **numbers, **nothing, **known)
+    bad = [Ended(i, math.inf, 0, "diverged", "failed", 7, (math.nan, 3.0)) for i in range(count)]
+    good = [Ended(i, 0.1, 1 + seed, "budget", "passed", 9, (i % 2, 3.0)) for i in range(count) for seed in range(9)]
+    ended = tuple(bad + good)
+    bands = tuple(Bands(i, (0, 1), ((0.1, 0.2, math.inf), (0.1, 0.2, 0.3))) for i in range(len(points)))
+    return sweep, Ensemble("s", axes, tuple(points), 10, ended, bands, {"optimizer": "sgd"})
+
+
+RATES = [{"optimizer": name, "optimizer.lr": rate} for name in ("sgd", "adam") for rate in (0.01, 0.1, 1.0)]
+SWEEPS = {
+    "rates": (RATES, ["passed", "loss", "bands", "heat"]),
+    "seeds": ([{}], ["passed", "loss", "bands"]),
+    "words": ([{"loss": "mse"}, {"loss": "mae"}], ["passed", "loss", "bands"]),
+    "starts": ([{"start.x": x, "start.y": 1.0} for x in (1.0, 2.0)], ["passed", "loss", "bands", "basins"]),
+    "a start as a list": ([{"start.x": [x, 1.0]} for x in (1.0, 2.0)], ["passed", "loss", "bands", "basins"]),
+}
+
+
+@pytest.mark.parametrize(("points", "names"), SWEEPS.values(), ids=SWEEPS)
+def test_sweeps(points, names):
+    drawn = list(sweep_charts(*a_sweep(points)))
+    assert [chart.name for chart in drawn] == names
+    for chart in drawn:
+        held(chart)
+
+
+def test_every_run_that_ended_badly_is_at_the_top():
+    chart = next(each for each in sweep_charts(*a_sweep(RATES)) if each.name == "loss")
+    crosses = chart.traces[-1]
+    assert len(crosses["x"]) == len(RATES)
+    assert min(crosses["y"]) > max(value for trace in chart.traces[:-1] for value in trace["y"])
+
+
+def test_a_sweep_that_expects_nothing_and_has_no_runs():
+    sweep, _ = a_sweep(RATES, judged=False)
+    assert [chart.name for chart in sweep_charts(sweep, None)] == ["loss", "heat"]
+
+
+def test_lines_are_grouped_by_all_axes_but_one():
+    sweep, _ = a_sweep(RATES)
+    assert horizontal(sweep) == "optimizer.lr"
+    assert {name: len(group) for name, group in grouped(sweep, "optimizer.lr").items()} == {"sgd": 3, "adam": 3}
+    assert label({"optimizer": "adam", "optimizer.beta1": 0.9}) == "adam, beta1 0.9"

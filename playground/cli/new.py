@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +15,20 @@ from playground.errors import PlaygroundError
 
 new_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Write a plugin or a scenario to begin with.")
 
-Kind = enum.StrEnum("Kind", "loss model optimizer function dataset task schedule reporter executor".upper().split())
-"""Kinds of component that there is a template for."""
+
+class Kind(enum.StrEnum):
+    """Kinds of component that there is a template for."""
+
+    LOSS = "loss"
+    MODEL = "model"
+    OPTIMIZER = "optimizer"
+    FUNCTION = "function"
+    DATASET = "dataset"
+    TASK = "task"
+    SCHEDULE = "schedule"
+    REPORTER = "reporter"
+    EXECUTOR = "executor"
+
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Lower-case letters and digits, with '-' or '_' between.")]
 
@@ -24,7 +37,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Lower-case letters an
 def plugin(
     context: typer.Context,
     name: Name,
-    kind: Annotated[Kind, typer.Option(help="What it offers.")] = Kind("optimizer"),
+    kind: Annotated[Kind, typer.Option(help="What it offers.")] = Kind.OPTIMIZER,
     single_file: Annotated[
         bool, typer.Option("--single-file", help="One file for `-p`, and a scenario, instead of a distribution.")
     ] = False,
@@ -90,5 +103,5 @@ def _write(files: dict[Path, str]) -> None:
         if path.exists() or path.is_symlink():
             raise PlaygroundError(f"{path}: is there already, and is not overwritten; write elsewhere with --out")
     for path, text in files.items():
-        write_whole(path, lambda beside, text=text: beside.write_text(text, encoding="utf-8"))
+        write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))
         typer.echo(f"wrote {path}")

@@ -20,7 +20,7 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "reporter": "{lower}_reporter",
     "executor": "{lower}_executor",
 }
-"""What a component of each kind is called in Python: with the kind behind it, no name is a keyword or shadows another."""
+"""What a component is called in Python: with its kind behind it, no name is a keyword or shadows another."""
 
 _HOOKS: Final = {kind: hook for hook, kind in COMPONENT_HOOKS.items()}
 _USES: Final = {"reporter": " --report {name}=results.md"}

@@ -8,6 +8,7 @@ import typer
 
 from playground.cli import check, eject, explain, export, listing, plot, plugins, report, run, schema, show, sweep
 from playground.cli.context import Settings, print_version
+from playground.cli.new import new_app
 from playground.cli.results import results_app
 
 app = typer.Typer(
@@ -53,3 +54,4 @@ app.command("list")(listing.list_components)
 app.command("show")(show.show)
 app.command("plugins")(plugins.list_plugins)
 app.command("schema")(schema.schema)
+app.add_typer(new_app, name="new")

@@ -1,0 +1,107 @@
+"""`playground new`: a plugin or a scenario to begin with, which passes as it is written."""
+
+from __future__ import annotations
+
+import enum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from playground.cli.context import errors, load_plugins
+from playground.cli.writing import write_whole
+from playground.errors import PlaygroundError
+
+new_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Write a plugin or a scenario to begin with.")
+
+
+class Kind(enum.StrEnum):
+    """Kinds of component that there is a template for."""
+
+    LOSS = "loss"
+    MODEL = "model"
+    OPTIMIZER = "optimizer"
+    FUNCTION = "function"
+    DATASET = "dataset"
+    TASK = "task"
+    SCHEDULE = "schedule"
+    REPORTER = "reporter"
+    EXECUTOR = "executor"
+
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Lower-case letters and digits, with '-' or '_' between.")]
+
+
+@new_app.command("plugin")
+def plugin(
+    context: typer.Context,
+    name: Name,
+    kind: Annotated[Kind, typer.Option(help="What it offers.")] = Kind.OPTIMIZER,
+    single_file: Annotated[
+        bool, typer.Option("--single-file", help="One file for `-p`, and a scenario, instead of a distribution.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--out", metavar="FOLDER", help="Write into this folder [default: gradient-playground-NAME]."
+        ),
+    ] = None,
+) -> None:
+    """Write a plugin with a small component that works, its tests and a scenario; overwrites nothing."""
+    from importlib.metadata import version
+
+    from playground.scaffold.plugin import component_name, distribution
+    from playground.scaffold.plugin import single_file as in_one_file
+
+    with errors(context):
+        if single_file:
+            files, folder = in_one_file(name, kind), out or Path()
+        else:
+            files = distribution(name, kind, version("gradient-playground"))
+            folder = out or Path(f"gradient-playground-{name.replace('_', '-')}")
+        registry, lower = load_plugins(context).registry, component_name(name)
+        if lower in registry.names(kind):
+            raise PlaygroundError(f"{kind} {lower!r} is already taken by plugin {registry.get(kind, lower).origin}")
+        _write({folder / path: text for path, text in files.items()})
+    scenario = next(folder / path for path in files if path.endswith(".yaml"))
+    first = f"-p {folder / f'{lower}.py'} run" if single_file else "run"
+    use = f" --report {lower}=results.md" if kind == "reporter" else ""
+    if not single_file:
+        typer.echo(f"next: pip install -e '{folder}[test]'")
+    typer.echo(f"next: playground {first} {scenario}{use}")
+
+
+@new_app.command("scenario")
+def scenario(
+    context: typer.Context,
+    name: Name,
+    task: Annotated[str, typer.Option(help="Any of `playground list task`.")],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write it to this file [default: NAME.yaml].")
+    ] = None,
+) -> None:
+    """Write a scenario for a task, with comments that say what else could stand there; overwrites nothing."""
+    from playground.scaffold.scenario import scenario as written
+
+    with errors(context):
+        text, missing = written(name, task, load_plugins(context).registry)
+        path = out or Path(f"{name}.yaml")
+        _write({path: text})
+    if missing:
+        typer.echo(f"fill in {', '.join(missing)}; then: playground check {path}")
+    else:
+        typer.echo(f"next: playground run {path}")
+
+
+def _write(files: dict[Path, str]) -> None:
+    """Write all of these files, or none if one is there already.
+
+    :raises PlaygroundError: one is, or cannot be written.
+    """
+    for path in files:
+        if path.exists() or path.is_symlink():
+            raise PlaygroundError(f"{path}: is there already, and is not overwritten; write elsewhere with --out")
+    for path, text in files.items():
+        write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))
+        typer.echo(f"wrote {path}")

@@ -1,0 +1,90 @@
+"""A new plugin: a distribution that installs and is found, or a single file, with a small component that works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from playground.plugins.hookspecs import COMPONENT_HOOKS
+from playground.scaffold.filling import filled
+from playground.scaffold.names import require_name
+
+ATTRIBUTES: Final[Mapping[str, str]] = {
+    "loss": "{lower}_loss",
+    "model": "{camel}Model",
+    "optimizer": "{camel}Optimizer",
+    "function": "{lower}_function",
+    "dataset": "{lower}_dataset",
+    "task": "{camel}Task",
+    "schedule": "{lower}_schedule",
+    "reporter": "{lower}_reporter",
+    "executor": "{lower}_executor",
+}
+"""What a component is called in Python: with its kind behind it, no name is a keyword or shadows another."""
+
+_HOOKS: Final = {kind: hook for hook, kind in COMPONENT_HOOKS.items()}
+_USES: Final = {"reporter": " --report {name}=results.md"}
+"""What the command line adds where a scenario cannot name the component."""
+
+_IMPORT: Final = "from playground import hookimpl\n"
+
+
+def distribution(name: str, kind: str, version: str) -> dict[str, str]:
+    """Return the files of a distribution, by their path in its folder.
+
+    :param name: of the plugin and its component.
+    :param kind: a key of `ATTRIBUTES`.
+    :param version: of the playground that it is written for, such as `0.1.0`.
+    :raises PlaygroundError: the name is none.
+    """
+    values = _values(name, kind) | _versions(version)
+    lower, module = values["name"], values["module"]
+    return {
+        "pyproject.toml": filled("distribution/pyproject.toml", values),
+        "README.md": filled("distribution/README.md", values),
+        f"{module}/__init__.py": filled("distribution/init.py", values),
+        f"{module}/{kind}.py": filled(f"{kind}/component.py", values | {"hookimport": ""}),
+        f"{module}/py.typed": "",
+        f"scenarios/{lower}.yaml": filled(f"{kind}/scenario.yaml", values),
+        f"tests/test_{lower}.py": filled(f"{kind}/test.py", values) + filled("distribution/scenario_test.py", values),
+    }
+
+
+def single_file(name: str, kind: str) -> dict[str, str]:
+    """Return a plugin in one file, and the scenario beside it, by their names.
+
+    :raises PlaygroundError: the name is none.
+    """
+    values = _values(name, kind)
+    source = filled(f"{kind}/component.py", values | {"hookimport": _IMPORT})
+    return {
+        f"{values['name']}.py": source + filled("distribution/hook.py", values),
+        f"{values['name']}.yaml": filled(f"{kind}/scenario.yaml", values),
+    }
+
+
+def component_name(name: str) -> str:
+    """Return the name that scenarios use: as the plugin's, with `_` for `-`."""
+    return name.replace("-", "_")
+
+
+def _values(name: str, kind: str) -> dict[str, str]:
+    require_name(name)
+    lower = component_name(name)
+    stem = lower.removesuffix(f"_{kind}")  # no lion_loss_loss
+    camel = "".join(part.capitalize() for part in stem.split("_"))
+    return {
+        "attribute": ATTRIBUTES[kind].format(lower=stem, camel=camel),
+        "distribution": f"gradient-playground-{name.replace('_', '-')}",
+        "hook": _HOOKS[kind],
+        "kind": kind,
+        "module": f"playground_{lower}",
+        "name": lower,
+        "use": _USES.get(kind, "").format(name=lower),
+    }
+
+
+def _versions(version: str) -> dict[str, str]:
+    """Return the range of versions that keep what this one promises: before 1.0, those with the same minor number."""
+    major, minor = version.split(".")[:2]
+    return {"version": f"{major}.{minor}", "next": f"0.{int(minor) + 1}" if major == "0" else f"{int(major) + 1}"}

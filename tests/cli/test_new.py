@@ -1,0 +1,62 @@
+"""What `playground new` writes works as it is written, and nothing is overwritten."""
+
+import sys
+
+import pytest
+
+from playground.scaffold.plugin import ATTRIBUTES, distribution
+
+
+@pytest.fixture(autouse=True)
+def _forget():
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if name.startswith("_playground_plugin_"):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("kind", ATTRIBUTES)
+def test_a_single_file_runs(playground, kind):
+    made = playground("new", "plugin", "own-thing", "--kind", kind, "--single-file")
+    assert made.exit_code == 0, made.stderr
+    result = playground("-p", "own_thing.py", "run", "own_thing.yaml")
+    assert result.exit_code == 0, result.stdout + result.stderr
+    assert "passed" in result.stdout
+
+
+@pytest.mark.parametrize("kind", ATTRIBUTES)
+def test_the_files_of_a_distribution_compile(kind):
+    files = distribution("own", kind, "0.1.0")
+    for path, text in files.items():
+        if path.endswith(".py"):
+            compile(text, path, "exec")
+    assert '"gradient-playground>=0.1,<0.2"' in files["pyproject.toml"]
+
+
+@pytest.mark.parametrize("task", ["minimize", "classification", "regression", "derivative"])
+def test_a_scenario_passes(playground, task):
+    assert playground("new", "scenario", "own", "--task", task).exit_code == 0
+    result = playground("run", "own.yaml")
+    assert result.exit_code == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("name", ["Own", "9th", "a b", "../up", "a" * 33, "a__b", "ü"])
+def test_a_bad_name_is_one_line(playground, name):
+    result = playground("new", "plugin", name)
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "expected a lower-case letter" in result.stderr
+
+
+def test_nothing_is_overwritten(playground, write):
+    mine = write("own.yaml", "mine\n")
+    result = playground("new", "plugin", "own", "--single-file")
+    assert result.exit_code == 2
+    assert "is there already" in result.stderr
+    assert mine.read_text() == "mine\n"
+    assert not mine.with_name("own.py").exists()
+
+
+def test_a_taken_name_is_told(playground):
+    assert "already taken by plugin builtin" in playground("new", "plugin", "adam", "--single-file").stderr

@@ -7,7 +7,7 @@ from typing import Final
 
 from playground.errors import PlaygroundError
 
-LONGEST: Final = 32
+LONGEST: Final = 24
 """Characters of a name, so that the lines it stands in stay lines."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")

@@ -1,0 +1,78 @@
+"""What `playground new plugin` writes works as written: it installs, is found, tested, linted and typed."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from playground.cli.new import Kind
+from playground.plugins.hookspecs import COMPONENT_HOOKS
+from playground.scaffold.names import LONGEST
+from playground.scaffold.plugin import ATTRIBUTES, distribution, single_file
+
+KINDS = tuple(ATTRIBUTES)
+NAMES = {"short": "a", "long": "x" * LONGEST, "two words": "my-own", "keyword": "lambda", "builtin": "print"}
+
+
+def run(folder, *words, **environment):
+    """Run a module of this interpreter in a folder, and return what it says; it must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def write(folder, files):
+    for file, text in files.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(text)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Return a folder with a distribution of every kind, and where they are installed."""
+    folder = tmp_path_factory.mktemp("plugins")
+    for kind in KINDS:
+        write(folder / kind, distribution(f"new-{kind}", kind, "0.1.0"))
+    quietly = ("-q", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
+    run(folder, "pip", "install", *quietly, "--target", "site", *(f"./{kind}" for kind in KINDS))
+    return folder
+
+
+def test_there_is_a_template_for_every_kind_that_a_scenario_or_the_command_line_names():
+    assert set(KINDS) == set(Kind)
+    assert set(COMPONENT_HOOKS.values()) - set(KINDS) == {"operation", "diagnosis"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_is_clean_by_ruffs_rules_whatever_its_name(tmp_path, kind):
+    pytest.importorskip("ruff")
+    for name in NAMES.values():
+        write(tmp_path / name / "file", single_file(name, kind))
+        write(tmp_path / name / "folder", distribution(name, kind, "0.1.0"))
+    run(tmp_path, "ruff", "check", "--no-cache", ".")
+    run(tmp_path, "ruff", "format", "--no-cache", "--check", ".")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_installed_one_is_found_and_passes_its_own_tests(written, kind):
+    path = os.pathsep.join([str(written / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {"PYTHONPATH": path, "PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD": ""}
+    assert f"new_{kind}" in run(written / kind, "playground", "list", kind, **environment)
+    assert "passed" in run(written / kind, "pytest", "-q", "-p", "no:cacheprovider", **environment)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_mypy_has_nothing_to_say(written):
+    pytest.importorskip("mypy")
+    for kind in KINDS:
+        run(written / kind, "mypy", "--cache-dir", str(written / "cache"))

@@ -65,5 +65,8 @@ class Writer(Protocol):
     def tensor(self, tensor: Tensor) -> str:
         """Return a tensor as an expression, to the last bit."""
 
+    def variable(self, name: str) -> str:
+        """Return what a variable of a formula is called in the program, where nothing else has that name."""
+
     def code(self, function: Callable[..., Any]) -> str | None:
         """Return the formula of an expression as code; None for any other function."""

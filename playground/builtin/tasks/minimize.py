@@ -63,18 +63,19 @@ class Minimize(DescentTask):
         """Write the function and the point where it starts."""
         from playground.engine.listing import Cell, Listing
 
-        names = tuple(problem.parameters)
+        names = {name: writer.variable(name) for name in problem.parameters}
+        values = tuple(names.values())
         formula = writer.code(self.function)
         if formula is not None:
             definitions = f"def f({', '.join(names)}):\n    return {formula}"
-            loss = f"f({', '.join(names)})"
+            loss = f"f({', '.join(values)})"
         else:
-            definitions, loss = writer.component("function", *names)
-        starts = [f"{name} = {writer.tensor(tensor)}.requires_grad_()" for name, tensor in problem.parameters.items()]
-        shown = [f'print(f"{name} = {{{name}.tolist()!r}}")' for name in names]
+            definitions, loss = writer.component("function", *values)
+        starts = [f"{names[each]} = {writer.tensor(it)}.requires_grad_()" for each, it in problem.parameters.items()]
+        shown = [f'print(f"{name} = {{{value}.tolist()!r}}")' for name, value in names.items()]
         return Listing(
             [Cell("The function", definitions), Cell("Where it starts", "\n".join(starts))],
-            parameters=f"[{', '.join(names)}]",
+            parameters=f"[{', '.join(values)}]",
             loss=loss.replace("{", "{{").replace("}", "}}"),
             outcome="\n".join(shown),
         )

@@ -73,6 +73,10 @@ class ComponentWriter:
         """See `playground.engine.listing.Writer`."""
         return tensor_literal(tensor)
 
+    def variable(self, name: str) -> str:
+        """See `playground.engine.listing.Writer`; only single letters are sure to be nobody else's name."""
+        return name if re.fullmatch(r"[a-hj-km-z]\d*", name) and name != "f" else f"{name}_"
+
     def code(self, function: Callable[..., Any]) -> str | None:
         """See `playground.engine.listing.Writer`."""
         return ast.unparse(ast.parse(function.code())) if isinstance(function, Expression) else None

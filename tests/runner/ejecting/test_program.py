@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from playground.errors import PlaygroundError
 from playground.plugins.manager import load_plugins
 from playground.runner.changes import Changes, load
 from playground.runner.ejecting.program import eject
@@ -18,7 +19,8 @@ from playground.runner.ejecting.rendering import script
 from playground.runner.running import run_one
 
 FOLDER = Path(__file__).parents[3] / "scenarios"
-SCENARIOS = sorted(FOLDER.glob("*.yaml"))
+REFUSED = "broken/wrong_sign"
+SCENARIOS = sorted({*FOLDER.rglob("*.yaml")} - {FOLDER / f"{REFUSED}.yaml"})
 SWEEPS = ("and_gate_sweep",)
 
 RUN_ALL = """
@@ -72,7 +74,7 @@ def expected(run):
 
 def loaded_without_sweep(file, plugins):
     changes = {"sweep": "null"} if file.stem in SWEEPS else {}
-    return scenario(file.stem, plugins, **changes)
+    return scenario(file.relative_to(FOLDER).with_suffix(""), plugins, **changes)
 
 
 def compare(files, plugins, folder):
@@ -92,6 +94,25 @@ def test_the_losses_are_those_of_the_run(plugins, tmp_path):
 @pytest.mark.slow
 def test_every_bundled_scenario_gives_the_losses_of_its_run(plugins, tmp_path):
     compare(SCENARIOS, plugins, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["f", "loss", "step", "torch", "SGD", "print", "constant", "alpha"])
+def test_a_variable_may_be_called_as_anything_in_the_program(plugins, tmp_path, name):
+    path = tmp_path / "named.yaml"
+    path.write_text(
+        f"task: minimize\nfunction: ({name} - 1)**2 + x**2\nstart: {{{name}: 3, x: 1}}\n"
+        "optimizer: {name: sgd, lr: 0.1}\nschedule: constant\nsteps: 5\n"
+    )
+    loaded = load(path, Changes(), plugins)
+    agrees(loaded, plugins)
+    assert f'print(f"{name} = ' in script(eject(loaded, plugins))
+
+
+def test_a_plugin_without_a_source_of_its_own_is_told_where_it_is_named(plugins):
+    with pytest.raises(PlaygroundError, match="class Uphill is made inside a function") as caught:
+        eject(scenario(REFUSED, plugins), plugins)
+    (fault,) = caught.value.faults
+    assert fault.place.line == 8
 
 
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
@@ -122,7 +143,7 @@ def agrees(loaded, plugins):
 
 
 def names_of(kind, but=()):
-    return [name for name in load_plugins(autoload=False).names(kind) if name not in but]
+    return [name for name in load_plugins(specs=("no:mistakes",), autoload=False).names(kind) if name not in but]
 
 
 RULES = [

@@ -1,4 +1,4 @@
-"""Run every optimizer of the collection, alone and stacked: `python table.py` prints the table of the README."""
+"""Run every optimizer of the collection, alone, stacked and by the contract: `python table.py` prints the README's table."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+import torch
+
+from playground.engine.setting import one_thread
 from playground.api import load_scenario, run
 from playground.errors import PlaygroundError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.runner.store import Store
 from playground.runner.sweeping.sweep import Options, run_sweep
-from playground_optimizers.collection import CLASSES, LICENCES, NEEDS
+from playground.testing import OptimizerContract
+from playground_optimizers.collection import CLASSES, LICENCES, NEEDS, OBSTACLES
 
 SCENARIO = """
 task: classification
@@ -39,14 +45,17 @@ GIVEN: Mapping[str, Mapping[str, Any]] = {"bsam": {"num_data": 100}, "ranger21":
 """Arguments without which an optimizer is not made."""
 
 
-def outcomes(names: Iterator[str] | tuple[str, ...]) -> Iterator[tuple[str, str, str]]:
-    """Yield for each name how a run alone ended, and how three seeds in a sweep were computed, and whether as alone."""
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+def outcomes(names: Iterator[str] | tuple[str, ...]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield for each name how a run alone ended, how three seeds in a sweep were computed, and what of the contract fails.
+
+    What a sweep computed together is compared with runs alone.
+    """
+    with one_thread(), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what the collection warns of is not what the table is about
         plugins = load_plugins(folder=folder)
         for name in names:
             optimizer = {"name": f"collection.{name}", **GIVEN.get(name, {})}
-            yield name, _alone(Path(folder), optimizer), _stacked(Path(folder), optimizer, plugins)
+            yield name, _alone(Path(folder), optimizer), _stacked(Path(folder), optimizer, plugins), _contract(name)
 
 
 def _alone(folder: Path, optimizer: Mapping[str, Any]) -> str:
@@ -79,20 +88,47 @@ def _stacked(folder: Path, optimizer: Mapping[str, Any], plugins: Plugins) -> st
     return "together" if same else "together, but not as alone"
 
 
+def _contract(name: str) -> str:
+    """Return the rules of `playground.testing.OptimizerContract` that an optimizer breaks, by the names of their tests."""
+    each = next(each for each in CLASSES if each.lower() == name)
+    if each in OBSTACLES:
+        return ""
+    import pytorch_optimizer
+
+    made = partial(getattr(pytorch_optimizer, each), **GIVEN.get(name, {}))
+
+    class Contract(OptimizerContract):
+        elementwise = False  # nothing of the collection says that it is
+
+        def optimizer(self) -> Any:
+            return made
+
+    broken = []
+    for test in (test for test in dir(Contract) if test.startswith("test_")):
+        torch.manual_seed(0)
+        try:
+            getattr(Contract(), test)()
+        except pytest.skip.Exception:
+            continue
+        except Exception:  # whatever the collection raises
+            broken.append(test.removeprefix("test_").replace("_", " "))
+    return ", ".join(broken) or "meets it"
+
+
 def main() -> None:
     """Print the table in Markdown, and how many there are of each kind."""
     counts: Counter[tuple[str, str]] = Counter()
-    print("| name | alone | in a sweep | needs |\n|---|---|---|---|")
-    for name, alone, stacked in outcomes(tuple(each.lower() for each in CLASSES)):
+    print("| name | alone | in a sweep | breaks of the contract | needs |\n|---|---|---|---|---|")
+    for name, alone, stacked, contract in outcomes(tuple(each.lower() for each in CLASSES)):
         counts[alone.partition(":")[0].partition(" ")[0], stacked.partition(":")[0]] += 1
-        print(line(name, alone, stacked), flush=True)
+        print(line(name, alone, stacked, contract), flush=True)
     for (alone, stacked), count in counts.most_common():
         print(f"{count:4} {alone}, {stacked}", file=sys.stderr)
 
 
-def line(name: str, alone: str, stacked: str) -> str:
+def line(name: str, alone: str, stacked: str, contract: str) -> str:
     """Return the table's line for an optimizer."""
-    return f"| `{name}` | {alone} | {stacked} | {NEEDS_OF.get(name, '')} |"
+    return f"| `{name}` | {alone} | {stacked} | {contract} | {NEEDS_OF.get(name, '')} |"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run every optimizer of the collection, alone, stacked and by the contract: `python table.py` prints the README's table."""
+"""Run every optimizer of the collection, alone, stacked and by the contract: `python table.py` prints the table."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import torch
 
-from playground.engine.setting import one_thread
 from playground.api import load_scenario, run
+from playground.engine.setting import one_thread
 from playground.errors import PlaygroundError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.runner.store import Store
@@ -46,7 +46,7 @@ GIVEN: Mapping[str, Mapping[str, Any]] = {"bsam": {"num_data": 100}, "ranger21":
 
 
 def outcomes(names: Iterator[str] | tuple[str, ...]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield for each name how a run alone ended, how three seeds in a sweep were computed, and what of the contract fails.
+    """Yield for each name how a run alone ended, how three seeds in a sweep did, and what of the contract breaks.
 
     What a sweep computed together is compared with runs alone.
     """
@@ -89,7 +89,7 @@ def _stacked(folder: Path, optimizer: Mapping[str, Any], plugins: Plugins) -> st
 
 
 def _contract(name: str) -> str:
-    """Return the rules of `playground.testing.OptimizerContract` that an optimizer breaks, by the names of their tests."""
+    """Return the rules of `playground.testing.OptimizerContract` that an optimizer breaks, by their tests' names."""
     each = next(each for each in CLASSES if each.lower() == name)
     if each in OBSTACLES:
         return ""

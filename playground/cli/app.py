@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from playground.cli import check, eject, explain, export, listing, plot, plugins, run, schema, show, sweep
+from playground.cli import check, eject, explain, export, listing, plot, run, schema, show, sweep
 from playground.cli.context import Settings, print_version
+from playground.cli.plugins import plugins_app
 from playground.cli.results import results_app
 
 app = typer.Typer(
@@ -50,5 +51,5 @@ app.command("eject")(eject.eject)
 app.command("check")(check.check)
 app.command("list")(listing.list_components)
 app.command("show")(show.show)
-app.command("plugins")(plugins.list_plugins)
+app.add_typer(plugins_app, name="plugins")
 app.command("schema")(schema.schema)

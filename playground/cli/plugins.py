@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from playground.plugins.doctor import Examination
 
 plugins_app = typer.Typer(
-    help="List plugins, or look what is wrong with one.", invoke_without_command=True, rich_markup_mode=None
+    help="List plugins and those that failed; or look what is wrong with one.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
 )
 
 
@@ -41,7 +43,11 @@ def doctor(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A plugin, its distribution or module, or a file.")],
 ) -> None:
-    """Tell what is wrong with a plugin, the likeliest first; or what it offers, and how long its import takes."""
+    """Say what is wrong with a plugin, or what it offers.
+
+    What is wrong stands one below the other, the likeliest first; of a plugin that could be loaded follow its file,
+    how long its import takes in a fresh interpreter, and the names of its components.
+    """
     with errors(context):
         from playground.plugins.doctor import examine
 
@@ -62,7 +68,7 @@ def _print(examination: Examination) -> None:
     if examination.file:
         typer.echo(f"  file: {examination.file}")
     if time := examination.time:
-        torch = ", torch included, which a factory given as text leaves to the first use" if time.torch else ""
+        torch = "; torch is among it, and can wait: give factories as 'package.module:attribute'" if time.torch else ""
         typer.echo(f"  import: {duration(time.seconds)} in a fresh interpreter, after playground's own{torch}")
     for kind, names in examination.offers.items():
         typer.echo(f"  {kind}: {', '.join(names)}")

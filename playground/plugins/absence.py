@@ -21,7 +21,7 @@ def absence(name: str, folder: Path, known: Sequence[Candidate]) -> list[str]:
     :param folder: where a single file of that name may lie.
     :param known: every plugin that is found.
     """
-    found = [*_others(name, known), *_wrong_groups(name)] or [*_modules(name)]
+    found = [*dict.fromkeys((*_others(name, known), *_wrong_groups(name)))] or [*_modules(name)]
     if (folder / f"{name}.py").is_file():
         found.append(f"{name}.py is a file here: `-p {name}.py` loads it, `playground plugins doctor {name}.py` looks")
     return found or [f"not installed in this environment ({sys.prefix}){suggestion(name, _names(known))}"]
@@ -61,19 +61,29 @@ def _is_near(group: str) -> bool:
 
 
 def _modules(name: str) -> Iterator[str]:
-    """Yield a module that can be imported, although nobody announces it."""
+    """Yield a plugin's module that can be imported, although nobody announces it.
+
+    Of `dask` and `playground_dask`, the first may be the library that the plugin is for.
+    """
     plain = normalised(name).replace("-", "_")
     for module in dict.fromkeys((name, plain, f"{PROJECT}_{plain}")):
         try:
             spec = importlib.util.find_spec(module) if module.isidentifier() else None
         except (ImportError, ValueError):
             continue
-        if spec is not None:
+        if spec is not None and (module.startswith(f"{PROJECT}_") or _has_hooks(spec.origin)):
             where = spec.origin or "a folder"
             yield (
                 f"module {module} ({where}) can be imported, but no installed distribution has an entry point for it; "
                 f"`-p {module}` loads it"
             )
+
+
+def _has_hooks(file: str | None) -> bool:
+    try:
+        return "hookimpl" in Path(file or "").read_text(encoding="utf-8")
+    except (OSError, ValueError):  # built in, compiled, or a folder
+        return False
 
 
 def _names(known: Sequence[Candidate]) -> set[str]:

@@ -27,6 +27,7 @@ from playground.plugins.discovery import (
     merged,
     normalised,
     project_plugins,
+    requested_candidates,
 )
 from playground.plugins.manager import AUTOLOAD_OFF, BUILTIN, LoadedPlugin, Plugins, load_plugins
 from playground.plugins.registry import Origin
@@ -70,7 +71,8 @@ def examine(
     specs = [*specs, name] if is_path(name) else list(specs)
     project, listed = project_plugins(folder)
     known = every_candidate(specs, folder, listed, project, autoload=True, builtin=builtin)
-    subjects = merged([candidate for candidate in known if _is_meant(candidate, name, folder)], _NOBODY)
+    target = next(requested_candidates([name], folder, (), requested=True)).target
+    subjects = merged([candidate for candidate in known if _is_meant(candidate, name, target)], _NOBODY)
     if not subjects:
         return [Examination(Origin(name), tuple(absence(name, folder, known)))]
     plugins = load_plugins(specs=specs, folder=folder, builtin=builtin)
@@ -78,11 +80,10 @@ def examine(
     return [_examined(candidate, plugins, known, blocks) for candidate in subjects]
 
 
-def _is_meant(candidate: Candidate, name: str, folder: Path) -> bool:
-    if is_path(name):
-        return candidate.is_file and candidate.target == str((folder / name).resolve())
+def _is_meant(candidate: Candidate, name: str, target: str) -> bool:
     distribution = candidate.origin.distribution
-    return name in candidate.names or (distribution != DISTRIBUTION and normalised(distribution) == normalised(name))
+    is_its = distribution != DISTRIBUTION and normalised(distribution) == normalised(name)
+    return is_its or candidate.target == target or name in candidate.names
 
 
 def _examined(

@@ -227,6 +227,21 @@ def test_a_single_file(doctor, write):
     assert doctor("none.py")[0].faults == ("import: no such file",)
 
 
+def test_a_library_of_that_name_is_no_plugin(doctor, install, write):
+    install("library", "", fake_library="")
+    write("site/playground_fake_library/__init__.py", "")
+    assert doctor("json")[0].faults[0].startswith("not installed in this environment")
+    (fault,) = doctor("fake-library")[0].faults
+    assert "playground_fake_library" in fault
+
+
+def test_links_in_a_circle(doctor, tmp_path):
+    (tmp_path / "a.py").symlink_to(tmp_path / "b.py")
+    (tmp_path / "b.py").symlink_to(tmp_path / "a.py")
+    (fault,) = doctor("a.py")[0].faults
+    assert fault.startswith("import: ")
+
+
 def test_an_import_that_fails_only_where_nothing_is_imported_yet(doctor, write):
     write("muon.py", f"{HEAD}import sys\nassert 'pytest' in sys.modules, 'alone'\n{GOOD}")
     assert "pytest" in sys.modules

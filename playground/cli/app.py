@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from playground.cli import check, eject, explain, export, listing, plot, plugins, report, run, schema, show, sweep
+from playground.cli import check, eject, explain, export, listing, plot, report, run, schema, show, sweep
 from playground.cli.context import Settings, print_version
 from playground.cli.new import new_app
+from playground.cli.plugins import plugins_app
 from playground.cli.results import results_app
 
 app = typer.Typer(
@@ -52,6 +53,6 @@ app.command("eject")(eject.eject)
 app.command("check")(check.check)
 app.command("list")(listing.list_components)
 app.command("show")(show.show)
-app.command("plugins")(plugins.list_plugins)
+app.add_typer(plugins_app, name="plugins")
 app.command("schema")(schema.schema)
 app.add_typer(new_app, name="new")

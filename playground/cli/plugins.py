@@ -1,14 +1,33 @@
-"""`playground plugins`: what is loaded from where, with what it offers; what failed and why."""
+"""`playground plugins`: what is loaded from where, with what it offers; what failed and why; what is wrong with one."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 import typer
 
-from playground.cli.context import every_plugin, failures_code
+from playground.cli.context import errors, every_plugin, failures_code
+from playground.errors import ExitCode
+
+if TYPE_CHECKING:
+    from playground.plugins.doctor import Examination
+
+plugins_app = typer.Typer(
+    help="List plugins and those that failed; or look what is wrong with one.",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+)
+
+
+@plugins_app.callback()
+def plugins(context: typer.Context) -> None:
+    """List plugins with where they come from and what they offer; then those that failed, with the cause."""
+    if context.invoked_subcommand is None:
+        list_plugins(context)
 
 
 def list_plugins(context: typer.Context) -> None:
-    """List plugins with where they come from and what they offer; then those that failed, with the cause."""
+    """List what is loaded, then what failed."""
     plugins = every_plugin(context)
     for plugin in plugins.loaded:
         typer.echo(str(plugin))
@@ -17,3 +36,41 @@ def list_plugins(context: typer.Context) -> None:
     for failure in plugins.failures:
         typer.echo(f"FAILED {failure}")
     raise typer.Exit(failures_code(context, plugins.failures))
+
+
+@plugins_app.command("doctor")
+def doctor(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A plugin, its distribution or module, or a file.")],
+) -> None:
+    """Say what is wrong with a plugin, or what it offers.
+
+    What is wrong stands one below the other, the likeliest first; of a plugin that could be loaded follow its file,
+    how long its import takes in a fresh interpreter, and the names of its components.
+    """
+    with errors(context):
+        from playground.plugins.doctor import examine
+
+        examinations = examine(name, specs=context.obj.plugins)
+    for examination in examinations:
+        _print(examination)
+    if any(examination.faults for examination in examinations):
+        raise typer.Exit(ExitCode.PLUGIN if context.obj.strict else ExitCode.INVALID)
+
+
+def _print(examination: Examination) -> None:
+    from playground.figures.numbers import duration
+    from playground.figures.text import printable
+
+    typer.echo(f"{examination.origin}: {'not healthy' if examination.faults else 'healthy'}")
+    for fault in examination.faults:
+        typer.echo(f"  WRONG {printable(fault)}")
+    if examination.file:
+        typer.echo(f"  file: {examination.file}")
+    if time := examination.time:
+        torch = "; torch is among it, and can wait: give factories as 'package.module:attribute'" if time.torch else ""
+        typer.echo(f"  import: {duration(time.seconds)} in a fresh interpreter, after playground's own{torch}")
+    for kind, names in examination.offers.items():
+        typer.echo(f"  {kind}: {', '.join(names)}")
+    if examination.events:
+        typer.echo(f"  hears: {', '.join(examination.events)}")

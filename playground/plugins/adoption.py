@@ -8,6 +8,7 @@ manager of a plugin that fails is dropped, and nothing of it was ever anywhere e
 from __future__ import annotations
 
 import contextlib
+import difflib
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -75,7 +76,7 @@ def register(plugin: Any, origin: Origin) -> pluggy.PluginManager:
     if unmarked:
         raise AdoptionError(unmarked[0], "is not marked with @hookimpl")
     if not found:
-        raise AdoptionError("registration", "offers nothing: no function is marked with playground's @hookimpl")
+        raise AdoptionError(*_nothing(plugin))
     with stage("registration", origin.file):
         manager.add_hookspecs(Hooks)
     return manager
@@ -102,6 +103,14 @@ def offers(components: list[Component]) -> Mapping[str, tuple[str, ...]]:
     """Return the names offered, by kind, in the order of the hooks."""
     kinds = [kind for kind in COMPONENT_HOOKS.values() if any(component.kind == kind for component in components)]
     return {kind: tuple(component.name for component in components if component.kind == kind) for kind in kinds}
+
+
+def _nothing(plugin: Any) -> tuple[str, str]:
+    """Return stage and cause where nothing is marked: a function may have a name that is nearly a hook's."""
+    for name in vars(plugin) if hasattr(plugin, "__dict__") else ():
+        if name.startswith(f"{PROJECT}_") and (near := difflib.get_close_matches(name, ARGUMENTS, n=1)):
+            return name, f"unknown hook; did you mean {near[0]!r}? And it is not marked with @hookimpl"
+    return "registration", "offers nothing: no function is marked with playground's @hookimpl"
 
 
 def _check(hook: str, implementation: pluggy.HookImpl) -> None:

@@ -7,6 +7,8 @@ import traceback
 from pathlib import Path
 from typing import Final
 
+from playground.errors import Place
+
 ISOLATED: Final = (Exception, SystemExit)
 """What foreign code may raise without taking the command down; Ctrl-C is not among them."""
 
@@ -28,10 +30,28 @@ def cause(error: BaseException, file: str = "") -> str:
 
     :param file: the plugin's own file: its innermost frame tells the place, also when something deeper raised.
     """
-    text = message(error)
-    line = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    place = "" if isinstance(error, SyntaxError) else _place(error, file)
+    if isinstance(error, SyntaxError):  # its text has its place
+        return f"{type(error).__name__}: {message(error)}"
+    line, place = headline(error), _place(error, file)
     return f"{line} ({place})" if place else line
+
+
+def headline(error: BaseException) -> str:
+    """Return an exception's type and text on one line, without its place: `"ValueError: too steep"`."""
+    text = message(SyntaxError(error.msg) if isinstance(error, SyntaxError) else error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def deepest(error: BaseException, root: str) -> Place | None:
+    """Return the place inside a file or folder that was the last to be reached when the exception was raised.
+
+    :param root: the plugin's file, or the folder of its package.
+    """
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        frames.append((error.filename, error.lineno or 0))
+    inside = [Place(name, line, 1) for name, line in frames if Path(name).is_relative_to(root)]
+    return inside[-1] if inside else None
 
 
 def _place(error: BaseException, file: str) -> str:

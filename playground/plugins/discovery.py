@@ -67,7 +67,7 @@ def installed_candidates() -> list[Candidate]:
         except (OSError, ValueError):  # unreadable, or not text
             continue
         name, version = _metadata(distribution)
-        normal = re.sub(r"[-_.]+", "-", name).lower()
+        normal = normalised(name)
         if not normal or normal not in seen:
             seen.add(normal)
             found += _entry_points(distribution, name, version)
@@ -89,12 +89,47 @@ def requested_candidates(
     for spec in specs:
         if spec.startswith("no:"):
             continue
-        if spec.endswith(".py") or "/" in spec or "\\" in spec:
+        if is_path(spec):
             yield _file_candidate(folder / spec, requested)
         elif known := by_name.get(spec) or by_target.get(spec):
             yield replace(known, requested=requested)
         else:
             yield Candidate(Origin(spec), spec, requested, alternatives=tuple(by_name))
+
+
+def every_candidate(
+    specs: Sequence[str],
+    folder: Path,
+    listed: Sequence[str],
+    project: Path,
+    *,
+    autoload: bool,
+    builtin: Sequence[str],
+) -> list[Candidate]:
+    """Return all that may be loaded, in this order: built-in, installed, the project's, and what was asked for.
+
+    :param specs: what `-p` says, relative to `folder`.
+    :param listed: what the project's `pyproject.toml` says, relative to `project`.
+    :param autoload: whether installed plugins are among them without being asked for.
+    """
+    named = [spec for spec in (*listed, *specs) if not spec.startswith("no:") and not spec.endswith(".py")]
+    installed = installed_candidates() if autoload or named else []
+    return [
+        *builtin_candidates(builtin),
+        *(installed if autoload else ()),
+        *requested_candidates(listed, project, installed, requested=False),
+        *requested_candidates(specs, folder, installed, requested=True),
+    ]
+
+
+def is_path(spec: str) -> bool:
+    """Whether what `-p` says is a file's path, not a name."""
+    return spec.endswith(".py") or "/" in spec or "\\" in spec
+
+
+def normalised(distribution: str) -> str:
+    """Return a distribution's name as the index compares it."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def blocked_names(specs: Sequence[str]) -> frozenset[str]:

@@ -15,15 +15,7 @@ import pluggy
 
 from playground.errors import PluginError
 from playground.plugins.adoption import AdoptionError, collect, offers, register, stage
-from playground.plugins.discovery import (
-    Candidate,
-    blocked_names,
-    builtin_candidates,
-    installed_candidates,
-    merged,
-    project_plugins,
-    requested_candidates,
-)
+from playground.plugins.discovery import Candidate, blocked_names, every_candidate, merged, project_plugins
 from playground.plugins.hookspecs import EVENTS
 from playground.plugins.importing import import_plugin
 from playground.plugins.parameters import INJECTED, signature
@@ -31,6 +23,9 @@ from playground.plugins.registry import Origin, Registry
 
 AUTOLOAD_OFF: Final = "PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD"
 """Environment variable: when it is not empty, installed plugins load only if they are asked for by name."""
+
+BUILTIN: Final = ("playground.builtin",)
+"""The modules of our own plugins."""
 
 
 @dataclass(frozen=True)
@@ -161,23 +156,35 @@ class Plugins:
 
     def adopt(self, candidate: Candidate) -> None:
         """Load one plugin, all or nothing; a failure is kept as data."""
-        origin = candidate.origin
         try:
-            with stage("import", origin.file):
-                started = time.perf_counter()
-                plugin, file, digest = import_plugin(candidate)
-                seconds = time.perf_counter() - started
-            manager = register(plugin, origin)
-            components = collect(manager, origin)
-            with stage("registration"):
-                self._require_free(origin)
-                self.registry.add(*components)
+            self.take(candidate)
         except AdoptionError as error:
-            self._fail(LoadFailure(origin, error.stage, error.cause, candidate.requested))
-            return
+            self._fail(LoadFailure(candidate.origin, error.stage, error.cause, candidate.requested))
+
+    def take(self, candidate: Candidate) -> LoadedPlugin:
+        """Load one plugin, all or nothing.
+
+        :raises AdoptionError: it cannot be loaded; what was raised inside is its `__cause__`.
+        """
+        origin = candidate.origin
+        with stage("import", origin.file):
+            started = time.perf_counter()
+            plugin, file, digest = import_plugin(candidate)
+            seconds = time.perf_counter() - started
+        manager = register(plugin, origin)
+        components = collect(manager, origin)
+        with stage("registration"):
+            self._require_free(origin)
+            self.registry.add(*components)
         loaded = LoadedPlugin(origin.plugin, origin, file, offers(components), seconds, digest)
         self.loaded += (loaded,)
         self._managers.append((loaded, manager))
+        return loaded
+
+    def events(self, plugin: LoadedPlugin) -> tuple[str, ...]:
+        """Return the events that a loaded plugin is told of."""
+        hooks = [manager.hook for known, manager in self._managers if known is plugin]
+        return tuple(event for hook in hooks for event in EVENTS if getattr(hook, event).get_hookimpls())
 
     def _task(self, name: str) -> dict[str, bool]:
         factory = self.registry.get("task", name).load()
@@ -198,7 +205,7 @@ def load_plugins(
     specs: Sequence[str] = (),
     folder: str | Path = ".",
     autoload: bool | None = None,
-    builtin: Sequence[str] = ("playground.builtin",),
+    builtin: Sequence[str] = BUILTIN,
 ) -> Plugins:
     """Load the built-in plugins, the installed ones by name, those of the project, and those asked for, in this order.
 
@@ -218,14 +225,7 @@ def load_plugins(
     if autoload is None:
         autoload = not os.environ.get(AUTOLOAD_OFF)
     project, listed = project_plugins(folder)
-    named = [spec for spec in (*listed, *specs) if not spec.startswith("no:") and not spec.endswith(".py")]
-    installed = installed_candidates() if autoload or named else []
-    candidates = [
-        *builtin_candidates(builtin),
-        *(installed if autoload else ()),
-        *requested_candidates(listed, project, installed, requested=False),
-        *requested_candidates(specs, folder, installed, requested=True),
-    ]
+    candidates = every_candidate(specs, folder, listed, project, autoload=autoload, builtin=builtin)
     recipe = {"specs": list(specs), "folder": str(folder), "autoload": autoload, "builtin": list(builtin)}
     plugins = Plugins(recipe)
     for candidate in merged(candidates, blocked_names((*listed, *specs))):

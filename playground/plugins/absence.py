@@ -1,0 +1,91 @@
+"""Why no plugin of some name is found in this environment."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from playground.errors import suggestion
+from playground.plugins.discovery import DISTRIBUTION, Candidate, normalised
+from playground.plugins.hookspecs import PROJECT
+
+
+def absence(name: str, folder: Path, known: Sequence[Candidate]) -> list[str]:
+    """Return what stands in the place of a plugin that is not there, the likeliest first; at least one line.
+
+    :param name: of a plugin, a distribution or a module.
+    :param folder: where a single file of that name may lie.
+    :param known: every plugin that is found.
+    """
+    found = [*dict.fromkeys((*_others(name, known), *_wrong_groups(name)))] or [*_modules(name)]
+    if (folder / f"{name}.py").is_file():
+        found.append(f"{name}.py is a file here: `-p {name}.py` loads it, `playground plugins doctor {name}.py` looks")
+    return found or [f"not installed in this environment ({sys.prefix}){suggestion(name, _names(known))}"]
+
+
+def _others(name: str, known: Sequence[Candidate]) -> Iterator[str]:
+    """Yield the plugins of the distribution that is called after this name, which have other names."""
+    for candidate in known:
+        if normalised(candidate.origin.distribution) == f"{DISTRIBUTION}-{normalised(name)}":
+            yield f"no plugin has this name; the entry point of {_titled(candidate)} is {candidate.origin.plugin!r}"
+
+
+def _titled(candidate: Candidate) -> str:
+    return f"{candidate.origin.distribution} {candidate.origin.version}".strip()
+
+
+def _wrong_groups(name: str) -> Iterator[str]:
+    """Yield distributions that mean to announce it, or should, and have no entry point in our group."""
+    called = {normalised(name), f"{DISTRIBUTION}-{normalised(name)}"}
+    for distribution in importlib.metadata.distributions():
+        try:
+            title = f"{distribution.metadata['Name']} {distribution.metadata['Version']}"
+            points = list(distribution.entry_points)
+            ours = normalised(distribution.metadata["Name"] or "") in called
+        except Exception:  # somebody else's metadata are damaged
+            continue
+        groups = sorted({point.group for point in points if ours or (point.name == name and _is_near(point.group))})
+        if ours and not groups:
+            yield f"{title} is installed, but has no entry point; expected [project.entry-points.{PROJECT}]"
+        elif groups and PROJECT not in groups:
+            told = ", ".join(map(repr, groups))
+            yield f"{title} is installed, but has no entry point in the group {PROJECT!r}; its groups: {told}"
+
+
+def _is_near(group: str) -> bool:
+    return PROJECT in group.lower() or bool(difflib.get_close_matches(group.lower(), [PROJECT]))
+
+
+def _modules(name: str) -> Iterator[str]:
+    """Yield a plugin's module that can be imported, although nobody announces it.
+
+    Of `dask` and `playground_dask`, the first may be the library that the plugin is for.
+    """
+    plain = normalised(name).replace("-", "_")
+    for module in dict.fromkeys((name, plain, f"{PROJECT}_{plain}")):
+        try:
+            spec = importlib.util.find_spec(module) if module.isidentifier() else None
+        except (ImportError, ValueError):
+            continue
+        if spec is not None and (module.startswith(f"{PROJECT}_") or _has_hooks(spec.origin)):
+            where = spec.origin or "a folder"
+            yield (
+                f"module {module} ({where}) can be imported, but no installed distribution has an entry point for it; "
+                f"`-p {module}` loads it"
+            )
+
+
+def _has_hooks(file: str | None) -> bool:
+    try:
+        return "hookimpl" in Path(file or "").read_text(encoding="utf-8")
+    except (OSError, ValueError):  # built in, compiled, or a folder
+        return False
+
+
+def _names(known: Sequence[Candidate]) -> set[str]:
+    names = {name for candidate in known for name in (candidate.origin.plugin, candidate.origin.distribution) if name}
+    return names - {DISTRIBUTION}

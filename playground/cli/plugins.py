@@ -69,7 +69,8 @@ def _print(examination: Examination) -> None:
         typer.echo(f"  file: {examination.file}")
     if time := examination.time:
         torch = "; torch is among it, and can wait: give factories as 'package.module:attribute'" if time.torch else ""
-        typer.echo(f"  import: {duration(time.seconds)} in a fresh interpreter, after playground's own{torch}")
+        took = duration(time.seconds) if time.seconds >= 0.001 else "less than 1 ms"
+        typer.echo(f"  import: {took} in a fresh interpreter, after playground's own{torch}")
     for kind, names in examination.offers.items():
         typer.echo(f"  {kind}: {', '.join(names)}")
     if examination.events:

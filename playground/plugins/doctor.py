@@ -6,19 +6,15 @@ exception itself; one that was left out is loaded after the others, to see wheth
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from playground.errors import ComponentError, PluginError, suggestion
+from playground.errors import ComponentError, PluginError
 from playground.plugins.absence import absence
 from playground.plugins.adoption import AdoptionError, stage
-from playground.plugins.causes import deepest, headline
 from playground.plugins.discovery import (
     DISTRIBUTION,
     Candidate,
@@ -30,6 +26,7 @@ from playground.plugins.discovery import (
     requested_candidates,
 )
 from playground.plugins.manager import AUTOLOAD_OFF, BUILTIN, LoadedPlugin, Plugins, load_plugins
+from playground.plugins.reasons import reason
 from playground.plugins.registry import Origin
 from playground.plugins.requirements import unmet
 from playground.plugins.timing import ImportTime, import_time
@@ -97,7 +94,7 @@ def _examined(
         try:
             loaded = plugins.take(candidate)
         except AdoptionError as error:
-            faults.append(_told(candidate, error))
+            faults.append(reason(candidate, error))
     if loaded is not None:
         faults += _unusable(loaded, plugins)
     if origin.distribution:
@@ -122,54 +119,6 @@ def _left_out(candidate: Candidate, known: Sequence[Candidate], blocks: Mapping[
     if first.origin != candidate.origin:
         return f"left out: {candidate.target} is loaded as plugin {first.origin} already"
     return f"left out: {AUTOLOAD_OFF} is {os.environ.get(AUTOLOAD_OFF)!r}; `-p {candidate.origin.plugin}` loads it"
-
-
-def _told(candidate: Candidate, error: AdoptionError) -> str:
-    """Return in one line why a plugin could not be loaded; of what it raised, with the place inside the plugin."""
-    raised = error.__cause__
-    if raised is None or isinstance(raised, PluginError):
-        return str(error)
-    if error.stage == "import" and (misnamed := _misnamed(candidate, raised)):
-        return misnamed
-    place = deepest(raised, _root(candidate))
-    return f"{error.stage}: {headline(raised)} ({place.file}:{place.line})" if place else str(error)
-
-
-def _root(candidate: Candidate) -> str:
-    """Return the plugin's file, or the folder of its package; without importing it."""
-    if candidate.is_file:
-        return candidate.target
-    try:
-        spec = importlib.util.find_spec(candidate.target.partition(":")[0].partition(".")[0])
-    except (ImportError, ValueError):
-        return ""
-    if spec is None:
-        return ""
-    return next(iter(spec.submodule_search_locations or ()), spec.origin or "")
-
-
-def _misnamed(candidate: Candidate, raised: BaseException) -> str:
-    """Return what is wrong with an entry point that names a module or an attribute which is not there."""
-    if not candidate.origin.distribution:
-        return ""
-    module, _, attribute = candidate.target.partition(":")
-    point = f"entry point {candidate.origin.plugin} = {candidate.target!r}"
-    if isinstance(raised, ModuleNotFoundError) and f"{module}.".startswith(f"{raised.name}."):
-        return f"{point}: no module {raised.name!r}{suggestion(module, _modules(candidate.origin.distribution))}"
-    if isinstance(raised, AttributeError) and attribute and module in sys.modules:
-        near = suggestion(attribute, [name for name in vars(sys.modules[module]) if not name.startswith("_")])
-        return f"{point}: the module has no {attribute!r}{near}"
-    return ""
-
-
-def _modules(distribution: str) -> set[str]:
-    """Return the names of the modules at the top of an installed distribution."""
-    try:
-        files = importlib.metadata.files(distribution) or []
-    except Exception:  # metadata are damaged
-        return set()
-    tops = {file.parts[0].removesuffix(".py") for file in files if file.suffix == ".py"}
-    return {top for top in tops if top.isidentifier()}
 
 
 def _unusable(loaded: LoadedPlugin, plugins: Plugins) -> Iterator[str]:

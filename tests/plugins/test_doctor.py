@@ -227,6 +227,17 @@ def test_a_single_file(doctor, write):
     assert doctor("none.py")[0].faults == ("import: no such file",)
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_an_editable_installation_whose_source_has_moved(doctor, install, write, tmp_path, there):
+    install("gradient-playground-muon", MUON)
+    folder = tmp_path / "my source"
+    write(f"{INFO}/direct_url.json", f'{{"url": "{folder.as_uri()}", "dir_info": {{"editable": true}}}}')
+    if there:
+        folder.mkdir()
+    moved = "" if there else f"; it was installed from {folder}, which is no longer there"
+    assert doctor("muon")[0].faults == (f"entry point muon = 'fake_muon': no module 'fake_muon'{moved}",)
+
+
 def test_a_library_of_that_name_is_no_plugin(doctor, install, write):
     install("library", "", fake_library="")
     write("site/playground_fake_library/__init__.py", "")

@@ -27,6 +27,9 @@ PLANE = 48
 LARGE = 100_000
 """Parameters from which on the plane of a path has no loss."""
 
+NOISE = 1e-20
+"""Share of the variance below which a direction is rounding in float64, and gets no axis of its own width."""
+
 TOGETHER = 16_000_000
 """Numbers, of parameters and data, that are evaluated together."""
 
@@ -128,7 +131,11 @@ def _path(loss: Flat, end: Tensor, steps: tuple[int, ...], path: Tensor) -> Path
     directions, explained = principal(path)
     end = end.double()
     flat = (path - end) @ directions
-    x, y = (axis(name, PLANE, column.tolist(), {}) for name, column in zip(("first", "second"), flat.T, strict=True))
+    first, second = flat.T.tolist()
+    x = axis("first", PLANE, first, {})
+    y = axis(
+        "second", PLANE, second if explained[1] > NOISE else first, {}
+    )  # of a straight path, no picture of rounding
     values = None if len(end) > LARGE else _over(lambda points: loss(end + points @ directions.T), x, y)
     return Path(x, y, steps, _pairs(flat), explained, values)
 

@@ -10,9 +10,14 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+import playground
+from playground.report.html.reporter import Html
+from playground.result import Batch, Status
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -32,6 +37,7 @@ COMMANDS = {
     "path": ["run", "himmelblau.yaml"],
     "sweep": ["sweep", "and_gate.yaml", "--over", "optimizer=sgd,adam,lion", "--over", "optimizer.lr=log:1e-3:10:12"],
     "batch": ["run", "."],
+    "broken": ["run", "broken/exploding_product.yaml"],
 }
 
 
@@ -45,7 +51,9 @@ def pages(tmp_path_factory):
         if not path.exists():
             verb, what, *others = COMMANDS[name]
             more = [*others, *(["--seeds", "10"] if verb == "sweep" else [])]
-            command = [sys.executable, "-m", "playground", verb, str(SCENARIOS / what), *more, "--html", str(path)]
+            plugin = str(SCENARIOS / "broken" / "mistakes.py")
+            words = ["-p", plugin, verb, str(SCENARIOS / what), *more, "--html", str(path)]
+            command = [sys.executable, "-m", "playground", *words]
             subprocess.run(command, cwd=folder, check=True, capture_output=True)
         return path
 
@@ -172,6 +180,15 @@ def test_a_hostile_name(tmp_path, open_page):
     )
     page = open_page(path)
     assert "<script>alert(1)</script>" in page.locator("h1").inner_text()
+
+
+def test_every_status(tmp_path, open_page):
+    run = playground.run(SCENARIOS / "broken" / "exploding_product.yaml", record=60)
+    path = tmp_path / "page.html"
+    Html()(Batch(tuple(replace(run, scenario=status, status=status) for status in Status)), path)
+    page = open_page(path)
+    seen_whole(page)
+    assert page.locator(".part").count() == page.locator(".diagnosis").count() == len(Status)
 
 
 def test_paper(pages, open_page):

@@ -95,6 +95,12 @@ def test_the_plane_of_a_path_has_the_loss_where_the_run_ended(write):
     assert np.isfinite(view.values).all()
 
 
+def test_the_plane_of_a_straight_path_is_as_high_as_wide(write):
+    found = run(write("line.yaml", MINIMIZE.format("(a + b + c)**2", "{a: 1, b: 1, c: 1}", 0.01)), record=20)
+    view = only(found, Path)
+    assert view.y.values == view.x.values
+
+
 def test_what_cannot_be_mapped_is_evaluated_point_by_point(write, tmp_path):
     write(
         "plain.py",

@@ -17,6 +17,9 @@ from playground.result import Recording, Run
 ENTRIES = 8
 """Numbers among the parameters that are drawn: those that moved most."""
 
+FEW = 20
+"""Values of a line, or fewer, that are marked one by one: a single finite one would be no line."""
+
 
 def charts(run: Run) -> Iterator[Chart]:
     """Yield them, as far as the run has them."""
@@ -35,7 +38,8 @@ def loss_chart(run: Run) -> Chart:
     shown = thinned(len(losses))
     drawn = curve(losses)
     kind = "log" if drawn is not None and drawn.logarithmic else "linear"
-    traces = [line(list(shown), [losses[step] for step in shown], "loss", showlegend=False)]
+    marked = {"mode": "lines+markers" if len(shown) <= FEW else "lines", "showlegend": False}
+    traces = [line(list(shown), [losses[step] for step in shown], "loss", **marked)]
     layout: dict[str, Any] = {"xaxis": axis("step"), "yaxis": axis("loss", type=kind)}
     moves, scales, text = [], ["yaxis"], _fall(losses)
     if recording is not None:
@@ -44,7 +48,7 @@ def loss_chart(run: Run) -> Chart:
     if recording is not None and any(norm is not None for norm in recording.gradient_norms):
         norms = [math.nan if norm is None else norm for norm in recording.gradient_norms]
         below: dict[str, Any] = {"xaxis": "x", "yaxis": "y2"}
-        traces.append(line(recording.steps, norms, "gradient norm", 1, showlegend=False, **below))
+        traces.append(line(recording.steps, norms, "gradient norm", 1, **marked, **below))
         traces.append(point("gradient norm at this step", PALETTE[1], SYMBOLS[1], **below))
         moves.append(Move((3,), at={"x": recording.steps, "y": norms}))
         layout["yaxis"]["domain"] = [0.46, 1]

@@ -68,17 +68,17 @@ def _next(view: Curve, index: int) -> tuple[list[float], list[float]]:
 @charts.register
 def _surface(view: Surface) -> Iterator[Chart]:
     x, y = [at[0] for at in view.path], [at[1] for at in view.path]
-    ground, bar = _ground(view.x.values, view.y.values, view.values)
-    traces = [ground, _marks(view.minima, "known minimum"), *_walked(x, y)]
-    moves = _walk(2, x, y)
+    ground, told = _ground(view.x.values, view.y.values, view.values)
+    traces = [*ground, _marks(view.minima, "known minimum"), *_walked(x, y)]
+    moves = _walk(len(traces) - 2, x, y)
     layout = {
         "xaxis": axis(view.x.name, range=[view.x.values[0], view.x.values[-1]]),
         "yaxis": axis(view.y.name, range=[view.y.values[0], view.y.values[-1]]),
     }
     text = (
-        f"Contours of the loss over {view.x.name} and {view.y.name}, {bar}, with the path from "
-        f"({short(x[0])}, {short(y[0])}) to ({short(x[-1])}, {short(y[-1])}). {_known(view.minima)}"
-    )
+        f"The path from ({short(x[0])}, {short(y[0])}) to ({short(x[-1])}, {short(y[-1])}) over {view.x.name} and "
+        f"{view.y.name}. {told} {_known(view.minima)}"
+    ).rstrip()
     yield Chart("surface", "The path over the loss", text, traces, layout, moves, height=520, square=True)
 
 
@@ -86,8 +86,8 @@ def _surface(view: Surface) -> Iterator[Chart]:
 def _path(view: Path) -> Iterator[Chart]:
     x, y = [at[0] for at in view.path], [at[1] for at in view.path]
     first, second = (f"{share:.0%}" for share in view.explained)
-    ground, bar = _ground(view.x.values, view.y.values, view.values) if view.values else (None, "")
-    traces = [*([ground] if ground else []), *_walked(x, y)]
+    ground, told = _ground(view.x.values, view.y.values, view.values or ())
+    traces = [*ground, *_walked(x, y)]
     moves = _walk(len(traces) - 2, x, y)
     layout = {
         "xaxis": axis(f"first principal direction ({first} of variance)", range=span(view.x.values, 0)),
@@ -95,9 +95,8 @@ def _path(view: Path) -> Iterator[Chart]:
     }
     text = (
         "The parameters in the two directions in which they moved most, counted from where the run ended; "
-        f"these explain {first} and {second} of the variance."
-        + (f" Contours are of the loss in that plane, {bar}." if bar else "")
-    )
+        f"these explain {first} and {second} of the variance. {told}"
+    ).rstrip()
     yield Chart("directions", "The path in its principal directions", text, traces, layout, moves, height=480)
 
 
@@ -188,9 +187,14 @@ def _known(minima: Sequence[tuple[float, float]]) -> str:
     return f"Stars mark minima: {places}." if minima else ""
 
 
-def _ground(x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]]) -> tuple[dict[str, Any], str]:
-    """Return contours at levels evenly spaced by ratio above the lowest value, and how that is told."""
-    finite = [value for row in z for value in row if math.isfinite(value)] or [0.0]
+def _ground(x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]]) -> tuple[list[dict[str, Any]], str]:
+    """Return contours at levels evenly spaced by ratio above the lowest value, and how that is told.
+
+    :returns: no trace without values; where none is finite, that is told.
+    """
+    finite = [value for row in z for value in row if math.isfinite(value)]
+    if not finite:
+        return [], "The loss is not finite anywhere in the picture." if z else ""
     low, high = min(finite), max(finite)
     floor = (high - low or 1.0) * 1e-6
     logs = [[math.log10(max(value - low, floor)) if math.isfinite(value) else None for value in row] for row in z]
@@ -202,7 +206,8 @@ def _ground(x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]]
     bar["ticktext"] = [f"{10.0**tick:g}" for tick in ticks]
     trace = {"type": "contour", "x": x, "y": y, "z": logs, "contours": contours, "colorscale": "Viridis"}
     more = {"reversescale": True, "line": {"width": 0.5}, "hoverinfo": "skip", "meta": "aside"}
-    return {**trace, "colorbar": bar, **more}, "at levels evenly spaced by ratio above the lowest loss in the picture"
+    told = "Contours are of the loss, at levels evenly spaced by ratio above the lowest in the picture."
+    return [{**trace, "colorbar": bar, **more}], told
 
 
 def table_of(views: Sequence[View]) -> Predictions | None:

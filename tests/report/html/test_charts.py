@@ -19,6 +19,7 @@ from playground.views import Axis, Bands, Boundary, Contact, Curve, Ended, Ensem
 STEPS = (0, 1, 5)
 X, Y = Axis("x", (-1.0, 0.0, 1.0)), Axis("y", (0.0, 2.0))
 GRID = ((1.0, 0.5, 1.0), (math.inf, 0.0, math.nan))
+NOWHERE = ((math.inf,) * 3, (math.nan,) * 3)
 WALK = ((-1.0, 2.0), (0.0, 1.0), (0.5, 0.0))
 CONTACTS = tuple(Contact(x, x * x, 2 * x) for x, _ in WALK)
 
@@ -27,6 +28,10 @@ VIEWS = {
     "surface": Surface(X, Y, GRID, STEPS, WALK, ((0.0, 2.0),)),
     "path": Path(X, Y, STEPS, WALK, (0.8, 0.2), GRID),
     "path without a loss": Path(X, Y, STEPS, WALK, (0.8, 0.2)),
+    "surface without a finite loss": Surface(X, Y, ((math.inf,) * 3, (math.nan,) * 3), STEPS, WALK),
+    "path without a finite loss": Path(
+        X, Y, STEPS, (*WALK[:2], (math.inf, math.nan)), (1.0, 0.0), ((math.inf,) * 3,) * 2
+    ),
     "boundary": Boundary(X, Y, STEPS, (GRID,) * 3, 0.5, ((0.0, 1.0), (1.0, 1.0)), (0, 1), 2),
     "three classes": Boundary(X, Y, STEPS, (GRID,) * 3, None, ((0.0, 1.0), (1.0, 1.0)), (0, 2), 3),
     "fit": Fit(X, STEPS, ((1.0, 2.0, 3.0),) * 3, (0.0,), (1.0,)),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from playground.errors import PlaygroundError
 from playground.report.html import reporter
 from playground.report.html.page import as_json
 from playground.report.html.run_part import run_part
-from playground.result import Batch, Invalid
+from playground.result import Batch, Diagnosis, Invalid, Loss, Recording, Status, Trace
 
 ALERT = "<script>alert(1)</script>"
 
@@ -55,6 +56,24 @@ def test_a_batch_has_an_index_and_one_bundle(make_run, make_failed, tmp_path):
     assert "unknown key" in page
     assert page.count("plotly.js v") == page[: page.index("plotly.js v") + 100].count("plotly.js v") == 1
     assert len(page) < 5_000_000
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("losses", [(math.inf,), (4e7, math.inf), (1.0, math.nan, math.nan)])
+def test_every_status_has_a_page(make_run, tmp_path, status, losses):
+    steps = tuple(range(len(losses)))
+    recording = Recording(steps, {"x": tuple(losses)}, tuple(losses))
+    ended = {"status": status, "steps": steps[-1], "loss": Loss(losses[0], losses[-1], losses[0])}
+    page = written(Batch((make_run(**ended, trace=Trace(losses, recording)),)), tmp_path)
+    assert str(status) in page or status is Status.BUDGET
+
+
+def test_a_diagnosis_is_told(make_run, tmp_path):
+    diagnosis = Diagnosis("dead_relu", "No unit of <hidden> is above 0.", "Start with other weights.")
+    page = written(Batch((make_run(diagnoses=(diagnosis,)),)), tmp_path)
+    assert "Diagnosis: dead_relu" in page
+    assert "No unit of &lt;hidden&gt; is above 0." in page
+    assert "Start with other weights." in page
 
 
 def test_what_is_missing_is_one_line(monkeypatch):

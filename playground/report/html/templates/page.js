@@ -175,11 +175,11 @@
     requestAnimationFrame(() => { part.queued = false; refresh(part); });
   };
   const refresh = (part) => {
-    const k = part.position, box = part.scrubber, step = part.steps[k];
+    const k = part.position, box = part.scrubber, step = part.steps[k], finite = (value) => (value === null ? "not finite" : short(value));
     box.slider.value = k;
-    box.slider.setAttribute("aria-valuetext", `step ${step}, loss ${short(part.losses[k])}`);
+    box.slider.setAttribute("aria-valuetext", `step ${step}, loss ${finite(part.losses[k])}`);
     box.step.textContent = `step ${step}`;
-    box.loss.textContent = `loss ${short(part.losses[k])}`;
+    box.loss.textContent = `loss ${finite(part.losses[k])}`;
     box.norm.textContent = part.norms[k] === null ? "" : `gradient ${short(part.norms[k])}`;
     part.cells.parameters.forEach((each, i) => { each.textContent = short(part.parameters[i][k]); });
     part.cells.predictions.forEach((row, i) => row.forEach((each, j) => { const value = part.predictions[k]?.[i]?.[j]; if (value !== undefined) each.textContent = short(value); }));

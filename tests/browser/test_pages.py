@@ -116,7 +116,7 @@ def test_the_scrubber_moves_everything(pages, open_page):
     page = open_page(pages("gate"), height=2600)  # charts that are out of sight follow when they are seen again
     seen_whole(page)
     slider = page.locator("input[type=range]")
-    surface = "document.querySelector('[data-chart=boundary] .plot').data[0].z[20][20]"
+    surface = "document.querySelector('[data-chart=boundary] canvas').toDataURL()"
     loss = "document.querySelector('[data-chart=loss] .over circle').getAttribute('cx')"
     cells = ".live-parameters td, .live-predictions td"
     last = page.evaluate(surface), page.evaluate(loss), page.locator(cells).all_inner_texts()

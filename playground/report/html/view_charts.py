@@ -102,9 +102,13 @@ def _path(view: Path) -> Iterator[Chart]:
 
 @charts.register
 def _boundary(view: Boundary) -> Iterator[Chart]:
-    """Draw the score as a ground, its level as a line, and each class by a symbol of its own."""
+    """Draw the score as a ground, its level as a line, and each class by a symbol of its own.
+
+    The page paints the grid of each step itself, 60 times a second; plotly draws its bar and axes.
+    """
     frames = packed(view.values)
-    area = {"x": view.x.values, "y": view.y.values, "z": view.values[-1], "hoverinfo": "skip", "meta": "aside"}
+    x, y = ([side.values[0], side.values[-1]] for side in (view.x, view.y))
+    area = {"x": x, "y": y, "z": [[0, 0]] * 2, "opacity": 0, "hoverinfo": "skip", "meta": "aside"}
     ground = {**area, "type": "heatmap", "zsmooth": "fast", "colorscale": "@diverging", **_levels(view, frames)}
     ground["colorbar"] = {"title": {"text": "class" if view.level is None else "score of class 1"}, "thickness": 12}
     traces: list[dict[str, Any]] = [ground]
@@ -112,15 +116,16 @@ def _boundary(view: Boundary) -> Iterator[Chart]:
         edge = {"start": view.level, "end": view.level, "size": 1, "coloring": "none"}
         style = {"color": "@ink", "width": 2}
         traces.append(
-            {**area, "type": "contour", "contours": edge, "line": style, "showscale": False, "name": "boundary"}
+            {**area, "type": "contour", "contours": edge, "line": style, "showscale": False, "showlegend": False}
         )
     moves = [Move(tuple(range(len(traces))), frames={"z": frames})]
     traces += _classes(view)
     layout = {
-        "xaxis": axis(view.x.name, range=span(view.x.values, 0)),
-        "yaxis": axis(view.y.name, range=span(view.y.values, 0)),
+        "xaxis": axis(view.x.name, range=span(view.x.values, 0), showgrid=False, zeroline=False),
+        "yaxis": axis(view.y.name, range=span(view.y.values, 0), showgrid=False, zeroline=False),
     }
     text = f"What the model tells of each place, with {len(view.inputs)} samples of {view.classes} classes on it."
+    text += "" if view.level is None else f" The line is where the score is {short(view.level)}."
     yield Chart("boundary", "The decision surface", text, traces, layout, moves, height=520, square=True)
 
 

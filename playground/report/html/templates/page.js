@@ -22,10 +22,12 @@
 
   const unpack = (packed) => {
     const bytes = Uint8Array.from(atob(packed.data), (each) => each.charCodeAt(0));
-    const view = new DataView(bytes.buffer), [grids, rows, columns] = packed.shape, scale = (packed.high - packed.low) / 65534;
-    let place = 0;
-    const next = () => { const whole = view.getUint16(2 * place++, true); return whole === 65535 ? null : packed.low + whole * scale; };
-    return Array.from({ length: grids }, () => Array.from({ length: rows }, () => Array.from({ length: columns }, next)));
+    const view = new DataView(bytes.buffer), [, rows, columns] = packed.shape, scale = (packed.high - packed.low) / 65534;
+    const value = (k, row, column) => {
+      const whole = view.getUint16(2 * ((k * rows + row) * columns + column), true);
+      return whole === 65535 ? NaN : packed.low + whole * scale;
+    };
+    return { rows, columns, value };
   };
 
   // Charts
@@ -50,13 +52,21 @@
       legend: { orientation: "h", x: 0, xanchor: "left", y: 1.01, yanchor: "bottom" }, hoverlabel: { font: { color: colours.ink }, bgcolor: colours.paper }, ...layout };
   };
 
+  // Plotly is compiled when the first chart is drawn, or when nothing else is to be done: the page is there before it.
+  const library = () => {
+    if (window.Plotly) return;
+    const script = document.createElement("script");
+    script.textContent = document.getElementById("plotly").textContent;
+    document.head.append(script);
+  };
+
   const draw = (chart) => {
     const colours = theme();
-    for (const move of chart.moves) for (const [key, value] of Object.entries(move.frames ?? {})) if (value.data) move.frames[key] = unpack(value);
+    library();
     const traces = coloured(chart.data, colours).map((trace, index) => (moves(chart, index) ? { ...trace, x: [null], y: [null] } : trace));
     for (const trace of traces) if (trace.type === "contour" || trace.type === "heatmap") { if (trace.colorbar) trace.colorbar = { outlinewidth: 0, ...trace.colorbar }; }
     Plotly.react(chart.plot, traces, layoutOf(chart, colours), { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
-    if (!chart.drawn && chart.moves.length) chart.plot.on("plotly_afterplot", () => { if (chart.moved?.length) paint(chart); });
+    if (!chart.drawn && chart.moves.length) chart.plot.on("plotly_afterplot", () => { paint(chart); });
     chart.drawn = true;
     move(chart);
   };
@@ -70,9 +80,68 @@
     parent.append(made);
     return made;
   };
+
+  // A grid that moves lies under the chart: its cells as pixels that the browser spreads, and its level as a line.
+
+  const shades = (scale) => {
+    const stops = scale.map(([at, hex]) => [at, [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16))]);
+    return Array.from({ length: 256 }, (_, i) => {
+      const after = Math.max(1, stops.findIndex(([at]) => at >= i / 255)), [[low, from], [high, to]] = stops.slice(after - 1, after + 1);
+      return from.map((each, k) => each + (to[k] - each) * (i / 255 - low) / (high - low));
+    });
+  };
+  const pixels = ({ grid: { rows, columns, value }, heat }, k, colours) => {
+    const small = document.createElement("canvas"), context = small.getContext("2d"), scale = shades(colours.diverging);
+    [small.width, small.height] = [columns, rows];
+    const image = context.createImageData(columns, rows);
+    for (let row = 0; row < rows; row++) for (let column = 0; column < columns; column++) {
+      const share = (value(k, row, column) - heat.zmin) / (heat.zmax - heat.zmin);
+      if (!isNaN(share)) image.data.set([...scale[Math.round(255 * Math.min(1, Math.max(0, share)))], 255], 4 * ((rows - 1 - row) * columns + column));
+    }
+    context.putImageData(image, 0, 0);
+    return small;
+  };
+  const outline = (context, { grid: { rows, columns, value }, level }, k, x, y) => {
+    const corners = [[0, 0], [0, 1], [1, 1], [1, 0]];
+    context.beginPath();
+    for (let row = 0; row + 1 < rows; row++) for (let column = 0; column + 1 < columns; column++) {
+      const values = corners.map(([down, right]) => value(k, row + down, column + right) - level), crossings = [];
+      for (let i = 0; i < 4; i++) {
+        const a = values[i], b = values[(i + 1) % 4], [from, to] = [corners[i], corners[(i + 1) % 4]];
+        if (a < 0 !== b < 0 && isFinite(a) && isFinite(b)) crossings.push([column + from[1] + (to[1] - from[1]) * a / (a - b), row + from[0] + (to[0] - from[0]) * a / (a - b)]);
+      }
+      for (let i = 0; i + 1 < crossings.length; i += 2) { context.moveTo(x(crossings[i][0]), y(crossings[i][1])); context.lineTo(x(crossings[i + 1][0]), y(crossings[i + 1][1])); }
+    }
+    context.stroke();
+  };
+  const ground = (chart) => {
+    const moving = chart.moves.find((each) => each.frames?.z);
+    if (!moving) return null;
+    const [heat, edge] = moving.traces.map((index) => chart.data[index]);
+    return { grid: unpack(moving.frames.z), heat, level: edge?.contours.start };
+  };
+  const spread = (chart) => {
+    const { xaxis: x, yaxis: y } = chart.plot._fullLayout, colours = theme(), sharp = devicePixelRatio;
+    if (!chart.under) { chart.under = document.createElement("canvas"); chart.under.className = "under"; chart.plot.before(chart.under); }
+    const canvas = chart.under, { heat, level, grid } = chart.ground;
+    canvas.setAttribute("style", `left:${chart.plot.offsetLeft + x._offset}px;top:${chart.plot.offsetTop + y._offset}px;width:${x._length}px;height:${y._length}px`);
+    [canvas.width, canvas.height] = [x._length * sharp, y._length * sharp];
+    const context = canvas.getContext("2d"), [left, right, bottom, top] = [x.d2p(heat.x[0]), x.d2p(heat.x.at(-1)), y.d2p(heat.y[0]), y.d2p(heat.y.at(-1))];
+    const [wide, high] = [(right - left) / (grid.columns - 1), (bottom - top) / (grid.rows - 1)];
+    context.scale(sharp, sharp);
+    context.imageSmoothingEnabled = level !== undefined;
+    context.drawImage(pixels(chart.ground, chart.shown, colours), left - wide / 2, top - high / 2, right - left + wide, bottom - top + high);
+    if (level === undefined) return;
+    [context.strokeStyle, context.lineWidth, context.lineCap] = [colours.ink, 2, "round"];
+    outline(context, chart.ground, chart.shown, (column) => left + column * wide, (row) => bottom - row * high);
+  };
+
   const moves = (chart, trace) => chart.moves.some((each) => each.traces.includes(trace)) && chart.data[trace].type === "scatter";
   const paint = (chart) => {
     const layout = chart.plot._fullLayout, colours = theme();
+    if (!chart.moved) return;
+    chart.ground = chart.ground ?? ground(chart);
+    if (chart.ground) spread(chart);
     if (!chart.over) chart.over = make(chart.plot.parentElement, "svg", { class: "over", "aria-hidden": "true" });
     chart.over.setAttribute("style", `left:${chart.plot.offsetLeft}px;top:${chart.plot.offsetTop}px;width:${chart.plot.clientWidth}px;height:${chart.plot.clientHeight}px`);
     chart.over.replaceChildren();
@@ -95,17 +164,16 @@
   const move = (chart) => {
     const k = chart.part.position;
     if (!chart.moves.length || k === undefined) return;
-    const grids = { z: [] }, which = [];
     chart.moved = [];
-    for (const each of chart.moves) for (const trace of each.traces) {
+    for (const each of chart.moves) if (!each.frames?.z) for (const trace of each.traces) {
       const change = { x: chart.data[trace].x, y: chart.data[trace].y };
       for (const [key, row] of Object.entries(each.at ?? {})) change[key] = [row[k]];
       for (const [key, row] of Object.entries(each.upto ?? {})) change[key] = row.slice(0, k + 1);
       for (const [key, row] of Object.entries(each.frames ?? {})) change[key] = row[k];
-      if (change.z) { grids.z.push(change.z); which.push(trace); } else chart.moved.push([trace, change.x.map((value, i) => [value, change.y[i]])]);
+      chart.moved.push([trace, change.x.map((value, i) => [value, change.y[i]])]);
     }
     chart.shown = k;
-    if (which.length) Plotly.restyle(chart.plot, grids, which); else paint(chart);
+    paint(chart);
   };
 
   const parts = Object.entries(data).map(([id, part]) => ({ id, ...part, element: document.getElementById(id), list: [] }));
@@ -116,12 +184,20 @@
     return chart;
   });
 
+  const waiting = [];  // one at a time, so that what is pressed in between is heard
+  const next = () => {
+    const chart = waiting.shift();
+    if (chart.visible && !chart.drawn) draw(chart);
+    if (waiting.length) setTimeout(next);
+  };
+  const later = (chart) => { if (waiting.push(chart) === 1) setTimeout(next); };
+
   const near = new IntersectionObserver((entries) => {
     for (const entry of entries) {
       const chart = charts.find((each) => each.plot === entry.target);
       chart.visible = entry.isIntersecting;
       if (!chart.visible) continue;
-      if (!chart.drawn) draw(chart); else if (chart.shown !== chart.part.position) move(chart);
+      if (!chart.drawn) later(chart); else if (chart.shown !== chart.part.position) move(chart);
     }
   }, { rootMargin: "200px" });
   charts.forEach((chart) => near.observe(chart.plot));
@@ -249,5 +325,6 @@
   };
   parts.filter((part) => part.runs).forEach(arrange);
 
+  (window.requestIdleCallback ?? setTimeout)(library);
   document.documentElement.dataset.ready = "1";
 })();

@@ -172,7 +172,7 @@ class Ensemble:
     :param seeds: how many runs each point has.
     :param runs: those that are finished, those of a point together.
     :param bands: of the points whose losses were kept.
-    :param conditions: as a run has them.
+    :param conditions: as a run has them, without what is swept.
     :param command: the command line that asked for it.
     :param written: the scenario as YAML.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -31,18 +31,31 @@ def setup(ready: Prepared) -> dict[str, str]:
     return parts
 
 
-def conditions(data: Mapping[str, Any]) -> dict[str, str]:
+def conditions(data: Mapping[str, Any], swept: Collection[str] = ()) -> dict[str, str]:
     """Return what a picture must say of how its numbers came to be, in words, by the key that says it.
 
     :param data: the scenario as its file has it.
+    :param swept: keys such as `optimizer.lr` of which the file's values were not used.
     """
-    found = {kind: named(_ref(kind, data[kind])) for kind in ("optimizer", "schedule") if data.get(kind)}
-    if "optimizer" in data:
+    kept = _without(data, [key.split(".") for key in swept])
+    found = {kind: named(_ref(kind, kept[kind])) for kind in ("optimizer", "schedule") if kept.get(kind)}
+    if "optimizer" in data and "steps" not in swept:
         found["steps"] = str(data.get("steps", Scenario.model_fields["steps"].default))
     for key in ("start", "batch_size", "clip", "dtype"):
-        if key in data:
-            found[key] = _plainly(data[key])
+        if kept.get(key, {}) != {}:
+            found[key] = _plainly(kept[key])
     return {**found, "version": _version()}
+
+
+def _without(data: Mapping[str, Any], paths: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Return data without what stands at these paths."""
+    gone = {path[0] for path in paths if len(path) == 1}
+    inner = {key: [path[1:] for path in paths if len(path) > 1 and path[0] == key] for key in data}
+    return {
+        key: _without(value, inner[key]) if isinstance(value, Mapping) else value
+        for key, value in data.items()
+        if key not in gone
+    }
 
 
 def as_yaml(data: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ def loss_chart(run: Run) -> Chart:
     shown = thinned(len(losses))
     drawn = curve(losses)
     kind = "log" if drawn is not None and drawn.logarithmic else "linear"
-    marked = {"mode": "lines+markers" if len(shown) <= FEW else "lines", "showlegend": False}
+    marked: dict[str, Any] = {"mode": "lines+markers" if len(shown) <= FEW else "lines", "showlegend": False}
     traces = [line(list(shown), [losses[step] for step in shown], "loss", **marked)]
     layout: dict[str, Any] = {"xaxis": axis("step"), "yaxis": axis("loss", type=kind)}
     moves, scales, text = [], ["yaxis"], _fall(losses)

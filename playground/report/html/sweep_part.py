@@ -55,7 +55,7 @@ def sweep_part(name: str, sweep: Sweep) -> dict[str, Any]:
 def _facts(sweep: Sweep, runs: Ensemble | None) -> dict[str, str]:
     swept = {name: _range(sweep, name) for name in sweep.axes}
     engines = ", ".join(f"{count:,} {engine}" for engine, count in sweep.engines.items()) or "all were stored"
-    given = _given(sweep, runs)
+    given = runs.conditions if runs else {}
     counted = {"settings": f"{len(sweep.summaries):,}", "seeds": f"{sweep.seeds:,} each", "computed": engines}
     return {**swept, **counted, **given, "time": duration(sweep.seconds)}
 
@@ -69,14 +69,8 @@ def _range(sweep: Sweep, name: str) -> str:
 def _made(sweep: Sweep, runs: Ensemble | None) -> str:
     """Return how every figure of the sweep was made."""
     swept = [f"{name}: {_range(sweep, name)}" for name in sweep.axes]
-    given = [f"{key} {value}" for key, value in _given(sweep, runs).items()]
+    given = [f"{key} {value}" for key, value in (runs.conditions if runs else {}).items()]
     return " · ".join([*swept, f"{sweep.seeds:,} seeds at each", *given])
-
-
-def _given(sweep: Sweep, runs: Ensemble | None) -> dict[str, str]:
-    """Return the conditions that all runs shared."""
-    swept = {name for name in sweep.axes if "." not in name} | {"seed"}
-    return {key: value for key, value in (runs.conditions if runs else {}).items() if key not in swept}
 
 
 def _columns(sweep: Sweep) -> list[tuple[str, bool]]:

@@ -35,7 +35,7 @@ def ensemble(folder: Path, sweep_id: str) -> Ensemble:
             seeds=sweep.seeds,
             runs=tuple(runs),
             bands=tuple(Bands(curve.point, curve.steps, tuple(map(tuple, curve.quartiles))) for curve in curves),  # type: ignore[arg-type]
-            conditions=conditions(sweep.spec) | {"version": str(sweep.versions.get("playground", ""))},
+            conditions=conditions(sweep.spec, sweep.axes) | {"version": str(sweep.versions.get("playground", ""))},
             command=sweep.command,
             written=as_yaml(sweep.spec),
         )

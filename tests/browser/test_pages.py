@@ -148,12 +148,25 @@ def test_scale_and_numbers(pages, open_page):
     page = open_page(pages("gate"))
     seen_whole(page)
     figure = page.locator("[data-chart=loss]")
-    figure.locator(".scale").click()
+    figure.get_by_role("button", name="log scale").click()
     assert page.evaluate("document.querySelector('[data-chart=loss] .plot').layout.yaxis.type") == "log"
     figure.locator("summary").click()
     figure.locator(".numbers tbody tr").first.wait_for()
     assert figure.locator(".numbers tbody tr").count() > 500
     assert "\n0\t0.19" in figure.locator(".numbers table").first.inner_text()
+
+
+def test_steps_on_a_logarithmic_axis(pages, open_page):
+    page = open_page(pages("path"))  # whose loss moves no more after a tenth of its steps
+    seen_whole(page)
+    axis, first = (
+        f"document.querySelector('[data-chart=loss] .plot').{what}" for what in ("layout.xaxis", "data[0].x[0]")
+    )
+    assert page.evaluate(f"{axis}.type") == "log"
+    assert 0 < page.evaluate(first) < 1
+    page.locator("[data-chart=loss]").get_by_role("button", name="log steps").click()
+    assert page.evaluate(f"{axis}.type") == "linear"
+    assert page.evaluate(first) == 0
 
 
 def test_the_settings_of_a_sweep(pages, open_page):

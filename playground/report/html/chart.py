@@ -21,6 +21,12 @@ SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "hexag
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 """For lines, likewise."""
 
+VALUES = "log scale"
+"""The switch of the axes that values are on."""
+
+STEPS = "log steps"
+"""The switch of an axis that steps are on; the page draws step 0 at the left of step 1."""
+
 Trace = dict[str, Any]
 
 
@@ -54,7 +60,7 @@ class Chart:
     :param traces: plotly's traces. One with `"meta": "aside"` is no part of the numbers shown as a table.
     :param layout: plotly's layout; the page adds fonts and colours.
     :param moves: what follows the step.
-    :param scales: axes that a switch turns between linear and logarithmic, such as `yaxis`.
+    :param scales: axes that a switch turns between linear and logarithmic, such as `yaxis`, by what the switch says.
     :param height: in pixels.
     :param square: as high as wide, up to `height`: for planes.
     """
@@ -65,14 +71,14 @@ class Chart:
     traces: Sequence[Trace]
     layout: Mapping[str, Any]
     moves: Sequence[Move] = ()
-    scales: Sequence[str] = ()
+    scales: Mapping[str, Sequence[str]] = field(default_factory=dict)
     height: int = 360
     square: bool = False
 
     @property
-    def logarithmic(self) -> bool:
-        """Whether the axes with a switch begin logarithmic."""
-        return any(self.layout[axis].get("type") == "log" for axis in self.scales)
+    def switches(self) -> dict[str, bool]:
+        """Whether the axes of each switch begin logarithmic."""
+        return {name: self.layout[axes[0]].get("type") == "log" for name, axes in self.scales.items()}
 
     def data(self) -> dict[str, Any]:
         """Return it as the page's script reads it: plain data, every number finite."""
@@ -80,7 +86,7 @@ class Chart:
             "data": rounded(self.traces),
             "layout": rounded(self.layout),
             "moves": [move.data() for move in self.moves],
-            "scales": list(self.scales),
+            "scales": {name: list(axes) for name, axes in self.scales.items()},
         }
 
 

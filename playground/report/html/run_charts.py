@@ -10,7 +10,7 @@ from typing import Any
 from playground.figures.curve import curve
 from playground.figures.numbers import shape, short
 from playground.report.derivatives import v_curve
-from playground.report.html.chart import PALETTE, SYMBOLS, Chart, Move, axis, line, point
+from playground.report.html.chart import PALETTE, STEPS, SYMBOLS, VALUES, Chart, Move, axis, line, point
 from playground.report.html.numbers import thinned
 from playground.result import Recording, Run
 
@@ -27,7 +27,7 @@ def charts(run: Run) -> Iterator[Chart]:
     if len(run.losses) > 1:
         yield loss_chart(run)
     if recording is not None and len(recording.steps) > 1:
-        yield parameter_chart(recording)
+        yield parameter_chart(run, recording)
     if (drawn := v_curve(run.points)) is not None:
         yield _v_chart(*drawn)
 
@@ -40,8 +40,8 @@ def loss_chart(run: Run) -> Chart:
     kind = "log" if drawn is not None and drawn.logarithmic else "linear"
     marked: dict[str, Any] = {"mode": "lines+markers" if len(shown) <= FEW else "lines", "showlegend": False}
     traces = [line(list(shown), [losses[step] for step in shown], "loss", **marked)]
-    layout: dict[str, Any] = {"xaxis": axis("step"), "yaxis": axis("loss", type=kind)}
-    moves, scales, text = [], ["yaxis"], _fall(losses)
+    layout: dict[str, Any] = {"xaxis": _steps(losses), "yaxis": axis("loss", type=kind)}
+    moves, scales, text = [], {VALUES: ["yaxis"], STEPS: ["xaxis"]}, _fall(losses)
     if recording is not None:
         traces.append(point("loss at this step", PALETTE[0]))
         moves.append(Move((1,), at={"x": recording.steps, "y": [losses[step] for step in recording.steps]}))
@@ -54,7 +54,7 @@ def loss_chart(run: Run) -> Chart:
         layout["yaxis"]["domain"] = [0.46, 1]
         layout["yaxis2"] = axis("gradient norm", type=kind, domain=[0, 0.38])
         layout["xaxis"]["anchor"] = "y2"
-        scales.append("yaxis2")
+        scales[VALUES].append("yaxis2")
     if len(shown) < len(losses):
         text += f" Of {len(losses):,} losses {len(shown):,} are drawn, spaced evenly by ratio."
     title = "Loss and gradient norm" if "yaxis2" in layout else "Loss"
@@ -66,7 +66,13 @@ def _fall(losses: Sequence[float]) -> str:
     return f"The loss goes from {short(losses[0])} at step 0 to {short(losses[-1])} after {last} steps."
 
 
-def parameter_chart(recording: Recording) -> Chart:
+def _steps(losses: Sequence[float]) -> dict[str, Any]:
+    """Return the axis of steps, logarithmic where the loss moves no more for most of a linear one."""
+    drawn = curve(losses)
+    return axis("step", type="log" if drawn is not None and drawn.unchanged else "linear")
+
+
+def parameter_chart(run: Run, recording: Recording) -> Chart:
     """Return the parameters that moved most, over the steps."""
     rows = dict(entries(recording))
     chosen = sorted(rows, key=lambda name: -_moved(rows[name]))[:ENTRIES]
@@ -76,8 +82,9 @@ def parameter_chart(recording: Recording) -> Chart:
     moves = [Move((len(kept) + index,), at={"x": recording.steps, "y": rows[name]}) for index, name in enumerate(kept)]
     some = f"The {len(kept)} of {len(rows)} numbers that moved most." if len(kept) < len(rows) else ""
     ends = ", ".join(f"{name} ends at {short(rows[name][-1])}" for name in kept[:3])
-    layout = {"xaxis": axis("step"), "yaxis": axis("value")}
-    return Chart("parameters", "Parameters", f"{some} {ends}.".strip(), traces, layout, moves)
+    layout = {"xaxis": _steps(run.losses), "yaxis": axis("value")}
+    text = f"{some} {ends}.".strip()
+    return Chart("parameters", "Parameters", text, traces, layout, moves, {STEPS: ["xaxis"]})
 
 
 def entries(recording: Recording) -> Iterator[tuple[str, list[float]]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from playground.figures.numbers import short
-from playground.report.html.chart import DASHES, PALETTE, SYMBOLS, Chart, axis
+from playground.report.html.chart import DASHES, PALETTE, STEPS, SYMBOLS, VALUES, Chart, axis
 from playground.result import Summary, Sweep
 from playground.views import Ensemble
 
@@ -128,7 +128,9 @@ def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | N
         text += f" The {len(bad):,} runs without a finite loss that counts are crosses at the top."
         text += f" Of them {SHOWN:,} are drawn." if len(bad) > SHOWN else ""
     title = f"Final loss against {_short(key)}" if key else "Final loss"
-    return Chart("loss", title, text + _left(sweep, key, groups), traces, layout, scales=["yaxis"], height=400)
+    return Chart(
+        "loss", title, text + _left(sweep, key, groups), traces, layout, scales={VALUES: ["yaxis"]}, height=400
+    )
 
 
 def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
@@ -154,7 +156,9 @@ def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
     some = f" The {GROUPS} settings that did best are drawn." if len(sweep.summaries) > GROUPS else ""
     text = "How the loss fell over the steps: the median of the runs, and a band that holds the middle half of them."
     layout = {"xaxis": axis("step"), "yaxis": axis("loss", type="log")}
-    return Chart("bands", "Loss curves", text + some, traces, layout, scales=["yaxis"], height=400)
+    return Chart(
+        "bands", "Loss curves", text + some, traces, layout, scales={VALUES: ["yaxis"], STEPS: ["xaxis"]}, height=400
+    )
 
 
 def heat_chart(sweep: Sweep) -> Chart | None:

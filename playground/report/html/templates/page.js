@@ -39,6 +39,13 @@
     return value;
   };
 
+  // Step 0 has no place on a logarithmic axis, and its loss is the first thing to be seen: it is drawn at the left of step 1.
+
+  const START = 0.5;
+  const logSteps = (chart) => chart.scales["log steps"] && chart.layout.xaxis.type === "log";
+  const stepped = (chart) => (logSteps(chart) ? (value) => (value === 0 ? START : value) : (value) => value);
+  const DECADES = Array.from({ length: 10 }, (_, i) => 10 ** i);
+
   const layoutOf = (chart, colours) => {
     const layout = coloured(chart.layout, colours), narrow = chart.plot.clientWidth < 480;
     const axes = Object.keys(layout).filter((key) => /^[xy]axis/.test(key));
@@ -47,6 +54,7 @@
       layout[key].title = { standoff: 10, ...layout[key].title };
       if (layout[key].type === "log") layout[key].nticks = Math.min(layout[key].nticks, 5);
     }
+    if (logSteps(chart)) Object.assign(layout.xaxis, { tickvals: [START, ...DECADES], ticktext: ["0", ...DECADES.map((each) => each.toLocaleString("en"))] });
     return { font: { color: colours.ink, size: narrow ? 11 : 13, family: "system-ui, sans-serif" }, paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 10, r: 10, t: 10, b: 10 }, autosize: true, hovermode: "closest",
       legend: { orientation: "h", x: 0, xanchor: "left", y: 1.01, yanchor: "bottom" }, hoverlabel: { font: { color: colours.ink }, bgcolor: colours.paper }, ...layout };
@@ -63,7 +71,7 @@
   const draw = (chart) => {
     const colours = theme();
     library();
-    const traces = coloured(chart.data, colours).map((trace, index) => (moves(chart, index) ? { ...trace, x: [null], y: [null] } : trace));
+    const traces = coloured(chart.data, colours).map((trace, index) => (moves(chart, index) ? { ...trace, x: [null], y: [null] } : { ...trace, x: trace.x?.map(stepped(chart)) }));
     for (const trace of traces) if (trace.type === "contour" || trace.type === "heatmap") { if (trace.colorbar) trace.colorbar = { outlinewidth: 0, ...trace.colorbar }; }
     Plotly.react(chart.plot, traces, layoutOf(chart, colours), { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
     if (!chart.drawn && chart.moves.length) chart.plot.on("plotly_afterplot", () => { paint(chart); });
@@ -149,7 +157,7 @@
       const trace = coloured(chart.data[index], colours), x = layout[`xaxis${(trace.xaxis ?? "x").slice(1)}`], y = layout[`yaxis${(trace.yaxis ?? "y").slice(1)}`];
       if (!x || !y) continue;
       const box = make(chart.over, "svg", { x: x._offset, y: y._offset, width: x._length, height: y._length });
-      const places = points.map(([a, b]) => (a === null || b === null ? null : [x.d2p(a), y.d2p(b)])).map((place) => (place?.every(Number.isFinite) ? place : null));
+      const places = points.map(([a, b]) => (a === null || b === null ? null : [x.d2p(stepped(chart)(a)), y.d2p(b)])).map((place) => (place?.every(Number.isFinite) ? place : null));
       const colour = trace.line?.color ?? trace.marker?.color;
       if (trace.mode.includes("lines")) {
         const path = places.map((place, i) => (place ? `${i && places[i - 1] ? "L" : "M"}${place[0].toFixed(1)} ${place[1].toFixed(1)}` : "")).join("");
@@ -207,11 +215,10 @@
   printing.addEventListener("change", () => again(printing.matches));
 
   for (const chart of charts) {
-    const button = chart.figure.querySelector(".scale");
-    button?.addEventListener("click", () => {
+    for (const button of chart.figure.querySelectorAll(".scale")) button.addEventListener("click", () => {
       const log = button.getAttribute("aria-pressed") !== "true";
       button.setAttribute("aria-pressed", log);
-      for (const axis of chart.scales) { chart.layout[axis].type = log ? "log" : "linear"; delete chart.layout[axis].range; }
+      for (const axis of chart.scales[button.textContent]) { chart.layout[axis].type = log ? "log" : "linear"; delete chart.layout[axis].range; }
       draw(chart);
     });
     const details = chart.figure.querySelector("details.numbers");

@@ -72,7 +72,8 @@
     const colours = theme();
     library();
     const traces = coloured(chart.data, colours).map((trace, index) => (moves(chart, index) ? { ...trace, x: [null], y: [null] } : { ...trace, x: trace.x?.map(stepped(chart)) }));
-    for (const trace of traces) if (trace.type === "contour" || trace.type === "heatmap") { if (trace.colorbar) trace.colorbar = { outlinewidth: 0, ...trace.colorbar }; }
+    const narrow = chart.plot.clientWidth < 480 ? { orientation: "h", y: -0.22, yanchor: "top", nticks: 5 } : {};  // a bar at the side takes a third of a phone
+    for (const trace of traces) if (trace.colorbar) trace.colorbar = { outlinewidth: 0, ...narrow, ...trace.colorbar };
     Plotly.react(chart.plot, traces, layoutOf(chart, colours), { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
     if (!chart.drawn && chart.moves.length) chart.plot.on("plotly_afterplot", () => { paint(chart); });
     chart.drawn = true;

@@ -79,7 +79,7 @@ def _surface(view: Surface) -> Iterator[Chart]:
         f"Contours of the loss over {view.x.name} and {view.y.name}, {bar}, with the path from "
         f"({short(x[0])}, {short(y[0])}) to ({short(x[-1])}, {short(y[-1])}). {_known(view.minima)}"
     )
-    yield Chart("surface", "The path over the loss", text, traces, layout, moves, height=520, square=True)
+    yield Chart("surface", "The path over the loss", text.rstrip(), traces, layout, moves, height=520, square=True)
 
 
 @charts.register
@@ -190,11 +190,11 @@ def _known(minima: Sequence[tuple[float, float]]) -> str:
 
 def _ground(x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]]) -> tuple[dict[str, Any], str]:
     """Return contours at levels evenly spaced by ratio above the lowest value, and how that is told."""
-    finite = [value for row in z for value in row if math.isfinite(value)] or [0.0]
-    low, high = min(finite), max(finite)
+    finite = [value for row in z for value in row if math.isfinite(value)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
     floor = (high - low or 1.0) * 1e-6
     logs = [[math.log10(max(value - low, floor)) if math.isfinite(value) else None for value in row] for row in z]
-    ends = sorted(value for row in logs for value in row if value is not None)
+    ends = sorted(value for row in logs for value in row if value is not None) or [0.0]
     bottom, top = ends[len(ends) // 1000], ends[-1]
     ticks = range(math.floor(bottom), math.ceil(top) + 1)
     contours = {"start": bottom, "end": top, "size": (top - bottom) / 18 or 1.0, "coloring": "fill"}
@@ -202,7 +202,8 @@ def _ground(x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]]
     bar["ticktext"] = [f"{10.0**tick:g}" for tick in ticks]
     trace = {"type": "contour", "x": x, "y": y, "z": logs, "contours": contours, "colorscale": "Viridis"}
     more = {"reversescale": True, "line": {"width": 0.5}, "hoverinfo": "skip", "meta": "aside"}
-    return {**trace, "colorbar": bar, **more}, "at levels evenly spaced by ratio above the lowest loss in the picture"
+    told = "at levels evenly spaced by ratio above the lowest loss in the picture" if finite else "finite nowhere in it"
+    return {**trace, "colorbar": bar, **more}, told
 
 
 def table_of(views: Sequence[View]) -> Predictions | None:

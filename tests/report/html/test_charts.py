@@ -27,6 +27,8 @@ VIEWS = {
     "surface": Surface(X, Y, GRID, STEPS, WALK, ((0.0, 2.0),)),
     "path": Path(X, Y, STEPS, WALK, (0.8, 0.2), GRID),
     "path without a loss": Path(X, Y, STEPS, WALK, (0.8, 0.2)),
+    "surface that is finite nowhere": Surface(X, Y, ((math.inf,) * 3,) * 2, STEPS, WALK),
+    "path where nothing is finite": Path(X, Y, STEPS, WALK, (1.0, 0.0), ((math.nan,) * 3,) * 2),
     "boundary": Boundary(X, Y, STEPS, (GRID,) * 3, 0.5, ((0.0, 1.0), (1.0, 1.0)), (0, 1), 2),
     "three classes": Boundary(X, Y, STEPS, (GRID,) * 3, None, ((0.0, 1.0), (1.0, 1.0)), (0, 2), 3),
     "fit": Fit(X, STEPS, ((1.0, 2.0, 3.0),) * 3, (0.0,), (1.0,)),

@@ -10,7 +10,7 @@ from playground.errors import PlaygroundError
 from playground.report.html import reporter
 from playground.report.html.page import as_json
 from playground.report.html.run_part import run_part
-from playground.result import Batch, Invalid
+from playground.result import Batch, Diagnosis, Invalid
 
 ALERT = "<script>alert(1)</script>"
 
@@ -88,3 +88,9 @@ def test_templates_are_in_the_package():
         "run.html",
         "sweep.html",
     }
+
+
+def test_diagnoses_are_shown(make_run, tmp_path):
+    told = Diagnosis("rate_too_large", "This run's is 0.3.", "Lower it.")
+    page = written(Batch((make_run(diagnoses=(told,)),)), tmp_path)
+    assert "<b>rate_too_large</b> This run&#39;s is 0.3. Lower it." in page

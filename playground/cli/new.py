@@ -51,7 +51,7 @@ def plugin(
     """Write a plugin with a small component that works, its tests and a scenario; overwrites nothing."""
     from importlib.metadata import version
 
-    from playground.scaffold.plugin import component_name, distribution
+    from playground.scaffold.plugin import component_name, distribution, use
     from playground.scaffold.plugin import single_file as in_one_file
 
     with errors(context):
@@ -65,11 +65,10 @@ def plugin(
             raise PlaygroundError(f"{kind} {lower!r} is already taken by plugin {registry.get(kind, lower).origin}")
         _write({folder / path: text for path, text in files.items()})
     scenario = next(folder / path for path in files if path.endswith(".yaml"))
-    first = f"-p {folder / f'{lower}.py'} run" if single_file else "run"
-    use = f" --report {lower}=results.md" if kind == "reporter" else ""
+    loading = f"-p {folder / f'{lower}.py'} " if single_file else ""
     if not single_file:
-        typer.echo(f"next: pip install -e '{folder}[test]'")
-    typer.echo(f"next: playground {first} {scenario}{use}")
+        typer.echo(f"next: pip install -e '{folder}[dev]'")
+    typer.echo(f"next: playground {loading}{use(name, kind, str(scenario))}")
 
 
 @new_app.command("scenario")

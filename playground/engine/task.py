@@ -7,9 +7,9 @@ A task's constructor is its contract with YAML. A parameter named after a kind o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from playground.result import Expectation, Numbers, Table
 
@@ -125,3 +125,17 @@ class DirectTask(ABC):
 
 
 Task = DescentTask | DirectTask
+
+
+def descends(factory: Callable[..., Any]) -> bool:
+    """Say whether what a factory of tasks makes goes downhill: its class does, or what it says that it returns."""
+    made = factory if isinstance(factory, type) else _annotated(factory)
+    return isinstance(made, type) and issubclass(made, DescentTask)
+
+
+def _annotated(factory: Callable[..., Any]) -> Any:
+    """Return what a function says it returns; None when it does not, or in words that mean nothing here."""
+    try:
+        return get_type_hints(factory).get("return")
+    except (NameError, TypeError, AttributeError):
+        return None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, get_type_hints
+from collections.abc import Collection, Mapping
 
-from playground.engine.task import DescentTask
+from playground.engine.task import descends
 from playground.plugins.manager import Plugins
 
 
@@ -37,14 +36,4 @@ class Catalogue:
 
     def descends(self, name: str) -> bool:
         """Say whether a task goes downhill, and so takes a budget, an optimizer and stop rules."""
-        factory = self._plugins.registry.get("task", name).load()
-        made = factory if isinstance(factory, type) else _annotated(factory)
-        return isinstance(made, type) and issubclass(made, DescentTask)
-
-
-def _annotated(factory: Callable[..., Any]) -> Any:
-    """Return what a function says it returns; None when it does not, or in words that mean nothing here."""
-    try:
-        return get_type_hints(factory).get("return")
-    except (NameError, TypeError, AttributeError):
-        return None
+        return descends(self._plugins.registry.get("task", name).load())

@@ -43,7 +43,7 @@ def words(
     if not any(value.gradient is not None and bool(value.gradient.any()) for value in tape.parameters.values()):
         yield Sentence(_("Every gradient is zero: no step can follow."))
     if loss_after is not None:
-        yield from _step(ready, problem, before, loss, loss_after)
+        yield from _step(ready, problem, tape, before, loss, loss_after)
 
 
 def _hardest(tape: Tape) -> Iterator[Sentence]:
@@ -81,7 +81,7 @@ def _saturated(tape: Tape, operations: Operations) -> Iterator[Sentence]:
 
 
 def _step(
-    ready: Prepared, problem: Problem, before: Mapping[str, Tensor], loss: float, loss_after: float
+    ready: Prepared, problem: Problem, tape: Tape, before: Mapping[str, Tensor], loss: float, loss_after: float
 ) -> Iterator[Sentence]:
     from playground.engine.diagnosis import exceeded_bound
     from playground.engine.update import UpdateRule
@@ -91,6 +91,11 @@ def _step(
         yield Sentence(_("The step lowered the loss on the same data from {before:.4g} to {after:.4g}."), parts)
     elif loss_after == loss:
         yield Sentence(_("The step left the loss on the same data at {before:.4g}."), parts)
+    elif _uphill(problem, tape, before):
+        yield Sentence(
+            _("The step went along the gradient: uphill. The loss rose from {before:.4g} to {after:.4g}."), parts
+        )
+        return
     else:
         yield Sentence(_("The step was too long: the loss rose from {before:.4g} to {after:.4g}."), parts)
     bound, rule = None, ready.bound.optimizer
@@ -101,3 +106,13 @@ def _step(
         yield Sentence(
             _("The learning rate is beyond what this curvature allows: {bound}."), {"bound": bound.comparison}
         )
+
+
+def _uphill(problem: Problem, tape: Tape, before: Mapping[str, Tensor]) -> bool:
+    """Say whether a step moved along the gradient rather than against it: the loss rises however short it is."""
+    slope = sum(
+        ((problem.parameters[name].detach() - before[name]) * value.gradient).sum().item()
+        for name, value in tape.parameters.items()
+        if value.gradient is not None
+    )
+    return slope > 0

@@ -97,10 +97,16 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins, diagnose: boo
         seconds=measured.seconds,
         trace=measured.trace,
         traceback=measured.traceback,
-        conditions=conditions(ready.loaded.source.data) | {key: parts[key] for key in ("optimizer",) if key in parts},
+        conditions=_conditions(ready, parts),
         views=measured.views,
         diagnoses=diagnoses,
     )
+
+
+def _conditions(ready: Prepared, parts: dict[str, str]) -> dict[str, str]:
+    """Return under which conditions it ran, the optimizer with the rate that it had by default."""
+    found = conditions(ready.loaded.source.data)
+    return {**found, "optimizer": parts["optimizer"]} if "optimizer" in found else found
 
 
 def _identity(loaded: Loaded, plugins: Plugins) -> str:

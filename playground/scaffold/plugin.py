@@ -23,8 +23,11 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
 """What a component is called in Python: with its kind behind it, no name is a keyword or shadows another."""
 
 _HOOKS: Final = {kind: hook for hook, kind in COMPONENT_HOOKS.items()}
-_USES: Final = {"reporter": " --report {name}=results.md"}
-"""What the command line adds where a scenario cannot name the component."""
+_USES: Final = {
+    "executor": "sweep {scenario} --seeds 20 --executor {name}",
+    "reporter": "run {scenario} --report {name}=results.md",
+}
+"""What uses a component that no scenario can name."""
 
 _IMPORT: Final = "from playground import hookimpl\n"
 
@@ -63,6 +66,14 @@ def single_file(name: str, kind: str) -> dict[str, str]:
     }
 
 
+def use(name: str, kind: str, scenario: str) -> str:
+    """Return the words behind `playground` that use a component.
+
+    :param scenario: the file of its scenario.
+    """
+    return _USES.get(kind, "run {scenario}").format(name=component_name(name), scenario=scenario)
+
+
 def component_name(name: str) -> str:
     """Return the name that scenarios use: as the plugin's, with `_` for `-`."""
     return name.replace("-", "_")
@@ -80,7 +91,7 @@ def _values(name: str, kind: str) -> dict[str, str]:
         "kind": kind,
         "module": f"playground_{lower}",
         "name": lower,
-        "use": _USES.get(kind, "").format(name=lower),
+        "use": f"playground {use(name, kind, f'scenarios/{lower}.yaml')}",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from playground.engine.task import descends
 from playground.plugins import Registry
 from playground.plugins.describe import type_name
 from playground.plugins.parameters import INJECTED, signature
@@ -44,15 +45,10 @@ def scenario(name: str, task: str, registry: Registry) -> tuple[str, tuple[str, 
         lines.append(f"{each.name}: {starter}  # {note}".replace(":   #", ":  #"))
         if not starter:
             open_keys.append(each.name)
-    if "optimizer" not in {each.name for each in signature(factory).parameters} and _descends(factory):
+    if "optimizer" not in {each.name for each in signature(factory).parameters} and descends(factory):
         lines += [f"optimizer: {STARTERS['optimizer']}  # any of `playground list optimizer`", "steps: 100"]
     measured = ", ".join(["status", *getattr(factory, "metrics", ())])
     return filled("scenario/any.yaml", values | {"keys": "\n".join(lines), "expected": measured}), tuple(open_keys)
-
-
-def _descends(factory: Any) -> bool:
-    """Tell whether an optimizer moves something; by name, since importing the class would import torch."""
-    return any(base.__name__ == "DescentTask" for base in getattr(factory, "__mro__", ()))
 
 
 def _written(default: Any) -> str:

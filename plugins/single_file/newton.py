@@ -20,8 +20,8 @@ from playground.engine.losses import require_same_shape
 from playground.engine.setting import Setting
 from playground.engine.task import DirectTask, Outcome
 from playground.engine.update import Hyperparameter, State, UpdateRule
-from playground.errors import Fault, ScenarioError
-from playground.result import Table
+from playground.errors import Fault, PlaygroundError, ScenarioError
+from playground.result import Expectation, Table
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,10 @@ class Root(DirectTask):
             raise ScenarioError(Fault(f"expected a start for {', '.join(variables)}", ("start",)))
 
     def answer(self, setting: Setting) -> Outcome:
-        """Follow the tangent to where it crosses zero, again and again."""
+        """Follow the tangent to where it crosses zero, again and again.
+
+        :raises PlaygroundError: a tangent is level.
+        """
         ((name, start),) = self.start.items()
         x = torch.tensor(float(start), dtype=torch.float64, device=setting.device)
         rows = []
@@ -120,10 +123,16 @@ class Root(DirectTask):
             rows.append((step, x.item(), value.item(), slope.item()))
             if abs(value) <= self.tolerance or step == self.at_most:
                 break
+            if slope == 0:
+                raise PlaygroundError(
+                    f"the tangent at {name} = {x:g} is level and crosses zero nowhere; start elsewhere"
+                )
             x = x - value / slope
+        residual = abs(value.item())
         return Outcome(
-            {"root": x.item(), "residual": abs(value.item()), "iterations": step},
+            {"root": x.item(), "residual": residual, "iterations": step},
             table=Table(("step", name, "f", "f'"), tuple(rows)),
+            expectations=(Expectation(f"residual at most {self.tolerance:g}", residual, residual <= self.tolerance),),
         )
 
 

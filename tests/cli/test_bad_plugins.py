@@ -1,7 +1,6 @@
 """What a plugin can get wrong costs one line and never somebody else's run."""
 
 import re
-import sys
 
 import pytest
 
@@ -21,15 +20,6 @@ optimizer: {name: adam, lr: 0.01}
 steps: 2
 """
 HEAD = "from playground import hookimpl\n"
-
-
-@pytest.fixture(autouse=True)
-def _forget():
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if name.startswith("_playground_plugin_"):
-            del sys.modules[name]
 
 
 def assert_lines(result, *messages):

@@ -1,19 +1,8 @@
 """What `playground new` writes works as it is written, and nothing is overwritten."""
 
-import sys
-
 import pytest
 
 from playground.scaffold.plugin import ATTRIBUTES, distribution
-
-
-@pytest.fixture(autouse=True)
-def _forget():
-    before = set(sys.modules)
-    yield
-    for name in set(sys.modules) - before:
-        if name.startswith("_playground_plugin_"):
-            del sys.modules[name]
 
 
 @pytest.mark.parametrize("kind", ATTRIBUTES)

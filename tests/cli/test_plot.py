@@ -23,7 +23,11 @@ def _one_thread():
 
 @pytest.mark.parametrize(
     ("suffix", "text"),
-    [("png", BOWL), ("svg", GATE), ("pdf", BOWL), ("gif", BOWL.replace("20", "3")), ("apng", GATE)],
+    [
+        ("png", BOWL),
+        *(pytest.param(suffix, GATE, marks=pytest.mark.slow) for suffix in ("svg", "pdf", "apng")),
+        pytest.param("gif", BOWL.replace("20", "3"), marks=pytest.mark.slow),
+    ],
 )
 def test_the_suffix_says_what_is_written_and_it_is_the_same_every_time(playground, write, tmp_path, suffix, text):
     write("a.yaml", text)

@@ -10,6 +10,7 @@ from torch import nn
 from playground.builtin import losses as our_losses
 from playground.builtin.models import ACTIVATIONS, mlp
 from playground.engine.chain import backward
+from playground.engine.operations import Call, text
 from playground.engine.problem import Batches, Problem
 from playground.engine.tape import Tape, recorded
 from playground.plugins.manager import load_plugins
@@ -85,6 +86,77 @@ FORMULAS = {
 def test_every_operation_has_the_slope_that_autograd_has(formula, operations):
     tape, gradients = at(formula, [0.4, 0.7, 0.9], [0.3, 0.8, 0.5])
     agree(tape, gradients, operations)
+
+
+W, T = torch.tensor([0.5, 2.0, 1.5], dtype=torch.float64), torch.tensor([0.0, 1.0, 0.3], dtype=torch.float64)
+CLASSES, SHARES = torch.tensor([2, 0, -100]), torch.tensor([[0.2, 0.8, 0], [1, 0, 0], [0.3, 0.3, 0.4]]).double()
+OPTIONS = {
+    "mse": (F.mse_loss, T, {"weight": W}),
+    "mae": (F.l1_loss, T, {"weight": W}),
+    "huber": (F.huber_loss, T, {"weight": W, "delta": 0.3}),
+    "smooth l1": (F.smooth_l1_loss, T, {"beta": 0.3}),
+    "bce": (F.binary_cross_entropy, T, {"weight": W}),
+    "bce with logits": (F.binary_cross_entropy_with_logits, T, {"weight": W}),
+    "bce with logits, class 1 twice": (F.binary_cross_entropy_with_logits, T, {"weight": W, "pos_weight": 2 * W}),
+    "classes": (F.cross_entropy, CLASSES.clamp(min=0), {}),
+    "classes, one ignored": (F.cross_entropy, CLASSES, {}),
+    "classes, another ignored": (F.cross_entropy, CLASSES.clamp(min=0), {"ignore_index": 2}),
+    "classes by weight": (F.cross_entropy, CLASSES.clamp(min=0), {"weight": W}),
+    "classes by weight, smoothed, one ignored": (F.cross_entropy, CLASSES, {"weight": W, "label_smoothing": 0.2}),
+    "shares": (F.cross_entropy, SHARES, {"label_smoothing": 0.2}),
+    "shares by weight": (F.cross_entropy, SHARES, {"weight": W}),
+}
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize(("loss", "target", "options"), OPTIONS.values(), ids=OPTIONS)
+def test_a_loss_with_its_options_has_the_slope_that_autograd_has(loss, target, options, reduction, operations):
+    def formula(a, b):
+        prediction = a * b if loss is not F.cross_entropy else torch.stack([a, b, a * b])
+        return (loss(prediction, target, reduction=reduction, **options) * 3).sum()
+
+    agree(*at(formula, [0.4, 0.7, 0.9], [0.3, 0.8, 0.5]), operations)
+
+
+def test_classes_of_places(operations):
+    def formula(a, b):
+        return F.cross_entropy(torch.stack([a, b]).reshape(1, 2, 3), torch.tensor([[0, 1, 1]]), weight=W[:2])
+
+    agree(*at(formula, [0.4, 0.7, 0.9], [0.3, 0.8, 0.5]), operations)
+
+
+@pytest.mark.parametrize("options", [{"p": 0.5, "training": False}, {"p": 0.0}])
+def test_dropout_that_drops_nothing_has_a_slope_of_1_at_0_too(options, operations):
+    agree(*at(lambda a: F.dropout(a, **options).sum(), [0.0, 0.7]), operations)
+
+
+SPELT = {
+    "mse": ("mean((p − t)²)", "L · 2(p − t) / n"),
+    "classes": ("mean(log Σ exp(p) − p[t])", "L · (softmax(p) − onehot(t)) / n"),
+    "classes by weight": (
+        "Σ(Σ W·(log Σ exp(p) − p)) / Σw[t], W = w·onehot(t)",
+        "L · (softmax(p)·ΣW − W) / Σw[t]",
+    ),
+    "classes, one ignored": (
+        "Σ(Σ W·(log Σ exp(p) − p)) / 2, W = onehot(t) (0 where t = −100)",
+        "L · (softmax(p)·ΣW − W) / 2",
+    ),
+    "bce with logits, class 1 twice": (
+        "mean(w·((1 − t)·log(1 + exp(p)) + c·t·log(1 + exp(−p))))",
+        "L · w · ((1 − t)·σ(p) − c·t·σ(−p)) / n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "formula", "rule"), [(name, *told) for name, told in SPELT.items()])
+def test_a_loss_is_spelt_with_its_options(name, formula, rule, operations):
+    loss, target, options = OPTIONS[name] if name != "mse" else (F.mse_loss, T, {})
+    prediction = torch.eye(3).double() if loss is F.cross_entropy else T / 2
+    known = operations[loss.__name__]
+    call = Call(known.bind((prediction, target), options), loss(prediction, target, **options))
+    names = {"p": "p", "t": "t", "w": "w", "dy": "L", "pos_weight": "c"}
+    assert text(known.formula, call).format(**names) == formula
+    assert text(known.rules["p"], call).format(**names) == rule
 
 
 LOSSES = ("bce", "bce_with_logits", "hinge", "huber", "mae", "mse", "smooth_l1")

@@ -123,6 +123,20 @@ def test_mistakes_with_the_longer_one_are_told_in_a_line(playground, change, tol
     assert told in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [("start.x=0", "the tangent at x = 0 is level"), ("at_most=2", "✘  residual at most 1e-12")],
+)
+def test_a_root_that_is_not_found_fails(playground, change, told):
+    folder = FOLDER / "single_file"
+    path = folder / "root.yaml"
+    result = playground(
+        "-p", folder / "newton.py", "run", path, "--set", change, "--set", "expect={iterations: {at_most: 9}}"
+    )
+    assert result.exit_code == 1
+    assert told in result.output
+
+
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", GUIDE))))
 def test_a_link_leads_somewhere(link):
     assert (FOLDER / link).exists()

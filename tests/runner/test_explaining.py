@@ -114,6 +114,12 @@ def test_a_step_that_was_too_long_and_by_which_bound(explain):
     assert told.words[1].parts == {"bound": "lr 0.3 > 2/8 = 0.25"}
 
 
+def test_a_step_with_the_wrong_sign_went_uphill_however_long_it_was(root):
+    plugins = load_plugins(specs=(str(root / "scenarios/broken/mistakes.py"),), autoload=False)
+    told = explained(load_scenario(root / "scenarios/broken/wrong_sign.yaml"), plugins)
+    assert [each.text.split(":")[0] for each in told.words] == ["The step went along the gradient"]
+
+
 def test_who_pulls_hardest_and_what_saturated(explain):
     hardest, saturated = explain("forward_pass").words
     assert hardest.parts["index"] == 3

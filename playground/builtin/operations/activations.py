@@ -192,7 +192,15 @@ def nan_to_num() -> Operation:
 def dropout() -> Operation:
     """x, with some entries set to 0 and the others enlarged."""
 
+    def idle(call: Call) -> bool:
+        return not call.get("training", True) or call.get("p", 0.5) == 0
+
     def slope(call: Call) -> Any:
+        if idle(call):
+            return torch.ones_like(call.output)
+        # of an entry that is 0 in any case, the output does not tell whether it was kept
         return torch.where(call["x"] == 0, torch.zeros_like(call.output), call.output / call["x"])
 
-    return elementwise("dropout({x})", "mask / (1 − rate)", slope, "p", "training", "inplace")
+    return elementwise(
+        "dropout({x})", lambda call: "1" if idle(call) else "mask / (1 − rate)", slope, "p", "training", "inplace"
+    )

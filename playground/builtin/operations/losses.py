@@ -8,70 +8,111 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation
+from playground.engine.operations import Call, Operation, text
 
-_NAMES = {"input": "p", "target": "t"}
+_NAMES = {"input": "p", "target": "t", "weight": "w"}
 _OLD = ("size_average", "reduce")
 """Arguments that torch has retired and still takes."""
 
+Terms = Callable[[float, float, Callable[[float], str]], str]
+"""Writes the term of one entry with the numbers of its prediction and target."""
 
-def _n(call: Call) -> str:
-    return {"mean": " / n", "sum": "", "none": ""}[call.get("reduction", "mean")]
+
+def _reduced(call: Call, term: str, count: str = "") -> str:
+    """Return a formula for the mean, the sum or each of some terms.
+
+    :param count: what a mean divides by, where that is not the number of terms.
+    """
+    reduction = call.get("reduction", "mean")
+    if reduction == "mean":
+        return f"Σ({term}) / {count}" if count else f"mean({term})"
+    return {"sum": f"Σ({term})", "none": f"({term})"}[reduction]
 
 
-def _loss(
-    each: str,
+def _divided(call: Call, count: str = "n") -> str:
+    """Return what a mean divides the slope by."""
+    return f" / {count}" if call.get("reduction", "mean") == "mean" else ""
+
+
+def _entrywise(
+    term: str,
     slope: str,
     derivative: Callable[[Call], Any],
-    terms: Callable[[float, float, Callable[[float], str]], str] | None = None,
+    terms: Terms | None,
     *more: str,
+    by_weight: bool = False,
+    of_difference: bool = True,
 ) -> Operation:
-    """Return a loss that is the mean (or sum) of one term for each entry; ∂/∂t is known where it is −∂/∂p."""
+    """Return a loss that is the mean (or sum) of one term for each entry, by its weight where there are weights.
+
+    :param by_weight: a mean divides by the sum of the weights, not by the number of entries.
+    :param of_difference: it depends on p − t alone, so that ∂/∂t is −∂/∂p.
+    """
+
+    def weighted(call: Call) -> bool:
+        return call.get("w") is not None
+
+    def count(call: Call, entries: Tensor) -> float:
+        if call.get("reduction", "mean") != "mean":
+            return 1.0
+        return call["w"].expand_as(entries).sum().item() if by_weight and weighted(call) else float(entries.numel())
 
     def formula(call: Call) -> str:
-        sign = {"mean": "mean", "sum": "Σ", "none": ""}[call.get("reduction", "mean")]
-        return f"{sign}({each})"
+        return _reduced(call, "{w}·(" + term + ")" if weighted(call) else term, _by(call))
+
+    def _by(call: Call) -> str:
+        return "Σ{w}" if by_weight and weighted(call) else ""
+
+    def rule(sign: str) -> Callable[[Call], str]:
+        def written(call: Call) -> str:
+            weight = "{w} · " if weighted(call) else ""
+            return sign + "{dy} · " + weight + slope + _divided(call, _by(call) or "n")
+
+        return written
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        share = call["p"].numel() if call.get("reduction", "mean") == "mean" else 1
-        found = g * derivative(call) / share
-        return {"p": found, "t": -found} if slope_of_difference else {"p": found}
+        found = derivative(call)
+        found = found * call["w"] if weighted(call) else found
+        found = g * found / count(call, found)
+        return {"p": found, "t": -found} if of_difference else {"p": found}
 
-    def written(call: Call, at: tuple[int, ...], number: Callable[[float], str]) -> str:
-        if terms is None:
+    def arithmetic(call: Call, at: tuple[int, ...], number: Callable[[float], str]) -> str:
+        if (
+            terms is None
+            or weighted(call)
+            or call.get("reduction", "mean") == "none"
+            or call["p"].shape != call["t"].shape
+        ):
             return ""
         pairs = zip(call["p"].flatten().tolist(), call["t"].flatten().tolist(), strict=True)
         joined = " + ".join(terms(p, t, number) for p, t in pairs)
         return f"({joined})" + (f" / {call['p'].numel()}" if call.get("reduction", "mean") == "mean" else "")
 
-    slope_of_difference = "{p} − {t}" in slope
-    rules: dict[str, Any] = {"p": lambda call: "{dy} · " + slope + _n(call)}
-    if slope_of_difference:
-        rules["t"] = lambda call: "−{dy} · " + slope + _n(call)
-    return Operation(formula, rules, pull, ("p", "t", *more), written, _NAMES)
+    rules: dict[str, Any] = {"p": rule(""), "t": rule("−")} if of_difference else {"p": rule("")}
+    return Operation(formula, rules, pull, ("p", "t", *more), arithmetic, _NAMES)
 
 
 def mse_loss() -> Operation:
     """Mean squared error: mean((p − t)²)."""
-    return _loss(
+    return _entrywise(
         "({p} − {t})²",
         "2({p} − {t})",
         lambda call: 2 * (call["p"] - call["t"]),
         lambda p, t, number: f"({number(p)} − {number(t)})²",
-        *_OLD,
-        "reduction",
+        *(*_OLD, "reduction", "w"),
+        by_weight=True,
     )
 
 
 def l1_loss() -> Operation:
     """Mean absolute error: mean |p − t|."""
-    return _loss(
+    return _entrywise(
         "|{p} − {t}|",
         "sign({p} − {t})",
         lambda call: (call["p"] - call["t"]).sign(),
         lambda p, t, number: f"|{number(p)} − {number(t)}|",
-        *_OLD,
-        "reduction",
+        *(*_OLD, "reduction", "w"),
+        by_weight=True,
     )
 
 
@@ -82,7 +123,8 @@ def huber_loss() -> Operation:
         delta = call.get("delta", 1.0)
         return (call["p"] - call["t"]).clamp(-delta, delta)
 
-    return _loss("huber({p} − {t})", "clamp({p} − {t}, ±δ)", derivative, None, "reduction", "delta")
+    more = ("reduction", "delta", "w")
+    return _entrywise("huber({p} − {t})", "clamp({p} − {t}, ±δ)", derivative, None, *more)
 
 
 def smooth_l1_loss() -> Operation:
@@ -92,7 +134,7 @@ def smooth_l1_loss() -> Operation:
         beta, r = call.get("beta", 1.0), call["p"] - call["t"]
         return r.sign() if beta == 0 else (r / beta).clamp(-1, 1)
 
-    return _loss("smooth_l1({p} − {t})", "clamp(({p} − {t})/β, ±1)", derivative, None, *_OLD, "reduction", "beta")
+    return _entrywise("smooth_l1({p} − {t})", "clamp(({p} − {t})/β, ±1)", derivative, None, *_OLD, "reduction", "beta")
 
 
 def binary_cross_entropy() -> Operation:
@@ -102,42 +144,123 @@ def binary_cross_entropy() -> Operation:
         p, t = call["p"], call["t"]
         return (p - t) / (p * (1 - p)).clamp(min=1e-12)  # torch's own bound, which keeps p = 0 and p = 1 finite
 
-    made = _loss(
+    def term(p: float, t: float, number: Callable[[float], str]) -> str:
+        return f"(−log {number(p if t == 1 else 1 - p)})" if t in (0, 1) else "…"
+
+    return _entrywise(
         "−{t}·log {p} − (1 − {t})·log(1 − {p})",
-        "(p − t) / (p(1 − p))",
+        "({p} − {t}) / ({p}(1 − {p}))",
         derivative,
-        lambda p, t, number: f"(−log {number(p if t == 1 else 1 - p)})" if t in (0, 1) else "…",
-        "weight",
-        *_OLD,
-        "reduction",
+        term,
+        *("w", *_OLD, "reduction"),
+        of_difference=False,
     )
-    rules = {"p": lambda call: "{dy} · ({p} − {t}) / ({p}(1 − {p}))" + _n(call)}
-    return Operation(made.formula, rules, made.pull, made.arguments, made.terms, made.names)
 
 
 def binary_cross_entropy_with_logits() -> Operation:
-    """Mean of the binary cross-entropy of σ(z)."""
+    """Mean of the binary cross-entropy of σ(z); `pos_weight` counts class 1 so many times."""
 
-    def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        share = call["p"].numel() if call.get("reduction", "mean") == "mean" else 1
-        return {"p": g * (torch.sigmoid(call["p"]) - call["t"]) / share}
+    def derivative(call: Call) -> Any:
+        p, t, positive = call["p"], call["t"], call.get("pos_weight", 1.0)
+        return (1 - t) * torch.sigmoid(p) - (1.0 if positive is None else positive) * t * torch.sigmoid(-p)
 
-    rules = {"p": lambda call: "{dy} · (σ({p}) − {t})" + _n(call)}
-    formula = "mean(log(1 + exp({p})) − {t}·{p})"
-    return Operation(formula, rules, pull, ("p", "t", "weight", *_OLD, "reduction"), None, _NAMES)
+    more = ("w", *_OLD, "reduction", "pos_weight")
+    plain = _entrywise("log(1 + exp({p})) − {t}·{p}", "(σ({p}) − {t})", derivative, None, *more, of_difference=False)
+    counted = _entrywise(
+        "(1 − {t})·log(1 + exp({p})) + {pos_weight}·{t}·log(1 + exp(−{p}))",
+        "((1 − {t})·σ({p}) − {pos_weight}·{t}·σ(−{p}))",
+        derivative,
+        None,
+        *more,
+        of_difference=False,
+    )
+
+    def chosen(call: Call) -> Operation:
+        return plain if call.get("pos_weight") is None else counted
+
+    return Operation(
+        lambda call: text(chosen(call).formula, call),
+        {"p": lambda call: text(chosen(call).rules["p"], call)},
+        plain.pull,
+        plain.arguments,
+        names=_NAMES,
+    )
 
 
 def cross_entropy() -> Operation:
-    """Mean over samples of log Σ exp(z) − z[t], classes along the second axis."""
+    """Mean over samples of log Σ exp(z) − z[t], classes along the second axis.
+
+    In general of Σ W·(log Σ exp(z) − z), over classes. W is 1 for the class t; label smoothing spreads that over all
+    classes, weights multiply it, and a sample of the class that is ignored has none. Weights and samples that are left
+    out change what a mean divides by, unless the targets are shares of classes.
+    """
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        z, t, smoothing = call["p"], call["t"], call.get("label_smoothing", 0.0)
-        classes = z.shape[1]
-        wanted = torch.nn.functional.one_hot(t, classes).to(z) if t.dim() == 1 else t
-        wanted = wanted * (1 - smoothing) + smoothing / classes
-        share = len(z) if call.get("reduction", "mean") == "mean" else 1
-        return {"p": g * (torch.softmax(z, 1) - wanted) / share}
+        axis = _classes(call)
+        wanted, count = _wanted(call)
+        found = torch.softmax(call["p"], axis) * wanted.sum(axis, keepdim=True) - wanted
+        return {"p": (g.unsqueeze(axis) if call.get("reduction", "mean") == "none" else g) * found / count}
 
-    rules = {"p": lambda call: "{dy} · (softmax({p}) − onehot({t}))" + _n(call)}
-    arguments = ("p", "t", "weight", "size_average", "ignore_index", "reduce", "reduction", "label_smoothing")
-    return Operation("mean(log Σ exp({p}) − {p}[{t}])", rules, pull, arguments, None, _NAMES)
+    def formula(call: Call) -> str:
+        named = _named(call)
+        if named == "onehot({t})":
+            return _reduced(call, "log Σ exp({p}) − {p}[{t}]")
+        return f"{_reduced(call, 'Σ W·(log Σ exp({p}) − {p})', _count(call))}, W = {named}"
+
+    def rule(call: Call) -> str:
+        named = _named(call)
+        slope = "softmax({p}) − onehot({t})" if named == "onehot({t})" else "softmax({p})·ΣW − W"
+        return "{dy} · (" + slope + ")" + _divided(call, _count(call) or "n")
+
+    arguments = ("p", "t", "w", "size_average", "ignore_index", "reduce", "reduction", "label_smoothing")
+    return Operation(formula, {"p": rule}, pull, arguments, None, _NAMES)
+
+
+def _classes(call: Call) -> int:
+    """Return the axis of the classes."""
+    return 1 if call["p"].dim() > 1 else 0
+
+
+def _counted(call: Call) -> Tensor:
+    """Return which samples count."""
+    return call["t"] != call.get("ignore_index", -100)  # type: ignore[no-any-return]
+
+
+def _wanted(call: Call) -> tuple[Tensor, float]:
+    """Return W, of the logits' shape, and what the sum over samples is divided by."""
+    z, t, axis, smoothing = call["p"], call["t"], _classes(call), call.get("label_smoothing", 0.0)
+    classes = z.shape[axis]
+    weight = torch.ones(classes).to(z) if call.get("w") is None else call["w"]
+    weight = weight.reshape(-1, *[1] * (z.dim() - axis - 1))
+    if t.is_floating_point():
+        wanted, samples = t, z.numel() / classes
+    else:
+        counted = _counted(call)
+        wanted = torch.nn.functional.one_hot(t.where(counted, torch.zeros_like(t)), classes).to(z)
+        wanted = (wanted * counted.unsqueeze(-1)).movedim(-1, axis)
+        samples = (wanted * weight).sum().item()
+        weight = weight * counted.unsqueeze(axis)
+    wanted = (wanted * (1 - smoothing) + smoothing / classes) * weight
+    return wanted, samples if call.get("reduction", "mean") == "mean" else 1.0
+
+
+def _named(call: Call) -> str:
+    """Return W in signs."""
+    shares, smoothing = call["t"].is_floating_point(), call.get("label_smoothing", 0.0)
+    named = "{t}" if shares else "onehot({t})"
+    if smoothing:
+        classes = call["p"].shape[_classes(call)]
+        named = f"{1 - smoothing:g}·{named} + {smoothing:g}/{classes}"
+    if call.get("w") is not None:
+        named = "{w}·(" + named + ")" if smoothing else "{w}·" + named
+    ignored = not shares and not bool(_counted(call).all())
+    return named + (" (0 where {t} = " + str(call.get("ignore_index", -100)).replace("-", "−") + ")" if ignored else "")
+
+
+def _count(call: Call) -> str:
+    """Return what a mean divides by in signs, where that is not the number of samples."""
+    if call["t"].is_floating_point():
+        return ""
+    if call.get("w") is not None:
+        return "Σ{w}[{t}]"
+    return "" if bool(_counted(call).all()) else str(int(_counted(call).sum()))

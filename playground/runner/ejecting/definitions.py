@@ -11,9 +11,7 @@ from typing import Any
 
 from playground.errors import PlaygroundError
 from playground.runner.ejecting.modules import Source, source_of, stands_alone
-from playground.runner.ejecting.names import (
-    free_names,
-)
+from playground.runner.ejecting.names import free_names
 from playground.runner.ejecting.specialising import body_of, specialised, tidy, without_arguments
 from playground.runner.ejecting.stripping import stripped
 from playground.runner.ejecting.unparsing import written

@@ -80,7 +80,8 @@ def examine(
 def _is_meant(candidate: Candidate, name: str, target: str) -> bool:
     distribution = candidate.origin.distribution
     is_its = distribution != DISTRIBUTION and normalised(distribution) == normalised(name)
-    return is_its or candidate.target == target or name in candidate.names
+    is_called = normalised(name) in map(normalised, candidate.names)  # `my-loss` is what brings `my_loss`
+    return is_its or candidate.target == target or is_called
 
 
 def _examined(

@@ -115,6 +115,20 @@ def test_a_million_runs(tmp_path, capsys) -> None:
         print(f"\n100,000 AND runs {few:.1f} s, 1,000,000 {many:.1f} s (aim: 60)")
 
 
+RULES = "sgd,{name: sgd, momentum: 0.9},adam,adamax,adamw,nadam,radam,rmsprop,adagrad,lion"
+FUNCTIONS = "rosenbrock,himmelblau,sphere,beale,booth,rastrigin,ackley,matyas,levy,styblinski_tang"
+
+
+def test_rules_on_functions(tmp_path, capsys) -> None:
+    """10 update rules × 10 functions × 20 rates × 50 starts, 1,000 steps each, from nothing to the table."""
+    (tmp_path / "many.yaml").write_text("task: minimize\nfunction: rosenbrock\noptimizer: sgd\nsteps: 1000\n")
+    over = (f"optimizer={RULES}", f"function={FUNCTIONS}", "optimizer.lr=log:1e-4:1:20")
+    words = [word for axis in over for word in ("--over", axis)]
+    seconds = sweep(tmp_path, "many.yaml", *words, "--seeds", "50")
+    with capsys.disabled():
+        print(f"\n100,000 runs of 10 rules on 10 functions: {seconds:.1f} s (aim: 60)")
+
+
 def test_one_long_run(capsys) -> None:
     """1,000,000 steps of one run, compiled against plain."""
     steps = 1_000_000

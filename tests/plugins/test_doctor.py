@@ -199,7 +199,7 @@ def test_left_out_and_by_whom(doctor, install, write, monkeypatch):
     assert doctor("muon", "muon")[0].faults == ()
 
 
-@pytest.mark.parametrize("name", ["muon", "gradient-playground-muon", "Gradient_Playground.muon", "fake_muon"])
+@pytest.mark.parametrize("name", ["muon", "Muon", "gradient-playground-muon", "Gradient_Playground.muon", "fake_muon"])
 def test_a_healthy_plugin(doctor, install, name):
     heard = "\n@hookimpl\ndef playground_run_started(spec):\n    pass\n"
     install("gradient-playground-muon", MUON, fake_muon=GOOD + heard)

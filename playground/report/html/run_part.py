@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from playground.figures.numbers import column, digest, duration, flat, short
+from playground.report.captions import of_run
 from playground.report.html import view_charts
 from playground.report.html.numbers import rounded
 from playground.report.html.run_charts import charts, entries
@@ -37,7 +38,7 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
         "mark": mark(run.verdict),
         "how": [how, *why],
         "facts": _facts(run),
-        "made": _made(run),
+        "made": of_run(run),
         "explain": _explain(run.command) if steps else "",
         "charts": drawn,
         "steps": steps,
@@ -72,12 +73,6 @@ def mark_of(passed: bool) -> tuple[str, str]:
 def _facts(run: Run) -> dict[str, str]:
     seed = {} if run.loss is None else {"seed": str(run.seed)}
     return {"task": run.task, **run.setup, **seed, "time": duration(run.seconds)}
-
-
-def _made(run: Run) -> str:
-    """Return how every figure of the run was made."""
-    seed = [] if run.loss is None else [f"seed {run.seed}"]
-    return " · ".join([*seed, *(f"{key} {value}" for key, value in run.conditions.items())])
 
 
 def _explain(command: str) -> str:

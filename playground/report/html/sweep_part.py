@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from playground.figures.numbers import duration, short
+from playground.report.captions import of_sweep
 from playground.report.html.numbers import rounded
 from playground.report.html.run_part import mark, mark_of
 from playground.report.html.sweep_charts import charts
@@ -36,7 +37,7 @@ def sweep_part(name: str, sweep: Sweep) -> dict[str, Any]:
         "how": [f"{sweep.runs:,} of {sweep.size:,} runs" if sweep.runs != sweep.size else f"{sweep.runs:,} runs"],
         "first": short(sweep.best[0].loss.median) if sweep.best else "",
         "facts": _facts(sweep, runs),
-        "made": _made(sweep, runs),
+        "made": of_sweep(runs) if runs else "",
         "command": runs.command if runs else "",
         "written": runs.written if runs else "",
         "expectations": [(*mark_of(each.passed), each, short(each.value)) for each in sweep.expectations],
@@ -64,13 +65,6 @@ def _range(sweep: Sweep, name: str) -> str:
     """Return an axis in a few words: its values, or how many there are between which ends."""
     values = list(dict.fromkeys(short(each.values.get(name)) for each in sweep.summaries))
     return ", ".join(values) if len(values) <= 6 else f"{len(values)} values, {values[0]} to {values[-1]}"
-
-
-def _made(sweep: Sweep, runs: Ensemble | None) -> str:
-    """Return how every figure of the sweep was made."""
-    swept = [f"{name}: {_range(sweep, name)}" for name in sweep.axes]
-    given = [f"{key} {value}" for key, value in (runs.conditions if runs else {}).items()]
-    return " · ".join([*swept, f"{sweep.seeds:,} seeds at each", *given])
 
 
 def _columns(sweep: Sweep) -> list[tuple[str, bool]]:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
 
-from playground.report.plotting.captions import of_run
+from playground.report.captions import of_run
 from playground.report.plotting.figure import COLOURS, MARKERS, Drawing, legend_above, plain_axes, step_label
 from playground.result import Run
 from playground.views import Boundary

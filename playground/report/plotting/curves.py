@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from playground.figures.numbers import short
-from playground.report.plotting.captions import of_run
+from playground.report.captions import of_run
 from playground.report.plotting.figure import COLOURS, Drawing, Picture, literal, plain_axes, step_label
 from playground.result import Run
 from playground.views import Curve, Fit

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from playground.report.plotting.captions import of_run
+from playground.report.captions import of_run
 from playground.report.plotting.figure import COLOURS, Drawing, plain_axes
 from playground.result import Run, Status
 

@@ -9,7 +9,7 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.ticker import FuncFormatter
 
 from playground.figures.numbers import short
-from playground.report.plotting.captions import of_run
+from playground.report.captions import of_run
 from playground.report.plotting.figure import COLOURS, Drawing, Picture, legend_above, plain_axes, step_label
 from playground.result import Run
 from playground.views import Grid, Path, Surface

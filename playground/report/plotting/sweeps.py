@@ -13,7 +13,7 @@ from matplotlib.ticker import NullFormatter
 
 from playground.errors import PlaygroundError
 from playground.figures.numbers import short
-from playground.report.plotting.captions import of_sweep
+from playground.report.captions import of_sweep
 from playground.report.plotting.figure import (
     ASPECT,
     COLOURS,

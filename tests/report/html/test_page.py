@@ -107,3 +107,13 @@ def test_templates_are_in_the_package():
         "run.html",
         "sweep.html",
     }
+
+
+def test_a_figure_says_how_it_was_made_what_was_left_out_included(make_run):
+    made = run_part("part0", make_run(conditions={"optimizer": "adam(lr=0.01)", "steps": "300", "version": "0.1.0"}))[
+        "made"
+    ]
+    assert made == (
+        "and_gate · adam(lr=0.01) · 300 of 300 steps · start drawn by the seed · seed 0 · no clipping · constant rate"
+        " · playground 0.1.0"
+    )

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
+from playground.report.captions import of_run, of_sweep
 from playground.report.plotting.boundaries import shown
-from playground.report.plotting.captions import of_run, of_sweep
 from playground.report.plotting.kinds import drawing
 from playground.report.plotting.surfaces import levels
 from playground.result import Loss, Recording, Run, Status, Trace, Verdict

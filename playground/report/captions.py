@@ -14,8 +14,13 @@ FEW = 4
 
 
 def of_run(run: Run) -> str:
-    """Return scenario, optimizer, steps, start, seed and the rest of what decides a run, in a line."""
+    """Return scenario, optimizer, steps, start, seed and the rest of what decides a run, in a line.
+
+    Of what does not descend, scenario and version.
+    """
     conditions = run.conditions
+    if run.loss is None:
+        return _joined([run.scenario], conditions)
     parts = [
         run.scenario,
         conditions.get("optimizer", ""),

@@ -56,22 +56,24 @@ def explain(loaded: Loaded, plugins: Plugins, step: int = 0, sample: int | None 
     """Explain one step of a scenario; of a sweep, that of the scenario without the sweep.
 
     :param step: counts from 0; the budget itself explains the final parameters, which nothing moves.
-    :param sample: of the step's batch, whose arithmetic is written out.
+    :param sample: of the step's batch, whose arithmetic is written out; of a task that answers at several points, the
+        point.
     :param digits: decimals in written-out arithmetic.
     :raises ScenarioError: the scenario is not valid, or has no such step or sample.
     """
     with prepared(loaded, plugins) as ready, located(loaded):
-        stepper = _stepper(ready)
+        stepper, points = _stepper(ready, sample or 0)
         budget = 0 if isinstance(ready.bound.task, DirectTask) else loaded.scenario.steps
         if step > budget:
             raise ScenarioError(Fault(f"step {step} is beyond the budget of {budget} steps", ("steps",)))
         _descend(ready, stepper, step)
         batch = stepper.problem.batches.at(step)
-        samples = len(batch[0]) if batch else 0
+        samples = len(batch[0]) if batch else points
         if sample is not None and sample >= samples:
-            there = f"0 to {samples - 1}" if samples else "none"
+            there = f"0 to {samples - 1}" if samples > 1 else "only 0" if samples else "none"
             raise ScenarioError(Fault(f"no sample {sample} in step {step} (samples: {there})", ("task",)))
-        return _explained(ready, stepper, step, step < budget, sample, digits, known_operations(plugins))
+        told = _explained(ready, stepper, step, step < budget, sample, digits, known_operations(plugins))
+        return dataclasses.replace(told, samples=samples, sample=(sample or 0) if points else sample)
 
 
 @contextmanager
@@ -85,19 +87,20 @@ def _told(where: str) -> Iterator[None]:
         raise ScenarioError(Fault(f"{where}: {cause(error)}", ("task",))) from error
 
 
-def _stepper(ready: Prepared) -> OneRun:
-    """Return the run's stepper, or one that stands still at what a direct task shows."""
+def _stepper(ready: Prepared, sample: int) -> tuple[OneRun, int]:
+    """Return the run's stepper, or one that stands still at what a direct task shows; and at how many points it can."""
     from playground.engine.steppers import RestingStepper
 
     if ready.stepper is not None:
-        return ready.stepper
+        return ready.stepper, 0
     task = ready.bound.task
-    problem = task.problem(ready.setting)
-    if problem is None:
+    problems = task.problems(ready.setting) if isinstance(task, DirectTask) else ()
+    if not problems:
         name = ready.loaded.scenario.task.name
         raise ScenarioError(Fault(f"task {name!r} has no forward and backward pass to explain", ("task",)))
+    problem = problems[min(sample, len(problems) - 1)]  # a sample of the data of the only one, or one too many
     problem.probe()
-    return RestingStepper(problem)
+    return RestingStepper(problem), 0 if problem.batches.data else len(problems)
 
 
 def _descend(ready: Prepared, stepper: OneRun, steps: int) -> None:

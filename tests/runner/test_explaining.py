@@ -49,6 +49,20 @@ def test_the_tutorials_derivatives(explain, name, slope):
     assert told.parameters[0].central.values == pytest.approx(slope)
 
 
+@pytest.mark.parametrize(("sample", "point"), [(None, 1.0), (0, 1.0), (2, 3.0)])
+def test_a_derivative_task_shows_the_point_that_is_asked_for(explain, sample, point):
+    told = explain("square_derivative", {"at": "{x: [1, 2, 3]}", "expect": "{}"}, sample=sample)
+    assert (told.samples, told.sample) == (3, sample or 0)
+    (x,) = told.parameters
+    assert x.before.values == point
+    assert x.gradient.values == 8 * point + 40
+
+
+def test_a_model_whose_backward_is_checked_has_the_samples_of_its_data(explain):
+    told = explain("backward_check", sample=3)
+    assert (told.samples, told.sample) == (4, 3)
+
+
 def test_the_chain_rule_on_the_square(explain):
     rules = [
         share.rule for operation in reversed(explain("square_derivative").operations) for share in operation.shares
@@ -146,6 +160,7 @@ def test_a_batch_of_the_step(explain):
         ("bowl_diverges", {"step": 900}, r"step 900: the run ended at step \d+ \(diverged: "),
         ("and_gate", {"sample": 4}, r"no sample 4 in step 0 \(samples: 0 to 3\)"),
         ("bowl", {"sample": 0}, r"no sample 0 in step 0 \(samples: none\)"),
+        ("quadratic_derivative", {"sample": 1}, r"no sample 1 in step 0 \(samples: only 0\)"),
     ],
 )
 def test_what_is_not_there(explain, name, options, message):

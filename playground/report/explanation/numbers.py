@@ -49,6 +49,15 @@ def brief(shown: Shown, digits: int, room: int = 28) -> str:
     return digest(shown, digits)
 
 
+def heading(explanation: Explanation, translate: Translate) -> list[str]:
+    """Return the parts of the title: which scenario, step and sample are explained."""
+    parts = [explanation.scenario, f"{translate('step')} {explanation.step}"]
+    if explanation.samples > 1:
+        parts.append(f"{explanation.samples} {translate('samples')}")
+        parts += [] if explanation.sample is None else [f"{translate('sample')} {explanation.sample}"]
+    return parts
+
+
 def sentence(each: Sentence, translate: Translate) -> str:
     """Return a sentence in a language, with its numbers."""
     return translate(each.text).format(**each.parts)

@@ -10,7 +10,7 @@ from playground.explanation import Explanation, Moved, Operated, Shown
 from playground.figures.numbers import shape
 from playground.report.explanation.graph import svg
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import brief, deviation, digest, number, sentence
+from playground.report.explanation.numbers import brief, deviation, digest, heading, number, sentence
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1d2733;--dim:#66717f;--paper:#fff;--card:#f5f7fa;--line:#d5dce4;
@@ -50,7 +50,7 @@ def page(explanation: Explanation, translate: Translate, language: str) -> str:
         (_("Graph"), f'<div class="wide">{svg(explanation)}</div>'),
     )
     body = "".join(f"<h2>{escape(title)}</h2>{part}" for title, part in parts if part)
-    title = escape(f"{explanation.scenario} · {_('step')} {explanation.step}")
+    title = escape(" · ".join(heading(explanation, _)))
     return (
         f'<!doctype html><html lang="{escape(language)}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'

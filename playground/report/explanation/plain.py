@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from playground.explanation import Explanation, Moved, Operated, Shown
 from playground.figures.text import printable
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import brief, deviation, lines, number, sentence
+from playground.report.explanation.numbers import brief, deviation, heading, lines, number, sentence
 
 GUTTER = "    "
 
@@ -39,9 +39,7 @@ class _Page:
 
     def head(self) -> Iterator[str]:
         told = self._told
-        yield f"{told.scenario} · {self._('step')} {told.step}" + (
-            f" · {told.samples} {self._('samples')}" if told.samples else ""
-        )
+        yield " · ".join(heading(told, self._))
         yield from textwrap.wrap(printable(told.summary), self._width)
 
     def forward(self) -> Iterator[str]:

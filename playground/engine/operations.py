@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 Gradients = Mapping[str, Any]
@@ -18,14 +20,24 @@ class Call:
 
     :param arguments: by name, as the operation names them; what was not given is absent.
     :param output: what it returned.
+    :param dice: the state of torch's generator for the CPU before a call that drew from it.
     """
 
     arguments: Mapping[str, Any]
     output: Tensor
+    dice: Tensor | None = None
 
     def __getitem__(self, name: str) -> Any:
         """Return an argument."""
         return self.arguments[name]
+
+    @contextmanager
+    def same_dice(self) -> Iterator[None]:
+        """Draw once more what was drawn then; outside it nothing is changed."""
+        with torch.random.fork_rng(devices=()):
+            if self.dice is not None:
+                torch.set_rng_state(self.dice)
+            yield
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return an argument, or what torch takes for it when it is not given."""

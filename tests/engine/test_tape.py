@@ -130,6 +130,14 @@ def test_dropout_that_drops_nothing_has_a_slope_of_1_at_0_too(options, operation
     agree(*at(lambda a: F.dropout(a, **options).sum(), [0.0, 0.7]), operations)
 
 
+def test_dropout_is_drawn_once_more_for_its_slope(operations):
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    torch.rand(1)  # so that the state at the call is not that of the seed
+    agree(*at(lambda a: (F.dropout(a, 0.4) * a.cos()).sum(), [0.0] * 8 + [0.7] * 8), operations)
+    assert not torch.equal(before, torch.get_rng_state())
+
+
 SPELT = {
     "mse": ("mean((p − t)²)", "L · 2(p − t) / n"),
     "classes": ("mean(log Σ exp(p) − p[t])", "L · (softmax(p) − onehot(t)) / n"),

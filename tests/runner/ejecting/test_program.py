@@ -19,8 +19,7 @@ from playground.runner.ejecting.rendering import script
 from playground.runner.running import run_one
 
 FOLDER = Path(__file__).parents[3] / "scenarios"
-REFUSED = "broken/wrong_sign"
-SCENARIOS = sorted({*FOLDER.rglob("*.yaml")} - {FOLDER / f"{REFUSED}.yaml"})
+SCENARIOS = sorted(FOLDER.rglob("*.yaml"))
 SWEEPS = ("and_gate_sweep",)
 
 RUN_ALL = """
@@ -108,11 +107,41 @@ def test_a_variable_may_be_called_as_anything_in_the_program(plugins, tmp_path, 
     assert f'print(f"{name} = ' in script(eject(loaded, plugins))
 
 
-def test_a_plugin_without_a_source_of_its_own_is_told_where_it_is_named(plugins):
-    with pytest.raises(PlaygroundError, match="class Uphill is made inside a function") as caught:
-        eject(scenario(REFUSED, plugins), plugins)
+CAPTURING = """
+from dataclasses import dataclass
+
+from playground import hookimpl
+from playground.engine.update import UpdateRule
+
+
+def eager(lr: float = 0.01):
+    factor = 2.0
+
+    @dataclass(frozen=True)
+    class Eager(UpdateRule):
+        lr: float
+
+        def update(self, parameter, gradient, state, step, lr):
+            return parameter - factor * lr * gradient, state
+
+    return Eager(lr)
+
+
+@hookimpl
+def playground_optimizers():
+    return {"eager": eager}
+"""
+
+
+def test_a_rule_without_a_source_of_its_own_is_told_where_it_is_named(tmp_path):
+    (tmp_path / "capturing.py").write_text(CAPTURING)
+    mine = load_plugins(specs=[str(tmp_path / "capturing.py")], autoload=False)
+    (tmp_path / "x.yaml").write_text("task: minimize\nfunction: x**2\nstart: {x: 1}\noptimizer: eager\n")
+    loaded = load(tmp_path / "x.yaml", Changes(), mine)
+    with pytest.raises(PlaygroundError, match="Eager.update uses 'factor' of the function it is made in") as caught:
+        eject(loaded, mine)
     (fault,) = caught.value.faults
-    assert fault.place.line == 8
+    assert fault.place.line == 4
 
 
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)

@@ -146,10 +146,11 @@ class DerivativeCheck(DirectTask):
         """Write the check by autograd, the given formula and plain central differences."""
         from playground.builtin.tasks.derivative_listing import of_function, of_model
 
-        if self.order != 1:
-            raise ScenarioError(Fault("a second derivative is not written out (accepted: order 1)", ("order",)))
         if self.function is not None:
-            return of_function(self.function, self.points, self.given, writer, setting)
+            return of_function(self.function, self.points, self.given, self.order, writer, setting)
+        if self.order != 1:
+            message = "second derivatives by a model's parameters are not written out (accepted: order 1)"
+            raise ScenarioError(Fault(message, ("order",)))
         return of_model(self._problem.__self__, self._model(setting), writer, setting)  # type: ignore[union-attr]
 
     def _checked(self, at: Mapping[str, Any], setting: Setting) -> Point:

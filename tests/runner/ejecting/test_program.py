@@ -138,7 +138,7 @@ def test_a_rule_without_a_source_of_its_own_is_told_where_it_is_named(tmp_path):
     mine = load_plugins(specs=[str(tmp_path / "capturing.py")], autoload=False)
     (tmp_path / "x.yaml").write_text("task: minimize\nfunction: x**2\nstart: {x: 1}\noptimizer: eager\n")
     loaded = load(tmp_path / "x.yaml", Changes(), mine)
-    with pytest.raises(PlaygroundError, match="Eager.update uses 'factor' of the function it is made in") as caught:
+    with pytest.raises(PlaygroundError, match=r"Eager\.update uses 'factor' of the function it is made in") as caught:
         eject(loaded, mine)
     (fault,) = caught.value.faults
     assert fault.place.line == 4
@@ -169,6 +169,34 @@ def agrees(loaded, plugins):
     run = run_one(loaded, plugins)
     assert repr(names["losses"]) == repr(list(run.trace.loss))
     assert repr(numbers(out.getvalue())) == repr([run.loss.first, run.loss.last])
+
+
+SECOND = {
+    "two variables": {"function": "x**2*y + x*sin(y)", "at": "{x: [1, 2], y: [2, 3]}", "derivative": "{x: 2*y}"},
+    "a vector": {"function": "rosenbrock", "at": "{x: [[-1.2, 1]]}"},
+    "a line": {"function": "3*x - 1", "at": "{x: [2]}"},
+}
+
+
+@pytest.mark.parametrize("changes", SECOND.values(), ids=SECOND)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_second_derivatives_are_those_of_the_run(changes, dtype, plugins):
+    rest = {"order": "2", "same_as": "null", "expect": "{}", "dtype": dtype}
+    loaded = scenario("square_derivative", plugins, **{"derivative": "null", **rest, **changes})
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(compile(script(eject(loaded, plugins)), "program", "exec"), {"__name__": "__main__"})
+    run = run_one(loaded, plugins)
+    assert repr(numbers(out.getvalue())) == repr(expected(run))
+    differences = re.findall(r"central differences (\[.*\])$", out.getvalue(), re.MULTILINE)
+    for printed, derivative in zip(differences, run.metrics["derivative"], strict=True):
+        assert json.loads(printed) == pytest.approx(
+            derivative if isinstance(derivative, list) else [derivative], 1e-5, 1e-6
+        )
+
+
+def test_second_derivatives_of_a_model_are_refused_where_they_are_asked_for(plugins):
+    with pytest.raises(PlaygroundError, match="second derivatives by a model's parameters are not written out"):
+        eject(scenario("backward_check", plugins, order="2"), plugins)
 
 
 def names_of(kind, but=()):

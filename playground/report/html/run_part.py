@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from playground.figures.numbers import column, digest, duration, flat, short
+from playground.figures.numbers import brief, column, duration, flat, short
 from playground.report.captions import of_run
 from playground.report.html import view_charts
 from playground.report.html.numbers import rounded
@@ -47,7 +47,7 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
         "more_parameters": len(list(flat(list(run.parameters.values())))) - len(values),
         "expectations": [(*mark_of(each.passed), each, short(each.value)) for each in run.expectations],
         "table": _table(run.table, told),
-        "metrics": {key: _value(value) for key, value in run.metrics.items()},
+        "metrics": {key: brief(value, 120) for key, value in run.metrics.items()},
         "data": {
             "charts": {chart.name: chart.data() for chart in drawn},
             "steps": steps,
@@ -87,11 +87,6 @@ def _explain(command: str) -> str:
             place = rest.index(option)
             rest[place : place + 2] = ["--set", f"{option[2:]}={rest[place + 1]}"]
     return shlex.join([*rest, "--step"])
-
-
-def _value(value: Any) -> str:
-    text = short(value)
-    return text if len(text) <= 120 or not isinstance(value, list) else digest(value)
 
 
 def _table(table: Table | None, told: Predictions | None) -> dict[str, Any] | None:

@@ -162,7 +162,7 @@ def test_a_loss_is_spelt_with_its_options(name, formula, rule, operations):
     prediction = torch.eye(3).double() if loss is F.cross_entropy else T / 2
     known = operations[loss.__name__]
     call = Call(known.bind((prediction, target), options), loss(prediction, target, **options))
-    names = {"p": "p", "t": "t", "w": "w", "dy": "L", "pos_weight": "c"}
+    names = {"p": "p", "t": "t", "w": "w", "dy": "L", "n": "n", "pos_weight": "c"}
     assert text(known.formula, call).format(**names) == formula
     assert text(known.rules["p"], call).format(**names) == rule
 

@@ -13,7 +13,7 @@ from playground.engine.operations import Call, Operation, elementwise
 
 def neg() -> Operation:
     """−x."""
-    return Operation("−{x}", {"x": "−{dy}"}, lambda call, g: {"x": -g})
+    return Operation("−{x}", {"x": "−{dy}"}, lambda call, g: {"x": -g}, entrywise=True)
 
 
 def sqrt() -> Operation:

@@ -81,8 +81,13 @@ def _backward(told: Explanation, _: Translate) -> Iterator[str]:
             yield _card(f"dL/d{operation.outputs[0]}", note + _tensor(gradient, told.digits, "slope"))
         for share in operation.shares:
             uses = sum(each.to == share.to for other in told.operations for each in other.shares)
-            head = f"dL/d{share.to} {'+=' if uses > 1 else '='} {share.rule}"
+            sign = "+=" if uses > 1 else "="
+            head = f"dL/d{share.to} {sign} {share.rule}"
             written = f'<div class="written">= {escape(share.written)}</div>' if share.written else ""
+            written += "".join(
+                f'<div class="written">{escape(f"dL/d{share.to}{place} {sign} {arithmetic}")}</div>'
+                for place, arithmetic in share.entries
+            )
             yield _card(head, written + _tensor(share.value, told.digits, "slope"))
     for index, moved in enumerate(told.parameters):
         yield _ending(told, index, moved, _)

@@ -70,6 +70,8 @@ class _Page:
                 sign = "+=" if self._uses(share.to) > 1 else "="
                 equals = f" = {share.written}" if share.written and share.written != share.rule else ""
                 yield f"  dL/d{share.to} {sign} {share.rule}{equals}"
+                for place, arithmetic in share.entries:
+                    yield from self._wrapped(f"dL/d{share.to}{place} {sign} {arithmetic}")
                 yield from self._tensor(share.value)
         yield ""
         for index, moved in enumerate(self._told.parameters):

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from playground.figures.numbers import round_numbers
 from playground.plugins.manager import Plugins
 from playground.result import Run, Status
 from playground.runner.describing import as_yaml, conditions, setup
@@ -67,9 +68,7 @@ def round_steps(steps: Sequence[int]) -> list[int]:
 
     :param steps: rising.
     """
-    powers = range(len(str(steps[-1])))
-    wanted = [first * 10**power for power in powers for first in (1, 2, 5) if first * 10**power < steps[-1]]
-    near = (min(steps, key=lambda step: abs(step - round)) for round in wanted)
+    near = (min(steps, key=lambda step: abs(step - round)) for round in round_numbers(steps[-1]))
     return sorted({steps[0], *near, steps[-1]})
 
 

@@ -133,6 +133,25 @@ def test_the_scrubber_moves_everything(pages, open_page):
     assert page.locator(".explain b").inner_text() == "1"
 
 
+def test_the_explanation_follows_the_step(pages, open_page):
+    page = open_page(pages("gate"))
+    told, jumps = page.locator(".told .shown"), page.locator(".jumps")
+    playwright.expect(told).to_contain_text("Step 1000 on 4 samples")
+    playwright.expect(told).to_contain_text("Nothing moves")
+    jumps.get_by_role("button", name="2", exact=True).focus()
+    page.keyboard.press("Enter")
+    playwright.expect(page.locator(".step")).to_have_text("step 2")
+    playwright.expect(told).to_contain_text("The step lowered the loss on the same data from 0.188")
+    assert jumps.locator("[aria-pressed=true]").inner_text() == "2"
+    page.locator("input[type=range]").focus()
+    page.keyboard.press("ArrowRight")
+    playwright.expect(jumps).to_contain_text("step 3 is not")
+    playwright.expect(told).to_contain_text("Step 2 on 4 samples")
+    jumps.get_by_role("button", name="Go to step 2").click()
+    playwright.expect(page.locator(".step")).to_have_text("step 2")
+    assert "not" not in jumps.inner_text()
+
+
 def test_play_and_pause(pages, open_page):
     page = open_page(pages("bowl"))
     page.locator(".play").click()

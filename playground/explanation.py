@@ -140,3 +140,11 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return {"schema": SCHEMA, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Unexplained:
+    """A step that could not be explained, nor any after it, and why."""
+
+    step: int
+    reason: str

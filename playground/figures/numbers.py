@@ -96,3 +96,9 @@ def duration(seconds: float) -> str:
 
 def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def round_numbers(end: int) -> list[int]:
+    """Return 1, 2, 5, 10, 20, 50 and so on, as far as they are below `end`."""
+    found = (first * 10**power for power in range(len(str(end))) for first in (1, 2, 5))
+    return [number for number in found if number < end]

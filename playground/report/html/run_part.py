@@ -9,6 +9,7 @@ from typing import Any
 from playground.figures.numbers import brief, column, duration, flat, short
 from playground.report.captions import of_run
 from playground.report.html import view_charts
+from playground.report.html.explained import explained
 from playground.report.html.numbers import rounded
 from playground.report.html.run_charts import charts, entries
 from playground.result import Run, Table, Verdict
@@ -40,6 +41,7 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
         "facts": _facts(run),
         "made": of_run(run),
         "explain": _explain(run.command) if steps else "",
+        "explained": explained(run.explanations),
         "charts": drawn,
         "steps": steps,
         "first": f"{short(run.loss.first)} → {short(run.loss.last)}" if run.loss else "",
@@ -54,6 +56,7 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
             "losses": rounded([run.losses[step] for step in steps]),
             "norms": rounded(list(recording.gradient_norms)) if recording and steps else [],
             "parameters": rounded(list(values.values())) if steps else [],
+            "explained": [steps.index(each.step) for each in run.explanations] if steps else [],
             "predictions": rounded([rows[:ROWS] for rows in told.rows]) if told and steps else [],
         },
     }

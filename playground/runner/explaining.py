@@ -109,6 +109,8 @@ def _explained(
 
     :param check: hold the gradients against central differences.
     """
+    import torch
+
     from playground.engine.tape import Tape, recorded
     from playground.runner.narrating import words
     from playground.runner.telling import Teller
@@ -116,6 +118,7 @@ def _explained(
     ready, stepper, step, tape = made.ready, made.stepper, made.step, Tape()
     problem, batch = stepper.problem, stepper.problem.batches.at(step)
     before = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
+    dice = torch.get_rng_state()
     with told(f"step {step}"):
         stepper.problem = recorded(problem, tape)
         loss = made.evaluate()
@@ -123,12 +126,12 @@ def _explained(
         remembered = [_copied(memory) for memory in stepper.memory()]
         made.move()
     after, loss_after = None, None
-    with _aside(problem, ready.setting.device):
+    with _aside(problem, ready.setting.device, dice) as again:
         if not made.ended:
             after = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
             with told(f"step {step}"):
-                loss_after = _loss(problem, batch)
-        central = _central(problem, batch, before) if check else {}
+                loss_after = _loss(again, batch)
+        central = _central(again, batch, before) if check else {}
         samples = len(batch[0]) if batch else 0
         teller = Teller(tape, operations, sample, digits, samples)
         scenario = ready.loaded.scenario
@@ -146,18 +149,30 @@ def _explained(
             loss,
             loss_after,
             None if made.ended else _update(ready, stepper, step),
-            tuple(words(ready, problem, tape, operations, before, loss, loss_after)),
+            tuple(words(ready, again, tape, operations, before, loss, loss_after)),
         )
 
 
 @contextmanager
-def _aside(problem: Problem, device: torch.device) -> Iterator[None]:
-    """Let the run go on as if nobody had looked: the state of its random numbers and buffers is what it was before."""
+def _aside(problem: Problem, device: torch.device, dice: Tensor) -> Iterator[Problem]:
+    """Yield the problem with a loss that draws at each look what the step drew: the same entries are dropped.
+
+    The run goes on as if nobody had looked: its random numbers and buffers are what they were before.
+
+    :param dice: the state of torch's generator before the step.
+    """
+    import torch
+
+    from playground.engine.problem import Problem
     from playground.engine.seeding import undisturbed
+
+    def loss(forward: Any, data: Any) -> Tensor:
+        torch.set_rng_state(dice)
+        return problem.loss(forward, data)
 
     buffers = [(buffer, buffer.detach().clone()) for buffer in problem.module.buffers()]
     with undisturbed(device):
-        yield
+        yield Problem(problem.module, loss, problem.batches)
     for buffer, before in buffers:
         buffer.copy_(before)
 

@@ -196,6 +196,14 @@ class Frozen(Handwritten):
         super().__init__(inputs, outputs)
         self.requires_grad_(False)
 
+class Dropping(Handwritten):
+    def forward(self, x):
+        return super().forward(torch.nn.functional.dropout(x + 1, 0.5, self.training))
+
+class Normal(Handwritten):
+    def forward(self, x):
+        return torch.nn.functional.batch_norm(x @ self.w + self.b, None, None, training=True)
+
 class Twice(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
@@ -214,7 +222,8 @@ def each(prediction, target):
 
 @hookimpl
 def playground_models():
-    return {{"raises": Raises, "later": Later, "in_place": InPlace, "frozen": Frozen, "custom": Custom}}
+    odd = {{"raises": Raises, "later": Later, "in_place": InPlace, "frozen": Frozen, "custom": Custom}}
+    return {{"dropping": Dropping, "normal": Normal, **odd}}
 
 @hookimpl
 def playground_losses():
@@ -263,6 +272,19 @@ def test_an_operation_in_place(odd):
     assert [operation.name for operation in told.operations] == ["matmul", "add", "sigmoid", "mse_loss"]
     assert node(told, "z1").value != node(told, "z2").value
     assert deviation(told, 0) < 1e-4
+
+
+def test_what_a_step_dropped_is_dropped_again_in_every_look_at_it(odd):
+    told = odd({"model": "dropping", "optimizer": "{name: sgd, lr: 0}", "dtype": "float64", "expect": "{}"})
+    assert told.loss_after == told.loss
+    assert deviation(told, 0) < 1e-9
+
+
+def test_a_gradient_that_is_rounding_is_no_deviation(odd):
+    told = odd({"model": "normal"})
+    (bias,) = [index for index, moved in enumerate(told.parameters) if moved.name == "b"]
+    assert abs(told.parameters[bias].gradient.high) < 1e-6
+    assert deviation(told, bias) < 0.1
 
 
 def test_an_operation_of_which_nothing_is_known(odd):

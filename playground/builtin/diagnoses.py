@@ -204,7 +204,7 @@ def exploding_product() -> Diagnoser:
     return Diagnoser(_exploding_product, "Start with factors near 1 (smaller initial weights), or clip the gradient.")
 
 
-PRODUCTS = frozenset(("mul", "rmul", "multiply", "matmul", "mm", "linear"))
+PRODUCTS = frozenset(("mul", "multiply", "matmul", "mm", "spmm", "linear"))
 
 
 def _exploding_product(run: Evidence) -> str:

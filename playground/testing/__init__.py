@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from playground.testing.lookup import registered
     from playground.testing.losses import LossContract
     from playground.testing.models import ModelContract
+    from playground.testing.operations import OperationContract
     from playground.testing.optimizers import OptimizerContract
     from playground.testing.reporters import ReporterContract
     from playground.testing.schedules import ScheduleContract
@@ -35,6 +36,7 @@ _WHERE: Final = {
     "FunctionContract": "functions",
     "LossContract": "losses",
     "ModelContract": "models",
+    "OperationContract": "operations",
     "OptimizerContract": "optimizers",
     "ReporterContract": "reporters",
     "ScheduleContract": "schedules",
@@ -48,6 +50,7 @@ __all__ = [
     "FunctionContract",
     "LossContract",
     "ModelContract",
+    "OperationContract",
     "OptimizerContract",
     "ReporterContract",
     "ScheduleContract",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from playground.testing.datasets import DatasetContract
+    from playground.testing.diagnoses import DiagnosisContract
     from playground.testing.executors import ExecutorContract
     from playground.testing.functions import FunctionContract
     from playground.testing.lookup import registered
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _WHERE: Final = {
     "DatasetContract": "datasets",
+    "DiagnosisContract": "diagnoses",
     "ExecutorContract": "executors",
     "FunctionContract": "functions",
     "LossContract": "losses",
@@ -46,6 +48,7 @@ _WHERE: Final = {
 
 __all__ = [
     "DatasetContract",
+    "DiagnosisContract",
     "ExecutorContract",
     "FunctionContract",
     "LossContract",

@@ -124,8 +124,8 @@ def playground_executors() -> Mapping[str, Factory]:
 def playground_operations() -> Mapping[str, Factory]:
     """Return what `explain` knows of torch's functions; several names may stand for one operation."""
     known = {
-        "arithmetic": "add iadd=add radd=add sub rsub mul rmul=mul multiply=mul div truediv=div rtruediv=rdiv rdiv "
-        "pow=power rpow square maximum minimum matmul mm=matmul mv=matmul dot=matmul linear",
+        "arithmetic": "add sub rsub mul multiply=mul div rtruediv=rdiv rdiv "
+        "pow=power rpow square maximum minimum matmul mm=matmul spmm=matmul mv=matmul dot=matmul linear",
         "activations": "neg sqrt exp log log2 log10 sin cos tan atan sinh cosh erf abs=absolute sigmoid tanh relu "
         "leaky_relu elu gelu silu softplus logsigmoid hardtanh clamp nan_to_num dropout",
         "shapes": "reshape view=reshape flatten=reshape squeeze=reshape unsqueeze=reshape expand broadcast_to=expand "

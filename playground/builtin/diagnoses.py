@@ -165,7 +165,8 @@ def _saturated_sigmoid(run: Evidence) -> str:
     gain = run.at_end.loss - neutral
     for record in run.at_end.tape.records:
         arriving = record.outputs[0].gradient
-        if record.name not in ("sigmoid", "tanh") or arriving is None or not arriving.any() or not gain > 0:
+        known = record.name in ("sigmoid", "tanh") and record.name in run.operations
+        if not known or arriving is None or not arriving.any() or not gain > 0:
             continue
         operation = run.operations[record.name]
         call, bound = call_of(record, operation)
@@ -234,7 +235,7 @@ def exploding_product() -> Diagnoser:
     return Diagnoser(_exploding_product, "Start with factors near 1 (smaller initial weights), or clip the gradient.")
 
 
-PRODUCTS = frozenset(("mul", "rmul", "multiply", "matmul", "mm", "linear"))
+PRODUCTS = frozenset(("mul", "multiply", "matmul", "mm", "spmm", "linear"))
 
 
 def _exploding_product(run: Evidence) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from playground.plugins.causes import ISOLATED
 from playground.plugins.manager import Plugins
@@ -11,6 +11,9 @@ from playground.plugins.signature import build
 from playground.result import Diagnosis, Expectation, Status
 from playground.runner.measuring import Measured
 from playground.runner.preparing import Prepared
+
+if TYPE_CHECKING:
+    from playground.engine.evidence import Evidence
 
 ENDED_BADLY = (Status.DIVERGED, Status.NONFINITE, Status.STALLED)
 """Statuses that are diagnosed whatever was expected."""
@@ -26,10 +29,11 @@ def asks(ready: Prepared, measured: Measured, judged: Sequence[Expectation]) -> 
 
 def diagnosed(ready: Prepared, measured: Measured, plugins: Plugins) -> tuple[Diagnosis, ...]:
     """Return what a finished run shows, in the order of the names."""
-    return tuple(_found(_evidence(ready, measured, plugins), plugins))
+    return tuple(_found(evidence(ready, measured, plugins), plugins))
 
 
-def _evidence(ready: Prepared, measured: Measured, plugins: Plugins) -> Any:
+def evidence(ready: Prepared, measured: Measured, plugins: Plugins) -> Evidence:
+    """Return what can be asked of a descent that is over."""
     from playground.engine.evidence import Evidence
     from playground.runner.explaining import known_operations
 
@@ -47,7 +51,7 @@ def _evidence(ready: Prepared, measured: Measured, plugins: Plugins) -> Any:
     )
 
 
-def _found(evidence: Any, plugins: Plugins) -> Iterator[Diagnosis]:
+def _found(evidence: Evidence, plugins: Plugins) -> Iterator[Diagnosis]:
     for name in plugins.registry.names("diagnosis"):
         try:
             diagnoser = build(plugins.registry.get("diagnosis", name), {}, {})

@@ -19,11 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from playground.testing.datasets import DatasetContract
+    from playground.testing.diagnoses import DiagnosisContract
     from playground.testing.executors import ExecutorContract
     from playground.testing.functions import FunctionContract
     from playground.testing.lookup import registered
     from playground.testing.losses import LossContract
     from playground.testing.models import ModelContract
+    from playground.testing.operations import OperationContract
     from playground.testing.optimizers import OptimizerContract
     from playground.testing.reporters import ReporterContract
     from playground.testing.schedules import ScheduleContract
@@ -31,10 +33,12 @@ if TYPE_CHECKING:
 
 _WHERE: Final = {
     "DatasetContract": "datasets",
+    "DiagnosisContract": "diagnoses",
     "ExecutorContract": "executors",
     "FunctionContract": "functions",
     "LossContract": "losses",
     "ModelContract": "models",
+    "OperationContract": "operations",
     "OptimizerContract": "optimizers",
     "ReporterContract": "reporters",
     "ScheduleContract": "schedules",
@@ -44,10 +48,12 @@ _WHERE: Final = {
 
 __all__ = [
     "DatasetContract",
+    "DiagnosisContract",
     "ExecutorContract",
     "FunctionContract",
     "LossContract",
     "ModelContract",
+    "OperationContract",
     "OptimizerContract",
     "ReporterContract",
     "ScheduleContract",

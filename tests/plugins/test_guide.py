@@ -1,13 +1,17 @@
 """The guide to plugins has every hook as it is, and whatever it shows runs."""
 
+import contextlib
+import inspect
 import re
 import shlex
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from playground.plugins.hookspecs import ARGUMENTS
+import playground.testing
+from playground.plugins.hookspecs import ARGUMENTS, COMPONENT_HOOKS
 from playground.plugins.manager import load_plugins
 
 FOLDER = Path(__file__).parents[2] / "plugins"
@@ -25,6 +29,16 @@ def commands(text):
     return [line.removeprefix("$ ") for block in blocks(text, "console") for line in block.splitlines()]
 
 
+def hold(code):
+    """Hold what a shown test says against its contract."""
+    names = {}
+    exec(compile(code, "test", "exec"), names)
+    (contract,) = [made() for name, made in names.items() if name.startswith("Test")]
+    for rule in (each for each in dir(contract) if each.startswith("test_")):
+        with contextlib.suppress(pytest.skip.Exception):
+            getattr(contract, rule)()
+
+
 def follow(playground, words):
     name, *arguments = shlex.split(words)
     assert name == "playground"
@@ -40,7 +54,7 @@ def test_every_hook_has_a_section_with_its_signature():
 
 @pytest.mark.parametrize("heading", SECTIONS)
 def test_an_example_is_loaded_and_its_scenario_runs(playground, tmp_path, heading):
-    (code,), (scenario,) = blocks(SECTIONS[heading], "python"), blocks(SECTIONS[heading], "yaml")
+    (code, *_), (scenario,) = blocks(SECTIONS[heading], "python"), blocks(SECTIONS[heading], "yaml")
     (tmp_path / "example.py").write_text(code)
     (tmp_path / "example.yaml").write_text(scenario)
     hooks = set(re.findall(r"`(\w+)\(", heading))
@@ -72,6 +86,40 @@ def test_the_example_of_an_operation_is_explained(playground, tmp_path):
     assert "exp(−" in follow(playground, words).output
 
 
+@pytest.mark.parametrize("hook", ["playground_operations", "playground_diagnoses"])
+def test_the_test_of_an_example_passes(playground, tmp_path, monkeypatch, hook):
+    section = SECTIONS[f"`{hook}()`"]
+    (code, test), (scenario,) = blocks(section, "python"), blocks(section, "yaml")
+    (tmp_path / "example.py").write_text(code)
+    (tmp_path / "example.yaml").write_text(scenario)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "example", raising=False)
+    hold(test)
+
+
+CONTRACTS = [getattr(playground.testing, name) for name in playground.testing.__all__ if name.endswith("Contract")]
+
+
+def test_every_kind_has_a_contract():
+    kinds = sorted(kind.capitalize() + "Contract" for kind in COMPONENT_HOOKS.values())
+    assert kinds == sorted(contract.__name__ for contract in CONTRACTS)
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.__name__)
+def test_a_contract_is_in_the_guide_with_what_it_takes(contract):
+    (row,) = re.findall(rf"^\| `{contract.__name__}` \|(.*)\|$", TUTORIAL, re.MULTILINE)
+    given, declared, held = row.split(" | ")
+    methods, without_value = contract.__abstractmethods__, inspect.get_annotations(contract).keys() - vars(contract)
+    for method in methods:
+        _, *arguments = inspect.signature(getattr(contract, method)).parameters.values()
+        words = ", ".join(str(each.replace(annotation=inspect.Parameter.empty)) for each in arguments)
+        assert f"`{method}({words})`" in given
+    assert all(f"`{name}`" in given for name in without_value)
+    optional = {name for name in vars(contract) if not name.startswith(("_", "test_"))} - methods
+    assert set(re.findall(r"`(\w+)(?:\(\))?`", declared)) == optional
+    assert held.strip()
+
+
 def test_the_single_file_runs_as_it_is_shown(playground, tmp_path):
     (tmp_path / "halving.py").write_text(blocks(TUTORIAL, "python")[0])
     (tmp_path / "halving.yaml").write_text(blocks(TUTORIAL, "yaml")[0])
@@ -95,11 +143,7 @@ def test_the_distribution_that_is_shown_fits_together(tmp_path, monkeypatch):
     plugins = load_plugins(specs=(entry,), autoload=False, folder=tmp_path)
     assert not plugins.failures
     assert plugins.registry.get("schedule", "halving").load()(100)(150) == 0.5
-    names = {}
-    exec(compile(test, "test", "exec"), names)
-    contract = names["TestHalving"]()
-    for rule in (each for each in dir(contract) if each.startswith("test_")):
-        getattr(contract, rule)()
+    hold(test)
 
 
 @pytest.mark.parametrize("name", ["root", "robust_line"])

@@ -150,7 +150,15 @@ def softplus() -> Operation:
         scaled = call["x"] * call.get("beta", 1.0)
         return torch.where(scaled > call.get("threshold", 20.0), torch.ones_like(scaled), torch.sigmoid(scaled))
 
-    return elementwise("log(1 + exp({x}))", "σ({x})", slope, "beta", "threshold")
+    def plain(call: Call) -> bool:
+        return bool(call.get("beta", 1.0) == 1)
+
+    return elementwise(
+        lambda call: "log(1 + exp({x}))" if plain(call) else "log(1 + exp({beta}·{x})) / {beta}",
+        lambda call: "σ({x})" if plain(call) else "σ({beta}·{x})",
+        slope,
+        *("beta", "threshold"),
+    )
 
 
 def logsigmoid() -> Operation:

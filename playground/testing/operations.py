@@ -1,0 +1,280 @@
+"""The contract of what `explain` knows of a torch function."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from itertools import islice, product
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from playground.engine.chain import call_of, shares
+from playground.engine.operations import Operation, Template, text
+from playground.engine.problem import Batches, Problem
+from playground.engine.tape import Record, Tape, Value, recorded
+from playground.testing.differentiable import WHY_RANDOM, require_close
+from playground.testing.formulas import worked_out
+from playground.testing.verdict import require
+
+WHY_TOLD = "`explain` would stop at this operation, or print something that is no formula"
+WHY_TRUE = "`explain` teaches what it prints, and would teach something false"
+WHY_SLOPE = "`explain` would show another gradient than the one the run follows"
+
+
+class OperationContract(ABC):
+    """What `explain` needs of an operation: `class TestMine(OperationContract)` with `name`, `operation` and `call`."""
+
+    name: ClassVar[str]
+    """Under which it is registered: the short name of the torch function."""
+
+    @abstractmethod
+    def operation(self) -> Operation:
+        """Return what is known of the operation."""
+
+    @abstractmethod
+    def call(self, *inputs: Tensor) -> Tensor:
+        """Return the torch function of the inputs, called last and as a model would call it."""
+
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Return what a gradient flows to, float64, where there is no kink; override where this does not suit.
+
+        :returns: one tensor of distinct numbers from 0.1 to 0.9, shape `(2, 3)`.
+        """
+        return (torch.linspace(0.1, 0.9, 6, dtype=torch.float64).reshape(2, 3),)
+
+    def test_is_found_by_its_name(self) -> None:
+        """The name that a recorded call has is the one that it is registered under."""
+        found, name = self._made().record.name, getattr(self, "name", "")
+        wrong = f"`name` is {name!r}, but a recorded call is named {found!r}"
+        require(
+            found.lower() == name, wrong, "`explain` looks operations up by that name, and would show numbers alone"
+        )
+
+    def test_formula(self) -> None:
+        """The formula is one line, in the names of arguments that the call has."""
+        made = self._made()
+        self._spelt(made.operation.formula, made, "the formula")
+
+    def test_formula_is_true(self) -> None:
+        """A formula that is arithmetic of entries gives the output."""
+        made = self._made()
+        formula = made.written(made.operation.formula)
+        told = None if made.operation.terms else worked_out(formula, made.numbers)
+        if told is not None:
+            wrong = f"{formula!r} is not what the operation returns"
+            require_close(told, made.call.output, wrong, WHY_TRUE, 1e-9)
+
+    def test_every_slope_has_a_rule(self) -> None:
+        """For each derivative there is one line that says how it comes about."""
+        made = self._made()
+        for argument, *_ in made.shares():
+            rule = made.operation.rules.get(argument)
+            require(rule is not None, f"there is a derivative by {argument!r}, but no rule for it", WHY_TOLD)
+            self._spelt(rule or "", made, f"the rule of {argument!r}")
+
+    def test_rules_are_true(self) -> None:
+        """A rule that is arithmetic of entries gives the derivative."""
+        made = self._made()
+        for argument, template in made.operation.rules.items():
+            value, rule = made.bound.get(argument), made.written(template)
+            told = worked_out(rule, made.numbers | {"dy": made.gradient})
+            gradient = value.gradient if isinstance(value, Value) else None
+            if told is not None and gradient is not None and gradient.shape == told.shape:
+                require_close(told, gradient, f"{rule!r} is not dL/d{argument}", WHY_TRUE, 1e-9)
+
+    def test_slope_is_that_of_autograd(self) -> None:
+        """Each derivative, times an incoming gradient, is what autograd gives."""
+        made = self._made()
+        found: dict[Value, Tensor] = {}
+        for _, value, share, _ in made.shares():
+            found[value] = found.get(value, torch.zeros_like(value.tensor)) + share
+        for value in made.record.values:
+            if value.gradient is not None:
+                ours = found.get(value, torch.zeros_like(value.gradient))
+                require_close(ours, value.gradient, f"dL/d{value.name} differs from autograd's", WHY_SLOPE)
+
+    def test_no_slope_where_none_can_be(self) -> None:
+        """Conditions, indices and options get none: a gradient flows to real numbers alone."""
+        made = self._made()
+        for argument in made.pulled():
+            item = made.call.get(argument)
+            items = item if isinstance(item, list | tuple) else [item]
+            real = all(
+                isinstance(each, float | int) or (_is_tensor(each) and each.is_floating_point()) for each in items
+            )
+            wrong = f"a derivative by {argument!r}, which is {_kind(item)}"
+            require(real and not isinstance(item, bool), wrong, WHY_SLOPE)
+
+    def test_slopes_have_the_shape_of_their_arguments(self) -> None:
+        """A derivative is as large as its argument, or as what broadcasting made of it."""
+        made = self._made()
+        for argument, pulled in made.pulled().items():
+            for item, share in zip(_listed(made.call.get(argument)), _listed(pulled), strict=False):
+                if _is_tensor(item):
+                    fits = _broadcasts(item.shape, share.shape)
+                    wrong = f"the derivative by {argument!r}, {tuple(item.shape)}, has shape {tuple(share.shape)}"
+                    require(fits, wrong, "each entry's derivative is shown beside the entry")
+
+    def test_keeps_the_dtype(self) -> None:
+        """In float32 too, a derivative has the dtype of its argument."""
+        made = self._made(torch.float32)
+        for argument, value, share, _ in made.shares():
+            wanted = value.tensor.dtype
+            wrong = f"the derivative by {argument!r}, {wanted}, is {share.dtype}"
+            require(share.dtype == wanted, wrong, "it meets other gradients of the run's dtype and cannot be added")
+
+    def test_leaves_its_inputs_alone(self) -> None:
+        """Arguments, output and incoming gradient are as they were."""
+        made = self._made()
+        given = [*made.tensors(), made.call.output, made.gradient]
+        before = [tensor.clone() for tensor in given]
+        made.pulled()
+        same = all(torch.equal(old, new) for old, new in zip(before, given, strict=True))
+        require(
+            same, "asked for its derivatives, it changed numbers in place", "they are shown beside it, as they were"
+        )
+
+    def test_answers_twice_alike(self) -> None:
+        """The same call has the same derivatives, and draws nothing."""
+        made, stream = self._made(), torch.get_rng_state()
+        one, other = ([share for _, _, share, _ in made.shares()] for _ in range(2))
+        moved = not torch.equal(stream, torch.get_rng_state())
+        torch.set_rng_state(stream)
+        same = len(one) == len(other) and all(map(torch.equal, one, other))
+        require(same, "the same call gave two derivatives", WHY_RANDOM)
+        require(not moved, "asked for its derivatives, it drew from torch's global random stream", WHY_RANDOM)
+
+    def test_arithmetic_of_single_entries(self) -> None:
+        """What is written out of an entry is one line, and gives that entry."""
+        made = self._made()
+        if made.operation.terms is None:
+            pytest.skip("its arithmetic is the formula with numbers")
+        output = made.call.output
+        for at in islice(product(*map(range, output.shape)), 16):
+            written = made.operation.terms(made.call, at, _number)
+            _require_line(written or "nothing", f"the arithmetic of entry {list(at)}")
+            told = worked_out(written, {})
+            if told is not None:
+                require_close(told, output[at], f"{written!r} is not entry {list(at)}", WHY_TRUE, 1e-9)
+
+    def test_steepest(self) -> None:
+        """No slope is larger than what is stated for the steepest, and one is as large."""
+        steepest = self.operation().steepest
+        if steepest is None:
+            pytest.skip("no steepest slope is stated: the function does not saturate")
+        x = torch.linspace(-20, 20, 4001, dtype=torch.float64, requires_grad=True)
+        (slopes,) = torch.autograd.grad(self.call(x).sum(), x)
+        largest = slopes.abs().max().item()
+        close = abs(largest - steepest) <= 0.01 * steepest
+        wrong = f"the steepest slope is stated as {steepest:g}, and is {largest:.4g}"
+        require(close, wrong, "how much a unit has saturated is measured by it")
+
+    def _made(self, dtype: torch.dtype = torch.float64) -> _Recorded:
+        return _Recorded.of(self, dtype)
+
+    def _spelt(self, template: Template, made: _Recorded, what: str) -> str:
+        __tracebackhide__ = True
+        try:
+            told = text(template, made.call).format(**made.names)
+        except (KeyError, IndexError, ValueError) as error:
+            wrong = f"{what}: {type(error).__name__}: {error}; there are {', '.join(made.names)}"
+            raise AssertionError(f"{wrong}\n  why it matters: {WHY_TOLD}") from error
+        _require_line(told, what)
+        return told
+
+
+class _Recorded:
+    """One call on a tape, with the gradient that autograd brought to each value."""
+
+    def __init__(self, operation: Operation, record: Record, gradient: Tensor) -> None:
+        self.operation = operation
+        self.record = record
+        self.gradient = gradient
+        self.call, self.bound = call_of(record, operation)
+
+    @classmethod
+    def of(cls, contract: OperationContract, dtype: torch.dtype) -> _Recorded:
+        """Record the contract's call and differentiate it, weighted so that no two entries count alike."""
+        module = nn.ParameterList(nn.Parameter(each.to(dtype)) for each in contract.inputs())
+        problem, tape = Problem(module, lambda inputs, _: contract.call(*inputs), Batches(())), Tape()  # type: ignore[misc]
+        output = recorded(problem, tape).loss(module, ())
+        gradient = torch.arange(1, output.numel() + 1).to(output).reshape(output.shape)
+        if output.requires_grad:
+            torch.autograd.grad(output, list(module), gradient, allow_unused=True)
+        record = next((each for each in tape.records if tape.loss in each.outputs), None)
+        why = "there is nothing of it that `explain` could tell"
+        require(record is not None, "`call` returns a tensor that no torch function made of the inputs", why)
+        return cls(contract.operation(), record, gradient)  # type: ignore[arg-type]
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What the call's formula and rules may name, as itself."""
+        return {name: name for name in (*self.call.arguments, "y", "dy")}
+
+    @property
+    def numbers(self) -> dict[str, Tensor]:
+        """Output and arguments by name, those that are as large as the output or one number."""
+        output = self.call.output
+        named: dict[str, Tensor] = {"y": output}
+        for name, item in self.call.arguments.items():
+            if isinstance(item, int | float) and not isinstance(item, bool):
+                named[name] = torch.full_like(output, item)
+            elif _is_tensor(item) and item.shape == output.shape:
+                named[name] = item
+        return named
+
+    def written(self, template: Template) -> str:
+        """Return a template with the names in it; empty where it does not fit them, of which another rule tells."""
+        try:
+            return text(template, self.call).format(**self.names)
+        except (KeyError, IndexError, ValueError):
+            return ""
+
+    def pulled(self) -> Mapping[str, Any]:
+        """Return the derivatives as the operation gives them."""
+        return self.operation.pull(self.call, self.gradient)
+
+    def shares(self) -> Iterator[tuple[str, Value, Tensor, bool]]:
+        """Yield the derivatives as `explain` takes them."""
+        return shares(self.record, self.operation, self.gradient) if self.record.outputs[0].differentiable else iter(())
+
+    def tensors(self) -> list[Tensor]:
+        """Return every argument that is a tensor."""
+        return [each for item in self.call.arguments.values() for each in _listed(item) if _is_tensor(each)]
+
+
+def _listed(item: Any) -> list[Any]:
+    return list(item) if isinstance(item, list | tuple) else [item]
+
+
+def _is_tensor(item: Any) -> bool:
+    return isinstance(item, Tensor)
+
+
+def _is_real(item: Any) -> bool:
+    number = isinstance(item, int | float) and not isinstance(item, bool)
+    return number or (_is_tensor(item) and item.is_floating_point())
+
+
+def _kind(item: Any) -> str:
+    return f"a tensor of {item.dtype}" if _is_tensor(item) else f"{item!r}"
+
+
+def _broadcasts(small: torch.Size, large: torch.Size) -> bool:
+    """Tell whether a shape may have been enlarged to another."""
+    return len(small) <= len(large) and all(a in (1, b) for a, b in zip(small[::-1], large[::-1], strict=False))
+
+
+def _number(value: float) -> str:
+    """Write a number in full, a negative one in parentheses, as `explain` does with fewer digits."""
+    written = f"{value:.17g}".replace("-", "−")
+    return f"({written})" if value < 0 else written
+
+
+def _require_line(told: str, what: str) -> None:
+    __tracebackhide__ = True
+    one = bool(told.strip()) and told.isprintable()
+    require(one, f"{what} is no line of text: {told!r}", WHY_TOLD)

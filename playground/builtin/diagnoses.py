@@ -72,7 +72,7 @@ def _wrong_sign(run: Evidence) -> str:
     if slope is None:
         return ""
     cosines = [_cosine(move, slope) for move in run.answers([1.0] * 3)]
-    if min(cosines) < 0.5:  # noise, or an optimizer that mixes directions
+    if not all(cosine >= 0.5 for cosine in cosines):  # noise, mixed directions, or moves beyond what numbers can hold
         return ""
     return (
         f"The optimizer moves with the gradient, not against it: the cosine between its first move and the gradient is "
@@ -285,4 +285,4 @@ def _cosine(a: Tensor, b: Tensor) -> float:
 
 
 def _alike(a: Tensor, b: Tensor) -> bool:
-    return bool((a - b).norm() <= 1e-3 * b.norm())
+    return bool((a.double() - b.double()).norm() <= 1e-3 * b.double().norm())

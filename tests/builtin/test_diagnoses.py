@@ -116,6 +116,14 @@ def test_a_rate_is_too_large_for_any_optimizer_that_it_throws_out(optimizer, cal
     assert found.sentence.endswith(f"; {calmer} it shrinks.")
 
 
+@pytest.mark.parametrize("scenario", ["and_gate", "bowl", "line"])
+@pytest.mark.parametrize("rate", ["1e20", "1e36", "1e38", "1e300"])
+def test_a_rate_beyond_all_measure_is_taken_for_no_other_mistake(scenario, rate, plugins):
+    changes = [("optimizer", f"{{name: sgd, lr: {rate}}}"), ("expect", "{loss: {below: 0}}"), ("steps", "5")]
+    run = run_one(load_scenario(SCENARIOS / f"{scenario}.yaml", changes), plugins)
+    assert {each.name for each in run.diagnoses} <= {"rate_too_large", "saturated_sigmoid"}
+
+
 @pytest.mark.parametrize("optimizer", ["{name: adam, lr: 1000}", "{name: torch.Adam, lr: 1000}"])
 def test_a_rate_that_throws_nothing_out_is_not_blamed(optimizer, plugins, tmp_path):
     text = f"{BOWL}optimizer: {optimizer}\nexpect: {{diagnosis: rate_too_large}}\n".replace("200", "20")

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from playground.errors import ScenarioError
 from playground.plugins.manager import load_plugins
@@ -27,12 +26,7 @@ def plugins():
     return load_plugins(specs=[str(SCENARIOS / "broken" / "mistakes.py")], autoload=False)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def changed(file, **update):

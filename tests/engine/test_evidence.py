@@ -13,13 +13,7 @@ from playground.engine.setting import Setting
 from playground.expression import parse
 from playground.result import Status
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def evidence(optimizer):

@@ -11,7 +11,7 @@ from playground.figures.curve import curve
 from playground.figures.numbers import shape, short
 from playground.report.derivatives import v_curve
 from playground.report.html.chart import PALETTE, STEPS, SYMBOLS, VALUES, Chart, Move, axis, line, point
-from playground.report.html.numbers import thinned
+from playground.report.html.numbers import span, thinned
 from playground.result import Recording, Run
 
 ENTRIES = 8
@@ -40,7 +40,7 @@ def loss_chart(run: Run) -> Chart:
     kind = "log" if drawn is not None and drawn.logarithmic else "linear"
     marked: dict[str, Any] = {"mode": "lines+markers" if len(shown) <= FEW else "lines", "showlegend": False}
     traces = [line(list(shown), [losses[step] for step in shown], "loss", **marked)]
-    layout: dict[str, Any] = {"xaxis": _steps(losses), "yaxis": axis("loss", type=kind)}
+    layout: dict[str, Any] = {"xaxis": _steps(losses), "yaxis": axis("loss", type=kind, **_room(losses))}
     moves, scales, text = [], {VALUES: ["yaxis"], STEPS: ["xaxis"]}, _fall(losses)
     if recording is not None:
         traces.append(point("loss at this step", PALETTE[0]))
@@ -64,6 +64,12 @@ def loss_chart(run: Run) -> Chart:
 def _fall(losses: Sequence[float]) -> str:
     last = len(losses) - 1
     return f"The loss goes from {short(losses[0])} at step 0 to {short(losses[-1])} after {last} steps."
+
+
+def _room(losses: Sequence[float]) -> dict[str, Any]:
+    """Return a range around a loss that is the only finite one: left to itself, its axis has ticks too fine to read."""
+    finite = {loss for loss in losses if math.isfinite(loss)}
+    return {"range": span(finite)} if len(finite) == 1 else {}
 
 
 def _steps(losses: Sequence[float]) -> dict[str, Any]:

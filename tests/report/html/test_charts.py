@@ -90,6 +90,20 @@ def test_a_run_without_a_recording(make_run):
     held(chart)
 
 
+def test_a_loss_that_is_the_only_finite_one_has_room_around_it(make_run):
+    chart, *_ = run_charts(make_run(steps=1, trace=Trace((4e7,)), loss=Loss(4e7, math.inf, 4e7)))
+    low, high = chart.layout["yaxis"]["range"]
+    assert high - low > 1e7
+    held(chart)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e12, 1e32, 1e300])
+def test_a_bar_of_colours_has_no_more_labels_than_a_phone_has_room_for(size):
+    (chart,) = view_charts.charts(Surface(X, Y, ((size, 0.0, size), (size,) * 3), STEPS, WALK))
+    bar = chart.traces[0]["colorbar"]
+    assert 2 <= len(bar["tickvals"]) == len(bar["ticktext"]) <= view_charts.TICKS + 2
+
+
 def a_sweep(points, judged=True):
     count = len(points)
     passed, interval = (5, (0.2, 0.8)) if judged else (None, None)
@@ -133,6 +147,16 @@ def test_every_run_that_ended_badly_is_at_the_top():
     crosses = chart.traces[-1]
     assert len(crosses["x"]) == len(RATES)
     assert min(crosses["y"]) > max(value for trace in chart.traces[:-1] for value in trace["y"])
+
+
+def test_every_mark_knows_its_setting():
+    sweep, runs = a_sweep(RATES)
+    for chart in sweep_charts(sweep, runs):
+        for trace in chart.traces:
+            marks = trace.get("customdata", [])
+            assert len(marks) == len(trace["y"]) or trace.get("hoverinfo") == "skip"
+            for place, index in zip(trace["x"], marks, strict=False):
+                assert chart.name != "passed" or RATES[index]["optimizer.lr"] == place
 
 
 def test_a_sweep_that_expects_nothing_and_has_no_runs():

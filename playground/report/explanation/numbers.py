@@ -55,14 +55,14 @@ def sentence(each: Sentence, translate: Translate) -> str:
 
 
 def deviation(explanation: Explanation, index: int) -> float | None:
-    """Return how far central differences are from `.grad`, relative to its size; None without a check."""
+    """Return how far central differences are from `.grad`, relative to the larger; None without a check."""
     moved = explanation.parameters[index]
     if moved.central is None or moved.gradient is None:
         return None
     ours, theirs = _flat(moved.gradient.values), _flat(moved.central.values)
     if not ours or not theirs:
         return None
-    scale = max(1e-12, *map(abs, ours))
+    scale = max(1e-12, *map(abs, ours), *map(abs, theirs))
     return max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) / scale
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from playground.figures.numbers import short
 from playground.report.html.chart import DASHES, PALETTE, STEPS, SYMBOLS, VALUES, Chart, axis
 from playground.result import Summary, Sweep
-from playground.views import Ensemble
+from playground.views import Ended, Ensemble
 
 GROUPS = 6
 """Lines in one chart; more cannot be told apart."""
@@ -111,7 +111,7 @@ def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | N
     if bad:
         places = _all_places(sweep, key)
         top = (max(seen) * 3 if kind == "log" else max(seen) * 1.15) if seen else 1.0
-        crosses = [run for run in bad[:SHOWN] if run.point in places]
+        crosses = _some([run for run in bad if run.point in places])
         marker = {"symbol": "x-thin-open", "size": 9, "color": "@red", "opacity": 0.6, "line": {"width": 2}}
         traces.append(
             {
@@ -128,11 +128,20 @@ def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | N
             }
         )
         text += f" The {len(bad):,} runs without a finite loss that counts are crosses at the top."
-        text += f" Of them {SHOWN:,} are drawn." if len(bad) > SHOWN else ""
+        text += " Of a setting's, which lie on one another, some are drawn." if len(crosses) < len(bad) else ""
     title = f"Final loss against {_short(key)}" if key else "Final loss"
     return Chart(
         "loss", title, text + _left(sweep, key, groups), traces, layout, scales={VALUES: ["yaxis"]}, height=400
     )
+
+
+def _some(runs: Sequence[Ended]) -> list[Ended]:
+    """Return no more runs than are drawn one by one, of each setting equally many at most."""
+    settings: dict[int, list[Ended]] = {}
+    for run in runs:
+        settings.setdefault(run.point, []).append(run)
+    most = max(1, SHOWN // max(1, len(settings)))
+    return [run for each in settings.values() for run in each[:most]] if len(runs) > SHOWN else list(runs)
 
 
 def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
@@ -200,7 +209,8 @@ def basin_chart(runs: Ensemble) -> Chart | None:
     size = {len(start) for start in starts}
     if size not in ({1}, {2}):
         return None
-    some = runs.runs[:SHOWN]
+    every = math.ceil(len(runs.runs) / SHOWN) or 1
+    some = runs.runs[::every]
     ends = [run.end if math.isfinite(run.loss) and all(map(math.isfinite, run.end)) else None for run in some]
     places = _minima([end for end in ends if end])
     traces = []
@@ -220,7 +230,7 @@ def basin_chart(runs: Ensemble) -> Chart | None:
     names = _start_names(runs.points[0], len(starts[0]))
     below = axis(names[1]) if size == {2} else axis("where it ended")
     text = f"Each mark is a run at its start; its sign and colour say where it ended. {len(places)} different ends."
-    text += f" The first {SHOWN:,} runs are drawn." if len(runs.runs) > SHOWN else ""
+    text += f" One in {every} runs is drawn." if every > 1 else ""
     return Chart("basins", "Basins", text, traces, {"xaxis": axis(names[0]), "yaxis": below}, height=480, square=True)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 
 import plotly.graph_objects as go
 import pytest
 
+from playground.report.html import sweep_charts as module
 from playground.report.html import view_charts
 from playground.report.html.run_charts import charts as run_charts
 from playground.report.html.sweep_charts import charts as sweep_charts
@@ -147,6 +149,19 @@ def test_every_run_that_ended_badly_is_at_the_top():
     crosses = chart.traces[-1]
     assert len(crosses["x"]) == len(RATES)
     assert min(crosses["y"]) > max(value for trace in chart.traces[:-1] for value in trace["y"])
+
+
+def test_of_very_many_runs_every_setting_keeps_its_marks(monkeypatch):
+    monkeypatch.setattr(module, "SHOWN", 8)
+    sweep, runs = a_sweep(RATES)
+    bad = tuple(run._replace(loss=math.inf) for run in runs.runs)
+    (chart,) = (each for each in sweep_charts(sweep, replace(runs, runs=bad)) if each.name == "loss")
+    assert len(chart.traces[-1]["x"]) == len(set(chart.traces[-1]["customdata"])) == len(RATES)
+    assert "some are drawn" in chart.text
+    points = [{"start.x": float(x)} for x in range(9)]
+    (basins,) = (each for each in sweep_charts(*a_sweep(points)) if each.name == "basins")
+    assert {x for trace in basins.traces for x in trace["x"]} >= {0.0, 8.0}
+    assert "One in 12 runs is drawn." in basins.text
 
 
 def test_every_mark_knows_its_setting():

@@ -87,6 +87,20 @@ def test_a_run(make_run):
         held(chart)
 
 
+def test_the_numbers_that_moved_most_are_drawn(make_run):
+    still, moves = [[[0.5] * 7] * 2] * 3, ([[0.0, 1.0]], [[0.0, math.nan]], [[3.0, 2.0]])
+    recording = Recording(STEPS, {"a": tuple(still), "b": moves, "c": (0.0, math.inf, -9.0)}, (1.0, 0.5, None))
+    run = make_run(steps=5, trace=Trace((1.0,) * 5, recording), loss=Loss(1.0, 1.0, 1.0))
+    chart = list(run_charts(run))[1]
+    names = [trace["name"] for trace in chart.traces[: len(chart.traces) // 2]]
+    assert names == ["a[0, 0]", "a[0, 1]", "a[0, 2]", "a[0, 3]", "a[0, 4]", "b[0, 0]", "b[0, 1]", "c"]
+    assert chart.traces[6]["y"][::2] == [1.0, 2.0]
+    assert (
+        chart.text
+        == "The 8 of 17 numbers that moved most. a[0, 0] ends at 0.5, a[0, 1] ends at 0.5, a[0, 2] ends at 0.5."
+    )
+
+
 def test_a_run_without_a_recording(make_run):
     (chart,) = run_charts(make_run())
     held(chart)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,10 @@ LARGEST = 64
 WRITTEN = 16
 """Entries whose arithmetic is written out, and terms that one may have."""
 
+LONG = 1e6
+"""Numbers from here on are written in powers of ten, as their tensors are."""
 
-_DOUBLED = re.compile(r"\(\((−[\d.e−]+)\)\)")
+_DOUBLED = re.compile(r"\(\((−[\d.e+−]+)\)\)")
 """A negative number in parentheses that the formula has around it anyway."""
 
 
@@ -151,6 +154,8 @@ class Teller:
         text = text.rstrip("0").rstrip(".") if "." in text else text
         if float(text) == 0 and value != 0:
             text = f"{value:.{self._digits}g}"
+        elif LONG <= abs(value) < math.inf:
+            text = f"{value:.{self._digits + 1}g}"
         return text.replace("-", "−")
 
 

@@ -52,7 +52,7 @@ def loss_chart(run: Run) -> Chart:
         traces.append(point("gradient norm at this step", PALETTE[1], SYMBOLS[1], **below))
         moves.append(Move((3,), at={"x": recording.steps, "y": norms}))
         layout["yaxis"]["domain"] = [0.46, 1]
-        layout["yaxis2"] = axis("gradient norm", type=kind, domain=[0, 0.38])
+        layout["yaxis2"] = axis("gradient norm", type=kind, domain=[0, 0.38], **_room(norms))
         layout["xaxis"]["anchor"] = "y2"
         scales[VALUES].append("yaxis2")
     if len(shown) < len(losses):
@@ -66,9 +66,9 @@ def _fall(losses: Sequence[float]) -> str:
     return f"The loss goes from {short(losses[0])} at step 0 to {short(losses[-1])} after {last} steps."
 
 
-def _room(losses: Sequence[float]) -> dict[str, Any]:
-    """Return a range around a loss that is the only finite one: left to itself, its axis has ticks too fine to read."""
-    finite = {loss for loss in losses if math.isfinite(loss)}
+def _room(values: Sequence[float]) -> dict[str, Any]:
+    """Return a range around a value that is the only finite one; its axis, left to itself, has unreadable ticks."""
+    finite = {value for value in values if math.isfinite(value)}
     return {"range": span(finite)} if len(finite) == 1 else {}
 
 

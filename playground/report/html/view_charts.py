@@ -12,7 +12,7 @@ from playground.report.html.chart import PALETTE, SYMBOLS, Chart, Move, axis, li
 from playground.report.html.numbers import packed, span
 from playground.views import Boundary, Curve, Fit, Path, Predictions, Surface, View
 
-TICKS = 4
+TICKS = 5
 """Labels of a bar of colours, more or less: a phone has room for no more."""
 
 PATH = "@red"

@@ -25,7 +25,11 @@ STEPS = 60
 def plot(
     context: typer.Context,
     subject: Annotated[
-        str, typer.Argument(metavar="SCENARIO|ID", help="A scenario file, or the id of a stored sweep.")
+        str,
+        typer.Argument(
+            metavar="SCENARIO|QUERY",
+            help="A scenario file; or the id of a stored sweep, or its scenario's name for the newest.",
+        ),
     ],
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="Where to write it; the suffix says what: png, svg, pdf, gif, apng.")

@@ -51,6 +51,4 @@ def _asked(store: Store, query: str | None) -> list[SweepRecord]:
     sweeps = store.sweeps()
     if not sweeps:
         raise StoreError("there are no results yet; `playground sweep` writes them")
-    if query is None:
-        return sweeps
-    return [sweep for sweep in sweeps if sweep.scenario == query] or [store.sweep(query)]
+    return sweeps if query is None else store.asked(query)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 WRITTEN = 16
 """Entries whose arithmetic is written out, and terms that one may have."""
 
-_DOUBLED = re.compile(r"\(\((−[\d.e−]+)\)\)")
+LONG = 1e6
+"""Numbers from here on are written in powers of ten, as their tensors are."""
+
+_DOUBLED = re.compile(r"\(\((−[\d.e+−]+)\)\)")
 """A negative number in parentheses that the formula has around it anyway."""
 
 Place = tuple[int, ...]
@@ -164,6 +167,8 @@ class Arithmetic:
         text = text.rstrip("0").rstrip(".") if "." in text else text
         if float(text) == 0 and value != 0:
             text = f"{value:.{self._digits}g}"
+        elif LONG <= abs(value) < math.inf:
+            text = f"{value:.{self._digits + 1}g}"
         return text.replace("-", "−")
 
 

@@ -216,6 +216,30 @@ def test_the_settings_of_a_sweep(pages, open_page):
     assert first.startswith("lion")
 
 
+MARK = """(chart) => {
+  const plot = document.querySelector(`[data-chart=${chart}] .plot`), { xaxis: x, yaxis: y } = plot._fullLayout;
+  const { left, top } = plot.getBoundingClientRect(), series = plot.data.filter((trace) => trace.error_y ?? trace.z);
+  const marks = series.flatMap((trace) => trace.z
+    ? [[x.d2p(trace.x[0]), y.d2p(trace.y[0]), trace.customdata[0][0]]]
+    : trace.customdata.map((point, i) => [x.d2p(trace.x[i]), y.d2p(trace.y[i]), point]));
+  const [at, down] = marks[0], near = marks.filter((mark) => Math.hypot(mark[0] - at, mark[1] - down) < 20);
+  return [left + x._offset + at, top + y._offset + down, near.map((mark) => String(mark[2]))];
+}"""
+"""Where the first mark of a chart is on the screen, and the settings of all marks that are as good as there."""
+
+
+@pytest.mark.parametrize("chart", ["passed", "loss", "heat"])
+def test_a_click_on_a_mark_shows_the_runs_of_its_setting(pages, open_page, chart):
+    page = open_page(pages("sweep"))
+    seen_whole(page)
+    page.locator(f"[data-chart={chart}]").scroll_into_view_if_needed()
+    x, y, points = page.evaluate(MARK, chart)
+    page.mouse.move(x, y)
+    page.mouse.click(x, y)
+    playwright.expect(page.locator(".runs tbody tr")).to_have_count(10)
+    assert page.locator("tr.chosen").get_attribute("data-point") in points
+
+
 def test_a_hostile_name(tmp_path, open_page):
     scenario = tmp_path / "hostile.yaml"
     text = (SCENARIOS / "bowl.yaml").read_text(encoding="utf-8")

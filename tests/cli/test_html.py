@@ -28,7 +28,9 @@ def test_side_by_side(write, playground, tmp_path):
     write("some/a.yaml", BOWL)
     write("some/b.yaml", BOWL)
     assert playground("run", "some", "-j", 2, "--html", "page.html").exit_code == 0
-    assert (tmp_path / "page.html").read_text(encoding="utf-8").count('type="range"') == 2
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count('type="range"') == page.count("The step, explained") == 2
+    assert page.count("The step lowered the loss") == 2 * 5  # at 0, 1, 2, 5 and 10; the last makes no update
 
 
 def test_sweep_and_report(write, playground, tmp_path):

@@ -98,8 +98,8 @@ def test_a_sweep_is_drawn_from_its_file_or_from_the_store(playground, write, tmp
     write("rates.yaml", RATES)
     assert playground("plot", "rates.yaml", "--out", "a.png").exit_code == 0
     (listed,) = playground("results").output.splitlines()[1:]
-    for kind in ("lr", "loss"):
-        assert playground("plot", listed.split()[0], "--kind", kind, "--out", f"{kind}.svg").exit_code == 0
+    for kind, query in (("lr", listed.split()[0]), ("loss", listed.split()[0][:5]), ("lr", "rates")):
+        assert playground("plot", query, "--kind", kind, "--out", f"{kind}.svg").exit_code == 0
         ElementTree.parse(tmp_path / f"{kind}.svg")
     done = playground("plot", listed.split()[0], "--seed", "1", "--out", "a.png")
     assert (done.exit_code, done.output.strip()) == (

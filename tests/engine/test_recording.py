@@ -26,6 +26,7 @@ def test_it_is_thinned_and_has_both_ends(write):
     assert (kept.steps[0], kept.steps[-1]) == (0, 1000)
     assert len(kept.steps) <= 21
     assert list(kept.steps) == sorted(set(kept.steps))
+    assert {1, 10, 20, 50, 100, 200, 500} <= set(kept.steps)  # people ask for round steps
 
 
 def test_a_run_that_ends_early_ends_its_path_there(write):

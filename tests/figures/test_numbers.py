@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.figures.numbers import brief, column, digest, duration, flat, matrix, shape, short
+from playground.figures.numbers import brief, column, digest, duration, flat, matrix, round_numbers, shape, short
 
 
 @pytest.mark.parametrize(
@@ -107,3 +107,8 @@ def test_flat():
 )
 def test_duration(seconds, shown):
     assert duration(seconds) == shown
+
+
+@pytest.mark.parametrize(("end", "numbers"), [(0, []), (1, []), (2, [1]), (10, [1, 2, 5]), (21, [1, 2, 5, 10, 20])])
+def test_round_numbers(end, numbers):
+    assert round_numbers(end) == numbers

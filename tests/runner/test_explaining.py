@@ -146,6 +146,12 @@ def test_a_clipped_gradient_stands_beside_the_one_of_backward(explain):
     assert (moved.gradient.values, moved.used.values) == (48, 2)
 
 
+def test_large_numbers_are_written_in_powers_of_ten(explain):
+    told = explain("broken/exploding_product", step=1)
+    assert told.operations[0].written == ("z1 = (−28690.4414)·(−28690.4414) = 8.2314e+08",)
+    assert told.operations[2].written == ("z3 = (−2.3616e+13)·(−28690.4414) = 6.7756e+17",)
+
+
 def test_a_batch_of_the_step(explain):
     told = explain("two_moons", step=6, sample=2)
     assert told.samples == 8

@@ -64,7 +64,7 @@ def sentence(each: Sentence, translate: Translate) -> str:
 
 
 def deviation(explanation: Explanation, index: int) -> float | None:
-    """Return how far central differences are from `.grad`, relative to its size; None without a check.
+    """Return how far central differences are from `.grad`, relative to the larger; None without a check.
 
     A gradient that is nothing beside those of other parameters, as that of a bias before a normalization, is rounding:
     it counts as a hundred-thousandth of the largest.
@@ -78,7 +78,7 @@ def deviation(explanation: Explanation, index: int) -> float | None:
     largest = max(
         max(abs(each.gradient.low), abs(each.gradient.high)) for each in explanation.parameters if each.gradient
     )
-    scale = max(1e-12, 1e-5 * largest, *map(abs, ours))
+    scale = max(1e-12, 1e-5 * largest, *map(abs, ours), *map(abs, theirs))
     return max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) / scale
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -11,7 +11,7 @@ from playground.figures.curve import curve
 from playground.figures.numbers import shape, short
 from playground.report.derivatives import v_curve
 from playground.report.html.chart import PALETTE, STEPS, SYMBOLS, VALUES, Chart, Move, axis, line, point
-from playground.report.html.numbers import thinned
+from playground.report.html.numbers import span, thinned
 from playground.result import Recording, Run
 
 ENTRIES = 8
@@ -40,7 +40,7 @@ def loss_chart(run: Run) -> Chart:
     kind = "log" if drawn is not None and drawn.logarithmic else "linear"
     marked: dict[str, Any] = {"mode": "lines+markers" if len(shown) <= FEW else "lines", "showlegend": False}
     traces = [line(list(shown), [losses[step] for step in shown], "loss", **marked)]
-    layout: dict[str, Any] = {"xaxis": _steps(losses), "yaxis": axis("loss", type=kind)}
+    layout: dict[str, Any] = {"xaxis": _steps(losses), "yaxis": axis("loss", type=kind, **_room(losses))}
     moves, scales, text = [], {VALUES: ["yaxis"], STEPS: ["xaxis"]}, _fall(losses)
     if recording is not None:
         traces.append(point("loss at this step", PALETTE[0]))
@@ -52,7 +52,7 @@ def loss_chart(run: Run) -> Chart:
         traces.append(point("gradient norm at this step", PALETTE[1], SYMBOLS[1], **below))
         moves.append(Move((3,), at={"x": recording.steps, "y": norms}))
         layout["yaxis"]["domain"] = [0.46, 1]
-        layout["yaxis2"] = axis("gradient norm", type=kind, domain=[0, 0.38])
+        layout["yaxis2"] = axis("gradient norm", type=kind, domain=[0, 0.38], **_room(norms))
         layout["xaxis"]["anchor"] = "y2"
         scales[VALUES].append("yaxis2")
     if len(shown) < len(losses):
@@ -66,6 +66,12 @@ def _fall(losses: Sequence[float]) -> str:
     return f"The loss goes from {short(losses[0])} at step 0 to {short(losses[-1])} after {last} steps."
 
 
+def _room(values: Sequence[float]) -> dict[str, Any]:
+    """Return a range around a value that is the only finite one; its axis, left to itself, has unreadable ticks."""
+    finite = {value for value in values if math.isfinite(value)}
+    return {"range": span(finite)} if len(finite) == 1 else {}
+
+
 def _steps(losses: Sequence[float]) -> dict[str, Any]:
     """Return the axis of steps, logarithmic where the loss moves no more for most of a linear one."""
     drawn = curve(losses)
@@ -74,36 +80,61 @@ def _steps(losses: Sequence[float]) -> dict[str, Any]:
 
 def parameter_chart(run: Run, recording: Recording) -> Chart:
     """Return the parameters that moved most, over the steps."""
-    rows = dict(entries(recording))
-    chosen = sorted(rows, key=lambda name: -_moved(rows[name]))[:ENTRIES]
-    kept = [name for name in rows if name in chosen]
-    traces = [line(recording.steps, rows[name], name, index) for index, name in enumerate(kept)]
-    traces += [point(name, PALETTE[index % len(PALETTE)]) for index, name in enumerate(kept)]
-    moves = [Move((len(kept) + index,), at={"x": recording.steps, "y": rows[name]}) for index, name in enumerate(kept)]
-    some = f"The {len(kept)} of {len(rows)} numbers that moved most." if len(kept) < len(rows) else ""
-    ends = ", ".join(f"{name} ends at {short(rows[name][-1])}" for name in kept[:3])
+    rows, count = _moved_most(recording)
+    traces = [line(recording.steps, rows[name], name, index) for index, name in enumerate(rows)]
+    traces += [point(name, PALETTE[index % len(PALETTE)]) for index, name in enumerate(rows)]
+    moves = [Move((len(rows) + index,), at={"x": recording.steps, "y": rows[name]}) for index, name in enumerate(rows)]
+    some = f"The {len(rows)} of {count:,} numbers that moved most." if len(rows) < count else ""
+    ends = ", ".join(f"{name} ends at {short(rows[name][-1])}" for name in list(rows)[:3])
     layout = {"xaxis": _steps(run.losses), "yaxis": axis("value")}
     text = f"{some} {ends}.".strip()
     return Chart("parameters", "Parameters", text, traces, layout, moves, {STEPS: ["xaxis"]})
+
+
+def _moved_most(recording: Recording) -> tuple[dict[str, list[float]], int]:
+    """Return the numbers that moved most among the parameters, in their order, by name; and how many there are."""
+    import numpy as np
+
+    columns = {name: np.asarray(rows, np.float64) for name, rows in recording.parameters.items()}
+    values = np.concatenate([rows.reshape(len(rows), -1) for rows in columns.values()], axis=1)
+    finite = np.where(np.isfinite(values), values, np.nan)
+    spans = np.nan_to_num(np.fmax.reduce(finite) - np.fmin.reduce(finite))
+    chosen = sorted(np.argsort(-spans, kind="stable")[:ENTRIES].tolist())
+    names = _names({name: rows.shape[1:] for name, rows in columns.items()}, chosen)
+    return {name: values[:, index].tolist() for name, index in zip(names, chosen, strict=True)}, values.shape[1]
+
+
+def _names(shapes: Mapping[str, Sequence[int]], chosen: Sequence[int]) -> Iterator[str]:
+    """Yield names, as in `weight[0, 1]`, of numbers that are counted through all parameters.
+
+    :param chosen: rising.
+    """
+    import numpy as np
+
+    first = 0
+    for name, size in shapes.items():
+        after = first + math.prod(size)
+        for index in chosen:
+            if first <= index < after:
+                yield _label(name, [int(each) for each in np.unravel_index(index - first, tuple(size))])
+        first = after
 
 
 def entries(recording: Recording) -> Iterator[tuple[str, list[float]]]:
     """Yield each number among the parameters, named as in `weight[0, 1]`, at each recorded step."""
     for name, rows in recording.parameters.items():
         for place in product(*map(range, shape(rows[0]))):
-            label = f"{name}[{', '.join(map(str, place))}]" if place else name
-            yield label, [_entry(row, place) for row in rows]
+            yield _label(name, place), [_entry(row, place) for row in rows]
+
+
+def _label(name: str, place: Sequence[int]) -> str:
+    return f"{name}[{', '.join(map(str, place))}]" if place else name
 
 
 def _entry(row: Any, place: Sequence[int]) -> float:
     for index in place:
         row = row[index]
     return float(row)
-
-
-def _moved(values: Sequence[float]) -> float:
-    finite = [value for value in values if math.isfinite(value)]
-    return max(finite) - min(finite) if finite else 0.0
 
 
 def _v_chart(title: str, steps: Sequence[float], errors: Sequence[float]) -> Chart:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from playground.figures.numbers import brief, column, duration, flat, short
@@ -28,7 +29,7 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
     drawn = [chart for view in run.views for chart in view_charts.charts(view)]
     drawn += charts(run)
     told = view_charts.table_of(run.views)
-    values = dict(list(entries(recording))[:CELLS]) if recording else {}
+    values = dict(islice(entries(recording), CELLS)) if recording else {}
     steps = list(recording.steps) if recording and len(recording.steps) > 1 else []
     how, *why = run.ending
     return {

@@ -9,7 +9,7 @@ from typing import Any
 from playground.figures.numbers import short
 from playground.report.html.chart import DASHES, PALETTE, STEPS, SYMBOLS, VALUES, Chart, axis
 from playground.result import Summary, Sweep
-from playground.views import Ensemble
+from playground.views import Ended, Ensemble
 
 GROUPS = 6
 """Lines in one chart; more cannot be told apart."""
@@ -80,7 +80,8 @@ def pass_chart(sweep: Sweep, key: str | None, groups: Groups) -> Chart:
             "array": [high - share for share, _, high in rows],
             "arrayminus": [share - low for share, low, _ in rows],
         }
-        traces.append(_series(_places(group, key), shares, name, index, error))
+        points = [each.index for each in group]
+        traces.append(_series(_places(group, key), shares, name, index, error, points))
     best = max(sweep.summaries, key=lambda each: each.share or 0.0)
     text = (
         f"Share of the runs that passed at each setting, with Wilson's 95 % interval. The largest is "
@@ -94,14 +95,14 @@ def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | N
     """Return quartiles of the final loss, and above them every run that ended badly."""
     traces = []
     for index, (name, group) in enumerate(groups.items()):
-        rows = [(place, each.loss) for place, each in zip(_places(group, key), group, strict=True)]
-        rows = [(place, loss) for place, loss in rows if math.isfinite(loss.median)]
-        medians = [loss.median for _, loss in rows]
+        drawn = [each for each in group if math.isfinite(each.loss.median)]
+        losses, points = [each.loss for each in drawn], [each.index for each in drawn]
+        medians = [loss.median for loss in losses]
         error = {
-            "array": [max(0.0, loss.high - loss.median) if math.isfinite(loss.high) else 0.0 for _, loss in rows],
-            "arrayminus": [loss.median - loss.low for _, loss in rows],
+            "array": [max(0.0, loss.high - loss.median) if math.isfinite(loss.high) else 0.0 for loss in losses],
+            "arrayminus": [loss.median - loss.low for loss in losses],
         }
-        traces.append(_series([place for place, _ in rows], medians, name or "median", index, error))
+        traces.append(_series(_places(drawn, key), medians, name or "median", index, error, points))
     seen = [value for trace in traces for value in trace["y"] if value > 0]
     kind = "log" if seen and max(seen) > WIDE * min(seen) else "linear"
     layout = {"xaxis": _across(sweep, key), "yaxis": axis("final loss", type=kind)}
@@ -110,7 +111,7 @@ def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | N
     if bad:
         places = _all_places(sweep, key)
         top = (max(seen) * 3 if kind == "log" else max(seen) * 1.15) if seen else 1.0
-        drawn = [run for run in bad[:SHOWN] if run.point in places]
+        crosses = _some([run for run in bad if run.point in places])
         marker = {"symbol": "x-thin-open", "size": 9, "color": "@red", "opacity": 0.6, "line": {"width": 2}}
         traces.append(
             {
@@ -118,19 +119,29 @@ def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | N
                 "mode": "markers",
                 "name": f"ended badly ({len(bad):,} runs)",
                 "marker": marker,
-                "x": [places[run.point] for run in drawn],
-                "y": [top] * len(drawn),
+                "x": [places[run.point] for run in crosses],
+                "y": [top] * len(crosses),
+                "customdata": [run.point for run in crosses],
                 "meta": "aside",
-                "text": [f"seed {run.seed}: {run.status} at step {run.steps}" for run in drawn],
+                "text": [f"seed {run.seed}: {run.status} at step {run.steps}" for run in crosses],
                 "hoverinfo": "text",
             }
         )
         text += f" The {len(bad):,} runs without a finite loss that counts are crosses at the top."
-        text += f" Of them {SHOWN:,} are drawn." if len(bad) > SHOWN else ""
+        text += " Of a setting's, which lie on one another, some are drawn." if len(crosses) < len(bad) else ""
     title = f"Final loss against {_short(key)}" if key else "Final loss"
     return Chart(
         "loss", title, text + _left(sweep, key, groups), traces, layout, scales={VALUES: ["yaxis"]}, height=400
     )
+
+
+def _some(runs: Sequence[Ended]) -> list[Ended]:
+    """Return no more runs than are drawn one by one, of each setting equally many at most."""
+    settings: dict[int, list[Ended]] = {}
+    for run in runs:
+        settings.setdefault(run.point, []).append(run)
+    most = max(1, SHOWN // max(1, len(settings)))
+    return [run for each in settings.values() for run in each[:most]] if len(runs) > SHOWN else list(runs)
 
 
 def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
@@ -152,7 +163,7 @@ def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
         traces.append({**edge, "y": low, "name": f"{name}, lower quartile"})
         traces.append({**edge, "y": high, "name": f"{name}, upper quartile", "fill": "tonexty", "fillcolor": "@band"})
         middle = {"type": "scatter", "mode": "lines", "x": band.steps, "y": median, "name": name, "line": style}
-        traces.append({**middle, "legendgroup": name})
+        traces.append({**middle, "legendgroup": name, "customdata": [summary.index] * len(band.steps)})
     some = f" The {GROUPS} settings that did best are drawn." if len(sweep.summaries) > GROUPS else ""
     text = "How the loss fell over the steps: the median of the runs, and a band that holds the middle half of them."
     layout = {"xaxis": axis("step"), "yaxis": axis("loss", type="log")}
@@ -170,9 +181,11 @@ def heat_chart(sweep: Sweep) -> Chart | None:
     rows, columns = (list(dict.fromkeys(_word(each.values, name) for each in sweep.summaries)) for name in axes)
     judged = any(each.interval for each in sweep.summaries)
     grid: list[list[float | None]] = [[None] * len(columns) for _ in rows]
+    points: list[list[int | None]] = [[None] * len(columns) for _ in rows]
     for each in sweep.summaries:
         value = each.share if judged else math.log10(each.loss.median) if 0 < each.loss.median < math.inf else None
-        grid[rows.index(_word(each.values, axes[0]))][columns.index(_word(each.values, axes[1]))] = value
+        row, column = rows.index(_word(each.values, axes[0])), columns.index(_word(each.values, axes[1]))
+        grid[row][column], points[row][column] = value, each.index
     title = "share that passed" if judged else "log₁₀ of median loss"
     bar: dict[str, Any] = {"title": {"text": title}, "thickness": 12, **({"tickformat": ".0%"} if judged else {})}
     trace: dict[str, Any] = {
@@ -180,6 +193,7 @@ def heat_chart(sweep: Sweep) -> Chart | None:
         "x": columns,
         "y": rows,
         "z": grid,
+        "customdata": points,
         "colorscale": "Cividis",
         "colorbar": bar,
     }
@@ -195,7 +209,8 @@ def basin_chart(runs: Ensemble) -> Chart | None:
     size = {len(start) for start in starts}
     if size not in ({1}, {2}):
         return None
-    some = runs.runs[:SHOWN]
+    every = math.ceil(len(runs.runs) / SHOWN) or 1
+    some = runs.runs[::every]
     ends = [run.end if math.isfinite(run.loss) and all(map(math.isfinite, run.end)) else None for run in some]
     places = _minima([end for end in ends if end])
     traces = []
@@ -208,13 +223,14 @@ def basin_chart(runs: Ensemble) -> Chart | None:
         marker = {"symbol": SYMBOLS[index % len(SYMBOLS)], "color": PALETTE[index % len(PALETTE)], "size": 9}
         first = [starts[run.point][0] for run in chosen]
         second = [starts[run.point][1] if size == {2} else run.end[0] if run.end else None for run in chosen]
-        traces.append({"type": "scatter", "mode": "markers", "x": first, "y": second, "name": name, "marker": marker})
+        drawn = {"x": first, "y": second, "customdata": [run.point for run in chosen]}
+        traces.append({"type": "scatter", "mode": "markers", **drawn, "name": name, "marker": marker})
     if not traces:
         return None
     names = _start_names(runs.points[0], len(starts[0]))
     below = axis(names[1]) if size == {2} else axis("where it ended")
     text = f"Each mark is a run at its start; its sign and colour say where it ended. {len(places)} different ends."
-    text += f" The first {SHOWN:,} runs are drawn." if len(runs.runs) > SHOWN else ""
+    text += f" One in {every} runs is drawn." if every > 1 else ""
     return Chart("basins", "Basins", text, traces, {"xaxis": axis(names[0]), "yaxis": below}, height=480, square=True)
 
 
@@ -256,13 +272,16 @@ def _nearest(end: Sequence[float] | None, places: Sequence[tuple[float, ...]]) -
     return index if math.dist(places[index], end) <= max(1e-3, 2 * NEAR * spread) else None
 
 
-def _series(x: Sequence[Any], y: Sequence[float], name: str, index: int, error: dict[str, Any]) -> dict[str, Any]:
+def _series(
+    x: Sequence[Any], y: Sequence[float], name: str, index: int, error: dict[str, Any], points: Sequence[int]
+) -> dict[str, Any]:
+    """Return marks with bars; each knows its point, whose runs are shown when it is clicked."""
     colour = PALETTE[index % len(PALETTE)]
     marker = {"color": colour, "symbol": SYMBOLS[index % len(SYMBOLS)], "size": 7}
     bars = {"type": "data", "symmetric": False, "thickness": 1.3, "width": 3, "color": colour, **error}
     style = {"color": colour, "dash": DASHES[index % len(DASHES)], "width": 1.5}
     mode = "markers" if any(isinstance(place, str) for place in x) else "lines+markers"  # no order, no line
-    trace = {"type": "scatter", "mode": mode, "x": x, "y": y, "name": name, "marker": marker}
+    trace = {"type": "scatter", "mode": mode, "x": x, "y": y, "name": name, "marker": marker, "customdata": points}
     return {**trace, "line": style, "error_y": bars, "showlegend": bool(name)}
 
 

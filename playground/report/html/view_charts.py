@@ -12,6 +12,9 @@ from playground.report.html.chart import PALETTE, SYMBOLS, Chart, Move, axis, li
 from playground.report.html.numbers import packed, span
 from playground.views import Boundary, Curve, Fit, Path, Predictions, Surface, View
 
+TICKS = 5
+"""Labels of a bar of colours, more or less: a phone has room for no more."""
+
 PATH = "@red"
 """Of where the run was, on any ground."""
 
@@ -205,10 +208,10 @@ def _ground(x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]]
     logs = [[math.log10(max(value - low, floor)) if math.isfinite(value) else None for value in row] for row in z]
     ends = sorted(value for row in logs for value in row if value is not None)
     bottom, top = ends[len(ends) // 1000], ends[-1]
-    ticks = range(math.floor(bottom), math.ceil(top) + 1)
+    ticks = range(math.floor(bottom), math.ceil(top) + 1, math.ceil((top - bottom) / TICKS) or 1)
     contours = {"start": bottom, "end": top, "size": (top - bottom) / 18 or 1.0, "coloring": "fill"}
     bar = {"title": {"text": "loss − lowest"}, "tickvals": list(ticks), "thickness": 12}
-    bar["ticktext"] = [f"{10.0**tick:g}" for tick in ticks]
+    bar["ticktext"] = [f"{10.0**tick:g}" if abs(tick) < 5 else f"10<sup>{tick}</sup>" for tick in ticks]
     trace = {"type": "contour", "x": x, "y": y, "z": logs, "contours": contours, "colorscale": "Viridis"}
     more = {"reversescale": True, "line": {"width": 0.5}, "hoverinfo": "skip", "meta": "aside"}
     told = "Contours are of the loss, at levels evenly spaced by ratio above the lowest in the picture."

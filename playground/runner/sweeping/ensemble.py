@@ -17,15 +17,15 @@ FEW = 2
 """Parameters of a run whose end is kept: those of a point on a line or in a plane."""
 
 
-def ensemble(folder: Path, sweep_id: str) -> Ensemble:
+def ensemble(folder: Path, query: str) -> Ensemble:
     """Return the runs of a sweep.
 
     :param folder: where `.playground` is.
-    :param sweep_id: the beginning of its id.
+    :param query: the beginning of its id, or a scenario's name, of whose sweeps it is the newest.
     :raises StoreError: there is no such sweep, or the store cannot be read.
     """
     with Store.open(folder, create=False) as store:
-        sweep = store.sweep(sweep_id)
+        sweep = store.asked(query)[-1]
         runs: list[Ended] = []
         curves = tuple(loss_curves(_noted((row for _, row in store.rows(sweep.id)), runs)))
         return Ensemble(

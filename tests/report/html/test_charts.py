@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 
 import plotly.graph_objects as go
 import pytest
 
+from playground.report.html import sweep_charts as module
 from playground.report.html import view_charts
 from playground.report.html.run_charts import charts as run_charts
 from playground.report.html.sweep_charts import charts as sweep_charts
@@ -85,9 +87,37 @@ def test_a_run(make_run):
         held(chart)
 
 
+def test_the_numbers_that_moved_most_are_drawn(make_run):
+    still, moves = [[[0.5] * 7] * 2] * 3, ([[0.0, 1.0]], [[0.0, math.nan]], [[3.0, 2.0]])
+    recording = Recording(STEPS, {"a": tuple(still), "b": moves, "c": (0.0, math.inf, -9.0)}, (1.0, 0.5, None))
+    run = make_run(steps=5, trace=Trace((1.0,) * 5, recording), loss=Loss(1.0, 1.0, 1.0))
+    chart = list(run_charts(run))[1]
+    names = [trace["name"] for trace in chart.traces[: len(chart.traces) // 2]]
+    assert names == ["a[0, 0]", "a[0, 1]", "a[0, 2]", "a[0, 3]", "a[0, 4]", "b[0, 0]", "b[0, 1]", "c"]
+    assert chart.traces[6]["y"][::2] == [1.0, 2.0]
+    assert (
+        chart.text
+        == "The 8 of 17 numbers that moved most. a[0, 0] ends at 0.5, a[0, 1] ends at 0.5, a[0, 2] ends at 0.5."
+    )
+
+
 def test_a_run_without_a_recording(make_run):
     (chart,) = run_charts(make_run())
     held(chart)
+
+
+def test_a_loss_that_is_the_only_finite_one_has_room_around_it(make_run):
+    chart, *_ = run_charts(make_run(steps=1, trace=Trace((4e7,)), loss=Loss(4e7, math.inf, 4e7)))
+    low, high = chart.layout["yaxis"]["range"]
+    assert high - low > 1e7
+    held(chart)
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e12, 1e32, 1e300])
+def test_a_bar_of_colours_has_no_more_labels_than_a_phone_has_room_for(size):
+    (chart,) = view_charts.charts(Surface(X, Y, ((size, 0.0, size), (size,) * 3), STEPS, WALK))
+    bar = chart.traces[0]["colorbar"]
+    assert 2 <= len(bar["tickvals"]) == len(bar["ticktext"]) <= view_charts.TICKS + 2
 
 
 def a_sweep(points, judged=True):
@@ -133,6 +163,29 @@ def test_every_run_that_ended_badly_is_at_the_top():
     crosses = chart.traces[-1]
     assert len(crosses["x"]) == len(RATES)
     assert min(crosses["y"]) > max(value for trace in chart.traces[:-1] for value in trace["y"])
+
+
+def test_of_very_many_runs_every_setting_keeps_its_marks(monkeypatch):
+    monkeypatch.setattr(module, "SHOWN", 8)
+    sweep, runs = a_sweep(RATES)
+    bad = tuple(run._replace(loss=math.inf) for run in runs.runs)
+    (chart,) = (each for each in sweep_charts(sweep, replace(runs, runs=bad)) if each.name == "loss")
+    assert len(chart.traces[-1]["x"]) == len(set(chart.traces[-1]["customdata"])) == len(RATES)
+    assert "some are drawn" in chart.text
+    points = [{"start.x": float(x)} for x in range(9)]
+    (basins,) = (each for each in sweep_charts(*a_sweep(points)) if each.name == "basins")
+    assert {x for trace in basins.traces for x in trace["x"]} >= {0.0, 8.0}
+    assert "One in 12 runs is drawn." in basins.text
+
+
+def test_every_mark_knows_its_setting():
+    sweep, runs = a_sweep(RATES)
+    for chart in sweep_charts(sweep, runs):
+        for trace in chart.traces:
+            marks = trace.get("customdata", [])
+            assert len(marks) == len(trace["y"]) or trace.get("hoverinfo") == "skip"
+            for place, index in zip(trace["x"], marks, strict=False):
+                assert chart.name != "passed" or RATES[index]["optimizer.lr"] == place
 
 
 def test_a_sweep_that_expects_nothing_and_has_no_runs():

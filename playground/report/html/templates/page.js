@@ -76,6 +76,7 @@
     for (const trace of traces) if (trace.colorbar) trace.colorbar = { outlinewidth: 0, ...narrow, ...trace.colorbar };
     Plotly.react(chart.plot, traces, layoutOf(chart, colours), { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
     if (!chart.drawn && chart.moves.length) chart.plot.on("plotly_afterplot", () => { paint(chart); });
+    if (!chart.drawn && chart.part.runs) chart.plot.on("plotly_click", ({ points: [{ customdata }] }) => chosen(chart.part, customdata));
     chart.drawn = true;
     move(chart);
   };
@@ -338,6 +339,10 @@
     wide.append(tableOf(["seed", "status", "steps", "last loss"], rows));
     box.replaceChildren(title, wide);
     box.scrollIntoView({ block: "nearest" });
+  };
+  const chosen = (part, point) => {
+    const row = part.element.querySelector(`.settings tr[data-point="${point}"]`);
+    if (row) { row.hidden = false; runsOf(part, row); }
   };
   const arrange = (part) => {
     const box = part.element.querySelector(".settings"), body = box.querySelector("tbody"), rows = [...body.rows];

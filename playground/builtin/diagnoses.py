@@ -37,13 +37,14 @@ def _rate_too_large(run: Evidence) -> str:
     found = curvature(run.problem, dict(run.start)) if run.rose else None
     if found is None or not found.largest > 0:
         return ""
-    calmer = _calmer_rate(run, found.largest)
-    if not calmer:
+    calmer, rate = _calmer_rate(run, found.largest), run.rate
+    if not calmer or rate is None:
         return ""
     where = "" if found.constant else " near the start"
     return (
-        f"On a bowl that curves as this loss does{where} ({found.largest:g}), each step at the rate {run.rate:g} "
-        f"multiplies the distance to the minimum by {run.growth(found.largest):.3g}; {calmer} it shrinks."
+        f"On a bowl that curves as this loss does{where} ({found.largest:g}), each step at the rate "
+        f"{rate * run.factor:g} multiplies the distance to the minimum by {run.growth(found.largest, run.factor):.3g}; "
+        f"{calmer} it shrinks."
     )
 
 
@@ -55,10 +56,10 @@ def _calmer_rate(run: Evidence, largest: float) -> str:
     rule = run.optimizer
     bound = rule.stability_bound(largest) if isinstance(rule, UpdateRule) else None
     if bound is not None:
-        return f"below {bound:g}" if rule.lr > bound else ""
-    if run.rate is None or not run.growth(largest) > 1.01:
+        return f"below {bound:g}" if rule.lr * run.factor > bound else ""
+    if run.rate is None or not run.growth(largest, run.factor) > 1.01:
         return ""
-    tenths = (0.1**power for power in range(1, 13))
+    tenths = (run.factor * 0.1**power for power in range(1, 13))
     return next((f"at {run.rate * each:.3g}" for each in tenths if run.growth(largest, each) < 0.999), "")
 
 

@@ -122,6 +122,37 @@ def test_a_rate_that_throws_nothing_out_is_not_blamed(optimizer, plugins, tmp_pa
     assert run_one(written(tmp_path, text), plugins).diagnoses == ()
 
 
+NOISY = """
+task: regression
+dataset: {name: line, samples: 20, slope: 2, intercept: -1, noise: 0.5}
+model: linear
+loss: mse
+start: {weight: [[2]], bias: [-1]}
+seed: 1
+batch_size: 1
+steps: 30
+optimizer: {name: OPTIMIZER, lr: 1.2}
+schedule: {name: exponential, gamma: 0.5}
+expect: {loss: {below: 0.001}}
+"""
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "torch.SGD"])
+def test_a_rate_that_a_schedule_lowered_is_not_blamed(optimizer, plugins, tmp_path):
+    run = run_one(written(tmp_path, NOISY.replace("OPTIMIZER", optimizer)), plugins)
+    assert run.loss.last > run.loss.first
+    assert (run.verdict, run.diagnoses) == ("failed", ())
+
+
+def test_a_rate_that_a_schedule_made_too_large_is_that_of_the_last_step(plugins, tmp_path):
+    text = f"{BOWL}optimizer: {{name: sgd, lr: 1.0}}\nschedule: {{name: constant, warmup: 30}}\n"
+    run = run_one(written(tmp_path, text), plugins)
+    (found,) = run.diagnoses
+    rate = run.steps / 31
+    assert f"at the rate {rate:g} multiplies the distance to the minimum by {abs(1 - 8 * rate):.3g};" in found.sentence
+    assert run.reason.endswith(f"lr {rate:g} > 2/8 = 0.25, the largest stable rate")
+
+
 def test_an_adaptive_optimizer_is_served_by_unscaled_features(plugins):
     def found(optimizer):
         file = SCENARIOS / "broken" / "unscaled_features.yaml"

@@ -23,7 +23,16 @@ FUNCTIONS = {
 def read(arithmetic):
     """Compute what is written in the field's signs."""
     text = re.sub(r"\|([^|]+)\|", r"abs(\1)", arithmetic)
-    for sign, python in {"−": "-", "·": "*", "²": "**2", "^": "**", "σ": "sigma", "√": "root", "−log": "-log", "±": ""}.items():
+    for sign, python in {
+        "−": "-",
+        "·": "*",
+        "²": "**2",
+        "^": "**",
+        "σ": "sigma",
+        "√": "root",
+        "−log": "-log",
+        "±": "",
+    }.items():
         text = text.replace(sign, python)
     text = re.sub(r"(?<![a-z_\d.])([\d.]+(?:e-?\d+)?)\(", r"\1*(", text)  # 2(p - t)
     text = re.sub(r"\blog (sigma\([^)]*\)|[\d.e-]+)", r"log(\1)", text)

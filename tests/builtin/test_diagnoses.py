@@ -122,6 +122,40 @@ def test_a_rate_that_throws_nothing_out_is_not_blamed(optimizer, plugins, tmp_pa
     assert run_one(written(tmp_path, text), plugins).diagnoses == ()
 
 
+@pytest.mark.parametrize("changes", [{"loss": "hinge", "model": "linear"}, {}], ids=["margins", "no margins"])
+def test_a_relu_whose_0_is_as_good_as_it_gets_is_not_dead(changes, plugins, tmp_path):
+    text = BOWL.replace("(2*x + 10)**2", "relu(x - 3)") + "optimizer: {name: sgd, lr: 0.5}\n"
+    loaded = written(tmp_path, text)
+    if changes:
+        settled = {**changes, "optimizer": "{name: sgd, lr: 0.5}", "steps": "300"}
+        loaded = load_scenario(SCENARIOS / "and_gate.yaml", tuple(settled.items()))
+    run = run_one(
+        Loaded(loaded.scenario.model_copy(update={"expect": {"steps": Check(equals=-1)}}), loaded.source), plugins
+    )
+    assert run.loss.last == 0
+    assert (run.verdict, run.diagnoses) == ("failed", ())
+
+
+def test_a_relu_that_is_dead_in_a_function(plugins, tmp_path):
+    text = BOWL.replace("(2*x + 10)**2", "(relu(x) - 1)**2").replace("x: 1", "x: -1") + "optimizer: sgd\n"
+    run = run_one(written(tmp_path, text + "expect: {loss: {below: 0.5}}\n"), plugins)
+    assert [each.name for each in run.diagnoses] == ["dead_relu"]
+
+
+@pytest.mark.parametrize(("factor", "named"), [("1.01", False), ("4", True)])
+def test_a_product_explodes_by_its_factors_not_by_what_is_between_them(factor, named, plugins, tmp_path):
+    text = f"""
+task: minimize
+function: ((a*b*c*d*f*g)/0.001*h*k)**4
+start: {{{", ".join(f"{each}: {factor}" for each in "abcdfghk")}}}
+optimizer: {{name: sgd, lr: 1}}
+steps: 9
+"""
+    run = run_one(written(tmp_path, text), plugins)
+    assert run.status in ("nonfinite", "diverged")
+    assert ("exploding_product" in [each.name for each in run.diagnoses]) == named
+
+
 NOISY = """
 task: regression
 dataset: {name: line, samples: 20, slope: 2, intercept: -1, noise: 0.5}

@@ -132,7 +132,7 @@ def _zero_gradient(run: Evidence) -> str:
 
 
 def dead_relu() -> Diagnoser:
-    """At the end a ReLU gives 0 for every sample in every unit; with more the loss would fall, yet no gradient passes."""
+    """At the end a ReLU gives 0 for every sample in every unit; with more the loss would fall; no gradient passes."""
     return Diagnoser(_dead_relu, "Start from smaller weights and biases near 0, lower the rate, or use `leaky_relu`.")
 
 

@@ -37,13 +37,14 @@ def _rate_too_large(run: Evidence) -> str:
     found = curvature(run.problem, dict(run.start)) if run.rose else None
     if found is None or not found.largest > 0:
         return ""
-    calmer = _calmer_rate(run, found.largest)
-    if not calmer:
+    calmer, rate = _calmer_rate(run, found.largest), run.rate
+    if not calmer or rate is None:
         return ""
     where = "" if found.constant else " near the start"
     return (
-        f"On a bowl that curves as this loss does{where} ({found.largest:g}), each step at the rate {run.rate:g} "
-        f"multiplies the distance to the minimum by {run.growth(found.largest):.3g}; {calmer} it shrinks."
+        f"On a bowl that curves as this loss does{where} ({found.largest:g}), each step at the rate "
+        f"{rate * run.factor:g} multiplies the distance to the minimum by {run.growth(found.largest, run.factor):.3g}; "
+        f"{calmer} it shrinks."
     )
 
 
@@ -55,10 +56,10 @@ def _calmer_rate(run: Evidence, largest: float) -> str:
     rule = run.optimizer
     bound = rule.stability_bound(largest) if isinstance(rule, UpdateRule) else None
     if bound is not None:
-        return f"below {bound:g}" if rule.lr > bound else ""
-    if run.rate is None or not run.growth(largest) > 1.01:
+        return f"below {bound:g}" if rule.lr * run.factor > bound else ""
+    if run.rate is None or not run.growth(largest, run.factor) > 1.01:
         return ""
-    tenths = (0.1**power for power in range(1, 13))
+    tenths = (run.factor * 0.1**power for power in range(1, 13))
     return next((f"at {run.rate * each:.3g}" for each in tenths if run.growth(largest, each) < 0.999), "")
 
 
@@ -131,7 +132,7 @@ def _zero_gradient(run: Evidence) -> str:
 
 
 def dead_relu() -> Diagnoser:
-    """At the end a ReLU gives 0 for every sample in every unit, while a gradient arrives at it and none passes."""
+    """At the end a ReLU gives 0 for every sample in every unit; with more the loss would fall; no gradient passes."""
     return Diagnoser(_dead_relu, "Start from smaller weights and biases near 0, lower the rate, or use `leaky_relu`.")
 
 
@@ -140,7 +141,7 @@ def _dead_relu(run: Evidence) -> str:
         return ""
     for record in run.at_end.tape.records:
         output = record.outputs[0]
-        arrives = output.gradient is not None and bool(output.gradient.any())
+        arrives = output.gradient is not None and bool((output.gradient < 0).any())  # else 0 is as good as it gets
         if record.name != "relu" or not arrives or bool(output.tensor.any()):
             continue
         (below,) = record.values
@@ -251,22 +252,24 @@ def _exploding_product(run: Evidence) -> str:
 
 
 def _longest_growth(tape: Tape) -> tuple[int, float]:
-    """Return through how many multiplications the gradient grew most, and by how much."""
-    above: dict[Value, tuple[int, float]] = {}
+    """Return through how many multiplications the gradient grew most, and by how much; not more than in them alone."""
+    above: dict[Value, tuple[int, float, float]] = {}
     best = (0, 1.0)
     for record in reversed(tape.records):
         output = record.outputs[0]
         if output.gradient is None:
             continue
-        count, top = above.get(output, (0, _size(output)))
-        if record.name in PRODUCTS and not count:
-            top = _size(output)
-        count += record.name in PRODUCTS
+        size, multiplies = _size(output), record.name in PRODUCTS
+        count, top, alone = above.get(output, (0, size, 1.0))
+        if multiplies and not count:
+            top = size
+        count += multiplies
         for value in record.values:
             if value.gradient is not None and value.kind != "parameter":
-                above[value] = max(above.get(value, (0, top)), (count, top))
+                grown = alone * _size(value) / size if multiplies and size > 0 else alone
+                above[value] = max(above.get(value, (0, top, 1.0)), (count, top, grown))
                 if count and top > 0:
-                    best = max(best, (count, _size(value) / top), key=lambda each: each[1])
+                    best = max(best, (count, min(_size(value) / top, grown)), key=lambda each: each[1])
     return best
 
 

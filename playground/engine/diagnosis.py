@@ -99,17 +99,25 @@ class ExceededBound:
         return f"{self.comparison}, the largest stable rate{'' if self.constant else ' near the start'}"
 
 
-def exceeded_bound(problem: Problem, start: dict[str, Tensor], rule: UpdateRule) -> ExceededBound | None:
+def last_factor(schedule: Callable[[int], float] | None, steps: int) -> float:
+    """Return the factor that a schedule put on the rate of the last of `steps` updates; 1 without a schedule."""
+    return 1.0 if schedule is None else schedule(max(steps - 1, 0))
+
+
+def exceeded_bound(
+    problem: Problem, start: dict[str, Tensor], rule: UpdateRule, factor: float = 1.0
+) -> ExceededBound | None:
     """Say which bound the learning rate exceeded, where the rule knows one for a quadratic.
 
     The bound belongs to the largest eigenvalue of the Hessian at the start. It is a fact about the whole descent when
     the Hessian is the same elsewhere, and about the start alone otherwise, which is said for one parameter and left
     unsaid for more.
 
+    :param factor: the schedule's, on the rule's rate.
     :returns: None when the rate is within the bound or no bound is known.
     """
     found = curvature(problem, start) if isinstance(rule.lr, float | int) else None
-    return None if found is None else _exceeded(found, rule)
+    return None if found is None else _exceeded(found, rule, factor)
 
 
 def curvature(problem: Problem, start: dict[str, Tensor]) -> Curvature | None:
@@ -144,11 +152,13 @@ def culprits(final: Mapping[str, Tensor], steepest: Mapping[str, Tensor]) -> lis
     ]
 
 
-def exceeded_bounds(problem: Problem, starts: Mapping[str, Tensor], rules: Sequence[UpdateRule]) -> list[str]:
+def exceeded_bounds(
+    problem: Problem, starts: Mapping[str, Tensor], rules: Sequence[UpdateRule], factors: Sequence[float]
+) -> list[str]:
     """Say of each of many runs what `exceeded_bound` says of one; runs that start alike share the work.
 
     :param starts: initial parameters of n runs by name, shape `(n, *shape)`.
-    :param rules: of each run.
+    :param rules: of each run, and `factors` those of its schedule on the rule's rate.
     """
     nothing = [""] * len(rules)
     z = torch.cat([tensor.double().reshape(len(tensor), -1) for tensor in starts.values()], dim=1)
@@ -163,16 +173,16 @@ def exceeded_bounds(problem: Problem, starts: Mapping[str, Tensor], rules: Seque
             curvatures += map(Curvature.of, _hessians(loss, some), _hessians(loss, some + SHIFT))
     except RuntimeError:  # as for one run
         return nothing
-    found = [_exceeded(curvatures[index], rule) for index, rule in zip(which.tolist(), rules, strict=True)]
-    return [str(each or "") for each in found]
+    runs = zip(which.tolist(), rules, factors, strict=True)
+    return [str(_exceeded(curvatures[index], rule, factor) or "") for index, rule, factor in runs]
 
 
-def _exceeded(found: Curvature, rule: UpdateRule) -> ExceededBound | None:
+def _exceeded(found: Curvature, rule: UpdateRule, factor: float) -> ExceededBound | None:
     largest = found.largest
     bound = rule.stability_bound(largest) if largest > 0 and isinstance(rule.lr, float | int) else None
-    if bound is None or not isinstance(rule.lr, float | int) or rule.lr <= bound:
+    if bound is None or not isinstance(rule.lr, float | int) or rule.lr * factor <= bound:
         return None
-    return ExceededBound(rule.lr, bound, largest, found.constant)
+    return ExceededBound(rule.lr * factor, bound, largest, found.constant)
 
 
 def _hessians(loss: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from playground.engine.chain import Operations
+from playground.engine.diagnosis import last_factor
 from playground.engine.problem import Problem
 from playground.engine.steppers import OneRun, RuleStepper, Schedule, TorchStepper
 from playground.engine.tape import Tape, recorded
@@ -52,6 +53,7 @@ class Evidence:
     :param first: the loss before the first step, and `last` that of the final parameters.
     :param steps: updates made.
     :param operations: what is known of torch's functions.
+    :param schedule: the factor on the learning rate at each step; None for a constant rate.
     """
 
     problem: Problem
@@ -63,6 +65,7 @@ class Evidence:
     steps: int
     status: Status
     operations: Operations
+    schedule: Schedule | None = None
 
     @property
     def rose(self) -> bool:
@@ -112,6 +115,11 @@ class Evidence:
     def rate(self) -> float | None:
         """The learning rate before any schedule; None for an optimizer without one."""
         return self._fresh(Problem(_Bowl(1.0), lambda forward, _: forward())).rate(0)
+
+    @property
+    def factor(self) -> float:
+        """The schedule's factor on the rate of the last step that was made."""
+        return last_factor(self.schedule, self.steps)
 
     def growth(self, curvature: float, factor: float = 1.0) -> float:
         """Return by what a fresh optimizer multiplies its distance from the minimum of `curvature / 2 · x²` at a step.

@@ -68,8 +68,8 @@ class Operation:
     :param pull: the same in plain tensor arithmetic. Sums over what was broadcast are added by whoever calls it.
     :param arguments: their names, in the order in which torch takes them.
     :param terms: writes the arithmetic of one entry of the output, where it is more than the formula with numbers.
-    :param entrywise: whether `rules` hold for numbers as well: each entry of a share depends on the entries in its own
-        place alone.
+    :param entrywise: whether `formula` and `rules` hold for numbers as well: each entry of the output, and of a share,
+        depends on the entries in its own place alone.
     :param sums: where they do not, what writes the arithmetic of one entry of a share, by argument.
     :param names: torch's keywords for them.
     :param steepest: the largest slope of a function that saturates; far below it, hardly any gradient passes.

@@ -139,6 +139,8 @@ class Arithmetic:
             largest = max((tensor.numel() for tensor in tensors), default=0)
             too_many = not at and largest > WRITTEN
             return "" if too_many else operation.terms(call, at, self.number)
+        if not operation.entrywise:
+            return ""  # the entry of an argument in the same place is not what this one was made of
         numbers = self._numbers(bound, at)
         return filled(operation.formula, call, numbers) if numbers else ""
 

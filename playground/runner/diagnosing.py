@@ -48,6 +48,7 @@ def evidence(ready: Prepared, measured: Measured, plugins: Plugins) -> Evidence:
         measured.steps,
         measured.status,
         known_operations(plugins),
+        ready.bound.schedule,
     )
 
 

@@ -124,6 +124,7 @@ def _explained(
         loss = made.evaluate()
         stepper.problem = problem
         remembered = [_copied(memory) for memory in stepper.memory()]
+        used = tuple(stepper.gradients)  # an optimizer that takes a closure evaluates again, elsewhere
         made.move()
     after, loss_after = None, None
     with _aside(problem, ready.setting.device, dice) as again:
@@ -145,11 +146,11 @@ def _explained(
             digits,
             teller.nodes(),
             teller.operations(),
-            tuple(_moved(stepper, tape, before, after, central, remembered)),
+            tuple(_moved(stepper, tape, used, before, after, central, remembered)),
             loss,
             loss_after,
             None if made.ended else _update(ready, stepper, step),
-            tuple(words(ready, again, tape, operations, before, loss, loss_after)),
+            tuple(words(ready, again, tape, operations, before, loss, loss_after, step)),
         )
 
 
@@ -189,30 +190,36 @@ def _loss(problem: Problem, batch: Any) -> float:
 def _moved(
     stepper: OneRun,
     tape: Tape,
+    used: Sequence[Tensor | None],
     before: Mapping[str, Tensor],
     after: Mapping[str, Tensor] | None,
     central: Mapping[str, Tensor],
     remembered: list[dict[str, Any]],
 ) -> Iterator[Moved]:
-    """Yield each parameter through the step."""
-    import torch
+    """Yield each parameter through the step.
 
+    :param used: the gradients that the step was made with, after clipping.
+    """
     from playground.runner.telling import shown
 
     now = stepper.memory()
     for index, (name, tensor) in enumerate(before.items()):
-        gradient, used = tape.parameters[name].gradient, stepper.gradients[index]
-        clipped = used is not None and gradient is not None and not torch.equal(used, gradient)
+        gradient, taken = tape.parameters[name].gradient, used[index]
         yield Moved(
             name,
             shown(tensor),
             None if gradient is None else shown(gradient),
             shown(central[name]) if name in central else None,
-            shown(used) if clipped and used is not None else None,
+            shown(taken) if taken is not None and _differ(taken, gradient) else None,
             None if after is None else shown(after[name]),
             {key: shown(value) for key, value in remembered[index].items()} if after else {},
             {key: shown(value) for key, value in _copied(now[index]).items()} if after else {},
         )
+
+
+def _differ(taken: Tensor, gradient: Tensor | None) -> bool:
+    """Tell whether clipping made another gradient of one; what is no number stays as it is."""
+    return gradient is not None and bool(((taken != gradient) & ~(taken.isnan() & gradient.isnan())).any())
 
 
 def _central(problem: Problem, batch: Any, at: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -143,7 +143,7 @@ def stop_rules(ready: Prepared) -> StopRules:
 
 def _reason(descent: Descent, stepper: OneRun, start: Mapping[str, Any], ready: Prepared) -> str:
     """Say why the descent ended, and when it ended badly, where and by which rate."""
-    from playground.engine.diagnosis import culprit, exceeded_bound
+    from playground.engine.diagnosis import culprit, exceeded_bound, last_factor
     from playground.engine.update import UpdateRule
 
     if descent.status not in (Status.DIVERGED, Status.NONFINITE):
@@ -152,5 +152,6 @@ def _reason(descent: Descent, stepper: OneRun, start: Mapping[str, Any], ready: 
     parts = [descent.reason, culprit(stepper.problem.parameters, stepper.gradients)]
     if isinstance(rule, UpdateRule):
         with suppress(*ISOLATED):  # a component that cannot be evaluated in float64 costs the bound, not the run
-            parts.append(str(exceeded_bound(stepper.problem, dict(start), rule) or ""))
+            factor = last_factor(ready.bound.schedule, descent.steps)
+            parts.append(str(exceeded_bound(stepper.problem, dict(start), rule, factor) or ""))
     return "; ".join(part for part in parts if part)

@@ -34,6 +34,7 @@ def words(
     before: Mapping[str, Tensor],
     loss: float,
     loss_after: float | None,
+    step: int,
 ) -> Iterator[Sentence]:
     """Yield sentences: who pulls hardest, what has saturated, what the step did to the loss."""
     if ready.loaded.scenario.sweep is not None:
@@ -43,7 +44,7 @@ def words(
     if not any(value.gradient is not None and bool(value.gradient.any()) for value in tape.parameters.values()):
         yield Sentence(_("Every gradient is zero: no step can follow."))
     if loss_after is not None:
-        yield from _step(ready, problem, tape, before, loss, loss_after)
+        yield from _step(ready, problem, tape, before, loss, loss_after, step)
 
 
 def _hardest(tape: Tape) -> Iterator[Sentence]:
@@ -81,7 +82,13 @@ def _saturated(tape: Tape, operations: Operations) -> Iterator[Sentence]:
 
 
 def _step(
-    ready: Prepared, problem: Problem, tape: Tape, before: Mapping[str, Tensor], loss: float, loss_after: float
+    ready: Prepared,
+    problem: Problem,
+    tape: Tape,
+    before: Mapping[str, Tensor],
+    loss: float,
+    loss_after: float,
+    step: int,
 ) -> Iterator[Sentence]:
     from playground.engine.diagnosis import exceeded_bound
     from playground.engine.update import UpdateRule
@@ -98,10 +105,10 @@ def _step(
         return
     else:
         yield Sentence(_("The step was too long: the loss rose from {before:.4g} to {after:.4g}."), parts)
-    bound, rule = None, ready.bound.optimizer
+    bound, rule, schedule = None, ready.bound.optimizer, ready.bound.schedule
     if isinstance(rule, UpdateRule):
         with suppress(*ISOLATED):  # no second derivative: then no bound
-            bound = exceeded_bound(problem, dict(before), rule)
+            bound = exceeded_bound(problem, dict(before), rule, 1.0 if schedule is None else schedule(step))
     if bound:
         yield Sentence(
             _("The learning rate is beyond what this curvature allows: {bound}."), {"bound": bound.comparison}

@@ -124,6 +124,71 @@ def test_a_rate_that_throws_nothing_out_is_not_blamed(optimizer, plugins, tmp_pa
     assert run_one(written(tmp_path, text), plugins).diagnoses == ()
 
 
+@pytest.mark.parametrize("changes", [{"loss": "hinge", "model": "linear"}, {}], ids=["margins", "no margins"])
+def test_a_relu_whose_0_is_as_good_as_it_gets_is_not_dead(changes, plugins, tmp_path):
+    text = BOWL.replace("(2*x + 10)**2", "relu(x - 3)") + "optimizer: {name: sgd, lr: 0.5}\n"
+    loaded = written(tmp_path, text)
+    if changes:
+        settled = {**changes, "optimizer": "{name: sgd, lr: 0.5}", "steps": "300"}
+        loaded = load_scenario(SCENARIOS / "and_gate.yaml", tuple(settled.items()))
+    run = run_one(
+        Loaded(loaded.scenario.model_copy(update={"expect": {"steps": Check(equals=-1)}}), loaded.source), plugins
+    )
+    assert run.loss.last == 0
+    assert (run.verdict, run.diagnoses) == ("failed", ())
+
+
+def test_a_relu_that_is_dead_in_a_function(plugins, tmp_path):
+    text = BOWL.replace("(2*x + 10)**2", "(relu(x) - 1)**2").replace("x: 1", "x: -1") + "optimizer: sgd\n"
+    run = run_one(written(tmp_path, text + "expect: {loss: {below: 0.5}}\n"), plugins)
+    assert [each.name for each in run.diagnoses] == ["dead_relu"]
+
+
+@pytest.mark.parametrize(("factor", "named"), [("1.01", False), ("4", True)])
+def test_a_product_explodes_by_its_factors_not_by_what_is_between_them(factor, named, plugins, tmp_path):
+    text = f"""
+task: minimize
+function: ((a*b*c*d*f*g)/0.001*h*k)**4
+start: {{{", ".join(f"{each}: {factor}" for each in "abcdfghk")}}}
+optimizer: {{name: sgd, lr: 1}}
+steps: 9
+"""
+    run = run_one(written(tmp_path, text), plugins)
+    assert run.status in ("nonfinite", "diverged")
+    assert ("exploding_product" in [each.name for each in run.diagnoses]) == named
+
+
+NOISY = """
+task: regression
+dataset: {name: line, samples: 20, slope: 2, intercept: -1, noise: 0.5}
+model: linear
+loss: mse
+start: {weight: [[2]], bias: [-1]}
+seed: 1
+batch_size: 1
+steps: 30
+optimizer: {name: OPTIMIZER, lr: 1.2}
+schedule: {name: exponential, gamma: 0.5}
+expect: {loss: {below: 0.001}}
+"""
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "torch.SGD"])
+def test_a_rate_that_a_schedule_lowered_is_not_blamed(optimizer, plugins, tmp_path):
+    run = run_one(written(tmp_path, NOISY.replace("OPTIMIZER", optimizer)), plugins)
+    assert run.loss.last > run.loss.first
+    assert (run.verdict, run.diagnoses) == ("failed", ())
+
+
+def test_a_rate_that_a_schedule_made_too_large_is_that_of_the_last_step(plugins, tmp_path):
+    text = f"{BOWL}optimizer: {{name: sgd, lr: 1.0}}\nschedule: {{name: constant, warmup: 30}}\n"
+    run = run_one(written(tmp_path, text), plugins)
+    (found,) = run.diagnoses
+    rate = run.steps / 31
+    assert f"at the rate {rate:g} multiplies the distance to the minimum by {abs(1 - 8 * rate):.3g};" in found.sentence
+    assert run.reason.endswith(f"lr {rate:g} > 2/8 = 0.25, the largest stable rate")
+
+
 def test_an_adaptive_optimizer_is_served_by_unscaled_features(plugins):
     def found(optimizer):
         file = SCENARIOS / "broken" / "unscaled_features.yaml"

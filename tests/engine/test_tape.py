@@ -58,7 +58,9 @@ FORMULAS = {
     "neg": lambda a, b: (-a * b).sum(),
     "rsub": lambda a, b: (3 - a).square().mean() + b.sum(),
     "division": lambda a, b: (a / b + 2 / a).sum(),
-    "alpha": lambda a, b: (torch.add(a, b, alpha=3) * torch.sub(a, b, alpha=2)).sum(),
+    "alpha": lambda a, b: (
+        (torch.add(a, b, alpha=3) * torch.sub(a, b, alpha=2)).sum() + torch.rsub(a, b, alpha=4).prod()
+    ),
     "powers": lambda a, b: (a**b + 2**a + a**3).sum(),
     "functions": lambda a, b: (torch.sqrt(a) + torch.log(b) + a.log2() + b.log10() + a.tan() + b.atan()).sum(),
     "more functions": lambda a, b: (a.sinh() + b.cosh() + a.erf() + torch.abs(b) + a.exp() + b.cos()).sum(),

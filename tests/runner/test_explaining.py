@@ -1,5 +1,7 @@
 """One step explained is the run's own step, and every number shown is the one that was computed."""
 
+import math
+
 import pytest
 import torch
 
@@ -128,6 +130,12 @@ def test_a_step_that_was_too_long_and_by_which_bound(explain):
     assert told.words[1].parts == {"bound": "lr 0.3 > 2/8 = 0.25"}
 
 
+@pytest.mark.parametrize(("step", "bound"), [(0, ["lr 0.3 > 2/8 = 0.25"]), (1, [])])
+def test_the_bound_is_held_against_the_rate_of_the_step(explain, step, bound):
+    told = explain("bowl_diverges", {"schedule": "{name: exponential, gamma: 0.5}"}, step=step)
+    assert [each.parts["bound"] for each in told.words if "bound" in each.parts] == bound
+
+
 def test_a_step_with_the_wrong_sign_went_uphill_however_long_it_was(root):
     plugins = load_plugins(specs=(str(root / "scenarios/broken/mistakes.py"),), autoload=False)
     told = explained(load_scenario(root / "scenarios/broken/wrong_sign.yaml"), plugins)
@@ -150,6 +158,18 @@ def test_large_numbers_are_written_in_powers_of_ten(explain):
     told = explain("broken/exploding_product", step=1)
     assert told.operations[0].written == ("z1 = (−28690.4414)·(−28690.4414) = 8.2314e+08",)
     assert told.operations[2].written == ("z3 = (−2.3616e+13)·(−28690.4414) = 6.7756e+17",)
+
+
+def test_an_optimizer_that_evaluates_again_has_clipped_nothing(explain):
+    told = explain("line", {"optimizer": "{name: torch.LBFGS}"})
+    assert [moved.used for moved in told.parameters] == [None, None]
+
+
+def test_a_gradient_that_is_no_number_is_not_clipped_either(write):
+    text = "task: minimize\nfunction: sqrt(x**2)\nstart: {x: 0}\nsteps: 1\noptimizer: sgd\n"
+    (moved,) = explained(load_scenario(write("f.yaml", text)), PLUGINS).parameters
+    assert math.isnan(moved.gradient.values)
+    assert moved.used is None
 
 
 def test_a_batch_of_the_step(explain):

@@ -212,5 +212,5 @@ def dropout() -> Operation:
             return torch.nn.functional.dropout(torch.ones_like(call.output), call.get("p", 0.5))
 
     return elementwise(
-        "dropout({x})", lambda call: "1" if idle(call) else "mask / (1 − rate)", slope, "p", "training", "inplace"
+        "dropout({x})", lambda call: "1" if idle(call) else "[kept] / (1 − rate)", slope, "p", "training", "inplace"
     )

@@ -53,9 +53,19 @@ def sub() -> Operation:
 
 
 def rsub() -> Operation:
-    """B − a: subtraction from the right."""
-    rules = {"a": "−{dy}", "b": "{dy}"}
-    return Operation("{b} − {a}", rules, lambda call, g: {"a": -g, "b": g}, ("a", "b"), names=_NAMES, entrywise=True)
+    """B − a, or b − alpha · a: subtraction from the right."""
+
+    def formula(call: Call) -> str:
+        return "{b} − {a}" if call.get("alpha", 1) == 1 else "{b} − {alpha}·{a}"
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        return {"a": -g * call.get("alpha", 1), "b": g}
+
+    rules: dict[str, Template] = {
+        "a": lambda call: "−{dy}" if call.get("alpha", 1) == 1 else "−{dy} · {alpha}",
+        "b": "{dy}",
+    }
+    return Operation(formula, rules, pull, ("a", "b"), names=_NAMES, entrywise=True)
 
 
 def mul() -> Operation:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation, text
+from playground.engine.operations import Call, Operation, Template, text
 
 _NAMES = {"input": "p", "target": "t", "weight": "w"}
 _OLD = ("size_average", "reduce")
@@ -36,7 +36,7 @@ def _divided(call: Call, count: str) -> str:
 
 def _entrywise(
     term: str,
-    slope: str,
+    slope: Template,
     derivative: Callable[[Call], Any],
     terms: Terms | None,
     *more: str,
@@ -66,7 +66,7 @@ def _entrywise(
     def rule(sign: str) -> Callable[[Call], str]:
         def written(call: Call) -> str:
             weight = "{w} · " if weighted(call) else ""
-            return sign + "{dy} · " + weight + slope + _divided(call, _by(call) or "{n}")
+            return sign + "{dy} · " + weight + text(slope, call) + _divided(call, _by(call) or "{n}")
 
         return written
 
@@ -123,8 +123,11 @@ def huber_loss() -> Operation:
         delta = call.get("delta", 1.0)
         return (call["p"] - call["t"]).clamp(-delta, delta)
 
+    def slope(call: Call) -> str:
+        return "clamp({p} − {t}, ±" + f"{call.get('delta', 1.0):g})"
+
     more = ("reduction", "delta", "w")
-    return _entrywise("huber({p} − {t})", "clamp({p} − {t}, ±δ)", derivative, None, *more)
+    return _entrywise("huber({p} − {t})", slope, derivative, None, *more)
 
 
 def smooth_l1_loss() -> Operation:
@@ -134,7 +137,11 @@ def smooth_l1_loss() -> Operation:
         beta, r = call.get("beta", 1.0), call["p"] - call["t"]
         return r.sign() if beta == 0 else (r / beta).clamp(-1, 1)
 
-    return _entrywise("smooth_l1({p} − {t})", "clamp(({p} − {t})/β, ±1)", derivative, None, *_OLD, "reduction", "beta")
+    def slope(call: Call) -> str:
+        beta = call.get("beta", 1.0)
+        return "sign({p} − {t})" if beta == 0 else "clamp(({p} − {t})/" + f"{beta:g}, ±1)"
+
+    return _entrywise("smooth_l1({p} − {t})", slope, derivative, None, *_OLD, "reduction", "beta")
 
 
 def binary_cross_entropy() -> Operation:
@@ -145,7 +152,9 @@ def binary_cross_entropy() -> Operation:
         return (p - t) / (p * (1 - p)).clamp(min=1e-12)  # torch's own bound, which keeps p = 0 and p = 1 finite
 
     def term(p: float, t: float, number: Callable[[float], str]) -> str:
-        return f"(−log {number(p if t == 1 else 1 - p)})" if t in (0, 1) else "…"
+        if t in (0, 1):
+            return f"(−log {number(p if t == 1 else 1 - p)})"
+        return f"(−{number(t)}·log {number(p)} − {number(1 - t)}·log {number(1 - p)})"
 
     return _entrywise(
         "−{t}·log {p} − (1 − {t})·log(1 − {p})",

@@ -11,7 +11,7 @@ from typing import Any
 
 from playground.engine.update import UpdateRule
 from playground.errors import PlaygroundError
-from playground.plugins.docstring import descriptions
+from playground.plugins.docstring import descriptions, own_docstring
 from playground.runner.ejecting.definitions import Definitions
 from playground.runner.ejecting.folding import fold
 from playground.runner.ejecting.literals import literal
@@ -63,7 +63,7 @@ def _order(rule: UpdateRule) -> Any:
 
 def _told(kind: type) -> ast.Expr:
     """Return the docstring: what the class says of itself, and its formula."""
-    text = plain_docstring(inspect.cleandoc(kind.__doc__ or f"The update rule {kind.__name__}."))
+    text = plain_docstring(own_docstring(kind) or f"The update rule {kind.__name__}.")
     formula = getattr(kind, "formula", ())
     if formula:
         first, _, rest = text.partition("\n\n")
@@ -119,7 +119,7 @@ def _method(kind: type, name: str) -> tuple[ast.FunctionDef, Source]:
                 if isinstance(node, ast.FunctionDef) and node.name == name:
                     if any(isinstance(each, ast.Name) and each.id == "super" for each in ast.walk(node)):
                         raise PlaygroundError(f"{owner.__name__}.{name} calls super()")
-                    for outer in inspect.getclosurevars(vars(owner)[name]).nonlocals:
+                    for outer in _closure(vars(owner)[name]):
                         raise PlaygroundError(f"{owner.__name__}.{name} uses {outer!r} of the function it is made in")
                     made = stripped(node, source)
                     if ast.get_docstring(made) is not None:
@@ -127,6 +127,12 @@ def _method(kind: type, name: str) -> tuple[ast.FunctionDef, Source]:
                     return made, source
             break
     raise PlaygroundError(f"{kind.__name__}.{name} is not written in the class itself")
+
+
+def _closure(method: Any) -> tuple[str, ...]:
+    """Return what a method uses of the function that its class is made in, a static or class method as well."""
+    function = inspect.unwrap(getattr(method, "__func__", method))
+    return getattr(getattr(function, "__code__", None), "co_freevars", ())
 
 
 def _definition(kind: type, source: Source) -> ast.stmt | None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from playground.engine.problem import Problem
     from playground.engine.replicas import Replicas
     from playground.engine.setting import Setting
+    from playground.engine.steppers import Schedule
     from playground.engine.task import DescentTask
     from playground.engine.traces import Traces
 
@@ -68,7 +69,7 @@ def together(chunk: Chunk, plugins: Plugins, watch: Watch | None = None) -> Chun
             stepper.descend(traces)
         else:
             descend(stepper, traces)
-        ended = _ended(chunk.engine, beginning, stepper, traces)
+        ended = _ended(chunk.engine, beginning, stepper, traces, ready.bound.schedule)
         return ChunkResult(rows(chunk, ready, ended), chunk.note, traces.interrupted)
 
 
@@ -199,7 +200,13 @@ def _sensitive(count: int, stepper: Replicas | CompiledReplicas, traces: Traces)
     return parted(traces, stepper.final).tolist() if len(traces.steps) > count else [None] * count
 
 
-def _ended(engine: str, beginning: Beginning, stepper: Replicas | CompiledReplicas, traces: Traces) -> Ended:
+def _ended(
+    engine: str,
+    beginning: Beginning,
+    stepper: Replicas | CompiledReplicas,
+    traces: Traces,
+    schedule: Schedule | None,
+) -> Ended:
     """Return what the members came to, without their twins."""
     count = len(beginning.seeds)
     return Ended(
@@ -214,15 +221,17 @@ def _ended(engine: str, beginning: Beginning, stepper: Replicas | CompiledReplic
         kept=traces.kept[:count],
         steps_kept=traces.steps_kept,
         statuses=traces.statuses()[:count],
-        reasons=_reasons(beginning, stepper, traces),
+        reasons=_reasons(beginning, stepper, traces, schedule),
         sensitive=_sensitive(count, stepper, traces),
         seconds=traces.seconds,
     )
 
 
-def _reasons(beginning: Beginning, stepper: Replicas | CompiledReplicas, traces: Traces) -> list[str]:
+def _reasons(
+    beginning: Beginning, stepper: Replicas | CompiledReplicas, traces: Traces, schedule: Schedule | None
+) -> list[str]:
     """Say of each run why it ended, and of those that ended badly, where and by which rate, as of a run alone."""
-    from playground.engine.diagnosis import culprits, exceeded_bounds
+    from playground.engine.diagnosis import culprits, exceeded_bounds, last_factor
     from playground.engine.update import UpdateRule
 
     count = len(beginning.seeds)
@@ -238,7 +247,9 @@ def _reasons(beginning: Beginning, stepper: Replicas | CompiledReplicas, traces:
     rules = [beginning.optimizers[run] for run in bad]
     if isinstance(rules[0], UpdateRule):
         with suppress(*ISOLATED):  # a component that cannot be evaluated in float64 costs the bounds, not the runs
-            rates = exceeded_bounds(stepper.problem, chosen[2], rules)
+            steps = traces.steps[:count][bad].tolist()
+            factors = [last_factor(schedule, each) for each in steps]
+            rates = exceeded_bounds(stepper.problem, chosen[2], rules, factors)
     for run, *parts in zip(bad, where, rates, strict=True):
         reasons[run] = "; ".join(filter(None, (reasons[run], *parts)))
     return reasons

@@ -288,6 +288,7 @@ def test_every_function(function, dtype, plugins):
 
 PLUGIN = """
 import math
+from dataclasses import dataclass
 import torch
 from torch import nn
 from playground import hookimpl
@@ -322,6 +323,22 @@ class Push(UpdateRule):
             return parameter - lr * gradient, state
         return parameter - lr * gradient.sign(), state
 
+@dataclass(frozen=True)
+class Root(UpdateRule):
+    lr: float = 0.1
+    power: float = 0.5
+
+    @staticmethod
+    def sign(x):
+        return x.sign()
+
+    @classmethod
+    def size(cls, x, power):
+        return x.abs() ** power
+
+    def update(self, parameter, gradient, state, step, lr):
+        return parameter - lr * self.sign(gradient) * self.size(gradient, self.power), state
+
 @hookimpl
 def playground_models():
     return {"swing": Swing}
@@ -332,7 +349,7 @@ def playground_losses():
 
 @hookimpl
 def playground_optimizers():
-    return {"push": Push}
+    return {"push": Push, "root": Root}
 """
 
 
@@ -350,6 +367,12 @@ def test_a_plugin_with_readable_source_is_written_out(with_plugin):
     assert "TURNS = 2" in text
     assert "# up and down" in text
     assert "sign()" not in text, "what can never happen does not stand in the program"
+
+
+def test_a_rule_with_static_and_class_methods_is_written_out(with_plugin):
+    loaded = scenario("xor_gate", with_plugin, optimizer="root", steps="30")
+    agrees(loaded, with_plugin)
+    assert "The update rule Root." in script(eject(loaded, with_plugin)), "not the docstring that `dataclass` made up"
 
 
 @pytest.mark.parametrize("optimizer", ["{name: adamw, weight_decay: 0.5}", "{name: torch.AdamW, weight_decay: 0.5}"])

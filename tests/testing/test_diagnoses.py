@@ -66,6 +66,10 @@ def broken_by(broken_rules, find, remedy, name="rate_too_large"):
     return broken_rules(DiagnosisContract, lambda: Diagnoser(find, remedy), name=name, ill=lambda self: ILL)
 
 
+def test_every_rule_has_a_specimen(rules):
+    assert sorted([*(f"test_{rule}" for rule in SPECIMENS), "test_can_be_expected"]) == rules(DiagnosisContract)
+
+
 @pytest.mark.parametrize("rule", SPECIMENS)
 def test_a_specimen_is_caught_by_just_its_rule(broken_rules, rule):
     broken = broken_by(broken_rules, *SPECIMENS[rule])

@@ -211,6 +211,13 @@ def test_a_task(broken_rules, rule):
     assert "\n  why it matters: " in broken[rule]
 
 
+@pytest.mark.parametrize(
+    ("contract", "specimens"), [(ReporterContract, REPORTERS), (ExecutorContract, EXECUTORS), (TaskContract, TASKS)]
+)
+def test_every_rule_has_a_specimen(rules, contract, specimens):
+    assert sorted(specimens) == rules(contract)
+
+
 def test_what_is_whole_breaks_no_rule(broken_rules):
     assert broken_rules(ReporterContract, lambda: plain) == {}
     assert broken_rules(ExecutorContract, Here, elsewhere=False) == {}

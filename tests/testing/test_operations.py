@@ -55,6 +55,10 @@ SPECIMENS = {
 }
 
 
+def test_every_rule_has_a_specimen(rules):
+    assert sorted(f"test_{rule}" for rule in SPECIMENS) == rules(OperationContract)
+
+
 @pytest.mark.parametrize("rule", SPECIMENS)
 def test_a_specimen_is_caught_by_just_its_rule(broken_rules, rule):
     operation, name, call = SPECIMENS[rule]

@@ -40,6 +40,7 @@ SPECIMENS = {
     "formula_is_true": (replace(SQUARE, formula="{x}^3"), "square", torch.square),
     "every_slope_has_a_rule": (replace(SQUARE, rules={}), "square", torch.square),
     "rules_are_true": (replace(SQUARE, rules={"x": "{dy} · {x}"}), "square", torch.square),
+    "can_be_typeset": (replace(SQUARE, formula="{x} ⊙ {x}"), "square", torch.square),
     "slope_is_that_of_autograd": (pulling(lambda call, found: {"x": found["x"] / 2}), "square", torch.square),
     "no_slope_where_none_can_be": (pulling(lambda call, found: {**found, "power": found["x"]}), "square", torch.square),
     "slopes_have_the_shape_of_their_arguments": (SUM, "sum", torch.sum),

@@ -42,16 +42,16 @@ HEALTHY: Final[tuple[Scenario, ...]] = (
         "dataset": "and_gate",
         "model": "perceptron",
         "loss": "mse",
-        "optimizer": {"name": "sgd", "lr": 2},
-        "steps": 300,
+        "optimizer": {"name": "adam", "lr": 0.3},
+        "steps": 50,
     },
     {
         "task": "regression",
         "dataset": "line",
         "model": {"name": "mlp", "hidden": [4], "activation": "relu"},
         "loss": "mse",
-        "optimizer": {"name": "adam", "lr": 0.05},
-        "steps": 200,
+        "optimizer": {"name": "adam", "lr": 0.1},
+        "steps": 50,
     },
 )
 """Runs with which nothing is wrong: of a function, of one neuron, of a small network."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -174,11 +174,15 @@ class DiagnosisContract(ABC):
     def _ended(self, scenario: Scenario) -> Iterator[Evidence]:
         """Run a scenario, whatever it expects, and hold open what can be asked of it."""
         __tracebackhide__ = True
-        plugins = self._plugins()
-        with prepared(_loaded(scenario, "{}"), plugins) as ready:
+        plugins, why = self._plugins(), "only a descent that is over shows anything"
+        with ExitStack() as stack:
+            try:
+                ready = stack.enter_context(prepared(_loaded(scenario, "{}"), plugins))
+            except PlaygroundError as error:
+                raise AssertionError(f"{_named(scenario)} cannot be run: {error}\n  why it matters: {why}") from None
             measured = measure(ready, nullcontext)
             wrong = f"the run of {_named(scenario)} is no descent to be diagnosed: {measured.status}, {measured.reason}"
-            require(measured.loss is not None, wrong, "only a descent that is over shows anything")
+            require(measured.loss is not None, wrong, why)
             yield evidence(ready, measured, plugins)
 
     def _asked(self, run: Evidence, what: str) -> str:

@@ -43,12 +43,14 @@ class Share:
 
     :param rule: the right-hand side, in signs.
     :param written: the same with numbers, where it is one number.
+    :param entries: single entries otherwise: the place, and its arithmetic: `("[1, 0]", "0.2·0.5 + 0.1·1 = 0.2")`.
     """
 
     to: str
     rule: str
     value: Shown
     written: str = ""
+    entries: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,3 +140,11 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return {"schema": SCHEMA, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Unexplained:
+    """A step that could not be explained, nor any after it, and why."""
+
+    step: int
+    reason: str

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from playground.explanation import Explanation, Unexplained
     from playground.views import Ensemble, View
 
 SCHEMA = 1
@@ -138,6 +139,7 @@ class Run:
     :param traceback: of the exception that ended a run in status `error`.
     :param conditions: under which it ran, in words by key: budget, start, clipping, schedule, version, ...
     :param views: what can be looked at, the best first; empty where nobody asked for it.
+    :param explanations: of some of its steps, in their order; empty where nobody asked for them.
     :param diagnoses: of a run that ended badly, as far as there is no doubt.
     :param written: the scenario as YAML, all changes in it; empty where nobody asked for views.
     :param command: the command line that gives this run again; empty where no command line asked for it.
@@ -167,6 +169,7 @@ class Run:
     traceback: str = ""
     conditions: Mapping[str, str] = field(default_factory=dict)
     views: tuple[View, ...] = ()
+    explanations: tuple[Explanation | Unexplained, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
     written: str = ""
     command: str = ""

@@ -44,3 +44,14 @@ def playground(tmp_path, monkeypatch):
         return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
     return playground
+
+
+@pytest.fixture
+def one_thread():
+    """One thread for torch: a second one makes a step on a few numbers ten times slower on a busy machine."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

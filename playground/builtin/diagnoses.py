@@ -12,7 +12,7 @@ from torch import Tensor
 
 from playground.engine.chain import call_of
 from playground.engine.derivatives import flat_loss, hessian
-from playground.engine.diagnosis import LARGEST, SHIFT, exceeded_bound
+from playground.engine.diagnosis import LARGEST, SHIFT, curvature
 from playground.engine.evidence import Diagnoser, Evidence, finite, flat
 from playground.engine.problem import Batches
 from playground.engine.tape import Tape, Value
@@ -23,21 +23,43 @@ BAD = (Status.DIVERGED, Status.NONFINITE)
 
 
 def rate_too_large() -> Diagnoser:
-    """The loss rose, and the rate is beyond the rule's bound for the largest curvature at the start: `lr > 2/λ`."""
-    return Diagnoser(_rate_too_large, "Lower the learning rate below that bound, or use a schedule.")
+    """The loss rose, and on a bowl with the largest curvature of the start the optimizer leaves the minimum.
+
+    Beyond the bound that its rule knows, `lr > 2/λ`; without one by a hundredth at each step, measured, while a smaller
+    rate brings it nearer.
+    """
+    return Diagnoser(
+        _rate_too_large, "Lower the learning rate to where that distance shrinks, or use a schedule that does."
+    )
 
 
 def _rate_too_large(run: Evidence) -> str:
-    if not run.rose or not isinstance(run.optimizer, UpdateRule):
+    found = curvature(run.problem, dict(run.start)) if run.rose else None
+    if found is None or not found.largest > 0:
         return ""
-    found = exceeded_bound(run.problem, dict(run.start), run.optimizer)
-    if found is None:
+    calmer = _calmer_rate(run, found.largest)
+    if not calmer:
         return ""
     where = "" if found.constant else " near the start"
     return (
-        f"With a curvature of {found.curvature:g}{where}, steps grow beyond a rate of {found.bound:g}; "
-        f"this run's is {found.rate:g}."
+        f"On a bowl that curves as this loss does{where} ({found.largest:g}), each step at the rate {run.rate:g} "
+        f"multiplies the distance to the minimum by {run.growth(found.largest):.3g}; {calmer} it shrinks."
     )
+
+
+def _calmer_rate(run: Evidence, largest: float) -> str:
+    """Say at which rate the optimizer comes nearer to the minimum of a bowl; nothing where the rate is not too large.
+
+    :param largest: the bowl's curvature.
+    """
+    rule = run.optimizer
+    bound = rule.stability_bound(largest) if isinstance(rule, UpdateRule) else None
+    if bound is not None:
+        return f"below {bound:g}" if rule.lr > bound else ""
+    if run.rate is None or not run.growth(largest) > 1.01:
+        return ""
+    tenths = (0.1**power for power in range(1, 13))
+    return next((f"at {run.rate * each:.3g}" for each in tenths if run.growth(largest, each) < 0.999), "")
 
 
 def wrong_sign() -> Diagnoser:
@@ -50,7 +72,7 @@ def _wrong_sign(run: Evidence) -> str:
     if slope is None:
         return ""
     cosines = [_cosine(move, slope) for move in run.answers([1.0] * 3)]
-    if min(cosines) < 0.5:  # noise, or an optimizer that mixes directions
+    if not all(cosine >= 0.5 for cosine in cosines):  # noise, mixed directions, or moves beyond what numbers can hold
         return ""
     return (
         f"The optimizer moves with the gradient, not against it: the cosine between its first move and the gradient is "
@@ -170,8 +192,8 @@ def unscaled_features() -> Diagnoser:
 
 
 def _unscaled_features(run: Evidence) -> str:
-    data, rule = run.problem.batches.data, run.optimizer
-    if len(data) != 2 or data[0].dim() != 2 or not isinstance(rule, UpdateRule) or rule.stability_bound(1.0) is None:
+    data = run.problem.batches.data
+    if len(data) != 2 or data[0].dim() != 2 or not _follows_the_size(run):
         return ""
     sizes = data[0].square().mean(0).sqrt()
     if len(flat(run.start)) > LARGEST or not bool((sizes > 0).all()) or sizes.max() < 10 * sizes.min():
@@ -184,6 +206,14 @@ def _unscaled_features(run: Evidence) -> str:
         f"The columns of x have sizes from {sizes.min():.3g} to {sizes.max():.3g}, so the loss curves {spread:.2g} "
         f"times more in one direction than in another; with columns of size 1 it would be {without:.2g} times."
     )
+
+
+def _follows_the_size(run: Evidence) -> bool:
+    """Whether a gradient ten times as large makes the first step ten times as large: an adaptive optimizer's is not."""
+    if _slope(run) is None:
+        return False
+    (once,), (tenfold,) = run.answers([1.0]), run.answers([10.0])
+    return bool(once.any()) and _alike(tenfold, 10 * once)
 
 
 def _spread(run: Evidence) -> float | None:
@@ -255,4 +285,4 @@ def _cosine(a: Tensor, b: Tensor) -> float:
 
 
 def _alike(a: Tensor, b: Tensor) -> bool:
-    return bool((a - b).norm() <= 1e-3 * b.norm())
+    return bool((a.double() - b.double()).norm() <= 1e-3 * b.double().norm())

@@ -17,7 +17,10 @@ def explain(
     path: Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")],
     step: Annotated[int, typer.Option(min=0, help="Explain this step; the first is 0.")] = 0,
     sample: Annotated[
-        int | None, typer.Option(min=0, help="Write out the arithmetic of this sample of the step's data.")
+        int | None,
+        typer.Option(
+            min=0, help="Write out this sample of the step's data, or explain this point of a derivative check."
+        ),
     ] = None,
     output: Annotated[str, typer.Option("--format", help="text, html, json or latex.")] = "text",
     language: Annotated[str, typer.Option(help="en or id.")] = "en",

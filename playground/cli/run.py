@@ -102,10 +102,13 @@ def found_writers(plugins: Plugins, reports: list[str] | None, **short_forms: Pa
 
 
 def wanted(writers: Writers) -> Recorded:
-    """Return what the reporters want to be kept of each run, as they say by an attribute `record`."""
+    """Return what the reporters want to be kept of each run, as they say by attributes `record` and `explanations`."""
     from playground.runner.recorded import Recorded
 
-    return Recorded(steps=max((getattr(write, "record", 0) for write, _ in writers), default=0))
+    return Recorded(
+        steps=max((getattr(write, "record", 0) for write, _ in writers), default=0),
+        explanations=any(getattr(write, "explanations", False) for write, _ in writers),
+    )
 
 
 def written(context: typer.Context, write: Any, batch: Batch, path: Path) -> ExitCode:

@@ -18,7 +18,7 @@ Operations = Mapping[str, Operation]
 def call_of(record: Record, operation: Operation) -> tuple[Call, dict[str, Any]]:
     """Return a call with its numbers, and its arguments as values, by the operation's names."""
     bound = operation.bind(record.inputs, record.keywords)
-    return Call({name: _numbers(item) for name, item in bound.items()}, record.outputs[0].tensor), bound
+    return Call({name: _numbers(item) for name, item in bound.items()}, record.outputs[0].tensor, record.dice), bound
 
 
 def shares(record: Record, operation: Operation, gradient: Tensor) -> Iterator[tuple[str, Value, Tensor, bool]]:

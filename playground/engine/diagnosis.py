@@ -57,6 +57,27 @@ def _culprit(broken: Sequence[str], sizes: Mapping[str, float]) -> str:
 
 
 @dataclass(frozen=True)
+class Curvature:
+    """The second derivatives of a loss at the start of a run.
+
+    :param largest: their largest eigenvalue; NaN where it would say nothing of the descent.
+    :param size: how many parameters there are.
+    :param constant: whether they are the same elsewhere.
+    """
+
+    largest: float
+    size: int
+    constant: bool
+
+    @classmethod
+    def of(cls, here: Tensor, elsewhere: Tensor) -> Curvature:
+        """Return it from the second derivatives, (size, size), at the start and at a place away from it."""
+        constant = torch.allclose(here, elsewhere, rtol=1e-9, atol=1e-9)
+        told = (constant or len(here) == 1) and bool(torch.isfinite(here).all())
+        return cls(torch.linalg.eigvalsh(here).max().item() if told else math.nan, len(here), constant)
+
+
+@dataclass(frozen=True)
 class ExceededBound:
     """A learning rate, and the largest stable one for a curvature.
 
@@ -87,16 +108,23 @@ def exceeded_bound(problem: Problem, start: dict[str, Tensor], rule: UpdateRule)
 
     :returns: None when the rate is within the bound or no bound is known.
     """
-    count = sum(tensor.numel() for tensor in start.values())
-    if count > LARGEST or not isinstance(rule.lr, float | int):
+    found = curvature(problem, start) if isinstance(rule.lr, float | int) else None
+    return None if found is None else _exceeded(found, rule)
+
+
+def curvature(problem: Problem, start: dict[str, Tensor]) -> Curvature | None:
+    """Return how a loss curves at the start of a run.
+
+    :returns: None for more parameters than `LARGEST`, or where there is no second derivative.
+    """
+    if sum(tensor.numel() for tensor in start.values()) > LARGEST:
         return None
     z = torch.cat([tensor.double().flatten() for tensor in start.values()])
     loss, _ = flat_loss(problem, start)
     try:
-        here, elsewhere = hessian(loss, z), hessian(loss, z + SHIFT)
+        return Curvature.of(hessian(loss, z), hessian(loss, z + SHIFT))
     except RuntimeError:  # an operation without a second derivative: then there is no curvature to speak of
         return None
-    return _exceeded(_Curvature.of(here, elsewhere), rule)
 
 
 def culprits(final: Mapping[str, Tensor], steepest: Mapping[str, Tensor]) -> list[str]:
@@ -129,42 +157,22 @@ def exceeded_bounds(problem: Problem, starts: Mapping[str, Tensor], rules: Seque
         return nothing
     distinct, which = torch.unique(z, dim=0, return_inverse=True)
     loss, _ = flat_loss(problem, {name: tensor[0] for name, tensor in starts.items()})
-    curvatures: list[_Curvature] = []
+    curvatures: list[Curvature] = []
     try:
         for some in distinct.split(TOGETHER):
-            curvatures += map(_Curvature.of, _hessians(loss, some), _hessians(loss, some + SHIFT))
+            curvatures += map(Curvature.of, _hessians(loss, some), _hessians(loss, some + SHIFT))
     except RuntimeError:  # as for one run
         return nothing
     found = [_exceeded(curvatures[index], rule) for index, rule in zip(which.tolist(), rules, strict=True)]
     return [str(each or "") for each in found]
 
 
-@dataclass(frozen=True)
-class _Curvature:
-    """The second derivatives of a loss at the start of a run.
-
-    :param largest: eigenvalue; NaN where it is not known.
-    :param size: how many parameters there are.
-    :param constant: whether they are the same elsewhere.
-    """
-
-    largest: float
-    size: int
-    constant: bool
-
-    @classmethod
-    def of(cls, here: Tensor, elsewhere: Tensor) -> _Curvature:
-        constant = torch.allclose(here, elsewhere, rtol=1e-9, atol=1e-9)
-        told = (constant or len(here) == 1) and bool(torch.isfinite(here).all())
-        return cls(torch.linalg.eigvalsh(here).max().item() if told else math.nan, len(here), constant)
-
-
-def _exceeded(curvature: _Curvature, rule: UpdateRule) -> ExceededBound | None:
-    largest = curvature.largest
+def _exceeded(found: Curvature, rule: UpdateRule) -> ExceededBound | None:
+    largest = found.largest
     bound = rule.stability_bound(largest) if largest > 0 and isinstance(rule.lr, float | int) else None
     if bound is None or not isinstance(rule.lr, float | int) or rule.lr <= bound:
         return None
-    return ExceededBound(rule.lr, bound, largest, curvature.constant)
+    return ExceededBound(rule.lr, bound, largest, found.constant)
 
 
 def _hessians(loss: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:

@@ -16,13 +16,17 @@ from torch import Tensor, nn
 
 from playground.engine.chain import Operations
 from playground.engine.problem import Problem
-from playground.engine.steppers import RuleStepper, TorchStepper
+from playground.engine.steppers import OneRun, RuleStepper, Schedule, TorchStepper
 from playground.engine.tape import Tape, recorded
 from playground.engine.update import UpdateRule
 from playground.result import Status
 
 Point = Mapping[str, Tensor]
 """Parameters, or gradients of them, by name."""
+
+
+BOWL_STEPS = 200
+"""After which it is told whether an optimizer comes nearer to the minimum of a bowl."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +100,40 @@ class Evidence:
         """
         module = _Slope(self.at_start.gradient)
         problem = Problem(module, lambda forward, _: forward())
-        kind = RuleStepper if isinstance(self.optimizer, UpdateRule) else TorchStepper
-        stepper, moves = kind(problem, self.optimizer), []
+        stepper, moves = self._fresh(problem), []
         for step, factor in enumerate(factors):
             module.factor, before = factor, flat(problem.parameters)
             stepper.evaluate(step)
             stepper.update(step)
             moves.append(flat(problem.parameters) - before)
         return moves
+
+    @property
+    def rate(self) -> float | None:
+        """The learning rate before any schedule; None for an optimizer without one."""
+        return self._fresh(Problem(_Bowl(1.0), lambda forward, _: forward())).rate(0)
+
+    def growth(self, curvature: float, factor: float = 1.0) -> float:
+        """Return by what a fresh optimizer multiplies its distance from the minimum of `curvature / 2 · x²` at a step.
+
+        From x = 1, over the second half of 200 steps, or until the distance is beyond 1e±100.
+
+        :param factor: on its learning rate.
+        """
+        place = _Bowl(curvature)
+        stepper = self._fresh(Problem(place, lambda forward, _: forward()), lambda _: factor)
+        distances = [1.0]
+        while len(distances) <= BOWL_STEPS and 1e-100 < distances[-1] < 1e100:
+            stepper.evaluate(len(distances) - 1)
+            stepper.update(len(distances) - 1)
+            distances.append(abs(place.x.item()))
+        early, late = (_farthest(distances, quarter) for quarter in (1, 3))
+        return float((distances[late] / distances[early]) ** (1 / (late - early)))
+
+    def _fresh(self, problem: Problem, schedule: Schedule | None = None) -> OneRun:
+        """Return a stepper with a new optimizer of the run's kind."""
+        kind = RuleStepper if isinstance(self.optimizer, UpdateRule) else TorchStepper
+        return kind(problem, self.optimizer, schedule)
 
     @contextmanager
     def _standing_at(self, parameters: Point) -> Iterator[None]:
@@ -153,3 +183,21 @@ class _Slope(nn.Module):
     def forward(self) -> Tensor:
         pairs = zip(self.slopes, self.places, strict=True)
         return torch.stack([(self.factor * slope * place).sum() for slope, place in pairs]).sum()
+
+
+class _Bowl(nn.Module):
+    """The loss `curvature / 2 · x²`, from x = 1."""
+
+    def __init__(self, curvature: float) -> None:
+        super().__init__()
+        self.x = nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
+        self._curvature = curvature
+
+    def forward(self) -> Tensor:
+        return self._curvature / 2 * self.x.square()
+
+
+def _farthest(distances: Sequence[float], quarter: int) -> int:
+    """Return where in a quarter, counted from 0, the distance is largest: between two of them it swings as well."""
+    first, end = (len(distances) * each // 4 for each in (quarter, quarter + 1))
+    return max(range(min(first, end - 1), end), key=distances.__getitem__)

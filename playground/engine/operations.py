@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 Gradients = Mapping[str, Any]
@@ -18,14 +20,24 @@ class Call:
 
     :param arguments: by name, as the operation names them; what was not given is absent.
     :param output: what it returned.
+    :param dice: the state of torch's generator for the CPU before a call that drew from it.
     """
 
     arguments: Mapping[str, Any]
     output: Tensor
+    dice: Tensor | None = None
 
     def __getitem__(self, name: str) -> Any:
         """Return an argument."""
         return self.arguments[name]
+
+    @contextmanager
+    def same_dice(self) -> Iterator[None]:
+        """Draw once more what was drawn then; outside it nothing is changed."""
+        with torch.random.fork_rng(devices=()):
+            if self.dice is not None:
+                torch.set_rng_state(self.dice)
+            yield
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return an argument, or what torch takes for it when it is not given."""
@@ -35,8 +47,14 @@ class Call:
 Pull = Callable[[Call, Tensor], Gradients]
 """Takes a call and dL/dy, gives the operation's share of dL/dx for each argument x: a vector-Jacobian product."""
 
+Terms = Callable[[Call, tuple[int, ...], Callable[[float], str]], str]
+"""Writes the arithmetic of one entry, given the call, its index, and what writes a number; empty where it cannot."""
+
+ShareTerms = Callable[[Call, Tensor, tuple[int, ...], Callable[[float], str]], str]
+"""The same of one entry of a share of a gradient; the tensor is dL/dy."""
+
 Template = str | Callable[[Call], str]
-"""Text with `{x}` for the name of an argument, `{y}` for that of the output and `{dy}` for dL/dy."""
+"""Text with `{x}` for the name of an argument, `{y}` for the output, `{dy}` for dL/dy, `{n}` for entries in a mean."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +68,9 @@ class Operation:
     :param pull: the same in plain tensor arithmetic. Sums over what was broadcast are added by whoever calls it.
     :param arguments: their names, in the order in which torch takes them.
     :param terms: writes the arithmetic of one entry of the output, where it is more than the formula with numbers.
+    :param entrywise: whether `rules` hold for numbers as well: each entry of a share depends on the entries in its own
+        place alone.
+    :param sums: where they do not, what writes the arithmetic of one entry of a share, by argument.
     :param names: torch's keywords for them.
     :param steepest: the largest slope of a function that saturates; far below it, hardly any gradient passes.
     """
@@ -58,9 +79,11 @@ class Operation:
     rules: Mapping[str, Template]
     pull: Pull
     arguments: tuple[str, ...] = ("x",)
-    terms: Callable[[Call, tuple[int, ...], Callable[[float], str]], str] | None = None
+    terms: Terms | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     steepest: float | None = None
+    entrywise: bool = False
+    sums: Mapping[str, ShareTerms] = field(default_factory=dict)
 
     def bind(self, positional: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
         """Return a call's arguments by the operation's own names; `names` translates torch's keywords."""
@@ -89,6 +112,7 @@ def elementwise(
         ("x", *more),
         names={"input": "x", "self": "x"},
         steepest=steepest,
+        entrywise=True,
     )
 
 

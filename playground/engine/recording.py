@@ -6,6 +6,7 @@ from torch import Tensor
 
 from playground.engine.steppers import OneRun
 from playground.engine.traces import thinned_steps
+from playground.figures.numbers import round_numbers
 from playground.result import Recording
 
 
@@ -14,12 +15,13 @@ class Recorder:
 
     :param stepper: evaluates and moves.
     :param budget: updates to make at most.
-    :param count: steps to keep at most, spaced evenly by ratio from the first; the end is kept besides.
+    :param count: steps to keep at most, spaced evenly by ratio from the first, those next to round numbers moved there;
+        the end is kept besides.
     """
 
     def __init__(self, stepper: OneRun, budget: int, count: int) -> None:
         self._stepper = stepper
-        self._wanted = frozenset(thinned_steps(budget, count))
+        self._wanted = frozenset(_rounded(thinned_steps(budget, count)))
         self._updates = 0
         self._kept: dict[int, tuple[dict[str, Tensor], float | None]] = {}
 
@@ -57,3 +59,13 @@ class Recorder:
 
     def _copied(self) -> dict[str, Tensor]:
         return {name: tensor.detach().clone() for name, tensor in self._stepper.problem.parameters.items()}
+
+
+def _rounded(steps: list[int]) -> set[int]:
+    """Return as many steps, with 20, 50, 100 and so on among them: those are what people ask for."""
+    found = set(steps)
+    for wanted in round_numbers(steps[-1] if steps else 0):
+        near = min(found, key=lambda step: abs(step - wanted))
+        if near not in (steps[0], steps[-1]):
+            found = found - {near} | {wanted}
+    return found

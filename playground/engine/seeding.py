@@ -33,11 +33,23 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
     :param seed: 0 to 2**63 - 1.
     :param device: its stream is seeded as well when it has one of its own.
     """
+    with undisturbed(device):
+        if device.type == "cpu":
+            torch.default_generator.manual_seed(seed)
+        else:
+            torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def undisturbed(device: torch.device) -> Iterator[None]:
+    """Restore torch's global stream afterwards, whatever is drawn from it inside.
+
+    :param device: its stream is restored as well when it has one of its own.
+    """
     if device.type == "cpu":
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
             yield
     else:
         with torch.random.fork_rng(devices=[device.index or 0], device_type=device.type):
-            torch.manual_seed(seed)
             yield

@@ -44,12 +44,14 @@ class Record:
         for what no mode sees, such as a `torch.autograd.Function`, that of the node in torch's graph.
     :param inputs: values and constants, lists included, in the order of the call.
     :param keywords: likewise, by name.
+    :param dice: the state of torch's generator for the CPU before a call that drew from it.
     """
 
     name: str
     inputs: tuple[Any, ...]
     keywords: Mapping[str, Any]
     outputs: tuple[Value, ...]
+    dice: Tensor | None = None
 
     @property
     def values(self) -> list[Value]:
@@ -125,6 +127,7 @@ class _Recorder(TorchFunctionMode):
         if not torch.is_grad_enabled():  # inside a custom Function, whose node is recorded as a whole
             return func(*args, **kwargs)
         seen = self._inputs(args), {key: self._inputs(value) for key, value in kwargs.items()}
+        dice = torch.get_rng_state()
         result = func(*args, **kwargs)
         outputs = [item for item in (result if isinstance(result, tuple | list) else [result]) if _is_number(item)]
         fresh = [item for item in outputs if self._find(item) is None]
@@ -132,7 +135,8 @@ class _Recorder(TorchFunctionMode):
         _walk(seen, touches.append)
         if fresh and touches:
             made = tuple(self._enter(item, "", "intermediate") for item in fresh)
-            self._tape.records.append(Record(_short_name(func), *seen, made))
+            drew = not torch.equal(dice, torch.get_rng_state())
+            self._tape.records.append(Record(_short_name(func), *seen, made, dice if drew else None))
         return result
 
     def finish(self, loss: Tensor) -> None:

@@ -7,7 +7,7 @@ A task's constructor is its contract with YAML. A parameter named after a kind o
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -108,9 +108,12 @@ class DirectTask(ABC):
         :raises PlaygroundError: something does not fit.
         """
 
-    def problem(self, setting: Setting) -> Problem | None:
-        """Return the forward pass that `explain` shows; None where there is none."""
-        return None
+    def problems(self, setting: Setting) -> Sequence[Problem]:
+        """Return the forward passes that `explain` can show; empty where there are none.
+
+        One is of all data, and each of several is a sample: a point of which the same is asked.
+        """
+        return ()
 
     def listing(self, problem: None, writer: Writer, setting: Setting) -> Listing | None:
         """Write out what is computed, for `eject`; None where a task does not say how."""

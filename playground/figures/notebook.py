@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from playground.figures.curve import Curve, curve
-from playground.figures.numbers import column, digest, duration, short
+from playground.figures.numbers import brief, column, duration, short
 from playground.figures.text import cut, printable
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _blocks(run: Run) -> Iterator[str]:
         yield f"<div>{_faint('loss')} {first} → <b>{last}</b></div>"
     if drawn := curve(run.losses):
         yield _curve(drawn)
-    yield _pairs({name: _value(value) for name, value in {**run.parameters, **run.metrics}.items()})
+    yield _pairs({name: brief(value, LONGEST) for name, value in {**run.parameters, **run.metrics}.items()})
     yield _expectations(run.expectations)
     if run.table is not None:
         yield _table(run.table)
@@ -73,11 +73,6 @@ def _coloured(text: str, verdict: str) -> str:
     return f'<b style="color:{COLOURS[verdict]}">{_text(text)}</b>'
 
 
-def _value(value: Any) -> str:
-    text = short(value)
-    return text if len(text) <= LONGEST or not isinstance(value, list) else digest(value)
-
-
 def _pairs(parts: Mapping[str, str]) -> str:
     """Return names and values in two columns."""
     return _rows([_faint(name), _text(cut(value, LONGEST))] for name, value in parts.items())
@@ -89,7 +84,7 @@ def _expectations(expectations: Sequence[Expectation]) -> str:
         [
             _coloured("✔", "passed") if expectation.passed else _coloured("✘", "failed"),
             _text(cut(expectation.what, LONGEST)),
-            _text(_value(expectation.value)),
+            _text(brief(expectation.value, LONGEST)),
             _faint(expectation.note),
         ]
         for expectation in expectations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 
@@ -52,10 +53,25 @@ def shape(value: Any) -> tuple[int, ...]:
     return (len(value), *(shape(value[0]) if value else ()))
 
 
+def brief(value: Any, room: int) -> str:
+    """Return a value in so many characters, or, for nested lists that do not fit, what `digest` tells of them."""
+    if crowded(value, room):  # ten million numbers are not written out to see that they are too many
+        return digest(value)
+    text = short(value)
+    return text if len(text) <= room or not isinstance(value, list) else digest(value)
+
+
+def crowded(value: Any, room: int) -> bool:
+    """Whether nested lists have more entries than there are characters to show them."""
+    return math.prod(shape(value)) > room
+
+
 def digest(value: Any) -> str:
     """Tell nested lists that are too many to show by their shape and range: `16 × 2 numbers, -1.3 to 2.4`."""
-    size = " × ".join(map(str, shape(value)))
-    numbers = [number for number in flat(value) if _is_finite(number)]
+    lengths, entries = shape(value), value
+    for _ in lengths[1:]:
+        entries = chain.from_iterable(entries)
+    size, numbers = " × ".join(map(str, lengths)), [entry for entry in entries if _is_finite(entry)]
     return f"{size} numbers, {short(min(numbers))} to {short(max(numbers))}" if numbers else f"{size} numbers"
 
 
@@ -80,3 +96,9 @@ def duration(seconds: float) -> str:
 
 def _is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def round_numbers(end: int) -> list[int]:
+    """Return 1, 2, 5, 10, 20, 50 and so on, as far as they are below `end`."""
+    found = (first * 10**power for power in range(len(str(end))) for first in (1, 2, 5))
+    return [number for number in found if number < end]

@@ -121,7 +121,8 @@ class Hooks:
         A function whose first two parameters are `results, path` *is* the reporter; anything else is a factory that
         returns such a callable. It writes a file to `path`, or a folder, whose content is added to what is there. One
         that shows how a run went has an attribute `record`, at how many steps it wants to know that: then each run has
-        `trace.recording`, `views` and `written`.
+        `trace.recording`, `views` and `written`. One with an attribute `explanations` that is true has some of those
+        steps explained as well, in `explanations`; the run is made once more for that.
         """
         raise NotImplementedError
 

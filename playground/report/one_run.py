@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from playground.figures.curve import Curve, curve
-from playground.figures.numbers import column, digest, duration, matrix, shape, short
+from playground.figures.numbers import brief, column, crowded, digest, duration, matrix, shape, short
 from playground.figures.text import cut, printable
 from playground.report.chart import draw
 from playground.report.derivatives import v_curve
@@ -152,7 +152,9 @@ def _tensor(value: Any, room: int) -> list[str]:
     if not isinstance(value, list):
         return _folded(short(value), room)
     size = shape(value)
-    lines = matrix(value) if len(size) == 2 and size[1] and 1 < size[0] <= MATRIX_ROWS else [short(value)]
+    if len(size) != 2 or not size[1] or not 1 < size[0] <= MATRIX_ROWS or crowded(value, room * size[0]):
+        return [brief(value, room)]
+    lines = matrix(value)
     return lines if max(map(len, lines)) <= room else [digest(value)]
 
 

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from playground.engine.task import DirectTask
 from playground.errors import Fault, PlaygroundError, ScenarioError
-from playground.explanation import Explanation, Moved, Update
+from playground.explanation import Explanation, Moved, Unexplained, Update
 from playground.plugins.causes import ISOLATED, cause
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import build
 from playground.runner.describing import named
-from playground.runner.measuring import stop_rules
-from playground.runner.preparing import Prepared, located, prepared
+from playground.runner.measuring import Observer
+from playground.runner.preparing import Prepared
+from playground.runner.replaying import Replay, replay, told
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from playground.engine.chain import Operations
     from playground.engine.operations import Operation
     from playground.engine.problem import Problem
     from playground.engine.steppers import OneRun
+    from playground.engine.tape import Tape
 
 CHECKED = 200
 """Parameters up to which central differences are taken: each costs some forty evaluations."""
@@ -56,118 +58,140 @@ def explain(loaded: Loaded, plugins: Plugins, step: int = 0, sample: int | None 
     """Explain one step of a scenario; of a sweep, that of the scenario without the sweep.
 
     :param step: counts from 0; the budget itself explains the final parameters, which nothing moves.
-    :param sample: of the step's batch, whose arithmetic is written out.
+    :param sample: of the step's batch, whose arithmetic is written out; of a task that answers at several points, the
+        point.
     :param digits: decimals in written-out arithmetic.
     :raises ScenarioError: the scenario is not valid, or has no such step or sample.
     """
-    with prepared(loaded, plugins) as ready, located(loaded):
-        stepper = _stepper(ready)
-        budget = 0 if isinstance(ready.bound.task, DirectTask) else loaded.scenario.steps
-        if step > budget:
-            raise ScenarioError(Fault(f"step {step} is beyond the budget of {budget} steps", ("steps",)))
-        _descend(ready, stepper, step)
-        batch = stepper.problem.batches.at(step)
-        samples = len(batch[0]) if batch else 0
+    with replay(loaded, plugins, point=sample or 0) as made:
+        made.advance(step)
+        batch = made.stepper.problem.batches.at(step)
+        samples = len(batch[0]) if batch else made.points
         if sample is not None and sample >= samples:
-            there = f"0 to {samples - 1}" if samples else "none"
+            there = f"0 to {samples - 1}" if samples > 1 else "only 0" if samples else "none"
             raise ScenarioError(Fault(f"no sample {sample} in step {step} (samples: {there})", ("task",)))
-        return _explained(ready, stepper, step, step < budget, sample, digits, known_operations(plugins))
+        told = _explained(made, known_operations(plugins), sample, digits)
+        return dataclasses.replace(told, samples=samples, sample=(sample or 0) if made.points else sample)
 
 
-@contextmanager
-def _told(where: str) -> Iterator[None]:
-    """Turn an exception of a component into one line."""
+def explanations(
+    loaded: Loaded, plugins: Plugins, steps: Sequence[int], observe: Observer = nullcontext
+) -> Iterator[Explanation | Unexplained]:
+    """Yield explanations of some steps of a run, which is made once more for all of them.
+
+    Central differences stand beside the gradients of the first; beside the others as well where all of them together
+    take no more of it than one explanation may.
+
+    :param steps: rising, none after the run's end.
+    :param observe: watches the descent, to show its progress.
+    :returns: in the end, where something cannot be explained, the reason.
+    """
+    step = 0
     try:
-        yield
-    except PlaygroundError:
-        raise
+        with replay(loaded, plugins, observe) as made:
+            known = known_operations(plugins)
+            numbers = sum(tensor.numel() for tensor in made.stepper.parameters)
+            for step in steps:
+                made.advance(step)
+                yield _explained(made, known, check=step == steps[0] or numbers * len(steps) <= CHECKED)
+    except PlaygroundError as error:
+        yield Unexplained(step, "; ".join(fault.message for fault in error.faults))
     except ISOLATED as error:
-        raise ScenarioError(Fault(f"{where}: {cause(error)}", ("task",))) from error
-
-
-def _stepper(ready: Prepared) -> OneRun:
-    """Return the run's stepper, or one that stands still at what a direct task shows."""
-    from playground.engine.steppers import RestingStepper
-
-    if ready.stepper is not None:
-        return ready.stepper
-    task = ready.bound.task
-    problem = task.problem(ready.setting)
-    if problem is None:
-        name = ready.loaded.scenario.task.name
-        raise ScenarioError(Fault(f"task {name!r} has no forward and backward pass to explain", ("task",)))
-    problem.probe()
-    return RestingStepper(problem)
-
-
-def _descend(ready: Prepared, stepper: OneRun, steps: int) -> None:
-    """Make the steps before the one to explain, exactly as a run makes them."""
-    from playground.engine.descent import Descent
-    from playground.engine.setting import flushed_denormals
-
-    descent = Descent(steps, stop_rules(ready))
-    with flushed_denormals(), _told(f"before step {steps}"):
-        for step in range(steps):
-            if descent.record(step, stepper.evaluate(step), stepper.gradient_norm):
-                descent.finish(descent.loss[-1], interrupted=False)
-                reason = f"{descent.status}: {descent.reason}"
-                raise ScenarioError(Fault(f"step {steps}: the run ended at step {step} ({reason})", ("steps",)))
-            stepper.update(step)
+        yield Unexplained(step, cause(error))
+    except KeyboardInterrupt:  # the run itself is there, and not to be lost
+        yield Unexplained(step, "interrupted")
 
 
 def _explained(
-    ready: Prepared, stepper: OneRun, step: int, moves: bool, sample: int | None, digits: int, operations: Operations
+    made: Replay, operations: Operations, sample: int | None = None, digits: int = 4, check: bool = True
 ) -> Explanation:
-    """Make the step with the tape running, and put everything into plain data."""
+    """Make the next step with the tape running, and put everything into plain data.
+
+    :param check: hold the gradients against central differences.
+    """
     import torch
 
-    from playground.engine.setting import flushed_denormals
     from playground.engine.tape import Tape, recorded
     from playground.runner.narrating import words
     from playground.runner.telling import Teller
 
-    problem, tape = stepper.problem, Tape()
-    batch = problem.batches.at(step)
+    ready, stepper, step, tape = made.ready, made.stepper, made.step, Tape()
+    problem, batch = stepper.problem, stepper.problem.batches.at(step)
     before = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
-    with flushed_denormals(), _told(f"step {step}"):
+    dice = torch.get_rng_state()
+    with told(f"step {step}"):
         stepper.problem = recorded(problem, tape)
-        loss = stepper.evaluate(step)
+        loss = made.evaluate()
         stepper.problem = problem
         remembered = [_copied(memory) for memory in stepper.memory()]
-        after, loss_after = before, None
-        if moves:
-            stepper.update(step)
+        made.move()
+    after, loss_after = None, None
+    with _aside(problem, ready.setting.device, dice) as again:
+        if not made.ended:
             after = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
-            with torch.no_grad():
-                loss_after = problem.loss(problem.module, batch).item()
-    teller = Teller(tape, operations, sample, digits, len(batch[0]) if batch else 0)
-    moved = _moved(problem, batch, stepper, tape, before, after if moves else None, remembered)
-    scenario = ready.loaded.scenario
-    return Explanation(
-        scenario.name,
-        scenario.summary,
-        ready.loaded.source.file,
-        step,
-        len(batch[0]) if batch else 0,
-        sample,
-        digits,
-        teller.nodes(),
-        teller.operations(),
-        tuple(moved),
-        loss,
-        loss_after,
-        _update(ready, stepper, step) if moves else None,
-        tuple(words(ready, problem, tape, operations, before, loss, loss_after)),
-    )
+            with told(f"step {step}"):
+                loss_after = _loss(again, batch)
+        central = _central(again, batch, before) if check else {}
+        samples = len(batch[0]) if batch else 0
+        teller = Teller(tape, operations, sample, digits, samples)
+        scenario = ready.loaded.scenario
+        return Explanation(
+            scenario.name,
+            scenario.summary,
+            ready.loaded.source.file,
+            step,
+            samples,
+            sample,
+            digits,
+            teller.nodes(),
+            teller.operations(),
+            tuple(_moved(stepper, tape, before, after, central, remembered)),
+            loss,
+            loss_after,
+            None if made.ended else _update(ready, stepper, step),
+            tuple(words(ready, again, tape, operations, before, loss, loss_after)),
+        )
+
+
+@contextmanager
+def _aside(problem: Problem, device: torch.device, dice: Tensor) -> Iterator[Problem]:
+    """Yield the problem with a loss that draws at each look what the step drew: the same entries are dropped.
+
+    The run goes on as if nobody had looked: its random numbers and buffers are what they were before.
+
+    :param dice: the state of torch's generator before the step.
+    """
+    import torch
+
+    from playground.engine.problem import Problem
+    from playground.engine.seeding import undisturbed
+
+    def loss(forward: Any, data: Any) -> Tensor:
+        torch.set_rng_state(dice)
+        return problem.loss(forward, data)
+
+    buffers = [(buffer, buffer.detach().clone()) for buffer in problem.module.buffers()]
+    with undisturbed(device):
+        yield Problem(problem.module, loss, problem.batches)
+    for buffer, before in buffers:
+        buffer.copy_(before)
+
+
+def _loss(problem: Problem, batch: Any) -> float:
+    import torch
+
+    from playground.engine.setting import flushed_denormals
+
+    with torch.no_grad(), flushed_denormals():
+        return problem.loss(problem.module, batch).item()
 
 
 def _moved(
-    problem: Problem,
-    batch: Any,
     stepper: OneRun,
-    tape: Any,
+    tape: Tape,
     before: Mapping[str, Tensor],
     after: Mapping[str, Tensor] | None,
+    central: Mapping[str, Tensor],
     remembered: list[dict[str, Any]],
 ) -> Iterator[Moved]:
     """Yield each parameter through the step."""
@@ -175,7 +199,6 @@ def _moved(
 
     from playground.runner.telling import shown
 
-    central = _central(problem, batch, before)
     now = stepper.memory()
     for index, (name, tensor) in enumerate(before.items()):
         gradient, used = tape.parameters[name].gradient, stepper.gradients[index]

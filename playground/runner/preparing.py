@@ -78,7 +78,7 @@ def check_structure(loaded: Loaded, plugins: Plugins) -> None:
     """
     scenario, catalogue = loaded.scenario, Catalogue(plugins)
     with located(loaded):
-        faults = check_names(scenario, catalogue)
+        faults = check_names(scenario, catalogue, loaded.source.file)
         if not faults and not catalogue.descends(scenario.task.name):
             faults = [
                 Fault(f"task {scenario.task.name!r} does not descend and takes no {key!r}", (Key(key),))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from playground.figures.numbers import round_numbers
 from playground.plugins.manager import Plugins
-from playground.result import Run
+from playground.result import Run, Status
 from playground.runner.describing import as_yaml, conditions, setup
 from playground.runner.diagnosing import asks, diagnosed
 from playground.runner.expectations import judge_all, judge_diagnosis, located, unwelcome, verdict
@@ -17,6 +19,9 @@ from playground.runner.measuring import Measured, Observer, measure
 from playground.runner.preparing import Prepared, check_ranges, prepared, refuse_sweep
 from playground.runner.recorded import NOTHING, Recorded
 from playground.scenario.model import Loaded
+
+if TYPE_CHECKING:
+    from playground.explanation import Explanation, Unexplained
 
 __all__ = ["Observer", "run_one", "spec"]
 
@@ -43,8 +48,28 @@ def run_one(
         run = _judged(ready, measure(ready, observe, record), plugins, diagnose)
         if record.views and record.steps:
             run = replace(run, written=as_yaml(loaded.source.data))
+    if record.explanations:
+        run = replace(run, explanations=tuple(_explanations(run, loaded, plugins, observe)))
     plugins.broadcast("playground_run_finished", result=run)
     return run
+
+
+def _explanations(run: Run, loaded: Loaded, plugins: Plugins, observe: Observer) -> Iterator[Explanation | Unexplained]:
+    """Yield explanations of some of the recorded steps; none of a run that did not come to its own end."""
+    from playground.runner.explaining import explanations
+
+    if run.status not in (Status.ERROR, Status.INTERRUPTED):
+        recording = run.trace.recording
+        yield from explanations(loaded, plugins, round_steps(recording.steps if recording else (0,)), observe)
+
+
+def round_steps(steps: Sequence[int]) -> list[int]:
+    """Return a few of these steps: the first and the last, and those next to 1, 2, 5, 10, 20, 50 and so on.
+
+    :param steps: rising.
+    """
+    near = (min(steps, key=lambda step: abs(step - round)) for round in round_numbers(steps[-1]))
+    return sorted({steps[0], *near, steps[-1]})
 
 
 def spec(loaded: Loaded) -> dict[str, Any]:

@@ -1,29 +1,22 @@
-"""From a tape to plain data: formulas with names, and the arithmetic of single entries."""
+"""From a tape to plain data: values with their gradients, and formulas with names."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from playground.explanation import Node, Operated, Share, Shown
+from playground.runner.arithmetic import Arithmetic, filled
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from playground.engine.chain import Operations
-    from playground.engine.operations import Call, Operation, Template
+    from playground.engine.operations import Call, Operation
     from playground.engine.tape import Record, Tape, Value
 
 LARGEST = 64
 """Entries of a tensor that is shown in full."""
-
-WRITTEN = 16
-"""Entries whose arithmetic is written out, and terms that one may have."""
-
-
-_DOUBLED = re.compile(r"\(\((−[\d.e−]+)\)\)")
-"""A negative number in parentheses that the formula has around it anyway."""
 
 
 def shown(tensor: Tensor) -> Shown:
@@ -49,9 +42,7 @@ class Teller:
     def __init__(self, tape: Tape, operations: Operations, sample: int | None, digits: int, samples: int) -> None:
         self._tape = tape
         self._known = operations
-        self._sample = sample
-        self._digits = digits
-        self._samples = samples
+        self._arithmetic = Arithmetic(sample, samples, digits)
 
     def nodes(self) -> tuple[Node, ...]:
         """Return every value with its gradient."""
@@ -74,89 +65,26 @@ class Teller:
         operation = self._known[record.name]
         call, bound = call_of(record, operation)
         names = {key: _named(item) for key, item in bound.items()}
-        names |= {"y": outputs[0], "dy": f"dL/d{outputs[0]}"}
-        formula = _filled(operation.formula, call, names)
-        written = tuple(self._written(record, operation, call, bound))
-        return Operated(record.name, inputs, outputs, formula, written, tuple(self._shares(record, operation, names)))
+        names |= {"y": outputs[0], "dy": f"dL/d{outputs[0]}", "n": "n"}
+        formula = filled(operation.formula, call, names)
+        written = tuple(self._arithmetic.output(record, operation))
+        return Operated(
+            record.name, inputs, outputs, formula, written, tuple(self._shares(record, operation, call, names))
+        )
 
-    def _shares(self, record: Record, operation: Operation, names: dict[str, str]) -> Iterator[Share]:
-        from playground.engine.chain import call_of, shares
+    def _shares(self, record: Record, operation: Operation, call: Call, names: dict[str, str]) -> Iterator[Share]:
+        from playground.engine.chain import shares
 
-        output = record.outputs[0]
-        if output.gradient is None:
+        gradient = record.outputs[0].gradient
+        if gradient is None:
             return
-        call, bound = call_of(record, operation)
-        for argument, value, share, summed in shares(record, operation, output.gradient):
-            rule = _filled(operation.rules[argument], call, names)
+        for argument, value, share, summed in shares(record, operation, gradient):
+            rule = filled(operation.rules[argument], call, names)
             if summed and "Σ" not in rule:
                 rule = f"Σ {rule}"
-            written = ""
-            single = self._numbers(bound, ()) if output.tensor.dim() == 0 and "[" not in rule else {}
-            if single:
-                numbers = single | {
-                    "y": self.number(output.tensor.item()),
-                    "dy": self.number(output.gradient.item()),
-                }
-                written = _filled(operation.rules[argument], call, numbers)
-            yield Share(value.name, rule, shown(share), written)
-
-    def _written(self, record: Record, operation: Operation, call: Call, bound: dict[str, Any]) -> Iterator[str]:
-        """Yield the arithmetic of single entries: of the chosen sample, and of what is one number."""
-        output = record.outputs[0]
-        single = output.tensor.dim() == 0
-        of_sample = self._sample is not None and output.tensor.shape[:1] == (self._samples,)
-        if not (single and (self._samples == 0 or self._sample is not None)) and not of_sample:
-            return
-        lead = () if single else (self._sample,)
-        inner = output.tensor if single else output.tensor[self._sample]
-        for index in list(_indices(tuple(inner.shape)))[:WRITTEN]:
-            at = (*lead, *index)
-            terms = self._terms(operation, call, bound, at)
-            if terms:
-                place = "".join(f"[{', '.join(map(str, at))}]" if at else "")
-                yield f"{output.name}{place} = {terms} = {self._plain(output.tensor[at].item())}"
-
-    def _terms(self, operation: Operation, call: Call, bound: dict[str, Any], at: tuple[Any, ...]) -> str:
-        tensors = [item for item in call.arguments.values() if hasattr(item, "numel")]
-        if operation.terms is not None:
-            largest = max((tensor.numel() for tensor in tensors), default=0)
-            too_many = not at and largest > WRITTEN
-            return "" if too_many else operation.terms(call, at, self.number)
-        numbers = self._numbers(bound, at)
-        return _filled(operation.formula, call, numbers) if numbers else ""
-
-    def _numbers(self, bound: dict[str, Any], at: tuple[Any, ...]) -> dict[str, str]:
-        """Return each argument as the number that meets an entry of the output; nothing where one does not."""
-        found = {}
-        for name, item in bound.items():
-            entry = getattr(item, "tensor", item)
-            if hasattr(entry, "numel"):
-                if entry.dim() > len(at):
-                    return {}
-                tail = at[len(at) - entry.dim() :]
-                place = tuple(0 if size == 1 else where for size, where in zip(entry.shape, tail, strict=True))
-                if any(where >= size for where, size in zip(place, entry.shape, strict=True)):
-                    return {}
-                entry = entry[place].item()
-            found[name] = self.number(entry) if isinstance(entry, int | float) else str(entry)
-        return found
-
-    def number(self, value: float) -> str:
-        """Return a number inside a formula: a negative one in parentheses."""
-        text = self._plain(value)
-        return f"({text})" if text.startswith("−") else text
-
-    def _plain(self, value: float) -> str:
-        text = f"{value:.{self._digits}f}"
-        text = text.rstrip("0").rstrip(".") if "." in text else text
-        if float(text) == 0 and value != 0:
-            text = f"{value:.{self._digits}g}"
-        return text.replace("-", "−")
-
-
-def _filled(template: Template, call: Call, names: dict[str, str]) -> str:
-    text = template if isinstance(template, str) else template(call)
-    return _DOUBLED.sub(r"(\1)", text.format(**names))
+            written = self._arithmetic.share(record, operation, argument)
+            entries = tuple(self._arithmetic.entries(record, operation, argument, value, share))
+            yield Share(value.name, rule, shown(share), written, entries)
 
 
 def _named(item: Value | Any) -> str:
@@ -173,9 +101,3 @@ def _named(item: Value | Any) -> str:
     if item is Ellipsis:
         return "…"
     return "·" if hasattr(item, "numel") else str(item)
-
-
-def _indices(shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    import itertools
-
-    yield from itertools.product(*map(range, shape))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Protocol
 
 from playground.errors import Fault, suggestion
@@ -27,26 +28,30 @@ class Catalogue(Protocol):
         """Return the kinds of component that a task takes, and whether each is required."""
 
 
-def check_names(scenario: Scenario, catalogue: Catalogue) -> list[Fault]:
+def check_names(scenario: Scenario, catalogue: Catalogue, file: str = "") -> list[Fault]:
     """Check a scenario against what is installed.
 
+    :param file: the scenario's, beside which a plugin that it requires may stand.
     :returns: a fault for each required plugin that is absent, and those alone where there are any, because the rest
         may follow from them; else one for each unknown component, each key that neither a scenario nor its task has,
         each component that the task does not take, and each key or component that it needs and does not get.
         Places are up to the caller (`Source.locate`).
     """
-    absent = list(_absent_plugins(scenario, catalogue))
+    absent = list(_absent_plugins(scenario, catalogue, file))
     if absent:
         return absent
     return [*_unknown_components(scenario, catalogue), *_unfit_for_task(scenario, catalogue)]
 
 
-def _absent_plugins(scenario: Scenario, catalogue: Catalogue) -> Iterator[Fault]:
+def _absent_plugins(scenario: Scenario, catalogue: Catalogue, file: str) -> Iterator[Fault]:
     installed = catalogue.plugin_names()
     for position, name in enumerate(scenario.requires):
         if name not in installed:
-            install = f"install it, for example with: pip install gradient-playground-{name}"
-            yield Fault(f"needs the plugin {shown(name)}; {install}", ("requires", position))
+            beside = Path(file).with_name(f"{name}.py") if file else Path()
+            way = f"install it, for example with: pip install gradient-playground-{name}"
+            if beside.is_file():
+                way = f"it stands beside this file, load it with: -p {beside}"
+            yield Fault(f"needs the plugin {shown(name)}; {way}", ("requires", position))
 
 
 def _unknown_components(scenario: Scenario, catalogue: Catalogue) -> Iterator[Fault]:

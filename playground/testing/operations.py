@@ -81,7 +81,9 @@ class OperationContract(ABC):
         made = self._made()
         for argument, template in made.operation.rules.items():
             value, rule = made.bound.get(argument), made.written(template)
-            told = worked_out(rule, made.numbers | {"dy": made.gradient})
+            entries = value.tensor.numel() if isinstance(value, Value) else 0
+            count = torch.full_like(made.call.output, entries // max(made.call.output.numel(), 1))
+            told = worked_out(rule, made.numbers | {"dy": made.gradient, "n": count})
             gradient = value.gradient if isinstance(value, Value) else None
             if told is not None and gradient is not None and gradient.shape == told.shape:
                 require_close(told, gradient, f"{rule!r} is not dL/d{argument}", WHY_TRUE, 1e-9)
@@ -169,6 +171,35 @@ class OperationContract(ABC):
             if told is not None:
                 require_close(told, output[at], f"{written!r} is not entry {list(at)}", WHY_TRUE, 1e-9)
 
+    def test_arithmetic_of_slopes(self) -> None:
+        """What is written out of an entry of a derivative, a sum mostly, is one line, and gives that entry."""
+        made = self._made()
+        if not made.operation.sums:
+            pytest.skip("its arithmetic are its rules with numbers, or is not written out")
+        for argument, _, share, _ in made.shares():
+            if argument in made.operation.sums:
+                for at in islice(product(*map(range, share.shape)), 16):
+                    written = made.operation.sums[argument](made.call, made.gradient, at, _number)
+                    where = f"entry {list(at)} of dL/d{argument}"
+                    _require_line(written or "nothing", f"the arithmetic of {where}")
+                    told = worked_out(written, {})
+                    if told is not None:
+                        require_close(told, share[at], f"{written!r} is not {where}", WHY_TRUE, 1e-9)
+
+    def test_entrywise(self) -> None:
+        """Where it is said to be entrywise, a gradient at one place goes to that place alone."""
+        made = self._made()
+        if not made.operation.entrywise:
+            pytest.skip("it is not said to be entrywise")
+        for place in range(made.gradient.numel()):
+            alone = torch.zeros(made.gradient.numel()).to(made.gradient)
+            alone[place] = 1.0
+            for argument, share in made.pulled(alone.view(made.gradient.shape)).items():
+                if _is_tensor(share) and share.shape == made.gradient.shape:
+                    elsewhere = share.flatten()[alone == 0].any()
+                    wrong = f"a gradient at entry {place} alone goes to other entries of {argument!r} as well"
+                    require(not bool(elsewhere), wrong, "its rules would be written out with wrong numbers")
+
     def test_steepest(self) -> None:
         """No slope is larger than what is stated for the steepest, and one is as large."""
         steepest = self.operation().steepest
@@ -221,7 +252,7 @@ class _Recorded:
     @property
     def names(self) -> Mapping[str, str]:
         """What the call's formula and rules may name, as itself."""
-        return {name: name for name in (*self.call.arguments, "y", "dy")}
+        return {name: name for name in (*self.call.arguments, "y", "dy", "n")}
 
     @property
     def numbers(self) -> dict[str, Tensor]:
@@ -242,9 +273,9 @@ class _Recorded:
         except (KeyError, IndexError, ValueError):
             return ""
 
-    def pulled(self) -> Mapping[str, Any]:
-        """Return the derivatives as the operation gives them."""
-        return self.operation.pull(self.call, self.gradient)
+    def pulled(self, gradient: Tensor | None = None) -> Mapping[str, Any]:
+        """Return the derivatives as the operation gives them, of the recorded gradient or another."""
+        return self.operation.pull(self.call, self.gradient if gradient is None else gradient)
 
     def shares(self) -> Iterator[tuple[str, Value, Tensor, bool]]:
         """Yield the derivatives as `explain` takes them."""

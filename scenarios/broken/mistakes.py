@@ -43,6 +43,11 @@ def uphill(lr: float = 0.01) -> Any:
 
     @dataclass(frozen=True)
     class Uphill(UpdateRule):
+        """Climb.
+
+        :param lr: learning rate.
+        """
+
         lr: float
 
         formula: ClassVar[Any] = ("p = p + lr * g",)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import torch
 
 from playground.errors import ScenarioError
 from playground.plugins.manager import load_plugins
@@ -27,12 +26,7 @@ def plugins():
     return load_plugins(specs=[str(SCENARIOS / "broken" / "mistakes.py")], autoload=False)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def changed(file, **update):
@@ -97,6 +91,47 @@ def test_fifty_healthy_runs_have_none(file, plugins):
 def test_no_optimizer_we_ship_is_accused(optimizer, plugins, tmp_path):
     text = f"{BOWL}optimizer: {optimizer}\nexpect: {{diagnosis: wrong_sign}}\n".replace("steps: 200", "steps: 3")
     assert run_one(written(tmp_path, text), plugins).diagnoses == ()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "calmer"),
+    [
+        ("{name: sgd, lr: 0.3}", "below 0.25"),
+        ("{name: sgd, lr: 0.6, momentum: 0.9}", "below 0.475"),
+        ("{name: torch.SGD, lr: 0.3}", "at 0.03"),
+        ("{name: torch.SGD, lr: 40, momentum: 0.9}", "at 0.4"),
+        ("{name: torch.ASGD, lr: 0.3}", "at 0.03"),
+    ],
+)
+def test_a_rate_is_too_large_for_any_optimizer_that_it_throws_out(optimizer, calmer, plugins, tmp_path):
+    run = run_one(written(tmp_path, f"{BOWL}optimizer: {optimizer}\n"), plugins)
+    (found,) = run.diagnoses
+    assert found.name == "rate_too_large"
+    assert found.sentence.endswith(f"; {calmer} it shrinks.")
+
+
+@pytest.mark.parametrize("scenario", ["and_gate", "bowl", "line"])
+@pytest.mark.parametrize("rate", ["1e20", "1e36", "1e38", "1e300"])
+def test_a_rate_beyond_all_measure_is_taken_for_no_other_mistake(scenario, rate, plugins):
+    changes = [("optimizer", f"{{name: sgd, lr: {rate}}}"), ("expect", "{loss: {below: 0}}"), ("steps", "5")]
+    run = run_one(load_scenario(SCENARIOS / f"{scenario}.yaml", changes), plugins)
+    assert {each.name for each in run.diagnoses} <= {"rate_too_large", "saturated_sigmoid"}
+
+
+@pytest.mark.parametrize("optimizer", ["{name: adam, lr: 1000}", "{name: torch.Adam, lr: 1000}"])
+def test_a_rate_that_throws_nothing_out_is_not_blamed(optimizer, plugins, tmp_path):
+    text = f"{BOWL}optimizer: {optimizer}\nexpect: {{diagnosis: rate_too_large}}\n".replace("200", "20")
+    assert run_one(written(tmp_path, text), plugins).diagnoses == ()
+
+
+def test_an_adaptive_optimizer_is_served_by_unscaled_features(plugins):
+    def found(optimizer):
+        file = SCENARIOS / "broken" / "unscaled_features.yaml"
+        run = run_one(load_scenario(file, [("optimizer", optimizer)]), plugins)
+        return [each.name for each in run.diagnoses]
+
+    assert found("{name: torch.SGD, lr: 0.0001}") == ["unscaled_features"]
+    assert found("{name: torch.Adam, lr: 0.0001}") == []
 
 
 def test_a_run_that_does_as_expected_is_not_asked(plugins, tmp_path):

@@ -140,7 +140,7 @@ def test_a_notebook_has_the_cells_of_the_script(eject):
             [],
             "and_gate_sweep.yaml:15:1: a sweep is many runs, and a program is one; `--set sweep=null`",
         ),
-        ("square_derivative", ["--set", "order=2"], "a second derivative is not written out (accepted: order 1)"),
+        ("backward_check", ["--set", "order=2"], "second derivatives by a model's parameters are not written out"),
         ("and_gate", ["--set", "model=closed"], "inner.<locals>.Closed of module"),
         ("and_gate", ["--set", "model=clashing"], "a name that the program itself uses; rename it"),
         ("and_gate", ["--set", "model=whole"], "uses 'import playground.engine.gradients as clipping', a whole module"),

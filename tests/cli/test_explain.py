@@ -29,6 +29,26 @@ def test_text(explain):
     assert "dL/dz2 = dL/dp · p(1 − p)" in shown
 
 
+LARGE = """
+task: classification
+dataset: {name: blobs, samples: 64}
+model: {name: mlp, hidden: [3100, 3100]}
+loss: cross_entropy
+optimizer: {name: adam, lr: 0.001}
+steps: 1
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["text", "html", "latex", "json"])
+def test_ten_million_parameters_are_summed_up(playground, write, form):
+    write("large.yaml", LARGE)
+    shown = playground("explain", "large.yaml", "--format", form)
+    assert shown.exit_code == 0
+    assert "layer2.weight" in shown.stdout
+    assert len(shown.stdout) < 40_000
+
+
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_text_keeps_to_the_width(explain, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))

@@ -130,6 +130,14 @@ def test_dropout_that_drops_nothing_has_a_slope_of_1_at_0_too(options, operation
     agree(*at(lambda a: F.dropout(a, **options).sum(), [0.0, 0.7]), operations)
 
 
+def test_dropout_is_drawn_once_more_for_its_slope(operations):
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    torch.rand(1)  # so that the state at the call is not that of the seed
+    agree(*at(lambda a: (F.dropout(a, 0.4) * a.cos()).sum(), [0.0] * 8 + [0.7] * 8), operations)
+    assert not torch.equal(before, torch.get_rng_state())
+
+
 SPELT = {
     "mse": ("mean((p − t)²)", "L · 2(p − t) / n"),
     "classes": ("mean(log Σ exp(p) − p[t])", "L · (softmax(p) − onehot(t)) / n"),
@@ -154,7 +162,7 @@ def test_a_loss_is_spelt_with_its_options(name, formula, rule, operations):
     prediction = torch.eye(3).double() if loss is F.cross_entropy else T / 2
     known = operations[loss.__name__]
     call = Call(known.bind((prediction, target), options), loss(prediction, target, **options))
-    names = {"p": "p", "t": "t", "w": "w", "dy": "L", "pos_weight": "c"}
+    names = {"p": "p", "t": "t", "w": "w", "dy": "L", "n": "n", "pos_weight": "c"}
     assert text(known.formula, call).format(**names) == formula
     assert text(known.rules["p"], call).format(**names) == rule
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.figures.numbers import column, digest, duration, flat, matrix, shape, short
+from playground.figures.numbers import brief, column, digest, duration, flat, matrix, shape, short
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,20 @@ def test_matrix_lines_up():
 )
 def test_shape(value, size):
     assert shape(value) == size
+
+
+@pytest.mark.parametrize(
+    ("value", "room", "text"),
+    [
+        (0.123456, 3, "0.1235"),
+        ([1.0, 2.5], 10, "[1, 2.5]"),
+        ([1.0, 2.5], 5, "2 numbers, 1 to 2.5"),
+        ([[0.5] * 300] * 300, 120, "300 × 300 numbers, 0.5 to 0.5"),
+        ([], 0, "0 numbers"),
+    ],
+)
+def test_brief_shows_what_fits(value, room, text):
+    assert brief(value, room) == text
 
 
 def test_digest_tells_shape_and_range():

@@ -49,6 +49,20 @@ def test_the_tutorials_derivatives(explain, name, slope):
     assert told.parameters[0].central.values == pytest.approx(slope)
 
 
+@pytest.mark.parametrize(("sample", "point"), [(None, 1.0), (0, 1.0), (2, 3.0)])
+def test_a_derivative_task_shows_the_point_that_is_asked_for(explain, sample, point):
+    told = explain("square_derivative", {"at": "{x: [1, 2, 3]}", "expect": "{}"}, sample=sample)
+    assert (told.samples, told.sample) == (3, sample or 0)
+    (x,) = told.parameters
+    assert x.before.values == point
+    assert x.gradient.values == 8 * point + 40
+
+
+def test_a_model_whose_backward_is_checked_has_the_samples_of_its_data(explain):
+    told = explain("backward_check", sample=3)
+    assert (told.samples, told.sample) == (4, 3)
+
+
 def test_the_chain_rule_on_the_square(explain):
     rules = [
         share.rule for operation in reversed(explain("square_derivative").operations) for share in operation.shares
@@ -146,6 +160,7 @@ def test_a_batch_of_the_step(explain):
         ("bowl_diverges", {"step": 900}, r"step 900: the run ended at step \d+ \(diverged: "),
         ("and_gate", {"sample": 4}, r"no sample 4 in step 0 \(samples: 0 to 3\)"),
         ("bowl", {"sample": 0}, r"no sample 0 in step 0 \(samples: none\)"),
+        ("quadratic_derivative", {"sample": 1}, r"no sample 1 in step 0 \(samples: only 0\)"),
     ],
 )
 def test_what_is_not_there(explain, name, options, message):
@@ -181,6 +196,14 @@ class Frozen(Handwritten):
         super().__init__(inputs, outputs)
         self.requires_grad_(False)
 
+class Dropping(Handwritten):
+    def forward(self, x):
+        return super().forward(torch.nn.functional.dropout(x + 1, 0.5, self.training))
+
+class Normal(Handwritten):
+    def forward(self, x):
+        return torch.nn.functional.batch_norm(x @ self.w + self.b, None, None, training=True)
+
 class Twice(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
@@ -199,7 +222,8 @@ def each(prediction, target):
 
 @hookimpl
 def playground_models():
-    return {{"raises": Raises, "later": Later, "in_place": InPlace, "frozen": Frozen, "custom": Custom}}
+    odd = {{"raises": Raises, "later": Later, "in_place": InPlace, "frozen": Frozen, "custom": Custom}}
+    return {{"dropping": Dropping, "normal": Normal, **odd}}
 
 @hookimpl
 def playground_losses():
@@ -248,6 +272,19 @@ def test_an_operation_in_place(odd):
     assert [operation.name for operation in told.operations] == ["matmul", "add", "sigmoid", "mse_loss"]
     assert node(told, "z1").value != node(told, "z2").value
     assert deviation(told, 0) < 1e-4
+
+
+def test_what_a_step_dropped_is_dropped_again_in_every_look_at_it(odd):
+    told = odd({"model": "dropping", "optimizer": "{name: sgd, lr: 0}", "dtype": "float64", "expect": "{}"})
+    assert told.loss_after == told.loss
+    assert deviation(told, 0) < 1e-9
+
+
+def test_a_gradient_that_is_rounding_is_no_deviation(odd):
+    told = odd({"model": "normal"})
+    (bias,) = [index for index, moved in enumerate(told.parameters) if moved.name == "b"]
+    assert abs(told.parameters[bias].gradient.high) < 1e-6
+    assert deviation(told, bias) < 0.1
 
 
 def test_an_operation_of_which_nothing_is_known(odd):

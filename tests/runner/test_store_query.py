@@ -155,6 +155,11 @@ def test_no_text_does_harm(store, text):
     assert store.tally("bb").runs == 20
 
 
+def test_the_loss_is_the_last_as_in_an_expectation(store):
+    keys = [[row.key for _, row in store.rows("bb", [f"{name}<0.3"])] for name in ("loss", "last")]
+    assert keys[0] == keys[1] != []
+
+
 def test_conditions_hold_together(store):
     expected = [row.key for row in ROWS["bb"] if row.seed > 1 and row.point == 2 and row.last < 1]
     assert [row.key for _, row in store.rows("bb", ["seed>1", "optimizer=adam", "last<1"])] == expected

@@ -93,3 +93,13 @@ def test_faults(text, expected):
     assert len(lines) == len(expected)
     for line, start in zip(lines, expected, strict=True):
         assert line.startswith(start)
+
+
+def test_an_absent_plugin_that_stands_beside_the_scenario(tmp_path):
+    (tmp_path / "tiger.py").touch()
+    scenario = parse_scenario(parse("task: minimize\nrequires: [tiger, puma]\n", "f"))
+    found = check_names(scenario, Catalogue(), str(tmp_path / "x.yaml"))
+    assert [fault.message for fault in found] == [
+        f"needs the plugin 'tiger'; it stands beside this file, load it with: -p {tmp_path / 'tiger.py'}",
+        "needs the plugin 'puma'; install it, for example with: pip install gradient-playground-puma",
+    ]

@@ -11,12 +11,7 @@ ILL = {**BOWL, "name": "bowl_diverges", "optimizer": {"name": "sgd", "lr": 0.3}}
 REMEDY = "Lower the learning rate."
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def rising(run):

@@ -31,6 +31,13 @@ def twice(call, at, number):
     return f"2·{number(call['x'][at].item())}"
 
 
+def of_slope(call, g, at, number):
+    return f"{number(g[at].item())}·{number(call['x'][at].item())}"
+
+
+CUMULATIVE = Operation(
+    "the sum of {x} so far", {"x": "the sum of {dy} from here on"}, lambda call, g: {"x": g.flip(1).cumsum(1).flip(1)}
+)
 SIGMOID = elementwise("σ({x})", "{y}·(1 − {y})", lambda call: call.output * (1 - call.output), steepest=1.0)
 SUM = Operation("Σ {x}", {"x": "{dy}, for each entry"}, lambda call, g: {"x": g})
 
@@ -52,6 +59,8 @@ SPECIMENS = {
         torch.square,
     ),
     "arithmetic_of_single_entries": (replace(SQUARE, terms=twice), "square", torch.square),
+    "arithmetic_of_slopes": (replace(SQUARE, sums={"x": of_slope}), "square", torch.square),
+    "entrywise": (replace(CUMULATIVE, entrywise=True), "cumsum", lambda x: torch.cumsum(x, 1)),
     "steepest": (SIGMOID, "sigmoid", torch.sigmoid),
 }
 

@@ -13,7 +13,7 @@ from playground.engine.operations import Call, Operation, elementwise
 
 def neg() -> Operation:
     """−x."""
-    return Operation("−{x}", {"x": "−{dy}"}, lambda call, g: {"x": -g})
+    return Operation("−{x}", {"x": "−{dy}"}, lambda call, g: {"x": -g}, entrywise=True)
 
 
 def sqrt() -> Operation:
@@ -206,8 +206,10 @@ def dropout() -> Operation:
     def slope(call: Call) -> Any:
         if idle(call):
             return torch.ones_like(call.output)
-        # of an entry that is 0 in any case, the output does not tell whether it was kept
-        return torch.where(call["x"] == 0, torch.zeros_like(call.output), call.output / call["x"])
+        if call.dice is None:  # drawn on another device than the CPU
+            return call.output / call["x"]
+        with call.same_dice():  # of an entry that is 0 in any case, the output does not tell whether it was kept
+            return torch.nn.functional.dropout(torch.ones_like(call.output), call.get("p", 0.5))
 
     return elementwise(
         "dropout({x})", lambda call: "1" if idle(call) else "mask / (1 − rate)", slope, "p", "training", "inplace"

@@ -8,14 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation, Template
+from playground.engine.operations import Call, Operation, ShareTerms, Template
 
 _NAMES = {"input": "a", "self": "a", "other": "b", "exponent": "b", "mat2": "b", "tensor": "b"}
 
 
 def _two(formula: str, a: str, b: str, pull: Callable[[Any, Any, Call, Tensor], dict[str, Any]]) -> Operation:
     rules = {"a": "{dy}" + a, "b": b if b.startswith("−") else "{dy}" + b}
-    return Operation(formula, rules, lambda call, g: pull(call["a"], call["b"], call, g), ("a", "b"), names=_NAMES)
+    return Operation(
+        formula, rules, lambda call, g: pull(call["a"], call["b"], call, g), ("a", "b"), names=_NAMES, entrywise=True
+    )
 
 
 def add() -> Operation:
@@ -31,7 +33,7 @@ def add() -> Operation:
         "a": "{dy}",
         "b": lambda call: "{dy}" if call.get("alpha", 1) == 1 else "{dy} · {alpha}",
     }
-    return Operation(formula, rules, pull, ("a", "b"), names=_NAMES)
+    return Operation(formula, rules, pull, ("a", "b"), names=_NAMES, entrywise=True)
 
 
 def sub() -> Operation:
@@ -47,13 +49,13 @@ def sub() -> Operation:
         "a": "{dy}",
         "b": lambda call: "−{dy}" if call.get("alpha", 1) == 1 else "−{dy} · {alpha}",
     }
-    return Operation(formula, rules, pull, ("a", "b"), names=_NAMES)
+    return Operation(formula, rules, pull, ("a", "b"), names=_NAMES, entrywise=True)
 
 
 def rsub() -> Operation:
     """B − a: subtraction from the right."""
     rules = {"a": "−{dy}", "b": "{dy}"}
-    return Operation("{b} − {a}", rules, lambda call, g: {"a": -g, "b": g}, ("a", "b"), names=_NAMES)
+    return Operation("{b} − {a}", rules, lambda call, g: {"a": -g, "b": g}, ("a", "b"), names=_NAMES, entrywise=True)
 
 
 def mul() -> Operation:
@@ -78,6 +80,7 @@ def rdiv() -> Operation:
         lambda call, g: {"a": -g * call.output / call["a"], "b": g / call["a"]},
         ("a", "b"),
         names=_NAMES,
+        entrywise=True,
     )
 
 
@@ -96,6 +99,7 @@ def power() -> Operation:
         lambda call, g: _powers(call["a"], call["b"], call.output, g),
         ("a", "b"),
         names=_NAMES,
+        entrywise=True,
     )
 
 
@@ -107,13 +111,17 @@ def rpow() -> Operation:
         return {"a": found["b"], "b": found["a"]}
 
     rules = {"a": "{dy} · {y}·log({b})", "b": "{dy} · {a}·{b}^({a} − 1)"}
-    return Operation("{b}^{a}", rules, pull, ("a", "b"), names=_NAMES)
+    return Operation("{b}^{a}", rules, pull, ("a", "b"), names=_NAMES, entrywise=True)
 
 
 def square() -> Operation:
     """x²."""
     return Operation(
-        "{x}²", {"x": "{dy} · 2·{x}"}, lambda call, g: {"x": g * 2 * call["x"]}, names={"input": "x", "self": "x"}
+        "{x}²",
+        {"x": "{dy} · 2·{x}"},
+        lambda call, g: {"x": g * 2 * call["x"]},
+        names={"input": "x", "self": "x"},
+        entrywise=True,
     )
 
 
@@ -134,7 +142,7 @@ def _chosen(name: str, wins: Callable[[Tensor, Tensor], Tensor]) -> Operation:
         return {"a": g * (wins(a, b) + tie), "b": g * (wins(b, a) + tie)}
 
     rules = {side: f"{{dy}} · [{{{side}}} is the {name}]" for side in ("a", "b")}
-    return Operation(f"{name}({{a}}, {{b}})", rules, pull, ("a", "b"), names=_NAMES)
+    return Operation(f"{name}({{a}}, {{b}})", rules, pull, ("a", "b"), names=_NAMES, entrywise=True)
 
 
 def matmul() -> Operation:
@@ -156,8 +164,20 @@ def matmul() -> Operation:
         column = b if b.dim() == 1 else b[..., at[-1]]
         return _products(row, column, number)
 
+    def to_a(call: Call, g: Tensor, at: tuple[int, ...], number: Callable[[float], str]) -> str:
+        _, b, g = _matrices(call, g)
+        return _products(g[at[0] if len(at) == 2 else 0], b[at[-1]], number)
+
+    def to_b(call: Call, g: Tensor, at: tuple[int, ...], number: Callable[[float], str]) -> str:
+        a, _, g = _matrices(call, g)
+        return _products(a[:, at[0]], g[:, at[1] if len(at) == 2 else 0], number)
+
+    def of_matrices(terms: ShareTerms) -> ShareTerms:
+        return lambda call, g, *more: terms(call, g, *more) if call["a"].dim() <= 2 and call["b"].dim() <= 2 else ""
+
     rules = {"a": "{dy} · {b}ᵀ", "b": "{a}ᵀ · {dy}"}
-    return Operation("{a} · {b}", rules, pull, ("a", "b"), terms, _NAMES)
+    sums = {"a": of_matrices(to_a), "b": of_matrices(to_b)}
+    return Operation("{a} · {b}", rules, pull, ("a", "b"), terms, _NAMES, sums=sums)
 
 
 def linear() -> Operation:
@@ -176,6 +196,18 @@ def linear() -> Operation:
         bias = "" if call.get("b") is None else f" + {number(call['b'][at[-1]].item())}"
         return _products(call["x"][at[:-1]], call["w"][at[-1]], number) + bias
 
+    def to_x(call: Call, g: Tensor, at: tuple[int, ...], number: Callable[[float], str]) -> str:
+        return _products(g[at[:-1]], call["w"][:, at[-1]], number)
+
+    def to_w(call: Call, g: Tensor, at: tuple[int, ...], number: Callable[[float], str]) -> str:
+        out, into = at
+        return _products(
+            g.reshape(-1, g.shape[-1])[:, out], call["x"].reshape(-1, call["x"].shape[-1])[:, into], number
+        )
+
+    def to_b(call: Call, g: Tensor, at: tuple[int, ...], number: Callable[[float], str]) -> str:
+        return " + ".join(map(number, g.reshape(-1, g.shape[-1])[:, at[0]].tolist()))
+
     return Operation(
         formula,
         {"x": "{dy} · {w}", "w": "{dy}ᵀ · {x}", "b": "Σ {dy} (over samples)"},
@@ -183,7 +215,15 @@ def linear() -> Operation:
         ("x", "w", "b"),
         terms,
         {"input": "x", "weight": "w", "bias": "b"},
+        sums={"x": to_x, "w": to_w, "b": to_b},
     )
+
+
+def _matrices(call: Call, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a, b and dL/dy of a product as matrices: a vector is a row before and a column behind."""
+    a, b = call["a"], call["b"]
+    rows, columns = (a if a.dim() > 1 else a[None]), (b if b.dim() > 1 else b[:, None])
+    return rows, columns, g.reshape(rows.shape[0], columns.shape[1])
 
 
 def _products(row: Tensor, column: Tensor, number: Callable[[float], str]) -> str:

@@ -29,7 +29,7 @@ def _reduced(call: Call, term: str, count: str = "") -> str:
     return {"sum": f"Σ({term})", "none": f"({term})"}[reduction]
 
 
-def _divided(call: Call, count: str = "n") -> str:
+def _divided(call: Call, count: str) -> str:
     """Return what a mean divides the slope by."""
     return f" / {count}" if call.get("reduction", "mean") == "mean" else ""
 
@@ -66,7 +66,7 @@ def _entrywise(
     def rule(sign: str) -> Callable[[Call], str]:
         def written(call: Call) -> str:
             weight = "{w} · " if weighted(call) else ""
-            return sign + "{dy} · " + weight + slope + _divided(call, _by(call) or "n")
+            return sign + "{dy} · " + weight + slope + _divided(call, _by(call) or "{n}")
 
         return written
 
@@ -89,7 +89,7 @@ def _entrywise(
         return f"({joined})" + (f" / {call['p'].numel()}" if call.get("reduction", "mean") == "mean" else "")
 
     rules: dict[str, Any] = {"p": rule(""), "t": rule("−")} if of_difference else {"p": rule("")}
-    return Operation(formula, rules, pull, ("p", "t", *more), arithmetic, _NAMES)
+    return Operation(formula, rules, pull, ("p", "t", *more), arithmetic, _NAMES, entrywise=True)
 
 
 def mse_loss() -> Operation:
@@ -184,6 +184,7 @@ def binary_cross_entropy_with_logits() -> Operation:
         plain.pull,
         plain.arguments,
         names=_NAMES,
+        entrywise=True,
     )
 
 
@@ -210,10 +211,19 @@ def cross_entropy() -> Operation:
     def rule(call: Call) -> str:
         named = _named(call)
         slope = "softmax({p}) − onehot({t})" if named == "onehot({t})" else "softmax({p})·ΣW − W"
-        return "{dy} · (" + slope + ")" + _divided(call, _count(call) or "n")
+        return "{dy} · (" + slope + ")" + _divided(call, _count(call) or "{n}")
+
+    def arithmetic(call: Call, g: Tensor, at: tuple[int, ...], number: Callable[[float], str]) -> str:
+        axis = _classes(call)
+        wanted, count = _wanted(call)
+        arriving = g if g.dim() == 0 else g[at[:axis] + at[axis + 1 :]]
+        share, whole = torch.softmax(call["p"], axis)[at].item(), wanted.sum(axis, keepdim=True).expand_as(wanted)[at]
+        times = "" if whole == 1 else f"·{number(whole.item())}"
+        divided = f" / {number(count)}" if call.get("reduction", "mean") == "mean" else ""
+        return f"{number(arriving.item())} · ({number(share)}{times} − {number(wanted[at].item())}){divided}"
 
     arguments = ("p", "t", "w", "size_average", "ignore_index", "reduce", "reduction", "label_smoothing")
-    return Operation(formula, {"p": rule}, pull, arguments, None, _NAMES)
+    return Operation(formula, {"p": rule}, pull, arguments, None, _NAMES, sums={"p": arithmetic})
 
 
 def _classes(call: Call) -> int:

@@ -49,7 +49,9 @@ def mean() -> Operation:
         share = call["x"].numel() / max(call.output.numel(), 1)
         return {"x": (_again(call, g) / share).expand(call["x"].shape)}
 
-    return Operation("mean({x})", {"x": "{dy} / n"}, pull, _ARGUMENTS, _entries(" + ", " / {n}"), _NAMES)
+    return Operation(
+        "mean({x})", {"x": "{dy} / {n}"}, pull, _ARGUMENTS, _entries(" + ", " / {n}"), _NAMES, entrywise=True
+    )
 
 
 def product() -> Operation:

@@ -132,26 +132,26 @@ class DerivativeCheck(DirectTask):
             expectations=tuple(expectations),
         )
 
-    def problem(self, setting: Setting) -> Problem:
-        """Return the function at the first point, or the model and its loss."""
+    def problems(self, setting: Setting) -> Sequence[Problem]:
+        """Return the function at each point, or the model with its loss."""
         from playground.engine.point import Point
         from playground.engine.problem import Problem
 
-        if self.function is not None:
-            return Problem(Point(self.function, self.points[0], setting), lambda forward, batch: forward())
-        if self._built is None:
-            self.probe(setting)
-        return self._built  # type: ignore[return-value]  # which `probe` has built
+        if self.function is None:
+            return (self._model(setting),)
+        places = [Point(self.function, at, setting) for at in self.points]
+        return [Problem(place, lambda forward, batch: forward()) for place in places]
 
     def listing(self, problem: None, writer: Writer, setting: Setting) -> Listing:
         """Write the check by autograd, the given formula and plain central differences."""
         from playground.builtin.tasks.derivative_listing import of_function, of_model
 
-        if self.order != 1:
-            raise ScenarioError(Fault("a second derivative is not written out (accepted: order 1)", ("order",)))
         if self.function is not None:
-            return of_function(self.function, self.points, self.given, writer, setting)
-        return of_model(self._problem.__self__, self.problem(setting), writer, setting)  # type: ignore[union-attr]
+            return of_function(self.function, self.points, self.given, self.order, writer, setting)
+        if self.order != 1:
+            message = "second derivatives by a model's parameters are not written out (accepted: order 1)"
+            raise ScenarioError(Fault(message, ("order",)))
+        return of_model(self._problem.__self__, self._model(setting), writer, setting)  # type: ignore[union-attr]
 
     def _checked(self, at: Mapping[str, Any], setting: Setting) -> Point:
         """Check the function at one point."""
@@ -167,6 +167,12 @@ class DerivativeCheck(DirectTask):
         entries = (replace(entry, routes={**entry.routes, **self._formulas(at, entry, z)}) for entry in checked.entries)
         return Point(at, replace(checked, entries=tuple(entries)))
 
+    def _model(self, setting: Setting) -> Problem:
+        """Return the model with its loss, which is built once."""
+        if self._built is None:
+            self.probe(setting)
+        return self._built  # type: ignore[return-value]  # which `probe` has built
+
     def _of_model(self, setting: Setting) -> Iterator[Point]:
         """Check the loss by the model's parameters, all or some of them, and along one direction in all of them."""
         import torch
@@ -174,9 +180,7 @@ class DerivativeCheck(DirectTask):
         from playground.engine import derivatives
         from playground.engine.seeding import generator
 
-        if self._built is None:
-            self.probe(setting)
-        problem: Any = self._built
+        problem = self._model(setting)
         problem.module.eval()
         g, z = derivatives.flat_loss(problem, problem.parameters)
         names = derivatives.parameter_coordinates(problem.parameters)

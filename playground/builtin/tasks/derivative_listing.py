@@ -38,6 +38,45 @@ for point in points:
     print(f"  derivative          {torch.cat([gradient.flatten() for gradient in gradients]).tolist()!r}")
 """
 
+SECOND = """
+def g(z):
+    \"\"\"f of a vector that holds all variables, one after the other.\"\"\"
+    pieces = torch.split(z, SIZES)
+    return f(PIECES)
+
+
+def second_derivatives(z):
+    \"\"\"The second derivative of g by the entries i and j of z, for each pair i <= j: backward through backward.\"\"\"
+    z = z.detach().requires_grad_()
+    unused = {"allow_unused": True, "materialize_grads": True}
+    (first,) = torch.autograd.grad(g(z), z, create_graph=True, **unused)
+    if first.requires_grad:
+        rows = [torch.autograd.grad(entry, z, retain_graph=True, **unused)[0] for entry in first]
+    else:  # f is linear
+        rows = torch.zeros(len(z), len(z))
+    return [rows[i][j].item() for i in range(len(z)) for j in range(i, len(z))]
+
+
+def central_differences(z, h=1e-4):
+    \"\"\"The same by differences of differences, in float64.\"\"\"
+    z = z.double()
+    steps = h * torch.eye(len(z), dtype=torch.float64)
+
+    def slope(z, step):
+        return (g(z + step) - g(z - step)) / (2 * h)
+
+    pairs = [(a, b) for i, a in enumerate(steps) for b in steps[i:]]
+    return [((slope(z + a, b) - slope(z - a, b)) / (2 * h)).item() for a, b in pairs]
+
+
+for point in points:
+    variables = {name: torch.tensor(value, dtype=DTYPE) for name, value in point.items()}
+    z = torch.cat([value.reshape(-1) for value in variables.values()])
+    print(f"at {point}")
+    print(f"  value               {f(**variables).item()!r}")
+    print(f"  derivative          {second_derivatives(z)!r}")
+"""
+
 MODEL = """
 def central_differences(parameter, h=STEP):
     \"\"\"(loss(z + h) - loss(z - h)) / 2h for each entry z of a parameter.\"\"\"
@@ -69,6 +108,7 @@ def of_function(
     function: Objective,
     points: Sequence[Mapping[str, Any]],
     given: Mapping[str, Expression],
+    order: int,
     writer: Writer,
     setting: Setting,
 ) -> Listing:
@@ -79,7 +119,7 @@ def of_function(
         before, formula = writer.component("function", *names)
     defined = f"def f({', '.join(names)}):\n    return {formula}"
     cells = [Cell("The function", "\n\n\n".join(part for part in (before, defined) if part))]
-    code = POINTS.replace("DTYPE", str(setting.dtype)).strip()
+    code = (POINTS if order == 1 else _second(function)).replace("DTYPE", str(setting.dtype)).strip()
     if given:
         cells.append(
             Cell(
@@ -89,11 +129,19 @@ def of_function(
         )
         for claim in given:
             code += f'\n    print(f"  given by {claim:<11}{{{_named(claim)}(**variables)!r}}")'
-    code += '\n    print(f"  central differences {central_differences(point)!r}")'
+    code += f'\n    print(f"  central differences {{central_differences({"point" if order == 1 else "z"})!r}}")'
     written = [dict(point) for point in points]
     return Listing(
         [*cells, Cell("Where it is checked", f"points = {writer.literal(written)}"), Cell("The check", code)]
     )
+
+
+def _second(function: Objective) -> str:
+    """Return the check of second derivatives, by the entries of all variables."""
+    lengths = list(function.variables.values())
+    pieces = [f"pieces[{index}]{'[0]' if length is None else ''}" for index, length in enumerate(lengths)]
+    sizes = [1 if length is None else length for length in lengths]
+    return SECOND.replace("SIZES", str(sizes)).replace("PIECES", ", ".join(pieces))
 
 
 def _claim(claim: str, names: Sequence[str], writer: Writer, formula: Expression) -> str:

@@ -100,6 +100,7 @@ class Finding:
 class Checked:
     """All derivatives at one point.
 
+    :param value: of the function, in the dtype of the run.
     :param unavailable: why a route has nothing to say there, by route.
     """
 
@@ -149,7 +150,7 @@ def check(g: Flat, z: Tensor, names: Sequence[Coordinate], order: int = 1) -> Ch
                 tuple(zip(central.steps.tolist(), errors, strict=True)),
             )
         )
-    return Checked(looked.here.item(), tuple(entries), unavailable)
+    return Checked(g(z).item(), tuple(entries), unavailable)
 
 
 def agree(entry: Entry, one: str, other: str, eps: float) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from playground.explanation import Explanation, Shown
 from playground.figures.numbers import shape
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import digest, number, sentence
+from playground.report.explanation.numbers import digest, heading, number, sentence
 
 SIGNS = {
     "·": r" \cdot ",
@@ -65,7 +65,7 @@ def latex(explanation: Explanation, translate: Translate) -> str:
     )
     body = "".join(f"\\section*{{{prose(title)}}}\n{_align(rows)}" for title, rows in sections if rows)
     words = "\n\n".join(prose(sentence(each, _)) for each in explanation.words)
-    title = prose(f"{explanation.scenario}, {_('step')} {explanation.step}")
+    title = prose(", ".join(heading(explanation, _)))
     return (
         "\\documentclass{article}\n\\usepackage[utf8]{inputenc}\n\\usepackage{amsmath}\n\\allowdisplaybreaks\n"
         "\\setcounter{MaxMatrixCols}{64}\n\\begin{document}\n"

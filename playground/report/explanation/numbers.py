@@ -49,20 +49,36 @@ def brief(shown: Shown, digits: int, room: int = 28) -> str:
     return digest(shown, digits)
 
 
+def heading(explanation: Explanation, translate: Translate) -> list[str]:
+    """Return the parts of the title: which scenario, step and sample are explained."""
+    parts = [explanation.scenario, f"{translate('step')} {explanation.step}"]
+    if explanation.samples > 1:
+        parts.append(f"{explanation.samples} {translate('samples')}")
+        parts += [] if explanation.sample is None else [f"{translate('sample')} {explanation.sample}"]
+    return parts
+
+
 def sentence(each: Sentence, translate: Translate) -> str:
     """Return a sentence in a language, with its numbers."""
     return translate(each.text).format(**each.parts)
 
 
 def deviation(explanation: Explanation, index: int) -> float | None:
-    """Return how far central differences are from `.grad`, relative to its size; None without a check."""
+    """Return how far central differences are from `.grad`, relative to its size; None without a check.
+
+    A gradient that is nothing beside those of other parameters, as that of a bias before a normalization, is rounding:
+    it counts as a hundred-thousandth of the largest.
+    """
     moved = explanation.parameters[index]
     if moved.central is None or moved.gradient is None:
         return None
     ours, theirs = _flat(moved.gradient.values), _flat(moved.central.values)
     if not ours or not theirs:
         return None
-    scale = max(1e-12, *map(abs, ours))
+    largest = max(
+        max(abs(each.gradient.low), abs(each.gradient.high)) for each in explanation.parameters if each.gradient
+    )
+    scale = max(1e-12, 1e-5 * largest, *map(abs, ours))
     return max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) / scale
 
 

@@ -1,4 +1,4 @@
-"""An explanation as one self-contained page: no script, no picture, nothing fetched from anywhere."""
+"""An explanation as one self-contained page, or as a part of another: no script, nothing fetched from anywhere."""
 
 from __future__ import annotations
 
@@ -10,52 +10,75 @@ from playground.explanation import Explanation, Moved, Operated, Shown
 from playground.figures.numbers import shape
 from playground.report.explanation.graph import svg
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import brief, deviation, digest, number, sentence
+from playground.report.explanation.numbers import brief, deviation, digest, heading, number, sentence
 
-STYLE = """
-:root{color-scheme:light dark;--ink:#1d2733;--dim:#66717f;--paper:#fff;--card:#f5f7fa;--line:#d5dce4;
---value:#0b62b8;--slope:#b3411a}
-@media(prefers-color-scheme:dark){:root{--ink:#e4e9ef;--dim:#98a4b3;--paper:#12171d;--card:#1b222b;--line:#36414e;
---value:#79b8ff;--slope:#ff9d76}}
+PAGE = """
+:root{color-scheme:light dark;--ink:#1d2733;--dim:#5b6673;--paper:#fff;--card:#f5f7fa;--line:#d5dce4}
+@media screen and (prefers-color-scheme:dark){:root{--ink:#e4e9ef;--dim:#98a4b3;--paper:#12171d;--card:#1b222b;
+--line:#36414e}}
 *{box-sizing:border-box}
 body{margin:0 auto;max-width:60rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,sans-serif}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line)}
-p{margin:.3rem 0}.dim{color:var(--dim)}
-.card{background:var(--card);border-radius:8px;padding:.6rem .9rem;margin:.5rem 0;overflow-x:auto}
-.formula{font:600 1rem/1.6 ui-monospace,monospace;white-space:nowrap}
-.written{font:.85rem/1.6 ui-monospace,monospace;color:var(--dim)}
-table{border-collapse:collapse;font:.85rem/1.5 ui-monospace,monospace;margin:.2rem 0}
-td,th{padding:0 .5rem;text-align:right;white-space:nowrap}
-th{text-align:left;font-weight:400;color:var(--dim)}
+p{margin:.3rem 0}.dim{color:var(--dim)}.card{background:var(--card);border-radius:8px;padding:.6rem .9rem}
+"""
+
+STYLE = """
+.explanation{--value:#0b62b8;--slope:#b3411a}
+@media screen and (prefers-color-scheme:dark){.explanation{--value:#79b8ff;--slope:#ff9d76}}
+.explanation section{min-width:0}.explanation .card{margin:.5rem 0;overflow-x:auto}
+.explanation .formula{font:600 1rem/1.6 ui-monospace,monospace;padding-left:1.5rem;text-indent:-1.5rem;
+overflow-wrap:anywhere}
+.explanation .written{font:.85rem/1.6 ui-monospace,monospace;color:var(--dim)}
+.explanation table{border-collapse:collapse;font:.85rem/1.5 ui-monospace,monospace;margin:.2rem 0}
+.explanation :is(td,th){padding:0 .5rem;text-align:right;white-space:nowrap}
+.explanation th{text-align:left;font-weight:400;color:var(--dim)}
+.explanation .symbols :is(td,th){text-align:left;vertical-align:top;padding:0 .8rem 0 0}
+.explanation :is(.symbols th,.changes td){white-space:normal}
 .entries td{border-left:1px solid var(--line)}.entries td:last-child{border-right:1px solid var(--line)}
-.value{color:var(--value)}.slope{color:var(--slope)}
-.given{display:flex;flex-wrap:wrap;gap:.5rem}.given .card{margin:0}
-.graph{font:12px ui-monospace,monospace;display:block;margin:auto}.wide{overflow-x:auto}
+.explanation .value{color:var(--value)}.explanation .slope{color:var(--slope)}
+.given{display:flex;flex-wrap:wrap;gap:.5rem}.explanation .given .card{margin:0}
+.graph{font:12px ui-monospace,monospace;display:block;margin:auto}.drawn{overflow-x:auto}
 .graph rect{fill:var(--card);stroke:var(--line)}.graph text{fill:var(--ink)}.graph .name{font-weight:600}
 .graph .value{fill:var(--value)}.graph .slope{fill:var(--slope)}
 .graph .parameter rect{stroke:var(--slope)}.graph .loss rect{stroke:var(--value);stroke-width:2}
 .edge{fill:none;stroke:var(--dim);stroke-opacity:.6}
+@media print{.graph{max-width:100%;height:auto}.explanation .card{overflow:visible;break-inside:avoid}
+.explanation td{white-space:normal}}
 """
+"""Of a body, wherever it stands; the page around it says what --ink, --dim, --card and --line are."""
 
 
 def page(explanation: Explanation, translate: Translate, language: str) -> str:
     """Return the page."""
-    _ = translate
-    parts = (
-        (_("In words"), "".join(f"<p>{escape(sentence(each, _))}</p>" for each in explanation.words)),
-        (_("Forward"), "".join(_forward(explanation, _))),
-        (_("Backward"), "".join(_backward(explanation, _))),
-        (_("Update"), "".join(_update(explanation, _))),
-        (_("Graph"), f'<div class="wide">{svg(explanation)}</div>'),
-    )
-    body = "".join(f"<h2>{escape(title)}</h2>{part}" for title, part in parts if part)
-    title = escape(f"{explanation.scenario} · {_('step')} {explanation.step}")
+    title = escape(" · ".join(heading(explanation, translate)))
     return (
         f'<!doctype html><html lang="{escape(language)}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
-        f"<style>{STYLE}</style></head><body><h1>{title}</h1>"
-        f'<p class="dim">{escape(explanation.summary)}</p>{body}</body></html>'
+        f"<style>{PAGE}{STYLE}</style></head><body><h1>{title}</h1>"
+        f'<p class="dim">{escape(explanation.summary)}</p>'
+        f'<div class="explanation">{body(explanation, translate)}</div></body></html>'
+    )
+
+
+def body(explanation: Explanation, translate: Translate, level: int = 2) -> str:
+    """Return what is explained, a section for each part, to stand in an element of class `explanation`.
+
+    :param level: of the sections' headings.
+    """
+    _ = translate
+    label = escape(_("Graph"))
+    parts = (
+        ("words", _("In words"), "".join(f"<p>{escape(sentence(each, _))}</p>" for each in explanation.words)),
+        ("forward", _("Forward"), "".join(_forward(explanation, _))),
+        ("backward", _("Backward"), "".join(_backward(explanation, _))),
+        ("update", _("Update"), "".join(_update(explanation, _))),
+        ("picture", _("Graph"), f'<div class="drawn" tabindex="0" aria-label="{label}">{svg(explanation)}</div>'),
+    )
+    return "".join(
+        f'<section class="{kind}"><h{level}>{escape(title)}</h{level}>{part}</section>'
+        for kind, title, part in parts
+        if part
     )
 
 
@@ -81,8 +104,13 @@ def _backward(told: Explanation, _: Translate) -> Iterator[str]:
             yield _card(f"dL/d{operation.outputs[0]}", note + _tensor(gradient, told.digits, "slope"))
         for share in operation.shares:
             uses = sum(each.to == share.to for other in told.operations for each in other.shares)
-            head = f"dL/d{share.to} {'+=' if uses > 1 else '='} {share.rule}"
+            sign = "+=" if uses > 1 else "="
+            head = f"dL/d{share.to} {sign} {share.rule}"
             written = f'<div class="written">= {escape(share.written)}</div>' if share.written else ""
+            written += "".join(
+                f'<div class="written">{escape(f"dL/d{share.to}{place} {sign} {arithmetic}")}</div>'
+                for place, arithmetic in share.entries
+            )
             yield _card(head, written + _tensor(share.value, told.digits, "slope"))
     for index, moved in enumerate(told.parameters):
         yield _ending(told, index, moved, _)
@@ -114,7 +142,7 @@ def _update(told: Explanation, _: Translate) -> Iterator[str]:
         for key in used
     )
     rate = "" if update.lr is None else f", lr = {update.lr:g}"
-    yield _card(update.optimizer + rate, f"{rule}<table>{rows}</table>")
+    yield _card(update.optimizer + rate, f'{rule}<table class="symbols">{rows}</table>')
     for moved in told.parameters:
         if moved.after is None:
             continue
@@ -122,7 +150,7 @@ def _update(told: Explanation, _: Translate) -> Iterator[str]:
         changes = "".join(
             _change(*change, told.digits) for change in ((moved.name, moved.before, moved.after), *states)
         )
-        yield f'<div class="card"><table>{changes}</table></div>'
+        yield f'<div class="card"><table class="changes">{changes}</table></div>'
     if told.loss_after is not None:
         before, after = number(told.loss, told.digits), number(told.loss_after, told.digits)
         yield f"<p>L: {before} → {after} ({escape(_('on the same data'))})</p>"

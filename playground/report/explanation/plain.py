@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from playground.explanation import Explanation, Moved, Operated, Shown
 from playground.figures.text import printable
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import brief, deviation, lines, number, sentence
+from playground.report.explanation.numbers import brief, deviation, heading, lines, number, sentence
 
 GUTTER = "    "
 
@@ -39,9 +39,7 @@ class _Page:
 
     def head(self) -> Iterator[str]:
         told = self._told
-        yield f"{told.scenario} · {self._('step')} {told.step}" + (
-            f" · {told.samples} {self._('samples')}" if told.samples else ""
-        )
+        yield " · ".join(heading(told, self._))
         yield from textwrap.wrap(printable(told.summary), self._width)
 
     def forward(self) -> Iterator[str]:
@@ -72,6 +70,8 @@ class _Page:
                 sign = "+=" if self._uses(share.to) > 1 else "="
                 equals = f" = {share.written}" if share.written and share.written != share.rule else ""
                 yield f"  dL/d{share.to} {sign} {share.rule}{equals}"
+                for place, arithmetic in share.entries:
+                    yield from self._wrapped(f"dL/d{share.to}{place} {sign} {arithmetic}")
                 yield from self._tensor(share.value)
         yield ""
         for index, moved in enumerate(self._told.parameters):
@@ -126,20 +126,30 @@ class _Page:
             yield from self._branch(loss, made, "  ", "  ", set())
 
     def _branch(self, name: str, made: dict[str, Operated], lead: str, below: str, seen: set[str]) -> Iterator[str]:
-        node, operation = self._nodes[name], made.get(name)
+        """Yield what a value was made of: a chain goes straight down, and where it forks, branches are indented."""
+        following: str | None = name
+        while following is not None:
+            operation = made.get(following)
+            again = following in seen and operation is not None
+            yield lead + self._told_of(following, operation, again, max(40, self._width) - len(lead))
+            if operation is None or again:
+                return
+            seen.add(following)
+            computed = [each for each in operation.inputs if each in made]
+            following = computed[0] if len(computed) == 1 else None
+            branches = [each for each in operation.inputs if each != following]
+            for place, each in enumerate(branches, 1):
+                ends = place == len(branches) and following is None
+                fork, beside = ("└─ ", "   ") if ends else ("├─ ", "│  ")
+                yield from self._branch(each, made, below + fork, below + beside, seen)
+            lead = below
+
+    def _told_of(self, name: str, operation: Operated | None, again: bool, room: int) -> str:
+        """Return a value with its gradient, and an arrow where it stands further up already."""
+        node = self._nodes[name]
         gradient = "" if node.gradient is None else f"  ∂ {brief(node.gradient, self._digits)}"
-        again = "  ↑" if name in seen and operation is not None else ""
         by = f" ← {operation.name}" if operation else ""
-        yield f"{lead}{name}{by}  {brief(node.value, self._digits)}{gradient}{again}"[: max(40, self._width)]
-        if operation is None or again:
-            return
-        seen.add(name)
-        inputs = operation.inputs
-        for place, each in enumerate(inputs):
-            last = place == len(inputs) - 1
-            yield from self._branch(
-                each, made, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "), seen
-            )
+        return f"{name}{by}  {brief(node.value, self._digits)}{gradient}{'  ↑' if again else ''}"[:room]
 
     def _wrapped(self, line: str) -> list[str]:
         return textwrap.wrap(line, self._width, initial_indent=GUTTER, subsequent_indent=GUTTER + "  ")

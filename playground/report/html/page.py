@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from playground.figures.text import printable
+from playground.report.html.explained import STYLE
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -31,7 +32,12 @@ def page(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> str:
 
     data = {part["id"]: part["data"] for part in parts}
     shown = _environment().get_template("page.html").render(parts=parts, **index, versions=versions())
-    inlined = {"STYLE": _text("page.css"), "PLOTLY": get_plotlyjs(), "SCRIPT": _text("page.js"), "DATA": as_json(data)}
+    inlined = {
+        "STYLE": _text("page.css") + STYLE,
+        "PLOTLY": get_plotlyjs(),
+        "SCRIPT": _text("page.js"),
+        "DATA": as_json(data),
+    }
     first, *others = shown.split("@@INLINE-")  # the template's own marks; a text of a scenario has them escaped
     filled = (inlined[name] + rest for name, _, rest in (other.partition("@@") for other in others))
     return "".join((first, *filled))

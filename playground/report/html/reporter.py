@@ -19,9 +19,11 @@ class Html:
     """Writes results as one page.
 
     :ivar record: at how many steps it wants to know where a run was.
+    :ivar explanations: it wants some of them explained.
     """
 
     record: ClassVar[int] = 120
+    explanations: ClassVar[bool] = True
 
     def __init__(self) -> None:
         missing = [name for name in NEEDED if find_spec(name) is None]

@@ -108,6 +108,9 @@ def _moved(values: Sequence[float]) -> float:
 
 def _v_chart(title: str, steps: Sequence[float], errors: Sequence[float]) -> Chart:
     text = f"The error of central differences by their step h, {title}: rounding at the left, truncation at the right."
-    traces = [line(steps, errors, "error", mode="lines+markers", showlegend=False)]
+    if (exact := sum(error == 0 for error in errors)) > 0:
+        text += f" {exact} of the {len(errors)} steps have no error at all, which has no place on this axis."
+    drawn = [error or math.nan for error in errors]
+    traces = [line(steps, drawn, "error", mode="lines+markers", showlegend=False, connectgaps=True)]
     layout = {"xaxis": axis("step h", type="log"), "yaxis": axis("error", type="log")}
     return Chart("differences", "Error of central differences", text, traces, layout)

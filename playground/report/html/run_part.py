@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from playground.figures.numbers import column, digest, duration, flat, short
+from playground.figures.numbers import brief, column, duration, flat, short
 from playground.report.captions import of_run
 from playground.report.html import view_charts
+from playground.report.html.explained import explained
 from playground.report.html.numbers import rounded
 from playground.report.html.run_charts import charts, entries
 from playground.result import Run, Table, Verdict
@@ -40,6 +41,7 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
         "facts": _facts(run),
         "made": of_run(run),
         "explain": _explain(run.command) if steps else "",
+        "explained": explained(run.explanations),
         "charts": drawn,
         "steps": steps,
         "first": f"{short(run.loss.first)} → {short(run.loss.last)}" if run.loss else "",
@@ -47,13 +49,14 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
         "more_parameters": len(list(flat(list(run.parameters.values())))) - len(values),
         "expectations": [(*mark_of(each.passed), each, short(each.value)) for each in run.expectations],
         "table": _table(run.table, told),
-        "metrics": {key: _value(value) for key, value in run.metrics.items()},
+        "metrics": {key: brief(value, 120) for key, value in run.metrics.items()},
         "data": {
             "charts": {chart.name: chart.data() for chart in drawn},
             "steps": steps,
             "losses": rounded([run.losses[step] for step in steps]),
             "norms": rounded(list(recording.gradient_norms)) if recording and steps else [],
             "parameters": rounded(list(values.values())) if steps else [],
+            "explained": [steps.index(each.step) for each in run.explanations] if steps else [],
             "predictions": rounded([rows[:ROWS] for rows in told.rows]) if told and steps else [],
         },
     }
@@ -87,11 +90,6 @@ def _explain(command: str) -> str:
             place = rest.index(option)
             rest[place : place + 2] = ["--set", f"{option[2:]}={rest[place + 1]}"]
     return shlex.join([*rest, "--step"])
-
-
-def _value(value: Any) -> str:
-    text = short(value)
-    return text if len(text) <= 120 or not isinstance(value, list) else digest(value)
 
 
 def _table(table: Table | None, told: Predictions | None) -> dict[str, Any] | None:

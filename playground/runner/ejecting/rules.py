@@ -29,8 +29,6 @@ def rule_class(rule: UpdateRule, definitions: Definitions) -> str:
     :raises PlaygroundError: it cannot be written out.
     """
     kind = type(rule)
-    if "<locals>" in kind.__qualname__:
-        raise PlaygroundError(f"class {kind.__name__} is made inside a function, and has no source alone")
     methods = _methods(rule)
     values = {name: value for name, value in inspect.getmembers(rule) if not callable(value)}
     read = {
@@ -116,17 +114,29 @@ def _method(kind: type, name: str) -> tuple[ast.FunctionDef, Source]:
     for owner in kind.__mro__:
         if name in vars(owner):
             source = source_of(owner.__module__)
-            definition = source.definitions.get(owner.__name__)
+            definition = _definition(owner, source)
             for node in getattr(definition, "body", []):
                 if isinstance(node, ast.FunctionDef) and node.name == name:
                     if any(isinstance(each, ast.Name) and each.id == "super" for each in ast.walk(node)):
                         raise PlaygroundError(f"{owner.__name__}.{name} calls super()")
+                    for outer in inspect.getclosurevars(vars(owner)[name]).nonlocals:
+                        raise PlaygroundError(f"{owner.__name__}.{name} uses {outer!r} of the function it is made in")
                     made = stripped(node, source)
                     if ast.get_docstring(made) is not None:
                         made.body[0] = docstring(plain_docstring(ast.get_docstring(node) or ""), 8)
                     return made, source
             break
     raise PlaygroundError(f"{kind.__name__}.{name} is not written in the class itself")
+
+
+def _definition(kind: type, source: Source) -> ast.stmt | None:
+    """Return the statement that makes a class, at the top of its module or inside a function."""
+    top, *inner = [name for name in kind.__qualname__.split(".") if name != "<locals>"]
+    node = source.definitions.get(top)
+    for name in inner:
+        within = getattr(node, "body", [])
+        node = next((each for each in within if isinstance(each, ast.ClassDef) and each.name == name), None)
+    return node
 
 
 class _Inlined(ast.NodeTransformer):

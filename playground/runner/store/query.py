@@ -65,8 +65,9 @@ COLUMNS: Mapping[str, Key] = {
     "engine": Key("text", "runs.engine"),
     "sensitive": Key("open", "runs.sensitive"),
     **{name: Key("number", f"runs.{name}") for name in _NUMBERS},
+    "loss": Key("number", "runs.last"),
 }
-"""What every run has."""
+"""What every run has; `loss` is the last one, as it is where a scenario expects it."""
 
 
 def condition(text: str) -> Condition:

@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from playground.errors import PlaygroundError
+from playground.explanation import Explanation, Node, Shown, Unexplained
 from playground.report.html import reporter
 from playground.report.html.page import as_json
 from playground.report.html.run_part import run_part
@@ -74,6 +76,31 @@ def test_a_diagnosis_is_told(make_run, tmp_path):
     assert "Diagnosis: dead_relu" in page
     assert "No unit of &lt;hidden&gt; is above 0." in page
     assert "Start with other weights." in page
+
+
+def test_steps_are_explained_where_the_scrubber_stops(make_run, tmp_path):
+    told = (explained(0, ALERT), explained(2, "@@INLINE-DATA@@"), Unexplained(5, f"step 5: {ALERT}"))
+    trace = Trace((3.0, 2.0, 1.0), Recording((0, 2, 5), {"x": (3.0, 2.0, 1.0)}, (1.0, 1.0, 1.0)))
+    run = make_run(trace=trace, steps=5, loss=Loss(3.0, 1.0, 1.0), explanations=told)
+    run = replace(run, trace=replace(trace, loss=(3.0, 2.5, 2.0, 1.5, 1.2)))
+    assert run_part("part0", run)["data"]["explained"] == [0, 1, 2]
+    page = written(Batch((run,)), tmp_path)
+    assert page.count("<template>") == 3
+    assert page.count("<script") == 3
+    assert "Not explained from step 5 on: step 5: &lt;script&gt;" in page
+    assert page.count("@@INLINE-DATA@@") == 0
+
+
+def test_a_pass_without_steps_is_explained_without_a_scrubber(make_run, tmp_path):
+    page = written(Batch((make_run(trace=Trace(), explanations=(explained(0, "z"),)),)), tmp_path)
+    assert "Forward and backward, explained" in page
+    assert "<template>" not in page
+
+
+def explained(step, name):
+    """Return an explanation of one value with a name."""
+    node = Node(name, "loss", Shown((), 1.0, 1.0, 1.0, 1.0))
+    return Explanation("a", "", "a.yaml", step, 0, None, 4, (node,), (), (), 1.0)
 
 
 def test_what_is_missing_is_one_line(monkeypatch):

@@ -19,8 +19,7 @@ from playground.runner.ejecting.rendering import script
 from playground.runner.running import run_one
 
 FOLDER = Path(__file__).parents[3] / "scenarios"
-REFUSED = "broken/wrong_sign"
-SCENARIOS = sorted({*FOLDER.rglob("*.yaml")} - {FOLDER / f"{REFUSED}.yaml"})
+SCENARIOS = sorted(FOLDER.rglob("*.yaml"))
 SWEEPS = ("and_gate_sweep",)
 
 RUN_ALL = """
@@ -108,11 +107,41 @@ def test_a_variable_may_be_called_as_anything_in_the_program(plugins, tmp_path, 
     assert f'print(f"{name} = ' in script(eject(loaded, plugins))
 
 
-def test_a_plugin_without_a_source_of_its_own_is_told_where_it_is_named(plugins):
-    with pytest.raises(PlaygroundError, match="class Uphill is made inside a function") as caught:
-        eject(scenario(REFUSED, plugins), plugins)
+CAPTURING = """
+from dataclasses import dataclass
+
+from playground import hookimpl
+from playground.engine.update import UpdateRule
+
+
+def eager(lr: float = 0.01):
+    factor = 2.0
+
+    @dataclass(frozen=True)
+    class Eager(UpdateRule):
+        lr: float
+
+        def update(self, parameter, gradient, state, step, lr):
+            return parameter - factor * lr * gradient, state
+
+    return Eager(lr)
+
+
+@hookimpl
+def playground_optimizers():
+    return {"eager": eager}
+"""
+
+
+def test_a_rule_without_a_source_of_its_own_is_told_where_it_is_named(tmp_path):
+    (tmp_path / "capturing.py").write_text(CAPTURING)
+    mine = load_plugins(specs=[str(tmp_path / "capturing.py")], autoload=False)
+    (tmp_path / "x.yaml").write_text("task: minimize\nfunction: x**2\nstart: {x: 1}\noptimizer: eager\n")
+    loaded = load(tmp_path / "x.yaml", Changes(), mine)
+    with pytest.raises(PlaygroundError, match=r"Eager\.update uses 'factor' of the function it is made in") as caught:
+        eject(loaded, mine)
     (fault,) = caught.value.faults
-    assert fault.place.line == 8
+    assert fault.place.line == 4
 
 
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
@@ -140,6 +169,34 @@ def agrees(loaded, plugins):
     run = run_one(loaded, plugins)
     assert repr(names["losses"]) == repr(list(run.trace.loss))
     assert repr(numbers(out.getvalue())) == repr([run.loss.first, run.loss.last])
+
+
+SECOND = {
+    "two variables": {"function": "x**2*y + x*sin(y)", "at": "{x: [1, 2], y: [2, 3]}", "derivative": "{x: 2*y}"},
+    "a vector": {"function": "rosenbrock", "at": "{x: [[-1.2, 1]]}"},
+    "a line": {"function": "3*x - 1", "at": "{x: [2]}"},
+}
+
+
+@pytest.mark.parametrize("changes", SECOND.values(), ids=SECOND)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_second_derivatives_are_those_of_the_run(changes, dtype, plugins):
+    rest = {"order": "2", "same_as": "null", "expect": "{}", "dtype": dtype}
+    loaded = scenario("square_derivative", plugins, **{"derivative": "null", **rest, **changes})
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(compile(script(eject(loaded, plugins)), "program", "exec"), {"__name__": "__main__"})
+    run = run_one(loaded, plugins)
+    assert repr(numbers(out.getvalue())) == repr(expected(run))
+    differences = re.findall(r"central differences (\[.*\])$", out.getvalue(), re.MULTILINE)
+    for printed, derivative in zip(differences, run.metrics["derivative"], strict=True):
+        assert json.loads(printed) == pytest.approx(
+            derivative if isinstance(derivative, list) else [derivative], 1e-5, 1e-6
+        )
+
+
+def test_second_derivatives_of_a_model_are_refused_where_they_are_asked_for(plugins):
+    with pytest.raises(PlaygroundError, match="second derivatives by a model's parameters are not written out"):
+        eject(scenario("backward_check", plugins, order="2"), plugins)
 
 
 def names_of(kind, but=()):

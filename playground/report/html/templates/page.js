@@ -268,8 +268,33 @@
     part.cells.parameters.forEach((each, i) => { each.textContent = short(part.parameters[i][k]); });
     part.cells.predictions.forEach((row, i) => row.forEach((each, j) => { const value = part.predictions[k]?.[i]?.[j]; if (value !== undefined) each.textContent = short(value); }));
     if (part.cells.explain) part.cells.explain.textContent = step;
+    if (part.told) tell(part);
     for (const chart of part.list) if (chart.drawn && chart.visible) move(chart);
   };
+
+  // The explanation of the step that is shown; between two that have one, of the nearer
+
+  const tell = (part) => {
+    const { jumps, between, pieces, shown } = part.told, step = part.steps[part.position], away = (k) => Math.abs(part.steps[k] - step);
+    const near = part.explained.reduce((best, k) => (away(k) < away(best) ? k : best));
+    between.textContent = near === part.position ? "" : `step ${step} is not; the nearest follows `;
+    if (near !== part.position) {
+      const button = document.createElement("button");
+      button.textContent = `Go to step ${part.steps[near]}`;
+      button.addEventListener("click", () => { part.halt(); show(part, near); jumps[part.explained.indexOf(near)].focus(); });
+      between.append(button);
+    }
+    if (part.told.near !== near) shown.replaceChildren(pieces[part.explained.indexOf(near)].content.cloneNode(true));
+    part.told.near = near;
+    jumps.forEach((button, i) => button.setAttribute("aria-pressed", part.explained[i] === part.position));
+  };
+  const telling = (part) => {
+    const find = (name) => [...part.element.querySelectorAll(`.told ${name}`)];
+    if (!part.explained.length) return;
+    part.told = { jumps: find(".jump"), between: find(".between")[0], pieces: find("template"), shown: find(".shown")[0] };
+    part.told.jumps.forEach((button, i) => button.addEventListener("click", () => { part.halt(); show(part, part.explained[i]); }));
+  };
+
   const steer = (part) => {
     const box = part.element.querySelector(".scrubber"), find = (name) => box.querySelector(name), last = part.steps.length - 1;
     part.scrubber = { slider: find("input"), step: find(".step"), loss: find(".loss"), norm: find(".norm") };
@@ -292,7 +317,9 @@
       sign();
     });
     speed.addEventListener("change", () => { if (started !== null) begin(); });
-    part.scrubber.slider.addEventListener("input", (event) => { started = null; sign(); show(part, Number(event.target.value)); });
+    part.halt = () => { started = null; sign(); };
+    part.scrubber.slider.addEventListener("input", (event) => { part.halt(); show(part, Number(event.target.value)); });
+    telling(part);
     refresh(part);
   };
   parts.filter((part) => part.steps?.length).forEach(steer);

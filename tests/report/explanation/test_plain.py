@@ -1,0 +1,53 @@
+"""The graph in text: a chain goes straight down, and branches are indented."""
+
+import pytest
+
+from playground.explanation import Explanation, Node, Operated, Shown
+from playground.report.explanation.plain import text
+
+
+def explanation(operations):
+    """An explanation of a graph alone: `{"L": ("add", "z1", "z2")}` from the first operation to the last."""
+    names = [*dict.fromkeys(name for _, *inputs in operations.values() for name in inputs), *operations]
+    nodes = [Node(name, "loss" if name == "L" else "intermediate", Shown((), 1.0, 1.0, 1.0, 1.0)) for name in {*names}]
+    told = tuple(Operated(name, tuple(inputs), (to,), "f") for to, (name, *inputs) in operations.items())
+    return Explanation("s", "", "s.yaml", 0, 0, None, 1, tuple(nodes), told, (), 1.0)
+
+
+def graph(operations):
+    lines = list(text(explanation(operations), str, 80))
+    return [line.removesuffix("  1.0") for line in lines[lines.index("Graph") + 2 :]]
+
+
+@pytest.mark.parametrize(
+    ("operations", "shown"),
+    [
+        (
+            {"z": ("mul", "x", "w"), "p": ("exp", "z"), "L": ("sub", "p", "t")},
+            ["  L ← sub", "  ├─ t", "  p ← exp", "  z ← mul", "  ├─ x", "  └─ w"],
+        ),
+        (
+            {"a": ("sin", "x"), "b": ("exp", "a"), "c": ("cos", "x"), "L": ("add", "b", "c")},
+            ["  L ← add", "  ├─ b ← exp", "  │  a ← sin", "  │  └─ x", "  └─ c ← cos", "     └─ x"],
+        ),
+        (
+            {"a": ("sin", "x"), "b": ("exp", "a"), "L": ("add", "a", "b")},
+            ["  L ← add", "  ├─ a ← sin", "  │  └─ x", "  └─ b ← exp", "     a ← sin  1.0  ↑"],
+        ),
+        (
+            {"a": ("sin", "x"), "L": ("mul", "a", "a")},
+            ["  L ← mul", "  ├─ a ← sin", "  │  └─ x", "  └─ a ← sin  1.0  ↑"],
+        ),
+    ],
+    ids=["chain", "fork", "again", "twice"],
+)
+def test_a_chain_goes_straight_down_and_a_fork_is_indented(operations, shown):
+    assert graph(operations) == shown
+
+
+def test_a_chain_may_be_longer_than_any_stack():
+    names = [f"z{index}" for index in range(5000)]
+    chain = {name: ("sin", before) for before, name in zip(["x", *names], [*names, "L"], strict=True)}
+    shown = graph(chain)
+    assert len(shown) == 5002
+    assert max(map(len, shown)) < 20

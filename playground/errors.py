@@ -99,13 +99,19 @@ class StoreError(PlaygroundError):
     """Stored results that cannot be read, written or found."""
 
 
+LISTED = 40
+"""Names that one message lists: as many as we ship of any kind that scenarios name, and no more."""
+
+
 def suggestion(word: str, accepted: Iterable[str]) -> str:
     """Say what would have been accepted instead of `word`.
 
-    :returns: `"; did you mean 'adam'?"` when one is near, else `" (accepted: a, b, c)"`; empty when nothing is.
+    :returns: `"; did you mean 'adam'?"` when one is near, else `" (accepted: a, b, c)"`, of many names the first ones
+        and how many more there are; empty when nothing is accepted.
     """
     names = sorted(set(accepted))
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:
         return f"; did you mean {near[0]!r}?"
-    return f" (accepted: {', '.join(names)})" if names else ""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f" (accepted: {', '.join(names[:LISTED])}{more})" if names else ""

@@ -68,7 +68,10 @@ def _print(examination: Examination) -> None:
     if examination.file:
         typer.echo(f"  file: {examination.file}")
     if time := examination.time:
-        torch = "; torch is among it, and can wait: give factories as 'package.module:attribute'" if time.torch else ""
+        way = (
+            "import it inside a factory" if examination.origin.file else "give factories as 'package.module:attribute'"
+        )
+        torch = f"; torch is among it, and can wait: {way}" if time.torch else ""
         took = duration(time.seconds) if time.seconds >= 0.001 else "less than 1 ms"
         typer.echo(f"  import: {took} in a fresh interpreter, after playground's own{torch}")
     for kind, names in examination.offers.items():

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from playground.engine.data import Data
-from playground.testing.differentiable import WHY_RANDOM
+from playground.testing.differentiable import WHY_RANDOM, moves_the_stream
 from playground.testing.verdict import require
 
 
@@ -69,10 +69,7 @@ class DatasetContract(ABC):
 
     def test_leaves_the_global_stream_alone(self) -> None:
         """Nothing is drawn from torch's global stream."""
-        before = torch.get_rng_state()
-        self._data(0)
-        moved = not torch.equal(before, torch.get_rng_state())
-        torch.set_rng_state(before)
+        moved = moves_the_stream(lambda: self._data(0))
         wrong = "the dataset drew from torch's global stream, not from its generator"
         require(not moved, wrong, "the model's initial parameters would depend on the data")
 

@@ -49,12 +49,23 @@ def require_no_draw(compute: Callable[[], Tensor], what: str) -> None:
     :raises AssertionError: it does not.
     """
     __tracebackhide__ = True
-    before = torch.get_rng_state()
-    first, second = compute(), compute()
-    moved = not torch.equal(before, torch.get_rng_state())
-    torch.set_rng_state(before)
+    found: list[Tensor] = []
+    moved = moves_the_stream(lambda: found.extend(compute() for _ in range(2)))
+    first, second = found
     require(torch.equal(first, second), f"{what}: the same input gave two answers", WHY_RANDOM)
     require(not moved, f"{what} drew from torch's global random stream", WHY_RANDOM)
+
+
+def moves_the_stream(compute: Callable[[], object]) -> bool:
+    """Compute, and tell whether torch's global random stream is drawn from or seeded; it is put back in any case."""
+    before = torch.get_rng_state()
+    torch.rand(())  # away from the beginning, so that the seed which the stream had last shows when it is set again
+    here = torch.get_rng_state()
+    try:
+        compute()
+        return not torch.equal(here, torch.get_rng_state())
+    finally:
+        torch.set_rng_state(before)
 
 
 def require_close(found: Tensor, expected: Tensor, wrong: str, why: str, tolerance: float = 1e-10) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+import pytest
 import torch
 from torch import Tensor
 from torch.func import vmap
@@ -54,6 +55,9 @@ class LossContract(ABC):
         """Autograd agrees with every independent route to the derivative by the prediction."""
         prediction, target = self.sample()
         loss = self.loss()
+        found = loss(prediction.clone().requires_grad_(), target)
+        if found.dim() or not found.requires_grad:
+            pytest.skip("the loss is not one number of the prediction, of which another rule tells")
         problem = Problem(Values(prediction), lambda module, batch: loss(module(), batch[0]), Batches((target,)))
         g, z = flat_loss(problem, problem.parameters)
         require_right_backward(g, z, parameter_coordinates(problem.parameters), "the loss")

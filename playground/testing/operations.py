@@ -15,7 +15,8 @@ from playground.engine.chain import call_of, shares
 from playground.engine.operations import Operation, Template, text
 from playground.engine.problem import Batches, Problem
 from playground.engine.tape import Record, Tape, Value, recorded
-from playground.testing.differentiable import WHY_RANDOM, require_close
+from playground.report.explanation.latex import SIGNS
+from playground.testing.differentiable import WHY_RANDOM, moves_the_stream, require_close
 from playground.testing.formulas import worked_out
 from playground.testing.verdict import require
 
@@ -87,6 +88,15 @@ class OperationContract(ABC):
             if told is not None and gradient is not None and gradient.shape == told.shape:
                 require_close(told, gradient, f"{rule!r} is not dL/d{argument}", WHY_TRUE, 1e-9)
 
+    def test_can_be_typeset(self) -> None:
+        """Formula and rules are in letters, digits and signs of which LaTeX is made."""
+        made = self._made()
+        for template in (made.operation.formula, *made.operation.rules.values()):
+            strange = sorted({sign for sign in made.written(template) if not sign.isascii() and sign not in SIGNS})
+            signs = "".join(sign for sign in SIGNS if not sign.isascii() and sign.isprintable())
+            wrong = f"{made.written(template)!r} has {''.join(strange)}, which is none of {signs}"
+            require(not strange, wrong, "`explain --format latex` would write what LaTeX cannot read")
+
     def test_slope_is_that_of_autograd(self) -> None:
         """Each derivative, times an incoming gradient, is what autograd gives."""
         made = self._made()
@@ -141,10 +151,9 @@ class OperationContract(ABC):
 
     def test_answers_twice_alike(self) -> None:
         """The same call has the same derivatives, and draws nothing."""
-        made, stream = self._made(), torch.get_rng_state()
-        one, other = ([share for _, _, share, _ in made.shares()] for _ in range(2))
-        moved = not torch.equal(stream, torch.get_rng_state())
-        torch.set_rng_state(stream)
+        made, found = self._made(), list[list[Tensor]]()
+        moved = moves_the_stream(lambda: found.extend([share for _, _, share, _ in made.shares()] for _ in range(2)))
+        one, other = found
         same = len(one) == len(other) and all(map(torch.equal, one, other))
         require(same, "the same call gave two derivatives", WHY_RANDOM)
         require(not moved, "asked for its derivatives, it drew from torch's global random stream", WHY_RANDOM)

@@ -6,11 +6,14 @@ import json
 import re
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import ClassVar, Final
 from xml.etree import ElementTree
+
+import pytest
 
 from playground.result import Batch, Expectation, Invalid, Loss, Run, Status, Table, Trace, Verdict
 from playground.testing.verdict import require
@@ -28,6 +31,9 @@ class ReporterContract(ABC):
 
     suffix: ClassVar[str] = ".txt"
     """Of the files it writes: `.json`, `.xml`, `.svg` and `.html` are read back as such."""
+
+    folder: ClassVar[bool] = False
+    """Whether it writes a folder, to what is there, and not a file."""
 
     @abstractmethod
     def reporter(self) -> Callable[[Batch, Path], object]:
@@ -59,6 +65,8 @@ class ReporterContract(ABC):
         """Names and texts with markup and control characters leave the file well formed."""
         text = self._written(_batch(a_run(Status.ERROR, text=HOSTILE)), "a run with hostile names")
         plain, told = self._written(_batch(a_run(Status.ERROR)), "a run"), text
+        if self.folder:  # of files whose format only their readers know
+            return
         if self.suffix in (".html", ".xml", ".svg"):
             hostile, harmless = _read(text), _read(plain)
             told = "".join(hostile.texts)
@@ -70,22 +78,45 @@ class ReporterContract(ABC):
 
     def test_replaces_the_file(self) -> None:
         """What stood in the file before is gone."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, f"results{self.suffix}")
+        if self.folder:
+            pytest.skip("declared as writing a folder, to what is there")
+        with self._place() as path:
             path.write_text("old numbers\n" * 10_000, encoding="utf-8")
             self.reporter()(_batch(a_run(Status.BUDGET)), path)
             left = "old numbers" in path.read_text(encoding="utf-8")
         require(not left, "what stood in the file before is still there", "old results would pass for new ones")
 
+    def test_adds_to_the_folder(self) -> None:
+        """What stood in the folder before is still there."""
+        if not self.folder:
+            pytest.skip("not declared as writing a folder")
+        with self._place() as path:
+            path.mkdir()
+            Path(path, "mine.txt").write_text("mine", encoding="utf-8")
+            for _ in range(2):
+                self.reporter()(_batch(a_run(Status.BUDGET)), path)
+            kept = Path(path, "mine.txt").is_file() and Path(path, "mine.txt").read_text(encoding="utf-8") == "mine"
+        require(kept, "what stood in the folder before is gone", "it may be somebody's only copy")
+
+    def test_writes_nowhere_else(self) -> None:
+        """A scenario whose name looks like a path to elsewhere is written where it was asked for, and only there."""
+        with self._place() as path:
+            self.reporter()(_batch(a_run(Status.BUDGET, text="../elsewhere")), path)
+            beside = sorted(each.name for each in path.parent.iterdir() if each != path)
+        require(not beside, f"beside {path.name} it wrote {', '.join(beside)}", "it may overwrite what is not its own")
+
     def _written(self, batch: Batch, what: str) -> str:
-        """Return what the reporter writes, read back by its suffix."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, f"results{self.suffix}")
+        """Return what the reporter writes, read back by its suffix; of a folder the names and bytes of all files."""
+        with self._place() as path:
             why = "a reporter that fails costs everybody's results of that command"
             try:
                 self.reporter()(batch, path)
             except Exception as error:
                 raise AssertionError(f"{what}: {type(error).__name__}: {error}\n  why it matters: {why}") from error
+            if self.folder:
+                require(path.is_dir(), f"{what}: no folder was written", why)
+                files = [each for each in sorted(path.rglob("*")) if each.is_file()]
+                return "\n".join(f"{each.relative_to(path)}\n{each.read_bytes().decode('latin-1')}" for each in files)
             require(path.is_file(), f"{what}: nothing was written", why)
             try:
                 text = path.read_text(encoding="utf-8")
@@ -94,6 +125,14 @@ class ReporterContract(ABC):
                 wrong = f"{what}: the file cannot be read as {self.suffix}: {error}"
                 raise AssertionError(f"{wrong}\n  why it matters: {WHY_ESCAPE}") from error
         return text
+
+    @contextmanager
+    def _place(self) -> Iterator[Path]:
+        """Yield where a reporter is to write: in a folder, two deep, that is its own."""
+        with tempfile.TemporaryDirectory() as outer:
+            inner = Path(outer, "results")
+            inner.mkdir()
+            yield inner / f"results{'' if self.folder else self.suffix}"
 
 
 def a_run(status: Status, loss: Loss = FALLING, trace: Trace = STEPS, text: str = "") -> Run:

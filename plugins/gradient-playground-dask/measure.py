@@ -34,8 +34,7 @@ def main() -> None:
         with dask(workers=2) as workers:
             print(f"start of two workers            {time.perf_counter() - begun:6.2f} s")
             begun = time.perf_counter()
-            parcel = Parcel("gate.yaml", {0: SCENARIO}, {0: "0" * 32}, [(0, seed) for seed in range(50)], "auto", "")
-            for future in [workers.submit(_give_back, parcel) for _ in range(CHUNKS)]:
+            for future in [workers.submit(_give_back, parcel()) for _ in range(CHUNKS)]:
                 future.result()
             print(f"a chunk that computes nothing   {(time.perf_counter() - begun) / CHUNKS * 1000:6.2f} ms")
         one, two = (_sweep(folder, workers) for workers in (1, 2))
@@ -43,8 +42,21 @@ def main() -> None:
         print(f"speed-up                        {one / two:6.2f}")
 
 
-def _give_back(parcel: Parcel) -> Parcel:
-    return parcel
+def parcel() -> Parcel:
+    """Return fifty runs as they travel."""
+    return Parcel(
+        file="gate.yaml",
+        points={0: SCENARIO},
+        keys={0: "0" * 32},
+        members=[(0, seed) for seed in range(50)],
+        engine="auto",
+        note="",
+        sensitivity=False,
+    )
+
+
+def _give_back(given: Parcel) -> Parcel:
+    return given
 
 
 def _sweep(folder: Path, workers: int) -> float:

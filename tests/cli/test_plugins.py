@@ -46,3 +46,10 @@ def test_a_project_file_that_is_broken(playground, write):
     result = playground("plugins", "doctor", "muon")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == f"{file}: unknown key 'plugin' in [tool.playground]; did you mean 'plugins'?\n"
+
+
+def test_a_file_that_imports_torch_is_told_how_it_could_wait(playground, write):
+    pretend = "import sys\nif 'pytest' not in sys.modules:\n    sys.modules['torch'] = sys\n"
+    write("muon.py", f"{GOOD}\n{pretend}")
+    told = playground("plugins", "doctor", "muon.py").output
+    assert "torch is among it, and can wait: import it inside a factory" in told

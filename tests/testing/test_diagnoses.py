@@ -61,6 +61,10 @@ def broken_by(broken_rules, find, remedy, name="rate_too_large"):
     return broken_rules(DiagnosisContract, lambda: Diagnoser(find, remedy), name=name, ill=lambda self: ILL)
 
 
+def test_every_rule_has_a_specimen(rules):
+    assert sorted([*(f"test_{rule}" for rule in SPECIMENS), "test_can_be_expected"]) == rules(DiagnosisContract)
+
+
 @pytest.mark.parametrize("rule", SPECIMENS)
 def test_a_specimen_is_caught_by_just_its_rule(broken_rules, rule):
     broken = broken_by(broken_rules, *SPECIMENS[rule])
@@ -85,9 +89,19 @@ def test_what_is_whole_breaks_no_rule(broken_rules):
     assert broken_by(broken_rules, rising, REMEDY) == {}
 
 
-def test_an_ill_run_that_is_no_descent_is_told(broken_rules):
-    ill = {"task": "derivative", "function": "x**2", "at": {"x": [4]}}
+@pytest.mark.parametrize(
+    ("ill", "told"),
+    [
+        (
+            {"task": "derivative", "function": "x**2", "at": {"x": [4]}},
+            "the run of derivative is no descent to be diagnosed: ",
+        ),
+        ({**ILL, "optimizer": "sdg"}, "bowl_diverges cannot be run: scenario.yaml:1:"),
+        ("nowhere.yaml", "nowhere.yaml cannot be run: nowhere.yaml: "),
+    ],
+)
+def test_an_ill_run_that_shows_nothing_is_told(broken_rules, ill, told):
     broken = broken_rules(
         DiagnosisContract, lambda: Diagnoser(rising, REMEDY), name="rate_too_large", ill=lambda self: ill
     )
-    assert "the run of derivative is no descent to be diagnosed" in broken["test_speaks_of_the_ill_run"]
+    assert broken["test_speaks_of_the_ill_run"].startswith(told)

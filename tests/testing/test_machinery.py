@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import time
 from concurrent.futures import Executor, Future
 
@@ -52,7 +53,35 @@ def appends(results, path):
     path.write_text(before + path.read_text())
 
 
+def beside(results, path):
+    """Write a second file for each name that has dots."""
+    plain(results, path)
+    if any(".." in run.scenario for run in results.runs):
+        path.with_suffix(".log").write_text("also")
+
+
+def in_a_folder(results, path):
+    path.mkdir(exist_ok=True)
+    for run in results.runs:
+        name = "".join(filter(str.isalnum, f"{run.scenario}{run.status}"))
+        (path / f"{name}.txt").write_text(f"{run.scenario}")
+
+
+def empties_the_folder(results, path):
+    shutil.rmtree(path, ignore_errors=True)
+    in_a_folder(results, path)
+
+
+def follows_names(results, path):
+    in_a_folder(results, path)
+    for run in results.runs:
+        place = path / f"{''.join(filter(str.isprintable, run.scenario))}.log"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text("also")
+
+
 REPORTERS = {
+    "test_writes_nowhere_else": (beside, ".txt"),
     "test_every_status": (needs_a_loss, ".txt"),
     "test_no_run_and_many": (needs_a_run, ".txt"),
     "test_says_what_ran": (anonymous, ".txt"),
@@ -75,6 +104,24 @@ def test_a_reporter_whose_file_is_not_what_it_is_called(broken_rules):
     assert "cannot be read as .json" in broken["test_every_status"]
     broken = broken_rules(ReporterContract, lambda: unescaped, suffix=".xml")
     assert "cannot be read as .xml" in broken["test_escapes"]
+
+
+@pytest.mark.parametrize(
+    ("specimen", "rule"),
+    [
+        (empties_the_folder, "test_adds_to_the_folder"),
+        (follows_names, "test_writes_nowhere_else"),
+        (lambda results, path: path.mkdir(exist_ok=True), "test_says_what_ran"),
+    ],
+)
+def test_a_reporter_of_folders(broken_rules, specimen, rule):
+    broken = broken_rules(ReporterContract, lambda: specimen, folder=True)
+    assert set(broken) == {rule}, broken
+
+
+def test_a_reporter_that_writes_a_file_where_a_folder_is_declared(broken_rules):
+    broken = broken_rules(ReporterContract, lambda: plain, folder=True)
+    assert "no folder was written" in broken["test_every_status"]
 
 
 class Here(Executor):
@@ -211,8 +258,17 @@ def test_a_task(broken_rules, rule):
     assert "\n  why it matters: " in broken[rule]
 
 
+@pytest.mark.parametrize(
+    ("contract", "specimens"), [(ReporterContract, REPORTERS), (ExecutorContract, EXECUTORS), (TaskContract, TASKS)]
+)
+def test_every_rule_has_a_specimen(rules, contract, specimens):
+    elsewhere = ["test_adds_to_the_folder"] if contract is ReporterContract else []
+    assert sorted([*specimens, *elsewhere]) == rules(contract)
+
+
 def test_what_is_whole_breaks_no_rule(broken_rules):
     assert broken_rules(ReporterContract, lambda: plain) == {}
+    assert broken_rules(ReporterContract, lambda: in_a_folder, folder=True) == {}
     assert broken_rules(ExecutorContract, Here, elsewhere=False) == {}
     assert broken_rules(TaskContract, Fit) == {}
     assert broken_rules(TaskContract, Answers) == {}

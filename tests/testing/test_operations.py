@@ -47,6 +47,7 @@ SPECIMENS = {
     "formula_is_true": (replace(SQUARE, formula="{x}^3"), "square", torch.square),
     "every_slope_has_a_rule": (replace(SQUARE, rules={}), "square", torch.square),
     "rules_are_true": (replace(SQUARE, rules={"x": "{dy} · {x}"}), "square", torch.square),
+    "can_be_typeset": (replace(SQUARE, formula="{x} ⊙ {x}"), "square", torch.square),
     "slope_is_that_of_autograd": (pulling(lambda call, found: {"x": found["x"] / 2}), "square", torch.square),
     "no_slope_where_none_can_be": (pulling(lambda call, found: {**found, "power": found["x"]}), "square", torch.square),
     "slopes_have_the_shape_of_their_arguments": (SUM, "sum", torch.sum),
@@ -62,6 +63,10 @@ SPECIMENS = {
     "entrywise": (replace(CUMULATIVE, entrywise=True), "cumsum", lambda x: torch.cumsum(x, 1)),
     "steepest": (SIGMOID, "sigmoid", torch.sigmoid),
 }
+
+
+def test_every_rule_has_a_specimen(rules):
+    assert sorted(f"test_{rule}" for rule in SPECIMENS) == rules(OperationContract)
 
 
 @pytest.mark.parametrize("rule", SPECIMENS)

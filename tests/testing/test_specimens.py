@@ -225,7 +225,18 @@ def overwrites(prediction, target):
     return mean_square(prediction, target.clamp_(0, 0.75))
 
 
+def reseeds(prediction, target):
+    torch.manual_seed(5)
+    return mean_square(prediction, target)
+
+
+def ignores(prediction, target):
+    return mean_square(0, target)
+
+
 LOSSES = {
+    "is_one_number": ignores,
+    "draws_nothing": reseeds,
     "backward_is_right": halved,
     "maps_over_runs": looks,
     "keeps_the_dtype": single,
@@ -286,7 +297,14 @@ class NeverRests(Linear):
         return super().forward(x)
 
 
+class Reseeds(Linear):
+    def forward(self, x):
+        torch.manual_seed(5)
+        return super().forward(x)
+
+
 MODELS = {
+    "draws_nothing_in_evaluation": Reseeds,
     "shape": WrongShape,
     "backward_is_right": WrongBackward,
     "uses_every_parameter": Idle,
@@ -307,7 +325,14 @@ def sphere(x):
     return (x**2).sum(-1)
 
 
+def reseeding(x):
+    torch.manual_seed(5)
+    return sphere(x)
+
+
 FUNCTIONS = {
+    "batches_of_points": of(lambda x: (x**2).sum(), ()),
+    "draws_nothing": of(reseeding),
     "backward_is_right": of(lambda x: sphere(x if x.is_complex() else Half.apply(x))),
     "maps_over_runs": of(lambda x: sphere(x) if x.sum() > -1000 else x),
     "keeps_the_dtype": of(lambda x: sphere(x).double() if x.dtype == torch.float32 else sphere(x)),
@@ -320,7 +345,10 @@ def drawn(generator, **changes):
     return replace(Data(inputs, inputs[:, :1].clone(), ("a", "b")), **changes)
 
 
+EVER_OTHER = iter(range(1000))
+
 DATASETS = {
+    "same_seed_same_data": lambda generator: drawn(torch.Generator().manual_seed(next(EVER_OTHER))),
     "shapes": lambda generator: drawn(generator, names=("a",)),
     "finite": lambda generator: drawn(generator, targets=torch.full((5, 1), torch.inf)),
     "classes": lambda generator: drawn(generator, targets=torch.full((5, 1), 2.0), classes=2),
@@ -364,6 +392,13 @@ def test_a_specimen_is_caught_by_just_its_rule(broken_rules, contract, rule, spe
     assert "\n  why it matters: " in broken[rule]
 
 
+@pytest.mark.parametrize("contract", METHODS)
+def test_every_rule_has_a_specimen(rules, contract):
+    told = [param.values[1] for param in SPECIMENS if param.values[0] is contract]
+    elsewhere = ["test_follows_the_reference"] if contract is OptimizerContract else []
+    assert sorted(told + elsewhere) == rules(contract)
+
+
 @pytest.mark.parametrize(
     ("contract", "specimen"),
     [
@@ -394,22 +429,17 @@ def test_a_dataset_that_says_it_does_not_draw(broken_rules):
     assert broken_rules(DatasetContract, lambda generator: fixed, draws=False) == {}
 
 
-def test_hidden_draws(broken_rules):
-    """Of these, a rule that maps or repeats may complain as well: vmap refuses randomness."""
-    assert "test_draws_nothing" in broken_rules(LossContract, lambda: noisy)
-    assert "test_draws_nothing_in_evaluation" in broken_rules(ModelContract, NeverRests)
+def test_what_vmap_refuses_as_well(broken_rules):
+    """Random numbers are drawn where many runs go together too, and vmap refuses them."""
+    assert set(broken_rules(LossContract, lambda: noisy)) == {"test_draws_nothing", "test_maps_over_runs"}
+    draws = {"test_draws_nothing_in_evaluation", "test_maps_over_runs"}
+    assert set(broken_rules(ModelContract, NeverRests)) == draws
     drawing = of(lambda x: sphere(x) + 0 * torch.rand(()))
-    assert "test_draws_nothing" in broken_rules(FunctionContract, drawing)
-    once = iter(range(1000))
-    assert "test_same_seed_same_data" in broken_rules(
-        DatasetContract, lambda generator: drawn(torch.Generator().manual_seed(next(once)))
-    )
+    assert set(broken_rules(FunctionContract, drawing)) == {"test_draws_nothing", "test_maps_over_runs"}
 
 
-def test_wrong_shapes(broken_rules):
-    """A loss or a value that is not one number fails wherever it is computed with."""
-    assert "test_is_one_number" in broken_rules(LossContract, lambda: lambda p, t: ((p - t) ** 2).mean(0).mean()[None])
-    assert "test_batches_of_points" in broken_rules(FunctionContract, of(lambda x: (x**2).sum(), ()))
+def test_a_loss_that_is_a_list_of_one_number(broken_rules):
+    assert set(broken_rules(LossContract, lambda: lambda p, t: mean_square(p, t)[None])) == {"test_is_one_number"}
 
 
 def test_what_is_declared_is_not_asked_for(broken_rules):

@@ -1,13 +1,21 @@
 """The cluster on this machine, and what can be wrong before there is one."""
 
 import os
+import runpy
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
 from playground.errors import PlaygroundError
+from playground.testing import ExecutorContract
 from playground_dask.cluster import dask
+
+
+class TestExecutor(ExecutorContract):
+    def executor(self):
+        return dask(workers=2, retries=0)
 
 
 def test_rows_equal_those_computed_here(sweep):
@@ -75,3 +83,9 @@ def test_tls_files_that_are_missing():
 def test_an_option_that_it_does_not_have(sweep):
     with pytest.raises(PlaygroundError, match="unknown parameter 'adress' of executor 'dask'; did you mean 'address'"):
         sweep("dask", executor="dask", executor_options={"adress": "tcp://a:1"})
+
+
+def test_what_the_measurement_sends_is_a_chunk():
+    """Where a chunk gets another part, the measurement would end at its start."""
+    parcel = runpy.run_path(str(Path(__file__).parents[1] / "measure.py"))["parcel"]()
+    assert len(parcel.members) == 50

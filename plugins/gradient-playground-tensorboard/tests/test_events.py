@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from playground.cli.app import app
 from playground.result import Batch, Run, Status, Verdict
+from playground.testing import ReporterContract
 from playground_tensorboard.events import write
 
 BOWL = """
@@ -57,6 +58,13 @@ def values(folder):
 
 def scalars(folder, tag):
     return [(step, value.simple_value) for step, value in values(folder) if value.tag == tag]
+
+
+class TestReporter(ReporterContract):
+    folder = True
+
+    def reporter(self):
+        return write
 
 
 @pytest.fixture

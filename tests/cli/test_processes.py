@@ -10,10 +10,6 @@ from pathlib import Path
 
 import pytest
 
-COMMAND = [sys.executable, "-m", "playground"]
-ENVIRONMENT = {**os.environ, "PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD": "1"}
-ENVIRONMENT.pop("GITHUB_ACTIONS", None)
-
 QUICK = """\
 task: minimize
 function: (2*x + 10)**2
@@ -51,18 +47,6 @@ def playground_losses():
 """
 
 
-def start(folder, *arguments):
-    return subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # a process group of its own, as a terminal gives to a command
-    )
-
-
 def wait_for(process, *paths):
     deadline = time.monotonic() + 60
     while not all(path.exists() for path in paths):
@@ -79,10 +63,10 @@ def interrupt(process):
     return out, err
 
 
-def test_interrupted_in_the_middle_of_a_run(write, tmp_path):
+def test_interrupted_in_the_middle_of_a_run(start, write, tmp_path):
     write("mark.py", MARKING)
     write("long.yaml", LONG)
-    process = start(tmp_path, "-p", "mark.py", "run", "long.yaml", "--json")
+    process = start("-p", "mark.py", "run", "long.yaml", "--json")
     wait_for(process, tmp_path / "long.started")
     time.sleep(0.3)
     out, err = interrupt(process)
@@ -95,12 +79,12 @@ def test_interrupted_in_the_middle_of_a_run(write, tmp_path):
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_interrupted_in_the_middle_of_a_folder(write, tmp_path, jobs):
+def test_interrupted_in_the_middle_of_a_folder(start, write, tmp_path, jobs):
     write("mark.py", MARKING)
     write("all/a.yaml", QUICK)
     write("all/b.yaml", LONG)
     write("all/c.yaml", LONG)
-    process = start(tmp_path, "-p", "mark.py", "run", "all", "-j", jobs, "--json", "--junit-xml", "x.xml")
+    process = start("-p", "mark.py", "run", "all", "-j", jobs, "--json", "--junit-xml", "x.xml")
     wait_for(process, tmp_path / "a.finished", tmp_path / "b.started")
     if jobs == "2":
         wait_for(process, tmp_path / "c.started")
@@ -113,10 +97,10 @@ def test_interrupted_in_the_middle_of_a_folder(write, tmp_path, jobs):
     assert (tmp_path / "x.xml").exists()
 
 
-def test_interrupted_while_processes_start(write, tmp_path):
+def test_interrupted_while_processes_start(start, write, tmp_path):
     write("all/a.yaml", LONG)
     write("all/b.yaml", LONG)
-    process = start(tmp_path, "run", "all", "-j", "2")
+    process = start("run", "all", "-j", "2")
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     if not children.exists():
         interrupt(process)
@@ -130,7 +114,7 @@ def test_interrupted_while_processes_start(write, tmp_path):
     assert err == ""
 
 
-def test_a_process_that_dies_costs_one_scenario_an_error(write, tmp_path):
+def test_a_process_that_dies_costs_one_scenario_an_error(start, write, tmp_path):
     write("dying.py", DYING)
     for name in ("a", "d"):
         write(f"all/{name}.yaml", QUICK)
@@ -138,7 +122,7 @@ def test_a_process_that_dies_costs_one_scenario_an_error(write, tmp_path):
         "all/c.yaml",
         "name: deadly\ntask: classification\ndataset: and_gate\nmodel: linear\nloss: deadly\noptimizer: sgd\n",
     )
-    process = start(tmp_path, "-p", "dying.py", "run", "all", "-j", "2", "--json")
+    process = start("-p", "dying.py", "run", "all", "-j", "2", "--json")
     out, err = process.communicate(timeout=60)
     runs = {run["scenario"]: run for run in json.loads(out)["runs"]}
     assert {name: run["status"] for name, run in runs.items()} == {
@@ -159,10 +143,10 @@ def test_a_process_that_dies_costs_one_scenario_an_error(write, tmp_path):
         (["-p", "gone.py", "--strict-plugins", "list"], 3, "", None),
     ],
 )
-def test_what_a_shell_sees(write, tmp_path, arguments, code, out, err):
+def test_what_a_shell_sees(start, write, tmp_path, arguments, code, out, err):
     write("good.yaml", QUICK)
     write("bad.yaml", QUICK.replace("minimize", "minimise"))
-    process = start(tmp_path, *arguments)
+    process = start(*arguments)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == code
     assert out in stdout

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 
 import pytest
-
-COMMAND = [sys.executable, "-m", "playground"]
-ENVIRONMENT = {**os.environ, "PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD": "1"}
-ENVIRONMENT.pop("GITHUB_ACTIONS", None)
 
 AND = """\
 task: classification
@@ -62,18 +55,6 @@ def playground_losses():
 @pytest.fixture
 def scenario(write):
     return write("and.yaml", AND)
-
-
-def start(folder, *arguments):
-    return subprocess.Popen(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def stored(folder):
@@ -299,9 +280,9 @@ def slow_sweep(write, count):
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_ctrl_c_keeps_what_is_finished(playground, write, jobs):
+def test_ctrl_c_keeps_what_is_finished(start, playground, write, jobs):
     folder, command, size = slow_sweep(write, 150)
-    process = start(folder, *command, "-j", jobs)
+    process = start(*command, "-j", jobs)
     wait_for(lambda: stored(folder))
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=30)
@@ -316,9 +297,9 @@ def test_ctrl_c_keeps_what_is_finished(playground, write, jobs):
     assert len(set(stored(folder))) == len(stored(folder)) == size
 
 
-def test_kill_9_keeps_what_is_finished(playground, write):
+def test_kill_9_keeps_what_is_finished(start, playground, write):
     folder, command, size = slow_sweep(write, 150)
-    process = start(folder, *command)
+    process = start(*command)
     wait_for(lambda: stored(folder))
     process.kill()
     process.communicate(timeout=30)
@@ -330,13 +311,13 @@ def test_kill_9_keeps_what_is_finished(playground, write):
     assert len(set(stored(folder))) == len(stored(folder)) == size
 
 
-def test_two_sweeps_at_once_share_a_store(write):
+def test_two_sweeps_at_once_share_a_store(start, write):
     write("and.yaml", AND)
     folder = write("x", "").parent
     commands = [
         ("sweep", "and.yaml", "--over", f"optimizer.lr={rates}", "--seeds", "200") for rates in ("0.01,0.1", "0.1,1")
     ]
-    processes = [start(folder, *command, *CHUNKED) for command in commands]
+    processes = [start(*command, *CHUNKED) for command in commands]
     for process in processes:
         output, errors = process.communicate(timeout=120)
         assert (process.returncode, errors) == (0, "")

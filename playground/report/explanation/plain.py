@@ -158,8 +158,9 @@ class _Page:
         return sum(share.to == name for operation in self._told.operations for share in operation.shares)
 
     def _change(self, name: str, before: Shown | None, after: Shown) -> Iterator[str]:
-        old = "–" if before is None else brief(before, self._digits, self._width // 2 - 12)
-        new = brief(after, self._digits, self._width // 2 - 12)
+        room = self._width - max(8, len(name) + 4)  # on a line of its own, where both do not fit on one
+        old = "–" if before is None else brief(before, self._digits, room)
+        new = brief(after, self._digits, room)
         line = f"  {name}: {old} → {new}"
         if len(line) <= self._width:
             yield line

@@ -149,7 +149,8 @@ class _Page:
         node = self._nodes[name]
         gradient = "" if node.gradient is None else f"  ∂ {brief(node.gradient, self._digits)}"
         by = f" ← {operation.name}" if operation else ""
-        return f"{name}{by}  {brief(node.value, self._digits)}{gradient}{'  ↑' if again else ''}"[:room]
+        line = f"{name}{by}  {brief(node.value, self._digits)}{gradient}{'  ↑' if again else ''}"
+        return line if len(line) <= room else f"{line[: room - 2]} …"
 
     def _wrapped(self, line: str) -> list[str]:
         return textwrap.wrap(line, self._width, initial_indent=GUTTER, subsequent_indent=GUTTER + "  ")

@@ -73,3 +73,9 @@ def test_a_parameter_before_and_after_has_its_numbers_where_they_fit_a_line(valu
     lines = list(text(told, str, 70))
     assert [line for line in lines[lines.index("Update") + 2 :] if line.startswith(("  w:", "      →"))] == shown
     assert max(map(len, lines)) <= 70
+
+
+def test_a_line_of_the_graph_that_is_cut_says_so():
+    told = explanation({"L": ("s" * 60, "w")})
+    (line,) = (line for line in text(told, str, 40) if "← ss" in line)
+    assert (len(line), line[-2:]) == (40, " …")

@@ -101,12 +101,10 @@ def _step(
     elif loss_after == loss:
         yield Sentence(_("The step left the loss on the same data at {before:.4g}."), parts)
     elif _uphill(problem, tape, before):
-        yield Sentence(
-            _(
-                "The step went along the gradient: uphill. The loss rose from {before:.{digits}g} to {after:.{digits}g}."
-            ),
-            parts,
+        text = _(
+            "The step went along the gradient: uphill. The loss rose from {before:.{digits}g} to {after:.{digits}g}."
         )
+        yield Sentence(text, parts)
         return
     else:
         yield Sentence(_("The step was too long: the loss rose from {before:.{digits}g} to {after:.{digits}g}."), parts)

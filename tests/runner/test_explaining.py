@@ -131,9 +131,9 @@ def test_a_step_that_was_too_long_and_by_which_bound(explain):
 
 
 def test_two_losses_that_differ_are_told_so_that_they_do(explain):
-    told = explain("bowl", {"optimizer": "{name: sgd, lr: 1e-9}"})
+    told = explain("bowl", {"optimizer": "{name: sgd, lr: 1e-6}"})
     (words,) = (sentence(each, str) for each in told.words)
-    assert words == "The step lowered the loss on the same data from 144 to 143.999998."
+    assert words == "The step lowered the loss on the same data from 144 to 143.998."
 
 
 @pytest.mark.parametrize(("step", "bound"), [(0, ["lr 0.3 > 2/8 = 0.25"]), (1, [])])

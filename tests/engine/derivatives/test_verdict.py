@@ -122,6 +122,12 @@ def test_a_wrong_hessian_is_caught():
 # No false alarms
 
 
+def test_a_sum_with_1_raises_no_alarm_near_0():
+    for power in range(-35, -3, 3):
+        for sign in (1, -1):
+            assert findings(lambda z: (1 + z).log().sum(), [sign * 10 ** (power / 4)]) == [None]
+
+
 def registered(name):
     return getattr(functions, name)
 

@@ -164,6 +164,7 @@ class Arithmetic:
         return f"({text})" if text.startswith("−") else text
 
     def _plain(self, value: float) -> str:
+        value += 0.0  # a zero has no sign
         text = f"{value:.{self._digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         if float(text) == 0 and value != 0:

@@ -137,8 +137,10 @@ class Arithmetic:
         tensors = [item for item in call.arguments.values() if hasattr(item, "numel")]
         if operation.terms is not None:
             largest = max((tensor.numel() for tensor in tensors), default=0)
-            too_many = not at and largest > WRITTEN
-            return "" if too_many else operation.terms(call, at, self.number)
+            if not at and largest > WRITTEN:
+                return ""
+            terms = operation.terms(call, at, self.number)
+            return terms if terms.count(" + ") <= WRITTEN else ""  # so many products, and a bias
         if not operation.entrywise:
             return ""  # the entry of an argument in the same place is not what this one was made of
         numbers = self._numbers(bound, at)
@@ -165,6 +167,7 @@ class Arithmetic:
         return f"({text})" if text.startswith("−") else text
 
     def _plain(self, value: float) -> str:
+        value += 0.0  # a zero has no sign
         text = f"{value:.{self._digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         if float(text) == 0 and value != 0:

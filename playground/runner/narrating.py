@@ -93,18 +93,21 @@ def _step(
     from playground.engine.diagnosis import exceeded_bound
     from playground.engine.update import UpdateRule
 
-    parts = {"before": loss, "after": loss_after}
+    parts = {"before": loss, "after": loss_after, "digits": _telling(loss, loss_after)}
     if loss_after < loss:
-        yield Sentence(_("The step lowered the loss on the same data from {before:.4g} to {after:.4g}."), parts)
+        yield Sentence(
+            _("The step lowered the loss on the same data from {before:.{digits}g} to {after:.{digits}g}."), parts
+        )
     elif loss_after == loss:
         yield Sentence(_("The step left the loss on the same data at {before:.4g}."), parts)
     elif _uphill(problem, tape, before):
-        yield Sentence(
-            _("The step went along the gradient: uphill. The loss rose from {before:.4g} to {after:.4g}."), parts
+        text = _(
+            "The step went along the gradient: uphill. The loss rose from {before:.{digits}g} to {after:.{digits}g}."
         )
+        yield Sentence(text, parts)
         return
     else:
-        yield Sentence(_("The step was too long: the loss rose from {before:.4g} to {after:.4g}."), parts)
+        yield Sentence(_("The step was too long: the loss rose from {before:.{digits}g} to {after:.{digits}g}."), parts)
     bound, rule, schedule = None, ready.bound.optimizer, ready.bound.schedule
     if isinstance(rule, UpdateRule):
         with suppress(*ISOLATED):  # no second derivative: then no bound
@@ -113,6 +116,11 @@ def _step(
         yield Sentence(
             _("The learning rate is beyond what this curvature allows: {bound}."), {"bound": bound.comparison}
         )
+
+
+def _telling(before: float, after: float) -> int:
+    """Return with how many digits two numbers that differ look different, four at least."""
+    return next((digits for digits in range(4, 17) if f"{before:.{digits}g}" != f"{after:.{digits}g}"), 4)
 
 
 def _uphill(problem: Problem, tape: Tape, before: Mapping[str, Tensor]) -> bool:

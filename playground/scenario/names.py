@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Protocol
 
 from playground.errors import Fault, suggestion
@@ -50,7 +51,7 @@ def _absent_plugins(scenario: Scenario, catalogue: Catalogue, file: str) -> Iter
             beside = Path(file).with_name(f"{name}.py") if file else Path()
             way = f"install it, for example with: pip install gradient-playground-{name}"
             if beside.is_file():
-                way = f"it stands beside this file, load it with: -p {beside}"
+                way = f"it stands beside this file, load it with: -p {quote(str(beside))}"
             yield Fault(f"needs the plugin {shown(name)}; {way}", ("requires", position))
 
 

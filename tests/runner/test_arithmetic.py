@@ -122,6 +122,23 @@ def test_an_entry_that_was_made_of_entries_elsewhere_is_not_written_out_by_those
         holds(line)
 
 
+@pytest.mark.parametrize(("width", "lines"), [(16, 3), (17, 1)])
+def test_a_sum_of_many_products_is_not_written_out(width, lines):
+    def wide(x, w):
+        wider = x.repeat(1, width // 2 + 1)[:, :width]
+        return torch.nn.functional.linear(wider, torch.ones(2, width).double(), w)
+
+    forward, _ = written(wide, lambda p: p.sum(1).sum())
+    assert len(forward) == lines
+    for line in forward:
+        holds(line)
+
+
+def test_a_zero_has_no_sign():
+    forward, told = written(lambda x, w: x * 0 * w)
+    assert not any(re.search(r"−0(?![.\d])", line) for line in (*forward, *told))
+
+
 def test_what_was_dropped_is_no_number_and_not_written_as_one():
     _, told = written(lambda x, w: torch.nn.functional.dropout(x * w, 0.5))
     assert told

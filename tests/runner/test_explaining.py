@@ -9,7 +9,7 @@ from playground import run
 from playground.errors import ScenarioError
 from playground.figures.numbers import flat
 from playground.plugins.manager import load_plugins
-from playground.report.explanation.numbers import deviation
+from playground.report.explanation.numbers import deviation, sentence
 from playground.runner.explaining import explain as explained
 from playground.scenario.model import load_scenario
 
@@ -128,6 +128,12 @@ def test_a_step_that_was_too_long_and_by_which_bound(explain):
         "The learning rate is beyond what this curvature allows",
     ]
     assert told.words[1].parts == {"bound": "lr 0.3 > 2/8 = 0.25"}
+
+
+def test_two_losses_that_differ_are_told_so_that_they_do(explain):
+    told = explain("bowl", {"optimizer": "{name: sgd, lr: 1e-6}"})
+    (words,) = (sentence(each, str) for each in told.words)
+    assert words == "The step lowered the loss on the same data from 144 to 143.998."
 
 
 @pytest.mark.parametrize(("step", "bound"), [(0, ["lr 0.3 > 2/8 = 0.25"]), (1, [])])

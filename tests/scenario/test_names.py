@@ -95,11 +95,15 @@ def test_faults(text, expected):
         assert line.startswith(start)
 
 
-def test_an_absent_plugin_that_stands_beside_the_scenario(tmp_path):
+@pytest.mark.parametrize(("folder", "quoted"), [("cats", ""), ("big cats", "'")])
+def test_an_absent_plugin_that_stands_beside_the_scenario(tmp_path, folder, quoted):
+    tmp_path /= folder
+    tmp_path.mkdir()
     (tmp_path / "tiger.py").touch()
     scenario = parse_scenario(parse("task: minimize\nrequires: [tiger, puma]\n", "f"))
     found = check_names(scenario, Catalogue(), str(tmp_path / "x.yaml"))
+    shown = f"{quoted}{tmp_path / 'tiger.py'}{quoted}"
     assert [fault.message for fault in found] == [
-        f"needs the plugin 'tiger'; it stands beside this file, load it with: -p {tmp_path / 'tiger.py'}",
+        f"needs the plugin 'tiger'; it stands beside this file, load it with: -p {shown}",
         "needs the plugin 'puma'; install it, for example with: pip install gradient-playground-puma",
     ]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from playground.builtin.tasks.derivative_points import formulas_of, parsed, points_of
+from playground.builtin.tasks.derivative_points import formulas_of, of_one_vector, parsed, points_of
 from playground.engine.task import DirectTask, Outcome
-from playground.errors import Fault, ScenarioError
+from playground.errors import ComponentError, Fault, ScenarioError
 from playground.expression import Expression
 from playground.result import Expectation, Table
 
@@ -92,6 +92,7 @@ class DerivativeCheck(DirectTask):
             _require_absent(dataset=dataset, model=model, loss=loss, start=start)
             if at is None:
                 raise ScenarioError(Fault("missing key 'at', which a function needs: {x: [4]}", ("function",)))
+            self.function = function = function if hasattr(function, "variables") else of_one_vector(function, at)
             self.points = list(points_of(function.variables, at))
             self.given = formulas_of(function.variables, derivative)
             self.same_as = None if same_as is None else parsed(same_as, function.variables, "same_as")
@@ -103,10 +104,18 @@ class DerivativeCheck(DirectTask):
         self._built: Problem | None = None
 
     def probe(self, setting: Setting) -> None:
-        """Build the model and evaluate its loss once, where there is one."""
+        """Build the model and evaluate its loss once, or the function at its first point.
+
+        :raises ComponentError: that is no single number.
+        """
         if self._problem is not None:
             self._built = self._problem(setting)
             self._built.probe()
+            return
+        value = self.problems(setting)[0].module()
+        if value.dim() != 0:
+            message = f"the function must give a single number (a 0-d tensor), got shape {tuple(value.shape)}"
+            raise ComponentError(message)
 
     def answer(self, setting: Setting) -> Outcome:
         """Compute every route at every point, and compare."""

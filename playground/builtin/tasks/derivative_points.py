@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from playground.errors import Fault, PlaygroundError, ScenarioError, suggestion
 from playground.expression import Expression, parse
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from playground.engine.function import Function
+
 Variables = Mapping[str, int | None]
 """Each variable with its length; None stands for a scalar."""
+
+
+def of_one_vector(formula: Callable[[Tensor], Tensor], at: Mapping[str, Any]) -> Function:
+    """Wrap a plain function of one vector `x`, whose length only the points can tell.
+
+    :raises ScenarioError: they do not.
+    """
+    from playground.engine.function import Function
+
+    points = at.get("x")
+    first = points[0] if isinstance(points, list) and points else None
+    if not isinstance(first, list):
+        raise ScenarioError(
+            Fault("this function takes a vector x: at: {x: [[...], ...]}, a list for each point", ("at",))
+        )
+    return Function(formula, dim=len(first), domain=())
 
 
 def points_of(variables: Variables, at: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -20,14 +20,20 @@ class UnavailableError(Exception):
 def gradient(g: Flat, z: Tensor) -> Tensor:
     """Return ∂g/∂zᵢ by reverse-mode automatic differentiation, shape `(n,)`."""
     z = z.detach().requires_grad_()
-    (result,) = torch.autograd.grad(g(z), z, allow_unused=True, materialize_grads=True)
+    value = g(z)
+    if not value.requires_grad:  # nothing connects it with z, whatever its number does
+        return torch.zeros_like(z)
+    (result,) = torch.autograd.grad(value, z, allow_unused=True, materialize_grads=True)
     return result
 
 
 def hessian(g: Flat, z: Tensor) -> Tensor:
     """Return ∂²g/∂zᵢ∂zⱼ by differentiating the gradient once more, shape `(n, n)`."""
     z = z.detach().requires_grad_()
-    (first,) = torch.autograd.grad(g(z), z, create_graph=True, allow_unused=True, materialize_grads=True)
+    value = g(z)
+    if not value.requires_grad:
+        return torch.zeros(len(z), len(z), dtype=z.dtype, device=z.device)
+    (first,) = torch.autograd.grad(value, z, create_graph=True, allow_unused=True, materialize_grads=True)
     if not first.requires_grad:  # a linear function: nothing is left to differentiate
         return torch.zeros(len(z), len(z), dtype=z.dtype, device=z.device)
     rows = [

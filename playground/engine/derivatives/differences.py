@@ -27,9 +27,10 @@ LOCAL = 4
 """From this place of the ladder on a step is a thousandth or less: a function that looks smooth only from afar, since
 its ripples are shorter than a step, shows them here."""
 
-ROUGH = (7, 19, 37, 71, 10**8 + 7)
-"""Distances, in units of the last place, over which a function shows its rounding; powers of two would show none, and
-where a sum of saturated terms hardly changes only the longest does."""
+ROUGH = (7.3, 19.7, 37.1, 71.9, 10**8 + 7.6)
+"""Distances, in units of the last place, over which a function shows its rounding; powers of two would show none, nor
+would whole numbers in `log(1 + x)` near 0, where each sum would be rounded by the same. Where a sum of saturated terms
+hardly changes only the longest does."""
 
 CONSTANT = 0.05
 """Slopes to the left and right that differ by the same at three steps, to this share, differ at a step of zero too."""

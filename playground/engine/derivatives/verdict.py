@@ -32,6 +32,9 @@ RESIDUE = 10
 MARGIN = 10
 """Central differences may be off by this many times their own estimate of their error."""
 
+SHARP = 1e-6
+"""Share of a disagreement below which the estimated error of central differences leaves no doubt of them."""
+
 Route = Callable[[Flat, Tensor], Tensor]
 
 
@@ -184,6 +187,12 @@ def finding(entry: Entry, eps: float) -> Finding | None:
         return Finding(Cause.NOISE, against, f"noise of the dtype: in float64 autograd gives {entry.precise:.10g}")
     if len(against) == len(others) and _agree_among(entry, others, eps):
         return Finding(Cause.BACKWARD, against, f"a wrong backward{_hint(entry, others)}")
+    by_values = [route for route in others if route != "forward"]
+    if against == tuple(by_values) and _agree_among(entry, by_values, eps) and (len(by_values) > 1 or _sharp(entry)):
+        words = (
+            f"a wrong backward{_hint(entry, by_values)}, in forward mode as well: something is cut off from the graph"
+        )
+        return Finding(Cause.BACKWARD, against, words)
     if against == ("central",):
         return Finding(Cause.STEP, against, "no step suits: too long for the function or too short for rounding")
     if len(against) == 1:
@@ -206,6 +215,11 @@ def _precise_agrees(entry: Entry, against: Sequence[str], eps: float) -> bool:
 
 def _agree_among(entry: Entry, routes: Sequence[str], eps: float) -> bool:
     return all(agree(entry, routes[0], route, eps) for route in routes[1:])
+
+
+def _sharp(entry: Entry) -> bool:
+    """Tell whether central differences are, by their own estimate, far better than it takes to contradict autograd."""
+    return entry.error <= SHARP * abs(entry.routes["central"] - entry.routes["autograd"])
 
 
 def _hint(entry: Entry, others: Sequence[str]) -> str:

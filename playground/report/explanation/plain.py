@@ -149,7 +149,8 @@ class _Page:
         node = self._nodes[name]
         gradient = "" if node.gradient is None else f"  ∂ {brief(node.gradient, self._digits)}"
         by = f" ← {operation.name}" if operation else ""
-        return f"{name}{by}  {brief(node.value, self._digits)}{gradient}{'  ↑' if again else ''}"[:room]
+        line = f"{name}{by}  {brief(node.value, self._digits)}{gradient}{'  ↑' if again else ''}"
+        return line if len(line) <= room else f"{line[: room - 2]} …"
 
     def _wrapped(self, line: str) -> list[str]:
         return textwrap.wrap(line, self._width, initial_indent=GUTTER, subsequent_indent=GUTTER + "  ")
@@ -158,8 +159,9 @@ class _Page:
         return sum(share.to == name for operation in self._told.operations for share in operation.shares)
 
     def _change(self, name: str, before: Shown | None, after: Shown) -> Iterator[str]:
-        old = "–" if before is None else brief(before, self._digits, self._width // 2 - 12)
-        new = brief(after, self._digits, self._width // 2 - 12)
+        room = self._width - max(8, len(name) + 4)  # on a line of its own, where both do not fit on one
+        old = "–" if before is None else brief(before, self._digits, room)
+        new = brief(after, self._digits, room)
         line = f"  {name}: {old} → {new}"
         if len(line) <= self._width:
             yield line

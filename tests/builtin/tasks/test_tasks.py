@@ -6,6 +6,10 @@ import pytest
 import torch
 
 from playground import run
+from playground.errors import ScenarioError
+from playground.plugins.manager import load_plugins
+from playground.runner.running import run_one
+from playground.scenario.model import load_scenario
 
 
 @pytest.fixture
@@ -251,3 +255,51 @@ def test_routes_are_told_point_by_point(result):
         assert [entry[route] for route in ("autograd", "given", "symbolic")] == [slope] * 3
         assert entry["central"] == pytest.approx(slope, rel=1e-8)
         assert entry["central_error"] < 1e-6
+
+
+PLAIN = """
+import torch
+from playground import hookimpl
+
+
+def halved(x):
+    return (x.detach() * x).sum(-1)
+
+
+def pair(x):
+    return torch.stack([x.sum(), x.prod()])
+
+
+@hookimpl
+def playground_functions():
+    return {"halved": halved, "pair": pair}
+"""
+
+
+def plain_function(folder, text):
+    (folder / "plain.py").write_text(PLAIN, encoding="utf-8")
+    (folder / "x.yaml").write_text(f"task: derivative\n{text}\n", encoding="utf-8")
+    plugins = load_plugins(specs=["plain.py"], autoload=False, folder=folder)
+    return run_one(load_scenario(folder / "x.yaml"), plugins)
+
+
+def test_a_plain_function_of_a_plugin_is_checked(tmp_path):
+    found = plain_function(tmp_path, "function: halved\nat: {x: [[1, 2], [3, 4]]}")
+    assert found.metrics["derivative"] == [[1, 2], [3, 4]]
+    notes = [each.note for each in found.expectations if not each.passed]
+    assert len(notes) == 2
+    assert all("a wrong backward: it is 0.5 times as large, in forward mode as well" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("function: halved\nat: {x: [1, 2]}", "x.yaml:3:5: this function takes a vector x: at: {x: [[...], ...]}"),
+        ("function: halved\nat: {x: [[1, 2], [3]]}", "x.yaml:3:18: expected a list of 2 numbers for 'x', got [3]"),
+        ("function: pair\nat: {x: [[1, 2]]}", "x.yaml:2:11: the function must give a single number (a 0-d tensor)"),
+    ],
+)
+def test_a_plain_function_that_does_not_fit_is_one_line_with_its_place(text, message, tmp_path):
+    with pytest.raises(ScenarioError) as caught:
+        plain_function(tmp_path, text)
+    assert message in str(caught.value)

@@ -50,6 +50,14 @@ SPECIMENS = {
     "nothing comes back": (squares(lambda z: 0 * z), [3.0, 1.0], Cause.BACKWARD, "it is zero"),
     "not zero at a minimum": (squares(lambda z: 2 * z + 1), [0.0, 0.0], Cause.BACKWARD, "it is not zero"),
     "a little off": (squares(lambda z: 2.001 * z), [3.0, 1.0], Cause.BACKWARD, "a wrong backward"),
+    "cut off, without a complex step": (
+        lambda z: (z.detach().abs() * z).sum(),
+        [3.0, 1.0],
+        Cause.BACKWARD,
+        "0.5 times as large, in forward mode as well",
+    ),
+    "cut off": (lambda z: (z.detach() * z).sum(), [3.0, 1.0], Cause.BACKWARD, "cut off from the graph"),
+    "cut off altogether": (lambda z: z.detach().abs().sum(), [3.0, 1.0], Cause.BACKWARD, "it is zero"),
     "relu at 0": (lambda z: z.relu().sum(), [0.0, 0.0], Cause.KINK, "0 to the left and 1 to the right"),
     "abs at 0": (lambda z: z.abs().sum(), [0.0, 0.0], Cause.KINK, "-1 to the left and 1 to the right"),
     "a tie": (lambda z: torch.maximum(z[0], z[1]), [1.0, 1.0], Cause.KINK, "a kink"),
@@ -106,10 +114,18 @@ def test_no_majority_is_no_verdict():
 
 
 def test_a_wrong_hessian_is_caught():
+    (found,) = findings(lambda z: (z.detach().abs() * z).sum(), [3.0], order=2)
+    assert (found.cause, "it is zero" in found.words) == (Cause.BACKWARD, True)
     assert [found.cause for found in findings(squares(lambda z: 3 * z), [3.0], order=2)] == [Cause.BACKWARD]
 
 
 # No false alarms
+
+
+def test_a_sum_with_1_raises_no_alarm_near_0():
+    for power in range(-35, -3, 3):
+        for sign in (1, -1):
+            assert findings(lambda z: (1 + z).log().sum(), [sign * 10 ** (power / 4)]) == [None]
 
 
 def registered(name):

@@ -1,8 +1,10 @@
 """The graph in text: a chain goes straight down, and branches are indented."""
 
+from dataclasses import replace
+
 import pytest
 
-from playground.explanation import Explanation, Node, Operated, Shown
+from playground.explanation import Explanation, Moved, Node, Operated, Shown, Update
 from playground.report.explanation.plain import text
 
 
@@ -51,3 +53,29 @@ def test_a_chain_may_be_longer_than_any_stack():
     shown = graph(chain)
     assert len(shown) == 5002
     assert max(map(len, shown)) < 20
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0.5, 1.5], ["  w: [0.5, 1.5] → [1.5, 2.5]"]),
+        ([0.5] * 11, [f"  w: [{', '.join(['0.5'] * 11)}]", f"      → [{', '.join(['1.5'] * 11)}]"]),
+        ([0.5] * 19, ["  w: (19)  mean 0.5, 0.5 … 0.5 → (19)  mean 1.5, 1.5 … 1.5"]),
+    ],
+    ids=["one line", "a line each", "too long for any"],
+)
+def test_a_parameter_before_and_after_has_its_numbers_where_they_fit_a_line(values, shown):
+    def of(numbers):
+        return Shown((len(numbers),), sum(numbers) / len(numbers), min(numbers), max(numbers), numbers)
+
+    moved = Moved("w", of(values), None, after=of([value + 1 for value in values]))
+    told = replace(explanation({"L": ("sin", "w")}), parameters=(moved,), update=Update("sgd", 0.1))
+    lines = list(text(told, str, 70))
+    assert [line for line in lines[lines.index("Update") + 2 :] if line.startswith(("  w:", "      →"))] == shown
+    assert max(map(len, lines)) <= 70
+
+
+def test_a_line_of_the_graph_that_is_cut_says_so():
+    told = explanation({"L": ("s" * 60, "w")})
+    (line,) = (line for line in text(told, str, 40) if "← ss" in line)
+    assert (len(line), line[-2:]) == (40, " …")

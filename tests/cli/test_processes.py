@@ -97,6 +97,33 @@ def test_interrupted_in_the_middle_of_a_folder(start, write, tmp_path, jobs):
     assert (tmp_path / "x.xml").exists()
 
 
+def alive(process):
+    """Whether a process is there, and not just waiting to be buried, when it has no command line any more."""
+    try:
+        return bool((process / "cmdline").read_bytes())
+    except OSError:
+        return False
+
+
+def test_processes_end_with_the_one_that_started_them(start, write, tmp_path):
+    write("mark.py", MARKING)
+    write("all/a.yaml", LONG)
+    write("all/b.yaml", LONG)
+    process = start("-p", "mark.py", "run", "all", "-j", "2")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_for(process, tmp_path / "a.started", tmp_path / "b.started")
+    if not children.exists():
+        pytest.skip("this system does not list a process's children")
+    workers = [Path("/proc", each) for each in children.read_text().split()]
+    assert len(workers) == 3  # one is multiprocessing's own resource tracker
+    process.kill()
+    process.communicate(timeout=60)  # which waits until nobody can write any more
+    deadline = time.monotonic() + 60
+    while any(map(alive, workers)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_interrupted_while_processes_start(start, write, tmp_path):
     write("all/a.yaml", LONG)
     write("all/b.yaml", LONG)

@@ -105,7 +105,15 @@ def leaky_relu() -> Operation:
         x = call["x"]
         return torch.where(x > 0, torch.ones_like(x), x.new_tensor(call.get("negative_slope", 0.01)))
 
-    return elementwise("leaky_relu({x})", "[1 if {x} > 0, else slope]", slope, "negative_slope", "inplace")
+    def below(call: Call) -> str:
+        return _number(call.get("negative_slope", 0.01))
+
+    return elementwise(
+        lambda call: f"max(0, {{x}}) + {below(call)}·min(0, {{x}})",
+        lambda call: f"[1 if {{x}} > 0, else {below(call)}]",
+        slope,
+        *("negative_slope", "inplace"),
+    )
 
 
 def elu() -> Operation:
@@ -115,7 +123,15 @@ def elu() -> Operation:
         x = call["x"]
         return torch.where(x > 0, torch.ones_like(x), call.get("alpha", 1.0) * x.clamp(max=0).exp())
 
-    return elementwise("elu({x})", "[1 if {x} > 0, else α·exp({x})]", slope, "alpha", "inplace")
+    def times(call: Call) -> str:
+        return "" if call.get("alpha", 1.0) == 1 else f"{_number(call['alpha'])}·"
+
+    return elementwise(
+        lambda call: f"max(0, {{x}}) + {times(call)}(exp(min(0, {{x}})) − 1)",
+        lambda call: f"[1 if {{x}} > 0, else {times(call)}exp({{x}})]",
+        slope,
+        *("alpha", "inplace"),
+    )
 
 
 def gelu() -> Operation:
@@ -174,7 +190,15 @@ def hardtanh() -> Operation:
         inside = (x > call.get("min_val", -1.0)) & (x < call.get("max_val", 1.0))
         return inside.to(x)
 
-    return elementwise("hardtanh({x})", "[inside]", slope, "min_val", "max_val", "inplace")
+    def bounds(call: Call) -> tuple[float, float]:
+        return call.get("min_val", -1.0), call.get("max_val", 1.0)
+
+    return elementwise(
+        lambda call: _bounded(*bounds(call)),
+        lambda call: "[" + " < ".join((_number(bounds(call)[0]), "{x}", _number(bounds(call)[1]))) + "]",
+        slope,
+        *("min_val", "max_val", "inplace"),
+    )
 
 
 def clamp() -> Operation:
@@ -189,7 +213,22 @@ def clamp() -> Operation:
             inside &= x <= high
         return inside.to(x)
 
-    return elementwise("clamp({x})", "[inside]", slope, "min", "max")
+    def inside(call: Call) -> str:
+        low, high = (_number(bound) for bound in (call.get("min"), call.get("max")))
+        return "[" + " ≤ ".join(part for part in (low, "{x}", high) if part) + "]"
+
+    return elementwise(lambda call: _bounded(call.get("min"), call.get("max")), inside, slope, "min", "max")
+
+
+def _bounded(low: Any, high: Any) -> str:
+    """Return a template of x between bounds, of which one may be missing."""
+    raised = "{x}" if low is None else f"max({{x}}, {_number(low)})"
+    return raised if high is None else f"min({raised}, {_number(high)})"
+
+
+def _number(value: Any) -> str:
+    """Return an option as a formula writes it; nothing for one that is not given."""
+    return "" if value is None else "bound" if isinstance(value, Tensor) else f"{value:g}".replace("-", "−")
 
 
 def nan_to_num() -> Operation:

@@ -16,6 +16,7 @@ from playground.report.explanation.numbers import digest, heading, number, sente
 SIGNS = {
     "·": r" \cdot ",
     "−": "-",
+    "≤": r"\le ",
     "σ": r"\sigma",
     "Φ": r"\Phi",
     "φ": r"\varphi",

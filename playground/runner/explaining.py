@@ -70,8 +70,8 @@ def explain(loaded: Loaded, plugins: Plugins, step: int = 0, sample: int | None 
         if sample is not None and sample >= samples:
             there = f"0 to {samples - 1}" if samples > 1 else "only 0" if samples else "none"
             raise ScenarioError(Fault(f"no sample {sample} in step {step} (samples: {there})", ("task",)))
-        told = _explained(made, known_operations(plugins), sample, digits)
-        return dataclasses.replace(told, samples=samples, sample=(sample or 0) if made.points else sample)
+        explained = _explained(made, known_operations(plugins), sample, digits)
+        return dataclasses.replace(explained, samples=samples, sample=(sample or 0) if made.points else sample)
 
 
 def explanations(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from playground.explanation import Node, Operated, Share, Shown
-from playground.runner.arithmetic import Arithmetic, filled
+from playground.runner.arithmetic import Arithmetic, Scope, filled
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +42,7 @@ class Teller:
     def __init__(self, tape: Tape, operations: Operations, sample: int | None, digits: int, samples: int) -> None:
         self._tape = tape
         self._known = operations
-        self._arithmetic = Arithmetic(sample, samples, digits)
+        self._scope = Scope(sample, samples, digits)
 
     def nodes(self) -> tuple[Node, ...]:
         """Return every value with its gradient."""
@@ -67,12 +67,13 @@ class Teller:
         names = {key: _named(item) for key, item in bound.items()}
         names |= {"y": outputs[0], "dy": f"dL/d{outputs[0]}", "n": "n"}
         formula = filled(operation.formula, call, names)
-        written = tuple(self._arithmetic.output(record, operation))
-        return Operated(
-            record.name, inputs, outputs, formula, written, tuple(self._shares(record, operation, call, names))
-        )
+        arithmetic = Arithmetic(self._scope, operation, call, bound, record.outputs[0])
+        shares = tuple(self._shares(record, operation, call, names, arithmetic))
+        return Operated(record.name, inputs, outputs, formula, tuple(arithmetic.output()), shares)
 
-    def _shares(self, record: Record, operation: Operation, call: Call, names: dict[str, str]) -> Iterator[Share]:
+    def _shares(
+        self, record: Record, operation: Operation, call: Call, names: dict[str, str], arithmetic: Arithmetic
+    ) -> Iterator[Share]:
         from playground.engine.chain import shares
 
         gradient = record.outputs[0].gradient
@@ -82,9 +83,8 @@ class Teller:
             rule = filled(operation.rules[argument], call, names)
             if summed and "Σ" not in rule:
                 rule = f"Σ {rule}"
-            written = self._arithmetic.share(record, operation, argument)
-            entries = tuple(self._arithmetic.entries(record, operation, argument, value, share))
-            yield Share(value.name, rule, shown(share), written, entries)
+            entries = tuple(arithmetic.entries(argument, value, share))
+            yield Share(value.name, rule, shown(share), arithmetic.share(argument), entries)
 
 
 def _named(item: Value | Any) -> str:

@@ -78,7 +78,7 @@ def test_interrupted_in_the_middle_of_a_run(start, write, tmp_path):
     assert err == ""
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_interrupted_in_the_middle_of_a_folder(start, write, tmp_path, jobs):
     write("mark.py", MARKING)
     write("all/a.yaml", QUICK)
@@ -141,6 +141,7 @@ def test_interrupted_while_processes_start(start, write, tmp_path):
     assert err == ""
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_costs_one_scenario_an_error(start, write, tmp_path):
     write("dying.py", DYING)
     for name in ("a", "d"):

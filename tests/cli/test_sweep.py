@@ -191,7 +191,7 @@ def test_in_a_folder_every_report_has_the_sweep(playground, write, monkeypatch):
     assert content["sweeps"][0]["runs"] == 3
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_run_lets_the_engine_that_is_asked_for_compute_a_sweep(playground, write, jobs):
     write("many.yaml", SWEEPING.replace("EXPECT", "{runs: 3}"))
     result = playground("run", "many.yaml", "-j", jobs, "--engine", "plain", "--json")
@@ -217,6 +217,7 @@ def test_a_loss_that_raises_for_some_runs_costs_only_those(playground, write, sc
     assert "plain: " in told
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_only_its_chunk(playground, write, scenario):
     write("losses.py", LOSSES.format(factor=1))
     arguments = ("--over", "optimizer.lr=0.01,0.1,1000,0.2", "--set", "loss=deadly", "-j", "2", "--engine", "plain")
@@ -279,7 +280,7 @@ def slow_sweep(write, count):
     return folder, ("sweep", "and.yaml", "--over", "optimizer.lr=0.01,0.1", "--seeds", str(count), *CHUNKED), 2 * count
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_ctrl_c_keeps_what_is_finished(start, playground, write, jobs):
     folder, command, size = slow_sweep(write, 150)
     process = start(*command, "-j", jobs)
@@ -311,6 +312,7 @@ def test_kill_9_keeps_what_is_finished(start, playground, write):
     assert len(set(stored(folder))) == len(stored(folder)) == size
 
 
+@pytest.mark.slow
 def test_two_sweeps_at_once_share_a_store(start, write):
     write("and.yaml", AND)
     folder = write("x", "").parent

@@ -10,7 +10,7 @@ deals the data out, and `size` says how many go well together.
 from playground.engine.replicas.base import CannotBatchError, Parameters, Replicas
 from playground.engine.replicas.optimizers import ELEMENTWISE, TorchReplicas
 from playground.engine.replicas.rules import RuleReplicas
-from playground.engine.replicas.size import chunk_size
+from playground.engine.replicas.size import chunk_size, patient_size
 from playground.engine.replicas.starts import initial, stacked
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "TorchReplicas",
     "chunk_size",
     "initial",
+    "patient_size",
     "stacked",
 ]

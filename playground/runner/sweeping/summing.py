@@ -75,11 +75,13 @@ class Computed:
     :param engines: how many runs each engine computed.
     :param notes: why runs did not descend together.
     :param interrupted: Ctrl-C came.
+    :param fresh: what was stored is computed again.
     """
 
     engines: dict[str, int] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
     interrupted: bool = False
+    fresh: bool = False
 
 
 def stored_sweep(store: Store, record: SweepRecord) -> StoredSweep:
@@ -98,7 +100,8 @@ def summed_up(
 ) -> StoredSweep:
     """Read every run of the sweep back and say what they say together."""
     summaries, runs = _summaries(grid, store, record.id)
-    expectations = [] if computed.interrupted else _judged(loaded, summaries, runs)
+    interrupted = computed.interrupted or runs < grid.size
+    expectations = [] if interrupted else _judged(loaded, summaries, runs)
     return StoredSweep(
         scenario=loaded.scenario.name,
         file=loaded.source.file,
@@ -113,11 +116,12 @@ def summed_up(
         summaries=tuple(summaries),
         best=best(summaries),
         expectations=tuple(expectations),
-        verdict=verdict(expectations, Status.INTERRUPTED if computed.interrupted else Status.BUDGET),
-        interrupted=computed.interrupted,
+        verdict=verdict(expectations, Status.INTERRUPTED if interrupted else Status.BUDGET),
+        interrupted=interrupted,
         seconds=time.perf_counter() - start,
         store=str(store.path),
         stale=tuple(reason for each in store.stale(record) for reason in each.reasons),
+        fresh=computed.fresh,
     )
 
 

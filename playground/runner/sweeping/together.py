@@ -53,24 +53,28 @@ class Beginning:
 def together(chunk: Chunk, plugins: Plugins, watch: Watch | None = None) -> ChunkResult:
     """Let all members descend as replicas.
 
+    Ctrl-C ends the descent of those that are under way; the runs that are over are measured and returned.
+
     :param watch: gets the traces, to show their progress.
     :raises CannotCompileError: they cannot as a program, if that is the chunk's engine.
     :raises CannotBatchError: they cannot; a component may raise anything else.
     """
     from playground.engine.compiled import CompiledReplicas
     from playground.engine.descent import descend
+    from playground.engine.interrupts import deferred, requested
 
     with prepared(chunk.points[chunk.members[0][0]], plugins) as ready:
         beginning = begun(chunk, plugins, ready)
         stepper, traces = _descent(chunk, plugins, ready, beginning)
         if watch is not None:
             watch(traces)
-        if isinstance(stepper, CompiledReplicas):
-            stepper.descend(traces)
-        else:
-            descend(stepper, traces)
-        ended = _ended(chunk.engine, beginning, stepper, traces, ready.bound.schedule)
-        return ChunkResult(rows(chunk, ready, ended), chunk.note, traces.interrupted)
+        with deferred():
+            if isinstance(stepper, CompiledReplicas):
+                stepper.descend(traces)
+            else:
+                descend(stepper, traces)
+            ended = _ended(chunk.engine, beginning, stepper, traces, ready.bound.schedule)
+            return ChunkResult(rows(chunk, ready, ended), chunk.note, traces.interrupted or requested())
 
 
 def attempt(chunk: Chunk, plugins: Plugins, ready: Prepared) -> None:

@@ -51,7 +51,7 @@ def head(sweep: Sweep) -> Iterator[Text]:
     if len(sweep.notes) > NOTES:
         yield styled((f"        … and {_counted(len(sweep.notes) - NOTES, 'more note')}", "dim"))
     for reason in sweep.stale[:3]:
-        yield styled(("        stored runs not used: ", "dim"), reason)
+        yield styled((f"        {reason}", "dim"))
 
 
 def _counted(number: int, thing: str) -> str:

@@ -25,13 +25,13 @@ from playground.runner.store import Store, SweepRecord
 from playground.runner.sweeping.alone import lost
 from playground.runner.sweeping.choosing import chosen
 from playground.runner.sweeping.chunk import compute
+from playground.runner.sweeping.identity import Identities
 from playground.runner.sweeping.plan import (
     Chunk,
     ChunkResult,
     Parcel,
     by_seed,
     chunk_of,
-    determining,
     digest,
     families,
     packed,
@@ -128,8 +128,10 @@ def run_sweep(
     progress.total = grid.size
     pool = _pool(plugins, options)
     related = _checked(grid, plugins)
-    keys = _keys(grid, plugins, options.engine)
-    record = _record(loaded, grid, keys, plugins, options)
+    identities = Identities(plugins)
+    keys = {point.index: identities.key(point.loaded, options.engine) for point in grid.points}
+    used = identities.plugins(point.loaded for point in grid.points)
+    record = _record(loaded, grid, keys, used, options)
     with Store.open(folder or Path.cwd()) as store:
         store.begin(record)
         missing = _missing(grid, keys, store, record.id, options)
@@ -137,7 +139,7 @@ def run_sweep(
         planned = _planned(grid, related, keys, missing, plugins, options)
         computed = _stored(_computed(planned, plugins, options, pool, progress), store, record.id, progress)
         computed.fresh = options.fresh
-        return summed_up(loaded, grid, record, store, computed, start)
+        return summed_up(loaded, record, store, computed, start)
 
 
 def _stored(results: Generator[ChunkResult, None, None], store: Store, sweep_id: str, progress: Progress) -> Computed:
@@ -165,19 +167,19 @@ def _stored(results: Generator[ChunkResult, None, None], store: Store, sweep_id:
     return computed
 
 
-def _keys(grid: Grid, plugins: Plugins, engine: str) -> dict[int, str]:
-    """Return for each point what the keys of its runs begin with; the seed is the rest."""
-    ours = version("gradient-playground")
-    common = digest(plugins.fingerprint, engine, ours)
-    return {point.index: digest(common, determining(point.scenario)) for point in grid.points}
+def _record(
+    loaded: Loaded, grid: Grid, keys: Mapping[int, str], used: Mapping[str, str], options: Options
+) -> SweepRecord:
+    """Return the sweep as the store keeps it.
 
-
-def _record(loaded: Loaded, grid: Grid, keys: Mapping[int, str], plugins: Plugins, options: Options) -> SweepRecord:
+    :param keys: for each point what the keys of its runs begin with.
+    :param used: plugins, ours apart, with what is used of them.
+    """
     versions = {
         "python": platform.python_version(),
         "torch": version("torch"),
         "playground": version("gradient-playground"),
-        "plugins": {plugin.name: plugin.origin.version or plugin.digest for plugin in plugins.loaded},
+        "plugins": used,
     }
     return SweepRecord(
         id=digest(loaded.scenario.name, sorted(keys.values()), list(grid.seeds)),

@@ -255,6 +255,7 @@ class Sweep:
     :param store: the file that has every run.
     :param stale: why earlier results of this sweep were not used again.
     :param seconds: wall time of it all.
+    :param fresh: what was stored is computed again.
     """
 
     scenario: str
@@ -275,6 +276,7 @@ class Sweep:
     seconds: float
     store: str
     stale: tuple[str, ...] = ()
+    fresh: bool = False
 
     def ensemble(self) -> Ensemble | None:
         """Return the runs themselves, read anew from where they are kept; None where nobody kept them."""

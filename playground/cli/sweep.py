@@ -74,8 +74,10 @@ def sweep(
     What was computed before is not computed again: an interrupted sweep goes on where it stopped. Results are in
     .playground/results.sqlite below the working directory.
     """
+    from playground.engine.interrupts import treat_termination_as_interrupt
     from playground.runner.sweeping.sweep import Options, Progress, run_sweep
 
+    treat_termination_as_interrupt()
     plugins = load_plugins(context)
     progress = Progress()
     with errors(context):

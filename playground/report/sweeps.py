@@ -29,7 +29,8 @@ ENDS = (Status.DIVERGED, Status.NONFINITE, Status.ERROR, Status.STALLED, Status.
 
 def blocks(sweep: Sweep, width: int) -> Iterator[list[Text]]:
     """Yield what a sweep has to show below its head, from above to below."""
-    yield _table(sweep, width)
+    if sweep.runs:
+        yield _table(sweep, width)
     if sweep.best and len(sweep.summaries) > 1:
         yield list(_best(sweep))
     if sweep.expectations:
@@ -50,7 +51,7 @@ def head(sweep: Sweep) -> Iterator[Text]:
     if len(sweep.notes) > NOTES:
         yield styled((f"        … and {_counted(len(sweep.notes) - NOTES, 'more note')}", "dim"))
     for reason in sweep.stale[:3]:
-        yield styled(("        stored runs not used: ", "dim"), reason)
+        yield styled((f"        {reason}", "dim"))
 
 
 def _counted(number: int, thing: str) -> str:
@@ -84,7 +85,7 @@ def _losses(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:
     """Return quartiles of the last loss; of one run, the loss."""
     heads = {"low": "loss ¼", "median": "median", "high": "¾"} if sweep.seeds > 1 else {"median": "loss"}
     for name, head in heads.items():
-        yield head, [short(getattr(summary.loss, name), 3) for summary in summaries]
+        yield head, [short(getattr(summary.loss, name), 3) if summary.runs else "–" for summary in summaries]
 
 
 def _ends(summaries: Sequence[Summary]) -> Columns:
@@ -149,9 +150,15 @@ def _best(sweep: Sweep) -> Iterator[Text]:
 def ending(sweep: Sweep) -> Iterator[Text]:
     """Yield the verdict, and where the runs are."""
     word = {Verdict.NONE: "not judged"}.get(sweep.verdict, str(sweep.verdict))
+    told = f"{_counted(sweep.computed, 'run')} computed" if sweep.computed else "nothing had to be computed"
     if sweep.interrupted:
-        word = "interrupted"
-    told = f"  {sweep.computed:,} runs computed" if sweep.computed else "  nothing had to be computed"
-    yield styled((word, f"bold {COLOURS[sweep.verdict]}"), told, (f"  {duration(sweep.seconds)}", "dim"))
-    again = "; the same command goes on where this one stopped" if sweep.interrupted else ""
-    yield styled((f"  sweep {sweep.id[:12]} in {sweep.store}{again}", "dim"))
+        word, told = "interrupted", _how_to_go_on(sweep)
+    yield styled((word, f"bold {COLOURS[sweep.verdict]}"), f"  {told}", (f"  {duration(sweep.seconds)}", "dim"))
+    yield styled((f"  sweep {sweep.id[:12]} in {sweep.store}", "dim"))
+
+
+def _how_to_go_on(sweep: Sweep) -> str:
+    """Say what an interrupted sweep has kept, and which command computes the rest."""
+    command = "the same command without --fresh" if sweep.fresh else "the same command"
+    verb = "is" if sweep.runs == 1 else "are"
+    return f"{sweep.runs:,} of {_counted(sweep.size, 'run')} {verb} stored; {command} goes on from there"

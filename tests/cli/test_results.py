@@ -75,7 +75,7 @@ def test_list_has_a_line_for_each_sweep_and_says_why_runs_were_not_used_again(re
         "id            when                 scenario     runs  passed  engine",
         "aa11aa11aa11  2026-11-23 22:00:00  and_gate       40  100.0%  batched",
         "bb22bb22bb22  2026-11-24 08:00:00  and_gate  2 of 10   50.0%  batched",
-        "  no run of aa11aa11aa11 (2026-11-23 22:00:00) was used again: plugin 'bold': its file changed",
+        "  plugin 'bold' changed since: 40 stored runs were not used again (sweep aa11aa11aa11, 2026-11-23 22:00:00)",
     ]
 
 
@@ -110,7 +110,7 @@ def test_show(results, stored):
     ]
     assert lines[3:6] == [
         "1 budget, 1 diverged",
-        "no run of aa11aa11aa11 (2026-11-23 22:00:00) was used again: plugin 'bold': its file changed",
+        "plugin 'bold' changed since: 40 stored runs were not used again (sweep aa11aa11aa11, 2026-11-23 22:00:00)",
         "",
     ]
     assert lines[6].split() == ["optimizer.lr", "model.hidden", "seed", "status", "verdict", "steps", "first", "last"]

@@ -269,8 +269,40 @@ def test_a_plugin_that_changed_has_its_runs_computed_again(playground, write, sc
     write("losses.py", LOSSES.format(factor=2))
     changed = playground(*command).stdout
     assert "2 runs computed" in changed
-    assert "stored runs not used: " in changed
+    assert "plugin 'losses' changed since: 2 stored runs were not used again" in changed
     assert "losses" in playground("results").stdout
+
+
+def test_what_a_run_does_not_use_has_nothing_computed_again(playground, write, scenario):
+    command = ("sweep", scenario, "--seeds", "2", "--set", "steps=2")
+    write("losses.py", LOSSES.format(factor=1))
+    assert "2 runs computed" in playground(*command).stdout
+    assert "nothing had to be computed" in playground("-p", "losses.py", *command).stdout
+    write("losses.py", LOSSES.format(factor=2))
+    again = playground("-p", "losses.py", *command).stdout
+    assert "nothing had to be computed" in again
+    assert "used again" not in again
+
+
+def test_a_data_file_that_changed_has_its_runs_computed_again(playground, write):
+    write("line.csv", "x,y\n0,1\n1,3\n")
+    write(
+        "line.yaml",
+        """
+        name: line
+        task: regression
+        dataset: {name: csv, file: line.csv, target: y}
+        model: linear
+        loss: mse
+        optimizer: {name: sgd, lr: 0.1}
+        steps: 2
+        """,
+    )
+    command = ("sweep", "line.yaml", "--seeds", "2")
+    assert "2 runs computed" in playground(*command).stdout
+    assert "nothing had to be computed" in playground(*command).stdout
+    write("line.csv", "x,y\n0,1\n1,4\n")
+    assert "2 runs computed" in playground(*command).stdout
 
 
 def slow_sweep(write, count):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 from playground.explanation import Explanation, Sentence, Shown
@@ -61,6 +62,11 @@ def heading(explanation: Explanation, translate: Translate) -> list[str]:
 def sentence(each: Sentence, translate: Translate) -> str:
     """Return a sentence in a language, with its numbers."""
     return translate(each.text).format(**each.parts)
+
+
+def uses(explanation: Explanation) -> dict[str, int]:
+    """Return from how many places each value collects its gradient: more than one part is summed."""
+    return dict(Counter(share.to for operation in explanation.operations for share in operation.shares))
 
 
 def deviation(explanation: Explanation, index: int) -> float | None:

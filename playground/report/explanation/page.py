@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from html import escape
 
-from playground.explanation import Explanation, Moved, Operated, Shown
+from playground.explanation import Explanation, Moved, Operated, Share, Shown
 from playground.figures.numbers import shape
 from playground.report.explanation.graph import svg
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import brief, deviation, digest, heading, number, sentence
+from playground.report.explanation.numbers import brief, deviation, digest, heading, number, sentence, uses
 
 PAGE = """
 :root{color-scheme:light dark;--ink:#1d2733;--dim:#5b6673;--paper:#fff;--card:#f5f7fa;--line:#d5dce4}
@@ -89,31 +89,40 @@ def _forward(told: Explanation, _: Translate) -> Iterator[str]:
     yield f'<div class="given">{cards}</div>'
     for operation in told.operations:
         head = f"{', '.join(operation.outputs)} = {operation.formula or _call(operation)}"
-        note = "" if operation.formula else f'<p class="dim">{escape(_("nothing more is known of this operation"))}</p>'
+        note = "" if operation.formula else _note(_("nothing more is known of this operation"))
         written = "".join(f'<div class="written">{escape(line)}</div>' for line in operation.written)
         values = "".join(_tensor(nodes[name].value, told.digits, "value") for name in operation.outputs)
         yield _card(head, note + written + values)
 
 
 def _backward(told: Explanation, _: Translate) -> Iterator[str]:
-    nodes = {node.name: node for node in told.nodes}
+    nodes, counts = {node.name: node for node in told.nodes}, uses(told)
     for operation in reversed(told.operations):
-        gradient = nodes[operation.outputs[0]].gradient
-        if not operation.formula and gradient is not None:
-            note = f'<p class="dim">{escape(_("nothing more is known of this operation"))}</p>'
-            yield _card(f"dL/d{operation.outputs[0]}", note + _tensor(gradient, told.digits, "slope"))
+        for name in operation.outputs:
+            total = nodes[name].gradient
+            if counts.get(name, 0) > 1 and total is not None:
+                yield _card(f"dL/d{name}", _note(_("the sum of its parts")) + _tensor(total, told.digits, "slope"))
         for share in operation.shares:
-            uses = sum(each.to == share.to for other in told.operations for each in other.shares)
-            sign = "+=" if uses > 1 else "="
-            head = f"dL/d{share.to} {sign} {share.rule}"
-            written = f'<div class="written">= {escape(share.written)}</div>' if share.written else ""
-            written += "".join(
-                f'<div class="written">{escape(f"dL/d{share.to}{place} {sign} {arithmetic}")}</div>'
-                for place, arithmetic in share.entries
-            )
-            yield _card(head, written + _tensor(share.value, told.digits, "slope"))
+            yield _share(told, operation, share, "+=" if counts[share.to] > 1 else "=", _)
     for index, moved in enumerate(told.parameters):
         yield _ending(told, index, moved, _)
+
+
+def _share(told: Explanation, operation: Operated, share: Share, sign: str, _: Translate) -> str:
+    value = _tensor(share.value, told.digits, "slope")
+    if not share.rule:
+        note = _note(f"{_call(operation)}: {_('as autograd gives it')}")
+        return _card(f"dL/d{share.to} {sign} …", note + value)
+    written = f'<div class="written">= {escape(share.written)}</div>' if share.written else ""
+    written += "".join(
+        f'<div class="written">{escape(f"dL/d{share.to}{place} {sign} {arithmetic}")}</div>'
+        for place, arithmetic in share.entries
+    )
+    return _card(f"dL/d{share.to} {sign} {share.rule}", written + value)
+
+
+def _note(text: str) -> str:
+    return f'<p class="dim">{escape(text)}</p>'
 
 
 def _ending(told: Explanation, index: int, moved: Moved, _: Translate) -> str:

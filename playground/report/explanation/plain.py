@@ -6,10 +6,10 @@ import re
 import textwrap
 from collections.abc import Iterator
 
-from playground.explanation import Explanation, Moved, Operated, Shown
+from playground.explanation import Explanation, Moved, Operated, Share, Shown
 from playground.figures.text import printable
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import brief, deviation, heading, lines, number, sentence
+from playground.report.explanation.numbers import brief, deviation, heading, lines, number, sentence, uses
 
 GUTTER = "    "
 
@@ -36,6 +36,7 @@ class _Page:
         self._width = width
         self._digits = explanation.digits
         self._nodes = {node.name: node for node in explanation.nodes}
+        self._uses = uses(explanation)
 
     def head(self) -> Iterator[str]:
         told = self._told
@@ -60,22 +61,34 @@ class _Page:
         loss = next((node.name for node in self._told.nodes if node.kind == "loss"), "L")
         yield f"  dL/d{loss} = 1"
         for operation in reversed(self._told.operations):
-            if not operation.formula and (first := self._nodes[operation.outputs[0]]).gradient is not None:
-                yield ""
-                yield f"  dL/d{first.name}  ({_call(operation)}: {self._('nothing more is known of this operation')})"
-                yield from self._tensor(first.gradient)
+            for name in operation.outputs:
+                yield from self._total(name)
             for share in operation.shares:
-                yield ""
-                # A value that several operations use collects a share from each of them.
-                sign = "+=" if self._uses(share.to) > 1 else "="
-                equals = f" = {share.written}" if share.written and share.written != share.rule else ""
-                yield f"  dL/d{share.to} {sign} {share.rule}{equals}"
-                for place, arithmetic in share.entries:
-                    yield from self._wrapped(f"dL/d{share.to}{place} {sign} {arithmetic}")
-                yield from self._tensor(share.value)
+                yield from self._share(operation, share)
         yield ""
         for index, moved in enumerate(self._told.parameters):
             yield from self._gradient(index, moved)
+
+    def _share(self, operation: Operated, share: Share) -> Iterator[str]:
+        yield ""
+        # A value that several operations use collects a part from each of them.
+        sign = "+=" if self._uses.get(share.to, 0) > 1 else "="
+        if share.rule:
+            equals = f" = {share.written}" if share.written and share.written != share.rule else ""
+            yield f"  dL/d{share.to} {sign} {share.rule}{equals}"
+        else:
+            yield f"  dL/d{share.to} {sign} …  ({_call(operation)}: {self._('as autograd gives it')})"
+        for place, arithmetic in share.entries:
+            yield from self._wrapped(f"dL/d{share.to}{place} {sign} {arithmetic}")
+        yield from self._tensor(share.value)
+
+    def _total(self, name: str) -> Iterator[str]:
+        """Yield the sum of what a value collected, which is what the operation before it goes on with."""
+        gradient = self._nodes[name].gradient
+        if self._uses.get(name, 0) > 1 and gradient is not None:
+            yield ""
+            yield f"  dL/d{name}: {self._('the sum of its parts')}"
+            yield from self._tensor(gradient)
 
     def _gradient(self, index: int, moved: Moved) -> Iterator[str]:
         if moved.gradient is None:
@@ -154,9 +167,6 @@ class _Page:
 
     def _wrapped(self, line: str) -> list[str]:
         return textwrap.wrap(line, self._width, initial_indent=GUTTER, subsequent_indent=GUTTER + "  ")
-
-    def _uses(self, name: str) -> int:
-        return sum(share.to == name for operation in self._told.operations for share in operation.shares)
 
     def _change(self, name: str, before: Shown | None, after: Shown) -> Iterator[str]:
         room = self._width - max(8, len(name) + 4)  # on a line of its own, where both do not fit on one

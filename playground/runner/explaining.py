@@ -112,7 +112,7 @@ def _explained(
     import torch
 
     from playground.engine.tape import Tape, recorded
-    from playground.runner.narrating import words
+    from playground.runner.narrating import Step, words
     from playground.runner.telling import Teller
 
     ready, stepper, step, tape = made.ready, made.stepper, made.step, Tape()
@@ -135,6 +135,19 @@ def _explained(
         central = _central(again, batch, before) if check else {}
         samples = len(batch[0]) if batch else 0
         teller = Teller(tape, operations, sample, digits, samples)
+        moved = tuple(_moved(stepper, tape, used, before, after, central, remembered))
+        made_step = Step(
+            ready=ready,
+            problem=again,
+            tape=tape,
+            operations=operations,
+            before=before,
+            loss=loss,
+            loss_after=loss_after,
+            number=step,
+            samples=samples,
+            clipped=any(each.used is not None for each in moved),
+        )
         scenario = ready.loaded.scenario
         return Explanation(
             scenario.name,
@@ -146,11 +159,11 @@ def _explained(
             digits,
             teller.nodes(),
             teller.operations(),
-            tuple(_moved(stepper, tape, used, before, after, central, remembered)),
+            moved,
             loss,
             loss_after,
             None if made.ended else _update(ready, stepper, step),
-            tuple(words(ready, again, tape, operations, before, loss, loss_after, step)),
+            tuple(words(made_step)),
         )
 
 

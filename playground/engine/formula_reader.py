@@ -49,7 +49,7 @@ _FUNCTIONS: Final[Mapping[str, Callable[..., Tensor]]] = {
         name: getattr(torch, name)
         for name in (
             *("exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan"),
-            *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "sign", "sqrt", "mean"),
+            *("sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "erf", "erfc", "sign", "sqrt", "abs", "mean"),
         )
     },
     "max": lambda *each: reduce(torch.maximum, each),

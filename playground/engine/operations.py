@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 Gradients = Mapping[str, Any]
 """By argument: a tensor that broadcasting may have enlarged, or a list of them for an argument that is a list."""
@@ -140,6 +144,22 @@ def _doubled(item: Any) -> Any:
     if isinstance(item, Tensor):
         return item.double() if item.is_floating_point() else item
     return type(item)(map(_doubled, item)) if type(item) in (tuple, list) else item
+
+
+def one_operation(function: Function) -> Function:
+    """Let the tape see a function as one operation of its own name, not as the torch functions that it calls.
+
+    What is known of it is registered under that name, as for a function of torch.
+    """
+
+    @functools.wraps(function)
+    def called(*arguments: Any, **named: Any) -> Any:
+        tensors = tuple(each for each in (*arguments, *named.values()) if isinstance(each, Tensor))
+        if has_torch_function(tensors):
+            return handle_torch_function(called, tensors, *arguments, **named)
+        return function(*arguments, **named)
+
+    return called  # type: ignore[return-value]
 
 
 def text(template: Template, call: Call) -> str:

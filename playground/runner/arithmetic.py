@@ -63,6 +63,8 @@ class Scope:
         """Return the places of what is added to a gradient: of a parameter all, if they are few."""
         if share.dim() == 0 and self.samples == 0:
             return []  # one number is written beside its rule
+        if value.kind == "prediction" and self.sample is None and self.samples:
+            return replace(self, sample=0).of_sample(share)[:1]  # what a loss teaches, in one number
         if value.kind != "parameter":
             return self.of_sample(share)
         entries = share.numel()

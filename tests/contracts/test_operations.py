@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from playground.builtin import losses
 from playground.plugins.manager import load_plugins
 from playground.testing import OperationContract, registered
 
@@ -118,6 +119,7 @@ CALLS = {
     "smooth_l1_loss": of(lambda p: F.smooth_l1_loss(p, T.to(p), beta=0.3)),
     "binary_cross_entropy": of(lambda p: F.binary_cross_entropy(p, T.to(p))),
     "binary_cross_entropy_with_logits": of(lambda p: F.binary_cross_entropy_with_logits(p, T.to(p))),
+    "bce_with_logits": of(lambda p: losses.bce_with_logits(p, T.to(p))),
     "cross_entropy: shares": of(lambda p: F.cross_entropy(p, torch.softmax(p.detach(), 1), label_smoothing=0.1)),
     "cross_entropy": of(lambda p: F.cross_entropy(p, torch.tensor([2, 0]))),
 }

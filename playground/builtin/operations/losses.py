@@ -10,7 +10,7 @@ from torch import Tensor
 
 from playground.engine.operations import Call, Operation, Template, text
 
-_NAMES = {"input": "p", "target": "t", "weight": "w"}
+_NAMES = {"input": "p", "prediction": "p", "target": "t", "weight": "w"}
 _OLD = ("size_average", "reduce")
 """Arguments that torch has retired and still takes."""
 

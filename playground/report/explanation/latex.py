@@ -107,6 +107,9 @@ def _update(told: Explanation) -> Iterator[tuple[str, str, str]]:
                 f"{tensor(moved.before, told.digits)} \\to {tensor(moved.after, told.digits)}",
                 "",
             )
+        for line in moved.written:
+            left, _, right = line.partition(" = ")
+            yield formula(left), formula(right), ""
 
 
 def _align(rows: list[tuple[str, str, str]]) -> str:

@@ -159,7 +159,9 @@ def _update(told: Explanation, _: Translate) -> Iterator[str]:
         changes = "".join(
             _change(*change, told.digits) for change in ((moved.name, moved.before, moved.after), *states)
         )
-        yield f'<div class="card"><table class="changes">{changes}</table></div>'
+        written = "".join(f'<div class="written">{escape(line)}</div>' for line in moved.written)
+        head = _note(f"{_('its first entry')}, t = {told.step + 1}:") if written else ""
+        yield f'<div class="card"><table class="changes">{changes}</table>{head}{written}</div>'
     if told.loss_after is not None:
         before, after = number(told.loss, told.digits), number(told.loss_after, told.digits)
         yield f"<p>L: {before} → {after} ({escape(_('on the same data'))})</p>"

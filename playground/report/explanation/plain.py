@@ -121,6 +121,10 @@ class _Page:
             if moved.after is not None:
                 yield ""
                 yield from self._change(moved.name, moved.before, moved.after)
+            if moved.written:
+                yield f"{GUTTER}{self._('its first entry')}, t = {told.step + 1}:"
+            for written in moved.written:
+                yield from self._wrapped(f"  {written}")
             for key, state in moved.state_after.items():
                 yield from self._change(f"{GUTTER}{key}", moved.state_before.get(key), state)
         yield ""

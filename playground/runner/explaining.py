@@ -148,7 +148,7 @@ def _explained(
             ready=ready,
             problem=again,
             tape=tape,
-            operations=operations,
+            understood=teller.understood,
             before=before,
             loss=loss,
             loss_after=loss_after,

@@ -15,9 +15,9 @@ from playground.runner.preparing import Prepared
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from playground.engine.chain import Operations
     from playground.engine.problem import Problem
-    from playground.engine.tape import Tape
+    from playground.engine.rule_check import Understood
+    from playground.engine.tape import Record, Tape
 
 SATURATED = 0.05
 """Share of its steepest slope below which a function passes on next to nothing."""
@@ -38,6 +38,7 @@ def _(text: str) -> str:
 class Step:
     """One step that was made, with its tape.
 
+    :param understood: what is known of each operation.
     :param before: the parameters before it.
     :param loss_after: of the moved parameters on the same data; None where there is no update.
     :param samples: in the batch; 0 for a function.
@@ -47,7 +48,7 @@ class Step:
     ready: Prepared
     problem: Problem
     tape: Tape
-    operations: Operations
+    understood: Mapping[Record, Understood | None]
     before: Mapping[str, Tensor]
     loss: float
     loss_after: float | None
@@ -90,12 +91,8 @@ def _hardest(step: Step) -> Iterator[Sentence]:
 def _saturated(step: Step) -> Iterator[Sentence]:
     import torch
 
-    from playground.engine.rule_check import understand
-
-    routes = step.tape.routes()
-    for record in step.tape.records:
-        known = understand(record, step.operations, routes[record]) if record.outputs[0].differentiable else None
-        if known is None or known.operation.steepest is None:
+    for record, known in step.understood.items():
+        if known is None or known.operation.steepest is None or not record.outputs[0].differentiable:
             continue
         slope = known.operation.pull(known.call, torch.ones_like(known.call.output))["x"].abs()
         flat = slope < SATURATED * known.operation.steepest

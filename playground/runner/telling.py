@@ -39,11 +39,17 @@ class Teller:
     :param sample: whose arithmetic is written out.
     :param digits: decimals in it.
     :param samples: in the batch; 0 for a function, whose arithmetic is always written out.
+    :ivar understood: what is known, and true, of each operation.
     """
 
     def __init__(self, tape: Tape, operations: Operations, sample: int | None, digits: int, samples: int) -> None:
+        from playground.engine.rule_check import understand
+
         self._tape = tape
-        self._known = operations
+        self._routes = tape.routes()
+        self.understood = {
+            record: understand(record, operations, self._routes[record]) for record in tape.records
+        }
         self._scope = Scope(sample, samples, digits)
 
     def nodes(self) -> tuple[Node, ...]:
@@ -55,13 +61,10 @@ class Teller:
 
     def operations(self) -> tuple[Operated, ...]:
         """Return every operation in order."""
-        routes = self._tape.routes()
-        return tuple(self._operated(record, routes[record]) for record in self._tape.records)
+        return tuple(self._operated(record, self._routes[record]) for record in self._tape.records)
 
     def _operated(self, record: Record, given_back: Mapping[Value, Tensor]) -> Operated:
-        from playground.engine.rule_check import understand
-
-        known = understand(record, self._known, given_back)
+        known = self.understood[record]
         if known is not None:
             with suppress(*ISOLATED):  # a plugin's rule that cannot write itself out is as good as none
                 return self._written(record, known)

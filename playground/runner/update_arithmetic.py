@@ -91,14 +91,14 @@ class Evaluation:
     lines: list[Line] = field(default_factory=list)
     _stands_for: dict[str, ast.expr] = field(default_factory=dict)
 
-    def run(self, formula: tuple[str, ...]) -> list[Line]:
-        """Return the lines that are left.
+    def run(self, formula: tuple[str, ...]) -> Evaluation:
+        """Evaluate every line; what is left of them is in `lines`, what all names became in `numbers`.
 
         :raises UnreadableUpdateError: a line is no assignment of arithmetic.
         """
         for text in formula:
             self._assign(text)
-        return self.lines
+        return self
 
     def _assign(self, text: str) -> None:
         try:
@@ -220,8 +220,8 @@ def _text(node: ast.expr, line: Line, number: Number, binding: int = 0) -> str:
 
 def evaluate(
     formula: tuple[str, ...], settings: Mapping[str, Any], entry: Mapping[str, float], by_value: bool
-) -> list[Line]:
-    """Return the lines of a formula that count, computed for one entry.
+) -> Evaluation:
+    """Return a formula computed for one entry, with the lines of it that count.
 
     :param settings: the rule's numbers, `lr` and `t`.
     :param entry: `p`, `g` and the state, of one entry.
@@ -253,9 +253,8 @@ class Change:
         state = {name: _first(tensor) for name, tensor in self.state_before.items()}
         return {**state, "p": _first(self.before), "g": _first(self.gradient)}
 
-    def is_made_by(self, lines: list[Line]) -> bool:
-        """Say whether these lines give the first entry, and the state, that the step left."""
-        found = {**self.entry(), **{line.target: line.value for line in lines}}
+    def is_made_by(self, found: Mapping[str, float]) -> bool:
+        """Say whether these numbers are the first entry, and the state, that the step left."""
         half = 1e-4 if self.before.element_size() < 8 else 1e-9
         moved = abs(_first(self.after) - _first(self.before))
         room = half * moved + half / 10 * abs(_first(self.before))
@@ -271,16 +270,16 @@ def work_out(formula: tuple[str, ...], settings: Mapping[str, Any], change: Chan
     :returns: nothing where the formula is no arithmetic, or does not give the step that was made.
     """
     try:
-        lines = evaluate(formula, settings, change.entry(), by_value=True)
+        made = evaluate(formula, settings, change.entry(), by_value=True)
     except UnreadableUpdateError:
         return ()
-    return tuple(filter(None, (line.written(scope) for line in lines))) if change.is_made_by(lines) else ()
+    return tuple(filter(None, (line.written(scope) for line in made.lines))) if change.is_made_by(made.numbers) else ()
 
 
 def what_counts(formula: tuple[str, ...], settings: Mapping[str, Any], change: Change) -> tuple[str, ...]:
     """Return a formula without what the settings switch off; as it stands where it is no arithmetic."""
     try:
-        return tuple(line.formula for line in evaluate(formula, settings, change.entry(), by_value=False))
+        return tuple(line.formula for line in evaluate(formula, settings, change.entry(), by_value=False).lines)
     except UnreadableUpdateError:
         return formula
 

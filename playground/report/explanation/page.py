@@ -8,7 +8,7 @@ from html import escape
 
 from playground.explanation import Explanation, Moved, Operated, Share, Shown
 from playground.figures.numbers import shape
-from playground.report.explanation.graph import svg
+from playground.report.explanation.graph import NARROW, svg
 from playground.report.explanation.language import Translate
 from playground.report.explanation.numbers import brief, deviation, digest, heading, number, sentence, uses
 
@@ -42,6 +42,8 @@ overflow-wrap:anywhere}
 .graph rect{fill:var(--card);stroke:var(--line)}.graph text{fill:var(--ink)}.graph .name{font-weight:600}
 .graph .value{fill:var(--value)}.graph .slope{fill:var(--slope)}
 .graph .parameter rect{stroke:var(--slope)}.graph .loss rect{stroke:var(--value);stroke-width:2}
+.graph.narrow{display:none}@media screen and (max-width:600px){.graph{display:none}
+.graph.narrow{display:block;max-width:100%;height:auto}}
 .edge{fill:none;stroke:var(--dim);stroke-opacity:.6}
 @media print{.graph{max-width:100%;height:auto}.explanation .card{overflow:visible;break-inside:avoid}
 .explanation td{white-space:normal}}
@@ -68,12 +70,13 @@ def body(explanation: Explanation, translate: Translate, level: int = 2) -> str:
     """
     _ = translate
     label = escape(_("Graph"))
+    drawn = svg(explanation) + svg(explanation, NARROW)
     parts = (
         ("words", _("In words"), "".join(f"<p>{escape(sentence(each, _))}</p>" for each in explanation.words)),
         ("forward", _("Forward"), "".join(_forward(explanation, _))),
         ("backward", _("Backward"), "".join(_backward(explanation, _))),
         ("update", _("Update"), "".join(_update(explanation, _))),
-        ("picture", _("Graph"), f'<div class="drawn" tabindex="0" aria-label="{label}">{svg(explanation)}</div>'),
+        ("picture", _("Graph"), f'<div class="drawn" tabindex="0" aria-label="{label}">{drawn}</div>'),
     )
     return "".join(
         f'<section class="{kind}"><h{level}>{escape(title)}</h{level}>{part}</section>'

@@ -25,6 +25,9 @@ def explain(
     output: Annotated[str, typer.Option("--format", help="text, html, json or latex.")] = "text",
     language: Annotated[str, typer.Option(help="en or id.")] = "en",
     digits: Annotated[int, typer.Option(min=1, max=15, help="Decimals.")] = 4,
+    full: Annotated[
+        bool, typer.Option("--full", help="Show a long explanation whole; otherwise text is summed up.")
+    ] = False,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
     ] = None,
@@ -38,7 +41,7 @@ def explain(
         from playground.runner.explaining import explain as explained
 
         width = min(120, shutil.get_terminal_size((100, 1)).columns)
-        render = renderer(output, language, width)  # before anything runs, so that a misspelt one costs no time
+        render = renderer(output, language, width, full)  # before anything runs, so that a misspelt one costs no time
         loaded = load(path, Changes(pairs(overrides or [], "--set")), plugins)
         text = render(explained(loaded, plugins, step, sample, digits))
         if out is None:

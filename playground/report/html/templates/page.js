@@ -301,7 +301,7 @@
     part.scrubber = { slider: find("input"), step: find(".step"), loss: find(".loss"), norm: find(".norm") };
     part.cells = { parameters: [...part.element.querySelectorAll(".live-parameters td")],
       predictions: [...part.element.querySelectorAll(".live-predictions tbody tr")].map((row) => [...row.cells]), explain: part.element.querySelector(".explain b") };
-    part.position = last;
+    part.position = 0;  // where the descent starts: at its end nothing moves
     let started = null, from = 0;
     const button = find(".play"), speed = find("select");
     const sign = () => { button.textContent = started === null ? "▶" : "❚❚"; button.setAttribute("aria-label", started === null ? "Play" : "Pause"); };

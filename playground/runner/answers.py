@@ -12,7 +12,7 @@ from playground.errors import Place, PlaygroundError
 from playground.plugins.manager import LoadFailure, Plugins
 from playground.result import Invalid, Run, Status, Sweep, Verdict
 from playground.runner.changes import Changes, load
-from playground.runner.preparing import prepared
+from playground.runner.preparing import prepared, refuse_impossible
 from playground.runner.recorded import NOTHING, Recorded
 from playground.runner.running import Observer, run_one
 from playground.scenario.model import load_scenario
@@ -99,7 +99,8 @@ def lost(file: Path, changes: Changes) -> Answer:
 def check(file: Path, plugins: Plugins) -> Answer:
     """Say what is wrong with one file, without running it."""
     try:
-        with prepared(load_scenario(file), plugins):
+        with prepared(load_scenario(file), plugins) as ready:
+            refuse_impossible(ready)
             return Answer()
     except PlaygroundError as error:
         return Answer(None, _invalid(error, file), traceback=traceback.format_exc())

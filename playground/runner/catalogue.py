@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from playground.engine.task import descends
 from playground.plugins.manager import Plugins
+from playground.plugins.signature import scenario_parameters
 
 
 class Catalogue:
@@ -28,6 +29,10 @@ class Catalogue:
     def task_parameters(self, name: str) -> Mapping[str, bool]:
         """Return the scenario's keys that belong to a task, each with whether it is required."""
         return self._plugins.task_parameters(name)
+
+    def parameters(self, kind: str, name: str) -> Collection[str]:
+        """Return the parameters that a component takes from a scenario; imports the component."""
+        return [parameter.name for parameter in scenario_parameters(self._plugins.registry.get(kind, name))]
 
     def task_kinds(self, name: str) -> Mapping[str, bool]:
         """Return the kinds of component that a task takes, each with whether it is required."""

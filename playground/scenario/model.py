@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from annotated_types import Gt
 from pydantic import AllowInfNan, Field, ValidationError, field_validator, model_validator
 
-from playground.errors import Fault, ScenarioError, suggestion
+from playground.errors import Fault, ScenarioError, correction
 from playground.scenario.base import Count, NonNegative, Seed, Span, Strict, Text
 from playground.scenario.expect import Check
 from playground.scenario.messages import Key, UnfitError, faults, mismatch, shown, unknown_key
@@ -227,7 +227,7 @@ def _misplaced(data: Mapping[str, Any]) -> list[Fault]:
     if "task" in data:
         return []
     known = (*CORE_KEYS, *COMPONENT_KINDS)
-    strangers = [key for key in data if key not in known and suggestion(key, ["task"]).startswith(";")]
+    strangers = [key for key in data if key not in known and correction(key, ["task"])]
     return [Fault(unknown_key(key, ["task"]), (Key(key),)) for key in strangers]
 
 

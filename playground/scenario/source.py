@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from playground.errors import Fault, Place, PlaygroundError, ScenarioError, suggestion
+from playground.errors import Fault, Place, PlaygroundError, ScenarioError, correction
+from playground.near_misses import closest
 from playground.scenario.messages import Key, shown
 from playground.scenario.node import Entry, Node
 from playground.scenario.reader import MAX_DEPTH, read
@@ -45,6 +46,14 @@ class Source:
         """Return the top-level keys whose values are the very same in both: not only equal, but not copied either."""
         theirs = other.root.entries
         return {key for key, entry in self.root.entries.items() if key in theirs and theirs[key].value is entry.value}
+
+    @property
+    def changed(self) -> set[str]:
+        """The top-level keys whose values are not the file's own: set from a command line, or by a sweep."""
+        original = self
+        while original.basis is not None:
+            original = original.basis
+        return self.root.entries.keys() - self.common(original)
 
     def place(self, path: Sequence[str | int], key: bool = False) -> Place:
         """Return where the value at `path` begins, or else the deepest value that exists on the way to it.
@@ -150,8 +159,9 @@ def _bytes(path: Path, file: str) -> bytes:
 
 def _similar(path: Path) -> str:
     """Name the neighbour that was probably meant."""
-    hint = suggestion(path.name, [file.name for file in path.parent.glob("*.y*ml")])
-    return hint if hint.startswith(";") else ""
+    files = sorted(path.parent.glob("*.y*ml"))
+    near = closest(path.stem, [file.stem for file in files])
+    return correction(path.name, [file.name for file in files if file.stem in near])
 
 
 def _decoded(data: bytes, file: str) -> str:

@@ -20,7 +20,7 @@ from playground.errors import ComponentError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.signature import build, scenario_parameters, validate
 from playground.runner.parallel import side_by_side
-from playground.runner.preparing import check_structure, prepared, refuse_diagnosis
+from playground.runner.preparing import check_structure, prepared, refuse_diagnosis, refuse_impossible
 from playground.runner.store import Store, SweepRecord
 from playground.runner.sweeping.alone import lost
 from playground.runner.sweeping.choosing import chosen
@@ -200,8 +200,8 @@ def _checked(grid: Grid, plugins: Plugins) -> list[list[Point]]:
     related = families(grid.points, plugins)
     for family in related:
         for alike in starts(family).values():
-            with prepared(alike[0].loaded, plugins):
-                pass
+            with prepared(alike[0].loaded, plugins) as ready:
+                refuse_impossible(ready)
     return related
 
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from playground.cli.context import errors, say
+from playground.cli.shared_options import SharedOptionsGroup
 from playground.errors import ExitCode
 
 if TYPE_CHECKING:
     from playground.runner.store import Row, Stale, Store, SweepRecord, Tally
 
 results_app = typer.Typer(
+    cls=SharedOptionsGroup,
     help="Look at stored results: every sweep, or the runs of one.",
     invoke_without_command=True,
     rich_markup_mode=None,

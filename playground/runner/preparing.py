@@ -13,7 +13,7 @@ from playground.errors import Fault, PlaygroundError, ScenarioError, suggestion
 from playground.plugins.causes import ISOLATED, cause
 from playground.plugins.manager import Plugins
 from playground.runner.binding import Bound, bind
-from playground.runner.catalogue import Catalogue
+from playground.runner.catalogue import DESCENT_KEYS, Catalogue
 from playground.runner.quantities import check_measured, check_possible, find_impossible_shares, varied_keys
 from playground.scenario.messages import Key
 from playground.scenario.model import Loaded, Scenario
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from playground.engine.axes import Ranges
     from playground.engine.setting import Setting
     from playground.engine.steppers import OneRun
-
-DESCENT_KEYS = ("steps", "batch_size", "stop", "clip")
-"""Keys of a scenario that mean something only where there is a descent."""
-
 
 UNDIAGNOSED = Fault(
     "the runs of a sweep are not diagnosed; expect a status there, or run the scenario without a sweep",

@@ -100,7 +100,7 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins, diagnose: boo
         *located(judged, ready.loaded.source),
         *unwelcome(measured.status, scenario.expect),
     ]
-    parts = setup(ready)
+    parts = setup(ready, plugins)
     return Run(
         scenario=scenario.name,
         id=_identity(ready.loaded, plugins),

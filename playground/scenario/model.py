@@ -16,6 +16,7 @@ from playground.scenario.base import Count, NonNegative, Seed, Span, Strict, Tex
 from playground.scenario.expect import Check
 from playground.scenario.messages import Key, UnfitError, faults, mismatch, shown, unknown_key
 from playground.scenario.messages import Path as Keys
+from playground.scenario.replacement import Known, know_nothing
 from playground.scenario.shorthand import COMPONENT_KINDS, expanded
 from playground.scenario.source import Source, load
 from playground.scenario.sweep import Axis, Sweep
@@ -142,15 +143,16 @@ class Loaded:
     source: Source
 
 
-def load_scenario(path: str | Path, overrides: Sequence[tuple[str, str]] = ()) -> Loaded:
+def load_scenario(path: str | Path, overrides: Sequence[tuple[str, str]] = (), known: Known = know_nothing) -> Loaded:
     """Read and validate a scenario file.
 
     :param overrides: dotted keys with values as YAML, as in `--set optimizer.lr=0.1`; later ones win.
+    :param known: what components take, for the parameters that one set in another's place keeps.
     :raises ScenarioError: with every fault of the file, each with its place.
     """
     source = load(path)
     for dotted, text in overrides:
-        source = source.set(dotted, text)
+        source = source.set(dotted, text, known)
     return Loaded(parse_scenario(source), source)
 
 

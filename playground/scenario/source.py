@@ -14,7 +14,8 @@ from playground.near_misses import closest
 from playground.scenario.messages import Key, shown
 from playground.scenario.node import Entry, Node
 from playground.scenario.reader import MAX_DEPTH, read
-from playground.scenario.shorthand import COMPONENT_KINDS, expanded
+from playground.scenario.replacement import Known, expand_component, know_nothing, replace_component
+from playground.scenario.shorthand import COMPONENT_KINDS
 
 MAX_BYTES = 1_000_000
 """Size of a scenario file."""
@@ -82,26 +83,29 @@ class Source:
         faults = sorted(map(self.placed, error.faults), key=lambda fault: fault.place or Place(self.file))
         return type(error)(*faults)
 
-    def set(self, dotted: str, text: str) -> Source:
+    def set(self, dotted: str, text: str, known: Known = know_nothing) -> Source:
         """Return a source in which one value is another, as `--set optimizer.lr=0.1` asks for.
 
         :param dotted: keys and list positions joined by dots (`optimizer.lr`, `start.x.0`); an existing key that
             itself holds dots is found first. Keys that do not exist yet are made.
         :param text: the value as YAML.
+        :param known: what components take, for the parameters that a new one keeps (`replace_component`).
         :raises ScenarioError: nothing can stand there, or the text is not YAML.
         """
         place = argument(f"--set {dotted}={text}")
-        return self.assigned(dotted, Entry(place, read(text, lambda line, column: place) or Node(place, None)))
+        return self.assigned(dotted, Entry(place, read(text, lambda line, column: place) or Node(place, None)), known)
 
-    def assigned(self, dotted: str, entry: Entry) -> Source:
+    def assigned(self, dotted: str, entry: Entry, known: Known = know_nothing) -> Source:
         """Return a source in which the value at a dotted key is another, found as `set` finds it.
 
         :param entry: the value, and where it was asked for: keys that do not exist yet are made there.
+        :param known: as for `set`.
         :raises ScenarioError: nothing can stand there.
         """
         keys = dotted.split(".")
         if not all(keys) or len(keys) > MAX_DEPTH:
             raise ScenarioError(Fault(f"{shown(dotted)} is not a key; write it like optimizer.lr", place=entry.key))
+        entry = replace(entry, value=replace_component(dotted, self.root.child(dotted), entry.value, known))
         return Source(self.file, _assigned(self.root, dotted, entry, ()), self.basis or self)
 
     def _deepest(self, path: Sequence[str | int]) -> tuple[Node, bool]:
@@ -179,7 +183,7 @@ def _assigned(node: Node, dotted: str | None, new: Entry, trail: tuple[str, ...]
     if dotted is None:
         return new.value
     if len(trail) == 1 and trail[0] in ("task", *COMPONENT_KINDS):
-        node = _expanded(node, trail[0])
+        node = expand_component(node, trail[0])
     if node.value is None:
         node = Node(node.place, {})
     if isinstance(node.value, tuple):
@@ -212,14 +216,6 @@ def first_key(entries: Mapping[str, Entry], dotted: str) -> tuple[str, str | Non
     existing = [key for key in entries if dotted == key or dotted.startswith(f"{key}.")]
     key = max(existing, key=len) if existing else dotted.partition(".")[0]
     return key, dotted[len(key) + 1 :] or None
-
-
-def _expanded(node: Node, kind: str) -> Node:
-    """Write a component's shorthand out, so that it has keys to set."""
-    if not isinstance(node.value, str):
-        return node
-    written = expanded(kind, node.value).items()
-    return Node(node.place, {key: Entry(node.place, replace(node, value=text)) for key, text in written})
 
 
 def argument(text: str) -> Place:

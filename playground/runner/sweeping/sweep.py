@@ -8,7 +8,7 @@ import time
 from array import array
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from playground.errors import ComponentError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.signature import build, scenario_parameters, validate
+from playground.runner.catalogue import Catalogue
+from playground.runner.describing import variants
 from playground.runner.parallel import side_by_side
 from playground.runner.preparing import check_structure, prepared, refuse_diagnosis, refuse_impossible
 from playground.runner.store import Store, SweepRecord
@@ -121,7 +123,7 @@ def run_sweep(
     options, progress = options or Options(), progress or Progress()
     start = time.perf_counter()
     refuse_diagnosis(loaded)
-    grid = expand(loaded)
+    grid = expand(loaded, Catalogue(plugins).known_parameters)
     progress.total = grid.size
     pool = _pool(plugins, options)
     related = _checked(grid, plugins)
@@ -133,7 +135,8 @@ def run_sweep(
         progress.stored = grid.size - sum(map(len, missing.values()))
         planned = _planned(grid, related, keys, missing, plugins, options)
         computed = _stored(_computed(planned, plugins, options, pool, progress), store, record.id, progress)
-        return summed_up(loaded, grid, record, store, computed, start)
+        summed = summed_up(loaded, grid, record, store, computed, start)
+    return replace(summed, variants=variants([point.scenario for point in grid.points], grid.axes, plugins))
 
 
 def _stored(results: Generator[ChunkResult, None, None], store: Store, sweep_id: str, progress: Progress) -> Computed:

@@ -58,7 +58,8 @@ def list_sweeps(context: typer.Context, as_json: AsJson = False) -> None:
     from playground.runner.store.opening import store_path
 
     if not as_json and not store_path(Path()).exists():
-        say(f"{store_path(Path())}: there are no results yet; `playground sweep` writes them")
+        where = store_path(Path())
+        say(f"{where}: there are no results yet; `playground sweep` writes them below the directory it runs in")
         return
     with stored(context) as store:
         sweeps = [(sweep, store.tally(sweep.id)) for sweep in store.sweeps()]
@@ -67,6 +68,7 @@ def list_sweeps(context: typer.Context, as_json: AsJson = False) -> None:
             _print_json(content)
             return
         _print_sweeps(sweeps)
+        typer.echo(f"\nin {store.path}")
 
 
 @results_app.command("show")

@@ -92,7 +92,7 @@ def test_side_by_side_gives_the_same_runs_in_the_same_order(playground, write, f
     assert [run["scenario"] for run in alone["runs"]] == ["a_passed", "b_failed", "d_slope", "e_noisy"]
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_fail_fast(playground, write, jobs):
     for index in range(2):
         write(f"all/a{index}.yaml", BOWL.replace("near: -5", "near: 5"))

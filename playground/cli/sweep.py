@@ -19,7 +19,7 @@ import typer
 
 from playground.cli.context import checked_engine, errors, load_plugins, pairs, say
 from playground.cli.run import exit_code, found_writers, say_unused, written
-from playground.errors import ExitCode, Place, PlaygroundError
+from playground.errors import ExitCode, Place, PlaygroundError, StoreError
 from playground.result import Batch
 
 if TYPE_CHECKING:
@@ -165,6 +165,9 @@ def _sweep_all(
             with _shown(progress, file.stem, quiet):
                 found, options = run(file, progress)
         except PlaygroundError as error:
+            if len(files) == 1 or isinstance(error, StoreError):  # no other file would do better
+                with errors(context):
+                    raise
             if context.obj.debug:
                 say(traceback.format_exc())
             faults += invalid_rows(error, file)

@@ -31,6 +31,7 @@ def explain(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
     ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Run from this seed.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
 ) -> None:
     """Explain one step of a scenario: forward, backward, update, in words, and as a graph."""
@@ -42,7 +43,7 @@ def explain(
 
         width = min(120, shutil.get_terminal_size((100, 1)).columns)
         render = renderer(output, language, width, full)  # before anything runs, so that a misspelt one costs no time
-        loaded = load(path, Changes(pairs(overrides or [], "--set")), plugins)
+        loaded = load(path, Changes(pairs(overrides or [], "--set"), seed), plugins)
         text = render(explained(loaded, plugins, step, sample, digits))
         if out is None:
             typer.echo(text)

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from playground.cli.context import errors, say
+from playground.cli.shared_options import SharedOptionsGroup
 from playground.errors import ExitCode
 
 if TYPE_CHECKING:
     from playground.runner.store import Row, Stale, Store, SweepRecord, Tally
 
 results_app = typer.Typer(
+    cls=SharedOptionsGroup,
     help="Look at stored results: every sweep, or the runs of one.",
     invoke_without_command=True,
     rich_markup_mode=None,
@@ -57,7 +59,8 @@ def list_sweeps(context: typer.Context, as_json: AsJson = False) -> None:
     from playground.runner.store.opening import store_path
 
     if not as_json and not store_path(Path()).exists():
-        say(f"{store_path(Path())}: there are no results yet; `playground sweep` writes them")
+        where = store_path(Path())
+        say(f"{where}: there are no results yet; `playground sweep` writes them below the directory it runs in")
         return
     with stored(context) as store:
         sweeps = [(sweep, store.tally(sweep.id)) for sweep in store.sweeps()]
@@ -66,6 +69,7 @@ def list_sweeps(context: typer.Context, as_json: AsJson = False) -> None:
             _print_json(content)
             return
         _print_sweeps(sweeps, store.stale)
+        typer.echo(f"\nin {store.path}")
 
 
 @results_app.command("show")

@@ -38,8 +38,8 @@ REASONS = {
 
 
 def store_path(folder: Path) -> Path:
-    """Return where the results of a working directory are."""
-    return folder / ".playground" / "results.sqlite"
+    """Return where the results of a working directory are; absolute, so that messages say where that is."""
+    return folder.absolute() / ".playground" / "results.sqlite"
 
 
 @contextmanager
@@ -103,7 +103,9 @@ def _look(path: Path, create: bool) -> None:
     except FileNotFoundError:
         if create:
             return
-        raise StoreError(f"{path}: there are no results yet; `playground sweep` writes them") from None
+        raise StoreError(
+            f"{path}: there are no results yet; `playground sweep` writes them below the directory it runs in"
+        ) from None
     except OSError as error:
         raise StoreError(f"{path}: {_words(error)}") from error
     if beginning not in (b"", MAGIC):

@@ -156,7 +156,9 @@ class Store:
             if id_prefix in ids:
                 fitting = [id_prefix]
             if not fitting:
-                raise StoreError(f"there is no sweep {shown(id_prefix)}; `playground results` lists them")
+                raise StoreError(
+                    f"there is no sweep {shown(id_prefix)} in {self.path}; `playground results` lists them"
+                )
             if len(fitting) > 1:
                 some = ", ".join(fitting[:4])
                 raise StoreError(f"several sweeps begin with {shown(id_prefix)}: {some}; write more of it")

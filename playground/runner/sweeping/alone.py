@@ -65,7 +65,7 @@ def _member(chunk: Chunk, point: int, seed: int, plugins: Plugins) -> Row | None
 def _alone(loaded: Loaded, plugins: Plugins) -> Run:
     """Run one member; what is not valid for this seed only is an error of this run."""
     try:
-        return run_one(loaded, plugins, diagnose=False)
+        return run_one(loaded, plugins, of_sweep=True)
     except PlaygroundError as error:
         reason = "; ".join(fault.message for fault in error.faults)
         scenario = loaded.scenario

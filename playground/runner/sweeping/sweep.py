@@ -8,7 +8,7 @@ import time
 from array import array
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 from playground.errors import ComponentError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.signature import build, scenario_parameters, validate
+from playground.runner.catalogue import Catalogue
+from playground.runner.describing import variants
 from playground.runner.parallel import side_by_side
-from playground.runner.preparing import check_structure, prepared, refuse_diagnosis
+from playground.runner.preparing import check_structure, prepared, refuse_diagnosis, refuse_impossible
 from playground.runner.store import Store, SweepRecord
 from playground.runner.sweeping.alone import lost
 from playground.runner.sweeping.choosing import chosen
@@ -124,7 +126,7 @@ def run_sweep(
     options, progress = options or Options(), progress or Progress()
     start = time.perf_counter()
     refuse_diagnosis(loaded)
-    grid = expand(loaded)
+    grid = expand(loaded, Catalogue(plugins).known_parameters)
     progress.total = grid.size
     pool = _pool(plugins, options)
     related = _checked(grid, plugins)
@@ -139,7 +141,8 @@ def run_sweep(
         planned = _planned(grid, related, keys, missing, plugins, options)
         computed = _stored(_computed(planned, plugins, options, pool, progress), store, record.id, progress)
         computed.fresh = options.fresh
-        return summed_up(loaded, record, store, computed, start)
+        summed = summed_up(loaded, grid, record, store, computed, start)
+    return replace(summed, variants=variants([point.scenario for point in grid.points], grid.axes, plugins))
 
 
 def _stored(results: Generator[ChunkResult, None, None], store: Store, sweep_id: str, progress: Progress) -> Computed:
@@ -210,8 +213,8 @@ def _checked(grid: Grid, plugins: Plugins) -> list[list[Point]]:
     related = families(grid.points, plugins)
     for family in related:
         for alike in starts(family).values():
-            with prepared(alike[0].loaded, plugins):
-                pass
+            with prepared(alike[0].loaded, plugins) as ready:
+                refuse_impossible(ready)
     return related
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playground.figures.text import module_label
 from playground.plugins.causes import ISOLATED
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import blaming, build
@@ -164,7 +165,7 @@ def compiled(beginning: Beginning, ready: Prepared, runs: int | None = None) -> 
     first = beginning.optimizers[0]
     if not isinstance(first, UpdateRule):
         kind = first.func
-        room = "torch.optim" if kind.__module__.startswith("torch.optim.") else kind.__module__
+        room = "torch.optim" if kind.__module__.startswith("torch.optim.") else module_label(kind.__module__)
         raise CannotCompileError(f"{room}.{kind.__qualname__} is not a compiled rule")
     return CompiledReplicas(
         ready.stepper.problem,  # type: ignore[union-attr]

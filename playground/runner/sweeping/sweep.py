@@ -141,7 +141,7 @@ def run_sweep(
         planned = _planned(grid, related, keys, missing, plugins, options)
         computed = _stored(_computed(planned, plugins, options, pool, progress), store, record.id, progress)
         computed.fresh = options.fresh
-        summed = summed_up(loaded, grid, record, store, computed, start)
+        summed = summed_up(loaded, record, store, computed, start)
     return replace(summed, variants=variants([point.scenario for point in grid.points], grid.axes, plugins))
 
 

@@ -40,7 +40,7 @@ def with_rate(ref: ComponentRef, plugins: Plugins) -> str:
 
 
 def variants(points: Sequence[Scenario], axes: Collection[str], plugins: Plugins) -> dict[str, tuple[str, ...]]:
-    """Return by kind the components that the points of a sweep compare, without the parameters that are axes."""
+    """Return by kind the components that a sweep compares, without the parameters that are axes; if any has others."""
     found: dict[str, dict[str, None]] = {kind: {} for kind in COMPONENT_KINDS if kind in axes}
     for scenario in points:
         for kind in found.keys() & scenario.components.keys():
@@ -49,7 +49,7 @@ def variants(points: Sequence[Scenario], axes: Collection[str], plugins: Plugins
             shown = ComponentRef(name=ref.name, parameters=kept)
             swept_rate = f"{kind}.lr" in axes or kind != "optimizer"
             found[kind][named(shown) if swept_rate else with_rate(shown, plugins)] = None
-    return {kind: tuple(words) for kind, words in found.items()}
+    return {kind: tuple(words) for kind, words in found.items() if any("(" in word for word in words)}
 
 
 def conditions(data: Mapping[str, Any], swept: Collection[str] = ()) -> dict[str, str]:

@@ -8,13 +8,15 @@ from playground.builtin.optimizers import SGD
 from playground.engine.compiled import CompiledReplicas
 from playground.engine.descent import Descent, descend
 from playground.engine.problem import Problem
-from playground.engine.replicas import RuleReplicas, require_agreement
+from playground.engine.replicas import RuleReplicas
+from playground.engine.replicas.trust import require_agreement
 from playground.engine.steppers import RuleStepper
 from playground.engine.stopping import StopRules
 from playground.engine.traces import Traces
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(1200),
     pytest.mark.filterwarnings("ignore"),  # torch warns of what its own samples do
 ]
 
@@ -109,7 +111,7 @@ def same(one, other):
 
 
 def outcome(op):
-    """Say of an operation how each engine did: `equal`, `refused`, or what is wrong; `skipped` where there is no run."""
+    """Say how each engine did: `equal`, `refused` or what is wrong; `skipped` where there is no run."""
     found = start_of(op)
     if found is None:
         return {"skipped"}

@@ -10,7 +10,7 @@ from playground.engine.replicas import ELEMENTWISE, CannotBatchError, TorchRepli
 from playground.engine.stopping import StopRules
 from playground.engine.traces import Traces
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200), pytest.mark.filterwarnings("ignore")]
 
 STEPS = 6
 STARTS = torch.tensor([[1.0, -2.0], [0.5, 3.0], [-1.5, 0.25]], dtype=torch.float64)

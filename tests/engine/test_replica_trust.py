@@ -6,7 +6,8 @@ from torch import nn
 
 from playground.builtin.optimizers import SGD, Adam
 from playground.engine.problem import Problem
-from playground.engine.replicas import DisagreementError, RuleReplicas, require_agreement
+from playground.engine.replicas import DisagreementError, RuleReplicas
+from playground.engine.replicas.trust import require_agreement
 from playground.engine.steppers import RuleStepper
 from playground.engine.stopping import StopRules
 

@@ -357,3 +357,20 @@ def test_two_sweeps_at_once_share_a_store(start, write):
         assert (process.returncode, errors) == (0, "")
         assert "400 of 400" in output
     assert len(set(stored(folder))) == len(stored(folder)) == 600
+
+
+@pytest.mark.parametrize("engine", ["compiled", "batched", "plain"])
+def test_a_point_without_steps_is_a_point(playground, write, engine):
+    write(
+        "bowl.yaml",
+        "name: bowl\ntask: minimize\nfunction: x**2\nstart: {x: 2}\noptimizer: {name: sgd, lr: 0.25}\nsteps: 9\n",
+    )
+    command = ("sweep", "bowl.yaml", "--over", "steps=0,1,5", "--set", "stop={loss: 0.5}", "--engine", engine, "--json")
+    runs = runs_of(playground(*command))
+    assert [(run["status"], run["steps"], run["loss"]["last"]) for run in runs] == [
+        ("budget", 0, 4.0),
+        ("budget", 1, 1.0),
+        ("converged", 2, 0.25),
+    ]
+    assert [len(run["trace"]["loss"]) for run in runs] == [0, 1, 5]
+    assert playground("report", "bowl", "--html", "page.html").exit_code == 0

@@ -8,12 +8,11 @@ deals the data out, `size` says how many go well together, and `trust` compares 
 runs alone.
 """
 
-from playground.engine.replicas.base import CannotBatchError, Parameters, Replicas
+from playground.engine.replicas.base import CannotBatchError, DisagreementError, Parameters, Replicas
 from playground.engine.replicas.optimizers import ELEMENTWISE, TorchReplicas
 from playground.engine.replicas.rules import RuleReplicas
 from playground.engine.replicas.size import chunk_size, patient_size
 from playground.engine.replicas.starts import initial, stacked
-from playground.engine.replicas.trust import DisagreementError, require_agreement
 
 __all__ = [
     "ELEMENTWISE",
@@ -26,6 +25,5 @@ __all__ = [
     "chunk_size",
     "initial",
     "patient_size",
-    "require_agreement",
     "stacked",
 ]

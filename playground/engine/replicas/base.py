@@ -25,6 +25,10 @@ class CannotBatchError(Exception):
     """These runs cannot descend together; the message says why."""
 
 
+class DisagreementError(CannotBatchError):
+    """The runs of a batch come to other numbers than they would alone; an operation is mapped wrongly."""
+
+
 class Replicas(ABC):
     """Evaluates a problem with every replica's parameters together; subclasses move them.
 

@@ -11,17 +11,13 @@ from torch import Tensor
 
 from playground.engine.agreement import STEPS, Outcome, agree, twins_of
 from playground.engine.problem import Batches, Problem
-from playground.engine.replicas.base import CannotBatchError, Replicas
+from playground.engine.replicas.base import DisagreementError, Replicas
 from playground.engine.setting import flushed_denormals
 from playground.engine.steppers import OneRun
 from playground.engine.stopping import StopRules, Watch
 
 Alone = Callable[[Problem, int], OneRun]
 """Makes the stepper of one run by itself: called with its problem and its place among the replicas."""
-
-
-class DisagreementError(CannotBatchError):
-    """The runs of a batch come to other numbers than they would alone; an operation is mapped wrongly."""
 
 
 @flushed_denormals()

@@ -95,7 +95,7 @@ def _require_agreement(beginning: Beginning, chunk: Chunk, plugins: Plugins, rea
 
     :raises DisagreementError: they differ by more than rounding.
     """
-    from playground.engine.replicas import require_agreement
+    from playground.engine.replicas.trust import require_agreement
     from playground.engine.steppers import RuleStepper, TorchStepper
     from playground.engine.update import UpdateRule
 

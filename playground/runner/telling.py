@@ -47,9 +47,7 @@ class Teller:
 
         self._tape = tape
         self._routes = tape.routes()
-        self.understood = {
-            record: understand(record, operations, self._routes[record]) for record in tape.records
-        }
+        self.understood = {record: understand(record, operations, self._routes[record]) for record in tape.records}
         self._scope = Scope(sample, samples, digits)
 
     def nodes(self) -> tuple[Node, ...]:

@@ -201,7 +201,11 @@ REMARKS = {
         0,
         ["The step lowered the loss"],
     ),
-    "the end": ({"function": "x**2", "start": "{x: 0}", "optimizer": "sgd", "steps": "0"}, 0, ["Every gradient is zero."]),
+    "the end": (
+        {"function": "x**2", "start": "{x: 0}", "optimizer": "sgd", "steps": "0"},
+        0,
+        ["Every gradient is zero."],
+    ),
 }
 
 

@@ -10,7 +10,9 @@ from playground.runner.explaining import explain
 from playground.scenario.model import load_scenario
 
 PLUGINS = load_plugins(autoload=False)
-TEXT = "task: minimize\nfunction: 3*x[0]**2 + sin(x[1]) - x[0]*x[1]\nstart: {{x: [-1.5, 0.7]}}\nsteps: 9\noptimizer: {}\n"
+TEXT = (
+    "task: minimize\nfunction: 3*x[0]**2 + sin(x[1]) - x[0]*x[1]\nstart: {{x: [-1.5, 0.7]}}\nsteps: 9\noptimizer: {}\n"
+)
 
 SETTINGS = {
     "sgd": ["lr: 0.1", "lr: 0.1, momentum: 0.9", "lr: 0.1, momentum: 0.9, nesterov: true, weight_decay: 0.1"],

@@ -126,14 +126,16 @@ def playground_operations() -> Mapping[str, Factory]:
     known = {
         "arithmetic": "add sub rsub mul multiply=mul div rtruediv=rdiv rdiv "
         "pow=power rpow square maximum minimum matmul mm=matmul spmm=matmul mv=matmul dot=matmul linear",
-        "activations": "neg sqrt exp log log2 log10 sin cos tan atan sinh cosh erf abs=absolute sigmoid tanh relu "
-        "leaky_relu elu gelu silu softplus logsigmoid hardtanh clamp nan_to_num dropout",
+        "activations": "neg sqrt rsqrt reciprocal exp expm1 log log1p log2 "
+        "log10 sin cos tan atan sinh cosh erf abs=absolute sigmoid tanh relu "
+        "leaky_relu relu6 elu selu gelu silu softplus logsigmoid hardtanh clamp nan_to_num dropout",
         "shapes": "reshape view=reshape flatten=reshape squeeze=reshape unsqueeze=reshape expand broadcast_to=expand "
         "transpose t=transpose mt=transpose swapaxes=transpose permute clone=same contiguous=same to=same double=same "
         "float=same getitem stack "
         "cat where ones_like=constant zeros_like=constant full_like=constant detach=constant sign=constant",
         "reductions": "sum=total mean prod=product max=extreme_max amax min=extreme_min amin "
         "vector_norm=norm linalg_vector_norm=norm softmax log_softmax logsumexp",
+        "layers": "layer_norm batch_norm instance_norm conv1d conv2d conv3d embedding",
         "losses": "mse_loss l1_loss huber_loss smooth_l1_loss binary_cross_entropy binary_cross_entropy_with_logits "
         "bce_with_logits=binary_cross_entropy_with_logits cross_entropy",
     }

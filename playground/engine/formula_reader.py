@@ -142,14 +142,16 @@ class _Reader:
         return self._named()
 
     def _named(self) -> Tensor:
-        number, name = self._tokens[self._place][:2] if self._place < len(self._tokens) else (None, None)
+        number, name, _ = self._tokens[self._place] if self._place < len(self._tokens) else (None, None, None)
         self._place += 1
         if number is not None:
             return torch.tensor(float(number.replace("−", "-")), dtype=torch.float64)
+        if name is None:
+            raise UnreadableFormulaError(self._sign())
         if name in self._numbers:
             return self._numbers[name]
         if name not in _FUNCTIONS:
-            raise UnreadableFormulaError(name or "end")
+            raise UnreadableFormulaError(name)
         if name == "log" and self._sign() != "(":  # log p, log σ(x)
             return self._power().log()
         self._needs("(")

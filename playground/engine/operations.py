@@ -81,9 +81,9 @@ class Operation:
     :param sums: where they do not, what writes the arithmetic of one entry of a share, by argument.
     :param names: torch's keywords for them.
     :param steepest: the largest slope of a function that saturates; far below it, hardly any gradient passes.
-    :param forward: the formula in tensors, of the arguments that the formula knows. What it returns is held against what
-        torch returned: a call in a form that the formula does not know is explained as an unknown operation. Without
-        it, a formula that is arithmetic of entries is read and computed.
+    :param forward: the formula in tensors, of the arguments that the formula knows. What it returns is held against
+        what torch returned: a call in a form that the formula does not know is explained as an unknown operation.
+        Without it, a formula that is arithmetic of entries is read and computed.
     """
 
     formula: Template

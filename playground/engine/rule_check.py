@@ -26,7 +26,7 @@ SHORT = 3e-2
 """The same of half precision."""
 
 LARGE = 1_000_000
-"""Entries of an output from which on a rule is not computed again as it is written: that would cost as much as the step."""
+"""Entries of an output beyond which a rule is not computed again as it is written: that costs as much as the step."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _rule_holds(operation: Operation, call: Call, record: Record, part: Part) ->
         told = compute(rule, _numbers(exact) | {"dy": arriving, "n": count})
     except UnreadableFormulaError:
         return True
-    whole = torch.broadcast_shapes(told.shape, share.shape)
+    whole = torch.broadcast_shapes(told.shape, share.shape)  # type: ignore[no-untyped-call]
     return close(told.expand(whole), share.expand(whole), 1e-12 * _largest(arriving))
 
 

@@ -98,9 +98,7 @@ def _saturated(step: Step) -> Iterator[Sentence]:
         flat = slope < SATURATED * known.operation.steepest
         if count := int(flat.sum()):
             parts = {"name": record.name, "to": known.bound["x"].name, "count": count, "total": slope.numel()}
-            text = _(
-                "{name} has saturated in {count} of {total} entries: almost no gradient passes through it to {to} there."
-            )
+            text = _("{name} has saturated in {count} of {total} entries: almost no gradient passes to {to} there.")
             yield Sentence(text, parts)
 
 

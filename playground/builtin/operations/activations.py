@@ -21,6 +21,55 @@ def sqrt() -> Operation:
     return elementwise("√{x}", "1 / (2·{y})", lambda call: 0.5 / call.output)
 
 
+def rsqrt() -> Operation:
+    """1 / √x."""
+    return elementwise("1 / √{x}", "(−0.5)·{y}/{x}", lambda call: -0.5 * call.output / call["x"])
+
+
+def reciprocal() -> Operation:
+    """1 / x."""
+    return elementwise("1 / {x}", "(−{y}²)", lambda call: -call.output.square())
+
+
+def expm1() -> Operation:
+    """exp(x) − 1, exact near 0."""
+    return elementwise(
+        "exp({x}) − 1", "({y} + 1)", lambda call: call.output + 1, forward=lambda call: call["x"].expm1()
+    )
+
+
+def log1p() -> Operation:
+    """log(1 + x), exact near 0."""
+    return elementwise(
+        "log(1 + {x})", "1 / (1 + {x})", lambda call: 1 / (1 + call["x"]), forward=lambda call: call["x"].log1p()
+    )
+
+
+def relu6() -> Operation:
+    """x, moved into [0, 6]."""
+
+    def slope(call: Call) -> Any:
+        return ((call["x"] > 0) & (call["x"] < 6)).to(call.output)
+
+    return elementwise("min(max({x}, 0), 6)", "[0 < {x} < 6]", slope, "inplace")
+
+
+def selu() -> Operation:
+    """1.0507 x above 0, 1.7581 (exp(x) − 1) below: keeps mean 0 and variance 1."""
+    scale, alpha = 1.0507009873554805, 1.6732632423543772
+
+    def slope(call: Call) -> Any:
+        x = call["x"]
+        return torch.where(x > 0, scale, scale * alpha * x.clamp(max=0).exp()).to(x)
+
+    return elementwise(
+        f"{scale}·(max(0, {{x}}) + {alpha}·(exp(min(0, {{x}})) − 1))",
+        f"{scale}·[1 if {{x}} > 0, else {alpha}·exp({{x}})]",
+        slope,
+        "inplace",
+    )
+
+
 def exp() -> Operation:
     """The exponential, its own slope."""
     return elementwise("exp({x})", "{y}", lambda call: call.output)

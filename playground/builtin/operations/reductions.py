@@ -90,7 +90,7 @@ def product() -> Operation:
 
     def forward(call: Call) -> Tensor:
         dim = call.get("dim")
-        return call["x"].prod() if dim is None else call["x"].prod(dim, keepdim=call.get("keepdim", False))
+        return call["x"].prod() if dim is None else call["x"].prod(dim, keepdim=call.get("keepdim", False))  # type: ignore[no-any-return]
 
     rules = {"x": "{dy} · the product of the others"}
     return Operation("Π {x}", rules, pull, _ARGUMENTS, _entries("·"), _NAMES, forward=forward)

@@ -7,22 +7,27 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import load_plugins, say
+from playground.cli.context import Memory, errors, load_plugins, memory_of, say
 from playground.errors import ExitCode
 
 
 def check(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Scenario files, or folders of them.")],
+    memory: Memory = None,
 ) -> None:
     """Validate scenarios: first YAML and structure, then by building every component once, without running it."""
     from playground.runner.answers import check
     from playground.runner.finding import find
+    from playground.runner.memory import allowing
 
     plugins = load_plugins(context)
+    with errors(context):
+        allowed = memory_of(memory)
     files, faults = find(paths)
     for file in files:
-        answer = check(file, plugins)
+        with allowing(allowed):
+            answer = check(file, plugins)
         faults += answer.errors
         if not answer.errors:
             typer.echo(f"{file}: valid")

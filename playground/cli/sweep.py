@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 from collections.abc import Iterator
@@ -21,8 +20,6 @@ from playground.result import Batch
 if TYPE_CHECKING:
     from playground.runner.sweeping.sweep import Progress
     from playground.scenario.model import Loaded
-
-UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 
 
 def sweep(
@@ -74,6 +71,7 @@ def sweep(
     What was computed before is not computed again: an interrupted sweep goes on where it stopped. Results are in
     .playground/results.sqlite below the working directory.
     """
+    from playground.runner.memory import parse_size
     from playground.runner.sweeping.sweep import Options, Progress, run_sweep
 
     plugins = load_plugins(context)
@@ -87,7 +85,7 @@ def sweep(
             executor=executor,
             executor_options=_values(executor_options or []),
             fresh=fresh,
-            memory=_bytes(memory),
+            memory=parse_size(memory),
             sensitivity=sensitivity,
             command=shlex.join(["playground", *sys.argv[1:]]),
         )
@@ -137,15 +135,6 @@ def _values(texts: list[str]) -> dict[str, Any]:
 
 def _here(place: Place, line: int, column: int) -> Place:
     return place
-
-
-def _bytes(text: str) -> int:
-    """Read a size: `500MB`, `2GB`, or a number of bytes."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?b?)", text.strip().lower())
-    if not match or float(match[1]) <= 0:
-        raise PlaygroundError(f"--memory {text}: expected a size such as 500MB or 2GB")
-    unit = match[2] if match[2] in UNITS else f"{match[2]}b"
-    return int(float(match[1]) * UNITS.get(unit, 1))
 
 
 @contextmanager

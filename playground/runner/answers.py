@@ -12,6 +12,7 @@ from playground.errors import Place, PlaygroundError
 from playground.plugins.manager import LoadFailure, Plugins
 from playground.result import Invalid, Run, Status, Sweep, Verdict
 from playground.runner.changes import Changes, load
+from playground.runner.memory import allowing
 from playground.runner.preparing import prepared
 from playground.runner.recorded import NOTHING, Recorded
 from playground.runner.running import Observer, run_one
@@ -60,10 +61,16 @@ def answer(
 ) -> Answer:
     """Run one file, or say what is wrong with it.
 
+    :param changes: to the scenario, and how much memory it may take.
     :param observe: watches the descent of a single run.
     :param record: what to keep of a single run besides its result.
     :param engine: what computes the runs of a sweep.
     """
+    with allowing(changes.memory):
+        return _answer(file, changes, plugins, observe, record, engine)
+
+
+def _answer(file: Path, changes: Changes, plugins: Plugins, observe: Observer, record: Recorded, engine: str) -> Answer:
     try:
         loaded = load(file, changes, plugins)
         if loaded.scenario.sweep is not None:

@@ -12,6 +12,7 @@ from playground.errors import PluginError, ScenarioError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.result import Run
 from playground.runner.changes import changed
+from playground.runner.memory import allowing
 from playground.runner.recorded import Recorded
 from playground.runner.running import run_one
 from playground.runner.sweeping.summing import StoredSweep
@@ -44,6 +45,7 @@ def run(
     steps: int | None = None,
     plugins: Sequence[str] = (),
     record: int = 0,
+    memory: int | None = None,
 ) -> Run:
     """Run a scenario once.
 
@@ -54,6 +56,7 @@ def run(
     :param plugins: files or names of plugins to load, and `no:NAME` to leave out, as `-p` does.
     :param record: keep the parameters at up to this many steps, spaced evenly by ratio, and at the end:
         `result.trace.recording`; then `result.views` has what can be looked at.
+    :param memory: bytes that the run may take; 2 GB where it is not given, as for `--memory`.
     :returns: the run, as plain data; in a notebook it shows itself.
     :raises ScenarioError: the scenario is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
@@ -61,7 +64,8 @@ def run(
     loaded_plugins = _plugins(plugins)
     scenario = _set(path.source, changes) if isinstance(path, Loaded) else load_scenario(path, changes)
     loaded = changed(scenario, seed, steps, loaded_plugins)
-    return run_one(loaded, loaded_plugins, record=Recorded(record))
+    with allowing(memory):
+        return run_one(loaded, loaded_plugins, record=Recorded(record))
 
 
 def sweep(

@@ -7,27 +7,30 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import Memory, errors, load_plugins, memory_of, say
+from playground.cli.context import Memory, errors, load_plugins, memory_of, pairs, say
 from playground.errors import ExitCode
 
 
 def check(
     context: typer.Context,
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Scenario files, or folders of them.")],
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Check it with this seed.")] = None,
     memory: Memory = None,
 ) -> None:
     """Validate scenarios: first YAML and structure, then by building every component once, without running it."""
     from playground.runner.answers import check
+    from playground.runner.changes import Changes
     from playground.runner.finding import find
-    from playground.runner.memory import allowing
 
     plugins = load_plugins(context)
     with errors(context):
-        allowed = memory_of(memory)
+        changes = Changes(pairs(overrides or [], "--set"), seed, memory=memory_of(memory))
     files, faults = find(paths)
     for file in files:
-        with allowing(allowed):
-            answer = check(file, plugins)
+        answer = check(file, plugins, changes)
         faults += answer.errors
         if not answer.errors:
             typer.echo(f"{file}: valid")

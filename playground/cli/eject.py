@@ -19,6 +19,7 @@ def eject(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
     ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Write it for this seed.")] = None,
     memory: Memory = None,
 ) -> None:
     """Write the stand-alone PyTorch program that a scenario stands for, with the same losses to the last bit."""
@@ -31,7 +32,7 @@ def eject(
 
         render = renderer(form)
         with allowing(memory_of(memory)):
-            text = render(ejected(load(path, Changes(pairs(overrides or [], "--set")), plugins), plugins))
+            text = render(ejected(load(path, Changes(pairs(overrides or [], "--set"), seed), plugins), plugins))
         if out is None:
             typer.echo(text, nl=False)
         else:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 import sys
-import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
@@ -163,7 +162,6 @@ PATIENCE = {
 
 @pytest.mark.parametrize("text", PATIENCE.values(), ids=PATIENCE)
 def test_sympy_never_works_for_long(text: str) -> None:
-    start = time.process_time()
     expression = parse(text)
     point = dict.fromkeys(expression.variables, 0.7)
     for algebra in (expression.algebra, parse(f"{text} + x").algebra):
@@ -176,7 +174,6 @@ def test_sympy_never_works_for_long(text: str) -> None:
             with suppress(NoAnswerError):
                 ask()
     assert expression.equivalent(parse(f"{text} + x")) in (False, None)
-    assert time.process_time() - start < 15
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ class AllocationGuard(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self, limit: int, copies: int = 1) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.limit, self.copies = limit, copies
         self.numbers = self.bytes = 0
         self.suspended = False
@@ -156,7 +156,8 @@ def _bound(func: Any, operands: Sequence[Tensor], args: Any) -> int:
     counts = math.prod(leaf for leaf in tree_leaves(args) if isinstance(leaf, int) and leaf > 1)
     sizes = [max(1, operand.numel()) for operand in operands]
     try:
-        return counts * (sum(sizes) + torch.broadcast_shapes(*(operand.shape for operand in operands)).numel())
+        shape: torch.Size = torch.broadcast_shapes(*(operand.shape for operand in operands))  # type: ignore[no-untyped-call]
+        return counts * (sum(sizes) + shape.numel())
     except RuntimeError:
         return counts * math.prod(sizes)
 

@@ -3,6 +3,7 @@
 import resource
 
 import pytest
+import torch  # noqa: F401  (its import takes memory as well)
 
 MODEL = """
     task: classification

@@ -13,6 +13,7 @@ from playground.plugins.manager import Plugins, load_plugins
 from playground.result import Run
 from playground.runner.catalogue import Catalogue
 from playground.runner.changes import changed
+from playground.runner.memory import allowing
 from playground.runner.recorded import Recorded
 from playground.runner.running import run_one
 from playground.runner.sweeping.summing import StoredSweep
@@ -46,6 +47,7 @@ def run(
     steps: int | None = None,
     plugins: Sequence[str] = (),
     record: int = 0,
+    memory: int | None = None,
 ) -> Run:
     """Run a scenario once.
 
@@ -56,6 +58,7 @@ def run(
     :param plugins: files or names of plugins to load, and `no:NAME` to leave out, as `-p` does.
     :param record: keep the parameters at up to this many steps, spaced evenly by ratio, and at the end:
         `result.trace.recording`; then `result.views` has what can be looked at.
+    :param memory: bytes that the run may take; 2 GB where it is not given, as for `--memory`.
     :returns: the run, as plain data; in a notebook it shows itself.
     :raises ScenarioError: the scenario is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
@@ -64,7 +67,8 @@ def run(
     source = path.source if isinstance(path, Loaded) else load(path)
     scenario = _changed(source, changes, loaded_plugins)
     loaded = changed(scenario, seed, steps, loaded_plugins)
-    return run_one(loaded, loaded_plugins, record=Recorded(record))
+    with allowing(memory):
+        return run_one(loaded, loaded_plugins, record=Recorded(record))
 
 
 def sweep(

@@ -57,9 +57,9 @@ def moons(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: Ann
 
     Source: as `make_moons` of scikit-learn.
     """
-    upper, lower = (torch.linspace(0, math.pi, count, dtype=torch.float64) for count in _counts(samples, 2))
+    upper, lower = (torch.linspace(0, math.pi, count, dtype=torch.float64) for count in _halves(samples))
     arms = [_polar(1.0, upper), torch.tensor([1.0, 0.5], dtype=torch.float64) - _polar(1.0, lower)]
-    return _clouds(arms, noise, generator)
+    return _pair(arms[0], arms[1], noise, generator)
 
 
 def circles(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: Annotated[float, Ge(0)] = 0.05) -> Data:
@@ -72,8 +72,8 @@ def circles(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: A
 
     Source: as `make_circles` of scikit-learn with the factor ½.
     """
-    outer, inner = (_round(count) for count in _counts(samples, 2))
-    return _clouds([_polar(1.0, outer), _polar(0.5, inner)], noise, generator)
+    outer, inner = (_round(count) for count in _halves(samples))
+    return _pair(_polar(1.0, outer), _polar(0.5, inner), noise, generator)
 
 
 def spirals(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: Annotated[float, Ge(0)] = 0.02) -> Data:
@@ -89,9 +89,9 @@ def spirals(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: A
     Source: after Lang and Witbrock 1988, whose spirals make three turns.
     """
     end = 3.5 * math.pi
-    turns = [torch.linspace(math.pi / 2, end, count, dtype=torch.float64) for count in _counts(samples, 2)]
+    turns = [torch.linspace(math.pi / 2, end, count, dtype=torch.float64) for count in _halves(samples)]
     arms = [_polar(angle / end, angle + number * math.pi) for number, angle in enumerate(turns)]
-    return _clouds(arms, noise, generator)
+    return _pair(arms[0], arms[1], noise, generator)
 
 
 def blobs(
@@ -111,9 +111,8 @@ def blobs(
     """
     if samples < classes:
         raise ComponentError(Fault(f"expected a sample for each class ({classes}), got {samples}", ("samples",)))
-    centres = _polar(1.0, _round(classes))
-    arms = [centre.expand(count, 2) for centre, count in zip(centres, _counts(samples, classes), strict=True)]
-    return _clouds(arms, spread, generator)
+    labels = _labels(samples, classes)
+    return _clouds(_polar(1.0, _round(classes))[labels], labels, classes, spread, generator)
 
 
 def line(
@@ -212,9 +211,20 @@ def _tensor(rows: Sequence[Sequence[float]]) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def _counts(samples: int, classes: int) -> list[int]:
-    """Share samples evenly; the first classes take what is left over."""
-    return [(samples + classes - 1 - number) // classes for number in range(classes)]
+def _halves(samples: int) -> tuple[int, int]:
+    """Share samples between two classes; the first takes what is left over."""
+    return (samples + 1) // 2, samples // 2
+
+
+def _labels(samples: int, classes: int) -> Tensor:
+    """Share samples evenly, one class after the other, and return the class of each; the first take what is left over.
+
+    No list of Python's, so that the size of a tensor says at once what ten billion samples would take.
+    """
+    each, left = divmod(samples, classes)
+    number = torch.arange(samples)
+    larger = left * (each + 1)  # samples in the classes with one more
+    return torch.where(number < larger, number // (each + 1), left + (number - larger) // each)
 
 
 def _round(count: int) -> Tensor:
@@ -232,11 +242,16 @@ def _normal(like: Tensor, generator: Generator) -> Tensor:
     return torch.randn(like.shape, generator=generator, dtype=torch.float64)
 
 
-def _clouds(arms: Sequence[Tensor], noise: float, generator: Generator) -> Data:
-    """Return the points of each class one class after the other, with normal noise on each coordinate."""
-    points = torch.cat(list(arms))
-    labels = [[float(number)] for number, arm in enumerate(arms) for _ in range(len(arm))]
-    return Data(points + noise * _normal(points, generator), _tensor(labels), ("x", "y"), classes=len(arms))
+def _pair(first: Tensor, second: Tensor, noise: float, generator: Generator) -> Data:
+    """Return the points of class 0, then those of class 1, with normal noise on each coordinate."""
+    labels = torch.arange(len(first) + len(second)) >= len(first)
+    return _clouds(torch.cat([first, second]), labels, 2, noise, generator)
+
+
+def _clouds(points: Tensor, labels: Tensor, classes: int, noise: float, generator: Generator) -> Data:
+    """Return points of shape `(n, 2)` with their labels of shape `(n,)`, with normal noise on each coordinate."""
+    targets = labels.double().unsqueeze(1)
+    return Data(points + noise * _normal(points, generator), targets, ("x", "y"), classes)
 
 
 def _default_names(count: int) -> tuple[str, ...]:

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Annotated
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from playground.engine.function import Function, Minimum
 from playground.expression import Expression, parse
 
-Dimension = Annotated[int, Ge(1)]
+Dimension = Annotated[int, Ge(1), Le(100_000)]
 """Number of coordinates."""
 
 
@@ -112,7 +112,7 @@ def beale() -> Function:
     )
 
 
-def rosenbrock(dim: Annotated[int, Ge(2)] = 2) -> Function:
+def rosenbrock(dim: Annotated[int, Ge(2), Le(100_000)] = 2) -> Function:
     """Rosenbrock's valley: Σ 100 (xᵢ₊₁ − xᵢ²)² + (1 − xᵢ)², over i from 1 to n − 1.
 
     Minimum 0 at (1, …, 1); box -5 to 10; customary start (-1.2, 1, -1.2, 1, …). In four to seven dimensions there is

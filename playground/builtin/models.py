@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (the field's own abbreviation)
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor, nn
 
 Activation = Literal[
@@ -151,10 +151,10 @@ class Polynomial(nn.Module):
 
     :param inputs: columns of x.
     :param outputs: columns of the prediction.
-    :param degree: the highest power.
+    :param degree: the highest power, at most 1000: from x = 2 on a higher one is beyond the range of floats.
     """
 
-    def __init__(self, inputs: int, outputs: int, degree: Annotated[int, Ge(1)] = 2) -> None:
+    def __init__(self, inputs: int, outputs: int, degree: Annotated[int, Ge(1), Le(1000)] = 2) -> None:
         super().__init__()
         self.degree = degree
         self.coefficients = _uniform(1 + degree * inputs, outputs)

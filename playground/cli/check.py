@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import errors, load_plugins, pairs, say
+from playground.cli.context import Memory, errors, load_plugins, memory_of, pairs, say
 from playground.errors import ExitCode
 
 
@@ -18,6 +18,7 @@ def check(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Check it with this seed.")] = None,
+    memory: Memory = None,
 ) -> None:
     """Validate scenarios: first YAML and structure, then by building every component once, without running it."""
     from playground.runner.answers import check
@@ -26,7 +27,7 @@ def check(
 
     plugins = load_plugins(context)
     with errors(context):
-        changes = Changes(pairs(overrides or [], "--set"), seed)
+        changes = Changes(pairs(overrides or [], "--set"), seed, memory=memory_of(memory))
     files, faults = find(paths)
     for file in files:
         answer = check(file, plugins, changes)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,11 @@ from playground.errors import ExitCode, PlaygroundError, suggestion
 
 if TYPE_CHECKING:
     from playground.plugins.manager import LoadFailure, Plugins
+
+Memory = Annotated[
+    str | None, typer.Option("--memory", metavar="SIZE", help="What one run may use: 8GB; 2GB if not given.")
+]
+"""The option of every command that builds a scenario's components."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,16 @@ def failures_code(context: typer.Context, failures: Iterable[LoadFailure]) -> Ex
     if failures and context.obj.strict:
         return ExitCode.PLUGIN
     return ExitCode.INVALID if any(failure.requested for failure in failures) else ExitCode.PASSED
+
+
+def memory_of(text: str | None) -> int | None:
+    """Return the bytes that `--memory` asks for; None where it is not given.
+
+    :raises PlaygroundError: it is no size.
+    """
+    from playground.runner.memory import parse_size
+
+    return None if text is None else parse_size(text)
 
 
 def pairs(texts: list[str], option: str) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import errors, load_plugins, pairs
+from playground.cli.context import Memory, errors, load_plugins, memory_of, pairs
 from playground.cli.writing import write_whole
 
 
@@ -20,6 +20,7 @@ def eject(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Write it for this seed.")] = None,
+    memory: Memory = None,
 ) -> None:
     """Write the stand-alone PyTorch program that a scenario stands for, with the same losses to the last bit."""
     plugins = load_plugins(context)
@@ -27,9 +28,11 @@ def eject(
         from playground.runner.changes import Changes, load
         from playground.runner.ejecting.program import eject as ejected
         from playground.runner.ejecting.rendering import renderer
+        from playground.runner.memory import allowing
 
         render = renderer(form)
-        text = render(ejected(load(path, Changes(pairs(overrides or [], "--set"), seed), plugins), plugins))
+        with allowing(memory_of(memory)):
+            text = render(ejected(load(path, Changes(pairs(overrides or [], "--set"), seed), plugins), plugins))
         if out is None:
             typer.echo(text, nl=False)
         else:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import errors, load_plugins, pairs
+from playground.cli.context import Memory, errors, load_plugins, memory_of, pairs
 from playground.cli.writing import write_whole
 
 
@@ -33,6 +33,7 @@ def explain(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Run from this seed.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
+    memory: Memory = None,
 ) -> None:
     """Explain one step of a scenario: forward, backward, update, in words, and as a graph."""
     plugins = load_plugins(context)
@@ -40,11 +41,13 @@ def explain(
         from playground.report.explanation.rendering import renderer
         from playground.runner.changes import Changes, load
         from playground.runner.explaining import explain as explained
+        from playground.runner.memory import allowing
 
         width = min(120, shutil.get_terminal_size((100, 1)).columns)
         render = renderer(output, language, width, full)  # before anything runs, so that a misspelt one costs no time
         loaded = load(path, Changes(pairs(overrides or [], "--set"), seed), plugins)
-        text = render(explained(loaded, plugins, step, sample, digits))
+        with allowing(memory_of(memory)):
+            text = render(explained(loaded, plugins, step, sample, digits))
         if out is None:
             typer.echo(text)
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.context import errors, load_plugins, pairs
+from playground.cli.context import Memory, errors, load_plugins, memory_of, pairs, say
 from playground.cli.writing import write_whole
 from playground.errors import PlaygroundError
 
@@ -47,6 +47,7 @@ def plot(
     seed: Annotated[int | None, typer.Option(min=0, help="Run from this seed.")] = None,
     steps: Annotated[int | None, typer.Option(min=0, help="Make at most this many steps.")] = None,
     width: Annotated[float, typer.Option(min=2, max=40, help="Width in inches.")] = 5.0,
+    memory: Memory = None,
 ) -> None:
     """Draw a run or a sweep, for a paper or a slide; a GIF moves.
 
@@ -55,22 +56,27 @@ def plot(
     """
     from playground.report.plotting.needed import require
     from playground.runner.changes import Changes
+    from playground.runner.memory import allowing
 
     with errors(context):
         require()
+        from playground.report.plotting.figure import missing_letters
         from playground.report.plotting.formats import format_of, write
         from playground.report.plotting.kinds import check_kind, drawing
 
         form = format_of(out)
         check_kind(kind)
-        changes = Changes(pairs(overrides or [], "--set"), seed, steps)
+        changes = Changes(pairs(overrides or [], "--set"), seed, steps, memory_of(memory))
         spans = dict(map(parse_range, ranges or []))
     plugins = load_plugins(context)
     with errors(context):
-        drawn = drawing(_subject(subject, changes, spans, plugins), kind, width)
+        with allowing(changes.memory):
+            drawn = drawing(_subject(subject, changes, spans, plugins), kind, width)
         form.check(drawn)
         command = _command(subject, out, kind, ranges or [], changes, width)
         write_whole(out, lambda beside: write(drawn, form, command, beside))
+        if letters := missing_letters(drawn.figure):
+            say(f"{out}: the font has no {letters}; boxes stand in place of these letters")
 
 
 def parse_range(text: str) -> tuple[str, tuple[float, float]]:

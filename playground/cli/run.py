@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import checked_engine, errors, failures_code, load_plugins, pairs, say
+from playground.cli.context import Memory, checked_engine, errors, failures_code, load_plugins, memory_of, pairs, say
 from playground.cli.writing import write_whole
 from playground.errors import ExitCode
 from playground.result import Batch, Verdict
@@ -43,6 +43,7 @@ def run(
             help="What computes scenarios with a `sweep:`, as for `playground sweep`; one run is always plain."
         ),
     ] = "auto",
+    memory: Memory = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
     junit_xml: Annotated[Path | None, typer.Option("--junit-xml", metavar="FILE", help="Write JUnit XML.")] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page to look at.")] = None,
@@ -63,7 +64,7 @@ def run(
     known = plugins.failures
     with errors(context):
         checked_engine(engine)
-        changes = Changes(pairs(overrides or [], "--set"), seed, steps)
+        changes = Changes(pairs(overrides or [], "--set"), seed, steps, memory_of(memory))
         writers = found_writers(plugins, reports, junit=junit_xml, html=html)
         record = wanted(writers)
     files, missing = find(paths)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 import time
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from playground.runner.changes import Changes
     from playground.runner.sweeping.loading import Axes
     from playground.runner.sweeping.sweep import Options, Progress
-
-UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 
 
 def sweep(
@@ -86,6 +83,7 @@ def sweep(
     from playground.engine.interrupts import treat_termination_as_interrupt
     from playground.runner.changes import Changes
     from playground.runner.finding import find
+    from playground.runner.memory import parse_size
     from playground.runner.sweeping.loading import Axes
     from playground.runner.sweeping.sweep import Options
 
@@ -101,7 +99,7 @@ def sweep(
             executor=executor,
             executor_options=_values(executor_options or []),
             fresh=fresh,
-            memory=_bytes(memory),
+            memory=parse_size(memory),
             sensitivity=sensitivity,
             command=shlex.join(["playground", *sys.argv[1:]]),
         )
@@ -215,15 +213,6 @@ def _values(texts: list[str]) -> dict[str, Any]:
 
 def _here(place: Place, line: int, column: int) -> Place:
     return place
-
-
-def _bytes(text: str) -> int:
-    """Read a size: `500MB`, `2GB`, or a number of bytes."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]?b?)", text.strip().lower())
-    if not match or float(match[1]) <= 0:
-        raise PlaygroundError(f"--memory {text}: expected a size such as 500MB or 2GB")
-    unit = match[2] if match[2] in UNITS else f"{match[2]}b"
-    return int(float(match[1]) * UNITS.get(unit, 1))
 
 
 @contextmanager

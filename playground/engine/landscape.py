@@ -27,8 +27,8 @@ PLANE = 48
 LARGE = 100_000
 """Parameters from which on the plane of a path has no loss."""
 
-NOISE = 1e-20
-"""Share of the variance below which a direction is rounding in float64, and gets no axis of its own width."""
+MINOR = 0.005
+"""Share of the variance below which a direction is 0 % to a reader, and gets no axis of its own width."""
 
 TOGETHER = 16_000_000
 """Numbers, of parameters and data, that are evaluated together."""
@@ -133,9 +133,8 @@ def _path(loss: Flat, end: Tensor, steps: tuple[int, ...], path: Tensor) -> Path
     flat = (path - end) @ directions
     first, second = flat.T.tolist()
     x = axis("first", PLANE, first, {})
-    y = axis(
-        "second", PLANE, second if explained[1] > NOISE else first, {}
-    )  # of a straight path, no picture of rounding
+    # along a direction that hardly moves the scale is the first one's, so that the path looks as straight as it is
+    y = axis("second", PLANE, second if explained[1] >= MINOR else first, {})
     values = None if len(end) > LARGE else _over(lambda points: loss(end + points @ directions.T), x, y)
     return Path(x, y, steps, _pairs(flat), explained, values)
 

@@ -1,6 +1,7 @@
 """From text such as `(2*x + 10)**2` to one tree, and from the tree to torch, sympy, plain text and LaTeX."""
 
+from playground.expression.effort import NoAnswerError
 from playground.expression.errors import ExpressionError
 from playground.expression.expression import Expression, parse
 
-__all__ = ["Expression", "ExpressionError", "parse"]
+__all__ = ["Expression", "ExpressionError", "NoAnswerError", "parse"]

@@ -10,6 +10,7 @@ from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from playground.expression import printing, size
+from playground.expression.effort import MAX_PROOF_CALLS, NoAnswerError, limited
 from playground.expression.errors import ExpressionError, shorten
 from playground.expression.operations import OPERATIONS
 from playground.expression.tree import Apply, Leaf, Node, Number, Variable, fold
@@ -49,45 +50,61 @@ class Algebra:
         return self._built(_fraction if self._bounded else _float)
 
     def differentiated(self, *coordinates: Coordinate) -> sympy.Expr:
-        """Return the derivative by each coordinate in turn, lightly simplified; the expression itself without any."""
+        """Return the derivative by each coordinate in turn, lightly simplified; the expression itself without any.
+
+        :raises NoAnswerError: sympy has none, or it takes too much work.
+        """
         import sympy
 
-        formula = _derivative(self.expression, coordinates)
-        if not coordinates or formula.count_ops() > SIMPLE:
-            return formula
-        return min(formula, sympy.factor_terms(formula), key=lambda form: int(form.count_ops()))
+        with limited():
+            formula = _derivative(self.expression, coordinates)
+            if not coordinates or formula.count_ops() > SIMPLE:
+                return formula
+            return min(formula, sympy.factor_terms(formula), key=lambda form: int(form.count_ops()))
 
     def text(self, *coordinates: Coordinate) -> str:
         """Return the derivative by each coordinate in turn as plain text."""
         import sympy
 
-        return str(sympy.sstr(self.differentiated(*coordinates), full_prec=False))
+        with limited():
+            return str(sympy.sstr(self.differentiated(*coordinates), full_prec=False))
 
     def latex(self, *coordinates: Coordinate) -> str:
         """Return the derivative by each coordinate in turn in LaTeX."""
         import sympy
 
         names = {_symbol(variable): printing.symbol(variable) for variable in self._variables}
-        return str(sympy.latex(self.differentiated(*coordinates), symbol_names=names))
+        with limited():
+            return str(sympy.latex(self.differentiated(*coordinates), symbol_names=names))
 
     def value(self, point: Point) -> float:
         """Return the value at a point, to the last digit of a float.
 
         :returns: infinite beyond the range of floats, nan where the expression has no real value.
+        :raises NoAnswerError: sympy has none, or it takes too much work.
         """
-        return float(self._value(partial(_at, point), _float))
+        import sympy  # noqa: F401  (its import is not part of the work)
+
+        with limited():
+            return float(self._value(partial(_at, point), _float))
 
     def derivative(self, point: Point, *coordinates: Coordinate) -> float:
         """Return the derivative by each coordinate in turn at a point, to the last digit of a float.
 
         :returns: infinite beyond the range of floats; nan where the expression has no finite value or its derivative
             none, as at a pole, and at a kink of `abs`, `relu`, `max` or `min`, even where a factor smooths it.
+        :raises NoAnswerError: sympy has none, or it takes too much work or functions of numbers beyond 10^±HUGE.
         """
-        if not self._value(partial(_at, point), _float).is_finite:
-            return math.nan
-        formula = _derivative(self._binary, coordinates)
-        values = {_symbol(variable): _settled(_float(_at(point, variable))) for variable in self._variables}
-        return math.nan if _kinked(formula, values) else float(_settled(formula.xreplace(values)))
+        import sympy  # noqa: F401  (its import is not part of the work)
+
+        with limited():
+            if not self._value(partial(_at, point), _float).is_finite:
+                return math.nan
+            formula = _derivative(self._binary, coordinates)
+            values: dict[sympy.Basic, sympy.Basic] = {
+                _symbol(variable): _settled(_float(_at(point, variable))) for variable in self._variables
+            }
+            return math.nan if _kinked(formula, values) else float(_settled(_worked_out(formula, values)))
 
     def equivalent(self, other: Algebra) -> bool | None:
         """Return whether two expressions are the same function, wherever both have a value.
@@ -95,6 +112,15 @@ class Algebra:
         :returns: False if their values differ at some point; True if sympy reduces their difference to zero; None if
             neither, or if the reduction could be too much work.
         """
+        import sympy  # noqa: F401  (its import is not part of the work)
+
+        try:
+            with limited(MAX_PROOF_CALLS):
+                return self._equivalent(other)
+        except NoAnswerError:
+            return None
+
+    def _equivalent(self, other: Algebra) -> bool | None:
         difference = self.expression - other.expression
         if difference == 0:
             return True
@@ -214,12 +240,40 @@ def _huge() -> sympy.Expr:
     return _float(10) ** HUGE
 
 
-def _kinked(formula: sympy.Expr, values: Mapping[sympy.Symbol, sympy.Expr]) -> bool:
+def _kinked(formula: sympy.Expr, values: dict[sympy.Basic, sympy.Basic]) -> bool:
     """Whether a step that differentiation left in the formula falls exactly on the point."""
     import sympy
 
     steps = formula.atoms(sympy.sign, sympy.Heaviside, sympy.DiracDelta)
-    return any(_settled(step.args[0].xreplace(values)).is_zero for step in steps)
+    return any(_settled(_worked_out(step.args[0], values)).is_zero for step in steps)
+
+
+def _worked_out(formula: sympy.Expr, values: dict[sympy.Basic, sympy.Basic]) -> sympy.Expr:
+    """Return the formula with numbers for its symbols, operand by operand, none of them too long to compute with.
+
+    :param values: of the symbols; those of all parts are added.
+    :raises NoAnswerError: an operand is too large.
+    """
+    if formula not in values:
+        if not formula.args:
+            return formula
+        operands = [_worked_out(operand, values) for operand in formula.args]
+        _refuse_long_numbers(formula, operands)
+        value = formula.func(*operands)
+        values[formula] = value.evalf(PRECISION) if value.is_number else value
+    return values[formula]
+
+
+def _refuse_long_numbers(formula: sympy.Expr, operands: Sequence[sympy.Expr]) -> None:
+    """Refuse the exponential or sine of a number beyond 10^HUGE, which is first reduced by all of its digits.
+
+    :raises NoAnswerError: there is one.
+    """
+    if formula.is_Add or formula.is_Mul:
+        return
+    exponents = operands[1:] if formula.is_Pow else operands
+    if any(operand.is_Float and operand.is_finite and abs(operand) > _huge() for operand in exponents):
+        raise NoAnswerError(f"it takes a function of a number beyond 10^{HUGE}")
 
 
 def _differ(one: sympy.Number, other: sympy.Number) -> bool:

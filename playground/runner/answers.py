@@ -12,6 +12,7 @@ from playground.errors import Place, PlaygroundError
 from playground.plugins.manager import LoadFailure, Plugins
 from playground.result import Invalid, Run, Status, Sweep, Verdict
 from playground.runner.changes import Changes, applicable, load
+from playground.runner.memory import allowing
 from playground.runner.preparing import prepared, refuse_impossible
 from playground.runner.recorded import NOTHING, Recorded
 from playground.runner.running import Observer, run_one
@@ -65,6 +66,7 @@ def answer(
 ) -> Answer:
     """Run one file, or say what is wrong with it.
 
+    :param changes: to the scenario, and how much memory it may take.
     :param observe: watches the descent of a single run.
     :param record: what to keep of a single run besides its result.
     :param engine: what computes the runs of a sweep.
@@ -72,19 +74,20 @@ def answer(
     """
     unused: list[str] = []
     try:
-        if one_of_many:
-            changes, left_out = applicable(file, changes, plugins)
-            unused = [f"--set {override}" for override in left_out]
-        loaded = load(file, changes, plugins)
-        if loaded.scenario.sweep is not None:
-            from playground.runner.sweeping.sweep import (
-                Options,
-                run_sweep,
-            )  # bring the store along, which few files need
+        with allowing(changes.memory):
+            if one_of_many:
+                changes, left_out = applicable(file, changes, plugins)
+                unused = [f"--set {override}" for override in left_out]
+            loaded = load(file, changes, plugins)
+            if loaded.scenario.sweep is not None:
+                from playground.runner.sweeping.sweep import (
+                    Options,
+                    run_sweep,
+                )  # bring the store along, which few files need
 
-            sweep = run_sweep(loaded, plugins, Options(engine=engine))
-            return Answer(failures=plugins.failures, sweep=sweep, unused=tuple(unused))
-        run = replace(run_one(loaded, plugins, observe, record), command=_command(file, changes, plugins))
+                sweep = run_sweep(loaded, plugins, Options(engine=engine))
+                return Answer(failures=plugins.failures, sweep=sweep, unused=tuple(unused))
+            run = replace(run_one(loaded, plugins, observe, record), command=_command(file, changes, plugins))
     except PlaygroundError as error:
         return Answer(None, invalid_rows(error, file), plugins.failures, traceback.format_exc())
     return Answer(run, (), plugins.failures, run.traceback, unused=tuple(unused))
@@ -109,7 +112,7 @@ def lost(file: Path, changes: Changes) -> Answer:
 def check(file: Path, plugins: Plugins, changes: Changes = NO_CHANGES) -> Answer:
     """Say what is wrong with one file, without running it."""
     try:
-        with prepared(load(file, changes, plugins), plugins) as ready:
+        with allowing(changes.memory), prepared(load(file, changes, plugins), plugins) as ready:
             refuse_impossible(ready)
             return Answer()
     except PlaygroundError as error:

@@ -12,6 +12,7 @@ from playground.engine.task import DescentTask, DirectTask
 from playground.errors import ComponentError, Fault, PlaygroundError, ScenarioError
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import build, construct, validate
+from playground.runner.memory import refuse_large
 from playground.scenario.model import ComponentRef, Scenario
 
 if TYPE_CHECKING:
@@ -59,14 +60,18 @@ def _component(kind: str, ref: ComponentRef, scenario: Scenario, plugins: Plugin
         values = validate(component, ref.parameters)
 
         def model(inputs: int, outputs: int) -> nn.Module:
+            from playground.engine.allocation import COPIES
+
             try:
-                module: nn.Module = construct(component, values, {"inputs": inputs, "outputs": outputs})
+                with refuse_large(kind, ref.name, COPIES):
+                    module: nn.Module = construct(component, values, {"inputs": inputs, "outputs": outputs})
             except PlaygroundError as error:
                 raise error.under(kind) from error
             return module
 
         return model
-    return build(component, ref.parameters, _injected(kind, scenario, folder))
+    with refuse_large(kind, ref.name):
+        return build(component, ref.parameters, _injected(kind, scenario, folder))
 
 
 def _injected(kind: str, scenario: Scenario, folder: Path) -> Mapping[str, Any]:

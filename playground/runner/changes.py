@@ -19,16 +19,18 @@ class Changes:
     :param overrides: dotted keys with their YAML text, as `--set` gives them.
     :param seed: in place of the scenario's own.
     :param steps: in place of the scenario's own, where the task descends; so a folder can be given one budget.
+    :param memory: bytes that one run may take; None for what is allowed anyway.
     """
 
     overrides: tuple[tuple[str, str], ...] = ()
     seed: int | None = None
     steps: int | None = None
+    memory: int | None = None
 
     @property
     def arguments(self) -> tuple[str, ...]:
         """The part of a command line of `run` that asks for them."""
-        more = [(f"--{key}", getattr(self, key)) for key in ("seed", "steps")]
+        more = [(f"--{key}", getattr(self, key)) for key in ("seed", "steps", "memory")]
         numbers = tuple(word for option, value in more if value is not None for word in (option, str(value)))
         return (*(word for key, text in self.overrides for word in ("--set", f"{key}={text}")), *numbers)
 

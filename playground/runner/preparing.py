@@ -14,6 +14,7 @@ from playground.plugins.causes import ISOLATED, cause
 from playground.plugins.manager import Plugins
 from playground.runner.binding import Bound, bind
 from playground.runner.catalogue import DESCENT_KEYS, Catalogue
+from playground.runner.memory import refuse_large
 from playground.runner.quantities import check_measured, check_possible, find_impossible_shares, varied_keys
 from playground.scenario.messages import Key
 from playground.scenario.model import Loaded, Scenario
@@ -161,13 +162,13 @@ def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | Non
     from playground.engine.update import UpdateRule
 
     if not isinstance(bound.task, DescentTask):
-        with _blaming("task", "the parts do not fit"), _pointing_to(_objective(scenario)):
+        with _building(scenario):
             bound.task.probe(setting)
         return None
     if bound.optimizer is None:
         message = "this task descends, but its factory does not say so: register its class, or annotate what it returns"
         raise ScenarioError(Fault(message, ("task",)))
-    with _blaming("task", "the parts do not fit"), _pointing_to(_objective(scenario)):
+    with _building(scenario):
         problem = bound.task.problem(setting)
         problem.probe()
     if scenario.batch_size is not None and problem.batches.size is None:
@@ -176,6 +177,17 @@ def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | Non
     kind = RuleStepper if isinstance(bound.optimizer, UpdateRule) else TorchStepper
     with _blaming("optimizer", f"optimizer {scenario.components['optimizer'].name!r}"):
         return kind(problem, bound.optimizer, bound.schedule, clip)
+
+
+@contextmanager
+def _building(scenario: Scenario) -> Iterator[None]:
+    """Put a task's parts together: whatever goes wrong is the scenario's fault, and too much memory is refused."""
+    with (
+        _blaming("task", "the parts do not fit"),
+        _pointing_to(_objective(scenario)),
+        refuse_large("task", scenario.task.name),
+    ):
+        yield
 
 
 def _objective(scenario: Scenario) -> str:

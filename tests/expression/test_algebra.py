@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import math
+import sys
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import pytest
 import sympy
 
-from playground.expression import ExpressionError, parse
+from playground.expression import ExpressionError, NoAnswerError, parse
+from playground.expression.effort import limited
 
 X, Y = ("x", None), ("y", None)
 
@@ -159,11 +164,62 @@ def test_sympy_never_works_for_long(text: str) -> None:
     expression = parse(text)
     point = dict.fromkeys(expression.variables, 0.7)
     for algebra in (expression.algebra, parse(f"{text} + x").algebra):
-        algebra.value(point)
-        algebra.derivative(point, X)
-        algebra.derivative(point, X, X)
-        algebra.latex(X)
+        for ask in (
+            partial(algebra.value, point),
+            partial(algebra.derivative, point, X),
+            partial(algebra.derivative, point, X, X),
+            partial(algebra.latex, X),
+        ):
+            with suppress(NoAnswerError):
+                ask()
     assert expression.equivalent(parse(f"{text} + x")) in (False, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "x", "answer"),
+    [
+        ("erf(x**10**9)", 0.5, 0.0),
+        ("erf(x**10**9)", 1.5, NoAnswerError),  # the derivative has exp(-10^352182518)
+        ("erf(3**x)", 100_000.5, NoAnswerError),
+        ("exp(-3**x)", 100_000.5, NoAnswerError),
+        ("x**10**9", 1.5, math.nan),
+        ("log(x**10**9)", 0.5, 2e9),
+        ("tanh(x**10**9)", 0.5, 0.0),
+        ("sigmoid(x)", -1e6, 0.0),
+        ("2**x", 1e5, math.nan),
+        ("exp(-exp(x))", 20.0, -0.0),
+        ("2**x*exp(-log(2)*x)", 10_000.0, 0.0),
+    ],
+)
+def test_a_derivative_that_needs_too_long_numbers_has_no_answer(text: str, x: float, answer: Any) -> None:
+    algebra = parse(text).algebra
+    if answer is NoAnswerError:
+        with pytest.raises(NoAnswerError, match=r"beyond 10\^5000"):
+            algebra.derivative({"x": x}, X)
+    else:
+        assert algebra.derivative({"x": x}, X) == pytest.approx(answer, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_derivative_of_too_many_operations_has_no_answer(monkeypatch: pytest.MonkeyPatch, order: int) -> None:
+    algebra = parse("*".join(f"(sin({i}*x) + cos(x)**{i})" for i in range(2, 20))).algebra
+    if order == 1:
+        assert math.isfinite(algebra.derivative({"x": 0.7}, X))
+    else:
+        with pytest.raises(NoAnswerError, match="too many operations"):
+            algebra.derivative({"x": 0.7}, X, X)
+
+
+def test_work_is_limited_in_the_thread_that_asks_and_a_profiler_stays() -> None:
+    def profiler(*event: object) -> None: ...
+
+    sys.setprofile(profiler)
+    try:
+        with pytest.raises(NoAnswerError), limited(100):
+            sum(abs(number) for number in range(1000))
+        assert sys.getprofile() is profiler
+    finally:
+        sys.setprofile(None)
 
 
 def test_a_function_that_is_nowhere_real_has_no_derivative() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from playground.builtin.tasks.derivative_points import formulas_of, of_one_vector, parsed, points_of
 from playground.engine.task import DirectTask, Outcome
 from playground.errors import ComponentError, Fault, ScenarioError
-from playground.expression import Expression
+from playground.expression import Expression, NoAnswerError
 from playground.result import Expectation, Table
 
 if TYPE_CHECKING:
@@ -185,8 +185,16 @@ class DerivativeCheck(DirectTask):
         z = torch.tensor(flat, dtype=setting.dtype, device=setting.device)
         names = derivatives.coordinates(function.variables)
         checked = derivatives.check(derivatives.flatten(function), z, names, self.order)
-        entries = (replace(entry, routes={**entry.routes, **self._formulas(at, entry, z)}) for entry in checked.entries)
-        return Point(at, replace(checked, entries=tuple(entries)))
+        entries = []
+        unavailable = dict(checked.unavailable)
+        for entry in checked.entries:
+            routes = {**entry.routes, **self._given(at, entry, z)}
+            try:
+                routes |= self._symbolic(at, entry, z)
+            except NoAnswerError as error:
+                unavailable["symbolic"] = str(error)
+            entries.append(replace(entry, routes=routes))
+        return Point(at, replace(checked, entries=tuple(entries), unavailable=unavailable))
 
     def _model(self, setting: Setting) -> Problem:
         """Return the model with its loss, which is built once."""
@@ -213,19 +221,27 @@ class DerivativeCheck(DirectTask):
             line = derivatives.along(g, z, direction / direction.norm())
             yield Point({}, derivatives.check(*line, [derivatives.Coordinate("a random direction")], self.order))
 
-    def _formulas(self, at: Mapping[str, Any], entry: Entry, z: Tensor) -> dict[str, float]:
-        """Return the routes that are formulas: the given one, where there is one for `by`, and the symbolic one."""
+    def _given(self, at: Mapping[str, Any], entry: Entry, z: Tensor) -> dict[str, float]:
+        """Return the route of the given formula, where there is one for `by`."""
         import torch
 
-        routes = {}
-        if len(set(entry.by)) == 1 and (formula := self.given.get(str(entry.by[0]))) is not None:
-            named = {name: torch.tensor(value, dtype=z.dtype, device=z.device) for name, value in at.items()}
-            routes["given"] = formula(**named).item()
-        if isinstance(self.function, Expression):
-            seen = {name: torch.tensor(value, dtype=z.dtype).tolist() for name, value in at.items()}
-            pairs: Any = [(coordinate.variable, coordinate.index) for coordinate in entry.by]
-            routes["symbolic"] = self.function.algebra.derivative(seen, *pairs)
-        return routes
+        if len(set(entry.by)) != 1 or (formula := self.given.get(str(entry.by[0]))) is None:
+            return {}
+        named = {name: torch.tensor(value, dtype=z.dtype, device=z.device) for name, value in at.items()}
+        return {"given": formula(**named).item()}
+
+    def _symbolic(self, at: Mapping[str, Any], entry: Entry, z: Tensor) -> dict[str, float]:
+        """Return the symbolic route, where the function is an expression.
+
+        :raises NoAnswerError: sympy's work would be too much.
+        """
+        import torch
+
+        if not isinstance(self.function, Expression):
+            return {}
+        seen = {name: torch.tensor(value, dtype=z.dtype).tolist() for name, value in at.items()}
+        pairs: Any = [(coordinate.variable, coordinate.index) for coordinate in entry.by]
+        return {"symbolic": self.function.algebra.derivative(seen, *pairs)}
 
     def _sameness(self, other: Expression) -> Expectation:
         """Judge whether the function is the one that it is said to be."""

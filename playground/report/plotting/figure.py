@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ft2font import FT2Font
+from matplotlib.text import Text
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's, the strongest first."""
@@ -81,9 +85,21 @@ class Drawing:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw in our style, whatever the user's own matplotlibrc says."""
-    with matplotlib.style.context(["default", STYLE]):
+    """Draw in our style, whatever the user's own matplotlibrc says, with a box for a letter that no font has."""
+    with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
         yield
+
+
+def missing_letters(figure: Figure) -> str:
+    """Return the letters in a figure that its font lacks, each once; boxes stand in their place."""
+    texts = {text.get_text() for text in figure.findobj(Text)}
+    font = get_font(findfont(FontProperties(family=matplotlib.rcParamsDefault["font.family"])))
+    return "".join(sorted({each for text in texts for each in text if each.isprintable() and not _has(font, each)}))
+
+
+def _has(font: FT2Font, letter: str) -> bool:
+    return font.get_char_index(ord(letter)) != 0
 
 
 def page(width: float, caption: str, aspect: float = ASPECT) -> Picture:

@@ -19,15 +19,29 @@ RATIO = 20
 """Of the largest to the smallest loss, from which on the axis is logarithmic."""
 
 
+LARGEST = 1e150
+"""Size of a loss beyond which it leaves the picture, and below the reciprocal of which it is drawn as zero: matplotlib
+squares what it draws."""
+
+FLAT = 0.005
+"""Of a picture's height, within which a line counts as flat."""
+
+ROOM = 1.25
+"""Times the steps of a descent, that are drawn of it and the flat line behind it."""
+
+
 def loss(run: Run, width: float) -> Drawing:
-    """Draw the loss before each update and after the last."""
+    """Draw the loss before each update and after the last, as far as there is something to see."""
     name = "loss of the step's batch" if "batch_size" in run.conditions else "loss"
-    figure, axes = plain_axes(width, of_run(run), "step", name)
-    stride = max(1, math.ceil(len(run.losses) / POINTS))
-    steps = list(range(0, len(run.losses), stride))
-    values = np.array([run.losses[step] for step in steps])
+    end = last_step_of_interest(run.losses)
+    left_out = f"the loss stays flat up to step {len(run.losses) - 1:,}, which is not drawn"
+    caption = of_run(run) if end == len(run.losses) - 1 else f"{of_run(run)} · {left_out}"
+    figure, axes = plain_axes(width, caption, "step", name)
+    stride = max(1, math.ceil((end + 1) / POINTS))
+    steps = list(range(0, end + 1, stride))
+    values = drawable([run.losses[step] for step in steps])
     fit_axis(axes, values)
-    axes.plot(steps, np.where(np.isfinite(values), values, np.nan), color=COLOURS[0])
+    axes.plot(steps, values, color=COLOURS[0])
     if run.status in (Status.DIVERGED, Status.NONFINITE):
         finite = [index for index, value in enumerate(values) if math.isfinite(value)]
         if finite:
@@ -39,18 +53,48 @@ def loss(run: Run, width: float) -> Drawing:
     return Drawing(figure)
 
 
+def last_step_of_interest(losses: Sequence[float]) -> int:
+    """Return the step where a picture of these losses may end: the last one, or soon after the line has become flat.
+
+    It is cut where what is left out is at least half of it, and the loss of every step there is within `FLAT` of the
+    height from the last loss. Where a logarithmic axis fits, heights are logarithms.
+    """
+    last = len(losses) - 1
+    heights = drawable(losses)
+    if np.isnan(heights).any():
+        return last
+    if is_logarithmic(heights):
+        heights = np.log10(np.maximum(heights, heights[heights > 0].min() / 10))  # a zero lies below all others
+    away = np.flatnonzero(np.abs(heights - heights[-1]) > FLAT * (heights.max() - heights.min()))
+    end = math.ceil(ROOM * (away[-1] + 1)) if len(away) else last
+    return end if 2 * end <= last else last
+
+
+def drawable(losses: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Return losses as what can be drawn: nan for what is not finite or too large, zero for what is too small."""
+    values = np.asarray(losses, dtype=float)
+    values = np.where(np.abs(values) <= LARGEST, values, np.nan)
+    return np.where(np.abs(values) < 1 / LARGEST, 0.0, values)
+
+
+def is_logarithmic(finite: np.ndarray) -> bool:
+    """Return whether losses differ by ratios; the rest of them may be zero."""
+    positive = finite[finite > 0]
+    return bool(finite.min() >= 0 and len(positive) and finite.max() >= RATIO * positive.min())
+
+
 def fit_axis(axes: Axes, values: Sequence[float] | np.ndarray) -> None:
     """Give the y axis room for what is finite of these losses; logarithmic where they differ by ratios.
 
     Zeros among them get a linear end.
     """
-    finite = np.asarray(values, dtype=float)
+    finite = drawable(values)
     finite = finite[np.isfinite(finite)]
     if not len(finite):
         return
     low, high, positive = float(finite.min()), float(finite.max()), finite[finite > 0]
-    if low < 0 or not len(positive) or high < RATIO * positive.min():
-        room = 0.05 * (high - low) or 0.5
+    if not is_logarithmic(finite):
+        room = 0.05 * (high - low) if high > low else 0.05 * abs(high) or 0.5
         axes.set_ylim(0 if 0 <= low <= room else low - room, high + room)
         return
     ratio = (high / positive.min()) ** 0.05

@@ -46,11 +46,15 @@ def path(run: Run, view: Surface, width: float) -> Drawing:
 def plane(run: Run, view: Path, width: float) -> Drawing:
     """Draw a path in its two principal directions, with the loss in their plane."""
     names = (
-        f"{which} principal direction ({share:.0%} of the variance)"
+        f"{which} principal direction ({_percent(share)} of the variance)"
         for which, share in zip(("first", "second"), view.explained, strict=True)
     )
     figure, axes = _landscape(run, view, width, *names)
     return _with_path(figure, axes, view)
+
+
+def _percent(share: float) -> str:
+    return "less than 1%" if 0 < share < 0.005 else f"{share:.0%}"
 
 
 def levels(values: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.signature import build, scenario_parameters, validate
 from playground.runner.catalogue import Catalogue
 from playground.runner.describing import variants
+from playground.runner.memory import DEFAULT, allowing, memory_limit
 from playground.runner.parallel import side_by_side
 from playground.runner.preparing import check_structure, prepared, refuse_diagnosis, refuse_impossible
 from playground.runner.store import Store, SweepRecord
@@ -48,8 +49,6 @@ from playground.scenario.model import Loaded
 if TYPE_CHECKING:
     from playground.engine.traces import Traces
 
-GIGABYTE = 10**9
-
 ALONE = 50
 """Runs in a chunk that descend one after the other: few, so that several processes share them evenly."""
 
@@ -69,7 +68,8 @@ class Options:
     :param executor: name of the executor; None for `serial` or `processes`, by `jobs`.
     :param executor_options: its parameters.
     :param fresh: compute again what is stored.
-    :param memory: bytes that the tensors of one process may take.
+    :param memory: bytes that the tensors of one process may take; a run that takes more than this, and more than
+        `memory.DEFAULT`, is refused.
     :param sensitivity: find out of every run whether it is sensitive, by two twins that start one unit in the last
         place away; it takes four times as long. Stored runs of which that is not known are computed again.
     :param command: the command line, for the record.
@@ -80,7 +80,7 @@ class Options:
     executor: str | None = None
     executor_options: Mapping[str, Any] = field(default_factory=dict)
     fresh: bool = False
-    memory: int = 2 * GIGABYTE
+    memory: int = DEFAULT
     sensitivity: bool = False
     command: str = ""
 
@@ -124,6 +124,11 @@ def run_sweep(
     :raises PlaygroundError: the sweep is not valid, or the store cannot be used.
     """
     options, progress = options or Options(), progress or Progress()
+    with allowing(max(options.memory, memory_limit())):  # less memory makes smaller chunks, and forbids no run
+        return _run_sweep(loaded, plugins, options, progress, folder or Path.cwd())
+
+
+def _run_sweep(loaded: Loaded, plugins: Plugins, options: Options, progress: Progress, folder: Path) -> StoredSweep:
     start = time.perf_counter()
     refuse_diagnosis(loaded)
     grid = expand(loaded, Catalogue(plugins).known_parameters)
@@ -134,7 +139,7 @@ def run_sweep(
     keys = {point.index: identities.key(point.loaded, options.engine) for point in grid.points}
     used = identities.plugins(point.loaded for point in grid.points)
     record = _record(loaded, grid, keys, used, options)
-    with Store.open(folder or Path.cwd()) as store:
+    with Store.open(folder) as store:
         store.begin(record)
         missing = _missing(grid, keys, store, record.id, options)
         progress.stored = grid.size - sum(map(len, missing.values()))
@@ -254,7 +259,7 @@ def _computed(
                 if result.interrupted:
                     return
         return
-    work = partial(_work, json.dumps(plugins.recipe), plugins.fingerprint)
+    work = partial(_work, json.dumps(plugins.recipe), plugins.fingerprint, memory_limit())
     interrupted = False
     parcels = (packed(chunk) for chunk in takewhile(lambda chunk: not interrupted, planned))
     for parcel, results in side_by_side(parcels, work, pool, options.at_once, GRACE):
@@ -325,15 +330,17 @@ def _pool(plugins: Plugins, options: Options) -> Callable[[int], AbstractContext
     return pool
 
 
-def _work(recipe: str, fingerprint: str, parcel: Parcel) -> list[ChunkResult]:
+def _work(recipe: str, fingerprint: str, memory: int, parcel: Parcel) -> list[ChunkResult]:
     """Compute a chunk in a worker process.
 
+    :param memory: bytes that one run may take.
     :raises ComponentError: this process has other plugins than the one that asks; it came after all were compared.
     """
     plugins = _plugins_here(recipe)
     if plugins.fingerprint != fingerprint:
         raise ComponentError("a worker has other plugins than the process that asks")
-    return list(compute(unpacked(parcel), plugins))
+    with allowing(memory):
+        return list(compute(unpacked(parcel), plugins))
 
 
 @lru_cache

@@ -5,10 +5,13 @@ import pytest
 
 from playground.report.captions import of_run, of_sweep
 from playground.report.plotting.boundaries import shown
+from playground.report.plotting.figure import missing_letters
+from playground.report.plotting.formats import format_of, write
 from playground.report.plotting.kinds import drawing
-from playground.report.plotting.surfaces import levels
+from playground.report.plotting.losses import last_step_of_interest
+from playground.report.plotting.surfaces import levels, plane
 from playground.result import Loss, Recording, Run, Status, Trace, Verdict
-from playground.views import Axis, Bands, Boundary, Contact, Curve, Ended, Ensemble
+from playground.views import Axis, Bands, Boundary, Contact, Curve, Ended, Ensemble, Path
 
 CONDITIONS = {"optimizer": "sgd(lr=0.1)", "steps": "1000", "version": "1.2"}
 
@@ -122,3 +125,61 @@ def test_levels_go_from_the_lowest_to_the_highest_by_ratio():
 )
 def test_scores_are_shown_about_the_boundary(grids, level, expected):
     np.testing.assert_allclose(shown(np.array(grids), level), expected)
+
+
+DESCENT = [100 * 0.5**step for step in range(15)]
+
+
+@pytest.mark.parametrize(
+    ("losses", "end"),
+    [
+        ([*DESCENT, *[DESCENT[-1]] * 985], 18),  # flat to the last bit from step 14 on
+        ([*DESCENT, *[0.0] * 985], 19),
+        (DESCENT, 14),
+        ([5.0] * 1000, 999),  # nothing ever happens: all of it is shown
+        ([1.0] * 900 + [0.5] * 100, 999),  # it happens late
+        ([*DESCENT, *[DESCENT[-1]] * 400, 1.0, *[DESCENT[-1]] * 700], 520),  # a spike is seen
+        ([*DESCENT, *[math.inf] * 985], 999),
+        ([0.0] * 1000, 999),
+        ([1.0], 0),
+    ],
+)
+def test_a_picture_of_losses_ends_where_there_is_nothing_more_to_see(losses, end):
+    assert last_step_of_interest(losses) == end
+
+
+def test_a_picture_that_ends_early_says_so():
+    figure = drawing(a_run(losses=(*DESCENT, *[DESCENT[-1]] * 985)), "loss").figure
+    assert figure.axes[0].get_xlim()[1] < 20
+    assert "the loss stays flat up to step 999, which is not drawn" in figure.texts[-1].get_text().replace("\n", " ")
+
+
+@pytest.mark.parametrize("loss", [0.0, 1.0, -3.0, 1e30, 1e-30, -1e300, 5e-324])
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_a_constant_loss_is_drawn_without_a_warning(loss, count, tmp_path):
+    drawn = drawing(a_run(losses=(loss,) * count), "loss")
+    write(drawn, format_of(tmp_path / "a.png"), "", tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("losses", [(1e308, 1e-308), (5e-324, 1e308), (0.0, 1e308, 5e-324), (-1e308, 1e308)])
+def test_losses_at_the_ends_of_floats_are_drawn(losses, tmp_path):
+    drawn = drawing(a_run(losses=losses), "loss")
+    write(drawn, format_of(tmp_path / "a.png"), "", tmp_path / "a.png")
+
+
+@pytest.mark.parametrize(("name", "letters"), [("中文 é 中", "中文"), ("🎉 x", "🎉"), ("naïve Ω ∂", ""), ("हि", "हि")])
+def test_letters_that_the_font_lacks_are_boxes_and_are_known(name, letters, tmp_path):
+    drawn = drawing(a_run(scenario=name), "loss")
+    for suffix in ("png", "svg", "pdf"):
+        write(drawn, format_of(tmp_path / f"a.{suffix}"), "", tmp_path / f"a.{suffix}")
+    assert missing_letters(drawn.figure) == "".join(sorted(letters))
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0, "0%"), (1e-9, "less than 1%"), (0.004, "less than 1%"), (0.3, "30%")]
+)
+def test_a_direction_says_how_much_of_the_variance_it_has(share, text):
+    axis = Axis("first", (-1.0, 0.0, 1.0))
+    view = Path(axis, axis, (0, 1), ((0.0, 0.0), (1.0, 0.0)), (1 - share, share), None)
+    figure = plane(a_run(), view, 5.0).figure
+    assert figure.axes[0].get_ylabel() == f"second principal direction ({text} of the variance)"

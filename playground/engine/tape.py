@@ -8,7 +8,7 @@ in-place operation receives the gradient of the value as it was then, so in-plac
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -90,7 +90,7 @@ def recorded(problem: Problem, tape: Tape) -> Problem:
         recorder.finish(result)
         return result
 
-    return Problem(problem.module, loss, problem.batches)
+    return replace(problem, loss=loss)
 
 
 class _Recorder(TorchFunctionMode):

@@ -64,6 +64,14 @@ class DescentTask(ABC):
         """
         return {}
 
+    def validate(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Measure held-out data with parameters, on the way as well as at the end; empty where none are held out."""
+        return {}
+
+    def advise(self, problem: Problem) -> str:
+        """Say in one line what is likely to be a mistake, though it can run; empty where nothing is."""
+        return ""
+
     def table(self, measured: Mapping[str, Tensor]) -> Table | None:
         """Return rows for people, from what `measure` returned for one run."""
         return None

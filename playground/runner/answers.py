@@ -11,6 +11,7 @@ from pathlib import Path
 from playground.errors import Place, PlaygroundError
 from playground.plugins.manager import LoadFailure, Plugins
 from playground.result import Invalid, Run, Status, Sweep, Verdict
+from playground.runner.advising import advise
 from playground.runner.changes import Changes, load
 from playground.runner.preparing import prepared
 from playground.runner.recorded import NOTHING, Recorded
@@ -30,6 +31,7 @@ class Answer:
     :param failures: of plugins in the process that ran it, so far.
     :param traceback: of the exception behind `errors`.
     :param sweep: of a scenario that has one.
+    :param warnings: of a scenario that was only checked; a run has its own.
     """
 
     run: Run | None = None
@@ -37,6 +39,7 @@ class Answer:
     failures: tuple[LoadFailure, ...] = ()
     traceback: str = ""
     sweep: Sweep | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -99,8 +102,8 @@ def lost(file: Path, changes: Changes) -> Answer:
 def check(file: Path, plugins: Plugins) -> Answer:
     """Say what is wrong with one file, without running it."""
     try:
-        with prepared(load_scenario(file), plugins):
-            return Answer()
+        with prepared(load_scenario(file), plugins) as ready:
+            return Answer(warnings=advise(ready))
     except PlaygroundError as error:
         return Answer(None, _invalid(error, file), traceback=traceback.format_exc())
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from playground.figures.numbers import round_numbers
 from playground.plugins.manager import Plugins
 from playground.result import Run, Status
+from playground.runner.advising import advise
 from playground.runner.describing import as_yaml, conditions, setup
 from playground.runner.diagnosing import asks, diagnosed
 from playground.runner.expectations import judge_all, judge_diagnosis, located, unwelcome, verdict
@@ -37,7 +38,7 @@ def run_one(
 
     :param observe: watches the descent, to show its progress.
     :param record: what to keep besides: parameters in the trace, views.
-    :param diagnose: find out what is wrong with a run that ends badly.
+    :param diagnose: find out what is wrong with a run that ends badly, or likely to be a mistake before it begins.
     :returns: the run; an exception inside it makes a run with status `error`, Ctrl-C one with `interrupted`.
     :raises ScenarioError: the scenario is not valid.
     """
@@ -45,7 +46,8 @@ def run_one(
     with prepared(loaded, plugins) as ready:
         check_ranges(ready, record.ranges)
         plugins.broadcast("playground_run_started", spec=spec(loaded))
-        run = _judged(ready, measure(ready, observe, record), plugins, diagnose)
+        warnings = advise(ready) if diagnose else ()
+        run = replace(_judged(ready, measure(ready, observe, record), plugins, diagnose), warnings=warnings)
         if record.views and record.steps:
             run = replace(run, written=as_yaml(loaded.source.data))
     if record.explanations:

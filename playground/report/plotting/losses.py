@@ -26,8 +26,12 @@ def loss(run: Run, width: float) -> Drawing:
     stride = max(1, math.ceil(len(run.losses) / POINTS))
     steps = list(range(0, len(run.losses), stride))
     values = np.array([run.losses[step] for step in steps])
-    fit_axis(axes, values)
+    held_out = run.trace.validation
+    fit_axis(axes, [*values, *(held_out.values["validation_loss"] if held_out else ())])
     axes.plot(steps, np.where(np.isfinite(values), values, np.nan), color=COLOURS[0])
+    if held_out:
+        axes.plot(held_out.steps, held_out.values["validation_loss"], "--", color=COLOURS[1], label="held-out data")
+        axes.legend(loc="upper right")
     if run.status in (Status.DIVERGED, Status.NONFINITE):
         finite = [index for index, value in enumerate(values) if math.isfinite(value)]
         if finite:

@@ -79,7 +79,8 @@ def _wrong_data(made: Any) -> str:
     """Say what is wrong with a table of samples; empty where nothing is."""
     if not isinstance(made, Data):
         return f"returned {kind(made)}; expected Data(inputs=..., targets=..., names=...)"
-    for name, tensor in (("inputs", made.inputs), ("targets", made.targets)):
+    tensors: tuple[tuple[str, Any], ...] = (("inputs", made.inputs), ("targets", made.targets))
+    for name, tensor in tensors:
         if not isinstance(tensor, Tensor):
             return f"returned {name} as {kind(tensor)}; expected a tensor of shape (samples, columns)"
         if tensor.dim() != 2:

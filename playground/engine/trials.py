@@ -38,7 +38,7 @@ def require_schedule(schedule: Schedule, budget: int) -> float:
     """
     largest = 0.0
     for step in thinned_steps(max(budget, 1), FACTORS):
-        factor = schedule(step)
+        factor: Any = schedule(step)
         if not isinstance(factor, Real) or isinstance(factor, bool):
             _refuse(schedule, f"returned {kind(factor)} at step {step}", "expected a number")
         if not (math.isfinite(factor) and factor >= 0):
@@ -55,9 +55,10 @@ def require_rule(rule: UpdateRule, parameters: Mapping[str, Tensor], factor: flo
     """
     if not _is_frozen_dataclass(type(rule)):
         _refuse(type(rule), "is not a frozen dataclass", "write @dataclass(frozen=True) above the class")
-    if not isinstance(getattr(rule, "lr", None), int | float | Tensor):
+    rate: Any = getattr(rule, "lr", None)
+    if not isinstance(rate, int | float | Tensor):
         _refuse(type(rule), "has no rate", "give it a field lr: float")
-    numbers = _numbers({field.name: getattr(rule, field.name) for field in fields(rule)})
+    numbers = _numbers({name: getattr(rule, name) for name in _field_names(type(rule))})
     for tensor in _one_of_each_shape(parameters.values()):
         require_representable({**numbers, "lr": rule.lr}, tensor.dtype, factor)
         try:
@@ -73,7 +74,7 @@ def require_optimizer(factory: OptimizerFactory, parameters: Sequence[Tensor], f
     :param factor: the largest of its schedule.
     :raises ComponentError: a hyperparameter is too large. Whatever the optimizer raises comes through as well.
     """
-    numbers = {}
+    numbers: dict[str, Any] = {}
     for group in factory([tensor.detach().clone().requires_grad_() for tensor in parameters]).param_groups:
         numbers |= _numbers(group)
     for tensor in _one_of_each_shape(parameters):
@@ -105,7 +106,7 @@ def require_representable(numbers: Mapping[str, Any], dtype: torch.dtype, factor
 
 def is_extreme(numbers: Iterable[Any], dtype: torch.dtype) -> bool:
     """Tell whether a product of hyperparameters might overflow in a dtype."""
-    return any(abs(each) > torch.finfo(dtype).max * SAFE for each in numbers if isinstance(each, Real))
+    return any(abs(each) > torch.finfo(dtype).max * SAFE for each in numbers if isinstance(each, int | float))
 
 
 def require_measures(task: Any, problem: Problem) -> None:
@@ -130,7 +131,7 @@ def _is_frozen_dataclass(kind_of_rule: type) -> bool:
     """Tell whether a class is one, and each field that it adds to its base is known to be one."""
     if not is_dataclass(kind_of_rule) or not kind_of_rule.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         return False
-    known = {field.name for field in fields(kind_of_rule)}
+    known = _field_names(kind_of_rule)
     own = inspect.get_annotations(kind_of_rule)
     return all(name in known or "ClassVar" in str(annotation) for name, annotation in own.items())
 
@@ -189,7 +190,7 @@ def _refuse_overflow(attempt: Callable[[], None], numbers: Mapping[str, Any], li
         attempt()
     except Exception:  # it is something else, which the first exception tells better
         return
-    name, value = max(((n, v) for n, v in numbers.items() if isinstance(v, Real)), key=lambda pair: abs(pair[1]))
+    name, value = max(_singles(numbers).items(), key=lambda pair: abs(pair[1]))
     limit = torch.finfo(like.dtype).max
     message = (
         f"{name} {value:g} is too large: what the update makes of it is more than {_name(like.dtype)} can hold, "
@@ -209,6 +210,14 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in values.items()
         if is_number(value) or (isinstance(value, tuple) and value and all(map(is_number, value)))
     }
+
+
+def _singles(numbers: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in numbers.items() if isinstance(value, int | float)}
+
+
+def _field_names(rule: Any) -> list[str]:
+    return [field.name for field in fields(rule)]
 
 
 def _one_of_each_shape(tensors: Iterable[Tensor]) -> list[Tensor]:

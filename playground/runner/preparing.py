@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playground.errors import Fault, PlaygroundError, ScenarioError, suggestion
 from playground.plugins.causes import ISOLATED, cause
@@ -165,7 +165,7 @@ def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | Non
         message = "this task descends, but its factory does not say so: register its class, or annotate what it returns"
         raise ScenarioError(Fault(message, ("task",)))
     with _blaming("task", "the parts do not fit"), _pointing_to(_objective(scenario)):
-        problem = bound.task.problem(setting)
+        problem: Any = bound.task.problem(setting)
         if not isinstance(problem, Problem):
             message = f"{describe(type(bound.task).problem)} returned {kind(problem)}; expected a Problem"
             raise ScenarioError(Fault(message, ("task",)))

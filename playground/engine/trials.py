@@ -39,7 +39,7 @@ def require_schedule(schedule: Schedule, budget: int) -> float:
     largest = 0.0
     for step in thinned_steps(max(budget, 1), FACTORS):
         factor: Any = schedule(step)
-        if not isinstance(factor, Real) or isinstance(factor, bool):
+        if not _is_number(factor):
             _refuse(schedule, f"returned {kind(factor)} at step {step}", "expected a number")
         if not (math.isfinite(factor) and factor >= 0):
             _refuse(schedule, f"returned {factor} at step {step}", "expected a finite number, not negative")
@@ -201,15 +201,15 @@ def _refuse_overflow(attempt: Callable[[], None], numbers: Mapping[str, Any], li
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the hyperparameters that are numbers, or tuples of them."""
-
-    def is_number(value: Any) -> bool:
-        return isinstance(value, Real) and not isinstance(value, bool)
-
     return {
         name: value
         for name, value in values.items()
-        if is_number(value) or (isinstance(value, tuple) and value and all(map(is_number, value)))
+        if _is_number(value) or (isinstance(value, tuple) and value and all(map(_is_number, value)))
     }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _singles(numbers: Mapping[str, Any]) -> dict[str, float]:

@@ -31,7 +31,7 @@ def loss(run: Run, width: float) -> Drawing:
     axes.plot(steps, np.where(np.isfinite(values), values, np.nan), color=COLOURS[0])
     if held_out:
         axes.plot(held_out.steps, held_out.values["validation_loss"], "--", color=COLOURS[1], label="held-out data")
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
     if run.status in (Status.DIVERGED, Status.NONFINITE):
         finite = [index for index, value in enumerate(values) if math.isfinite(value)]
         if finite:

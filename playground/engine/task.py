@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
     from playground.result import Recording
+    from playground.scenario.quantity import Quantity
     from playground.views import View
 
 
@@ -72,6 +73,13 @@ class DescentTask(ABC):
         """Say in one line what is likely to be a mistake, though it can run; empty where nothing is."""
         return ""
 
+    def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
+        """Say what is known of `loss` and `metrics` before a run, so that what can never be is not expected of them.
+
+        :returns: by name; empty where nothing is known.
+        """
+        return {}
+
     def table(self, measured: Mapping[str, Tensor]) -> Table | None:
         """Return rows for people, from what `measure` returned for one run."""
         return None
@@ -115,6 +123,10 @@ class DirectTask(ABC):
 
         :raises PlaygroundError: something does not fit.
         """
+
+    def quantities(self, problem: None) -> Mapping[str, Quantity]:
+        """Say what is known of `metrics` before they are measured; empty where nothing is."""
+        return {}
 
     def problems(self, setting: Setting) -> Sequence[Problem]:
         """Return the forward passes that `explain` can show; empty where there are none.

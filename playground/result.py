@@ -71,11 +71,28 @@ class Recording:
 
 
 @dataclass(frozen=True)
+class Validation:
+    """What was measured of held-out data on the way.
+
+    :param steps: before which update; the last one is where the run ended.
+    :param values: by name (`validation_loss`, `validation_accuracy`, ...), one number for each of `steps`.
+    """
+
+    steps: tuple[int, ...]
+    values: Mapping[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
 class Trace:
-    """`loss[k]` is the loss before update k; `recording` is None where nobody asked for it."""
+    """`loss[k]` is the loss before update k.
+
+    :param recording: where the run was; None where nobody asked for it.
+    :param validation: None where no data are held out.
+    """
 
     loss: tuple[float, ...] = ()
     recording: Recording | None = None
+    validation: Validation | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +158,7 @@ class Run:
     :param views: what can be looked at, the best first; empty where nobody asked for it.
     :param explanations: of some of its steps, in their order; empty where nobody asked for them.
     :param diagnoses: of a run that ended badly, as far as there is no doubt.
+    :param warnings: what is likely to be a mistake, found before the run, a line each.
     :param written: the scenario as YAML, all changes in it; empty where nobody asked for views.
     :param command: the command line that gives this run again; empty where no command line asked for it.
     """
@@ -171,6 +189,7 @@ class Run:
     views: tuple[View, ...] = ()
     explanations: tuple[Explanation | Unexplained, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
+    warnings: tuple[str, ...] = ()
     written: str = ""
     command: str = ""
 

@@ -34,6 +34,8 @@ def check(
         faults += answer.errors
         if not answer.errors:
             typer.echo(f"{file}: valid")
+        for warning in answer.warnings:
+            say(warning)
         if context.obj.debug and answer.traceback:
             say(answer.traceback)
     for fault in faults:

@@ -52,8 +52,9 @@ def doctor(
     """
     with errors(context):
         from playground.plugins.doctor import examine
+        from playground.runner.trying import find_fault
 
-        examinations = examine(name, specs=context.obj.plugins)
+        examinations = examine(name, specs=context.obj.plugins, attempt=find_fault)
     for examination in examinations:
         _print(examination)
     if any(examination.faults for examination in examinations):

@@ -173,6 +173,8 @@ def _print(batch: Batch, as_json: bool) -> None:
         typer.echo(document(batch))
     elif batch.results or len(batch.invalid) > 1:
         show(batch, Console(highlight=False))
+    for warning in (warning for run in batch.runs for warning in run.warnings):
+        say(warning)
     show_errors(batch.errors, Console(stderr=True, highlight=False))
     if os.environ.get("GITHUB_ACTIONS"):
         from playground.report.github import commands

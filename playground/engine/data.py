@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+import torch
 from torch import Tensor
+
+from playground.engine.definition import describe
+from playground.engine.problem import kind
+from playground.engine.seeding import generator
+from playground.errors import ComponentError, Fault, ScenarioError
 
 
 @dataclass(frozen=True)
@@ -21,3 +28,78 @@ class Data:
     targets: Tensor
     names: tuple[str, ...]
     classes: int | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which samples are trained on and which are held out, each in their order.
+
+    :param kept: indices, int64.
+    :param held_out: indices, int64.
+    """
+
+    kept: Tensor
+    held_out: Tensor
+
+    @classmethod
+    def of(cls, samples: int, share: float, seed: int) -> Split:
+        """Draw a split that depends on these numbers alone.
+
+        :param share: of the samples that is held out, rounded to whole samples.
+        :raises ScenarioError: one of the parts would be empty.
+        """
+        count = round(share * samples)
+        if not 0 < count < samples:
+            message = f"validation: {share:g} of {samples} samples leaves none to {'train on' if count else 'hold out'}"
+            raise ScenarioError(Fault(message, ("validation",)))
+        order = torch.randperm(samples, generator=generator(seed, "validation"))
+        return cls(order[count:].sort().values, order[:count].sort().values)
+
+    def take(self, data: Data) -> tuple[Data, Data]:
+        """Return the data that are trained on, and those that are held out."""
+        kept, held_out = (
+            replace(data, inputs=data.inputs[part], targets=data.targets[part]) for part in (self.kept, self.held_out)
+        )
+        return kept, held_out
+
+
+def require_data(made: Any, factory: Any) -> Data:
+    """Return what a dataset made, if a model can be trained on it.
+
+    :param factory: the dataset, for messages about it.
+    :raises ComponentError: it is no `Data`, or its tensors do not fit each other or hold no finite numbers.
+    """
+    wrong = _wrong_data(made)
+    if wrong:
+        raise ComponentError(f"{describe(factory)} {wrong}")
+    return made  # type: ignore[no-any-return]
+
+
+def _wrong_data(made: Any) -> str:
+    """Say what is wrong with a table of samples; empty where nothing is."""
+    if not isinstance(made, Data):
+        return f"returned {kind(made)}; expected Data(inputs=..., targets=..., names=...)"
+    tensors: tuple[tuple[str, Any], ...] = (("inputs", made.inputs), ("targets", made.targets))
+    for name, tensor in tensors:
+        if not isinstance(tensor, Tensor):
+            return f"returned {name} as {kind(tensor)}; expected a tensor of shape (samples, columns)"
+        if tensor.dim() != 2:
+            return f"returned {name} of shape {tuple(tensor.shape)}; expected (samples, columns)"
+        if tensor.is_complex():
+            return f"returned {name} of {tensor.dtype}; expected floating-point numbers"
+        if 0 in tensor.shape:
+            return f"returned {name} of shape {tuple(tensor.shape)}; expected at least one sample and one column"
+        if not bool(tensor.isfinite().all()):
+            return f"returned {name} with {int((~tensor.isfinite()).sum())} numbers that are not finite"
+    if len(made.inputs) != len(made.targets):
+        return f"returned {len(made.inputs)} rows of inputs, but {len(made.targets)} of targets"
+    if len(made.names) != made.inputs.shape[1]:
+        return f"returned {len(made.names)} names for {made.inputs.shape[1]} columns of inputs"
+    if made.classes is not None and not _are_classes(made.targets, made.classes):
+        return f"returned targets that are not one column of the {made.classes} classes 0 to {made.classes - 1}"
+    return ""
+
+
+def _are_classes(targets: Tensor, classes: int) -> bool:
+    inside = (targets >= 0) & (targets < classes) & (targets == targets.round())
+    return targets.shape[1] == 1 and bool(inside.all())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from playground.engine.seeding import generator
+from playground.engine.definition import describe
+from playground.engine.seeding import generator, undisturbed
 from playground.errors import ComponentError, Fault, ScenarioError, suggestion
 
 Batch = tuple[Tensor, ...]
@@ -58,6 +60,13 @@ class Batches:
             self._order = self.order(epoch).to(self.data[0].device)
         return self._order[position * size : (position + 1) * size]
 
+    def shapes(self) -> Iterator[Batch]:
+        """Yield one batch of each size that a step can have, of the first samples."""
+        samples = len(self.data[0]) if self.data else 0
+        sizes = {samples} if self.size is None else {self.size, samples % self.size or self.size}
+        for size in sorted(sizes, reverse=True):
+            yield tuple(tensor[:size] for tensor in self.data)
+
     def order(self, epoch: int) -> Tensor:
         """Return the permutation of all samples that an epoch takes its batches from."""
         return torch.randperm(len(self.data[0]), generator=generator(self._seed, "batches", epoch))
@@ -70,11 +79,13 @@ class Problem:
     :param module: owns the parameters.
     :param loss: the scalar to make small, given the module (or a stand-in with other parameters) and a batch.
     :param batches: the data.
+    :param objective: the component that computes the loss, for messages about it; None where there is not one.
     """
 
     module: nn.Module
     loss: Callable[[Forward, Batch], Tensor]
     batches: Batches = field(default_factory=Batches)
+    objective: Any = None
 
     @property
     def parameters(self) -> dict[str, Tensor]:
@@ -86,14 +97,109 @@ class Problem:
         return lambda *inputs: functional_call(self.module, dict(parameters), inputs)
 
     def probe(self) -> None:
-        """Evaluate once over all data, in evaluation mode, so that a mistake is told before anything is trained.
+        """Evaluate once over all data in evaluation mode, and once in training mode for each size of a batch.
 
-        Draws no random numbers and changes no buffer of a well-behaved module.
+        So a mistake is found before anything is trained. Draws no random numbers that anybody misses, and changes no
+        buffer of a well-behaved module.
 
-        :raises ComponentError: the loss is not a scalar, or no parameter can change it.
+        :raises ComponentError: nothing can be trained, the loss is not a scalar, or no parameter can change it.
         """
+        require_parameters(self.module)
         self.module.eval()
-        checked(self.loss(self.module, self.batches.data))
+        self._require_descent(self.batches.data)
+        with undisturbed(next(self.module.parameters()).device), _same_buffers(self.module):
+            self.module.train()
+            for batch in self.batches.shapes():
+                loss = self._require_descent(batch)
+                found = torch.autograd.grad(loss, list(self.parameters.values()), allow_unused=True)
+                if all(gradient is None for gradient in found):
+                    raise self._unreached(batch)
+        self.module.eval()
+
+    def _require_descent(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch; see `checked`."""
+        loss = require_number(self.loss(self.module, batch), self.objective)
+        if not loss.requires_grad:
+            raise self._unreached(batch)
+        return loss
+
+    def _unreached(self, batch: Batch) -> ComponentError:
+        """Return that no gradient reaches a parameter, and whether the module or the loss cuts it off."""
+        outputs: list[Any] = []
+        handle = self.module.register_forward_hook(lambda _, __, output: outputs.append(output))
+        try:
+            self.loss(self.module, batch)
+        finally:
+            handle.remove()
+        ways = "by .item(), .detach(), .data, torch.tensor(...), numpy, no_grad or a comparison"
+        if outputs and isinstance(outputs[-1], Tensor) and not outputs[-1].requires_grad:
+            text = f"{describe(self.module)} uses no parameter, or cuts its output off from the graph {ways}"
+            return ComponentError(Fault(f"nothing to descend: {text}", ("model",)))
+        who = "it is" if self.objective is None else f"{describe(self.objective)} returns a number that is"
+        return ComponentError(
+            f"nothing to descend: the loss depends on no parameter; {who} cut off from the graph {ways}"
+        )
+
+
+def require_parameters(module: nn.Module) -> None:
+    """Refuse a module that has nothing to train.
+
+    :raises ComponentError: it has no parameters, or all of them are frozen.
+    """
+    parameters = list(module.parameters())
+    if any(parameter.requires_grad for parameter in parameters):
+        return
+    name = describe(module)
+    if parameters:
+        frozen = f"all {len(parameters)} parameters of {name} are frozen (requires_grad=False)"
+        raise ComponentError(Fault(f"nothing to descend: {frozen}", ("model",)))
+    hidden = next((text for each in module.modules() if (text := _hidden(each))), "")
+    raise ComponentError(Fault(f"nothing to descend: {name} has no parameters{hidden}", ("model",)))
+
+
+def _hidden(module: nn.Module) -> str:
+    """Say in which attribute a module keeps layers or parameters where PyTorch does not see them."""
+    for name, value in vars(module).items():
+        if name.startswith("_") or not value:
+            continue
+        if isinstance(value, list | tuple) and all(isinstance(each, nn.Module) for each in value):
+            return f"; self.{name} is a {type(value).__name__} of layers, which must be an nn.ModuleList"
+        if isinstance(value, dict) and all(isinstance(each, nn.Module) for each in value.values()):
+            return f"; self.{name} is a dict of layers, which must be an nn.ModuleDict"
+        if isinstance(value, list | tuple) and all(isinstance(each, nn.Parameter) for each in value):
+            return f"; self.{name} is a {type(value).__name__} of parameters, which must be an nn.ParameterList"
+    tensors = [name for name, value in vars(module).items() if isinstance(value, Tensor) and value.requires_grad]
+    return f"; self.{tensors[0]} is a tensor, which must be an nn.Parameter" if tensors else ""
+
+
+@contextmanager
+def _same_buffers(module: nn.Module) -> Iterator[None]:
+    """Restore the numbers of a module's buffers afterwards."""
+    before = {name: buffer.detach().clone() for name, buffer in module.named_buffers()}
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, buffer in module.named_buffers():
+                if name in before and not torch.equal(buffer, before[name]):
+                    buffer.copy_(before[name])
+
+
+def require_number(value: Any, component: Any = None, what: str = "the loss") -> Tensor:
+    """Return what somebody computed if it is one real number in a tensor.
+
+    :param component: what computed it; None where there is not one.
+    :param what: what it is, in words.
+    :raises ComponentError: it is not.
+    """
+    if isinstance(value, Tensor) and value.dim() == 0 and value.is_floating_point():
+        return value
+    maker = "" if component is None else f" from {describe(component)}"
+    if not isinstance(value, Tensor):
+        raise ComponentError(f"{what} must be a single number (a 0-d tensor), got {kind(value)}{maker}")
+    if value.dim() != 0:
+        raise ComponentError(f"{what} must be a single number (a 0-d tensor), got shape {tuple(value.shape)}{maker}")
+    raise ComponentError(f"{what} must be a floating-point number, got {value.dtype}{maker}")
 
 
 def checked(loss: Tensor) -> Tensor:
@@ -101,13 +207,22 @@ def checked(loss: Tensor) -> Tensor:
 
     :raises ComponentError: it is not a scalar, or no parameter can change it.
     """
-    if loss.dim() != 0:
-        raise ComponentError(f"the loss must be a single number (a 0-d tensor), got shape {tuple(loss.shape)}")
+    require_number(loss)
     if not loss.requires_grad:
         raise ComponentError(
             "nothing to descend: the loss does not depend on any parameter through differentiable operations"
         )
     return loss
+
+
+def kind(value: Any) -> str:
+    """Return in words what somebody returned in place of a tensor: `None`, `a tuple of 2`, `a numpy.ndarray`."""
+    if value is None:
+        return "None"
+    if isinstance(value, tuple | list | dict):
+        return f"a {type(value).__name__} of {len(value)}"
+    module = type(value).__module__
+    return f"a {type(value).__qualname__}" if module == "builtins" else f"a {module}.{type(value).__qualname__}"
 
 
 def assign(module: nn.Module, values: Mapping[str, Any]) -> None:

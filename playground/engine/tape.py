@@ -9,7 +9,7 @@ operation gives back to each of its inputs comes through hooks on the nodes of t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -104,7 +104,7 @@ def recorded(problem: Problem, tape: Tape) -> Problem:
         recorder.finish(result)
         return result
 
-    return Problem(problem.module, loss, problem.batches)
+    return replace(problem, loss=loss)
 
 
 class _Recorder(TorchFunctionMode):

@@ -65,6 +65,14 @@ class DescentTask(ABC):
         """
         return {}
 
+    def validate(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Measure held-out data with parameters, on the way as well as at the end; empty where none are held out."""
+        return {}
+
+    def advise(self, problem: Problem) -> str:
+        """Say in one line what is likely to be a mistake, though it can run; empty where nothing is."""
+        return ""
+
     def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
         """Say what is known of `loss` and `metrics` before a run, so that what can never be is not expected of them.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import traceback
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ ISOLATED: Final = (Exception, SystemExit)
 """What foreign code may raise without taking the command down; Ctrl-C is not among them."""
 
 _LONGEST: Final = 300
-_OURS: Final = (str(Path(__file__).parent), str(Path(importlib.__file__ or "").parent))
+_OURS: Final = (str(Path(__file__).parent.parent), str(Path(importlib.__file__ or "").parent))
 
 
 def message(error: BaseException) -> str:
@@ -27,6 +28,8 @@ def message(error: BaseException) -> str:
 
 def cause(error: BaseException, file: str = "") -> str:
     """Return an exception's type, text and place on one line: `"ValueError: too steep (lion.py, line 3)"`.
+
+    Lines of torch and of playground are no place: they help nobody to mend a plugin.
 
     :param file: the plugin's own file: its innermost frame tells the place, also when something deeper raised.
     """
@@ -57,7 +60,8 @@ def deepest(error: BaseException, root: str) -> Place | None:
 def _place(error: BaseException, file: str) -> str:
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     own = [frame for frame in frames if frame[0] == file]
-    foreign = [frame for frame in frames if not frame[0].startswith(("<", *_OURS))]
+    torch = str(Path(getattr(sys.modules.get("torch"), "__file__", None) or "<").parent)
+    foreign = [frame for frame in frames if not frame[0].startswith(("<", *_OURS, torch))]
     if not (own or foreign):
         return ""
     name, line = (own or foreign)[-1]

@@ -7,7 +7,7 @@ exception itself; one that was left out is loaded after the others, to see wheth
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,7 @@ from playground.plugins.discovery import (
 )
 from playground.plugins.manager import AUTOLOAD_OFF, BUILTIN, LoadedPlugin, Plugins, load_plugins
 from playground.plugins.reasons import reason
-from playground.plugins.registry import Origin
+from playground.plugins.registry import Component, Origin
 from playground.plugins.requirements import unmet
 from playground.plugins.timing import ImportTime, import_time
 
@@ -54,13 +54,19 @@ class Examination:
 
 
 def examine(
-    name: str, *, specs: Sequence[str] = (), folder: str | Path = ".", builtin: Sequence[str] = BUILTIN
+    name: str,
+    *,
+    specs: Sequence[str] = (),
+    folder: str | Path = ".",
+    builtin: Sequence[str] = BUILTIN,
+    attempt: Callable[[Component], str] = lambda component: "",
 ) -> list[Examination]:
     """Examine every plugin that a name means.
 
     :param name: of a plugin, a distribution or a module; or the path of a single file.
     :param specs: what `-p` says, as for `load_plugins`.
     :param folder: the working directory.
+    :param attempt: tries a component that could be imported, and says what is wrong with it; empty if nothing is.
     :returns: one examination at least; of a name that nobody has, what stands in its place.
     :raises PluginError: `pyproject.toml` is malformed.
     """
@@ -74,7 +80,7 @@ def examine(
         return [Examination(Origin(name), tuple(absence(name, folder, known)))]
     plugins = load_plugins(specs=specs, folder=folder, builtin=builtin)
     blocks = dict.fromkeys(listed, f"{project / 'pyproject.toml'}") | {spec: f"-p {spec}" for spec in specs}
-    return [_examined(candidate, plugins, known, blocks) for candidate in subjects]
+    return [_examined(candidate, plugins, known, blocks, attempt) for candidate in subjects]
 
 
 def _is_meant(candidate: Candidate, name: str, target: str) -> bool:
@@ -85,7 +91,11 @@ def _is_meant(candidate: Candidate, name: str, target: str) -> bool:
 
 
 def _examined(
-    candidate: Candidate, plugins: Plugins, known: Sequence[Candidate], blocks: Mapping[str, str]
+    candidate: Candidate,
+    plugins: Plugins,
+    known: Sequence[Candidate],
+    blocks: Mapping[str, str],
+    attempt: Callable[[Component], str],
 ) -> Examination:
     origin, faults = candidate.origin, list[str]()
     loaded = next((plugin for plugin in plugins.loaded if plugin.origin == origin), None)
@@ -97,7 +107,7 @@ def _examined(
         except AdoptionError as error:
             faults.append(reason(candidate, error))
     if loaded is not None:
-        faults += _unusable(loaded, plugins)
+        faults += _unusable(loaded, plugins, attempt)
     if origin.distribution:
         faults += unmet(origin.distribution)
     if left_out:
@@ -122,13 +132,17 @@ def _left_out(candidate: Candidate, known: Sequence[Candidate], blocks: Mapping[
     return f"left out: {AUTOLOAD_OFF} is {os.environ.get(AUTOLOAD_OFF)!r}; `-p {candidate.origin.plugin}` loads it"
 
 
-def _unusable(loaded: LoadedPlugin, plugins: Plugins) -> Iterator[str]:
-    """Yield what is wrong with components that are imported on first use."""
+def _unusable(loaded: LoadedPlugin, plugins: Plugins, attempt: Callable[[Component], str]) -> Iterator[str]:
+    """Yield what is wrong with components that are imported on first use, and with what they make."""
     for kind, names in loaded.offers.items():
         for name in names:
+            component = plugins.registry.get(kind, name)
             try:
                 with stage(kind, loaded.origin.file):
-                    plugins.registry.get(kind, name).load()
+                    component.load()
             except AdoptionError as error:
                 raised = error.__cause__
                 yield str(raised) if isinstance(raised, ComponentError) else str(error)
+                continue
+            if wrong := attempt(component):
+                yield wrong

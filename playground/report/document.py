@@ -41,9 +41,11 @@ def _run(run: Run) -> dict[str, Any]:
         "parameters": run.parameters,
         "predictions": run.predictions,
         "metrics": run.metrics,
+        "validation": vars(run.trace.validation) if run.trace.validation else None,
         "points": run.points,
         "expectations": [vars(expectation) for expectation in run.expectations],
         "diagnoses": [vars(diagnosis) for diagnosis in run.diagnoses],
+        "warnings": run.warnings,
         "setup": run.setup,
         "seconds": run.seconds,
     }

@@ -12,7 +12,7 @@ from playground.figures.text import cut, printable
 from playground.report.chart import draw
 from playground.report.derivatives import v_curve
 from playground.report.layout import GAP, NARROWEST, lined_up, rule, styled
-from playground.result import Expectation, Loss, Run, Status, Table, Verdict
+from playground.result import Expectation, Loss, Run, Status, Table, Validation, Verdict
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -40,6 +40,8 @@ def blocks(run: Run, width: int) -> Iterator[list[Text]]:
     yield _setup(run, width)
     if run.loss is not None:
         yield _loss(run.loss, run.losses, width)
+    if run.trace.validation is not None:
+        yield _validation(run.trace.validation)
     if run.parameters:
         yield _tensors(run.parameters, width)
     if run.table is not None:
@@ -115,6 +117,18 @@ def _loss(loss: Loss, values: Sequence[float], width: int) -> list[Text]:
     last = str(len(drawn.heights) - 1)
     notes = ["log scale"] * drawn.logarithmic + [f"unchanged after step {last}"] * drawn.unchanged
     return [headline, *_chart(drawn, width, "step 0", ", ".join(notes), last)]
+
+
+def _validation(found: Validation) -> list[Text]:
+    """Return how each measure of held-out data changed, and at which of the measured steps the loss was least."""
+    rows = []
+    for name, values in found.values.items():
+        row = styled((f"{name}", "dim"), f"  {short(values[0])} → ", (short(values[-1]), "bold"))
+        least = min(range(len(values)), key=lambda index: (values[index] != values[index], values[index]))
+        if name == "validation_loss" and values[least] < values[-1]:
+            row += styled((f"  least {short(values[least])} at step {found.steps[least]}", "dim"))
+        rows.append(row)
+    return rows
 
 
 def _error_curve(title: str, steps: Sequence[float], errors: Sequence[float], width: int) -> list[Text]:

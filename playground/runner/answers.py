@@ -11,6 +11,7 @@ from pathlib import Path
 from playground.errors import Place, PlaygroundError
 from playground.plugins.manager import LoadFailure, Plugins
 from playground.result import Invalid, Run, Status, Sweep, Verdict
+from playground.runner.advising import advise
 from playground.runner.changes import Changes, applicable, load
 from playground.runner.memory import allowing
 from playground.runner.preparing import prepared, refuse_impossible
@@ -33,6 +34,7 @@ class Answer:
     :param failures: of plugins in the process that ran it, so far.
     :param traceback: of the exception behind `errors`.
     :param sweep: of a scenario that has one.
+    :param warnings: of a scenario that was only checked; a run has its own.
     :param unused: options that mean nothing to its task: `--set optimizer.lr=1`.
     """
 
@@ -41,6 +43,7 @@ class Answer:
     failures: tuple[LoadFailure, ...] = ()
     traceback: str = ""
     sweep: Sweep | None = None
+    warnings: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
 
     @property
@@ -114,7 +117,7 @@ def check(file: Path, plugins: Plugins, changes: Changes = NO_CHANGES) -> Answer
     try:
         with allowing(changes.memory), prepared(load(file, changes, plugins), plugins) as ready:
             refuse_impossible(ready)
-            return Answer()
+            return Answer(warnings=advise(ready))
     except PlaygroundError as error:
         return Answer(None, invalid_rows(error, file), traceback=traceback.format_exc())
 

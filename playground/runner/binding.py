@@ -71,7 +71,12 @@ def _component(kind: str, ref: ComponentRef, scenario: Scenario, plugins: Plugin
 
         return model
     with refuse_large(kind, ref.name):
-        return build(component, ref.parameters, _injected(kind, scenario, folder))
+        built = build(component, ref.parameters, _injected(kind, scenario, folder))
+    if kind == "dataset":
+        from playground.engine.data import require_data
+
+        return require_data(built, component.load())
+    return built
 
 
 def _injected(kind: str, scenario: Scenario, folder: Path) -> Mapping[str, Any]:

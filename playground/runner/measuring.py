@@ -19,10 +19,11 @@ from playground.runner.preparing import Prepared
 from playground.runner.recorded import NOTHING, Recorded
 
 if TYPE_CHECKING:
-    from playground.engine.descent import Descent
+    from playground.engine.descent import Descent, Stepper
     from playground.engine.problem import Problem
     from playground.engine.steppers import OneRun
     from playground.engine.stopping import StopRules
+    from playground.engine.validating import Validator
     from playground.result import Recording
     from playground.views import View
 
@@ -94,8 +95,9 @@ def _descend(ready: Prepared, stepper: OneRun, observe: Observer, record: Record
     start = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
     descent = Descent(scenario.steps, stop_rules(ready))
     recorder = Recorder(stepper, scenario.steps, record.steps) if record.steps else None
+    validator = _validator(ready.bound.task, recorder or stepper, problem, scenario.steps)
     with observe(descent):
-        descend(recorder or stepper, descent)
+        descend(validator or recorder or stepper, descent)
     with torch.no_grad():
         outcome = _interpret(ready.bound.task, problem)  # type: ignore[arg-type]
     recording = recorder.recording() if recorder else None
@@ -108,11 +110,20 @@ def _descend(ready: Prepared, stepper: OneRun, observe: Observer, record: Record
         descent.steps,
         stepper.evaluations,
         {name: tensor.tolist() for name, tensor in problem.parameters.items()},
-        Trace(tuple(descent.loss), recording),
+        Trace(tuple(descent.loss), recording, validator.validation() if validator else None),
         descent.seconds,
         views=_views(ready, problem, recording, record) if recording and record.views else (),
         start=start,
     )
+
+
+def _validator(task: Any, stepper: Stepper, problem: Problem, budget: int) -> Validator | None:
+    """Return the stepper that measures what is held out on the way; None where nothing is."""
+    from playground.engine.validating import Validator
+
+    if "validation_loss" not in task.metrics:
+        return None
+    return Validator(stepper, problem.module, budget, lambda: task.validate(problem, problem.parameters))
 
 
 def _interpret(task: DescentTask, problem: Problem) -> Outcome:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playground.errors import Fault, PlaygroundError, ScenarioError, suggestion
 from playground.plugins.causes import ISOLATED, cause
@@ -22,6 +22,7 @@ from playground.scenario.names import check_names
 
 if TYPE_CHECKING:
     from playground.engine.axes import Ranges
+    from playground.engine.problem import Problem
     from playground.engine.setting import Setting
     from playground.engine.steppers import OneRun
 
@@ -156,9 +157,12 @@ def _collector_off() -> Iterator[None]:
 
 def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | None:
     """Build the problem, try it, and give it to the stepper that fits the optimizer."""
+    from playground.engine.definition import describe
     from playground.engine.gradients import Clip
+    from playground.engine.problem import Problem, kind
     from playground.engine.steppers import RuleStepper, TorchStepper
     from playground.engine.task import DescentTask
+    from playground.engine.trials import require_measures
     from playground.engine.update import UpdateRule
 
     if not isinstance(bound.task, DescentTask):
@@ -169,14 +173,47 @@ def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | Non
         message = "this task descends, but its factory does not say so: register its class, or annotate what it returns"
         raise ScenarioError(Fault(message, ("task",)))
     with _building(scenario):
-        problem = bound.task.problem(setting)
+        problem: Any = bound.task.problem(setting)
+        if not isinstance(problem, Problem):
+            message = f"{describe(type(bound.task).problem)} returned {kind(problem)}; expected a Problem"
+            raise ScenarioError(Fault(message, ("task",)))
         problem.probe()
+        require_measures(bound.task, problem)
     if scenario.batch_size is not None and problem.batches.size is None:
         raise ScenarioError(Fault("this task has no data to take batches of", ("batch_size",)))
+    _try_movement(bound, problem, scenario)
     clip = Clip(scenario.clip.value, scenario.clip.norm) if scenario.clip else None
-    kind = RuleStepper if isinstance(bound.optimizer, UpdateRule) else TorchStepper
+    stepper = RuleStepper if isinstance(bound.optimizer, UpdateRule) else TorchStepper
     with _blaming("optimizer", f"optimizer {scenario.components['optimizer'].name!r}"):
-        return kind(problem, bound.optimizer, bound.schedule, clip)
+        return stepper(problem, bound.optimizer, bound.schedule, clip)
+
+
+def _try_movement(bound: Bound, problem: Problem, scenario: Scenario) -> None:
+    """Try the schedule and the optimizer on copies of the parameters.
+
+    :raises ScenarioError: one of them does not do what its contract says.
+    """
+    from playground.engine.trials import require_optimizer, require_rule, require_schedule
+    from playground.engine.update import UpdateRule
+
+    factor = 1.0
+    if bound.schedule is not None:
+        with _blaming("schedule", f"schedule {scenario.components['schedule'].name!r}"), _pointing_to("schedule"):
+            factor = require_schedule(bound.schedule, scenario.steps)
+    with _blaming("optimizer", f"optimizer {scenario.components['optimizer'].name!r}"), _below("optimizer"):
+        if isinstance(bound.optimizer, UpdateRule):
+            require_rule(bound.optimizer, problem.parameters, factor)
+        else:
+            require_optimizer(bound.optimizer, list(problem.parameters.values()), factor)
+
+
+@contextmanager
+def _below(key: str) -> Iterator[None]:
+    """Put a key before the path of each fault."""
+    try:
+        yield
+    except PlaygroundError as error:
+        raise ScenarioError(*error.under(key).faults) from error
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from playground.figures.numbers import round_numbers
 from playground.plugins.manager import Plugins
 from playground.result import Run, Status
+from playground.runner.advising import advise
 from playground.runner.describing import as_yaml, conditions, setup
 from playground.runner.diagnosing import asks, diagnosed
 from playground.runner.expectations import judge_all, judge_diagnosis, located, unwelcome, verdict
@@ -47,7 +48,9 @@ def run_one(
         if not of_sweep:
             refuse_impossible(ready)
         plugins.broadcast("playground_run_started", spec=spec(loaded))
+        warnings = () if of_sweep else advise(ready)
         run = _judged(ready, measure(ready, observe, record), plugins, diagnose=not of_sweep)
+        run = replace(run, warnings=warnings)
         if record.views and record.steps:
             run = replace(run, written=as_yaml(loaded.source.data))
     if record.explanations:

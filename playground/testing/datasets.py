@@ -74,7 +74,10 @@ class DatasetContract(ABC):
         require(not moved, wrong, "the model's initial parameters would depend on the data")
 
     def _data(self, seed: int) -> Data:
-        return self.dataset(torch.Generator().manual_seed(seed))
+        made: object = self.dataset(torch.Generator().manual_seed(seed))
+        why = "tasks read inputs, targets and names off it"
+        require(isinstance(made, Data), f"the dataset returned a {type(made).__name__}, not a Data", why)
+        return made  # type: ignore[return-value]
 
 
 def _equal(one: Data, other: Data) -> bool:

@@ -13,6 +13,7 @@ from torch.func import vmap
 from playground.engine.derivatives import flat_loss, parameter_coordinates
 from playground.engine.losses import traits
 from playground.engine.problem import Batches, Problem
+from playground.engine.thresholds import find_centres
 from playground.testing.differentiable import (
     WHY_DTYPE,
     WHY_VMAP,
@@ -25,7 +26,11 @@ from playground.testing.verdict import require
 
 
 class LossContract(ABC):
-    """What a loss must do: `class TestMine(LossContract)` with one method, `loss`."""
+    """What a loss must do: `class TestMine(LossContract)` with one method, `loss`.
+
+    A loss of logits or class indices says so with `playground.engine.losses.declares`: `threshold=0.0`,
+    `class_indices=True`.
+    """
 
     @abstractmethod
     def loss(self) -> Callable[[Tensor, Tensor], Tensor]:
@@ -50,6 +55,17 @@ class LossContract(ABC):
             found.dim() == 0, f"the loss has shape {tuple(found.shape)}, not ()", "one can only go down a single number"
         )
         require(found.requires_grad, "the loss does not depend on the prediction", "there would be nothing to descend")
+
+    def test_threshold_is_right(self) -> None:
+        """Where a single output is class 1 is where the loss shows it: 0.5 for probabilities, 0 for logits."""
+        known = traits(self.loss())
+        shown = find_centres(self.loss(), 1)
+        if known.class_indices or known.threshold is None or not shown:
+            pytest.skip("nothing is declared, or the loss is not symmetric about any threshold")
+        wrong = (
+            f"declares threshold={known.threshold:g}, but is symmetric about {' and '.join(map('{:g}'.format, shown))}"
+        )
+        require(known.threshold in shown, wrong, "`accuracy` would be another number than it says")
 
     def test_backward_is_right(self) -> None:
         """Autograd agrees with every independent route to the derivative by the prediction."""

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from playground.engine.replicas import RuleReplicas, TorchReplicas
+from playground.engine.trials import require_optimizer, require_rule
 from playground.engine.update import UpdateRule, together
+from playground.errors import ComponentError
 from playground.plugins.signature import parameters
 from playground.testing.descents import START, Alone, beside, descend, lonely, paths, quadratic
 from playground.testing.differentiable import require_close
@@ -44,6 +46,18 @@ class OptimizerContract(ABC):
     @abstractmethod
     def optimizer(self) -> UpdateRule | Factory:
         """Return an update rule; or a subclass of `torch.optim.Optimizer`, in a `functools.partial` with options."""
+
+    def test_returns_what_is_expected(self) -> None:
+        """A rule is a frozen dataclass with a rate and returns parameter and state; a torch optimizer makes steps."""
+        made = self.optimizer()
+        tensors = {"matrix": torch.ones(2, 2, dtype=torch.float64), "vector": torch.ones(2, dtype=torch.float64)}
+        try:
+            if isinstance(made, UpdateRule):
+                require_rule(made, tensors)
+            else:
+                require_optimizer(made, [tensors["matrix"]])
+        except ComponentError as error:
+            require(False, str(error), "what a plugin returns is used at every step, and checked before the first")
 
     def test_descends_a_bowl(self) -> None:
         """The loss is lower at the end, where the curvature is the same in all directions."""

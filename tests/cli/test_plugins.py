@@ -2,7 +2,17 @@
 
 import pytest
 
-GOOD = 'from playground import hookimpl\n\n@hookimpl\ndef playground_optimizers():\n    return {"muon": dict}\n'
+GOOD = """
+from playground import hookimpl
+
+def muon(params, lr: float = 0.1):
+    import torch
+    return torch.optim.SGD(params, lr)
+
+@hookimpl
+def playground_optimizers():
+    return {"muon": muon}
+"""
 
 
 def test_the_list(playground, write):

@@ -29,7 +29,7 @@ LOGITS = LossTraits(threshold=0.0, class_indices=True)
 @pytest.mark.parametrize(
     ("loss", "expected"),
     [
-        (plain, LossTraits(threshold=0.5, class_indices=False)),
+        (plain, LossTraits(threshold=None, class_indices=False, same_shape=True)),
         (functools.partial(plain, weight=2.0), LossTraits()),
         (declared, LOGITS),
         (functools.partial(declared, weight=2.0), LOGITS),

@@ -32,9 +32,11 @@ RUN_KEYS = [
     "parameters",
     "predictions",
     "metrics",
+    "validation",
     "points",
     "expectations",
     "diagnoses",
+    "warnings",
     "setup",
     "seconds",
 ]

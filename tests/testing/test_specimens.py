@@ -8,6 +8,7 @@ import torch
 
 from playground.engine.data import Data
 from playground.engine.function import Function, Minimum
+from playground.engine.losses import declares
 from playground.engine.update import UpdateRule
 from playground.testing import (
     DatasetContract,
@@ -161,7 +162,21 @@ class NeedsGradients(Torch):
         return loss
 
 
+@dataclass
+class Thawed(UpdateRule):
+    """Gradient descent by a rate that anybody may change.
+
+    :param lr: learning rate.
+    """
+
+    lr: float = 0.01
+
+    def update(self, parameter, gradient, state, step, lr):
+        return parameter - lr * gradient, state
+
+
 OPTIMIZERS = {
+    "returns_what_is_expected": Thawed(),
     "descends_a_bowl": Timid(),
     "descends_an_ill_conditioned_quadratic": Climbs(),
     "moves_runs_together_as_alone": LooksAround(),
@@ -234,7 +249,13 @@ def ignores(prediction, target):
     return mean_square(0, target)
 
 
+@declares(threshold=0.0)
+def misplaced(prediction, target):
+    return mean_square(prediction, target)
+
+
 LOSSES = {
+    "threshold_is_right": misplaced,
     "is_one_number": ignores,
     "draws_nothing": reseeds,
     "backward_is_right": halved,

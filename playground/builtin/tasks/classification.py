@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from playground.builtin.tasks.training import Training
@@ -31,33 +33,43 @@ class Classification(Training):
     :param model: builds the module.
     :param loss: compares predictions with targets, and says from which prediction on a single output means class 1.
     :param start: initial values of parameters by name; the others are drawn by the seed.
+    :param validation: share of the samples that is held out of training: their loss and accuracy are measured as
+        `validation_loss` and `validation_accuracy`.
+    :param validation_seed: draws which samples are held out; the run's own seed does not matter.
     """
 
     metrics = ("accuracy", "predictions")
+    score = "accuracy"
 
-    def encode(self, setting: Setting) -> tuple[Tensor, int]:
+    def read(self, data: Data) -> Data:
+        """Read one column of whole numbers 0, 1, ... as class indices, where the data do not say."""
+        return _with_classes(data)
+
+    def encode(self, data: Data, setting: Setting) -> tuple[Tensor, int]:
         """Return the targets as the loss wants them, and how many numbers the model must give for each sample."""
         import torch
 
         from playground.engine.losses import traits
+        from playground.engine.thresholds import require_floats
 
-        data = self.dataset = _with_classes(self.dataset)
         targets = data.targets.to(setting.device)
         if traits(self.loss).class_indices:
             if data.classes is None:
                 raise ScenarioError(Fault("this loss needs one class index per sample as target", ("loss",)))
             return targets.long().squeeze(1), data.classes
+        if data.classes is not None:
+            require_floats(self.loss, data.classes)
         if data.classes is not None and data.classes > 2:
             one_hot = torch.nn.functional.one_hot(targets.long().squeeze(1), data.classes)
             return one_hot.to(setting.dtype), data.classes
         return targets.to(setting.dtype), targets.shape[1]
 
-    def measure(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Predict every sample and count how many are right."""
-        predictions = problem.forward(parameters)(problem.batches.data[0])
-        told = self._decide(predictions)
-        wanted = self.dataset.targets.to(told.device).long()
-        return {"accuracy": (told == wanted).all(dim=1).double().mean(), "predictions": predictions}
+    def assess(self, predictions: Tensor, data: Data) -> Tensor:
+        """Return the share of samples that are told right; NaN where predictions are not one row for each sample."""
+        wanted = data.targets.to(predictions.device).long()
+        if predictions.dim() != 2 or len(predictions) != len(wanted):
+            return predictions.new_full((), math.nan).double()
+        return (self._decide(predictions) == wanted).all(dim=1).double().mean()
 
     def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
         """Say that `accuracy` is a share of the samples, and which shape predictions have."""
@@ -82,10 +94,9 @@ class Classification(Training):
         """Return the score above which a sample is class 1; None where the score is the class."""
         from playground.engine.losses import traits
 
-        settled = traits(self.loss)
         if self.dataset.classes != 2:
             return None
-        return 0.0 if settled.class_indices else settled.threshold
+        return 0.0 if traits(self.loss).class_indices else self._threshold(1)
 
     def _score(self, predictions: Tensor) -> Tensor:
         """Return the score of class 1, by how much its output exceeds the other's if it has one; else the class."""
@@ -95,11 +106,16 @@ class Classification(Training):
 
     def _decide(self, predictions: Tensor) -> Tensor:
         """Return the class of each sample as a column, or one 0 or 1 for each of several labels."""
-        from playground.engine.losses import traits
-
         if self.dataset.classes is not None and predictions.shape[1] > 1:
             return predictions.argmax(dim=1, keepdim=True)
-        return (predictions > traits(self.loss).threshold).long()
+        return (predictions > self._threshold(predictions.shape[1])).long()
+
+    @cache  # noqa: B019  (a task lives as long as its run, and vmap must not see how this is found out)
+    def _threshold(self, outputs: int) -> float:
+        """Return the prediction above which a sample is class 1."""
+        from playground.engine.thresholds import find_threshold
+
+        return find_threshold(self.loss, outputs)
 
 
 def _with_classes(data: Data) -> Data:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from playground.builtin.tasks.derivative_points import formulas_of, of_one_vector, parsed, points_of
 from playground.engine.task import DirectTask, Outcome
-from playground.errors import ComponentError, Fault, ScenarioError
+from playground.errors import Fault, ScenarioError
 from playground.expression import Expression, NoAnswerError
 from playground.result import Expectation, Table
 
@@ -109,14 +109,14 @@ class DerivativeCheck(DirectTask):
 
         :raises ComponentError: that is no single number.
         """
+        from playground.engine.problem import require_number
+
         if self._problem is not None:
             self._built = self._problem(setting)
             self._built.probe()
             return
-        value = self.problems(setting)[0].module()
-        if value.dim() != 0:
-            message = f"the function must give a single number (a 0-d tensor), got shape {tuple(value.shape)}"
-            raise ComponentError(message)
+        formula = getattr(self.function, "formula", self.function)
+        require_number(self.problems(setting)[0].module(), formula, "the function")
 
     def answer(self, setting: Setting) -> Outcome:
         """Compute every route at every point, and compare."""

@@ -40,7 +40,8 @@ class Minimize(DescentTask):
         from playground.engine.problem import Problem
 
         point = Point(self.function, self._start_point(), setting)
-        return Problem(point, lambda forward, batch: forward())
+        formula = getattr(self.function, "formula", self.function)
+        return Problem(point, lambda forward, batch: forward(), objective=formula)
 
     def measure(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Measure `distance`, the Euclidean distance to the nearest known minimum, where minima are known."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from playground.engine.axes import Ranges
+    from playground.engine.data import Data
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
     from playground.result import Recording
@@ -26,11 +28,15 @@ class Regression(Training):
     :param model: builds the module.
     :param loss: compares predictions with targets.
     :param start: initial values of parameters by name; the others are drawn by the seed.
+    :param validation: share of the samples that is held out of training: their loss and r2 are measured as
+        `validation_loss` and `validation_r2`.
+    :param validation_seed: draws which samples are held out; the run's own seed does not matter.
     """
 
     metrics = ("r2", "predictions")
+    score = "r2"
 
-    def encode(self, setting: Setting) -> tuple[Tensor, int]:
+    def encode(self, data: Data, setting: Setting) -> tuple[Tensor, int]:
         """Return the targets as they are.
 
         :raises ScenarioError: the loss wants classes, which quantities are not.
@@ -39,15 +45,16 @@ class Regression(Training):
 
         if traits(self.loss).class_indices:
             raise ScenarioError(Fault("this loss tells classes apart; use task: classification", ("loss",)))
-        return super().encode(setting)
+        return super().encode(data, setting)
 
-    def measure(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Predict every sample and compare."""
-        inputs, targets = problem.batches.data
-        predictions = problem.forward(parameters)(inputs)
+    def assess(self, predictions: Tensor, data: Data) -> Tensor:
+        """Return r2 = 1 - Σ(target - prediction)² / Σ(target - mean target)²."""
+        targets = data.targets.to(predictions)
+        if predictions.shape != targets.shape:  # as the loss declares; there is nothing to compare entry by entry
+            return predictions.new_full((), math.nan).double()
         left = (targets - predictions).double().square().sum()
         spread = (targets - targets.mean(dim=0)).double().square().sum()
-        return {"r2": 1 - left / spread, "predictions": predictions}
+        return 1 - left / spread
 
     def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
         """Say that `r2` is at most 1, and which shape predictions have."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from annotated_types import Ge, Lt
 
 from playground.engine.task import DescentTask
 from playground.result import Table
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from playground.engine.axes import Ranges
-    from playground.engine.data import Data
+    from playground.engine.data import Data, Split
     from playground.engine.listing import Listing, Writer
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
@@ -34,7 +36,12 @@ class Training(DescentTask):
     :param model: builds the module, given how many numbers go in and how many come out.
     :param loss: compares predictions with targets.
     :param start: initial values of parameters by name; the others are drawn by the seed.
+    :param validation: share of the samples that is held out of training, to be measured only.
+    :param validation_seed: draws which ones; the run's own seed does not matter.
     """
+
+    score = ""
+    """What predictions are measured by: the first of `metrics`."""
 
     def __init__(
         self,
@@ -42,31 +49,75 @@ class Training(DescentTask):
         model: Callable[[int, int], nn.Module],
         loss: Callable[[Tensor, Tensor], Tensor],
         start: dict[str, Any] | None = None,
+        validation: Annotated[float, Ge(0), Lt(1)] = 0.0,
+        validation_seed: Annotated[int, Ge(0)] = 0,
     ) -> None:
-        self.dataset = dataset
+        self.dataset = self.read(dataset)
         self.model = model
         self.loss = loss
         self.start = start or {}
+        self.split: Split | None = None
+        if validation > 0:
+            from playground.engine.data import Split
+
+            self.split = Split.of(len(dataset.inputs), validation, validation_seed)
+            self.dataset, self.held_out = self.split.take(self.dataset)
+            self.metrics = (self.score, "validation_loss", f"validation_{self.score}", "predictions")
+
+    def read(self, data: Data) -> Data:
+        """Return the data as the task understands them."""
+        return data
 
     def problem(self, setting: Setting) -> Problem:
         """Build the module in float32, as a script would, and convert it, so that each precision starts alike."""
+        from playground.engine.losses import Comparison
         from playground.engine.problem import Batches, Problem, assign
         from playground.errors import ScenarioError
 
-        targets, outputs = self.encode(setting)
+        targets, outputs = self.encode(self.dataset, setting)
         inputs = self.dataset.inputs.to(setting.device, setting.dtype)
         module = self.model(inputs.shape[1], outputs).to(setting.device, setting.dtype)
         try:
             assign(module, self.start)
         except ScenarioError as error:
             raise error.under("start") from None
-        loss = self.loss
+        compare = Comparison(self.loss, module, outputs)
+        if self.split is not None:
+            held_out = self.held_out.inputs.to(inputs), self.encode(self.held_out, setting)[0]
+            self._held_out, self._compare = held_out, compare
         batches = Batches((inputs, targets), setting.batch_size, setting.seed)
-        return Problem(module, lambda forward, batch: loss(forward(batch[0]), batch[1]), batches)
+        return Problem(module, lambda forward, batch: compare(forward(batch[0]), batch[1]), batches, self.loss)
 
-    def encode(self, setting: Setting) -> tuple[Tensor, int]:
-        """Return the targets as the loss wants them, and how many numbers the model must give for each sample."""
-        targets = self.dataset.targets.to(setting.device, setting.dtype)
+    def advise(self, problem: Problem) -> str:
+        """Warn of outputs that are squashed before a loss that squashes them itself."""
+        from playground.engine.advice import squashed_twice
+        from playground.engine.losses import Comparison
+
+        outputs = self.dataset.classes if problem.batches.data[1].dim() == 1 else problem.batches.data[1].shape[1]
+        return squashed_twice(problem, Comparison(self.loss, problem.module, outputs or 1))
+
+    def measure(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Predict every sample and measure how well; held-out samples likewise, with their loss."""
+        predictions = problem.forward(parameters)(problem.batches.data[0])
+        measured = {self.score: self.assess(predictions, self.dataset)}
+        return {**measured, **self.validate(problem, parameters), "predictions": predictions}
+
+    def validate(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Measure the loss and the score of the samples that are held out."""
+        if self.split is None:
+            return {}
+        inputs, targets = self._held_out
+        predictions = problem.forward(parameters)(inputs)
+        loss = self._compare(predictions, targets).double()
+        return {"validation_loss": loss, f"validation_{self.score}": self.assess(predictions, self.held_out)}
+
+    def assess(self, predictions: Tensor, data: Data) -> Tensor:
+        """Return how good predictions of data are, a float64 scalar; NaN where they are not one row for each sample."""
+        raise NotImplementedError
+
+    def encode(self, data: Data, setting: Setting) -> tuple[Tensor, int]:
+        """Return targets as the loss wants them, and how many numbers the model must give for each sample."""
+        targets = data.targets.to(setting.device, setting.dtype)
         return targets, targets.shape[1]
 
     def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
@@ -95,6 +146,9 @@ class Training(DescentTask):
             f"for x, wanted, prediction in rows[:{ROWS}]:",
             '    print(f"{x} -> {prediction}, wanted {wanted}")',
         ]
+        if self.split is not None:
+            held_out = loss.format("validation_inputs", "validation_targets")
+            shown += ["with torch.no_grad():", f'    print("validation loss", {held_out}.item())']
         every = all(parameter.requires_grad for parameter in problem.module.parameters())
         chosen = "list(model.parameters())" if every else "[p for p in model.parameters() if p.requires_grad]"
         return Listing(cells, chosen, loss, ("inputs", "targets"), "model", "\n".join(shown))
@@ -105,7 +159,10 @@ class Training(DescentTask):
         draws = writer.draws("dataset")
         where = "" if setting.device.type == "cpu" else f".to({writer.literal(str(setting.device))})"
         if draws is None or inputs.numel() + targets.numel() <= WRITTEN:
-            return f"inputs = {writer.tensor(inputs)}{where}\ntargets = {writer.tensor(targets)}{where}"
+            named = {"inputs": inputs, "targets": targets}
+            if self.split is not None:
+                named |= dict(zip(("validation_inputs", "validation_targets"), self._held_out, strict=True))
+            return "\n".join(f"{name} = {writer.tensor(tensor)}{where}" for name, tensor in named.items())
         definitions, drawn = writer.component("dataset", *([f"generator={writer.seeded('dataset')}"] if draws else []))
         lines = [f"inputs, targets = {drawn}", f"inputs = inputs.to({setting.dtype}){where}"]
         if targets.dim() == 1:
@@ -116,13 +173,24 @@ class Training(DescentTask):
             lines.append(f"targets = targets.to({setting.dtype}){where}")
         else:
             lines.append(f"targets = targets.to({targets.dtype}){where}")
+        if self.split is not None:
+            lines += self._written_split(self.split, writer)
         return "\n\n\n".join([definitions, "\n".join(lines)])
+
+    def _written_split(self, split: Split, writer: Writer) -> list[str]:
+        """Write which samples are held out; the others stay under their names."""
+        return [
+            f"held_out = torch.tensor({writer.literal(split.held_out.tolist())})  # samples that are measured only",
+            f"kept = torch.tensor({writer.literal(split.kept.tolist())})",
+            "validation_inputs, validation_targets = inputs[held_out], targets[held_out]",
+            "inputs, targets = inputs[kept], targets[kept]",
+        ]
 
     def _written_model(self, problem: Problem, writer: Writer, setting: Setting) -> str:
         """Write the module's class, and the module with its initial parameters."""
         import torch
 
-        _, outputs = self.encode(setting)
+        _, outputs = self.encode(self.dataset, setting)
         inputs = problem.batches.data[0].shape[1]
         definitions, made = writer.component("model", f"inputs={inputs}", f"outputs={outputs}")
         lines = [f"torch.manual_seed({setting.seed})", f"model = {made}"]
@@ -140,7 +208,10 @@ class Training(DescentTask):
     def table(self, measured: Mapping[str, Tensor]) -> Table:
         """Put inputs, targets and predictions side by side."""
         targets = self.dataset.targets.tolist()
-        outputs = measured["predictions"].tolist()
+        predictions = measured["predictions"]
+        if predictions.shape[:1] != (len(targets),):
+            predictions = predictions.new_empty((len(targets), 0))  # they do not belong to samples one by one
+        outputs = predictions.reshape(len(targets), -1).tolist()
         columns = (*self.dataset.names, *_numbered("target", targets), *_numbered("prediction", outputs))
         rows = zip(self.dataset.inputs.tolist(), targets, outputs, strict=True)
         return Table(columns, tuple((*inputs, *target, *output) for inputs, target, output in list(rows)[:ROWS]))

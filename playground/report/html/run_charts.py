@@ -55,6 +55,11 @@ def loss_chart(run: Run) -> Chart:
         layout["yaxis2"] = axis("gradient norm", type=kind, domain=[0, 0.38], **_room(norms))
         layout["xaxis"]["anchor"] = "y2"
         scales[VALUES].append("yaxis2")
+    if run.trace.validation is not None:
+        found = run.trace.validation
+        values = found.values["validation_loss"]
+        traces.append(line(found.steps, values, "loss of held-out data", 2, **{**marked, "showlegend": True}))
+        text += f" Of held-out data, the dashed line, it goes from {short(values[0])} to {short(values[-1])}."
     if len(shown) < len(losses):
         text += f" Of {len(losses):,} losses {len(shown):,} are drawn, spaced evenly by ratio."
     title = "Loss and gradient norm" if "yaxis2" in layout else "Loss"

@@ -33,15 +33,20 @@ ROOM = 1.25
 def loss(run: Run, width: float) -> Drawing:
     """Draw the loss before each update and after the last, as far as there is something to see."""
     name = "loss of the step's batch" if "batch_size" in run.conditions else "loss"
-    end = last_step_of_interest(run.losses)
+    held_out = run.trace.validation
+    end = len(run.losses) - 1 if held_out else last_step_of_interest(run.losses)  # overfitting comes late
     left_out = f"the loss stays flat up to step {len(run.losses) - 1:,}, which is not drawn"
     caption = of_run(run) if end == len(run.losses) - 1 else f"{of_run(run)} · {left_out}"
     figure, axes = plain_axes(width, caption, "step", name)
     stride = max(1, math.ceil((end + 1) / POINTS))
     steps = list(range(0, end + 1, stride))
     values = drawable([run.losses[step] for step in steps])
-    fit_axis(axes, values)
+    fit_axis(axes, [*values, *(held_out.values["validation_loss"] if held_out else ())])
     axes.plot(steps, values, color=COLOURS[0])
+    if held_out:
+        line = drawable(held_out.values["validation_loss"])
+        axes.plot(held_out.steps, line, "--", color=COLOURS[1], label="held-out data")
+        axes.legend(loc="best")
     if run.status in (Status.DIVERGED, Status.NONFINITE):
         finite = [index for index, value in enumerate(values) if math.isfinite(value)]
         if finite:

@@ -128,5 +128,7 @@ def _records(metrics: Mapping[str, Any], count: int) -> list[dict[str, float]]:
 def _blobs(numbers: Tensor) -> list[bytes]:
     """Return the bytes of each row, little-endian."""
     array = numbers.numpy(force=True)
+    if not array.shape[1]:  # no step, no loss to keep
+        return [b""] * len(array)
     data, width = array.astype(array.dtype.newbyteorder("<")).tobytes(), array.shape[1] * array.itemsize
     return [data[start : start + width] for start in range(0, len(array) * width, width)]

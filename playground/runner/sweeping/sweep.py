@@ -207,7 +207,8 @@ def _record(
 def _checked(grid: Grid, plugins: Plugins) -> list[list[Point]]:
     """Find what is wrong with any point before anything is computed, and return the families of points.
 
-    Names, keys and optimizers are checked at every point, the rest once for each family and start.
+    Names, keys and optimizers are checked at every point, the rest once for each family and start, and wherever a
+    hyperparameter is so large that the update may overflow.
 
     :raises ScenarioError: with the place at the axis that brought it.
     """
@@ -218,9 +219,19 @@ def _checked(grid: Grid, plugins: Plugins) -> list[list[Point]]:
     related = families(grid.points, plugins)
     for family in related:
         for alike in starts(family).values():
-            with prepared(alike[0].loaded, plugins) as ready:
-                refuse_impossible(ready)
+            for point in (alike[0], *filter(_is_extreme, alike[1:])):
+                with prepared(point.loaded, plugins) as ready:
+                    refuse_impossible(ready)
     return related
+
+
+def _is_extreme(point: Point) -> bool:
+    """Tell whether an update by a point's optimizer might overflow."""
+    from playground.engine.setting import DTYPES
+    from playground.engine.trials import is_extreme
+
+    optimizer = point.scenario.components.get("optimizer")
+    return optimizer is not None and is_extreme(optimizer.parameters.values(), DTYPES[point.scenario.dtype])
 
 
 def _missing(

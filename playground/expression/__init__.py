@@ -2,5 +2,6 @@
 
 from playground.expression.errors import ExpressionError
 from playground.expression.expression import Expression, parse
+from playground.expression.printing import argument
 
-__all__ = ["Expression", "ExpressionError", "parse"]
+__all__ = ["Expression", "ExpressionError", "argument", "parse"]

@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
+
+def escaped(text: str) -> str:
+    r"""Return text with a Python escape, as `\n` or `\u202e`, for every character that has no shape of its own."""
+    return text if text.isprintable() else "".join(map(_escape, text))
+
+
+def _escape(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
 
 def printable(text: str) -> str:
     r"""Return text as one line in which nothing acts on a terminal.
@@ -13,9 +24,16 @@ def printable(text: str) -> str:
 
 
 def _visible(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if character.isspace() else character.encode("unicode_escape").decode("ascii")
+    return " " if character.isspace() else _escape(character)
+
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$<>&@:-])")
+"""What begins a mark, a link, a formula or HTML somewhere in Markdown; any of them may have a backslash before it."""
+
+
+def markdown(text: str) -> str:
+    """Return text as Markdown that shows it as it is, on one line, wherever a line of text may stand."""
+    return _MARKDOWN.sub(r"\\\1", printable(text).strip())
 
 
 def cut(text: str, width: int) -> str:

@@ -16,7 +16,10 @@ GUTTER = "    "
 
 def text(explanation: Explanation, translate: Translate, width: int) -> Iterator[str]:
     """Yield the explanation line by line, at most `width` characters where formulas allow."""
-    page = _Page(explanation, translate, width)
+    yield from map(printable, _lines(_Page(explanation, translate, width), translate))
+
+
+def _lines(page: _Page, translate: Translate) -> Iterator[str]:
     yield from page.head()
     for title, part in (
         (translate("Forward"), page.forward()),

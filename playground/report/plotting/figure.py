@@ -15,6 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from playground.figures.text import printable
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's, the strongest first."""
 
@@ -121,8 +123,8 @@ def legend_above(figure: Picture, axes: Axes) -> None:
 
 
 def literal(text: str) -> str:
-    """Return text of a scenario so that matplotlib takes no dollar sign in it for the beginning of a formula."""
-    return text.replace("$", r"\$")
+    """Return text of a scenario on one line, so that matplotlib takes no dollar sign in it for a formula's beginning."""
+    return printable(text).replace("$", r"\$")
 
 
 def step_label(axes: Axes) -> Callable[[int], None]:

@@ -32,10 +32,13 @@
 
   // Charts
 
+  // Plotly reads texts as HTML: names and values are escaped, so that they show as they are; `ticktext` is the page's own.
+  const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
   const coloured = (value, colours) => {
-    if (typeof value === "string" && value[0] === "@" && value.slice(1) in colours) return colours[value.slice(1)];
+    if (typeof value === "string" && value[0] === "@" && Object.hasOwn(colours, value.slice(1))) return colours[value.slice(1)];
+    if (typeof value === "string") return value.replace(/[&<>]/g, (sign) => ENTITIES[sign]);
     if (Array.isArray(value)) return typeof value[0] === "number" || Array.isArray(value[0]) ? value : value.map((each) => coloured(each, colours));
-    if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, coloured(each, colours)]));
+    if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, key === "ticktext" ? each : coloured(each, colours)]));
     return value;
   };
 

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import load_plugins, say
+from playground.cli.context import echo, load_plugins, say
+from playground.cli.github import show_on_github
 from playground.errors import ExitCode
+from playground.result import Batch
 
 
 def check(
@@ -25,9 +27,10 @@ def check(
         answer = check(file, plugins)
         faults += answer.errors
         if not answer.errors:
-            typer.echo(f"{file}: valid")
+            echo(f"{file}: valid")
         if context.obj.debug and answer.traceback:
             say(answer.traceback)
     for fault in faults:
         say(str(fault))
+    show_on_github(Batch((), tuple(faults)))
     raise typer.Exit(ExitCode.INVALID if faults else ExitCode.PASSED)

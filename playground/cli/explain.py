@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import errors, load_plugins, pairs
-from playground.cli.writing import write_whole
+from playground.cli.context import echo, errors, load_plugins, pairs, write_document
+from playground.cli.writing import require_free, write_whole
 
 
 def explain(
@@ -29,6 +29,7 @@ def explain(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file that --out names.")] = False,
 ) -> None:
     """Explain one step of a scenario: forward, backward, update, in words, and as a graph."""
     plugins = load_plugins(context)
@@ -37,11 +38,14 @@ def explain(
         from playground.runner.changes import Changes, load
         from playground.runner.explaining import explain as explained
 
+        require_free(out, force)
         width = min(120, shutil.get_terminal_size((100, 1)).columns)
         render = renderer(output, language, width)  # before anything runs, so that a misspelt one costs no time
         loaded = load(path, Changes(pairs(overrides or [], "--set")), plugins)
         text = render(explained(loaded, plugins, step, sample, digits))
-        if out is None:
-            typer.echo(text)
+        if out is None and output == "text":
+            echo(text)
+        elif out is None:
+            write_document(text + "\n")
         else:
             write_whole(out, lambda beside: beside.write_text(text + "\n", encoding="utf-8"))

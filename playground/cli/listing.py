@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import load_plugins, say
+from playground.cli.context import echo, load_plugins, say
 from playground.errors import ExitCode, suggestion
 
 
@@ -22,7 +22,7 @@ def list_components(
         say(f"unknown kind {kind!r}{suggestion(kind, KINDS)}")
         raise typer.Exit(ExitCode.INVALID)
     for each in [kind] if kind else KINDS:
-        typer.echo(each)
+        echo(each)
         for name in registry.names(each):
             plugin = registry.get(each, name).origin.plugin
-            typer.echo(f"  {name}" if plugin == "builtin" else f"  {name}  ({plugin})")
+            echo(f"  {name}" if plugin == "builtin" else f"  {name}  ({plugin})")

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import checked_engine, errors, load_plugins, pairs
+from playground.cli.context import checked_engine, document_stream, errors, load_plugins, pairs
+from playground.cli.github import show_on_github
 from playground.cli.run import exit_code, found_writers, written
 from playground.errors import Place, PlaygroundError
 from playground.result import Batch
@@ -97,11 +98,10 @@ def sweep(
     if as_json:
         _print_runs(context, found.id)
     else:
-        from rich.console import Console
+        from playground.report.console import open_console, show
 
-        from playground.report.console import show
-
-        show(batch, Console(highlight=False))
+        show(batch, open_console())
+    show_on_github(batch)
     raise typer.Exit(max([exit_code(batch), *(written(context, write, batch, path) for write, path in writers)]))
 
 
@@ -167,4 +167,5 @@ def _print_runs(context: typer.Context, sweep_id: str) -> None:
     from playground.runner.store.exporting import write_json
 
     with errors(context), Store.open(Path.cwd(), create=False) as store:
-        write_json(sys.stdout, [(store.sweep(sweep_id), store.tally(sweep_id))], store.rows(sweep_id))
+        with document_stream() as stream:
+            write_json(stream, [(store.sweep(sweep_id), store.tally(sweep_id))], store.rows(sweep_id))

@@ -27,13 +27,13 @@ def _visible(character: str) -> str:
     return " " if character.isspace() else _escape(character)
 
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|~$<>&@:-])")
-"""What begins a mark, a link, a formula or HTML somewhere in Markdown; any of them may have a backslash before it."""
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]!|~$<>&]|^[-+#=]|(?<=^\d)[.)]|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)
+"""What begins a mark, a link, a formula or HTML in Markdown; each may have a backslash before it."""
 
 
 def markdown(text: str) -> str:
     """Return text as Markdown that shows it as it is, on one line, wherever a line of text may stand."""
-    return _MARKDOWN.sub(r"\\\1", printable(text).strip())
+    return _MARKDOWN.sub(lambda sign: f"\\{sign[0]}", " ".join(printable(text).split()))
 
 
 def cut(text: str, width: int) -> str:

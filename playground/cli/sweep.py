@@ -166,6 +166,5 @@ def _print_runs(context: typer.Context, sweep_id: str) -> None:
     from playground.runner.store import Store
     from playground.runner.store.exporting import write_json
 
-    with errors(context), Store.open(Path.cwd(), create=False) as store:
-        with document_stream() as stream:
-            write_json(stream, [(store.sweep(sweep_id), store.tally(sweep_id))], store.rows(sweep_id))
+    with errors(context), Store.open(Path.cwd(), create=False) as store, document_stream() as stream:
+        write_json(stream, [(store.sweep(sweep_id), store.tally(sweep_id))], store.rows(sweep_id))

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from playground.errors import PlaygroundError
 
-
 SOURCES = (".py", ".ipynb", ".yaml", ".yml", ".tex")
 """Suffixes of files that people write and go on editing; pictures, reports and data are written anew each time."""
 

@@ -27,7 +27,7 @@ def _visible(character: str) -> str:
     return " " if character.isspace() else _escape(character)
 
 
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]!|~$<>&]|^[-+#=]|(?<=^\d)[.)]|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]!|~$<>&]|^[-+#=]|#(?=#*$)|(?<=^\d)[.)]|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)
 """What begins a mark, a link, a formula or HTML in Markdown; each may have a backslash before it."""
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 INDENT = 2
 
+
 def write(results: Batch, path: Path) -> None:
     """Write to a file what would stand on the terminal, without colours."""
     from rich.console import Console

@@ -86,7 +86,7 @@ def columns(
 
     :param heads: names; an empty one belongs to the same column as the one before.
     """
-    table = [[styled((head, "dim")) for head in heads], *([*row] for row in rows)]
+    table: list[list[str | Text]] = [[styled((head, "dim")) for head in heads], *([*row] for row in rows)]
     ends = [index for index, head in enumerate(heads) if head and index] + [len(heads)]
     for end in reversed(ends):
         head, *lines = lined_up([row[:end] for row in table], right, give=0, width=width)

@@ -74,7 +74,9 @@ def test_sentences_wrap_under_themselves(lines, indent, hang, expected):
     ],
 )
 def test_columns_that_do_not_fit_are_named(width, head, note):
-    shown, _, row, *notes = columns(["name", "one", "two", "", "three"], [["long names", "1", "2", "a", "3"]], (), width)
+    shown, _, row, *notes = columns(
+        ["name", "one", "two", "", "three"], [["long names", "1", "2", "a", "3"]], (), width
+    )
     assert shown.plain == head
     assert row.plain.split()[0] in ("long", "long…", "lon…")
     assert [line.plain for line in notes] == ([note] if note else [])

@@ -90,15 +90,15 @@ def _line(places: Mapping[str, tuple[float, float]], edge: Edge) -> str:
 
 def _box(node: Node, made: Mapping[str, str], place: tuple[float, float], digits: int) -> str:
     x, y = place
-    head = f"{node.name} ← {made[node.name]}" if node.name in made else node.name
+    head = printable(f"{node.name} ← {made[node.name]}" if node.name in made else node.name)
     texts = [("name", head), ("value", brief(node.value, digits, ROOM))]
     if node.gradient is not None:
         texts.append(("slope", f"∂ {brief(node.gradient, digits, ROOM - 2)}"))
     shown = "".join(
-        f'<text class="{kind}" x="{x + 10:g}" y="{y + 18 + 18 * line:g}">{escape(cut(printable(text), ROOM + 1))}</text>'
+        f'<text class="{kind}" x="{x + 10:g}" y="{y + 18 + 18 * line:g}">{escape(cut(text, ROOM + 1))}</text>'
         for line, (kind, text) in enumerate(texts)
     )
-    whole = escape("\n".join(map(printable, (head, *(text for _, text in texts[1:])))))
+    whole = escape("\n".join((head, *(text for _, text in texts[1:]))))
     return (
         f'<g class="{node.kind}"><title>{whole}</title>'
         f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="8"/>{shown}</g>'

@@ -90,7 +90,11 @@ def _forward(told: Explanation, _: Translate) -> Iterator[str]:
     yield f'<div class="given">{cards}</div>'
     for operation in told.operations:
         head = f"{', '.join(operation.outputs)} = {operation.formula or _call(operation)}"
-        note = "" if operation.formula else f'<p class="dim">{shown_text(_("nothing more is known of this operation"))}</p>'
+        note = (
+            ""
+            if operation.formula
+            else f'<p class="dim">{shown_text(_("nothing more is known of this operation"))}</p>'
+        )
         written = "".join(f'<div class="written">{shown_text(line)}</div>' for line in operation.written)
         values = "".join(_tensor(nodes[name].value, told.digits, "value") for name in operation.outputs)
         yield _card(head, note + written + values)

@@ -123,7 +123,7 @@ def legend_above(figure: Picture, axes: Axes) -> None:
 
 
 def literal(text: str) -> str:
-    """Return text of a scenario on one line, so that matplotlib takes no dollar sign in it for a formula's beginning."""
+    """Return text of a scenario on one line, its dollar signs no formula's beginning to matplotlib."""
     return printable(text).replace("$", r"\$")
 
 

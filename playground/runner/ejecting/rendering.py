@@ -71,9 +71,7 @@ def formatted(text: str, name: str = "program.py") -> str:
     if ruff is None:
         return text
     options = ["--isolated", f"--line-length={LINE}", "--target-version=py311", f"--stdin-filename={name}", "-"]
-    done = subprocess.run(
-        [ruff, "format", *options], input=text, capture_output=True, encoding="utf-8", check=False
-    )
+    done = subprocess.run([ruff, "format", *options], input=text, capture_output=True, encoding="utf-8", check=False)
     return done.stdout if done.returncode == 0 else text
 
 

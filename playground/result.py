@@ -260,7 +260,9 @@ class Sweep:
     :param best: the points that did best; several are a tie.
     :param store: the file that has every run.
     :param stale: why earlier results of this sweep were not used again.
+    :param variants: by kind, each component that the sweep compares, with its parameters: `sgd(lr=0.1)`.
     :param seconds: wall time of it all.
+    :param fresh: what was stored is computed again.
     """
 
     scenario: str
@@ -281,6 +283,8 @@ class Sweep:
     seconds: float
     store: str
     stale: tuple[str, ...] = ()
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fresh: bool = False
 
     def __repr__(self) -> str:
         """Return scenario, verdict, how many runs there are and the best setting, on one line."""

@@ -20,6 +20,7 @@ def eject(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
     ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Write it for this seed.")] = None,
 ) -> None:
     """Write the stand-alone PyTorch program that a scenario stands for, with the same losses to the last bit."""
     plugins = load_plugins(context)
@@ -30,7 +31,7 @@ def eject(
 
         require_free(out, force)
         render = renderer(form)
-        text = render(ejected(load(path, Changes(pairs(overrides or [], "--set")), plugins), plugins))
+        text = render(ejected(load(path, Changes(pairs(overrides or [], "--set"), seed), plugins), plugins))
         if out is None:
             write_document(text)
         else:

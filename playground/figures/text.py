@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+PLUGIN_FILE = "_playground_plugin_"
+"""What the names of modules begin with that are plugins in single files; the file's name and twelve digits follow."""
+
 
 def escaped(text: str) -> str:
     r"""Return text with a Python escape, as `\n` or `\u202e`, for every character that has no shape of its own."""
@@ -39,3 +42,8 @@ def markdown(text: str) -> str:
 def cut(text: str, width: int) -> str:
     """Return the text, or its beginning and an ellipsis when it has more than `width` characters."""
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def module_label(module: str) -> str:
+    """Return what people call a module: that of a plugin in a single file by the file's name."""
+    return re.sub(rf"\b{PLUGIN_FILE}(\w+)_[0-9a-f]{{12}}\b", r"\1", module)

@@ -66,16 +66,17 @@ def _show(batch: Batch, console: Console) -> None:
 
 def show_sweep(sweep: Sweep, console: Console) -> None:
     """Print a sweep: what was computed how, a line for each point, the best, and where the runs are."""
-    put_wrapped(console, styled((sweep.scenario, "bold"), "  a sweep"))
-    put(console, [styled()])
-    for line in sweeps.head(sweep):
-        put_wrapped(console, line, INDENT, hang=8)
-    for lines in sweeps.blocks(sweep, console.width - INDENT):
+    with encoding_of(console):
+        put_wrapped(console, styled((sweep.scenario, "bold"), "  a sweep"))
         put(console, [styled()])
-        put(console, lines, INDENT)
-    put(console, [styled()])
-    for line in sweeps.ending(sweep):
-        put_wrapped(console, line)
+        for line in sweeps.head(sweep):
+            put_wrapped(console, line, INDENT, hang=8)
+        for lines in sweeps.blocks(sweep, console.width - INDENT):
+            put(console, [styled()])
+            put(console, lines, INDENT)
+        put(console, [styled()])
+        for line in sweeps.ending(sweep):
+            put_wrapped(console, line)
 
 
 def show_errors(errors: Sequence[Invalid], console: Console) -> None:

@@ -9,7 +9,7 @@ function: (2*x + 10)**2
 start: {x: 1}
 optimizer: {name: sgd, lr: 5}
 steps: 300
-expect: {loss: {below: 0.1}, x: {equals: -5}, status: converged}
+expect: {loss: {below: 0.1}, x: {equals: -5}, status: budget}
 """
 
 

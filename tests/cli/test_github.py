@@ -1,5 +1,7 @@
 """What commands tell GitHub: each command alike, each cause once, at its place in the repository."""
 
+import re
+
 import pytest
 
 BAD = "name: a\ntask: minimize\nfunction: x**2\nstart: {x: 1}\noptimizer: sgdd\nsteps: 3\n"
@@ -51,6 +53,6 @@ def test_a_divergence_is_one_annotation_and_files_tell_equal_names_apart(playgro
     assert [row.split()[0] for row in table] == ["a.yaml", "b.yaml"]
     assert "failed   a.yaml: loss below 0.1" in result.stdout
     summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
-    assert "| bowl (sub/a.yaml) | ✘ failed | diverged after 2 steps |" in summary
+    assert re.search(r"^\| bowl \(sub/a\.yaml\) \| ✘ failed \| diverged after \d+ steps? \|", summary, re.MULTILINE)
     playground("run", "a.yaml")
     assert (tmp_path / "summary.md").read_text(encoding="utf-8").startswith(summary)

@@ -79,6 +79,10 @@ class PlaygroundError(Exception):
         self.faults = tuple(Fault(fault) if isinstance(fault, str) else fault for fault in faults)
         super().__init__("\n".join(map(str, self.faults)))
 
+    def _render_traceback_(self) -> list[str]:
+        """Show one line for each fault in a notebook, as the command line does; IPython asks for it."""
+        return [f"{type(self).__name__}: {fault}" for fault in self.faults]
+
     def under(self, *path: str | int) -> PlaygroundError:
         """Return the same error with `path` put before each fault's own path."""
         return type(self)(*(replace(fault, path=(*path, *fault.path)) for fault in self.faults))

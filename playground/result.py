@@ -210,6 +210,12 @@ class Run:
             return (f"{self.status} after {steps}", *reasons)
         return reasons if self.status is Status.CONVERGED and reasons else (str(self.status), *reasons)
 
+    def __repr__(self) -> str:
+        """Return scenario, verdict, how it ended and the loss, on one line."""
+        from playground.figures.notebook import run_line
+
+        return f"<Run {run_line(self)}>"
+
     def _repr_html_(self) -> str:
         """Show the run in a notebook."""
         from playground.figures.notebook import html
@@ -298,6 +304,18 @@ class Sweep:
     stale: tuple[str, ...] = ()
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fresh: bool = False
+
+    def __repr__(self) -> str:
+        """Return scenario, verdict, how many runs there are and the best setting, on one line."""
+        from playground.figures.notebook import sweep_line
+
+        return f"<Sweep {sweep_line(self)}>"
+
+    def _repr_html_(self) -> str:
+        """Show the sweep in a notebook."""
+        from playground.figures.notebook import sweep_html
+
+        return sweep_html(self)
 
     def ensemble(self) -> Ensemble | None:
         """Return the runs themselves, read anew from where they are kept; None where nobody kept them."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import sys
 
 
 def main() -> None:
     """Run the command `playground`."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a chart on a terminal without Unicode is better than none
-            stream.reconfigure(errors="replace")
     try:
         from playground.cli.app import app
+        from playground.cli.context import use_ascii_words
+
+        use_ascii_words()
 
         app()
     except KeyboardInterrupt:  # before or after the command itself, which reports what had finished

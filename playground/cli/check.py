@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import Memory, errors, load_plugins, memory_of, pairs, say
+from playground.cli.context import Memory, echo, errors, load_plugins, memory_of, pairs, say
+from playground.cli.github import show_on_github
 from playground.errors import ExitCode
+from playground.result import Batch
 
 
 def check(
@@ -33,11 +35,12 @@ def check(
         answer = check(file, plugins, changes)
         faults += answer.errors
         if not answer.errors:
-            typer.echo(f"{file}: valid")
+            echo(f"{file}: valid")
         for warning in answer.warnings:
             say(warning)
         if context.obj.debug and answer.traceback:
             say(answer.traceback)
     for fault in faults:
         say(str(fault))
+    show_on_github(Batch((), tuple(faults)))
     raise typer.Exit(ExitCode.INVALID if faults else ExitCode.PASSED)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from playground.errors import ExitCode, PlaygroundError, suggestion
+from playground.errors import ExitCode, Fault, Place, PlaygroundError, suggestion
+from playground.figures.charset import FALLBACK, register_fallback
+from playground.figures.text import printable
 
 if TYPE_CHECKING:
     from playground.plugins.manager import LoadFailure, Plugins
@@ -40,13 +45,54 @@ def print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(version("gradient-playground"))
+        echo(version("gradient-playground"))
         raise typer.Exit
 
 
-def say(line: str) -> None:
-    """Print a line for people to standard error, where it never mixes with results."""
-    typer.echo(line, err=True)
+def echo(text: str = "") -> None:
+    """Print lines for people to standard output; no character acts on a terminal, none is missing in its encoding.
+
+    `typer.echo` would write UTF-8 where the terminal asks for ASCII.
+    """
+    print(_harmless(text))
+
+
+def say(text: str) -> None:
+    """Print lines for people to standard error, where they never mix with results."""
+    print(_harmless(text), file=sys.stderr)
+
+
+def _harmless(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def write_document(text: str) -> None:
+    """Write a document, which is no message to people, to standard output as it is."""
+    with document_stream() as stream:
+        stream.write(text)
+
+
+@contextmanager
+def document_stream() -> Iterator[TextIO]:
+    """Open standard output for a document: in a terminal's encoding, else in UTF-8, as in a file."""
+    if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
+        yield sys.stdout
+        return
+    sys.stdout.flush()
+    stream = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", errors="backslashreplace", newline="")
+    try:
+        yield stream
+    finally:
+        with suppress(ValueError):  # nobody reads any more
+            stream.detach()
+
+
+def use_ascii_words() -> None:
+    """Let standard output and standard error write signs that their encoding lacks as ASCII words."""
+    register_fallback()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=FALLBACK)
 
 
 @contextmanager
@@ -61,7 +107,21 @@ def errors(context: typer.Context) -> Iterator[None]:
             say(traceback.format_exc())
         for fault in error.faults:
             say(str(fault))
+        annotate(error.faults)
         raise typer.Exit(ExitCode.INVALID) from None
+
+
+def annotate(faults: Iterable[Fault]) -> None:
+    """Show faults beside their lines in a pull request, when GitHub runs this."""
+    if os.environ.get("GITHUB_ACTIONS"):
+        from playground.report.github import fault_command
+        from playground.result import Invalid
+
+        for fault in faults:
+            place = fault.place or Place("")
+            file, where = (place.file, "") if Path(place.file).is_file() else ("", place.file)  # or a part of the call
+            error = Invalid(file, place.line if file else 0, place.column, fault.message, where)
+            say(fault_command(error))
 
 
 def load_plugins(context: typer.Context) -> Plugins:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import Memory, errors, load_plugins, memory_of, pairs
-from playground.cli.writing import write_whole
+from playground.cli.context import Memory, errors, load_plugins, memory_of, pairs, write_document
+from playground.cli.writing import require_free, write_whole
 
 
 def eject(
@@ -16,6 +16,7 @@ def eject(
     path: Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")],
     form: Annotated[str, typer.Option("--as", help="script or notebook.")] = "script",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file that --out names.")] = False,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
     ] = None,
@@ -30,10 +31,11 @@ def eject(
         from playground.runner.ejecting.rendering import renderer
         from playground.runner.memory import allowing
 
+        require_free(out, force)
         render = renderer(form)
         with allowing(memory_of(memory)):
             text = render(ejected(load(path, Changes(pairs(overrides or [], "--set"), seed), plugins), plugins))
         if out is None:
-            typer.echo(text, nl=False)
+            write_document(text)
         else:
             write_whole(out, lambda beside: beside.write_text(text, encoding="utf-8"))

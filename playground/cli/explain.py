@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import Memory, errors, load_plugins, memory_of, pairs
-from playground.cli.writing import write_whole
+from playground.cli.context import Memory, echo, errors, load_plugins, memory_of, pairs, write_document
+from playground.cli.writing import require_free, write_whole
 
 
 def explain(
@@ -34,6 +34,7 @@ def explain(
     seed: Annotated[int | None, typer.Option(min=0, help="Run from this seed.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
     memory: Memory = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file that --out names.")] = False,
 ) -> None:
     """Explain one step of a scenario: forward, backward, update, in words, and as a graph."""
     plugins = load_plugins(context)
@@ -43,12 +44,15 @@ def explain(
         from playground.runner.explaining import explain as explained
         from playground.runner.memory import allowing
 
+        require_free(out, force)
         width = min(120, shutil.get_terminal_size((100, 1)).columns)
         render = renderer(output, language, width, full)  # before anything runs, so that a misspelt one costs no time
         loaded = load(path, Changes(pairs(overrides or [], "--set"), seed), plugins)
         with allowing(memory_of(memory)):
             text = render(explained(loaded, plugins, step, sample, digits))
-        if out is None:
-            typer.echo(text)
+        if out is None and output == "text":
+            echo(text)
+        elif out is None:
+            write_document(text + "\n")
         else:
             write_whole(out, lambda beside: beside.write_text(text + "\n", encoding="utf-8"))

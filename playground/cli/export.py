@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import enum
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
 
+from playground.cli.context import document_stream, errors
 from playground.cli.results import Sort, Where, stored
-from playground.cli.writing import write_whole
+from playground.cli.writing import require_free, write_whole
 from playground.errors import StoreError
 
 
@@ -36,6 +36,8 @@ def export(
     """Write stored runs, one line each, for spreadsheets, data frames and other programs."""
     from playground.runner.store.exporting import Table, require_parquet, write_csv, write_json, write_parquet
 
+    with errors(context):
+        require_free(out)
     with stored(context) as store:
         sweeps = store.sweeps() if sweep_id is None else [store.sweep(sweep_id)]
         chosen, conditions = None if sweep_id is None else sweeps[0].id, where or []
@@ -54,7 +56,8 @@ def export(
             table = Table(sweeps, store.metrics(chosen, conditions))
             write_whole(out, lambda path: write_parquet(path, table, runs))
         elif out is None:
-            write(sys.stdout)
+            with document_stream() as stream:
+                write(stream)
         else:
             write_whole(out, lambda path: _to_file(path, write))
 

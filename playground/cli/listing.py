@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.context import load_plugins, say
+from playground.cli.context import echo, load_plugins, say
 from playground.errors import ExitCode, PlaygroundError, suggestion
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def list_components(
         raise typer.Exit(ExitCode.INVALID)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for number, each in enumerate([kind] if kind else KINDS):
-        typer.echo(f"\n{each}" if number else each)
+        echo(f"\n{each}" if number else each)
         for line in _lines([registry.get(each, name) for name in registry.names(each)], width):
-            typer.echo(line)
+            echo(line)
 
 
 def _lines(components: list[Component], width: int | None) -> Iterator[str]:

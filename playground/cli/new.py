@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from playground.cli.context import errors, load_plugins
+from playground.cli.context import echo, errors, load_plugins
 from playground.cli.shared_options import SharedOptionsGroup
 from playground.cli.writing import write_whole
 from playground.errors import PlaygroundError
@@ -71,10 +72,10 @@ def plugin(
             raise PlaygroundError(f"{kind} {lower!r} is already taken by plugin {registry.get(kind, lower).origin}")
         _write({folder / path: text for path, text in files.items()})
     scenario = next(folder / path for path in files if path.endswith(".yaml"))
-    loading = f"-p {folder / f'{lower}.py'} " if single_file else ""
+    loading = f"-p {shlex.quote(str(folder / f'{lower}.py'))} " if single_file else ""
     if not single_file:
-        typer.echo(f"next: pip install -e '{folder}[dev]'")
-    typer.echo(f"next: playground {loading}{use(name, kind, str(scenario))}")
+        echo(f"next: pip install -e {shlex.quote(f'{folder}[dev]')}")
+    echo(f"next: playground {loading}{use(name, kind, shlex.quote(str(scenario)))}")
 
 
 @new_app.command("scenario")
@@ -94,9 +95,9 @@ def scenario(
         path = out or Path(f"{name}.yaml")
         _write({path: text})
     if missing:
-        typer.echo(f"fill in {', '.join(missing)}; then: playground check {path}")
+        echo(f"fill in {', '.join(missing)}; then: playground check {shlex.quote(str(path))}")
     else:
-        typer.echo(f"next: playground run {path}")
+        echo(f"next: playground run {shlex.quote(str(path))}")
 
 
 def _write(files: dict[Path, str]) -> None:
@@ -109,4 +110,4 @@ def _write(files: dict[Path, str]) -> None:
             raise PlaygroundError(f"{path}: is there already, and is not overwritten; write elsewhere with --out")
     for path, text in files.items():
         write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))
-        typer.echo(f"wrote {path}")
+        echo(f"wrote {path}")

@@ -11,6 +11,7 @@ import typer
 from playground.cli.context import Memory, errors, load_plugins, memory_of, pairs, say
 from playground.cli.writing import write_whole
 from playground.errors import PlaygroundError
+from playground.figures.text import printable
 
 if TYPE_CHECKING:
     from playground.plugins.manager import Plugins
@@ -137,4 +138,4 @@ def _command(subject: str, out: Path, kind: str | None, ranges: list[str], chang
         parts += [part for text in texts for part in (option, text)]
     for option, value in (("--seed", changes.seed), ("--steps", changes.steps)):
         parts += [option, str(value)] if value is not None else []
-    return shlex.join([*parts, "--width", f"{width:g}"])
+    return printable(shlex.join([*parts, "--width", f"{width:g}"]))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.context import errors, every_plugin, failures_code
+from playground.cli.context import echo, errors, every_plugin, failures_code
 from playground.cli.shared_options import SharedOptionsGroup
 from playground.errors import ExitCode
 
@@ -32,11 +32,11 @@ def list_plugins(context: typer.Context) -> None:
     """List what is loaded, then what failed."""
     plugins = every_plugin(context)
     for plugin in plugins.loaded:
-        typer.echo(str(plugin))
+        echo(str(plugin))
         for kind, names in plugin.offers.items():
-            typer.echo(f"  {kind}: {', '.join(names)}")
+            echo(f"  {kind}: {', '.join(names)}")
     for failure in plugins.failures:
-        typer.echo(f"FAILED {failure}")
+        echo(f"FAILED {failure}")
     raise typer.Exit(failures_code(context, plugins.failures))
 
 
@@ -65,19 +65,19 @@ def _print(examination: Examination) -> None:
     from playground.figures.numbers import duration
     from playground.figures.text import printable
 
-    typer.echo(f"{examination.origin}: {'not healthy' if examination.faults else 'healthy'}")
+    echo(f"{examination.origin}: {'not healthy' if examination.faults else 'healthy'}")
     for fault in examination.faults:
-        typer.echo(f"  WRONG {printable(fault)}")
+        echo(f"  WRONG {printable(fault)}")
     if examination.file:
-        typer.echo(f"  file: {examination.file}")
+        echo(f"  file: {examination.file}")
     if time := examination.time:
         way = (
             "import it inside a factory" if examination.origin.file else "give factories as 'package.module:attribute'"
         )
         torch = f"; torch is among it, and can wait: {way}" if time.torch else ""
         took = duration(time.seconds) if time.seconds >= 0.001 else "less than 1 ms"
-        typer.echo(f"  import: {took} in a fresh interpreter, after playground's own{torch}")
+        echo(f"  import: {took} in a fresh interpreter, after playground's own{torch}")
     for kind, names in examination.offers.items():
-        typer.echo(f"  {kind}: {', '.join(names)}")
+        echo(f"  {kind}: {', '.join(names)}")
     if examination.events:
-        typer.echo(f"  hears: {', '.join(examination.events)}")
+        echo(f"  hears: {', '.join(examination.events)}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import errors, say
+from playground.cli.context import document_stream, echo, errors, say, write_document
 from playground.cli.shared_options import SharedOptionsGroup
 from playground.errors import ExitCode
 
@@ -69,7 +68,7 @@ def list_sweeps(context: typer.Context, as_json: AsJson = False) -> None:
             _print_json(content)
             return
         _print_sweeps(sweeps, store.stale)
-        typer.echo(f"\nin {store.path}")
+        echo(f"\nin {store.path}")
 
 
 @results_app.command("show")
@@ -90,14 +89,15 @@ def show_sweep(
         sweep, conditions = store.sweep(sweep_id), where or []
         if as_json:
             runs = store.rows(sweep.id, conditions, sort, limit)
-            write_json(sys.stdout, [(sweep, store.tally(sweep.id))], runs)
+            with document_stream() as stream:
+                write_json(stream, [(sweep, store.tally(sweep.id))], runs)
             return
         runs = store.rows(sweep.id, conditions, sort, limit or SHOWN)
         chosen = store.tally(sweep.id, conditions)
         _print_head(sweep, store.tally(sweep.id), store.stale(sweep))
         shown = _print_runs(sweep, [row for _, row in runs], store.metrics(sweep.id, conditions))
         if chosen.runs > shown:
-            typer.echo(f"… {chosen.runs - shown} more: --limit N shows them, `playground export` writes them all")
+            echo(f"… {chosen.runs - shown} more: --limit N shows them, `playground export` writes them all")
 
 
 @contextmanager
@@ -112,7 +112,7 @@ def stored(context: typer.Context) -> Iterator[Store]:
 def _print_json(sweeps: list[dict[str, Any]]) -> None:
     from playground.result import SCHEMA, plain
 
-    typer.echo(json.dumps(plain({"schema": SCHEMA, "sweeps": sweeps}), indent=2, ensure_ascii=False))
+    write_document(json.dumps(plain({"schema": SCHEMA, "sweeps": sweeps}), indent=2, ensure_ascii=False) + "\n")
 
 
 def _print_sweeps(sweeps: Sequence[tuple[SweepRecord, Tally]], stale: Callable[[SweepRecord], list[Stale]]) -> None:
@@ -123,11 +123,11 @@ def _print_sweeps(sweeps: Sequence[tuple[SweepRecord, Tally]], stale: Callable[[
         for sweep, tally in sweeps
     ]
     first, *lines = _lined_up([head, *rows], right={3, 4})
-    typer.echo(first)
+    echo(first)
     for line, (sweep, _) in zip(lines, sweeps, strict=True):
-        typer.echo(line)
+        echo(line)
         for each in stale(sweep)[:1]:
-            typer.echo(f"  {_told(each)}")
+            echo(f"  {_told(each)}")
 
 
 def _print_head(sweep: SweepRecord, tally: Tally, stale: Iterable[Stale]) -> None:
@@ -144,8 +144,8 @@ def _print_head(sweep: SweepRecord, tally: Tally, stale: Iterable[Stale]) -> Non
         *map(_told, stale),
     ]
     for line in filter(None, lines):
-        typer.echo(printable(line))
-    typer.echo()
+        echo(printable(line))
+    echo()
 
 
 def _print_runs(sweep: SweepRecord, rows: Sequence[Row], metrics: Sequence[str]) -> int:
@@ -154,7 +154,7 @@ def _print_runs(sweep: SweepRecord, rows: Sequence[Row], metrics: Sequence[str])
     from playground.runner.store.query import labels
 
     if not rows:
-        typer.echo("no run is like that")
+        echo("no run is like that")
         return 0
     axis_labels, metric_labels = labels(sweep.axes, metrics)
     columns: list[tuple[str, list[str]]] = [
@@ -173,7 +173,7 @@ def _print_runs(sweep: SweepRecord, rows: Sequence[Row], metrics: Sequence[str])
     right = {index for index, (name, _) in enumerate(columns) if name not in words}
     table = zip(*([name, *cells] for name, cells in columns), strict=True)
     for line in _lined_up([list(cells) for cells in table], right):
-        typer.echo(line)
+        echo(line)
     return len(rows)
 
 

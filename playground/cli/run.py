@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,8 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import Memory, checked_engine, errors, failures_code, load_plugins, memory_of, pairs, say
-from playground.cli.writing import write_whole
+from playground.cli.context import (
+    Memory,
+    checked_engine,
+    errors,
+    failures_code,
+    load_plugins,
+    memory_of,
+    pairs,
+    say,
+    write_document,
+)
+from playground.cli.github import show_on_github
+from playground.cli.writing import require_free, write_whole
 from playground.errors import ExitCode
 from playground.result import Batch, Verdict
 
@@ -111,6 +121,8 @@ def found_writers(plugins: Plugins, reports: list[str] | None, **short_forms: Pa
 
     own = [(name, str(path)) for name, path in short_forms.items() if path is not None]
     asked = [*pairs(reports or [], "--report"), *own]
+    for _, path in asked:
+        require_free(Path(path))
     return [(build(plugins.registry.get("reporter", name), {}, {}), Path(path)) for name, path in asked]
 
 
@@ -163,24 +175,18 @@ def _shown(progress: Progress, quiet: bool) -> Iterator[None]:
 
 def _print(batch: Batch, as_json: bool) -> None:
     """Print results to standard output, and what is wrong to standard error."""
-    from rich.console import Console
-
-    from playground.report.console import show, show_errors
+    from playground.report.console import open_console, show, show_errors
 
     if as_json:
         from playground.report.document import document
 
-        typer.echo(document(batch))
+        write_document(document(batch) + "\n")
     elif batch.results or len(batch.invalid) > 1:
-        show(batch, Console(highlight=False))
+        show(batch, open_console())
     for warning in (warning for run in batch.runs for warning in run.warnings):
         say(warning)
-    show_errors(batch.errors, Console(stderr=True, highlight=False))
-    if os.environ.get("GITHUB_ACTIONS"):
-        from playground.report.github import commands
-
-        for line in commands(batch):
-            say(line)
+    show_errors(batch.errors, open_console(stderr=True))
+    show_on_github(batch)
 
 
 def _told(context: typer.Context, finished: Finished, known: tuple[Any, ...]) -> ExitCode:

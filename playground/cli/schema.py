@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import errors, load_plugins
-from playground.cli.writing import write_whole
+from playground.cli.context import errors, load_plugins, write_document
+from playground.cli.writing import require_free, write_whole
 
 
 def schema(
@@ -21,8 +21,9 @@ def schema(
 
     plugins = load_plugins(context)
     with errors(context):
+        require_free(out)
         text = json.dumps(scenario_schema(plugins), indent=2, ensure_ascii=False)
         if out is None:
-            typer.echo(text)
+            write_document(text + "\n")
         else:
             write_whole(out, lambda path: path.write_text(text + "\n", encoding="utf-8"))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import errors, load_plugins
+from playground.cli.context import echo, errors, load_plugins
 
 
 def show(
@@ -22,4 +22,4 @@ def show(
 
         width = min(WIDTH, shutil.get_terminal_size((WIDTH, 1)).columns)
         for line in describe(plugins.registry.get(kind, name), width):
-            typer.echo(line)
+            echo(line)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import checked_engine, errors, load_plugins, pairs, say
+from playground.cli.context import checked_engine, document_stream, errors, load_plugins, pairs, say
+from playground.cli.github import show_on_github
 from playground.cli.run import exit_code, found_writers, say_unused, written
 from playground.errors import ExitCode, Place, PlaygroundError, StoreError
 from playground.result import Batch
@@ -186,18 +187,17 @@ def _sweep_all(
 
 def _show(batch: Batch, as_json: bool) -> None:
     """Print sweeps to standard output, of several each with a table of all below, and faults to standard error."""
-    from rich.console import Console
+    from playground.report.console import open_console, show, show_errors, show_sweep
 
-    from playground.report.console import show, show_errors, show_sweep
-
-    console = Console(highlight=False)
+    console = open_console()
     if not as_json and batch.sweeps:
         several = len(batch.sweeps) > 1 or bool(batch.errors)
         for each in batch.sweeps if several else ():
             show_sweep(each, console)
             console.print()
         show(batch, console)
-    show_errors(batch.errors, Console(stderr=True, highlight=False))
+    show_errors(batch.errors, open_console(stderr=True))
+    show_on_github(batch)
 
 
 def _values(texts: list[str]) -> dict[str, Any]:
@@ -233,6 +233,6 @@ def _print_runs(context: typer.Context, ids: Sequence[str]) -> None:
     from playground.runner.store import Store
     from playground.runner.store.exporting import write_json
 
-    with errors(context), Store.open(Path.cwd(), create=False) as store:
+    with errors(context), Store.open(Path.cwd(), create=False) as store, document_stream() as stream:
         runs = chain.from_iterable(map(store.rows, ids))
-        write_json(sys.stdout, [(store.sweep(each), store.tally(each)) for each in ids], runs)
+        write_json(stream, [(store.sweep(each), store.tally(each)) for each in ids], runs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -27,7 +27,7 @@ class Listing:
 
     :param cells: what comes before the descent; for a task that answers directly, everything.
     :param parameters: a list of what descends, as an expression.
-    :param loss: the loss as an expression, in which `{0}`, `{1}`, ... stand for the tensors of `data` or of a batch.
+    :param loss: returns the loss as an expression, given the expressions of the tensors of `data` or of a batch.
     :param data: names of the tensors that batches are taken from.
     :param module: name of the module, for the mode of training and of evaluation; empty where there is none.
     :param outcome: statements that print what the final parameters mean.
@@ -35,7 +35,7 @@ class Listing:
 
     cells: Sequence[Cell]
     parameters: str = ""
-    loss: str = ""
+    loss: Callable[..., str] = field(default=lambda *data: "")
     data: Sequence[str] = ()
     module: str = ""
     outcome: str = ""

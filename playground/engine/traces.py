@@ -14,7 +14,7 @@ from torch import Tensor
 from playground.engine.stopping import End, StopRules
 from playground.result import Status
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # replicas hold themselves against twins, which leave traces
     from playground.engine.replicas import Replicas
 
 STATUSES = tuple(Status)

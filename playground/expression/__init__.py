@@ -3,5 +3,6 @@
 from playground.expression.effort import NoAnswerError
 from playground.expression.errors import ExpressionError
 from playground.expression.expression import Expression, parse
+from playground.expression.printing import argument
 
-__all__ = ["Expression", "ExpressionError", "NoAnswerError", "parse"]
+__all__ = ["Expression", "ExpressionError", "NoAnswerError", "argument", "parse"]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
+from keyword import iskeyword
 from typing import NamedTuple
 
+from playground.errors import PlaygroundError
 from playground.expression.operations import CONSTANTS, OPERATIONS
 from playground.expression.tree import Apply, Leaf, Node, Number, Variable, fold
 
@@ -71,13 +74,24 @@ def code(nodes: Sequence[Node]) -> str:
 
     :param nodes: the tree in `postorder`, its constant parts worked out by `constants.reduced`.
     """
-    like = next((node.name for node in nodes if isinstance(node, Variable)), "")
+    like = next((argument(node.name) for node in nodes if isinstance(node, Variable)), "")
     return fold(nodes, _code_leaf, lambda node, operands: _code(node, operands, like)).text
+
+
+def argument(name: str) -> str:
+    """Return what a variable is called in Python: `lambda_` for `lambda`, which is a word of the language.
+
+    :raises PlaygroundError: a function of a plugin has a variable that no program can name.
+    """
+    if not name.isidentifier():
+        raise PlaygroundError(f"{name!r} cannot be the name of a variable in a program")
+    stem = name.rstrip("_")
+    return f"{name}_" if iskeyword(stem) or stem == "torch" else name
 
 
 def _code_leaf(leaf: Leaf) -> _Piece:
     if isinstance(leaf, Variable):
-        return _Piece(str(leaf))
+        return _Piece(str(replace(leaf, name=argument(leaf.name))))
     whole = int(leaf.value) if leaf.value == int(leaf.value) and abs(leaf.value) < _EXACT else leaf.value
     return _Piece(repr(whole), VALUE if leaf.value >= 0 else SIGN)
 

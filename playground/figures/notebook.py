@@ -1,17 +1,17 @@
-"""A run as HTML, for notebooks: one fragment without scripts that reads on a light and on a dark page."""
+"""A run or a sweep in a notebook: one line, or HTML without scripts that reads on a light and on a dark page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playground.figures.curve import Curve, curve
 from playground.figures.numbers import brief, column, duration, short
 from playground.figures.text import cut, printable
 
 if TYPE_CHECKING:
-    from playground.result import Expectation, Run, Table
+    from playground.result import Expectation, Run, Sweep, Table
 
 WIDTH, HEIGHT = 400, 90
 """Size of the curve, in pixels."""
@@ -31,9 +31,69 @@ CELL = "text-align:left;padding:1px 14px 1px 0;background:none;border:none;white
 NUMBER = CELL.replace("left", "right")
 
 
+def run_line(run: Run) -> str:
+    """Return scenario, verdict, how a run ended, and its loss."""
+    loss = f", loss {short(run.loss.first)} → {short(run.loss.last)}" if run.loss else ""
+    return printable(f"{run.scenario}: {_word(run.verdict)}, {run.ending[0]}{loss}")
+
+
+def sweep_line(sweep: Sweep) -> str:
+    """Return scenario, verdict, how many runs a sweep has, and the setting that did best."""
+    best = f", best at {_setting(sweep.best[0].values)}" if sweep.best and sweep.axes else ""
+    return printable(f"{sweep.scenario}: {_word(sweep.verdict)}, {_size(sweep)}{best}")
+
+
 def html(run: Run) -> str:
     """Return a run's summary, verdict, setup, loss, parameters, expectations and table."""
-    return f'<div style="font-size:13px;line-height:1.5">{"".join(_blocks(run))}</div>'
+    return _fragment(_blocks(run))
+
+
+def sweep_html(sweep: Sweep) -> str:
+    """Return a sweep's verdict, expectations, its first settings as a table, and where the runs are."""
+    return _fragment(_sweep_blocks(sweep))
+
+
+def _fragment(blocks: Iterable[str]) -> str:
+    return f'<div style="font-size:13px;line-height:1.5">{"".join(blocks)}</div>'
+
+
+def _sweep_blocks(sweep: Sweep) -> Iterator[str]:
+    yield f"<div><b>{_text(sweep.scenario)}</b>&ensp;a sweep</div>"
+    state = "interrupted&ensp;" if sweep.interrupted else ""
+    yield f"<div>{_verdict(sweep)}&ensp;{state}{_text(_size(sweep))}&ensp;{_faint(duration(sweep.seconds))}</div>"
+    yield _settings(sweep)
+    if len(sweep.summaries) > ROWS:
+        yield f"<div>{_faint(f'the first {ROWS} of {len(sweep.summaries):,} settings')}</div>"
+    if sweep.best and sweep.axes:
+        tie = f" (a tie with {len(sweep.best) - 1:,} more)" if len(sweep.best) > 1 else ""
+        yield f"<div>{_faint('best')} {_text(cut(_setting(sweep.best[0].values), LONGEST))}{_faint(tie)}</div>"
+    yield _expectations(sweep.expectations)
+    yield f"<div>{_faint(f'sweep {sweep.id[:12]} in {sweep.store}')}</div>"
+
+
+def _settings(sweep: Sweep) -> str:
+    """Return a row for each setting: its values, the share that passed, and quartiles of the last loss."""
+    shown = sweep.summaries[:ROWS]
+    parts = {axis: [short(each.values.get(axis)) for each in shown] for axis in sweep.axes}
+    parts["runs"] = [f"{each.runs:,}" for each in shown]
+    if any(each.passed is not None for each in shown):
+        parts["passed"] = ["" if each.share is None else f"{each.share:.1%}" for each in shown]
+    for index, head in enumerate(("loss ¼", "median", "loss ¾")):
+        parts[head] = [short(each.loss[index], 3) for each in shown]
+    body = ([_text(cut(cell, LONGEST)) for cell in row] for row in zip(*parts.values(), strict=True))
+    return _rows([[_faint(name) for name in parts], *body], NUMBER)
+
+
+def _setting(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{axis} = {short(value)}" for axis, value in values.items())
+
+
+def _size(sweep: Sweep) -> str:
+    return f"{sweep.runs:,} runs" if sweep.runs == sweep.size else f"{sweep.runs:,} of {sweep.size:,} runs"
+
+
+def _word(verdict: str) -> str:
+    return "not judged" if verdict == "none" else str(verdict)
 
 
 def _blocks(run: Run) -> Iterator[str]:
@@ -59,10 +119,9 @@ def _text(text: str) -> str:
     return escape(printable(text))
 
 
-def _verdict(run: Run) -> str:
-    if run.verdict == "none":
-        return "<b>not judged</b>"
-    return _coloured(str(run.verdict), str(run.verdict))
+def _verdict(result: Run | Sweep) -> str:
+    word = _word(result.verdict)
+    return _coloured(word, str(result.verdict)) if result.verdict in COLOURS else f"<b>{word}</b>"
 
 
 def _faint(text: str) -> str:

@@ -8,6 +8,15 @@ PLUGIN_FILE = "_playground_plugin_"
 """What the names of modules begin with that are plugins in single files; the file's name and twelve digits follow."""
 
 
+def escaped(text: str) -> str:
+    r"""Return text with a Python escape, as `\n` or `\u202e`, for every character that has no shape of its own."""
+    return text if text.isprintable() else "".join(map(_escape, text))
+
+
+def _escape(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
+
 def printable(text: str) -> str:
     r"""Return text as one line in which nothing acts on a terminal.
 
@@ -18,9 +27,16 @@ def printable(text: str) -> str:
 
 
 def _visible(character: str) -> str:
-    if character.isprintable():
-        return character
-    return " " if character.isspace() else character.encode("unicode_escape").decode("ascii")
+    return " " if character.isspace() else _escape(character)
+
+
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]!|~$<>&]|^[-+#=]|#(?=#*$)|(?<=^\d)[.)]|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE)
+"""What begins a mark, a link, a formula or HTML in Markdown; each may have a backslash before it."""
+
+
+def markdown(text: str) -> str:
+    """Return text as Markdown that shows it as it is, on one line, wherever a line of text may stand."""
+    return _MARKDOWN.sub(lambda sign: f"\\{sign[0]}", " ".join(printable(text).split()))
 
 
 def cut(text: str, width: int) -> str:

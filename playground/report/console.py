@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playground.report import sweeps
-from playground.report.layout import put, put_wrapped, styled
+from playground.report.layout import UNLIMITED, encoding_of, put, put_wrapped, styled
 from playground.report.one_run import blocks, diagnosis_lines, ending
-from playground.report.overview import remarks, summary, table
+from playground.report.overview import labeler, remarks, summary, table
 from playground.result import Batch, Invalid, Run, Sweep
 
 if TYPE_CHECKING:
@@ -17,18 +19,24 @@ if TYPE_CHECKING:
 
 INDENT = 2
 
-FILE_WIDTH = 100
-"""Characters in a line of a file."""
-
 
 def write(results: Batch, path: Path) -> None:
     """Write to a file what would stand on the terminal, without colours."""
     from rich.console import Console
 
     with path.open("w", encoding="utf-8") as file:
-        console = Console(file=file, width=FILE_WIDTH, force_terminal=False)
+        console = Console(file=file, width=UNLIMITED, force_terminal=False)
         show(results, console)
         show_errors(results.errors, console)
+
+
+def open_console(stderr: bool = False) -> Console:
+    """Return standard output or standard error as wide as its terminal, or as COLUMNS says; else nothing is cut."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    known = stream.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    return Console(stderr=stderr, highlight=False, width=None if known else UNLIMITED)
 
 
 def show(batch: Batch, console: Console) -> None:
@@ -36,6 +44,11 @@ def show(batch: Batch, console: Console) -> None:
 
     What is wrong with a file that is not valid is not told here; see `show_errors`.
     """
+    with encoding_of(console):
+        _show(batch, console)
+
+
+def _show(batch: Batch, console: Console) -> None:
     if len(batch.results) == 1 and not batch.errors:
         for run in batch.runs:
             show_run(run, console)
@@ -44,7 +57,8 @@ def show(batch: Batch, console: Console) -> None:
         return
     if batch.results or batch.invalid:
         put(console, [*table(batch, console.width), styled()])
-    told = [remark for each in batch.results for remark in remarks(each)]
+    label = labeler(batch)
+    told = [remark for each in batch.results for remark in remarks(each, label(each.scenario, each.file))]
     for remark in told:
         put_wrapped(console, remark, hang=9)
     put(console, [*([styled()] if told else []), summary(batch)])
@@ -52,22 +66,25 @@ def show(batch: Batch, console: Console) -> None:
 
 def show_sweep(sweep: Sweep, console: Console) -> None:
     """Print a sweep: what was computed how, a line for each point, the best, and where the runs are."""
-    put_wrapped(console, styled((sweep.scenario, "bold"), "  a sweep"))
-    put(console, [styled()])
-    for line in sweeps.head(sweep):
-        put_wrapped(console, line, INDENT, hang=8)
-    for lines in sweeps.blocks(sweep, console.width - INDENT):
+    with encoding_of(console):
+        put_wrapped(console, styled((sweep.scenario, "bold"), "  a sweep"))
         put(console, [styled()])
-        put(console, lines, INDENT)
-    put(console, [styled()])
-    for line in sweeps.ending(sweep):
-        put_wrapped(console, line)
+        for line in sweeps.head(sweep):
+            put_wrapped(console, line, INDENT, hang=8)
+        for lines in sweeps.blocks(sweep, console.width - INDENT):
+            put(console, [styled()])
+            put(console, lines, INDENT)
+        put(console, [styled()])
+        for line in sweeps.ending(sweep):
+            put_wrapped(console, line)
 
 
 def show_errors(errors: Sequence[Invalid], console: Console) -> None:
     """Print one line for each fault, beginning with a place that an editor can jump to."""
-    for error in errors:
-        console.print(styled(str(error)), soft_wrap=True, highlight=False)
+    with encoding_of(console):
+        lines = [styled(str(error)) for error in errors]
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
 
 
 def show_run(run: Run, console: Console) -> None:

@@ -1,40 +1,134 @@
-"""Annotations that GitHub shows beside the lines of a pull request."""
+"""What GitHub shows of a batch: annotations beside the lines of a pull request, and a summary of the step."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 
-from playground.figures.numbers import short
-from playground.result import Batch, Run, Sweep, Verdict
+from playground.figures.numbers import duration, short
+from playground.figures.text import escaped, markdown
+from playground.report.overview import INVALID
+from playground.result import Batch, Expectation, Invalid, Run, Status, Sweep, Verdict
+
+BAD_ENDS = (Status.DIVERGED, Status.NONFINITE, Status.ERROR)
+"""Statuses that are the one cause of whatever was expected and did not hold."""
+
+ROWS = 200
+"""Rows of a summary, which may have a mebibyte; what failed comes first."""
+
+MESSAGE = 500
+"""Characters of a cell or of a line of a summary."""
 
 
-def commands(batch: Batch) -> Iterator[str]:
-    """Yield one workflow command for each fault, failure and vacuous expectation."""
+def repository_root() -> Path:
+    """Return the folder that annotations are relative to: the workspace of the job, or where the repository begins."""
+    if workspace := os.environ.get("GITHUB_WORKSPACE"):
+        return Path(workspace)
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+
+
+def commands(batch: Batch, root: Path | None = None) -> Iterator[str]:
+    """Yield one workflow command for each fault, each cause of a failure, and each vacuous expectation.
+
+    :param root: the folder that files are named from; None stands for the repository's.
+    """
+    root = root or repository_root()
     for error in batch.errors:
-        if error.line:
-            yield _command("error", error.message, error.where or error.file, error.line, error.column)
-        else:  # a part of the command line is no file
-            told = f"{error.where}: {error.message}" if error.where else error.message
-            yield _command("error", told, error.file)
+        yield fault_command(error, root)
     for run in batch.results:
         for level, message, line in _remarks(run):
-            yield _command(level, f"{run.scenario}: {message}", run.file, line)
+            yield _command(level, f"{run.scenario}: {message}", _relative(run.file, root), line)
+
+
+def fault_command(error: Invalid, root: Path | None = None) -> str:
+    """Return the workflow command for what is not valid."""
+    root = root or repository_root()
+    if error.line:
+        return _command("error", error.message, _relative(error.where or error.file, root), error.line, error.column)
+    told = f"{error.where}: {error.message}" if error.where else error.message  # part of the command line, no file
+    return _command("error", told, _relative(error.file, root))
+
+
+def step_summary(batch: Batch, root: Path | None = None) -> str:
+    """Return a batch in Markdown: a table, and below it what failed or is not valid."""
+    root = root or repository_root()
+    results = sorted(batch.results, key=lambda each: each.verdict is not Verdict.FAILED)
+    rows = [*(_invalid_row(file, root) for file in batch.invalid), *(_row(each, root) for each in results)]
+    lines = ["| scenario | verdict | how it ended | loss | time |", "|---|---|---|---|---|", *rows[:ROWS]]
+    if len(rows) > ROWS:
+        lines += ["", f"and {len(rows) - ROWS} more"]
+    told = [f"- {_cell(str(replace(error, file=_relative(error.file, root))))}" for error in batch.errors]
+    for run in results:
+        name = f"{run.scenario} ({_relative(run.file, root)})" if run.file else run.scenario
+        told += [f"- {'<br>'.join(map(_cell, f'{name}: {message}'.splitlines()))}" for _, message, _ in _remarks(run)]
+    return "\n".join([*lines, "", *told[:ROWS], *([""] if told else [])]) + "\n"
+
+
+def _row(result: Run | Sweep, root: Path) -> str:
+    if isinstance(result, Run):
+        how = result.ending[0]
+        loss = f"{short(result.loss.first)} → {short(result.loss.last)}" if result.loss else ""
+    else:
+        how, loss = f"{result.runs:,} of {result.size:,} runs", ""
+    name = result.scenario if not result.file else f"{result.scenario} ({_relative(result.file, root)})"
+    verdict = {Verdict.PASSED: "✔ passed", Verdict.FAILED: "✘ failed"}.get(result.verdict, "not judged")
+    return _joined(name, verdict, how, loss, duration(result.seconds))
+
+
+def _invalid_row(file: str, root: Path) -> str:
+    return _joined(_relative(file, root), f"✘ {INVALID}", "", "", "")
+
+
+def _joined(*cells: str) -> str:
+    return f"| {' | '.join(map(_cell, cells))} |"
+
+
+def _cell(text: str) -> str:
+    return markdown(text if len(text) <= MESSAGE else f"{text[:MESSAGE]}…")
 
 
 def _remarks(run: Run | Sweep) -> Iterator[tuple[str, str, int]]:
     """Yield the level, the message and the line of what a reviewer must know about a run."""
-    for expectation in run.expectations:
-        measured = f"{expectation.what}, measured {short(expectation.value, 6)}"
-        told = f"{measured}: {expectation.note}" if expectation.note else measured
-        if not expectation.passed:
-            yield "error", told, expectation.line
-        elif expectation.vacuous:
-            yield "warning", told, expectation.line
-    if isinstance(run, Run) and run.verdict is Verdict.FAILED and run.reason:
-        yield "error", run.reason, 0
-    if isinstance(run, Run) and run.verdict is Verdict.FAILED:
-        for diagnosis in run.diagnoses:
-            yield "error", f"{diagnosis.name}: {diagnosis.sentence} {diagnosis.remedy}", 0
+    failed = [each for each in run.expectations if not each.passed]
+    lines = list(map(_measured, failed))
+    cause = list(_cause(run))
+    if cause:
+        place = next((each.line for each in failed if each.line), 0)
+        yield "error", "\n".join([*cause, *lines]), place
+    else:
+        yield from (("error", line, each.line) for line, each in zip(lines, failed, strict=True))
+    for each in run.expectations:
+        if each.passed and each.vacuous:
+            yield "warning", _measured(each), each.line
+
+
+def _measured(expectation: Expectation) -> str:
+    measured = f"{expectation.what}, measured {short(expectation.value, 6)}"
+    return f"{measured}: {expectation.note}" if expectation.note else measured
+
+
+def _cause(run: Run | Sweep) -> Iterator[str]:
+    """Yield why a failed run failed in everything that was expected of it, where that is known."""
+    if not isinstance(run, Run) or run.verdict is not Verdict.FAILED:
+        return
+    if run.reason and (run.status in BAD_ENDS or run.diagnoses or all(each.passed for each in run.expectations)):
+        yield run.reason
+    for diagnosis in run.diagnoses:
+        yield f"{diagnosis.name}: {diagnosis.sentence} {diagnosis.remedy}"
+
+
+def _relative(file: str, root: Path) -> str:
+    """Return a file as the repository names it; one outside the repository as it was given."""
+    with suppress(ValueError):  # a NUL in the name
+        for follow in (os.path.abspath, os.path.realpath):
+            path, top = Path(follow(file)), Path(follow(root))
+            if file and path.is_relative_to(top):
+                return path.relative_to(top).as_posix()
+    return file
 
 
 def _command(level: str, message: str, file: str, line: int = 0, column: int = 0) -> str:
@@ -47,8 +141,9 @@ def _command(level: str, message: str, file: str, line: int = 0, column: int = 0
 
 
 def _data(text: str) -> str:
-    """Escape what would end a message."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """Escape what would end a message, and what would act on the terminal of whoever reads the log."""
+    lines = text.replace("%", "%25").replace("\r", "%0D").split("\n")
+    return "%0A".join(map(escaped, lines))
 
 
 def _field(text: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
+from playground.figures.charset import in_charset
 from playground.figures.text import printable
 
 if TYPE_CHECKING:
@@ -17,13 +20,37 @@ GAP = 2
 NARROWEST = 8
 """A column that gives way keeps at least this width."""
 
+READABLE = 100
+"""Characters of a line of prose or of numbers, where there is room for more."""
+
+UNLIMITED = 100_000
+"""Characters of a line where there is no terminal: nothing is cut."""
+
+_ENCODING: ContextVar[str] = ContextVar("encoding", default="utf-8")
+"""What the lines that are being laid out are written in: words that stand for signs change the width of columns."""
+
+
+@contextmanager
+def encoding_of(console: Console) -> Iterator[None]:
+    """Lay lines out for a console whose encoding may lack our signs."""
+    before = _ENCODING.set(console.encoding)
+    try:
+        yield
+    finally:
+        _ENCODING.reset(before)
+
+
+def shown(text: str) -> str:
+    """Return text on one line, in characters that the console has."""
+    return in_charset(printable(text), _ENCODING.get())
+
 
 def styled(*parts: str | tuple[str, str]) -> Text:
     """Return text from parts, each plain or with a style; in none of them anything is interpreted."""
     from rich.text import Text
 
     pairs = [part if isinstance(part, tuple) else (part, "") for part in parts]
-    return Text().join(Text(printable(text), style) for text, style in pairs)
+    return Text().join(Text(shown(text), style) for text, style in pairs)
 
 
 def lined_up(
@@ -42,12 +69,40 @@ def lined_up(
         widths[give] = min(widths[give], max(NARROWEST, widths[give] - excess))
     for row in cells:
         for index, cell in enumerate(row):
-            cell.truncate(widths[index], overflow="ellipsis")
+            _cut(cell, widths[index])
             cell.align("right" if index in right else "left", widths[index])
     lines = [styled(" " * GAP).join(row) for row in cells]
     for line in lines:
         line.rstrip()
     return lines
+
+
+def columns(
+    heads: Sequence[str], rows: Iterable[Sequence[str | Text]], right: Collection[int], width: int
+) -> list[Text]:
+    """Return a table under a head and a line; the first column gives way to the others.
+
+    Where that is not enough, columns are left out from the right, and a last line says which.
+
+    :param heads: names; an empty one belongs to the same column as the one before.
+    """
+    table: list[list[str | Text]] = [[styled((head, "dim")) for head in heads], *([*row] for row in rows)]
+    ends = [index for index, head in enumerate(heads) if head and index] + [len(heads)]
+    for end in reversed(ends):
+        head, *lines = lined_up([row[:end] for row in table], right, give=0, width=width)
+        if max(line.cell_len for line in (head, *lines)) <= width:
+            break
+    gone = ", ".join(filter(None, heads[end:]))
+    note = [styled((f"left out for want of width: {gone}", "dim"))] if gone else []
+    return [head, rule(head, *lines), *lines, *note]
+
+
+def _cut(text: Text, width: int) -> None:
+    """Cut text that is too long, and mark that: by an ellipsis, in characters that the console has."""
+    if text.cell_len > width:
+        mark = shown("…")[:width]
+        text.truncate(width - len(mark))
+        text.append(mark)
 
 
 def rule(*lines: Text) -> Text:
@@ -58,7 +113,9 @@ def rule(*lines: Text) -> Text:
 def put(console: Console, lines: Iterable[Text], indent: int = 0) -> None:
     """Print lines, each on one line of the console, cut at its edge."""
     for line in lines:
-        console.print(styled(" " * indent) + line, no_wrap=True, overflow="ellipsis", highlight=False)
+        whole = styled(" " * indent) + line
+        _cut(whole, console.width)
+        console.print(whole, no_wrap=True, overflow="crop", highlight=False)
 
 
 def put_wrapped(console: Console, text: Text, indent: int = 0, hang: int = 2) -> None:

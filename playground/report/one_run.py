@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from playground.figures.curve import Curve, curve
 from playground.figures.numbers import brief, column, crowded, digest, duration, matrix, shape, short
-from playground.figures.text import cut, printable
+from playground.figures.text import cut
 from playground.report.chart import draw
 from playground.report.derivatives import v_curve
-from playground.report.layout import GAP, NARROWEST, lined_up, rule, styled
+from playground.report.layout import GAP, NARROWEST, READABLE, UNLIMITED, lined_up, rule, shown, styled
 from playground.result import Expectation, Loss, Run, Status, Table, Validation, Verdict
 
 if TYPE_CHECKING:
@@ -81,29 +81,31 @@ def _setup(run: Run, width: int) -> list[Text]:
     seed = {} if run.loss is None else {"seed": str(run.seed)}
     parts = {"task": run.task, **run.setup, **seed}
     room = _room(parts, width)
-    return _named({name: _folded(value, room) for name, value in parts.items()})
+    return _named({_name(name, width): _folded(value, room) for name, value in parts.items()})
 
 
 def _named(parts: Mapping[str, Sequence[str]]) -> list[Text]:
     """Return names and their lines in two columns."""
     rows = []
     for name, (first, *others) in parts.items():
-        rows.append((styled((_name(name), "dim")), first))
+        rows.append((styled((name, "dim")), first))
         rows += [(styled(), line) for line in others]
     return lined_up(rows)
 
 
 def _room(parts: Mapping[str, Any], width: int) -> int:
     """Return how many characters are left beside the names."""
-    return max(NARROWEST, width - GAP - max(len(_name(name)) for name in parts))
+    names = max(len(_name(name, width)) for name in parts)
+    return max(NARROWEST, min(width, READABLE) - GAP - names)
 
 
-def _name(text: str) -> str:
-    return cut(printable(text), CELL)
+def _name(text: str, width: int) -> str:
+    """Return a name, or the beginning of one that is too long for a terminal."""
+    return shown(text) if width >= UNLIMITED - READABLE else cut(shown(text), CELL)
 
 
 def _folded(text: str, room: int) -> list[str]:
-    return textwrap.wrap(printable(text), room) or [""]
+    return textwrap.wrap(shown(text), room) or [""]
 
 
 def _loss(loss: Loss, values: Sequence[float], width: int) -> list[Text]:
@@ -158,7 +160,7 @@ def _chart(drawn: Curve, width: int, left: str, middle: str, right: str) -> list
 def _tensors(tensors: Mapping[str, Any], width: int) -> list[Text]:
     """Return numbers by name: a matrix in several lines, and what is too large by its shape and range."""
     room = _room(tensors, width)
-    return _named({name: _tensor(value, room) for name, value in tensors.items()})
+    return _named({_name(name, width): _tensor(value, room) for name, value in tensors.items()})
 
 
 def _tensor(value: Any, room: int) -> list[str]:
@@ -175,20 +177,23 @@ def _tensor(value: Any, room: int) -> list[str]:
 def _table(table: Table, total: int, width: int) -> list[Text]:
     """Return a table under its head, numbers to the right; columns in the middle give way when there are too many."""
     rows = table.rows[:TABLE_ROWS]
-    columns = [_column(name, [row[index] for row in rows]) for index, name in enumerate(table.columns)]
+    columns = [_column(name, [row[index] for row in rows], width) for index, name in enumerate(table.columns)]
     kept = _fitting([max(map(len, texts)) for texts, _ in columns], width)
-    shown = [columns[index] if index >= 0 else (["…"] * (len(rows) + 1), False) for index in kept]
-    right = {place for place, (_, numeric) in enumerate(shown) if numeric}
-    head, *body = lined_up(zip(*(texts for texts, _ in shown), strict=True), right)
+    drawn = [columns[index] if index >= 0 else (["…"] * (len(rows) + 1), False) for index in kept]
+    right = {place for place, (_, numeric) in enumerate(drawn) if numeric}
+    head, *body = lined_up(zip(*(texts for texts, _ in drawn), strict=True), right)
     head.stylize("dim")
-    more = [styled((f"the first {len(rows)} of {total}", "dim"))] if total > len(rows) else []
+    gone = [name for index, name in enumerate(table.columns) if index not in kept]
+    notes = [f"left out for want of width: {', '.join(gone)}"] if gone else []
+    notes += [f"the first {len(rows)} of {total}"] if total > len(rows) else []
+    more = [styled((line, "dim")) for note in notes for line in _folded(note, width)]
     return [head, rule(head, *body), *body, *more]
 
 
-def _column(name: str, values: Sequence[Any]) -> tuple[list[str], bool]:
+def _column(name: str, values: Sequence[Any], width: int) -> tuple[list[str], bool]:
     """Return a column's texts, its name first, and whether it holds numbers."""
     numeric = not any(isinstance(value, str) and value for value in values)
-    return [_name(text) for text in (name, *column(values))], numeric
+    return [_name(text, width) for text in (name, *column(values))], numeric
 
 
 def _fitting(widths: Sequence[int], width: int) -> list[int]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from playground.figures.numbers import duration, short
 from playground.figures.text import cut
-from playground.report.layout import lined_up, rule, styled
+from playground.report.layout import columns, styled
 from playground.report.one_run import COLOURS
 from playground.result import Batch, Run, Sweep, Verdict
 
@@ -22,51 +22,70 @@ MEASURED = 60
 INVALID = "not valid"
 """In place of a verdict."""
 
+Label = Callable[[str, str], str]
+"""Returns what a scenario is called, given its name and its file."""
+
 HEAD = ("scenario", "verdict", "status", "steps", "loss", "", "", "time")
 
 
 def table(batch: Batch, width: int) -> list[Text]:
     """Return one line for each run, each sweep and each file that is not valid, under a head; long names are cut."""
+    label = labeler(batch)
     rows = [
-        [styled((name, "dim")) for name in HEAD],
-        *map(_cells, batch.runs),
-        *map(_sweep_cells, batch.sweeps),
-        *map(_invalid_cells, batch.invalid),
+        *(_cells(run, label) for run in batch.runs),
+        *(_sweep_cells(sweep, label) for sweep in batch.sweeps),
+        *(_invalid_cells(file, label) for file in batch.invalid),
     ]
-    head, *lines = lined_up(rows, right={3, 4, 7}, give=0, width=width)
-    return [head, rule(head, *lines), *lines]
+    return columns(HEAD, rows, {3, 4, 7}, width)
 
 
-def _cells(run: Run) -> list[Text]:
+def labeler(batch: Batch) -> Label:
+    """Return what names scenarios by name and file: the name, or the file where several scenarios have that name."""
+    names = [*(each.scenario for each in batch.results), *map(_stem, batch.invalid)]
+    count = Counter(names)
+    return lambda name, file: file if file and count[name] > 1 else name
+
+
+def _stem(file: str) -> str:
+    return PurePath(file).stem
+
+
+def _cells(run: Run, label: Label) -> list[Text]:
     loss = (short(run.loss.first, 3), "→", short(run.loss.last, 3)) if run.loss else ("", "", "")
     steps = str(run.steps) if run.loss else ""
     verdict = (str(run.verdict), COLOURS[run.verdict])
-    return [styled(part) for part in (run.scenario, verdict, str(run.status), steps, *loss, duration(run.seconds))]
+    name = label(run.scenario, run.file)
+    return [styled(part) for part in (name, verdict, str(run.status), steps, *loss, duration(run.seconds))]
 
 
-def _sweep_cells(sweep: Sweep) -> list[Text]:
+def _sweep_cells(sweep: Sweep, label: Label) -> list[Text]:
     verdict = (str(sweep.verdict), COLOURS[sweep.verdict])
-    parts = (sweep.scenario, verdict, f"{sweep.runs:,} runs", "", "", "", "", duration(sweep.seconds))
+    name = label(sweep.scenario, sweep.file)
+    parts = (name, verdict, f"{sweep.runs:,} runs", "", "", "", "", duration(sweep.seconds))
     return [styled(part) for part in parts]
 
 
-def _invalid_cells(file: str) -> list[Text]:
-    return [styled(PurePath(file).stem), styled((INVALID, "red")), *(styled("") for _ in HEAD[2:])]
+def _invalid_cells(file: str, label: Label) -> list[Text]:
+    return [styled(label(_stem(file), file)), styled((INVALID, "red")), *(styled("") for _ in HEAD[2:])]
 
 
-def remarks(run: Run | Sweep) -> Iterator[Text]:
-    """Yield what failed and why, and what shows nothing."""
+def remarks(run: Run | Sweep, name: str = "") -> Iterator[Text]:
+    """Yield what failed and why, and what shows nothing.
+
+    :param name: what the run is called here; by default as its scenario.
+    """
+    name = name or run.scenario
     for expectation in run.expectations:
         if not expectation.passed or expectation.vacuous:
             mark = styled(("vacuous  ", "yellow") if expectation.passed else ("failed   ", "red"))
             measured = cut(short(expectation.value, 6), MEASURED)
             note = f" ({expectation.note})" if expectation.note else ""
-            yield mark + styled(f"{run.scenario}: {expectation.what}, measured {measured}{note}")
+            yield mark + styled(f"{name}: {expectation.what}, measured {measured}{note}")
     if isinstance(run, Run) and run.reason and run.verdict is Verdict.FAILED:
-        yield styled(("reason   ", "dim"), f"{run.scenario}: {run.reason}")
+        yield styled(("reason   ", "dim"), f"{name}: {run.reason}")
     if isinstance(run, Run) and run.verdict is Verdict.FAILED:
         for diagnosis in run.diagnoses:
-            told = f"{run.scenario}: {diagnosis.name}: {diagnosis.sentence} {diagnosis.remedy}"
+            told = f"{name}: {diagnosis.name}: {diagnosis.sentence} {diagnosis.remedy}"
             yield styled(("diagnosis", "yellow"), f" {told}")
 
 

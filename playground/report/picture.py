@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 from pathlib import Path
 
 from playground.figures.text import cut, printable
@@ -37,5 +38,5 @@ def picture(batch: Batch, title: str) -> str:
 
 def write(results: Batch, path: Path) -> None:
     """Write the picture to a file, under the command that gives it."""
-    files = " ".join(run.file for run in results.runs)
-    path.write_text(picture(results, f"playground run {files}"), encoding="utf-8")
+    command = shlex.join(["playground", "run", *(run.file for run in results.runs)])
+    path.write_text(picture(results, command), encoding="utf-8")

@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from playground.figures.numbers import duration, short
-from playground.report.layout import lined_up, rule, styled
+from playground.report.layout import columns, styled
 from playground.report.one_run import COLOURS, expectation_lines
 from playground.report.ranking import Ranking, rank, short_names
 from playground.result import Status, Summary, Sweep, Verdict
@@ -69,14 +69,13 @@ def _table(sweep: Sweep, width: int) -> list[Text]:
     """Return a line for each point: its values, the share that passed, the quartiles of the last loss, bad ends."""
     summaries = _chosen(sweep)
     names = short_names(sweep.axes)
-    columns = [(names[axis], [_value(summary.values.get(axis)) for summary in summaries]) for axis in sweep.axes]
-    columns += [*_passing(sweep, summaries), *_losses(sweep, summaries), *_ends(summaries), *_sensitive(summaries)]
-    heads = [styled((name, "dim")) for name, _ in columns]
-    rows = [heads, *map(list, zip(*(cells for _, cells in columns), strict=True))]
-    head_line, *lines = lined_up(rows, right=range(len(columns)), give=0, width=width)
+    found = [(names[axis], [_value(summary.values.get(axis)) for summary in summaries]) for axis in sweep.axes]
+    found += [*_passing(sweep, summaries), *_losses(sweep, summaries), *_ends(summaries), *_sensitive(summaries)]
+    rows = map(list, zip(*(cells for _, cells in found), strict=True))
+    lines = columns([name for name, _ in found], rows, range(len(found)), width)
     left = len(sweep.summaries) - len(summaries)
     told = f"… and {left:,} more points; `playground results show {sweep.id[:12]}` has their runs"
-    return [head_line, rule(head_line, *lines), *lines, *([styled((told, "dim"))] if left else [])]
+    return [*lines, *([styled((told, "dim"))] if left else [])]
 
 
 def _passing(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:

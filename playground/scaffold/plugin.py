@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from string import Template
 from typing import Final
 
 from playground.plugins.hookspecs import COMPONENT_HOOKS
@@ -29,6 +30,22 @@ _USES: Final = {
 }
 """What uses a component that no scenario can name."""
 
+_INSTALLED: Final = {
+    "manager": "",
+    "imports": "distribution/plugin_imports.py",
+    "needs": "Needs the plugin to be installed: `pip install -e .`.",
+    "scenario": 'Path(__file__).parent.parent / "scenarios" / "$name.yaml"',
+    "loading": "",
+}
+_BESIDE: Final = {
+    "manager": "from playground.plugins.manager import load_plugins\n",
+    "imports": "distribution/plugin_loads.py",
+    "needs": "Loads the plugin from the file beside this one, as `-p` does.",
+    "scenario": 'Path(__file__).with_name("$name.yaml")',
+    "loading": ", plugins=[str(PLUGIN)]",
+}
+"""What a test says where the plugin is installed, and where it is a file beside the test."""
+
 _IMPORT: Final = "from playground import hookimpl\n"
 
 
@@ -49,12 +66,12 @@ def distribution(name: str, kind: str, version: str) -> dict[str, str]:
         f"{module}/{kind}.py": filled(f"{kind}/component.py", values | {"hookimport": ""}),
         f"{module}/py.typed": "",
         f"scenarios/{lower}.yaml": filled(f"{kind}/scenario.yaml", values),
-        f"tests/test_{lower}.py": filled(f"{kind}/test.py", values) + filled("distribution/scenario_test.py", values),
+        f"tests/test_{lower}.py": _test(kind, values | _INSTALLED),
     }
 
 
 def single_file(name: str, kind: str) -> dict[str, str]:
-    """Return a plugin in one file, and the scenario beside it, by their names.
+    """Return a plugin in one file, and a scenario and a test beside it, by their names.
 
     :raises PlaygroundError: the name is none.
     """
@@ -63,7 +80,18 @@ def single_file(name: str, kind: str) -> dict[str, str]:
     return {
         f"{values['name']}.py": source + filled("distribution/hook.py", values),
         f"{values['name']}.yaml": filled(f"{kind}/scenario.yaml", values),
+        f"test_{values['name']}.py": _test(kind, values | _BESIDE),
     }
+
+
+def _test(kind: str, values: Mapping[str, str]) -> str:
+    """Return the tests of a component and of its scenario.
+
+    :param values: `_INSTALLED` or `_BESIDE` among them, which say how the plugin is found.
+    """
+    values = {key: Template(value).safe_substitute(values) for key, value in values.items()}
+    imported = {"imported": filled(values["imports"], values)}
+    return filled(f"{kind}/test.py", values | imported) + filled("distribution/scenario_test.py", values)
 
 
 def use(name: str, kind: str, scenario: str) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any, Final
 
 from playground.engine.task import descends
+from playground.figures.text import printable
 from playground.plugins import Registry
 from playground.plugins.describe import type_name
 from playground.plugins.parameters import INJECTED, signature
 from playground.scaffold.filling import exists, filled
 from playground.scaffold.names import require_name
+
+_PLAIN: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+"""What YAML reads as a text without quotes around it."""
 
 STARTERS: Final = {
     "dataset": "moons",
@@ -31,7 +37,7 @@ def scenario(name: str, task: str, registry: Registry) -> tuple[str, tuple[str, 
     """
     require_name(name)
     component = registry.get("task", task)
-    values = {"name": name, "task": task}
+    values = {"name": name, "task": task if _PLAIN.fullmatch(task) else json.dumps(task)}
     if exists(f"scenario/{task}.yaml"):
         return filled(f"scenario/{task}.yaml", values), ()
     factory = component.load()
@@ -40,9 +46,9 @@ def scenario(name: str, task: str, registry: Registry) -> tuple[str, tuple[str, 
         starter = STARTERS.get(each.name, "") if each.name in INJECTED["task"] else ""
         note = " ".join([type_name(each.annotation) if not starter else "", each.description]).strip()
         if not each.required:
-            lines.append(f"# {each.name}: {starter or _written(each.default)}  # {note}")
+            lines.append(printable(f"# {each.name}: {starter or _written(each.default)}  # {note}"))
             continue
-        lines.append(f"{each.name}: {starter}  # {note}".replace(":   #", ":  #"))
+        lines.append(printable(f"{each.name}: {starter}  # {note}".replace(":   #", ":  #")))
         if not starter:
             open_keys.append(each.name)
     if "optimizer" not in {each.name for each in signature(factory).parameters} and descends(factory):

@@ -109,6 +109,14 @@ def test_to_a_file(eject, tmp_path):
     printed = eject("bowl").stdout
     assert eject("bowl", "--out", "out/bowl.py").stdout == ""
     assert (tmp_path / "out" / "bowl.py").read_text() == printed
+    again = eject("bowl", "--out", "out/bowl.py", "--set", "steps=7")
+    assert again.exit_code == 2
+    assert again.stderr == (
+        "out/bowl.py: is there already, and is not overwritten; write elsewhere, or overwrite it with --force\n"
+    )
+    assert (tmp_path / "out" / "bowl.py").read_text() == printed
+    assert eject("bowl", "--out", "out/bowl.py", "--set", "steps=7", "--force").exit_code == 0
+    assert "range(7)" in (tmp_path / "out" / "bowl.py").read_text()
     failed = eject("bowl", "--out", "scenarios")
     assert failed.exit_code == 2
     assert re.fullmatch("scenarios: cannot be written: .+\n", failed.stderr)

@@ -1,5 +1,8 @@
 """What `playground new` writes works as it is written, and nothing is overwritten."""
 
+import subprocess
+import sys
+
 import pytest
 
 from playground.scaffold.plugin import ATTRIBUTES, distribution
@@ -12,6 +15,15 @@ def test_a_single_file_runs(playground, kind):
     result = playground("-p", "own_thing.py", "run", "own_thing.yaml")
     assert result.exit_code == 0, result.stdout + result.stderr
     assert "passed" in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ATTRIBUTES)
+def test_the_tests_of_a_single_file_pass(playground, tmp_path, kind):
+    assert playground("new", "plugin", "lambda", "--kind", kind, "--single-file").exit_code == 0
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_lambda.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("kind", ATTRIBUTES)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree, html
 
-from playground.result import Expectation, Loss, Run, Status, Table, Trace, Verdict
+from playground.errors import Fault, Place, ScenarioError
+from playground.result import Expectation, Loss, Quartiles, Run, Status, Summary, Sweep, Table, Trace, Verdict
 
 RUN = Run(
     "and_gate",
@@ -126,3 +127,60 @@ def test_text_is_never_markup(text):
     page = etree.fromstring(run._repr_html_().replace("&ensp;", " "))
     assert not page.xpath("//*[@onclick]")
     assert {element.tag for element in page.iter()} == {"div", "b", "span", "table", "tr", "td"}
+
+
+def summary(index, lr):
+    return Summary(
+        index, {"optimizer.lr": lr}, 4, 3, (0.3, 0.95), Quartiles(0.1, 0.2, math.inf), {Status.BUDGET: 4}, {}
+    )
+
+
+SUMMARIES = tuple(summary(index, 0.1 * index) for index in range(25))
+SWEEP = Sweep(
+    scenario="bowl<b>",
+    file="bowl.yaml",
+    id="0123456789abcdef",
+    axes=("optimizer.lr",),
+    seeds=4,
+    size=100,
+    runs=100,
+    computed=100,
+    engines={"compiled": 100},
+    notes=("a note",) * 30,
+    summaries=SUMMARIES,
+    best=SUMMARIES[2:4],
+    expectations=(Expectation("passed at least 0.9", 0.75, passed=False),),
+    verdict=Verdict.FAILED,
+    interrupted=False,
+    seconds=1.0,
+    store=".playground/results.sqlite",
+)
+
+
+def test_results_are_one_line_in_python():
+    assert repr(RUN) == "<Run and_gate: passed, all 300 steps used, loss 0.2 → 0.0125>"
+    assert str(SWEEP) == "<Sweep bowl<b>: failed, 100 runs, best at optimizer.lr = 0.2>"
+    assert repr(replace(SWEEP, scenario="a\nb\x1b", best=(), runs=3)) == r"<Sweep a b\x1b: failed, 3 of 100 runs>"
+
+
+def test_a_sweep_is_a_small_table_in_a_notebook():
+    page, text = shown(SWEEP)
+    assert text.startswith("bowl<b> a sweepfailed 100 runs 1.0 s")
+    rows = [row.text_content() for row in page.xpath("//table")[0].iter("tr")]
+    assert len(rows) == 11
+    assert rows[:2] == ["optimizer.lrrunspassedloss ¼medianloss ¾", "0475.0%0.10.2inf"]
+    for part in ("the first 10 of 25 settings", "best optimizer.lr = 0.2 (a tie with 1 more)", "✘passed at least 0.9"):
+        assert part in text
+    assert "0123456789ab in .playground/results.sqlite" in text
+    assert page.xpath("//script|//b/b") == []
+
+
+@pytest.mark.parametrize("changes", [{"summaries": (), "best": ()}, {"axes": ()}, {"interrupted": True}])
+def test_a_sweep_without_settings_is_shown_too(changes):
+    assert "100 runs" in shown(replace(SWEEP, **changes))[1]
+
+
+def test_an_invalid_scenario_is_one_line_in_a_notebook():
+    fault = Fault("unknown key 'x'", place=Place("a.yaml", 3, 1))
+    assert ScenarioError(fault)._render_traceback_() == ["ScenarioError: a.yaml:3:1: unknown key 'x'"]
+    assert len(ScenarioError(fault, fault)._render_traceback_()) == 2

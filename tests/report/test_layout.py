@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import io
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.console import Console
 
-from playground.report.layout import NARROWEST, lined_up, put, put_wrapped, rule, styled
+from playground.report.layout import NARROWEST, columns, encoding_of, lined_up, put, put_wrapped, rule, styled
 
 
 def test_nothing_in_text_is_interpreted(hostile):
@@ -57,3 +60,34 @@ def test_put_cuts_at_the_edge(lines):
 )
 def test_sentences_wrap_under_themselves(lines, indent, hang, expected):
     assert lines(lambda console: put_wrapped(console, styled("one two three"), indent, hang), width=10) == expected
+
+
+@pytest.mark.parametrize(
+    ("width", "head", "note"),
+    [
+        (80, "name        one  two     three", None),
+        (28, "name      one  two     three", None),
+        (25, "name        one  two", "left out for want of width: three"),
+        (20, "name        one", "left out for want of width: two, three"),
+        (14, "name       one", "left out for want of width: two, three"),
+        (4, "name", "left out for want of width: one, two, three"),
+    ],
+)
+def test_columns_that_do_not_fit_are_named(width, head, note):
+    shown, _, row, *notes = columns(
+        ["name", "one", "two", "", "three"], [["long names", "1", "2", "a", "3"]], (), width
+    )
+    assert shown.plain == head
+    assert row.plain.split()[0] in ("long", "long…", "lon…")
+    assert [line.plain for line in notes] == ([note] if note else [])
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_columns_line_up_in_words_too(encoding):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    console = Console(file=stream, width=20, force_terminal=False)
+    with encoding_of(console):
+        put(console, [*lined_up([("✔", "passed"), ("✘", "failed")]), rule(styled("abc")), styled("a" * 30)])
+    stream.flush()
+    cut = "a" * 17 + "..." if encoding != "cp1252" else "a" * 19 + "…"
+    assert stream.buffer.getvalue().decode(encoding).splitlines() == ["ok    passed", "FAIL  failed", "---", cut]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from playground.report.layout import UNLIMITED
 from playground.report.one_run import blocks, ending
 from playground.result import Expectation, Loss, Status, Table, Trace, Verdict
 
@@ -96,12 +97,22 @@ def test_a_long_table_is_cut_and_says_so(make_run):
 def test_a_wide_table_keeps_both_ends(make_run):
     columns = (*(f"feature_{index}" for index in range(20)), "target", "prediction")
     table = Table(columns, (tuple(range(22)), tuple(range(22))))
-    _, _, _, (head, rule, *rows), *_ = shown(make_run(table=table), width=60)
+    _, _, _, (head, rule, first, second, *notes), *_ = shown(make_run(table=table), width=60)
     assert head.startswith("feature_0  feature_1")
     assert head.endswith("target  prediction")
     assert "…" in head
     assert len(head) <= len(rule) <= 60
-    assert all(row.endswith("21") for row in rows)
+    assert all(row.endswith("21") for row in (first, second))
+    gone = " ".join(notes).removeprefix("left out for want of width: ").split(", ")
+    assert sorted([*head.replace("…", " ").split(), *gone]) == sorted(columns)
+
+
+def test_without_a_terminal_no_column_is_left_out(make_run):
+    columns = ("a name of more than twenty-four characters", *(f"feature_{index}" for index in range(200)))
+    table = Table(columns, (tuple(range(201)),))
+    _, _, _, (head, _, row, *_), *_ = shown(make_run(table=table), width=UNLIMITED - 2)
+    assert all(name in head for name in columns)
+    assert row.split() == [str(index) for index in range(201)]
 
 
 @pytest.mark.parametrize("width", [30, 60, 78, 118])

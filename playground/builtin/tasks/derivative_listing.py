@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from playground.engine.listing import Cell, Listing, Writer
-from playground.expression import Expression
+from playground.expression import Expression, argument
 
 if TYPE_CHECKING:
     from playground.builtin.tasks.training import Training
@@ -113,7 +114,7 @@ def of_function(
     setting: Setting,
 ) -> Listing:
     """Write the check of a function at its points."""
-    names = tuple(function.variables)
+    names = tuple(map(argument, function.variables))
     formula, before = writer.code(function), ""
     if formula is None:
         before, formula = writer.component("function", *names)
@@ -130,7 +131,7 @@ def of_function(
         for claim in given:
             code += f'\n    print(f"  given by {claim:<11}{{{_named(claim)}(**variables)!r}}")'
     code += f'\n    print(f"  central differences {{central_differences({"point" if order == 1 else "z"})!r}}")'
-    written = [dict(point) for point in points]
+    written = [{argument(name): value for name, value in point.items()} for point in points]
     return Listing(
         [*cells, Cell("Where it is checked", f"points = {writer.literal(written)}"), Cell("The check", code)]
     )
@@ -157,6 +158,7 @@ def of_model(training: Training, problem: Problem, writer: Writer, setting: Sett
     import torch
 
     listing = training.listing(problem, writer, setting)
-    code = MODEL.replace("LOSS", listing.loss.format(*listing.data)).replace("PARAMETERS", listing.parameters)
-    code = code.replace("STEP", "1e-5" if setting.dtype == torch.float64 else "1e-2")
+    step = "1e-5" if setting.dtype == torch.float64 else "1e-2"
+    parts = {"LOSS": listing.loss(*listing.data), "PARAMETERS": listing.parameters, "STEP": step}
+    code = re.sub("|".join(parts), lambda found: parts[found[0]], MODEL)  # at once: an option may read like a part
     return Listing([*listing.cells, Cell("The check", textwrap.dedent(code).strip())])

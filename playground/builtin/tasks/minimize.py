@@ -70,12 +70,13 @@ class Minimize(DescentTask):
     def listing(self, problem: Problem, writer: Writer, setting: Setting) -> Listing:
         """Write the function and the point where it starts."""
         from playground.engine.listing import Cell, Listing
+        from playground.expression import argument
 
         names = {name: writer.variable(name) for name in problem.parameters}
         values = tuple(names.values())
         formula = writer.code(self.function)
         if formula is not None:
-            definitions = f"def f({', '.join(names)}):\n    return {formula}"
+            definitions = f"def f({', '.join(map(argument, names))}):\n    return {formula}"
             loss = f"f({', '.join(values)})"
         else:
             definitions, loss = writer.component("function", *values)
@@ -84,7 +85,7 @@ class Minimize(DescentTask):
         return Listing(
             [Cell("The function", definitions), Cell("Where it starts", "\n".join(starts))],
             parameters=f"[{', '.join(values)}]",
-            loss=loss.replace("{", "{{").replace("}", "}}"),
+            loss=lambda: loss,
             outcome="\n".join(shown),
         )
 

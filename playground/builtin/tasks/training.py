@@ -133,7 +133,12 @@ class Training(DescentTask):
         """Write the data, the model and the loss."""
         from playground.engine.listing import Cell, Listing
 
-        definitions, loss = writer.component("loss", "model({0})", "{1}")
+        definitions, _ = writer.component("loss", "model(inputs)", "targets")
+
+        def loss(inputs: str, targets: str) -> str:
+            _, expression = writer.component("loss", f"model({inputs})", targets)
+            return expression
+
         cells = [
             Cell("The data", self._written_data(problem, writer, setting)),
             Cell("The model", self._written_model(problem, writer, setting)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from playground.explanation import Explanation, Node
-from playground.figures.text import cut
+from playground.figures.text import cut, printable
 from playground.report.explanation.numbers import brief
 
 WIDTH, HEIGHT = 168, 66
@@ -100,7 +100,7 @@ def _line(places: Mapping[str, tuple[float, float]], edge: Edge) -> str:
 
 def _box(node: Node, made: Mapping[str, str], place: tuple[float, float], digits: int) -> str:
     x, y = place
-    head = f"{node.name} ← {made[node.name]}" if node.name in made else node.name
+    head = printable(f"{node.name} ← {made[node.name]}" if node.name in made else node.name)
     texts = [("name", head), ("value", brief(node.value, digits, ROOM))]
     if node.gradient is not None:
         texts.append(("slope", f"∂ {brief(node.gradient, digits, ROOM - 2)}"))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from playground.explanation import Explanation, Shown
 from playground.figures.numbers import shape
+from playground.figures.text import printable
 from playground.report.explanation.language import Translate
 from playground.report.explanation.numbers import digest, heading, number, sentence, uses
 
@@ -42,6 +43,7 @@ SIGNS = {
     "}": r"\}",
     "_": r"\_",
     "\\": r"\backslash ",
+    "˄": r"\hat{} ",
     "~": r"\sim ",
     "\u00a0": r"\ ",
 }
@@ -131,6 +133,7 @@ def tensor(shown: Shown, digits: int) -> str:
 def formula(text: str) -> str:
     """Return a formula in signs as LaTeX in math mode."""
     made = ""
+    text = re.sub(r"\^{2,}", lambda run: "˄" * len(run[0]), printable(text))  # to TeX, ^^5c is a backslash
     text = re.sub(r"(?<=[a-z]) (?=[a-z])", "\u00a0", text)  # math mode drops blanks, and words need theirs
     for part in re.split(r"(dL/d[A-Za-z0-9_.]+|[A-Za-z][A-Za-z0-9_.]*)", text):
         if match := re.fullmatch(r"dL/d(.+)", part):
@@ -144,10 +147,12 @@ def formula(text: str) -> str:
 
 def prose(text: str) -> str:
     """Return text as LaTeX outside math mode."""
-    return "".join(_said(character) for character in text)
+    return "".join(_said(character) for character in printable(text))
 
 
 def _said(character: str) -> str:
+    if character == "^":
+        return r"\^{}"
     sign = SIGNS.get(character)
     if sign is None:
         return character

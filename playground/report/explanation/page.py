@@ -8,6 +8,7 @@ from html import escape
 
 from playground.explanation import Explanation, Moved, Operated, Share, Shown
 from playground.figures.numbers import shape
+from playground.figures.text import printable
 from playground.report.explanation.graph import NARROW, svg
 from playground.report.explanation.language import Translate
 from playground.report.explanation.numbers import brief, deviation, digest, heading, number, sentence, uses
@@ -53,12 +54,12 @@ overflow-wrap:anywhere}
 
 def page(explanation: Explanation, translate: Translate, language: str) -> str:
     """Return the page."""
-    title = escape(" · ".join(heading(explanation, translate)))
+    title = shown_text(" · ".join(heading(explanation, translate)))
     return (
-        f'<!doctype html><html lang="{escape(language)}"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{shown_text(language)}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
         f"<style>{PAGE}{STYLE}</style></head><body><h1>{title}</h1>"
-        f'<p class="dim">{escape(explanation.summary)}</p>'
+        f'<p class="dim">{shown_text(explanation.summary)}</p>'
         f'<div class="explanation">{body(explanation, translate)}</div></body></html>'
     )
 
@@ -69,17 +70,17 @@ def body(explanation: Explanation, translate: Translate, level: int = 2) -> str:
     :param level: of the sections' headings.
     """
     _ = translate
-    label = escape(_("Graph"))
+    label = shown_text(_("Graph"))
     drawn = svg(explanation) + svg(explanation, NARROW)
     parts = (
-        ("words", _("In words"), "".join(f"<p>{escape(sentence(each, _))}</p>" for each in explanation.words)),
+        ("words", _("In words"), "".join(f"<p>{shown_text(sentence(each, _))}</p>" for each in explanation.words)),
         ("forward", _("Forward"), "".join(_forward(explanation, _))),
         ("backward", _("Backward"), "".join(_backward(explanation, _))),
         ("update", _("Update"), "".join(_update(explanation, _))),
         ("picture", _("Graph"), f'<div class="drawn" tabindex="0" aria-label="{label}">{drawn}</div>'),
     )
     return "".join(
-        f'<section class="{kind}"><h{level}>{escape(title)}</h{level}>{part}</section>'
+        f'<section class="{kind}"><h{level}>{shown_text(title)}</h{level}>{part}</section>'
         for kind, title, part in parts
         if part
     )
@@ -93,7 +94,7 @@ def _forward(told: Explanation, _: Translate) -> Iterator[str]:
     for operation in told.operations:
         head = f"{', '.join(operation.outputs)} = {operation.formula or _call(operation)}"
         note = "" if operation.formula else _note(_("nothing more is known of this operation"))
-        written = "".join(f'<div class="written">{escape(line)}</div>' for line in operation.written)
+        written = "".join(f'<div class="written">{shown_text(line)}</div>' for line in operation.written)
         values = "".join(_tensor(nodes[name].value, told.digits, "value") for name in operation.outputs)
         yield _card(head, note + written + values)
 
@@ -116,41 +117,41 @@ def _share(told: Explanation, operation: Operated, share: Share, sign: str, _: T
     if not share.rule:
         note = _note(f"{_call(operation)}: {_('as autograd gives it')}")
         return _card(f"dL/d{share.to} {sign} …", note + value)
-    written = f'<div class="written">= {escape(share.written)}</div>' if share.written else ""
+    written = f'<div class="written">= {shown_text(share.written)}</div>' if share.written else ""
     written += "".join(
-        f'<div class="written">{escape(f"dL/d{share.to}{place} {sign} {arithmetic}")}</div>'
+        f'<div class="written">{shown_text(f"dL/d{share.to}{place} {sign} {arithmetic}")}</div>'
         for place, arithmetic in share.entries
     )
     return _card(f"dL/d{share.to} {sign} {share.rule}", written + value)
 
 
 def _note(text: str) -> str:
-    return f'<p class="dim">{escape(text)}</p>'
+    return f'<p class="dim">{shown_text(text)}</p>'
 
 
 def _ending(told: Explanation, index: int, moved: Moved, _: Translate) -> str:
     if moved.gradient is None:
-        return _card(f"dL/d{moved.name}", escape(_("the loss does not depend on it")))
+        return _card(f"dL/d{moved.name}", shown_text(_("the loss does not depend on it")))
     inside = _tensor(moved.gradient, told.digits, "slope")
     off = deviation(told, index)
     if off is not None and moved.central is not None:
         check = f"{_('central differences')}: {brief(moved.central, told.digits, 60)} ({_('deviation')} {off:.0e})"
-        inside += f'<div class="written">{escape(check)}</div>'
+        inside += f'<div class="written">{shown_text(check)}</div>'
     if moved.used is not None:
-        inside += f"<p>{escape(_('after clipping'))}</p>{_tensor(moved.used, told.digits, 'slope')}"
+        inside += f"<p>{shown_text(_('after clipping'))}</p>{_tensor(moved.used, told.digits, 'slope')}"
     return _card(f"dL/d{moved.name}", inside)
 
 
 def _update(told: Explanation, _: Translate) -> Iterator[str]:
     update = told.update
     if update is None:
-        yield f"<p>{escape(_('Nothing moves: there is no step left to make.'))}</p>"
+        yield f"<p>{shown_text(_('Nothing moves: there is no step left to make.'))}</p>"
         return
-    rule = "".join(f'<div class="formula">{escape(line)}</div>' for line in update.formula)
+    rule = "".join(f'<div class="formula">{shown_text(line)}</div>' for line in update.formula)
     used = [key for key in update.symbols if re.search(rf"\b{re.escape(key)}\b", " ".join(update.formula))]
     rows = "".join(
-        f"<tr><td>{escape(key)}</td><td>{escape(str(update.settings.get(key, '')))}</td>"
-        f"<th>{escape(_(update.symbols[key]))}</th></tr>"
+        f"<tr><td>{shown_text(key)}</td><td>{shown_text(str(update.settings.get(key, '')))}</td>"
+        f"<th>{shown_text(_(update.symbols[key]))}</th></tr>"
         for key in used
     )
     rate = "" if update.lr is None else f", lr = {update.lr:g}"
@@ -162,26 +163,31 @@ def _update(told: Explanation, _: Translate) -> Iterator[str]:
         changes = "".join(
             _change(*change, told.digits) for change in ((moved.name, moved.before, moved.after), *states)
         )
-        written = "".join(f'<div class="written">{escape(line)}</div>' for line in moved.written)
+        written = "".join(f'<div class="written">{shown_text(line)}</div>' for line in moved.written)
         head = _note(f"{_('its first entry')}, t = {told.step + 1}:") if written else ""
         yield f'<div class="card"><table class="changes">{changes}</table>{head}{written}</div>'
     if told.loss_after is not None:
         before, after = number(told.loss, told.digits), number(told.loss_after, told.digits)
-        yield f"<p>L: {before} → {after} ({escape(_('on the same data'))})</p>"
+        yield f"<p>L: {before} → {after} ({shown_text(_('on the same data'))})</p>"
 
 
 def _change(name: str, before: Shown | None, after: Shown, digits: int) -> str:
     old = "–" if before is None else brief(before, digits, 80)
-    return f"<tr><th>{escape(name)}</th><td>{old}</td><td>→</td><td>{brief(after, digits, 80)}</td></tr>"
+    return f"<tr><th>{shown_text(name)}</th><td>{old}</td><td>→</td><td>{brief(after, digits, 80)}</td></tr>"
+
+
+def shown_text(text: str) -> str:
+    """Return text as HTML that shows it as it is, on one line, in an element or an attribute."""
+    return escape(printable(text))
 
 
 def _card(head: str, inside: str) -> str:
-    return f'<div class="card"><div class="formula">{escape(head)}</div>{inside}</div>'
+    return f'<div class="card"><div class="formula">{shown_text(head)}</div>{inside}</div>'
 
 
 def _tensor(shown: Shown, digits: int, kind: str) -> str:
     if shown.values is None or len(shape(shown.values)) > 2:
-        return f'<div class="{kind}">{escape(digest(shown, digits))}</div>'
+        return f'<div class="{kind}">{shown_text(digest(shown, digits))}</div>'
     rows = shown.values if len(shape(shown.values)) == 2 else [shown.values]
     rows = [row if isinstance(row, list) else [row] for row in rows]
     cells = "".join("<tr>" + "".join(f"<td>{number(entry, digits)}</td>" for entry in row) + "</tr>" for row in rows)

@@ -26,11 +26,11 @@ def text(explanation: Explanation, translate: Translate, width: int, full: bool 
 
     :param full: also where it is long; otherwise a long one is summed up, and says how to see all of it.
     """
-    whole = list(_sections(_Page(explanation, translate, width)))
+    whole = [printable(line) for line in _sections(_Page(explanation, translate, width))]
     if full or len(whole) <= LONG:
         yield from whole
         return
-    yield from _sections(_Page(explanation, translate, width, brief=True))
+    yield from map(printable, _sections(_Page(explanation, translate, width, brief=True)))
     said = translate("Summed up; all {count} lines are shown with --full.").format(count=len(whole))
     yield from ("", *textwrap.wrap(said, width))
 

@@ -19,6 +19,8 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
+from playground.figures.text import printable
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's, the strongest first."""
 
@@ -137,8 +139,8 @@ def legend_above(figure: Picture, axes: Axes) -> None:
 
 
 def literal(text: str) -> str:
-    """Return text of a scenario so that matplotlib takes no dollar sign in it for the beginning of a formula."""
-    return text.replace("$", r"\$")
+    """Return text of a scenario on one line, its dollar signs no formula's beginning to matplotlib."""
+    return printable(text).replace("$", r"\$")
 
 
 def step_label(axes: Axes) -> Callable[[int], None]:

@@ -116,7 +116,7 @@ class DescentWriter:
     def _evaluation(self) -> list[str]:
         chosen = [f"{name}[chosen]" if self._batched else name for name in self._listing.data]
         lines = [
-            f"loss = {self._listing.loss.format(*chosen)}  # forward",
+            f"loss = {self._listing.loss(*chosen)}  # forward",
             "gradients = torch.autograd.grad(loss, parameters)  # backward",
         ]
         if self._clip is not None and self._clip.value is not None:
@@ -200,7 +200,7 @@ class DescentWriter:
             lines.append(f"{self._listing.module}.eval()")
         lines += [
             "with torch.no_grad():",
-            f"    last = {self._listing.loss.format(*self._listing.data)}.item()",
+            f"    last = {self._listing.loss(*self._listing.data)}.item()",
             f'print(f"first loss {{{"losses[0]" if self._scenario.steps else "last"}!r}}")',
             'print(f"last loss  {last!r}")',
             self._listing.outcome,

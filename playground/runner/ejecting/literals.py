@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import PlaygroundError
+from playground.figures.text import escaped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,7 +24,7 @@ def literal(value: Any) -> str:
     if isinstance(value, float):
         return _number(value) if math.isfinite(value) else f'float("{value}")'
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return '"' + _backslashed(value).replace('"', r"\"") + '"'
     if isinstance(value, tuple):
         return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
     if isinstance(value, list):
@@ -31,6 +32,21 @@ def literal(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{literal(key)}: {literal(item)}' for key, item in value.items())}}}"
     raise PlaygroundError(f"a {type(value).__name__} cannot be written out (accepted: numbers, texts, lists of them)")
+
+
+def docstring_literal(text: str) -> str:
+    """Return a text as a docstring, its lines kept; nothing in it ends the docstring.
+
+    A line that begins with `#` is no line of code, but editors take `# %%` for the beginning of a cell, and run it.
+    """
+    lines = (_backslashed(line).replace('"' * 3, r"\"" * 3) for line in text.split("\n"))
+    lines = (re.sub(r"^(\s*)#", r"\1\\x23", line) for line in lines)
+    return '"""' + "\n".join(lines) + '\n"""'
+
+
+def _backslashed(text: str) -> str:
+    """Return a text whose backslashes are doubled and whose characters without a shape are Python escapes."""
+    return escaped(text.replace("\\", r"\\"))
 
 
 def _number(value: float) -> str:

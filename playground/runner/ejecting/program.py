@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,16 +21,23 @@ from playground.scenario.model import Loaded
 MODULES = ("hashlib", "math", "os", "torch")
 """Modules that the program itself may name; each is imported where it does."""
 
+NOTE = (
+    "The program that this scenario stands for, in PyTorch alone. It makes the same operations in the same order "
+    "as `playground run`, so that the losses are the same to the last bit on the same machine."
+)
+
 
 @dataclass(frozen=True)
 class Program:
     """A stand-alone program.
 
-    :param title: its docstring.
+    :param title: the scenario's name and summary, as they stand there.
+    :param note: what there is to say about the program.
     :param cells: its pieces, imports first.
     """
 
     title: str
+    note: str
     cells: Sequence[Cell]
 
 
@@ -65,17 +71,8 @@ def _program(ready: Prepared, plugins: Plugins) -> Program:
     if ready.stepper is not None:
         descent = DescentWriter(ready, listing, writer, definitions, plugins.registry)
         cells += [*descent.cells(), descent.outcome()]
-    return Program(_title(ready), [_imports(cells, definitions.imports), *cells])
-
-
-def _title(ready: Prepared) -> str:
-    scenario = ready.loaded.scenario
-    summary = scenario.summary or f"The scenario {scenario.name}."
-    same = (
-        "The program that this scenario stands for, in PyTorch alone. It makes the same operations in the same order "
-        "as `playground run`, so that the losses are the same to the last bit on the same machine."
-    )
-    return "\n\n".join([f"{scenario.name}: {summary}", textwrap.fill(same, 100)])
+    title = f"{scenario.name}: {scenario.summary or f'The scenario {scenario.name}.'}"
+    return Program(title, NOTE, [_imports(cells, definitions.imports), *cells])
 
 
 def _imports(cells: Sequence[Cell], found: dict[str, str]) -> Cell:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
 from playground.errors import PlaygroundError, suggestion
+from playground.figures.text import markdown, printable
+from playground.runner.ejecting.literals import docstring_literal
 from playground.runner.ejecting.program import Program
 
 LINE = 120
@@ -28,22 +32,24 @@ def renderer(name: str) -> Callable[[Program], str]:
 
 def script(program: Program) -> str:
     """Return one file, in cells that editors know by `# %%`."""
-    cells = [f"# %% {cell.heading}\n{cell.code}" for cell in program.cells]
-    return formatted("\n\n\n".join([f'"""{program.title}\n"""', *cells]) + "\n")
+    title = docstring_literal("\n\n".join([program.title, textwrap.fill(program.note, 100)]))
+    cells = [f"# %% {printable(cell.heading)}\n{cell.code}" for cell in program.cells]
+    return formatted("\n\n\n".join([title, *cells]) + "\n")
 
 
 def notebook(program: Program) -> str:
-    """Return a notebook, format 4.5: the script's cells, each under its heading."""
-    head, *cells = script(program).split("# %% ")
-    title = head.strip().strip('"').strip()
-    made = [_cell("markdown", 0, "# " + title)]
-    for cell in cells:
-        heading, _, code = cell.partition("\n")
-        made += [_cell("markdown", len(made), f"## {heading.strip()}"), _cell("code", len(made) + 1, code.strip())]
+    """Return a notebook, format 4.5: the script's cells, each under its heading.
+
+    Cells are taken from the program, never found in its text, where a scenario's words could look like one.
+    """
+    made = [_cell("markdown", 0, f"# {markdown(program.title)}\n\n{program.note}")]
+    for cell in program.cells:
+        heading = f"## {markdown(cell.heading)}"
+        made += [_cell("markdown", len(made), heading), _cell("code", len(made) + 1, cell.code.strip())]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     document = {"cells": made, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return formatted(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "program.ipynb")
 
 
 def _cell(kind: str, number: int, text: str) -> dict[str, Any]:
@@ -51,18 +57,21 @@ def _cell(kind: str, number: int, text: str) -> dict[str, Any]:
         "cell_type": kind,
         "id": f"cell-{number}",
         "metadata": {},
-        "source": text.splitlines(keepends=True),
+        "source": re.findall(r"[^\n]*\n|[^\n]+", text),
     }
     return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
 
 
-def formatted(text: str) -> str:
-    """Return a program laid out by ruff, where ruff is installed; as it is elsewhere."""
+def formatted(text: str, name: str = "program.py") -> str:
+    """Return a program laid out by ruff, where ruff is installed; as it is elsewhere.
+
+    :param name: its suffix tells a script from a notebook.
+    """
     ruff = shutil.which("ruff") or _beside()
     if ruff is None:
         return text
-    options = ["--isolated", f"--line-length={LINE}", "--target-version=py311", "-"]
-    done = subprocess.run([ruff, "format", *options], input=text, capture_output=True, text=True, check=False)
+    options = ["--isolated", f"--line-length={LINE}", "--target-version=py311", f"--stdin-filename={name}", "-"]
+    done = subprocess.run([ruff, "format", *options], input=text, capture_output=True, encoding="utf-8", check=False)
     return done.stdout if done.returncode == 0 else text
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from playground.engine.data import Data
 from playground.engine.function import Function
 from playground.errors import PlaygroundError
+from playground.figures.text import escaped
 from playground.runner.ejecting.folding import fold
 from playground.runner.ejecting.modules import Source, stands_alone
 
@@ -31,7 +32,7 @@ def plain_docstring(text: str) -> str:
 
 def docstring(text: str, depth: int) -> ast.Expr:
     """Return a docstring as a statement, to stand in a body that is indented so far."""
-    indented = "\n".join(" " * depth + line if line else "" for line in text.splitlines()).strip()
+    indented = "\n".join(" " * depth + escaped(line) if line else "" for line in text.splitlines()).strip()
     if "\n" in indented:
         indented += "\n" + " " * depth
     return ast.Expr(ast.Constant(indented))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 
+from playground.figures.text import printable
 from playground.runner.ejecting.modules import COMMENTS
 
 
@@ -12,7 +13,7 @@ def written(node: ast.stmt) -> str:
     """Return a definition as text, with its comments."""
     node = _Marked().visit(copy.deepcopy(node))
     lines = []
-    for line in ast.unparse(ast.fix_missing_locations(node)).splitlines():
+    for line in ast.unparse(ast.fix_missing_locations(node)).split("\n"):
         text = line.lstrip()
         indent = line[: len(line) - len(text)]
         marker = text.startswith(("'\\x00#", '"\\x00#'))
@@ -47,4 +48,5 @@ class _Marked(ast.NodeTransformer):
         return node
 
     def _markers(self, node: ast.stmt) -> list[ast.stmt]:
-        return [ast.Expr(ast.Constant(f"\x00{comment}")) for comment in getattr(node, COMMENTS, [])]
+        """Return a marker for each comment, on one line: what follows a line end would be code."""
+        return [ast.Expr(ast.Constant(f"\x00{printable(comment)}")) for comment in getattr(node, COMMENTS, [])]

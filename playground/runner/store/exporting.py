@@ -36,6 +36,9 @@ _AFTER = {
 }
 """Columns that every run has, before and after the axes, and what stands in them."""
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a formula of a spreadsheet begins with."""
+
 _BATCH = 10_000
 """Rows that are written to Parquet at once."""
 
@@ -74,7 +77,7 @@ class Table:
 def write_csv(stream: TextIO, table: Table, runs: Runs) -> None:
     """Write a table with a head: numbers in full, `inf` and `nan` as such, nothing where a run has nothing."""
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(table.columns)
+    writer.writerow(map(_text, table.columns))
     writer.writerows([_text(cell) for cell in table.cells(*run)] for run in runs)
 
 
@@ -184,7 +187,12 @@ def _cell(value: Any, kind: type) -> Any:
 
 
 def _text(value: Any) -> Any:
-    """Return a cell as CSV shows it; the writer itself writes None as nothing and floats in full."""
+    """Return a cell as CSV shows it; the writer itself writes None as nothing and floats in full.
+
+    A text that a spreadsheet would take for a formula, and run, has an apostrophe before it.
+    """
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
     return str(value).lower() if isinstance(value, bool) else value
 
 

@@ -32,13 +32,16 @@
 
   // Charts
 
+  // Plotly reads texts as HTML: names and values are escaped, so that they show as they are; `ticktext` is the page's own.
+  const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
   const coloured = (value, colours) => {
     if (typeof value === "string" && value[0] === "@") {
       const [name, alpha] = value.slice(1).split("/");  // `@blue/2e`: blue, almost transparent
-      if (name in colours) return alpha ? colours[name] + alpha : colours[name];
+      if (Object.hasOwn(colours, name)) return alpha ? colours[name] + alpha : colours[name];
     }
+    if (typeof value === "string") return value.replace(/[&<>]/g, (sign) => ENTITIES[sign]);
     if (Array.isArray(value)) return typeof value[0] === "number" || Array.isArray(value[0]) ? value : value.map((each) => coloured(each, colours));
-    if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, coloured(each, colours)]));
+    if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, key === "ticktext" ? each : coloured(each, colours)]));
     return value;
   };
 

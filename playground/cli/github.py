@@ -1,0 +1,30 @@
+"""What a command tells GitHub, when GitHub runs it: annotations, and a part of the step's summary."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playground.cli.context import say
+
+if TYPE_CHECKING:
+    from playground.result import Batch
+
+
+def show_on_github(batch: Batch) -> None:
+    """Print annotations to standard error, and add a table to the summary of the step."""
+    if os.environ.get("GITHUB_ACTIONS"):
+        from playground.report.github import commands
+
+        for line in commands(batch):
+            say(line)
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary and (batch.results or batch.errors):
+        from playground.report.github import step_summary
+
+        try:
+            with Path(summary).open("a", encoding="utf-8") as file:  # other commands of the step have written there
+                file.write(step_summary(batch))
+        except OSError as error:
+            say(f"{summary}: the summary of the step is not written: {(error.strerror or str(error)).lower()}")

@@ -1,0 +1,152 @@
+"""Text in the characters that an encoding has: outside UTF-8, signs become ASCII words instead of question marks."""
+
+from __future__ import annotations
+
+import codecs
+import unicodedata
+from typing import Final
+
+FALLBACK: Final = "playground.ascii"
+"""The error handler of streams that writes a sign that is missing in their encoding as ASCII."""
+
+SIGNS: Final = {
+    "✔": "ok",
+    "✘": "FAIL",
+    "→": "->",
+    "←": "<-",
+    "↑": "^",
+    "⇒": "=>",
+    "…": "...",
+    "·": "*",
+    "×": "x",
+    "−": "-",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "≈": "~",
+    "±": "+-",
+    "∂": "d",
+    "∇": "grad",
+    "√": "sqrt",
+    "∞": "inf",
+    "Σ": "sum",
+    "Π": "prod",
+    "∈": "in",
+    "‖": "||",
+    "⊙": "*",
+    "°": " deg",
+    "ᵀ": "^T",
+    "⁻": "^-",
+    "▶": ">",
+    "²": "^2",
+    "³": "^3",
+    "¹": "^1",
+    "⁴": "^4",
+    "₀": "0",
+    "₁": "1",
+    "₂": "2",
+    "¼": "1/4",
+    "½": "1/2",
+    "¾": "3/4",
+    "α": "alpha",
+    "β": "beta",
+    "γ": "gamma",
+    "δ": "delta",
+    "ε": "eps",
+    "η": "eta",
+    "θ": "theta",
+    "λ": "lambda",
+    "μ": "mu",
+    "π": "pi",
+    "ρ": "rho",
+    "σ": "sigma",
+    "τ": "tau",
+    "φ": "phi",
+    "Φ": "Phi",
+    "ψ": "psi",
+    "ω": "omega",
+    "“": '"',
+    "”": '"',
+    "„": '"',
+    "‘": "'",
+    "’": "'",
+    "–": "-",
+    "—": "-",
+    "•": "*",
+    "\u00a0": " ",
+    "\u2009": " ",
+    "─": "-",
+    "│": "|",
+    "┤": "|",
+    "├": "|",
+    "└": "`",
+    "┌": "+",
+    "┐": "+",
+    "┘": "+",
+    "┼": "+",
+    "━": "-",
+    "▁": "_",
+    "█": "#",
+    "■": "#",
+    "▓": "#",
+    "░": ".",
+    "╭": "+",
+    "╮": "+",
+    "╰": "+",
+    "╯": "+",
+}
+"""What stands for a sign; lines and blocks keep their width."""
+
+BRAILLE: Final = 0x2800
+"""The blank braille character; the others follow it in the order of the bits of their dots."""
+
+ROWS: Final = (0x09, 0x12, 0x24, 0xC0)
+"""The bits of each row of dots in a braille character, from the top."""
+
+
+def in_charset(text: str, encoding: str) -> str:
+    """Return text as it can be written in an encoding."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(_written(character, encoding) for character in text)
+    return text
+
+
+def ascii_form(character: str) -> str:
+    r"""Return a character in ASCII: a sign as its word, a letter without its marks, any other as `\u6f22`."""
+    if character in SIGNS:
+        return SIGNS[character]
+    if BRAILLE <= ord(character) < BRAILLE + 256:
+        return _dots(ord(character) - BRAILLE)
+    bare = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode("ascii")
+    return bare or character.encode("unicode_escape").decode("ascii")
+
+
+def register_fallback() -> None:
+    """Make `FALLBACK` known, for streams to be opened or configured with."""
+    codecs.register_error(FALLBACK, _replace)
+
+
+def _written(character: str, encoding: str) -> str:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return ascii_form(character)
+    return character
+
+
+def _dots(bits: int) -> str:
+    """Return a braille character's dots as one sign that is as high as they are."""
+    rows = [row for row, mask in enumerate(ROWS) if bits & mask]
+    if not rows:
+        return " "
+    if len(rows) > 2:
+        return "|"
+    return "'" if rows[-1] <= 1 else "." if rows[0] >= 2 else "-"
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(ascii_form, error.object[error.start : error.end])), error.end

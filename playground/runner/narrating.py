@@ -43,7 +43,9 @@ def words(
     yield from _saturated(tape, operations)
     if not any(value.gradient is not None and bool(value.gradient.any()) for value in tape.parameters.values()):
         yield Sentence(_("Every gradient is zero: no step can follow."))
-    if loss_after is not None:
+    broken = list(_nonfinite(problem, before, ready, step))
+    yield from broken
+    if loss_after is not None and not broken:
         yield from _step(ready, problem, tape, before, loss, loss_after, step)
 
 
@@ -79,6 +81,27 @@ def _saturated(tape: Tape, operations: Operations) -> Iterator[Sentence]:
             parts = {"name": record.name, "to": bound["x"].name, "count": count, "total": slope.numel()}
             text = _("{name} has saturated in {count} of {total} entries: almost no gradient reaches {to} there.")
             yield Sentence(text, parts)
+
+
+def _nonfinite(problem: Problem, before: Mapping[str, Tensor], ready: Prepared, step: int) -> Iterator[Sentence]:
+    """Name the operation that makes NaN or infinity of finite numbers, in the loss or in its gradient."""
+    from playground.engine.nonfinite import find_source
+
+    source = None
+    with suppress(*ISOLATED):  # what cannot be found out costs this sentence, not the explanation
+        source = find_source(problem, before, problem.batches.at(step))
+    if source is None:
+        return
+    parts = {"operation": source.operation, "value": f"{source.value:g}", "at": source.at}
+    if source.backward and source.at:
+        text = _("The gradient is not finite: the derivative of {operation} at {at} makes {value} of finite numbers.")
+    elif source.backward:
+        text = _("The gradient is not finite: the derivative of {operation} makes {value} of finite numbers.")
+    elif source.at:
+        text = _("The loss is not finite: {operation} of {at} gives {value}.")
+    else:
+        text = _("The loss is not finite: {operation} gives {value} of finite numbers.")
+    yield Sentence(text, parts)
 
 
 def _step(

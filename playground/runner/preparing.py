@@ -20,6 +20,7 @@ from playground.scenario.names import check_names
 
 if TYPE_CHECKING:
     from playground.engine.axes import Ranges
+    from playground.engine.gradients import Clip
     from playground.engine.setting import Setting
     from playground.engine.steppers import OneRun
 
@@ -148,7 +149,6 @@ def _collector_off() -> Iterator[None]:
 
 def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | None:
     """Build the problem, try it, and give it to the stepper that fits the optimizer."""
-    from playground.engine.gradients import Clip
     from playground.engine.steppers import RuleStepper, TorchStepper
     from playground.engine.task import DescentTask
     from playground.engine.update import UpdateRule
@@ -165,10 +165,16 @@ def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | Non
         problem.probe()
     if scenario.batch_size is not None and problem.batches.size is None:
         raise ScenarioError(Fault("this task has no data to take batches of", ("batch_size",)))
-    clip = Clip(scenario.clip.value, scenario.clip.norm) if scenario.clip else None
     kind = RuleStepper if isinstance(bound.optimizer, UpdateRule) else TorchStepper
     with _blaming("optimizer", f"optimizer {scenario.components['optimizer'].name!r}"):
-        return kind(problem, bound.optimizer, bound.schedule, clip)
+        return kind(problem, bound.optimizer, bound.schedule, clip(scenario))
+
+
+def clip(scenario: Scenario) -> Clip | None:
+    """Return the scenario's limits on the gradient; None for none."""
+    from playground.engine.gradients import Clip
+
+    return Clip(scenario.clip.value, scenario.clip.norm) if scenario.clip else None
 
 
 def _objective(scenario: Scenario) -> str:

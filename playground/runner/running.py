@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from playground.figures.numbers import round_numbers
 from playground.plugins.manager import Plugins
-from playground.result import Run, Status
+from playground.result import Diagnosis, Run, Status
 from playground.runner.describing import as_yaml, conditions, setup
-from playground.runner.diagnosing import asks, diagnosed
+from playground.runner.diagnosing import asks, diagnosed, evidence, nonfinite_source
 from playground.runner.expectations import judge_all, judge_diagnosis, located, unwelcome, verdict
 from playground.runner.measuring import Measured, Observer, measure
 from playground.runner.preparing import Prepared, check_ranges, prepared, refuse_sweep
@@ -90,7 +90,12 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins, diagnose: boo
         torch.finfo(ready.setting.dtype).eps,
     )
     demanded = [*outcome.expectations, *judged]
-    diagnoses = diagnosed(ready, measured, plugins) if diagnose and asks(ready, measured, demanded) else ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    reason = measured.reason
+    if diagnose and asks(ready, measured, demanded):
+        shown = evidence(ready, measured, plugins)
+        diagnoses = diagnosed(shown, plugins)
+        reason = "; ".join(filter(None, (reason, nonfinite_source(shown))))
     if "diagnosis" in scenario.expect:
         judged.append(judge_diagnosis(scenario.expect["diagnosis"], [each.name for each in diagnoses]))
     expectations = [
@@ -109,7 +114,7 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins, diagnose: boo
         file=ready.loaded.source.file,
         task=scenario.task.name,
         summary=scenario.summary,
-        reason=measured.reason,
+        reason=reason,
         setup=parts,
         evaluations=measured.evaluations,
         loss=measured.loss,

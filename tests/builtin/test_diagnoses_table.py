@@ -395,7 +395,7 @@ def test_the_table_is_large_enough(plugins):
     assert set(ILL) == set(plugins.registry.names("diagnosis"))
 
 
-@pytest.mark.parametrize(("scenario", "expected"), cases())
+@pytest.mark.parametrize(("scenario", "expected"), list(cases()))
 def test_a_run_gets_its_name_and_no_other(scenario, expected, plugins):
     run, found = names(scenario, plugins)
     assert found == expected, (run.status, run.reason, run.loss, run.diagnoses)

@@ -362,8 +362,8 @@ HEALTHY = {
     ),
 }  # fmt: skip
 
-QUICK = 2
-"""Runs of each name in the quick suite, and five times as many healthy ones; all others are slow."""
+QUICK = 1
+"""Runs of each name in the quick suite, and eight times as many healthy ones; all others are slow."""
 
 
 @pytest.fixture(scope="module")
@@ -383,7 +383,7 @@ def names(scenario, plugins):
 
 def cases():
     for name, several in (*ILL.items(), ("healthy", HEALTHY)):
-        quick = QUICK if name in ILL else 5 * QUICK
+        quick = QUICK if name in ILL else 8 * QUICK
         for number, (what, scenario) in enumerate(several.items()):
             marks = () if number < quick else (pytest.mark.slow,)
             yield pytest.param(scenario, [name] if name in ILL else [], id=f"{name}: {what}", marks=marks)

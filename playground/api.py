@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from playground.errors import PluginError, ScenarioError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.result import Run
+from playground.runner.catalogue import Catalogue
 from playground.runner.changes import changed
 from playground.runner.recorded import Recorded
 from playground.runner.running import run_one
@@ -24,16 +25,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def load_scenario(path: str | Path, changes: Mapping[str, Any] | None = None) -> Loaded:
+def load_scenario(path: str | Path, changes: Mapping[str, Any] | None = None, *, plugins: Sequence[str] = ()) -> Loaded:
     """Load and validate a scenario file.
 
     :param path: the file.
-    :param changes: dotted keys with new values: `{"optimizer.lr": 0.1}`.
+    :param changes: dotted keys with new values: `{"optimizer.lr": 0.1}`. A component in the place of another keeps the
+        parameters that both have.
+    :param plugins: files or names of plugins that have components among the changes.
     :returns: the scenario and where each of its values stands.
     :raises ScenarioError: it is not valid; every fault with its place.
     """
-    source = load(path)
-    return _set(source, changes)
+    return _changed(load(path), changes, _plugins(plugins))
 
 
 def run(
@@ -59,7 +61,8 @@ def run(
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
     loaded_plugins = _plugins(plugins)
-    scenario = _set(path.source, changes) if isinstance(path, Loaded) else load_scenario(path, changes)
+    source = path.source if isinstance(path, Loaded) else load(path)
+    scenario = _changed(source, changes, loaded_plugins)
     loaded = changed(scenario, seed, steps, loaded_plugins)
     return run_one(loaded, loaded_plugins, record=Recorded(record))
 
@@ -86,10 +89,11 @@ def sweep(
     :raises ScenarioError: the scenario or its sweep is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
-    loaded = load_scenario(path, changes)
+    loaded_plugins = _plugins(plugins)
+    loaded = _changed(load(path), changes, loaded_plugins)
     if over or seeds is not None:
         loaded = with_axes(loaded, over or {}, seeds)
-    return run_sweep(loaded, _plugins(plugins), options)
+    return run_sweep(loaded, loaded_plugins, options)
 
 
 def plot(result: Run | StoredSweep, kind: str | None = None, *, width: float = 5.0) -> Figure:
@@ -110,9 +114,10 @@ def plot(result: Run | StoredSweep, kind: str | None = None, *, width: float = 5
     return drawing(subject, kind, width).figure
 
 
-def _set(source: Source, changes: Mapping[str, Any] | None) -> Loaded:
+def _changed(source: Source, changes: Mapping[str, Any] | None, plugins: Plugins) -> Loaded:
+    known = Catalogue(plugins).known_parameters
     for key, value in (changes or {}).items():
-        source = source.set(key, _text(key, value))
+        source = source.set(key, _text(key, value), known)
     return Loaded(parse_scenario(source), source)
 
 

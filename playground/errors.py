@@ -13,10 +13,11 @@ Whatever is not a `PlaygroundError` is a bug of ours or of a plugin, and keeps i
 
 from __future__ import annotations
 
-import difflib
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+
+from playground.near_misses import closest
 
 
 class ExitCode(enum.IntEnum):
@@ -110,8 +111,27 @@ def suggestion(word: str, accepted: Iterable[str]) -> str:
         and how many more there are; empty when nothing is accepted.
     """
     names = sorted(set(accepted))
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if near:
-        return f"; did you mean {near[0]!r}?"
+    if near := correction(word, names):
+        return near
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return f" (accepted: {', '.join(names[:LISTED])}{more})" if names else ""
+
+
+def correction(word: str, accepted: Iterable[str]) -> str:
+    """Return `"; did you mean 'adam'?"`, or nothing where no accepted name is near."""
+    near = [repr(name) for name in closest(word, accepted)]
+    if not near:
+        return ""
+    *others, last = near
+    return f"; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
+
+
+def unknown_component(kind: str, name: str, accepted: Iterable[str]) -> str:
+    """Return the message for a component that no loaded plugin has.
+
+    :param name: quoted, as messages show it.
+    """
+    names = set(accepted)
+    other_plugin = "; if a plugin has it, load that with -p FILE|NAME"
+    hint = correction(name.strip("'\""), names) or suggestion("", names) + other_plugin
+    return f"unknown {kind} {name}{hint}"

@@ -78,6 +78,7 @@ class Moved:
     :param central: the same by central differences in float64; None for a large model.
     :param used: the gradient after clipping, where that changed it.
     :param after: None where there is no update.
+    :param written: the update of its first entry, an assignment a line: `m = 0.9·0 + (1 − 0.9)·0.2 = 0.02`.
     """
 
     name: str
@@ -88,13 +89,15 @@ class Moved:
     after: Shown | None = None
     state_before: Mapping[str, Shown] = field(default_factory=dict)
     state_after: Mapping[str, Shown] = field(default_factory=dict)
+    written: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Update:
     """How the parameters move.
 
-    :param formula: as the rule declares it, an assignment a line; empty for an optimizer that declares none.
+    :param formula: as the rule declares it, an assignment a line, without what its settings switch off; empty for an
+        optimizer that declares none.
     :param symbols: what they mean.
     :param settings: the rule's numbers by symbol.
     """

@@ -254,7 +254,9 @@ class Sweep:
     :param best: the points that did best; several are a tie.
     :param store: the file that has every run.
     :param stale: why earlier results of this sweep were not used again.
+    :param variants: by kind, each component that the sweep compares, with its parameters: `sgd(lr=0.1)`.
     :param seconds: wall time of it all.
+    :param fresh: what was stored is computed again.
     """
 
     scenario: str
@@ -275,6 +277,8 @@ class Sweep:
     seconds: float
     store: str
     stale: tuple[str, ...] = ()
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    fresh: bool = False
 
     def ensemble(self) -> Ensemble | None:
         """Return the runs themselves, read anew from where they are kept; None where nobody kept them."""

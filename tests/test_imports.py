@@ -53,7 +53,7 @@ def imported(folder, arguments):
     """Run the command in a new process and return its exit code and what it had imported in the end."""
     environment = {**os.environ, "PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD": "1"}
     probe = [sys.executable, "-c", PROBE, json.dumps(arguments)]
-    done = subprocess.run(probe, cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(probe, cwd=folder, env=environment, capture_output=True, text=True, check=True)
     told = json.loads(done.stderr.splitlines()[-1])
     return told["code"], told["modules"]
 

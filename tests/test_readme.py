@@ -1,5 +1,6 @@
 """What the README says is so: its scenario, its plugin, and every command."""
 
+import json
 import re
 import shlex
 import shutil
@@ -92,6 +93,13 @@ def test_every_command_runs_as_described(checkout, readme):
                 assert " ".join(part.split()) in printed, (line, part)
 
 
+def test_the_table_of_keys_is_complete(playground, readme):
+    table = readme[readme.index("| key | what it says |") : readme.index("A component in the place of another")]
+    told = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (.*?) \|", table, re.MULTILINE))))
+    schema = json.loads(playground("schema").stdout)
+    assert told - {"key"} == set(schema["properties"])
+
+
 def test_the_table_of_exit_codes(readme):
     codes = [int(code) for code in re.findall(r"^\| (\d+) \|", readme, re.MULTILINE)]
     assert codes == [code.value for code in ExitCode]
@@ -100,7 +108,7 @@ def test_the_table_of_exit_codes(readme):
 def test_the_table_of_commands_and_options(playground, readme):
     for command in re.findall(r"^\| `playground (\w+)", readme, re.MULTILINE):
         assert playground(command, "--help").exit_code == 0
-    options = set(re.findall(r"`(-[-\w]+)", readme[readme.index("`run` takes") : readme.index("Before the command:")]))
+    options = set(re.findall(r"`(-[-\w]+)", readme[readme.index("`run` takes") : readme.index("Every command takes")]))
     assert len(options) >= 7
     assert options <= set(re.findall(r"(?<![\w-])(-[-\w]+)", playground("run", "--help").stdout))
     assert run_module.__doc__

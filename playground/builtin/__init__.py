@@ -129,12 +129,13 @@ def playground_operations() -> Mapping[str, Factory]:
         "activations": "neg sqrt exp log log2 log10 sin cos tan atan sinh cosh erf abs=absolute sigmoid tanh relu "
         "leaky_relu elu gelu silu softplus logsigmoid hardtanh clamp nan_to_num dropout",
         "shapes": "reshape view=reshape flatten=reshape squeeze=reshape unsqueeze=reshape expand broadcast_to=expand "
-        "transpose t=transpose mt=transpose clone=same contiguous=same to=same double=same float=same getitem stack "
+        "transpose t=transpose mt=transpose swapaxes=transpose permute clone=same contiguous=same to=same double=same "
+        "float=same getitem stack "
         "cat where ones_like=constant zeros_like=constant full_like=constant detach=constant sign=constant",
-        "reductions": "sum=total mean prod=product max=extreme_max amax=extreme_max min=extreme_min amin=extreme_min "
+        "reductions": "sum=total mean prod=product max=extreme_max amax min=extreme_min amin "
         "vector_norm=norm linalg_vector_norm=norm softmax log_softmax logsumexp",
         "losses": "mse_loss l1_loss huber_loss smooth_l1_loss binary_cross_entropy binary_cross_entropy_with_logits "
-        "cross_entropy",
+        "bce_with_logits=binary_cross_entropy_with_logits cross_entropy",
     }
     pairs = [(module, *name.split("=")) for module, names in known.items() for name in names.split()]
     return {name: f"{HERE}.operations.{module}:{(*factory, name)[0]}" for module, name, *factory in pairs}

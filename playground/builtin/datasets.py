@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -243,14 +244,21 @@ def _default_names(count: int) -> tuple[str, ...]:
     return ("x",) if count == 1 else tuple(f"x{number}" for number in range(count))
 
 
+def _width(rows: Sequence[Sequence[float]]) -> int:
+    """Return the length that most rows have, so that the odd one is blamed; the first row's where none is commoner."""
+    lengths = Counter(map(len, rows)).most_common(1)
+    return lengths[0][0] if lengths else 0
+
+
 def _table_faults(key: str, rows: Sequence[Sequence[float]]) -> Iterator[Fault]:
     """Yield what keeps the rows from being a table of finite numbers."""
-    if not rows or not rows[0]:
+    width = _width(rows)
+    if not width:
         yield Fault("expected at least one row of at least one number", (key,))
         return
     for number, row in enumerate(rows):
-        if len(row) != len(rows[0]):
-            yield Fault(f"expected a row as long as the first ({len(rows[0])}), got {len(row)}", (key, number))
+        if len(row) != width:
+            yield Fault(f"expected a row as long as the others ({width}), got {len(row)}", (key, number))
         for column, value in enumerate(row):
             if not math.isfinite(value):
                 yield Fault(f"expected a finite number, got {value}", (key, number, column))
@@ -258,8 +266,8 @@ def _table_faults(key: str, rows: Sequence[Sequence[float]]) -> Iterator[Fault]:
 
 def _name_faults(names: Sequence[str], inputs: Sequence[Sequence[float]]) -> Iterator[Fault]:
     """Yield what is wrong with the names of the input columns."""
-    if inputs and len(names) != len(inputs[0]):
-        yield Fault(f"expected one name for each input column ({len(inputs[0])}), got {len(names)}", ("names",))
+    if inputs and len(names) != _width(inputs):
+        yield Fault(f"expected one name for each input column ({_width(inputs)}), got {len(names)}", ("names",))
     for number, name in enumerate(names):
         if name in names[:number]:
             yield Fault(f"two columns are named {name!r}; expected different names", ("names", number))
@@ -267,10 +275,10 @@ def _name_faults(names: Sequence[str], inputs: Sequence[Sequence[float]]) -> Ite
 
 def _class_faults(targets: Sequence[Sequence[float]], classes: int) -> Iterator[tuple[tuple[int, ...], str]]:
     """Yield `(row, column)` and message of each target that is no class; an empty place for the table as a whole."""
-    if any(len(row) != 1 for row in targets):
+    if targets and _width(targets) != 1:
         yield (), "expected one target column, because classes are given"
         return
-    for number, (value,) in enumerate(targets):
+    for number, value in ((number, row[0]) for number, row in enumerate(targets) if len(row) == 1):
         if not (0 <= value < classes and value % 1 == 0):
             yield (number, 0), f"expected a class, a whole number from 0 to {classes - 1}, got {value:g}"
 

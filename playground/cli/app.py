@@ -11,9 +11,11 @@ from playground.cli.context import Settings, print_version
 from playground.cli.new import new_app
 from playground.cli.plugins import plugins_app
 from playground.cli.results import results_app
+from playground.cli.shared_options import SharedOptionsGroup
 
 app = typer.Typer(
     name="playground",
+    cls=SharedOptionsGroup,
     help="Write down what should go downhill, what moves it and what you expect; run it and see every number.",
     no_args_is_help=True,
     add_completion=False,
@@ -38,7 +40,7 @@ def options(
         bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Keep what stands before the command's name."""
+    """Keep what stands before the command's name; the same may stand after it."""
     context.obj = Settings(tuple(plugin or ()), strict_plugins, debug)
 
 

@@ -19,6 +19,7 @@ def eject(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
     ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Write it for this seed.")] = None,
 ) -> None:
     """Write the stand-alone PyTorch program that a scenario stands for, with the same losses to the last bit."""
     plugins = load_plugins(context)
@@ -28,7 +29,7 @@ def eject(
         from playground.runner.ejecting.rendering import renderer
 
         render = renderer(form)
-        text = render(ejected(load(path, Changes(pairs(overrides or [], "--set")), plugins), plugins))
+        text = render(ejected(load(path, Changes(pairs(overrides or [], "--set"), seed), plugins), plugins))
         if out is None:
             typer.echo(text, nl=False)
         else:

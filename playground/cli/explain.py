@@ -25,9 +25,13 @@ def explain(
     output: Annotated[str, typer.Option("--format", help="text, html, json or latex.")] = "text",
     language: Annotated[str, typer.Option(help="en or id.")] = "en",
     digits: Annotated[int, typer.Option(min=1, max=15, help="Decimals.")] = 4,
+    full: Annotated[
+        bool, typer.Option("--full", help="Show a long explanation whole; otherwise text is summed up.")
+    ] = False,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
     ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Run from this seed.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
 ) -> None:
     """Explain one step of a scenario: forward, backward, update, in words, and as a graph."""
@@ -38,8 +42,8 @@ def explain(
         from playground.runner.explaining import explain as explained
 
         width = min(120, shutil.get_terminal_size((100, 1)).columns)
-        render = renderer(output, language, width)  # before anything runs, so that a misspelt one costs no time
-        loaded = load(path, Changes(pairs(overrides or [], "--set")), plugins)
+        render = renderer(output, language, width, full)  # before anything runs, so that a misspelt one costs no time
+        loaded = load(path, Changes(pairs(overrides or [], "--set"), seed), plugins)
         text = render(explained(loaded, plugins, step, sample, digits))
         if out is None:
             typer.echo(text)

@@ -10,10 +10,16 @@ from typing import Annotated
 import typer
 
 from playground.cli.context import errors, load_plugins
+from playground.cli.shared_options import SharedOptionsGroup
 from playground.cli.writing import write_whole
 from playground.errors import PlaygroundError
 
-new_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Write a plugin or a scenario to begin with.")
+new_app = typer.Typer(
+    cls=SharedOptionsGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Write a plugin or a scenario to begin with.",
+)
 
 
 class Kind(enum.StrEnum):

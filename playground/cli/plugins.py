@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from playground.cli.context import errors, every_plugin, failures_code
+from playground.cli.shared_options import SharedOptionsGroup
 from playground.errors import ExitCode
 
 if TYPE_CHECKING:
     from playground.plugins.doctor import Examination
 
 plugins_app = typer.Typer(
+    cls=SharedOptionsGroup,
     help="List plugins and those that failed; or look what is wrong with one.",
     invoke_without_command=True,
     rich_markup_mode=None,

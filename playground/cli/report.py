@@ -50,5 +50,5 @@ def _asked(store: Store, query: str | None) -> list[SweepRecord]:
     """
     sweeps = store.sweeps()
     if not sweeps:
-        raise StoreError("there are no results yet; `playground sweep` writes them")
+        raise StoreError(f"{store.path}: there are no sweeps yet; `playground sweep` writes them")
     return sweeps if query is None else store.asked(query)

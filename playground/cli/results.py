@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from playground.cli.context import errors, say
+from playground.cli.shared_options import SharedOptionsGroup
 from playground.errors import ExitCode
 
 if TYPE_CHECKING:
     from playground.runner.store import Row, Stale, Store, SweepRecord, Tally
 
 results_app = typer.Typer(
+    cls=SharedOptionsGroup,
     help="Look at stored results: every sweep, or the runs of one.",
     invoke_without_command=True,
     rich_markup_mode=None,
@@ -56,7 +59,8 @@ def list_sweeps(context: typer.Context, as_json: AsJson = False) -> None:
     from playground.runner.store.opening import store_path
 
     if not as_json and not store_path(Path()).exists():
-        say(f"{store_path(Path())}: there are no results yet; `playground sweep` writes them")
+        where = store_path(Path())
+        say(f"{where}: there are no results yet; `playground sweep` writes them below the directory it runs in")
         return
     with stored(context) as store:
         sweeps = [(sweep, store.tally(sweep.id)) for sweep in store.sweeps()]
@@ -64,7 +68,8 @@ def list_sweeps(context: typer.Context, as_json: AsJson = False) -> None:
             content = [sweep_data(*each) for each in sweeps]
             _print_json(content)
             return
-        _print_sweeps(sweeps)
+        _print_sweeps(sweeps, store.stale)
+        typer.echo(f"\nin {store.path}")
 
 
 @results_app.command("show")
@@ -110,10 +115,8 @@ def _print_json(sweeps: list[dict[str, Any]]) -> None:
     typer.echo(json.dumps(plain({"schema": SCHEMA, "sweeps": sweeps}), indent=2, ensure_ascii=False))
 
 
-def _print_sweeps(sweeps: Sequence[tuple[SweepRecord, Tally]]) -> None:
+def _print_sweeps(sweeps: Sequence[tuple[SweepRecord, Tally]], stale: Callable[[SweepRecord], list[Stale]]) -> None:
     """Print a line for each sweep, and below it why it could not use the runs of an earlier one."""
-    from playground.runner.store.staleness import stale
-
     head = ["id", "when", "scenario", "runs", "passed", "engine"]
     rows = [
         [sweep.id[:ID], _when(sweep), sweep.scenario, _count(sweep, tally), _share(tally), sweep.engine]
@@ -123,7 +126,7 @@ def _print_sweeps(sweeps: Sequence[tuple[SweepRecord, Tally]]) -> None:
     typer.echo(first)
     for line, (sweep, _) in zip(lines, sweeps, strict=True):
         typer.echo(line)
-        for each in stale(sweep, [sweep for sweep, _ in sweeps])[:1]:
+        for each in stale(sweep)[:1]:
             typer.echo(f"  {_told(each)}")
 
 
@@ -160,8 +163,8 @@ def _print_runs(sweep: SweepRecord, rows: Sequence[Row], metrics: Sequence[str])
         ("status", [row.status for row in rows]),
         ("verdict", [row.verdict for row in rows]),
         ("steps", [str(row.steps) for row in rows]),
-        ("first", column([row.first for row in rows])),
-        ("last", column([row.last for row in rows])),
+        ("first", column([_loss(row, row.first) for row in rows])),
+        ("last", column([_loss(row, row.last) for row in rows])),
         *((label, column([row.metrics.get(name) for row in rows])) for name, label in metric_labels.items()),
     ]
     if any(row.sensitive is not None for row in rows):
@@ -172,6 +175,11 @@ def _print_runs(sweep: SweepRecord, rows: Sequence[Row], metrics: Sequence[str])
     for line in _lined_up([list(cells) for cells in table], right):
         typer.echo(line)
     return len(rows)
+
+
+def _loss(row: Row, value: float) -> float | None:
+    """Return a loss of a run; a run that ended in an error has none."""
+    return None if row.status == "error" and math.isnan(value) else value
 
 
 def _axis(value: Any) -> str:
@@ -211,4 +219,4 @@ def _share(tally: Tally) -> str:
 
 
 def _told(stale: Stale) -> str:
-    return f"no run of {stale.sweep.id[:ID]} ({_when(stale.sweep)}) was used again: {'; '.join(stale.reasons)}"
+    return f"{stale} (sweep {stale.sweep.id[:ID]}, {_when(stale.sweep)})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from playground.plugins.manager import Plugins
     from playground.runner.batch import Finished, Progress
     from playground.runner.recorded import Recorded
+
+
+LISTED_FILES = 5
+"""Files that one note names."""
 
 
 def run(
@@ -69,9 +73,17 @@ def run(
     batch = finished.batch
     batch = replace(batch, errors=(*missing, *batch.errors))
     _print(batch, as_json)
+    say_unused(finished.unused)
     codes = [exit_code(batch), _told(context, finished, known)]
     codes += [written(context, write, batch, path) for write, path in writers]
     raise typer.Exit(max(codes))
+
+
+def say_unused(unused: Mapping[str, Sequence[Path]]) -> None:
+    """Say which options mean nothing to the tasks of some files, which did without them."""
+    for option, files in unused.items():
+        shown = ", ".join(map(str, files[:LISTED_FILES])) + (", …" if len(files) > LISTED_FILES else "")
+        say(f"{option}: not used where the task has no such key: {shown}")
 
 
 def exit_code(batch: Batch) -> ExitCode:

@@ -5,29 +5,36 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import checked_engine, errors, load_plugins, pairs
-from playground.cli.run import exit_code, found_writers, written
-from playground.errors import Place, PlaygroundError
+from playground.cli.context import checked_engine, errors, load_plugins, pairs, say
+from playground.cli.run import exit_code, found_writers, say_unused, written
+from playground.errors import ExitCode, Place, PlaygroundError, StoreError
 from playground.result import Batch
 
 if TYPE_CHECKING:
-    from playground.runner.sweeping.sweep import Progress
-    from playground.scenario.model import Loaded
+    from playground.plugins.manager import Plugins
+    from playground.result import Invalid, Sweep
+    from playground.runner.changes import Changes
+    from playground.runner.sweeping.loading import Axes
+    from playground.runner.sweeping.sweep import Options, Progress
 
 UNITS = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 
 
 def sweep(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A scenario file.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Scenario files, or folders of them.")],
     over: Annotated[
         list[str] | None,
         typer.Option(
@@ -38,6 +45,7 @@ def sweep(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: steps=200.")
     ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Run every point from this seed.")] = None,
     jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Compute in this many processes.")] = 1,
     engine: Annotated[
         str,
@@ -69,18 +77,24 @@ def sweep(
         list[str] | None, typer.Option("--report", metavar="NAME=FILE", help="Write any reporter's output.")
     ] = None,
 ) -> None:
-    """Run a scenario many times at once, over values and seeds, and say what the numbers mean.
+    """Run scenarios many times at once, over values and seeds, and say what the numbers mean.
 
     What was computed before is not computed again: an interrupted sweep goes on where it stopped. Results are in
     .playground/results.sqlite below the working directory.
     """
-    from playground.runner.sweeping.sweep import Options, Progress, run_sweep
+    from playground.cli.axes import parse_over
+    from playground.engine.interrupts import treat_termination_as_interrupt
+    from playground.runner.changes import Changes
+    from playground.runner.finding import find
+    from playground.runner.sweeping.loading import Axes
+    from playground.runner.sweeping.sweep import Options
 
+    treat_termination_as_interrupt()
     plugins = load_plugins(context)
-    progress = Progress()
     with errors(context):
         writers = found_writers(plugins, reports, html=html)
-    with _shown(progress, path.stem, quiet=as_json), errors(context):
+        if seed is not None and seeds is not None:
+            raise PlaygroundError(f"--seed {seed} --seeds {seeds}: give one of them")
         options = Options(
             engine=checked_engine(engine),
             jobs=jobs,
@@ -91,37 +105,101 @@ def sweep(
             sensitivity=sensitivity,
             command=shlex.join(["playground", *sys.argv[1:]]),
         )
-        loaded = _loaded(path, overrides or [], over or [], seeds)
-        found = run_sweep(loaded, plugins, options, progress)
-    batch = Batch((), (), found.interrupted, found.seconds, (found,))
-    if as_json:
-        _print_runs(context, found.id)
-    else:
-        from rich.console import Console
-
-        from playground.report.console import show
-
-        show(batch, Console(highlight=False))
+        changes = Changes(pairs(overrides or [], "--set"), seed)
+        axes = Axes(dict(map(parse_over, over or [])), seeds)
+    files, missing = find(paths)
+    swept = _sweep_all(context, files, partial(_load_and_run, changes, axes, plugins, options, len(files) > 1), as_json)
+    batch = replace(swept.batch, errors=(*missing, *swept.batch.errors))
+    if not (batch.sweeps or batch.errors):
+        say("nothing to sweep over: give --over or --seeds, or write a `sweep:` into a file")
+        raise typer.Exit(ExitCode.INVALID)
+    if as_json and batch.sweeps:
+        _print_runs(context, [each.id for each in batch.sweeps])
+    _show(batch, as_json)
+    say_unused(swept.unused)
     raise typer.Exit(max([exit_code(batch), *(written(context, write, batch, path) for write, path in writers)]))
 
 
-def _loaded(path: Path, overrides: list[str], over: list[str], seeds: int | None) -> Loaded:
-    """Load the scenario with the axes of the command line in its sweep.
+@dataclass
+class Swept:
+    """The sweeps of several files, and the options that mean nothing to the tasks of some."""
 
-    :raises PlaygroundError: it is not valid, or nothing varies.
-    """
-    from playground.cli.axes import parse_over
-    from playground.scenario.grid import with_axes
-    from playground.scenario.model import load_scenario
+    batch: Batch
+    unused: dict[str, list[Path]] = field(default_factory=dict)
 
-    loaded = load_scenario(path, pairs(overrides, "--set"))
-    if over or seeds is not None:
-        loaded = with_axes(loaded, dict(map(parse_over, over)), seeds)
-    if loaded.scenario.sweep is None:
-        raise PlaygroundError(
-            f"{path}: nothing to sweep over: give --over or --seeds, or write a `sweep:` into the file"
-        )
-    return loaded
+
+def _load_and_run(
+    changes: Changes,
+    axes: Axes,
+    plugins: Plugins,
+    options: Options,
+    one_of_many: bool,
+    file: Path,
+    progress: Progress,
+) -> tuple[Sweep | None, Sequence[str]]:
+    """Run the sweep of one file, if it has one; return it with the options that were not used."""
+    from playground.runner.sweeping.loading import load_sweep
+    from playground.runner.sweeping.sweep import run_sweep
+
+    found = load_sweep(file, changes, axes, plugins, one_of_many)
+    if found.loaded is None:
+        return None, found.unused
+    return run_sweep(found.loaded, plugins, options, progress), found.unused
+
+
+def _sweep_all(
+    context: typer.Context,
+    files: Sequence[Path],
+    run: Callable[[Path, Progress], tuple[Sweep | None, Sequence[str]]],
+    quiet: bool,
+) -> Swept:
+    """Run one sweep after the other; a file that is not valid keeps no other from being swept."""
+    from playground.runner.answers import invalid_rows
+    from playground.runner.sweeping.sweep import Progress
+
+    start = time.perf_counter()
+    sweeps: list[Sweep] = []
+    faults: list[Invalid] = []
+    unused: dict[str, list[Path]] = {}
+    for file in files:
+        progress = Progress()
+        try:
+            with _shown(progress, file.stem, quiet):
+                found, options = run(file, progress)
+        except PlaygroundError as error:
+            if len(files) == 1 or isinstance(error, StoreError):  # no other file would do better
+                with errors(context):
+                    raise
+            if context.obj.debug:
+                say(traceback.format_exc())
+            faults += invalid_rows(error, file)
+            continue
+        for option in options:
+            unused.setdefault(option, []).append(file)
+        if found is None:
+            say(f"{file}: skipped, nothing to sweep over")
+            continue
+        sweeps.append(found)
+        if found.interrupted:
+            break
+    interrupted = any(each.interrupted for each in sweeps)
+    return Swept(Batch((), tuple(faults), interrupted, time.perf_counter() - start, tuple(sweeps)), unused)
+
+
+def _show(batch: Batch, as_json: bool) -> None:
+    """Print sweeps to standard output, of several each with a table of all below, and faults to standard error."""
+    from rich.console import Console
+
+    from playground.report.console import show, show_errors, show_sweep
+
+    console = Console(highlight=False)
+    if not as_json and batch.sweeps:
+        several = len(batch.sweeps) > 1 or bool(batch.errors)
+        for each in batch.sweeps if several else ():
+            show_sweep(each, console)
+            console.print()
+        show(batch, console)
+    show_errors(batch.errors, Console(stderr=True, highlight=False))
 
 
 def _values(texts: list[str]) -> dict[str, Any]:
@@ -162,9 +240,10 @@ def _shown(progress: Progress, name: str, quiet: bool) -> Iterator[None]:
         yield
 
 
-def _print_runs(context: typer.Context, sweep_id: str) -> None:
+def _print_runs(context: typer.Context, ids: Sequence[str]) -> None:
     from playground.runner.store import Store
     from playground.runner.store.exporting import write_json
 
     with errors(context), Store.open(Path.cwd(), create=False) as store:
-        write_json(sys.stdout, [(store.sweep(sweep_id), store.tally(sweep_id))], store.rows(sweep_id))
+        runs = chain.from_iterable(map(store.rows, ids))
+        write_json(sys.stdout, [(store.sweep(each), store.tally(each)) for each in ids], runs)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from playground.engine.interrupts import requested
 from playground.engine.setting import flushed_denormals
 from playground.engine.stopping import StopRules, Watch
 from playground.result import Status
@@ -52,6 +53,9 @@ def descend(stepper: Stepper, trace: Trace) -> None:
     interrupted = False
     try:
         for step in range(trace.budget):
+            if requested():
+                interrupted = True
+                break
             loss = stepper.evaluate(step)  # forward and backward: the loss before the update
             if trace.record(step, loss, stepper.gradient_norm):
                 break

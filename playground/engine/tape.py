@@ -2,12 +2,13 @@
 
 A `TorchFunctionMode` sees every call of a torch function and none of those inside it, so that `F.mse_loss` is one
 operation. Values are copied when they appear; gradients come through hooks set at that moment. A hook set before an
-in-place operation receives the gradient of the value as it was then, so in-place operations need no care.
+in-place operation receives the gradient of the value as it was then, so in-place operations need no care. What each
+operation gives back to each of its inputs comes through hooks on the nodes of torch's graph (`routes.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
 from playground.engine.problem import Batch, Forward, Problem
+from playground.engine.routes import Edge, Gradients, by_value, copied, edges
 
 Loss = Callable[[Forward, Batch], Tensor]
 
@@ -45,6 +47,7 @@ class Record:
     :param inputs: values and constants, lists included, in the order of the call.
     :param keywords: likewise, by name.
     :param dice: the state of torch's generator for the CPU before a call that drew from it.
+    :param edges: of torch's graph, along which gradients leave the operation.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Record:
     keywords: Mapping[str, Any]
     outputs: tuple[Value, ...]
     dice: Tensor | None = None
+    edges: tuple[Edge, ...] = ()
 
     @property
     def values(self) -> list[Value]:
@@ -69,6 +73,16 @@ class Tape:
     parameters: dict[str, Value] = field(default_factory=dict)
     data: list[Value] = field(default_factory=list)
     loss: Value | None = None
+    gradients: Gradients = field(default_factory=Gradients)
+
+    def routes(self) -> dict[Record, dict[Value, Tensor]]:
+        """Return what autograd gave back to each input of each operation; empty where no gradient arrived."""
+        found: dict[Record, dict[Value, Tensor]] = {}
+        spent: set[tuple[Any, int]] = set()
+        for record in reversed(self.records):
+            arrived = any(value.gradient is not None for value in record.outputs)
+            found[record] = by_value(self.gradients, record.edges, spent) if arrived else {}
+        return found
 
     @property
     def values(self) -> list[Value]:
@@ -102,6 +116,7 @@ class _Recorder(TorchFunctionMode):
         self._known: dict[int, tuple[Tensor, Any, Value]] = {}
         self._nodes: dict[tuple[Any, int], Value] = {}
         self._prediction: Tensor | None = None
+        self._finished = False
         for name, parameter in problem.module.named_parameters():
             tape.parameters[name] = self._enter(parameter, name, "parameter")
         for name, buffer in problem.module.named_buffers():
@@ -134,15 +149,20 @@ class _Recorder(TorchFunctionMode):
         touches: list[Value] = []
         _walk(seen, touches.append)
         if fresh and touches:
+            routes = self._edges(fresh)
             made = tuple(self._enter(item, "", "intermediate") for item in fresh)
             drew = not torch.equal(dice, torch.get_rng_state())
-            self._tape.records.append(Record(short_name(func), *seen, made, dice if drew else None))
+            self._tape.records.append(Record(short_name(func), *seen, made, dice if drew else None, routes))
         return result
 
     def finish(self, loss: Tensor) -> None:
         """Name what has a name of its own; the others are z, or z1, z2, … in order of appearance."""
         tape = self._tape
         tape.loss = self._value(loss)
+        self._finished = True
+        tape.gradients.forget()
+        for value in tape.values:
+            value.gradient = None
         if self._prediction is not None:
             prediction = self._value(self._prediction)
             if prediction.kind == "intermediate":
@@ -178,40 +198,37 @@ class _Recorder(TorchFunctionMode):
             return found
         if tensor.grad_fn is None:
             return self._enter(tensor, "", "constant")
-        sources = self._sources(tensor.grad_fn)
+        routes = self._edges([tensor])
+        sources = tuple(dict.fromkeys(edge.value for edge in routes))
         value = self._enter(tensor, "", "intermediate")
-        self._tape.records.append(Record(tensor.grad_fn.name(), tuple(sources), {}, (value,)))
+        self._tape.records.append(Record(tensor.grad_fn.name(), sources, {}, (value,), None, routes))
         return value
 
-    def _sources(self, node: Any) -> list[Value]:
-        """Return the known values that a node of torch's graph was made of, however far back."""
-        found: list[Value] = []
-        seen, waiting = set(), [*node.next_functions]
-        while waiting:
-            key = waiting.pop(0)
-            if key[0] is None or key in seen:
-                continue
-            seen.add(key)
-            leaf = getattr(key[0], "variable", None)
-            value = self._nodes.get(key) if leaf is None else self._find(leaf)
-            if value is not None:
-                found.append(value)
-            else:
-                waiting += key[0].next_functions
+    def _edges(self, outputs: Iterable[Tensor]) -> tuple[Edge, ...]:
+        """Return the edges from new tensors back to the values that they were made of, and watch them."""
+        with torch._C.DisableTorchFunction():
+            found = tuple(edges([tensor.grad_fn for tensor in outputs], self._at))
+        self._tape.gradients.watch(found)
         return found
+
+    def _at(self, node: Any, number: int) -> Value | None:
+        if node.name() == "torch::autograd::AccumulateGrad":
+            return self._find(node.variable)
+        return self._nodes.get((node, number))
 
     def _enter(self, tensor: Tensor, name: str, kind: str) -> Value:
         with torch._C.DisableTorchFunction():
-            value = Value(name, kind, tensor.detach().clone(), differentiable=tensor.requires_grad)
+            value = Value(name, kind, copied(tensor), differentiable=tensor.requires_grad)
             self._known[id(tensor)] = (tensor, (tensor._version, tensor.grad_fn), value)
             if tensor.requires_grad:
                 if tensor.grad_fn is not None:
                     self._nodes[tensor.grad_fn, tensor.output_nr] = value
                 handles: list[Any] = []
 
-                def keep(gradient: Tensor) -> None:
-                    value.gradient = gradient.detach().clone()
-                    if tensor.is_leaf:  # a parameter outlives the tape
+                def keep(gradient: Tensor | None) -> None:
+                    if gradient is not None:  # of several outputs, torch tells those that nobody uses as well
+                        value.gradient = copied(gradient)
+                    if tensor.is_leaf and self._finished:  # a parameter outlives the tape
                         handles[0].remove()
 
                 handles.append(tensor.register_hook(keep))  # type: ignore[no-untyped-call]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
     from playground.result import Recording
+    from playground.scenario.quantity import Quantity
     from playground.views import View
 
 
@@ -61,6 +62,13 @@ class DescentTask(ABC):
         Written in torch operations alone, so that it serves one run as it stands and ten thousand under `vmap`.
 
         :param parameters: of `problem.module`; use `problem.forward(parameters)` in its place.
+        """
+        return {}
+
+    def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
+        """Say what is known of `loss` and `metrics` before a run, so that what can never be is not expected of them.
+
+        :returns: by name; empty where nothing is known.
         """
         return {}
 
@@ -107,6 +115,10 @@ class DirectTask(ABC):
 
         :raises PlaygroundError: something does not fit.
         """
+
+    def quantities(self, problem: None) -> Mapping[str, Quantity]:
+        """Say what is known of `metrics` before they are measured; empty where nothing is."""
+        return {}
 
     def problems(self, setting: Setting) -> Sequence[Problem]:
         """Return the forward passes that `explain` can show; empty where there are none.

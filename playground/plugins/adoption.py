@@ -8,7 +8,6 @@ manager of a plugin that fails is dropped, and nothing of it was ever anywhere e
 from __future__ import annotations
 
 import contextlib
-import difflib
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from typing import Any, Final
 import pluggy
 
 from playground.errors import PluginError, suggestion
+from playground.near_misses import closest
 from playground.plugins.causes import ISOLATED, cause, message
 from playground.plugins.hookspecs import ARGUMENTS, COMPONENT_HOOKS, PROJECT, Hooks
 from playground.plugins.registry import Component, Origin
@@ -108,7 +108,7 @@ def offers(components: list[Component]) -> Mapping[str, tuple[str, ...]]:
 def _nothing(plugin: Any) -> tuple[str, str]:
     """Return stage and cause where nothing is marked: a function may have a name that is nearly a hook's."""
     for name in vars(plugin) if hasattr(plugin, "__dict__") else ():
-        if name.startswith(f"{PROJECT}_") and (near := difflib.get_close_matches(name, ARGUMENTS, n=1)):
+        if name.startswith(f"{PROJECT}_") and (near := closest(name, ARGUMENTS)):
             return name, f"unknown hook; did you mean {near[0]!r}? And it is not marked with @hookimpl"
     return "registration", "offers nothing: no function is marked with playground's @hookimpl"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from playground.errors import ComponentError, PluginError, suggestion
+from playground.errors import ComponentError, PluginError, suggestion, unknown_component
 from playground.plugins.causes import ISOLATED, cause
 from playground.plugins.docstring import own_docstring, summary
 from playground.plugins.hookspecs import COMPONENT_HOOKS, Factory
@@ -109,7 +109,7 @@ class Registry:
         try:
             return self._components[kind, name]
         except KeyError:
-            raise ComponentError(f"unknown {kind} {name!r}{suggestion(name, self.names(kind))}") from None
+            raise ComponentError(unknown_component(kind, repr(name), self.names(kind))) from None
 
     def names(self, kind: str) -> tuple[str, ...]:
         """Return the names of one kind, sorted."""

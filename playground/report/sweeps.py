@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from playground.figures.numbers import duration, short
 from playground.report.layout import lined_up, rule, styled
 from playground.report.one_run import COLOURS, expectation_lines
+from playground.report.ranking import Ranking, rank, short_names
 from playground.result import Status, Summary, Sweep, Verdict
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ Columns = Iterator[tuple[str, list[str]]]
 NOTES = 4
 """Notes about engines that are shown."""
 
+HANG = 8
+"""Characters in front of what a line says."""
+
 SHOWN = 40
 """Points that the table has at most; of more, the best."""
 
@@ -29,9 +34,10 @@ ENDS = (Status.DIVERGED, Status.NONFINITE, Status.ERROR, Status.STALLED, Status.
 
 def blocks(sweep: Sweep, width: int) -> Iterator[list[Text]]:
     """Yield what a sweep has to show below its head, from above to below."""
-    yield _table(sweep, width)
-    if sweep.best and len(sweep.summaries) > 1:
-        yield list(_best(sweep))
+    if sweep.runs:
+        yield _table(sweep, width)
+    if ranking := rank(sweep):
+        yield list(_ranked(ranking, width))
     if sweep.expectations:
         yield expectation_lines(sweep.expectations, width)
 
@@ -41,6 +47,8 @@ def head(sweep: Sweep) -> Iterator[Text]:
     points = [_counted(len(sweep.summaries), "point")] if sweep.axes else []
     seeds = [_counted(sweep.seeds, "seed")] if sweep.seeds > 1 or not points else []
     yield styled(("runs    ", "dim"), f"{sweep.runs:,} of {sweep.size:,}: {' × '.join(points + seeds)}")
+    for components in sweep.variants.values():
+        yield styled(("with    ", "dim"), ", ".join(components))
     engines = ", ".join(f"{engine} {count:,}" for engine, count in sweep.engines.items())
     stored = sweep.runs - sweep.computed
     parts = [engines, f"{stored:,} were stored already" if stored else ""]
@@ -50,7 +58,7 @@ def head(sweep: Sweep) -> Iterator[Text]:
     if len(sweep.notes) > NOTES:
         yield styled((f"        … and {_counted(len(sweep.notes) - NOTES, 'more note')}", "dim"))
     for reason in sweep.stale[:3]:
-        yield styled(("        stored runs not used: ", "dim"), reason)
+        yield styled((f"        {reason}", "dim"))
 
 
 def _counted(number: int, thing: str) -> str:
@@ -60,7 +68,7 @@ def _counted(number: int, thing: str) -> str:
 def _table(sweep: Sweep, width: int) -> list[Text]:
     """Return a line for each point: its values, the share that passed, the quartiles of the last loss, bad ends."""
     summaries = _chosen(sweep)
-    names = _names(sweep.axes)
+    names = short_names(sweep.axes)
     columns = [(names[axis], [_value(summary.values.get(axis)) for summary in summaries]) for axis in sweep.axes]
     columns += [*_passing(sweep, summaries), *_losses(sweep, summaries), *_ends(summaries), *_sensitive(summaries)]
     heads = [styled((name, "dim")) for name, _ in columns]
@@ -84,7 +92,7 @@ def _losses(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:
     """Return quartiles of the last loss; of one run, the loss."""
     heads = {"low": "loss ¼", "median": "median", "high": "¾"} if sweep.seeds > 1 else {"median": "loss"}
     for name, head in heads.items():
-        yield head, [short(getattr(summary.loss, name), 3) for summary in summaries]
+        yield head, [short(getattr(summary.loss, name), 3) if summary.runs else "–" for summary in summaries]
 
 
 def _ends(summaries: Sequence[Summary]) -> Columns:
@@ -98,12 +106,6 @@ def _sensitive(summaries: Sequence[Summary]) -> Columns:
     """Return how many are sensitive, where that was looked at."""
     if any(summary.sensitive is not None for summary in summaries):
         yield "sensitive", ["" if summary.sensitive is None else str(summary.sensitive) for summary in summaries]
-
-
-def _names(axes: Sequence[str]) -> dict[str, str]:
-    """Return what each axis is called in a head: its last part, unless two axes end alike."""
-    ends = [axis.rpartition(".")[2] for axis in axes]
-    return {axis: end if ends.count(end) == 1 else axis for axis, end in zip(axes, ends, strict=True)}
 
 
 def _chosen(sweep: Sweep) -> Sequence[Summary]:
@@ -135,23 +137,33 @@ def _end(summary: Summary, status: Status) -> str:
     return f"{count} @ {summary.steps[status]:.0f}" if count else ""
 
 
-def _best(sweep: Sweep) -> Iterator[Text]:
-    first, *others = sweep.best
-    names = _names(sweep.axes)
-    values = ", ".join(f"{names[axis]} = {_value(value)}" for axis, value in first.values.items())
-    share = "" if first.share is None else f"{first.share:.1%} passed, "
-    tie = f"  (a tie with {len(others):,} more)" if others else ""
-    loss = "median loss" if sweep.seeds > 1 else "loss"
-    yield styled(("best    ", "dim"), (values, "bold"))
-    yield styled(f"        {share}{loss} {short(first.loss.median)}{tie}")
+def _ranked(ranking: Ranking, width: int) -> Iterator[Text]:
+    """Yield which settings did best, a line for each of a tie, what they reached, and what to make of it."""
+    settings = [*ranking.settings, *([f"… and {ranking.more:,} more"] if ranking.more else [])]
+    lines: list[tuple[str, str]] = [(text, "bold") for text in settings]
+    if ranking.word == "none":
+        lines = [(ranking.result, "bold"), *((f"at {text}", "") for text in settings)]
+    else:
+        lines.append((ranking.result, ""))
+    lines += [(remark, "yellow") for remark in ranking.remarks]
+    for number, (text, style) in enumerate(lines):
+        first = ranking.word if number == 0 else ""
+        for row, part in enumerate(wrap(text, max(20, width - HANG)) or [""]):
+            yield styled(((first if row == 0 else "").ljust(HANG), "dim"), (part, style))
 
 
 def ending(sweep: Sweep) -> Iterator[Text]:
     """Yield the verdict, and where the runs are."""
     word = {Verdict.NONE: "not judged"}.get(sweep.verdict, str(sweep.verdict))
+    told = f"{_counted(sweep.computed, 'run')} computed" if sweep.computed else "nothing had to be computed"
     if sweep.interrupted:
-        word = "interrupted"
-    told = f"  {sweep.computed:,} runs computed" if sweep.computed else "  nothing had to be computed"
-    yield styled((word, f"bold {COLOURS[sweep.verdict]}"), told, (f"  {duration(sweep.seconds)}", "dim"))
-    again = "; the same command goes on where this one stopped" if sweep.interrupted else ""
-    yield styled((f"  sweep {sweep.id[:12]} in {sweep.store}{again}", "dim"))
+        word, told = "interrupted", _how_to_go_on(sweep)
+    yield styled((word, f"bold {COLOURS[sweep.verdict]}"), f"  {told}", (f"  {duration(sweep.seconds)}", "dim"))
+    yield styled((f"  sweep {sweep.id[:12]} in {sweep.store}", "dim"))
+
+
+def _how_to_go_on(sweep: Sweep) -> str:
+    """Say what an interrupted sweep has kept, and which command computes the rest."""
+    command = "the same command without --fresh" if sweep.fresh else "the same command"
+    verb = "is" if sweep.runs == 1 else "are"
+    return f"{sweep.runs:,} of {_counted(sweep.size, 'run')} {verb} stored; {command} goes on from there"

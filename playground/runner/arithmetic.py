@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from playground.engine.operations import Call, Operation, Template
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
 WRITTEN = 16
 """Entries whose arithmetic is written out, and terms that one may have."""
 
+ALL = 17
+"""Digits with which a number of double precision is whole."""
+
+AS_READ = 0.01
+"""Relative deviation up to which rounded numbers give a result that a reader takes for the same."""
+
 LONG = 1e6
 """Numbers from here on are written in powers of ten, as their tensors are."""
 
@@ -25,6 +33,9 @@ _DOUBLED = re.compile(r"\(\((−[\d.e+−]+)\)\)")
 """A negative number in parentheses that the formula has around it anyway."""
 
 Place = tuple[int, ...]
+
+Number = Callable[[float], str]
+"""Writes a number inside a formula."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +63,8 @@ class Scope:
         """Return the places of what is added to a gradient: of a parameter all, if they are few."""
         if share.dim() == 0 and self.samples == 0:
             return []  # one number is written beside its rule
+        if value.kind == "prediction" and self.sample is None and self.samples:
+            return replace(self, sample=0).of_sample(share)[:1]  # what a loss teaches, in one number
         if value.kind != "parameter":
             return self.of_sample(share)
         entries = share.numel()
@@ -77,7 +90,7 @@ class Scope:
 
 
 class Arithmetic:
-    """Writes out the entries of one call of an operation.
+    """Writes out the entries of one call of an operation; nothing that does not hold when it is read again.
 
     :param call: with its numbers.
     :param bound: its arguments as values, by the operation's names.
@@ -95,14 +108,15 @@ class Arithmetic:
         """Yield the entries of what the operation returned: `z[1, 0] = 1·0.4 + 0.2 = 0.6`."""
         tensor = self._output.tensor
         for at in self._scope.of_sample(tensor):
-            if terms := self._terms(at):
-                yield f"{self._output.name}{_place(at)} = {terms} = {self._scope.plain(tensor[at].item())}"
+            result = tensor[at].item()
+            if terms := written_out(partial(self._terms, at), result, self._scope, tensor.dtype):
+                yield f"{self._output.name}{_place(at)} = {terms} = {self._scope.plain(result)}"
 
-    def share(self, argument: str) -> str:
+    def share(self, argument: str, result: Tensor) -> str:
         """Return what is added to a gradient with its numbers, where all that it is made of are single numbers."""
-        single = self._output.tensor.dim() == 0 and "[" not in self._signs(argument)
-        numbers = self._numbers(()) if single else {}
-        return self._filled(argument, numbers | self._outcome((), 1)) if numbers else ""
+        if self._output.tensor.dim() or result.dim() or "[" in self._signs(argument):
+            return ""
+        return written_out(partial(self._single, argument), result.item(), self._scope, result.dtype)
 
     def entries(self, argument: str, value: Value, share: Tensor) -> Iterator[tuple[str, str]]:
         """Yield the entries of what is added to a gradient: those of the sample, and of a parameter all, as sums.
@@ -110,29 +124,34 @@ class Arithmetic:
         :param share: in the value's shape.
         """
         for at in self._scope.of_share(value, share):
-            terms, result = self._share_terms(argument, at, tuple(share.shape)), share[at].item()
-            if terms and terms != self._scope.number(result):
-                yield _place(at), f"{terms} = {self._scope.plain(result)}"
+            result, terms = share[at].item(), partial(self._share_terms, argument, at, tuple(share.shape))
+            text = written_out(terms, result, self._scope, share.dtype)
+            if text and text != self._scope.number(result):
+                yield _place(at), f"{text} = {self._scope.plain(result)}"
 
-    def _terms(self, at: Place) -> str:
+    def _terms(self, at: Place, number: Number) -> str:
         """Return the arithmetic of an entry of the output; nothing where there is none, or too much."""
         operation = self._operation
         if operation.terms is not None:
             tensors = [item for item in self._call.arguments.values() if hasattr(item, "numel")]
             if not at and max((tensor.numel() for tensor in tensors), default=0) > WRITTEN:
                 return ""
-            terms = operation.terms(self._call, at, self._scope.number)
+            terms = operation.terms(self._call, at, number)
             return terms if terms.count(" + ") <= WRITTEN else ""  # so many products, and a bias
         if not operation.entrywise:
             return ""  # the entry of an argument in the same place is not what this one was made of
-        numbers = self._numbers(at)
+        numbers = self._numbers(at, number)
         return filled(operation.formula, self._call, numbers) if numbers else ""
 
-    def _share_terms(self, argument: str, at: Place, shape: Place) -> str:
+    def _single(self, argument: str, number: Number) -> str:
+        numbers = self._numbers((), number)
+        return self._filled(argument, numbers | self._outcome((), 1, number)) if numbers else ""
+
+    def _share_terms(self, argument: str, at: Place, shape: Place, number: Number) -> str:
         """Return the arithmetic of an entry of a share of this shape: a sum, where broadcasting had repeated it."""
         operation, output = self._operation, self._output
         if argument in operation.sums:
-            terms = operation.sums[argument](self._call, output.gradient, at, self._scope.number)  # type: ignore[arg-type]
+            terms = operation.sums[argument](self._call, output.gradient, at, number)  # type: ignore[arg-type]
             return terms if terms.count(" + ") < WRITTEN else ""
         if not operation.entrywise or any(sign in self._signs(argument) for sign in "[Σ"):
             return ""
@@ -142,10 +161,10 @@ class Arithmetic:
         count = max(1, math.prod(shape) // max(output.tensor.numel(), 1))
         written = []
         for place in _spread(at, shape, whole):
-            numbers = self._numbers(place)
+            numbers = self._numbers(place, number)
             if not numbers:
                 return ""
-            written.append(self._filled(argument, numbers | self._outcome(place, count)))
+            written.append(self._filled(argument, numbers | self._outcome(place, count, number)))
         return " + ".join(written)
 
     def _filled(self, argument: str, numbers: Mapping[str, str]) -> str:
@@ -155,16 +174,16 @@ class Arithmetic:
         """Return a rule without names and numbers."""
         return self._filled(argument, dict.fromkeys((*self._bound, "y", "dy", "n"), ""))
 
-    def _outcome(self, at: Place, count: int) -> dict[str, str]:
+    def _outcome(self, at: Place, count: int, number: Number) -> dict[str, str]:
         """Return the numbers of the output and of its gradient.
 
         :param count: entries that a mean is of.
         """
         at = at if self._output.tensor.dim() else ()
         value, gradient = self._output.tensor[at].item(), self._output.gradient[at].item()  # type: ignore[index]
-        return {"y": self._scope.number(value), "dy": self._scope.number(gradient), "n": str(count)}
+        return {"y": number(value), "dy": number(gradient), "n": str(count)}
 
-    def _numbers(self, at: Place) -> dict[str, str]:
+    def _numbers(self, at: Place, number: Number) -> dict[str, str]:
         """Return each argument as the number that meets an entry of the output; nothing where one does not."""
         found = {}
         for name, item in self._bound.items():
@@ -176,8 +195,35 @@ class Arithmetic:
                 if any(where >= size for where, size in zip(place, entry.shape, strict=True)):
                     return {}
                 entry = entry[place].item()
-            found[name] = self._scope.number(entry) if isinstance(entry, int | float) else str(entry)
+            found[name] = number(entry) if isinstance(entry, int | float) else str(entry)
         return found
+
+
+def written_out(terms: Callable[[Number], str], result: float, scope: Scope, dtype: torch.dtype) -> str:
+    """Return arithmetic with as many decimals as are asked for, or as many more as it takes to give its result.
+
+    :param terms: writes it, given what writes a number.
+    :returns: nothing where it is no arithmetic, or does not give the result with all its digits.
+    """
+    import torch
+
+    from playground.engine.formula_reader import UnreadableFormulaError, compute
+    from playground.engine.rule_check import close
+
+    wanted = torch.tensor(result, dtype=dtype)
+    try:
+        exact = terms(_exact)
+        if not exact or not close(compute(exact, {}), wanted):
+            return ""
+        for digits in range(scope.digits, ALL + 1):
+            text = terms(replace(scope, digits=digits).number)
+            if abs(compute(text, {}).item() - result) <= max(
+                AS_READ * abs(result), 0.5 * 10.0**-digits * (result == 0)
+            ):
+                return text
+        return exact if not math.isfinite(result) else ""
+    except UnreadableFormulaError:
+        return ""
 
 
 def filled(template: Template, call: Call, names: Mapping[str, str]) -> str:
@@ -205,6 +251,12 @@ def _spread(at: Place, shape: tuple[int, ...], whole: tuple[int, ...]) -> Iterat
     yield from product(
         *(range(length) if where is None else (where,) for length, where in zip(whole, fixed, strict=True))
     )
+
+
+def _exact(value: float) -> str:
+    """Return a number with all its digits."""
+    text = repr(float(value)).replace("-", "−")
+    return f"({text})" if text.startswith("−") else text
 
 
 def _place(at: Place) -> str:

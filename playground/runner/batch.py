@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -43,11 +43,13 @@ class Finished:
 
     :param failures: of plugins, in any process, each once.
     :param tracebacks: of the exceptions behind errors.
+    :param unused: options, with the files to whose tasks they mean nothing.
     """
 
     batch: Batch
     failures: tuple[LoadFailure, ...]
     tracebacks: tuple[str, ...]
+    unused: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
 
 def run_batch(
@@ -70,7 +72,7 @@ def run_batch(
     start = time.perf_counter()
     progress = progress or Progress(len(files))
     answers: dict[Path, Answer] = {}
-    told = partial(answer, changes=changes, record=record, engine=engine)
+    told = partial(answer, changes=changes, record=record, engine=engine, one_of_many=len(files) > 1)
     run = _side_by_side(files, changes, plugins, jobs, told) if jobs > 1 else _in_turn(files, plugins, progress, told)
     interrupted = False
     try:
@@ -84,8 +86,12 @@ def run_batch(
         interrupted = True
     finally:
         run.close()
+    unused: dict[str, list[Path]] = {}
+    for file, given in answers.items():
+        for option in given.unused:
+            unused.setdefault(option, []).append(file)
     ordered = [answers[file] for file in files if file in answers]
-    return _finished(ordered, interrupted, time.perf_counter() - start)
+    return replace(_finished(ordered, interrupted, time.perf_counter() - start), unused=unused)
 
 
 def _finished(answers: Sequence[Answer], interrupted: bool, seconds: float) -> Finished:

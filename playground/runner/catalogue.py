@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from playground.engine.task import descends
+from playground.errors import PlaygroundError
 from playground.plugins.manager import Plugins
+from playground.plugins.signature import scenario_parameters
+
+DESCENT_KEYS = ("steps", "batch_size", "stop", "clip")
+"""Keys of a scenario that mean something only where there is a descent."""
 
 
 class Catalogue:
@@ -28,6 +33,17 @@ class Catalogue:
     def task_parameters(self, name: str) -> Mapping[str, bool]:
         """Return the scenario's keys that belong to a task, each with whether it is required."""
         return self._plugins.task_parameters(name)
+
+    def parameters(self, kind: str, name: str) -> Collection[str]:
+        """Return the parameters that a component takes from a scenario; imports the component."""
+        return [parameter.name for parameter in scenario_parameters(self._plugins.registry.get(kind, name))]
+
+    def known_parameters(self, kind: str, name: str) -> Collection[str]:
+        """Return the parameters that a component takes; none of one that there is not."""
+        try:
+            return frozenset(self.parameters(kind, name))
+        except PlaygroundError:
+            return frozenset()
 
     def task_kinds(self, name: str) -> Mapping[str, bool]:
         """Return the kinds of component that a task takes, each with whether it is required."""

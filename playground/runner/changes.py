@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from playground.errors import PlaygroundError
 from playground.plugins.manager import Plugins
-from playground.runner.catalogue import Catalogue
+from playground.runner.catalogue import DESCENT_KEYS, Catalogue
 from playground.scenario.model import Loaded, load_scenario, parse_scenario
 
 
@@ -31,12 +33,54 @@ class Changes:
         return (*(word for key, text in self.overrides for word in ("--set", f"{key}={text}")), *numbers)
 
 
+def applicable(file: Path, changes: Changes, plugins: Plugins) -> tuple[Changes, list[str]]:
+    """Leave out the overrides of keys that mean nothing to a scenario's task, but do to others'.
+
+    So a folder of scenarios can be given another optimizer, though some in it do not descend.
+
+    :returns: the changes that are left, and the overrides that are not, as `KEY=VALUE`.
+    """
+    foreign = foreign_keys(file, [key for key, _ in changes.overrides], plugins)
+    kept = tuple((key, text) for key, text in changes.overrides if key not in foreign)
+    unused = [f"{key}={text}" for key, text in changes.overrides if key in foreign]
+    return replace(changes, overrides=kept), unused
+
+
+def foreign_keys(file: Path, dotted: Iterable[str], plugins: Plugins) -> list[str]:
+    """Return those of some dotted keys that a scenario's task does not take, and another task does.
+
+    None of a file that is not valid, or is given another task: what is wrong there is told when it is loaded.
+    """
+    by_key = {key: key.partition(".")[0] for key in dotted}
+    if not by_key or "task" in by_key.values():
+        return []
+    try:
+        task = load_scenario(file).scenario.task.name
+    except PlaygroundError:
+        return []
+    catalogue = Catalogue(plugins)
+    taken = {name: _taken(name, catalogue) for name in catalogue.names("task")}
+    others = set[str]().union(*taken.values())
+    return [key for key, top in by_key.items() if task in taken and top in others - taken[task]]
+
+
+def _taken(task: str, catalogue: Catalogue) -> set[str]:
+    """Return the top-level keys that a task takes besides those of every scenario."""
+    descent = DESCENT_KEYS if catalogue.descends(task) else ()
+    return {*catalogue.task_kinds(task), *catalogue.task_parameters(task), *descent}
+
+
 def load(file: Path | str, changes: Changes, plugins: Plugins) -> Loaded:
     """Load one scenario with changes applied.
 
     :raises ScenarioError: it is not valid, or is not with these changes.
     """
-    return changed(load_scenario(file, changes.overrides), changes.seed, changes.steps, plugins)
+    return changed(
+        load_scenario(file, changes.overrides, Catalogue(plugins).known_parameters),
+        changes.seed,
+        changes.steps,
+        plugins,
+    )
 
 
 def changed(loaded: Loaded, seed: int | None, steps: int | None, plugins: Plugins) -> Loaded:

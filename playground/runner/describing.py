@@ -7,20 +7,21 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from playground.plugins.signature import scenario_parameters
 from playground.scenario.model import ComponentRef, Scenario
-from playground.scenario.shorthand import expanded
+from playground.scenario.shorthand import COMPONENT_KINDS, expanded
 
 if TYPE_CHECKING:
+    from playground.plugins.manager import Plugins
     from playground.runner.preparing import Prepared
 
 
-def setup(ready: Prepared) -> dict[str, str]:
+def setup(ready: Prepared, plugins: Plugins) -> dict[str, str]:
     """Return each part of a scenario with its parameters, for people: `{"optimizer": "adam(lr=0.01)", ...}`."""
     scenario = ready.loaded.scenario
     parts = {kind: named(ref) for kind, ref in scenario.components.items()}
-    rate = getattr(ready.bound.optimizer, "lr", None)
-    if rate is not None and "lr" not in scenario.components["optimizer"].parameters:
-        parts["optimizer"] = named(scenario.components["optimizer"], lr=rate)
+    if "optimizer" in scenario.components:
+        parts["optimizer"] = with_rate(scenario.components["optimizer"], plugins)
     if ready.stepper is not None:
         problem = ready.stepper.problem
         if problem.batches.data:
@@ -29,6 +30,26 @@ def setup(ready: Prepared) -> dict[str, str]:
         count = sum(tensor.numel() for tensor in problem.parameters.values())
         parts["parameters"] = str(count)
     return parts
+
+
+def with_rate(ref: ComponentRef, plugins: Plugins) -> str:
+    """Return an optimizer with its parameters, and the learning rate that it has by default where none is given."""
+    known = scenario_parameters(plugins.registry.get("optimizer", ref.name))
+    rates = {each.name: each.default for each in known if each.name == "lr" and not each.required}
+    return named(ref, **{name: rate for name, rate in rates.items() if name not in ref.parameters})
+
+
+def variants(points: Sequence[Scenario], axes: Collection[str], plugins: Plugins) -> dict[str, tuple[str, ...]]:
+    """Return by kind the components that the points of a sweep compare, without the parameters that are axes."""
+    found: dict[str, dict[str, None]] = {kind: {} for kind in COMPONENT_KINDS if kind in axes}
+    for scenario in points:
+        for kind in found.keys() & scenario.components.keys():
+            ref = scenario.components[kind]
+            kept = {name: value for name, value in ref.parameters.items() if f"{kind}.{name}" not in axes}
+            shown = ComponentRef(name=ref.name, parameters=kept)
+            swept_rate = f"{kind}.lr" in axes or kind != "optimizer"
+            found[kind][named(shown) if swept_rate else with_rate(shown, plugins)] = None
+    return {kind: tuple(words) for kind, words in found.items()}
 
 
 def conditions(data: Mapping[str, Any], swept: Collection[str] = ()) -> dict[str, str]:

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from ctypes import c_bool
+from multiprocessing.sharedctypes import RawValue
 from typing import Annotated, Any
 
 from annotated_types import Ge
@@ -28,7 +30,19 @@ class InThisThread(Executor):
 
 
 class DeafProcesses(ProcessPoolExecutor):
-    """Processes that do not hear Ctrl-C, from their first moment: the one that started them hears it and ends them."""
+    """Processes that do not hear Ctrl-C, from their first moment: the one that started them hears it and ends them.
+
+    :param workers: how many.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._stop = RawValue(c_bool, False)
+        # spawn: a forked copy of a process with torch's threads may hang
+        super().__init__(workers, multiprocessing.get_context("spawn"), _prepare, (self._stop,))
+
+    def interrupt(self) -> None:
+        """Ask for the descents that are under way to end before their next step."""
+        self._stop.value = True
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Start a process if need be; it inherits the blocked signal."""
@@ -51,8 +65,7 @@ def processes(workers: Annotated[int, Ge(1)] | None = None) -> Iterator[Executor
     :param workers: how many; by default one for each core.
     """
     others = set(multiprocessing.active_children())
-    # spawn: a forked copy of a process with torch's threads may hang
-    pool = DeafProcesses(workers or os.cpu_count() or 1, multiprocessing.get_context("spawn"), _prepare)
+    pool = DeafProcesses(workers or os.cpu_count() or 1)
     try:
         yield pool
     except BaseException:
@@ -69,8 +82,14 @@ def processes(workers: Annotated[int, Ge(1)] | None = None) -> Iterator[Executor
     pool.shutdown()
 
 
-def _prepare() -> None:
-    """Set up a worker process."""
+def _prepare(stop: Any) -> None:
+    """Set up a worker process.
+
+    :param stop: its `value` says whether descents are to end before their next step.
+    """
+    from playground.engine.interrupts import listen_to
+
+    listen_to(lambda: bool(stop.value))
     os.environ["OMP_NUM_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where signals cannot be blocked
     threading.Thread(target=_end_with_parent, daemon=True).start()

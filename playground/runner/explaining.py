@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from playground.engine.problem import Problem
     from playground.engine.steppers import OneRun
     from playground.engine.tape import Tape
+    from playground.runner.arithmetic import Scope
+    from playground.runner.update_arithmetic import Change
 
 CHECKED = 200
 """Parameters up to which central differences are taken: each costs some forty evaluations."""
@@ -112,7 +114,8 @@ def _explained(
     import torch
 
     from playground.engine.tape import Tape, recorded
-    from playground.runner.narrating import words
+    from playground.runner.arithmetic import Scope
+    from playground.runner.narrating import Step, words
     from playground.runner.telling import Teller
 
     ready, stepper, step, tape = made.ready, made.stepper, made.step, Tape()
@@ -135,6 +138,24 @@ def _explained(
         central = _central(again, batch, before) if check else {}
         samples = len(batch[0]) if batch else 0
         teller = Teller(tape, operations, sample, digits, samples)
+        changes = {} if made.ended else _changes(stepper, used, before, remembered)
+        written = _written(made, changes, Scope(sample, samples, digits))
+        moved = tuple(
+            dataclasses.replace(each, written=written.get(each.name, ()))
+            for each in _moved(stepper, tape, used, before, after, central, remembered)
+        )
+        made_step = Step(
+            ready=ready,
+            problem=again,
+            tape=tape,
+            understood=teller.understood,
+            before=before,
+            loss=loss,
+            loss_after=loss_after,
+            number=step,
+            samples=samples,
+            clipped=any(each.used is not None for each in moved),
+        )
         scenario = ready.loaded.scenario
         return Explanation(
             scenario.name,
@@ -146,12 +167,22 @@ def _explained(
             digits,
             teller.nodes(),
             teller.operations(),
-            tuple(_moved(stepper, tape, used, before, after, central, remembered)),
+            moved,
             loss,
             loss_after,
-            None if made.ended else _update(ready, stepper, step),
-            tuple(words(ready, again, tape, operations, before, loss, loss_after, step)),
+            None if made.ended else _update(ready, stepper, step, tuple(changes.values())),
+            tuple(words(made_step)),
         )
+
+
+def _written(made: Replay, changes: Mapping[str, Change], scope: Scope) -> dict[str, tuple[str, ...]]:
+    """Return the update of each parameter's first entry with its numbers, where its rule declares a formula."""
+    from playground.runner.update_arithmetic import work_out
+
+    formula = tuple(getattr(made.ready.bound.optimizer, "formula", ()))
+    step = made.step - 1  # which was made
+    settings = _settings(made.ready) | {"lr": made.stepper.rate(step), "t": step + 1}
+    return {name: work_out(formula, settings, change, scope) for name, change in changes.items()} if formula else {}
 
 
 @contextmanager
@@ -258,13 +289,42 @@ def _copied(memory: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _update(ready: Prepared, stepper: OneRun, step: int) -> Update:
+def _update(ready: Prepared, stepper: OneRun, step: int, changes: Sequence[Change]) -> Update:
     """Return what the optimizer declares of itself."""
+    from playground.runner.update_arithmetic import what_counts
+
     rule = ready.bound.optimizer
     label = named(ready.loaded.scenario.components["optimizer"])
-    settings = {}
-    if dataclasses.is_dataclass(rule):
-        settings = {each.name: getattr(rule, each.name) for each in dataclasses.fields(rule)}
-    settings.pop("lr", None)
-    formula, symbols = getattr(rule, "formula", ()), getattr(rule, "symbols", {})
-    return Update(label, stepper.rate(step), tuple(formula), dict(symbols), settings)
+    formula, symbols = tuple(getattr(rule, "formula", ())), getattr(rule, "symbols", {})
+    settings = _settings(ready)
+    if changes:
+        formula = what_counts(formula, settings | {"lr": stepper.rate(step), "t": step + 1}, changes[0])
+    return Update(label, stepper.rate(step), formula, dict(symbols), settings)
+
+
+def _settings(ready: Prepared) -> dict[str, Any]:
+    """Return the numbers of an update rule by symbol, but for the learning rate."""
+    rule = ready.bound.optimizer
+    if not dataclasses.is_dataclass(rule):
+        return {}
+    return {each.name: getattr(rule, each.name) for each in dataclasses.fields(rule) if each.name != "lr"}
+
+
+def _changes(
+    stepper: OneRun, used: Sequence[Tensor | None], before: Mapping[str, Tensor], remembered: list[dict[str, Any]]
+) -> dict[str, Change]:
+    """Return how each parameter that has a gradient moved."""
+    from playground.runner.update_arithmetic import Change
+
+    now = [_copied(memory) for memory in stepper.memory()]
+    return {
+        name: Change(
+            before=tensor,
+            after=stepper.parameters[index].detach(),
+            gradient=gradient,
+            state_before=remembered[index],
+            state_after=now[index],
+        )
+        for index, (name, tensor) in enumerate(before.items())
+        if (gradient := used[index]) is not None and tensor.numel()
+    }

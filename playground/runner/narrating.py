@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from playground.explanation import Sentence
@@ -13,12 +15,18 @@ from playground.runner.preparing import Prepared
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from playground.engine.chain import Operations
     from playground.engine.problem import Problem
-    from playground.engine.tape import Tape
+    from playground.engine.rule_check import Understood
+    from playground.engine.tape import Record, Tape
 
 SATURATED = 0.05
 """Share of its steepest slope below which a function passes on next to nothing."""
+
+TIE = 1e-6
+"""Relative difference below which two samples pull alike."""
+
+ROUNDING = 8
+"""Units in the last place by which a loss that did not change may differ."""
 
 
 def _(text: str) -> str:
@@ -26,115 +34,154 @@ def _(text: str) -> str:
     return text
 
 
-def words(
-    ready: Prepared,
-    problem: Problem,
-    tape: Tape,
-    operations: Operations,
-    before: Mapping[str, Tensor],
-    loss: float,
-    loss_after: float | None,
-    step: int,
-) -> Iterator[Sentence]:
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step that was made, with its tape.
+
+    :param understood: what is known of each operation.
+    :param before: the parameters before it.
+    :param loss_after: of the moved parameters on the same data; None where there is no update.
+    :param samples: in the batch; 0 for a function.
+    :param clipped: whether the step was made with other gradients than those of the loss.
+    """
+
+    ready: Prepared
+    problem: Problem
+    tape: Tape
+    understood: Mapping[Record, Understood | None]
+    before: Mapping[str, Tensor]
+    loss: float
+    loss_after: float | None
+    number: int
+    samples: int
+    clipped: bool
+
+    def moves(self) -> dict[str, Tensor]:
+        """Return how far each parameter moved."""
+        return {name: self.problem.parameters[name].detach() - old for name, old in self.before.items()}
+
+
+def words(step: Step) -> Iterator[Sentence]:
     """Yield sentences: who pulls hardest, what has saturated, what the step did to the loss."""
-    if ready.loaded.scenario.sweep is not None:
+    if step.ready.loaded.scenario.sweep is not None:
         yield Sentence(_("The scenario is a sweep; this is its own run, before anything is swept."))
-    yield from _hardest(tape)
-    yield from _saturated(tape, operations)
-    if not any(value.gradient is not None and bool(value.gradient.any()) for value in tape.parameters.values()):
-        yield Sentence(_("Every gradient is zero: no step can follow."))
-    broken = list(_nonfinite(problem, before, ready, step))
-    yield from broken
-    if loss_after is not None and not broken:
-        yield from _step(ready, problem, tape, before, loss, loss_after, step)
+    yield from _hardest(step)
+    yield from _saturated(step)
+    yield from _gradients(step)
+    if step.loss_after is not None:
+        yield from _outcome(step, step.loss_after)
 
 
-def _hardest(tape: Tape) -> Iterator[Sentence]:
-    prediction = next((value for value in tape.values if value.kind == "prediction"), None)
+def _hardest(step: Step) -> Iterator[Sentence]:
+    prediction = next((value for value in step.tape.values if value.kind == "prediction"), None)
     if prediction is None or prediction.gradient is None or prediction.gradient.dim() < 1:
         return
     pull = prediction.gradient.abs().flatten(1).sum(1) if prediction.gradient.dim() > 1 else prediction.gradient.abs()
-    if len(pull) > 1 and pull.sum() > 0:
-        share = pull / pull.sum()
-        index = int(share.argmax())
+    if len(pull) != step.samples or len(pull) < 2 or not pull.sum() > 0:
+        return
+    share = pull / pull.sum()
+    index = int(share.argmax())
+    if int((share > share[index] * (1 - TIE)).sum()) == 1:
         yield Sentence(
             _("Sample {index} pulls hardest: {share:.0%} of |dL/d{name}| over all {count} samples."),
             {"index": index, "share": share[index].item(), "name": prediction.name, "count": len(pull)},
         )
 
 
-def _saturated(tape: Tape, operations: Operations) -> Iterator[Sentence]:
+def _saturated(step: Step) -> Iterator[Sentence]:
     import torch
 
-    from playground.engine.chain import call_of
-
-    for record in tape.records:
-        if record.name not in operations or not record.outputs[0].differentiable:
+    for record, known in step.understood.items():
+        if known is None or known.operation.steepest is None or not record.outputs[0].differentiable:
             continue
-        operation = operations[record.name]
-        if operation.steepest is None:
-            continue
-        call, bound = call_of(record, operation)
-        slope = operation.pull(call, torch.ones_like(call.output))["x"].abs()
-        flat = slope < SATURATED * operation.steepest
+        slope = known.operation.pull(known.call, torch.ones_like(known.call.output))["x"].abs()
+        flat = slope < SATURATED * known.operation.steepest
         if count := int(flat.sum()):
-            parts = {"name": record.name, "to": bound["x"].name, "count": count, "total": slope.numel()}
-            text = _("{name} has saturated in {count} of {total} entries: almost no gradient reaches {to} there.")
+            parts = {"name": record.name, "to": known.bound["x"].name, "count": count, "total": slope.numel()}
+            text = _(
+                "{name} has saturated in {count} of {total} entries: almost no gradient passes through it to {to} there."
+            )
             yield Sentence(text, parts)
 
 
-def _nonfinite(problem: Problem, before: Mapping[str, Tensor], ready: Prepared, step: int) -> Iterator[Sentence]:
-    """Name the operation that makes NaN or infinity of finite numbers, in the loss or in its gradient."""
-    from playground.engine.nonfinite import find_source
-
-    source = None
-    with suppress(*ISOLATED):  # what cannot be found out costs this sentence, not the explanation
-        source = find_source(problem, before, problem.batches.at(step))
-    if source is None:
+def _gradients(step: Step) -> Iterator[Sentence]:
+    """Yield what is particular about the gradients as a whole: none, zero, or not finite."""
+    found = [value.gradient for value in step.tape.parameters.values() if value.gradient is not None]
+    if not found:
+        yield Sentence(_("The loss depends on no parameter: there is no gradient."))
+    elif any(not bool(gradient.isfinite().all()) for gradient in found):
+        yield from _not_finite(step.tape)
+    elif any(bool(gradient.any()) for gradient in found):
         return
-    parts = {"operation": source.operation, "value": f"{source.value:g}", "at": source.at}
-    if source.backward and source.at:
-        text = _("The gradient is not finite: the derivative of {operation} at {at} makes {value} of finite numbers.")
-    elif source.backward:
-        text = _("The gradient is not finite: the derivative of {operation} makes {value} of finite numbers.")
-    elif source.at:
-        text = _("The loss is not finite: {operation} of {at} gives {value}.")
+    elif step.loss_after is None:
+        yield Sentence(_("Every gradient is zero."))
+    elif any(bool(move.any()) for move in step.moves().values()):
+        yield Sentence(
+            _("Every gradient is zero: what moves the parameters is the optimizer's memory, weight decay or noise.")
+        )
     else:
-        text = _("The loss is not finite: {operation} gives {value} of finite numbers.")
-    yield Sentence(text, parts)
+        yield Sentence(_("Every gradient is zero, and nothing moves."))
 
 
-def _step(
-    ready: Prepared,
-    problem: Problem,
-    tape: Tape,
-    before: Mapping[str, Tensor],
-    loss: float,
-    loss_after: float,
-    step: int,
-) -> Iterator[Sentence]:
-    from playground.engine.diagnosis import exceeded_bound
-    from playground.engine.update import UpdateRule
+def _not_finite(tape: Tape) -> Iterator[Sentence]:
+    """Yield which operation, first in the backward pass, gave back what is not finite for something finite."""
+    routes = tape.routes()
+    for record in reversed(tape.records):
+        arriving = [value.gradient for value in record.outputs if value.gradient is not None]
+        bad = [value for value, gradient in routes[record].items() if not bool(gradient.isfinite().all())]
+        if bad and all(bool(gradient.isfinite().all()) for gradient in arriving):
+            parts = {"name": record.name, "to": bad[0].name}
+            text = _("{name} gives back a gradient that is not finite: dL/d{to} has nan or inf from here on.")
+            yield Sentence(text, parts)
+            return
+    yield Sentence(_("The gradient is not finite."))
 
-    parts = {"before": loss, "after": loss_after, "digits": _telling(loss, loss_after)}
-    if loss_after < loss:
+
+def _outcome(step: Step, after: float) -> Iterator[Sentence]:
+    before = step.loss
+    parts = {"before": before, "after": after, "digits": _telling(before, after)}
+    if not math.isfinite(before):
+        yield Sentence(_("The loss was {before:.4g} before the step."), parts)
+    elif not math.isfinite(after):
+        yield Sentence(_("After the step the loss is {after:.4g}; it was {before:.4g}."), parts)
+    elif after < before:
         yield Sentence(
             _("The step lowered the loss on the same data from {before:.{digits}g} to {after:.{digits}g}."), parts
         )
-    elif loss_after == loss:
+    elif _is_rounding(step, after):
         yield Sentence(_("The step left the loss on the same data at {before:.4g}."), parts)
-    elif _uphill(problem, tape, before):
-        text = _(
+    else:
+        slope = _slope(step)
+        yield Sentence(_risen(slope), parts)
+        if slope > 0:
+            return
+    yield from _bound(step)
+
+
+def _risen(slope: float) -> str:
+    """Return why the loss rose.
+
+    :param slope: how fast it changes along the step, where the step begins.
+    """
+    if slope > 0:  # it rises however short the step is
+        return _(
             "The step went along the gradient: uphill. The loss rose from {before:.{digits}g} to {after:.{digits}g}."
         )
-        yield Sentence(text, parts)
-        return
-    else:
-        yield Sentence(_("The step was too long: the loss rose from {before:.{digits}g} to {after:.{digits}g}."), parts)
-    bound, rule, schedule = None, ready.bound.optimizer, ready.bound.schedule
-    if isinstance(rule, UpdateRule):
+    if slope < 0:
+        return _("The step was too long: the loss rose from {before:.{digits}g} to {after:.{digits}g}.")
+    return _("The loss rose from {before:.{digits}g} to {after:.{digits}g}.")
+
+
+def _bound(step: Step) -> Iterator[Sentence]:
+    """Yield by which bound of the curvature the rate is too large; a clipped step is shorter than the rate says."""
+    from playground.engine.diagnosis import exceeded_bound
+    from playground.engine.update import UpdateRule
+
+    bound, rule, schedule = None, step.ready.bound.optimizer, step.ready.bound.schedule
+    if isinstance(rule, UpdateRule) and not step.clipped:
         with suppress(*ISOLATED):  # no second derivative: then no bound
-            bound = exceeded_bound(problem, dict(before), rule, 1.0 if schedule is None else schedule(step))
+            factor = 1.0 if schedule is None else schedule(step.number)
+            bound = exceeded_bound(step.problem, dict(step.before), rule, factor)
     if bound:
         yield Sentence(
             _("The learning rate is beyond what this curvature allows: {bound}."), {"bound": bound.comparison}
@@ -146,11 +193,18 @@ def _telling(before: float, after: float) -> int:
     return next((digits for digits in range(4, 17) if f"{before:.{digits}g}" != f"{after:.{digits}g}"), 4)
 
 
-def _uphill(problem: Problem, tape: Tape, before: Mapping[str, Tensor]) -> bool:
-    """Say whether a step moved along the gradient rather than against it: the loss rises however short it is."""
-    slope = sum(
-        ((problem.parameters[name].detach() - before[name]) * value.gradient).sum().item()
-        for name, value in tape.parameters.items()
+def _is_rounding(step: Step, after: float) -> bool:
+    import torch
+
+    unit = torch.finfo(step.tape.loss.tensor.dtype).eps if step.tape.loss is not None else 0.0
+    return abs(after - step.loss) <= ROUNDING * unit * abs(step.loss)
+
+
+def _slope(step: Step) -> float:
+    """Return how fast the loss changes along the step, where the step begins."""
+    moves = step.moves()
+    return sum(
+        (moves[name] * value.gradient).sum().item()
+        for name, value in step.tape.parameters.items()
         if value.gradient is not None
     )
-    return slope > 0

@@ -15,7 +15,7 @@ Pool = Callable[[int], AbstractContextManager[Executor]]
 
 
 def side_by_side(
-    items: Iterable[Item], work: Callable[[Item], Result], pool: Pool, jobs: int
+    items: Iterable[Item], work: Callable[[Item], Result], pool: Pool, jobs: int, grace: float = 0.0
 ) -> Generator[tuple[Item, Result | None], None, None]:
     """Yield the result of each item as it comes; None for one whose process dies.
 
@@ -24,13 +24,19 @@ def side_by_side(
 
     :param items: taken as there is room for them.
     :param work: it, the items and its results must be picklable.
-    :param pool: makes an executor with that many processes.
+    :param pool: makes an executor with that many processes. One whose work can end early has a method `interrupt`.
+    :param grace: seconds to wait, after Ctrl-C, for the results of what `interrupt` ended early.
     """
     waiting = iter(items)
     while first := list(islice(waiting, 1)):
         suspects: deque[Item] = deque()
         with pool(jobs) as executor:
-            yield from _until_death(executor, first, waiting, suspects, work, jobs)
+            underway: dict[Future[Result], Item] = {}
+            try:
+                yield from _until_death(executor, first, waiting, suspects, work, jobs, underway)
+            except KeyboardInterrupt:
+                yield from _interrupted(executor, underway, grace)
+                raise
         for item in suspects:
             with pool(1) as executor:
                 yield item, _alone(executor, item, work)
@@ -43,9 +49,9 @@ def _until_death(
     suspects: deque[Item],
     work: Callable[[Item], Result],
     jobs: int,
+    underway: dict[Future[Result], Item],
 ) -> Iterator[tuple[Item, Result]]:
     """Work while all goes well; the items that were under way when it did not are the suspects, in their order."""
-    underway: dict[Future[Result], Item] = {}
     while True:
         while not suspects and len(underway) < jobs and (taken := first or list(islice(waiting, 1))):
             item = taken.pop()
@@ -62,6 +68,19 @@ def _until_death(
                 suspects.append(item)
             else:
                 yield item, future.result()
+
+
+def _interrupted(
+    executor: Executor, underway: dict[Future[Result], Item], grace: float
+) -> Iterator[tuple[Item, Result]]:
+    """Ask for what is under way to end early, and yield what comes of it."""
+    interrupt = getattr(executor, "interrupt", None)
+    if interrupt is None or not grace:
+        return
+    interrupt()
+    for future in wait(underway, timeout=grace).done:
+        if not future.cancelled() and future.exception() is None:
+            yield underway[future], future.result()
 
 
 def _alone(executor: Executor, item: Item, work: Callable[[Item], Result]) -> Result | None:

@@ -13,7 +13,8 @@ from playground.errors import Fault, PlaygroundError, ScenarioError, suggestion
 from playground.plugins.causes import ISOLATED, cause
 from playground.plugins.manager import Plugins
 from playground.runner.binding import Bound, bind
-from playground.runner.catalogue import Catalogue
+from playground.runner.catalogue import DESCENT_KEYS, Catalogue
+from playground.runner.quantities import check_measured, check_possible, find_impossible_shares, varied_keys
 from playground.scenario.messages import Key
 from playground.scenario.model import Loaded, Scenario
 from playground.scenario.names import check_names
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
     from playground.engine.gradients import Clip
     from playground.engine.setting import Setting
     from playground.engine.steppers import OneRun
-
-DESCENT_KEYS = ("steps", "batch_size", "stop", "clip")
-"""Keys of a scenario that mean something only where there is a descent."""
-
-DESCENT_QUANTITIES = ("loss", "steps", "evaluations")
-"""What can be expected of any descent, besides its parameters and the task's own metrics."""
-
 
 UNDIAGNOSED = Fault(
     "the runs of a sweep are not diagnosed; expect a status there, or run the scenario without a sweep",
@@ -86,7 +80,7 @@ def check_structure(loaded: Loaded, plugins: Plugins) -> None:
                 for key in DESCENT_KEYS
                 if key in scenario.model_fields_set
             ]
-        faults += _check_diagnosis(scenario, plugins)
+        faults += [*_check_diagnosis(scenario, plugins), *find_impossible_shares(scenario)]
         if faults:
             raise ScenarioError(*faults)
 
@@ -126,10 +120,23 @@ def prepared(loaded: Loaded, plugins: Plugins) -> Iterator[Prepared]:
         with located(loaded):
             bound = bind(scenario, plugins, Path(loaded.source.file).parent)
             stepper = _stepper(bound, setting, scenario)
-            _check_expectations(scenario, bound, stepper)
+            check_measured(scenario, bound.task, stepper)
             ready = Prepared(loaded, setting, bound, stepper)
             check_ranges(ready, scenario.plot or {}, ("plot",))
         yield ready
+
+
+def refuse_impossible(ready: Prepared) -> None:
+    """Refuse to run a scenario that expects what no run can give, whatever a command line or a sweep changes in it.
+
+    :raises ScenarioError: it does, at the place of each expectation.
+    """
+    import torch
+
+    scenario, resolution = ready.loaded.scenario, torch.finfo(ready.setting.dtype).eps
+    varied = ready.loaded.source.changed | varied_keys(scenario)
+    with located(ready.loaded):
+        check_possible(scenario, ready.bound.task, ready.stepper, resolution, varied)
 
 
 @contextmanager
@@ -231,21 +238,6 @@ def check_ranges(ready: Prepared, ranges: Ranges, path: tuple[str, ...] = ()) ->
         )
         for name in unknown(names, ranges)
     ]
-    if faults:
-        raise ScenarioError(*faults)
-
-
-def _check_expectations(scenario: Scenario, bound: Bound, stepper: OneRun | None) -> None:
-    """Refuse an expectation of something that this scenario does not measure, or that could be two things."""
-    names = ["status", *bound.task.metrics]
-    if stepper is not None:
-        names += [*DESCENT_QUANTITIES, "diagnosis", *stepper.problem.parameters]
-    faults = []
-    for name in scenario.expect:
-        if name not in names:
-            faults.append(Fault(f"nothing named {name!r} is measured here{suggestion(name, names)}", _expected(name)))
-        elif names.count(name) > 1:
-            faults.append(Fault(f"{name!r} is measured, and a parameter has that name too", _expected(name)))
     if faults:
         raise ScenarioError(*faults)
 

@@ -11,7 +11,7 @@ from playground.errors import Fault, PlaygroundError, ScenarioError
 from playground.plugins.causes import ISOLATED, cause
 from playground.plugins.manager import Plugins
 from playground.runner.measuring import Observer, stop_rules
-from playground.runner.preparing import Prepared, located, prepared
+from playground.runner.preparing import Prepared, located, prepared, refuse_impossible
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def replay(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, po
     from playground.engine.descent import Descent
 
     with prepared(loaded, plugins) as ready, located(loaded):
+        refuse_impossible(ready)
         direct = isinstance(ready.bound.task, DirectTask)
         descent = Descent(0 if direct else loaded.scenario.steps, stop_rules(ready))
         with observe(descent):

@@ -16,7 +16,7 @@ from playground.runner.describing import as_yaml, conditions, setup
 from playground.runner.diagnosing import asks, diagnosed, evidence, nonfinite_source
 from playground.runner.expectations import judge_all, judge_diagnosis, located, unwelcome, verdict
 from playground.runner.measuring import Measured, Observer, measure
-from playground.runner.preparing import Prepared, check_ranges, prepared, refuse_sweep
+from playground.runner.preparing import Prepared, check_ranges, prepared, refuse_impossible, refuse_sweep
 from playground.runner.recorded import NOTHING, Recorded
 from playground.scenario.model import Loaded
 
@@ -31,21 +31,23 @@ def run_one(
     plugins: Plugins,
     observe: Observer = nullcontext,
     record: Recorded = NOTHING,
-    diagnose: bool = True,
+    of_sweep: bool = False,
 ) -> Run:
     """Run a scenario and judge it.
 
     :param observe: watches the descent, to show its progress.
     :param record: what to keep besides: parameters in the trace, views.
-    :param diagnose: find out what is wrong with a run that ends badly.
+    :param of_sweep: it is one of many, which are not diagnosed, and whose expectations were checked for all of them.
     :returns: the run; an exception inside it makes a run with status `error`, Ctrl-C one with `interrupted`.
     :raises ScenarioError: the scenario is not valid.
     """
     refuse_sweep(loaded)
     with prepared(loaded, plugins) as ready:
         check_ranges(ready, record.ranges)
+        if not of_sweep:
+            refuse_impossible(ready)
         plugins.broadcast("playground_run_started", spec=spec(loaded))
-        run = _judged(ready, measure(ready, observe, record), plugins, diagnose)
+        run = _judged(ready, measure(ready, observe, record), plugins, diagnose=not of_sweep)
         if record.views and record.steps:
             run = replace(run, written=as_yaml(loaded.source.data))
     if record.explanations:
@@ -103,7 +105,7 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins, diagnose: boo
         *located(judged, ready.loaded.source),
         *unwelcome(measured.status, scenario.expect),
     ]
-    parts = setup(ready)
+    parts = setup(ready, plugins)
     return Run(
         scenario=scenario.name,
         id=_identity(ready.loaded, plugins),

@@ -116,9 +116,13 @@ def best(summaries: Iterable[Summary]) -> tuple[Summary, ...]:
 
     :returns: all that share the first place: more than one is a tie. None if nothing ran.
     """
-    ranked = [(-(summary.share or 0.0), summary.loss.median, summary) for summary in summaries if summary.runs]
+    ranked = [(-(each.share or 0.0), _or_infinite(each.loss.median), each) for each in summaries if each.runs]
     first = min((rank[:2] for rank in ranked), default=None)
     return tuple(summary for *rank, summary in ranked if tuple(rank) == first)
+
+
+def _or_infinite(loss: float) -> float:
+    return math.inf if math.isnan(loss) else loss
 
 
 def _codes(words: Iterable[str], kinds: Iterable[str]) -> NDArray[Any]:

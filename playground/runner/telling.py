@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from playground.explanation import Node, Operated, Share, Shown
+from playground.plugins.causes import ISOLATED
 from playground.runner.arithmetic import Arithmetic, Scope, filled
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from playground.engine.chain import Operations
-    from playground.engine.operations import Call, Operation
+    from playground.engine.rule_check import Part, Understood
     from playground.engine.tape import Record, Tape, Value
 
 LARGEST = 64
@@ -37,11 +39,15 @@ class Teller:
     :param sample: whose arithmetic is written out.
     :param digits: decimals in it.
     :param samples: in the batch; 0 for a function, whose arithmetic is always written out.
+    :ivar understood: what is known, and true, of each operation.
     """
 
     def __init__(self, tape: Tape, operations: Operations, sample: int | None, digits: int, samples: int) -> None:
+        from playground.engine.rule_check import understand
+
         self._tape = tape
-        self._known = operations
+        self._routes = tape.routes()
+        self.understood = {record: understand(record, operations, self._routes[record]) for record in tape.records}
         self._scope = Scope(sample, samples, digits)
 
     def nodes(self) -> tuple[Node, ...]:
@@ -53,38 +59,34 @@ class Teller:
 
     def operations(self) -> tuple[Operated, ...]:
         """Return every operation in order."""
-        return tuple(self._operated(record) for record in self._tape.records)
+        return tuple(self._operated(record, self._routes[record]) for record in self._tape.records)
 
-    def _operated(self, record: Record) -> Operated:
-        from playground.engine.chain import call_of
+    def _operated(self, record: Record, given_back: Mapping[Value, Tensor]) -> Operated:
+        known = self.understood[record]
+        if known is not None:
+            with suppress(*ISOLATED):  # a plugin's rule that cannot write itself out is as good as none
+                return self._written(record, known)
+        inputs = tuple(value.name for value in record.values)
+        shares = tuple(Share(value.name, "", shown(gradient)) for value, gradient in given_back.items())
+        return Operated(record.name, inputs, tuple(value.name for value in record.outputs), shares=shares)
 
+    def _written(self, record: Record, known: Understood) -> Operated:
         inputs = tuple(value.name for value in record.values)
         outputs = tuple(value.name for value in record.outputs)
-        if record.name not in self._known:
-            return Operated(record.name, inputs, outputs)
-        operation = self._known[record.name]
-        call, bound = call_of(record, operation)
-        names = {key: _named(item) for key, item in bound.items()}
+        names = {key: _named(item) for key, item in known.bound.items()}
         names |= {"y": outputs[0], "dy": f"dL/d{outputs[0]}", "n": "n"}
-        formula = filled(operation.formula, call, names)
-        arithmetic = Arithmetic(self._scope, operation, call, bound, record.outputs[0])
-        shares = tuple(self._shares(record, operation, call, names, arithmetic))
+        formula = filled(known.operation.formula, known.call, names)
+        arithmetic = Arithmetic(self._scope, known.operation, known.call, known.bound, record.outputs[0])
+        shares = tuple(_share(part, known, names, arithmetic) for part in known.parts)
         return Operated(record.name, inputs, outputs, formula, tuple(arithmetic.output()), shares)
 
-    def _shares(
-        self, record: Record, operation: Operation, call: Call, names: dict[str, str], arithmetic: Arithmetic
-    ) -> Iterator[Share]:
-        from playground.engine.chain import shares
 
-        gradient = record.outputs[0].gradient
-        if gradient is None:
-            return
-        for argument, value, share, summed in shares(record, operation, gradient):
-            rule = filled(operation.rules[argument], call, names)
-            if summed and "Σ" not in rule:
-                rule = f"Σ {rule}"
-            entries = tuple(arithmetic.entries(argument, value, share))
-            yield Share(value.name, rule, shown(share), arithmetic.share(argument), entries)
+def _share(part: Part, known: Understood, names: dict[str, str], arithmetic: Arithmetic) -> Share:
+    rule = filled(known.operation.rules[part.argument], known.call, names)
+    if part.summed and "Σ" not in rule:
+        rule = f"Σ {rule}"
+    entries = tuple(arithmetic.entries(part.argument, part.value, part.share))
+    return Share(part.value.name, rule, shown(part.share), arithmetic.share(part.argument, part.share), entries)
 
 
 def _named(item: Value | Any) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import EllipsisType
 from typing import Annotated, Any, Self
 
 from annotated_types import Gt
@@ -13,7 +14,7 @@ from playground.scenario.base import Strict, number
 from playground.scenario.messages import UnfitError, mismatch
 
 
-def _shape(value: Any, *at: int, whole: bool = False) -> tuple[int, ...]:
+def shape_of(value: Any, *at: int, whole: bool = False) -> tuple[int, ...]:
     """Return the shape of nested lists of numbers, () for a number.
 
     :raises UnfitError: something in it is no number, or lists side by side differ in shape.
@@ -23,28 +24,31 @@ def _shape(value: Any, *at: int, whole: bool = False) -> tuple[int, ...]:
             raise UnfitError(mismatch("a whole number", value), *at)
         number(value, *at)
         return ()
-    shapes = [_shape(entry, *at, position, whole=whole) for position, entry in enumerate(value)]
+    shapes = [shape_of(entry, *at, position, whole=whole) for position, entry in enumerate(value)]
     for position, shape in enumerate(shapes):
         if shape != shapes[0]:
-            raise UnfitError(f"expected {_described(shapes[0])} as before it, got {_described(shape)}", *at, position)
+            expected = f"expected {describe_shape(shapes[0])} as before it"
+            raise UnfitError(f"{expected}, got {describe_shape(shape)}", *at, position)
     return (len(value), *(shapes[0] if shapes else ()))
 
 
-def _described(shape: tuple[int, ...]) -> str:
-    return f"a list of {shape[0]}" + "".join(f" × {length}" for length in shape[1:]) if shape else "a number"
+def describe_shape(shape: Sequence[int | EllipsisType]) -> str:
+    """Return a shape in words: `a list of 4 × 1`; `...` stands for further lengths that nobody knows."""
+    lengths = [str(length) for length in shape if length is not ...]
+    return f"a list of {' × '.join(lengths)}" if lengths else "a number"
 
 
 def _numbers(value: Any) -> Any:
     if not _is_nested(value):
         raise UnfitError(mismatch("a number or nested lists of numbers", value))
-    _shape(value)
+    shape_of(value)
     return value
 
 
 def _whole_numbers(value: Any) -> Any:
     if not _is_nested(value):
         raise UnfitError(mismatch("a whole number or nested lists of whole numbers", value))
-    _shape(value, whole=True)
+    shape_of(value, whole=True)
     return value
 
 

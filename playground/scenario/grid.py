@@ -15,6 +15,7 @@ from playground.scenario.contradictions import given_twice, repeated, twice, unf
 from playground.scenario.messages import Key
 from playground.scenario.model import Loaded, Scenario, parse_scenario
 from playground.scenario.node import Entry, Node
+from playground.scenario.replacement import Known, know_nothing
 from playground.scenario.seeds import seeds_of
 from playground.scenario.source import Source, argument
 
@@ -72,11 +73,12 @@ class Grid:
         return tuple(dict.fromkeys(key for point in self.points for key in point.values))
 
 
-def expand(loaded: Loaded) -> Grid:
+def expand(loaded: Loaded, known: Known = know_nothing) -> Grid:
     """Return the runs that a scenario's sweep consists of; without a sweep, the one of the scenario.
 
     Each point is validated as a scenario; names and parameters of components are not looked up here.
 
+    :param known: what components take, for the parameters that one keeps of that whose place it takes.
     :raises ScenarioError: the sweep is too large, which is told before anything is made; contradicts itself; or some
         of its points are no scenarios. Places are those of the axes.
     """
@@ -94,7 +96,7 @@ def expand(loaded: Loaded) -> Grid:
     faults = [*repeated(dimensions), *given_twice(dimensions)]
     if faults:
         raise loaded.source.locate(ScenarioError(*faults))
-    return Grid(_points(_without_sweep(loaded), dimensions), seeds)
+    return Grid(_points(_without_sweep(loaded), dimensions, known), seeds)
 
 
 def _check_size(loaded: Loaded, sizes: Sequence[int], seeds: int) -> None:
@@ -113,13 +115,13 @@ def _check_size(loaded: Loaded, sizes: Sequence[int], seeds: int) -> None:
     raise loaded.source.locate(ScenarioError(Fault(message, (Key("sweep"),))))
 
 
-def _points(base: Loaded, dimensions: Sequence[Sequence[Choice]]) -> tuple[Point, ...]:
+def _points(base: Loaded, dimensions: Sequence[Sequence[Choice]], known: Known) -> tuple[Point, ...]:
     """Make every point; what is wrong with several of them is told once."""
     points: list[Point] = []
     faults: dict[Fault, None] = {}
     for index, picked in enumerate(product(*dimensions)):
         try:
-            points.append(_point(index, base, picked))
+            points.append(_point(index, base, picked, known))
         except ScenarioError as error:
             faults |= dict.fromkeys(error.faults)
             if len(faults) >= MAX_FAULTS:
@@ -129,11 +131,11 @@ def _points(base: Loaded, dimensions: Sequence[Sequence[Choice]]) -> tuple[Point
     return tuple(points)
 
 
-def _point(index: int, base: Loaded, picked: Sequence[Choice]) -> Point:
+def _point(index: int, base: Loaded, picked: Sequence[Choice], known: Known) -> Point:
     source = base.source
     settings = [setting for choice in picked for setting in choice.settings]
     for key, entry in sorted(settings, key=lambda setting: len(setting[0])):  # `optimizer` before `optimizer.lr`
-        source = source.assigned(key, entry)
+        source = source.assigned(key, entry, known)
     values = {key: value for choice in picked for key, value in choice.values.items()}
     return Point(index, values, parse_scenario(source, base), source)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from playground.errors import Fault, suggestion
+from playground.errors import Fault, correction, suggestion
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -196,8 +196,8 @@ def _problem(location: Path, detail: ErrorDetails, above: Path, accepted: _Accep
 def _choice(location: Path, expected: str, given: Any) -> _Problem:
     """Say which words would have been accepted, and which of them was probably meant."""
     problem = _mismatch(location, expected, given)
-    near = suggestion(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
-    return replace(problem, message=problem.message + near) if near.startswith(";") else problem
+    near = correction(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
+    return replace(problem, message=problem.message + near)
 
 
 def _bound(template: str, context: Mapping[str, Any]) -> str:

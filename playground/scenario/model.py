@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal, Self
 from annotated_types import Gt
 from pydantic import AllowInfNan, Field, ValidationError, field_validator, model_validator
 
-from playground.errors import Fault, ScenarioError, suggestion
+from playground.errors import Fault, ScenarioError, correction
 from playground.scenario.base import Count, NonNegative, Seed, Span, Strict, Text
 from playground.scenario.expect import Check
 from playground.scenario.messages import Key, UnfitError, faults, mismatch, shown, unknown_key
 from playground.scenario.messages import Path as Keys
+from playground.scenario.replacement import Known, know_nothing
 from playground.scenario.shorthand import COMPONENT_KINDS, expanded
 from playground.scenario.source import Source, load
 from playground.scenario.sweep import Axis, Sweep
@@ -142,15 +143,16 @@ class Loaded:
     source: Source
 
 
-def load_scenario(path: str | Path, overrides: Sequence[tuple[str, str]] = ()) -> Loaded:
+def load_scenario(path: str | Path, overrides: Sequence[tuple[str, str]] = (), known: Known = know_nothing) -> Loaded:
     """Read and validate a scenario file.
 
     :param overrides: dotted keys with values as YAML, as in `--set optimizer.lr=0.1`; later ones win.
+    :param known: what components take, for the parameters that one set in another's place keeps.
     :raises ScenarioError: with every fault of the file, each with its place.
     """
     source = load(path)
     for dotted, text in overrides:
-        source = source.set(dotted, text)
+        source = source.set(dotted, text, known)
     return Loaded(parse_scenario(source), source)
 
 
@@ -227,7 +229,7 @@ def _misplaced(data: Mapping[str, Any]) -> list[Fault]:
     if "task" in data:
         return []
     known = (*CORE_KEYS, *COMPONENT_KINDS)
-    strangers = [key for key in data if key not in known and suggestion(key, ["task"]).startswith(";")]
+    strangers = [key for key in data if key not in known and correction(key, ["task"])]
     return [Fault(unknown_key(key, ["task"]), (Key(key),)) for key in strangers]
 
 

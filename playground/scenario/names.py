@@ -7,7 +7,8 @@ from pathlib import Path
 from shlex import quote
 from typing import Protocol
 
-from playground.errors import Fault, suggestion
+from playground.errors import Fault, correction, unknown_component
+from playground.near_misses import closest
 from playground.scenario.messages import Key, shown, unknown_key
 from playground.scenario.model import CORE_KEYS, Scenario
 from playground.scenario.shorthand import COMPONENT_KINDS
@@ -24,6 +25,9 @@ class Catalogue(Protocol):
 
     def task_parameters(self, name: str) -> Mapping[str, bool]:
         """Return the keys that a task reads at the top level of a scenario, and whether each is required."""
+
+    def parameters(self, kind: str, name: str) -> Collection[str]:
+        """Return the parameters that a component takes from a scenario."""
 
     def task_kinds(self, name: str) -> Mapping[str, bool]:
         """Return the kinds of component that a task takes, and whether each is required."""
@@ -59,8 +63,7 @@ def _unknown_components(scenario: Scenario, catalogue: Catalogue) -> Iterator[Fa
     for kind, component in {"task": scenario.task, **scenario.components}.items():
         names = catalogue.names(kind)
         if component.name not in names:
-            message = f"unknown {kind} {shown(component.name)}{suggestion(component.name, names)}"
-            yield Fault(message, (kind, "name"))
+            yield Fault(unknown_component(kind, shown(component.name), names), (kind, "name"))
 
 
 def _unfit_for_task(scenario: Scenario, catalogue: Catalogue) -> Iterator[Fault]:
@@ -71,7 +74,8 @@ def _unfit_for_task(scenario: Scenario, catalogue: Catalogue) -> Iterator[Fault]
     accepted = (*CORE_KEYS, *(kind for kind in COMPONENT_KINDS if kind in kinds), *parameters)
     for key in scenario.section:
         if key not in parameters:
-            yield Fault(unknown_key(key, accepted), (Key(key),))
+            near = correction(key, accepted) or _parameter(key, scenario, catalogue)
+            yield Fault(f"unknown key {shown(key)}{near}" if near else unknown_key(key, accepted), (Key(key),))
     for kind in scenario.components:
         if kind not in kinds:
             takes = f"; it takes {', '.join(kinds)}" if kinds else ""
@@ -79,3 +83,14 @@ def _unfit_for_task(scenario: Scenario, catalogue: Catalogue) -> Iterator[Fault]
     for key, required in {**kinds, **parameters}.items():
         if required and key not in scenario.section and key not in scenario.components:
             yield Fault(f"missing key {shown(key)}, which the task {shown(task)} needs", (key,))
+
+
+def _parameter(key: str, scenario: Scenario, catalogue: Catalogue) -> str:
+    """Say which component's parameter was probably meant by a key at the top: `optimizer.lr` by `lr`."""
+    dotted = [
+        f"{kind}.{parameter}"
+        for kind, component in scenario.components.items()
+        if component.name in catalogue.names(kind)
+        for parameter in closest(key, catalogue.parameters(kind, component.name))
+    ]
+    return f"; did you mean {' or '.join(map(repr, dotted))}?" if dotted else ""

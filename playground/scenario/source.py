@@ -9,11 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from playground.errors import Fault, Place, PlaygroundError, ScenarioError, suggestion
+from playground.errors import Fault, Place, PlaygroundError, ScenarioError, correction
+from playground.near_misses import closest
 from playground.scenario.messages import Key, shown
 from playground.scenario.node import Entry, Node
 from playground.scenario.reader import MAX_DEPTH, read
-from playground.scenario.shorthand import COMPONENT_KINDS, expanded
+from playground.scenario.replacement import Known, expand_component, know_nothing, replace_component
+from playground.scenario.shorthand import COMPONENT_KINDS
 
 MAX_BYTES = 1_000_000
 """Size of a scenario file."""
@@ -46,6 +48,14 @@ class Source:
         theirs = other.root.entries
         return {key for key, entry in self.root.entries.items() if key in theirs and theirs[key].value is entry.value}
 
+    @property
+    def changed(self) -> set[str]:
+        """The top-level keys whose values are not the file's own: set from a command line, or by a sweep."""
+        original = self
+        while original.basis is not None:
+            original = original.basis
+        return self.root.entries.keys() - self.common(original)
+
     def place(self, path: Sequence[str | int], key: bool = False) -> Place:
         """Return where the value at `path` begins, or else the deepest value that exists on the way to it.
 
@@ -73,26 +83,29 @@ class Source:
         faults = sorted(map(self.placed, error.faults), key=lambda fault: fault.place or Place(self.file))
         return type(error)(*faults)
 
-    def set(self, dotted: str, text: str) -> Source:
+    def set(self, dotted: str, text: str, known: Known = know_nothing) -> Source:
         """Return a source in which one value is another, as `--set optimizer.lr=0.1` asks for.
 
         :param dotted: keys and list positions joined by dots (`optimizer.lr`, `start.x.0`); an existing key that
             itself holds dots is found first. Keys that do not exist yet are made.
         :param text: the value as YAML.
+        :param known: what components take, for the parameters that a new one keeps (`replace_component`).
         :raises ScenarioError: nothing can stand there, or the text is not YAML.
         """
         place = argument(f"--set {dotted}={text}")
-        return self.assigned(dotted, Entry(place, read(text, lambda line, column: place) or Node(place, None)))
+        return self.assigned(dotted, Entry(place, read(text, lambda line, column: place) or Node(place, None)), known)
 
-    def assigned(self, dotted: str, entry: Entry) -> Source:
+    def assigned(self, dotted: str, entry: Entry, known: Known = know_nothing) -> Source:
         """Return a source in which the value at a dotted key is another, found as `set` finds it.
 
         :param entry: the value, and where it was asked for: keys that do not exist yet are made there.
+        :param known: as for `set`.
         :raises ScenarioError: nothing can stand there.
         """
         keys = dotted.split(".")
         if not all(keys) or len(keys) > MAX_DEPTH:
             raise ScenarioError(Fault(f"{shown(dotted)} is not a key; write it like optimizer.lr", place=entry.key))
+        entry = replace(entry, value=replace_component(dotted, self.root.child(dotted), entry.value, known))
         return Source(self.file, _assigned(self.root, dotted, entry, ()), self.basis or self)
 
     def _deepest(self, path: Sequence[str | int]) -> tuple[Node, bool]:
@@ -150,8 +163,9 @@ def _bytes(path: Path, file: str) -> bytes:
 
 def _similar(path: Path) -> str:
     """Name the neighbour that was probably meant."""
-    hint = suggestion(path.name, [file.name for file in path.parent.glob("*.y*ml")])
-    return hint if hint.startswith(";") else ""
+    files = sorted(path.parent.glob("*.y*ml"))
+    near = closest(path.stem, [file.stem for file in files])
+    return correction(path.name, [file.name for file in files if file.stem in near])
 
 
 def _decoded(data: bytes, file: str) -> str:
@@ -169,7 +183,7 @@ def _assigned(node: Node, dotted: str | None, new: Entry, trail: tuple[str, ...]
     if dotted is None:
         return new.value
     if len(trail) == 1 and trail[0] in ("task", *COMPONENT_KINDS):
-        node = _expanded(node, trail[0])
+        node = expand_component(node, trail[0])
     if node.value is None:
         node = Node(node.place, {})
     if isinstance(node.value, tuple):
@@ -202,14 +216,6 @@ def first_key(entries: Mapping[str, Entry], dotted: str) -> tuple[str, str | Non
     existing = [key for key in entries if dotted == key or dotted.startswith(f"{key}.")]
     key = max(existing, key=len) if existing else dotted.partition(".")[0]
     return key, dotted[len(key) + 1 :] or None
-
-
-def _expanded(node: Node, kind: str) -> Node:
-    """Write a component's shorthand out, so that it has keys to set."""
-    if not isinstance(node.value, str):
-        return node
-    written = expanded(kind, node.value).items()
-    return Node(node.place, {key: Entry(node.place, replace(node, value=text)) for key, text in written})
 
 
 def argument(text: str) -> Place:

@@ -124,8 +124,11 @@ def test_the_scrubber_moves_everything(pages, open_page):
     surface = "document.querySelector('[data-chart=boundary] canvas').toDataURL()"
     loss = "document.querySelector('[data-chart=loss] .over circle').getAttribute('cx')"
     cells = ".live-parameters td, .live-predictions td"
-    last = page.evaluate(surface), page.evaluate(loss), page.locator(cells).all_inner_texts()
+    playwright.expect(page.locator(".step")).to_have_text("step 0")
     slider.focus()
+    page.keyboard.press("End")
+    playwright.expect(page.locator(".step")).to_have_text("step 1000")
+    last = page.evaluate(surface), page.evaluate(loss), page.locator(cells).all_inner_texts()
     page.keyboard.press("Home")
     playwright.expect(page.locator(".step")).to_have_text("step 0")
     first = page.evaluate(surface), page.evaluate(loss), page.locator(cells).all_inner_texts()
@@ -139,6 +142,9 @@ def test_the_scrubber_moves_everything(pages, open_page):
 def test_the_explanation_follows_the_step(pages, open_page):
     page = open_page(pages("gate"))
     told, jumps = page.locator(".told .shown"), page.locator(".jumps")
+    playwright.expect(told).to_contain_text("Step 0 on 4 samples")
+    page.locator("input[type=range]").focus()
+    page.keyboard.press("End")
     playwright.expect(told).to_contain_text("Step 1000 on 4 samples")
     playwright.expect(told).to_contain_text("Nothing moves")
     jumps.get_by_role("button", name="2", exact=True).focus()

@@ -152,8 +152,16 @@ NO_TABLE = "expected at least one row of at least one number"
     [
         ({"inputs": [], "targets": []}, [(("inputs",), NO_TABLE), (("targets",), NO_TABLE)]),
         ({"inputs": [[], []]}, [(("inputs",), NO_TABLE)]),
-        ({"inputs": [[1, 2], [3]]}, [(("inputs", 1), "expected a row as long as the first (2), got 1")]),
-        ({"targets": [[1], [2, 3]]}, [(("targets", 1), "expected a row as long as the first (1), got 2")]),
+        ({"inputs": [[1, 2], [3]]}, [(("inputs", 1), "expected a row as long as the others (2), got 1")]),
+        (
+            {"inputs": [[1], [1, 2], [1, 2], [3, 4]], "targets": [[1]] * 4},
+            [(("inputs", 0), "expected a row as long as the others (2), got 1")],
+        ),
+        (
+            {"inputs": [[1]] * 3, "targets": [[0, 1], [0], [1]], "classes": 2},
+            [(("targets", 0), "expected a row as long as the others (1), got 2")],
+        ),
+        ({"targets": [[1], [2, 3]]}, [(("targets", 1), "expected a row as long as the others (1), got 2")]),
         ({"targets": [[1]]}, [(("targets",), "expected one row for each row of inputs (2), got 1")]),
         ({"inputs": [[1, math.nan], [math.inf, 2]]}, [
             (("inputs", 0, 1), "expected a finite number, got nan"),

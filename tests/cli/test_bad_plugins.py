@@ -255,7 +255,7 @@ def playground_run_finished(result):
 """
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_events_are_broadcast_and_their_failures_told_once(playground, write, capfd, jobs):
     write("loud.py", EVENTS)
     for name in ("bowl", "other"):

@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import time
 from html.parser import HTMLParser
 
 import pytest
@@ -158,8 +157,6 @@ def test_numbers_out_of_range(playground, options):
 
 
 def test_a_large_model_is_summed_up(explain):
-    begin = time.perf_counter()
     shown = explain("two_moons", "--set", "model.hidden=[3000, 3300]", "--set", "optimizer=sgd")
-    assert time.perf_counter() - begin < 20
     assert len(shown) < 10_000
     assert "(3300 × 3000)  mean" in shown

@@ -100,13 +100,14 @@ def test_a_file_that_cannot_be_written_stays_as_it_was(export, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("zz",), "there is no sweep 'zz'; `playground results` lists them\n"),
+        (("zz",), "there is no sweep 'zz' in STORE; `playground results` lists them\n"),
         (("--where", "lst<1"), "--where lst<1: no run has 'lst'; did you mean 'last'?\n"),
         (("--sort", "lst", "--out", "runs.csv"), "--sort lst: no run has 'lst'; did you mean 'last'?\n"),
     ],
 )
 def test_bad_input_is_one_line_and_writes_nothing(export, tmp_path, arguments, message):
     result = export(*arguments)
+    message = message.replace("STORE", str(tmp_path / ".playground" / "results.sqlite"))
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", message)
     assert not (tmp_path / "runs.csv").exists()
 
@@ -116,4 +117,6 @@ def test_no_results(export, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "empty")
     result = export()
     assert result.exit_code == 2
-    assert result.stderr == ".playground/results.sqlite: there are no results yet; `playground sweep` writes them\n"
+    where = tmp_path / "empty" / ".playground" / "results.sqlite"
+    told = "there are no results yet; `playground sweep` writes them below the directory it runs in"
+    assert result.stderr == f"{where}: {told}\n"

@@ -24,6 +24,7 @@ def test_a_run(write, playground, tmp_path, option):
     assert "lr: 0.2" in page
 
 
+@pytest.mark.slow
 def test_side_by_side(write, playground, tmp_path):
     write("some/a.yaml", BOWL)
     write("some/b.yaml", BOWL)

@@ -48,7 +48,7 @@ def playground_losses():
 
 
 def wait_for(process, *paths):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not all(path.exists() for path in paths):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, "it never began"
@@ -58,7 +58,7 @@ def wait_for(process, *paths):
 def interrupt(process):
     """Press Ctrl-C: the whole process group hears it."""
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate()
     assert "Traceback" not in out + err
     return out, err
 
@@ -78,7 +78,7 @@ def test_interrupted_in_the_middle_of_a_run(start, write, tmp_path):
     assert err == ""
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_interrupted_in_the_middle_of_a_folder(start, write, tmp_path, jobs):
     write("mark.py", MARKING)
     write("all/a.yaml", QUICK)
@@ -117,8 +117,8 @@ def test_processes_end_with_the_one_that_started_them(start, write, tmp_path):
     workers = [Path("/proc", each) for each in children.read_text().split()]
     assert len(workers) == 3  # one is multiprocessing's own resource tracker
     process.kill()
-    process.communicate(timeout=60)  # which waits until nobody can write any more
-    deadline = time.monotonic() + 60
+    process.communicate()  # which waits until nobody can write any more
+    deadline = time.monotonic() + 300
     while any(map(alive, workers)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -132,7 +132,7 @@ def test_interrupted_while_processes_start(start, write, tmp_path):
     if not children.exists():
         interrupt(process)
         pytest.skip("this system does not list a process's children")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while len(children.read_text().split()) < 2:  # the first of them is multiprocessing's own resource tracker
         assert time.monotonic() < deadline
         time.sleep(0.005)
@@ -141,6 +141,7 @@ def test_interrupted_while_processes_start(start, write, tmp_path):
     assert err == ""
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_costs_one_scenario_an_error(start, write, tmp_path):
     write("dying.py", DYING)
     for name in ("a", "d"):
@@ -150,7 +151,7 @@ def test_a_process_that_dies_costs_one_scenario_an_error(start, write, tmp_path)
         "name: deadly\ntask: classification\ndataset: and_gate\nmodel: linear\nloss: deadly\noptimizer: sgd\n",
     )
     process = start("-p", "dying.py", "run", "all", "-j", "2", "--json")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     runs = {run["scenario"]: run for run in json.loads(out)["runs"]}
     assert {name: run["status"] for name, run in runs.items()} == {
         "a": "budget",
@@ -174,7 +175,7 @@ def test_what_a_shell_sees(start, write, tmp_path, arguments, code, out, err):
     write("good.yaml", QUICK)
     write("bad.yaml", QUICK.replace("minimize", "minimise"))
     process = start(*arguments)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate()
     assert process.returncode == code
     assert out in stdout
     assert err is None or stderr == err

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from playground.cli.context import Settings
 from playground.cli.results import results_app
 from playground.runner.store import Row, Store, SweepRecord
+from playground.runner.store.opening import store_path
 
 OLD = SweepRecord(
     id="aa11aa11aa11aa11",
@@ -68,14 +69,16 @@ def stored(tmp_path):
 
 
 @pytest.mark.parametrize("command", [(), ("list",)])
-def test_list_has_a_line_for_each_sweep_and_says_why_runs_were_not_used_again(results, stored, command):
+def test_list_has_a_line_for_each_sweep_and_says_why_runs_were_not_used_again(results, stored, tmp_path, command):
     result = results(*command)
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [
+    *lines, blank, where = result.stdout.splitlines()
+    assert (blank, where) == ("", f"in {store_path(tmp_path)}")
+    assert lines == [
         "id            when                 scenario     runs  passed  engine",
         "aa11aa11aa11  2026-11-23 22:00:00  and_gate       40  100.0%  batched",
         "bb22bb22bb22  2026-11-24 08:00:00  and_gate  2 of 10   50.0%  batched",
-        "  no run of aa11aa11aa11 (2026-11-23 22:00:00) was used again: plugin 'bold': its file changed",
+        "  plugin 'bold' changed since: 40 stored runs were not used again (sweep aa11aa11aa11, 2026-11-23 22:00:00)",
     ]
 
 
@@ -93,7 +96,7 @@ def test_no_results_yet(results, tmp_path):
     for command in ((), ("list",)):
         result = results(*command)
         assert (result.exit_code, result.stdout) == (0, "")
-        assert result.stderr.startswith(".playground/results.sqlite: there are no results yet")
+        assert result.stderr.startswith(f"{store_path(tmp_path)}: there are no results yet")
     for command in (("show", "aa"), ("list", "--json")):
         result = results(*command)
         assert (result.exit_code, result.stdout) == (2, "")
@@ -110,7 +113,7 @@ def test_show(results, stored):
     ]
     assert lines[3:6] == [
         "1 budget, 1 diverged",
-        "no run of aa11aa11aa11 (2026-11-23 22:00:00) was used again: plugin 'bold': its file changed",
+        "plugin 'bold' changed since: 40 stored runs were not used again (sweep aa11aa11aa11, 2026-11-23 22:00:00)",
         "",
     ]
     assert lines[6].split() == ["optimizer.lr", "model.hidden", "seed", "status", "verdict", "steps", "first", "last"]
@@ -158,16 +161,16 @@ def test_show_of_nothing(results, stored):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("show", "zz"), "there is no sweep 'zz'; `playground results` lists them"),
+        (("show", "zz"), "there is no sweep 'zz' in STORE; `playground results` lists them"),
         (("show", "aa", "--where", "lst<1"), "--where lst<1: no run has 'lst'; did you mean 'last'?"),
         (("show", "aa", "--sort", "lst"), "--sort lst: no run has 'lst'; did you mean 'last'?"),
         (("--json", "show", "aa"), "--json stands after show"),
     ],
 )
-def test_bad_input_is_one_line(results, stored, arguments, message):
+def test_bad_input_is_one_line(results, stored, tmp_path, arguments, message):
     result = results(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.splitlines() == [message]
+    assert result.stderr.splitlines() == [message.replace("STORE", str(store_path(tmp_path)))]
 
 
 def test_a_damaged_file_is_one_line(results, stored, tmp_path):

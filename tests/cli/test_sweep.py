@@ -69,7 +69,7 @@ def stored(folder):
             return []
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=300):
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until
@@ -191,7 +191,7 @@ def test_in_a_folder_every_report_has_the_sweep(playground, write, monkeypatch):
     assert content["sweeps"][0]["runs"] == 3
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_run_lets_the_engine_that_is_asked_for_compute_a_sweep(playground, write, jobs):
     write("many.yaml", SWEEPING.replace("EXPECT", "{runs: 3}"))
     result = playground("run", "many.yaml", "-j", jobs, "--engine", "plain", "--json")
@@ -217,6 +217,7 @@ def test_a_loss_that_raises_for_some_runs_costs_only_those(playground, write, sc
     assert "plain: " in told
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_only_its_chunk(playground, write, scenario):
     write("losses.py", LOSSES.format(factor=1))
     arguments = ("--over", "optimizer.lr=0.01,0.1,1000,0.2", "--set", "loss=deadly", "-j", "2", "--engine", "plain")
@@ -268,8 +269,40 @@ def test_a_plugin_that_changed_has_its_runs_computed_again(playground, write, sc
     write("losses.py", LOSSES.format(factor=2))
     changed = playground(*command).stdout
     assert "2 runs computed" in changed
-    assert "stored runs not used: " in changed
+    assert "plugin 'losses' changed since: 2 stored runs were not used again" in changed
     assert "losses" in playground("results").stdout
+
+
+def test_what_a_run_does_not_use_has_nothing_computed_again(playground, write, scenario):
+    command = ("sweep", scenario, "--seeds", "2", "--set", "steps=2")
+    write("losses.py", LOSSES.format(factor=1))
+    assert "2 runs computed" in playground(*command).stdout
+    assert "nothing had to be computed" in playground("-p", "losses.py", *command).stdout
+    write("losses.py", LOSSES.format(factor=2))
+    again = playground("-p", "losses.py", *command).stdout
+    assert "nothing had to be computed" in again
+    assert "used again" not in again
+
+
+def test_a_data_file_that_changed_has_its_runs_computed_again(playground, write):
+    write("line.csv", "x,y\n0,1\n1,3\n")
+    write(
+        "line.yaml",
+        """
+        name: line
+        task: regression
+        dataset: {name: csv, file: line.csv, target: y}
+        model: linear
+        loss: mse
+        optimizer: {name: sgd, lr: 0.1}
+        steps: 2
+        """,
+    )
+    command = ("sweep", "line.yaml", "--seeds", "2")
+    assert "2 runs computed" in playground(*command).stdout
+    assert "nothing had to be computed" in playground(*command).stdout
+    write("line.csv", "x,y\n0,1\n1,4\n")
+    assert "2 runs computed" in playground(*command).stdout
 
 
 def slow_sweep(write, count):
@@ -279,13 +312,13 @@ def slow_sweep(write, count):
     return folder, ("sweep", "and.yaml", "--over", "optimizer.lr=0.01,0.1", "--seeds", str(count), *CHUNKED), 2 * count
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_ctrl_c_keeps_what_is_finished(start, playground, write, jobs):
     folder, command, size = slow_sweep(write, 150)
     process = start(*command, "-j", jobs)
     wait_for(lambda: stored(folder))
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=30)
+    output, errors = process.communicate()
     assert (process.returncode, errors) == (130, "")
     assert "interrupted" in output
     finished = len(stored(folder))
@@ -302,7 +335,7 @@ def test_kill_9_keeps_what_is_finished(start, playground, write):
     process = start(*command)
     wait_for(lambda: stored(folder))
     process.kill()
-    process.communicate(timeout=30)
+    process.communicate()
     finished = len(stored(folder))
     assert 0 < finished < size
     again = playground(*command).stdout
@@ -311,6 +344,7 @@ def test_kill_9_keeps_what_is_finished(start, playground, write):
     assert len(set(stored(folder))) == len(stored(folder)) == size
 
 
+@pytest.mark.slow
 def test_two_sweeps_at_once_share_a_store(start, write):
     write("and.yaml", AND)
     folder = write("x", "").parent
@@ -319,7 +353,7 @@ def test_two_sweeps_at_once_share_a_store(start, write):
     ]
     processes = [start(*command, *CHUNKED) for command in commands]
     for process in processes:
-        output, errors = process.communicate(timeout=120)
+        output, errors = process.communicate()
         assert (process.returncode, errors) == (0, "")
         assert "400 of 400" in output
     assert len(set(stored(folder))) == len(stored(folder)) == 600

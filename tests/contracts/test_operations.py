@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+from playground.builtin import losses
 from playground.plugins.manager import load_plugins
 from playground.testing import OperationContract, registered
 
@@ -42,6 +43,7 @@ CALLS = {
     "dot": of(torch.dot, ROW, A[0]),
     "linear": of(F.linear, A, B, ROW[:2]),
     "linear: without bias": of(F.linear, A, B),
+    "linear: one output": of(lambda x, w: F.linear(x, w), A, ROW),
     "neg": of(torch.neg),
     "sqrt": of(torch.sqrt),
     "exp": of(torch.exp),
@@ -61,7 +63,8 @@ CALLS = {
     "relu": of(F.relu, A - 0.5),
     "leaky_relu": of(lambda x: F.leaky_relu(x, 0.2), A - 0.5),
     "elu": of(lambda x: F.elu(x, alpha=0.7), A - 0.5),
-    "gelu": of(lambda x: F.gelu(x, approximate="tanh")),
+    "gelu": of(F.gelu),
+    "gelu: approximate": of(lambda x: F.gelu(x, approximate="tanh")),
     "silu": of(F.silu),
     "softplus": of(lambda x: F.softplus(x, 2.0)),
     "logsigmoid": of(F.logsigmoid),
@@ -77,6 +80,8 @@ CALLS = {
     "expand": of(lambda x: x.expand(2, 3), ROW),
     "broadcast_to": of(lambda x: x.broadcast_to(4, 3), ROW),
     "transpose": of(lambda x: x.transpose(0, 1)),
+    "swapaxes": of(lambda x: x.swapaxes(0, 1)),
+    "permute": of(lambda x: x[None].permute(2, 0, 1)),
     "t": of(torch.t),
     "mt": of(lambda x: x.mT),
     "clone": of(torch.clone),
@@ -86,6 +91,7 @@ CALLS = {
     "float": of(lambda x: x.half().float(), EIGHTHS),
     "getitem": of(lambda x: x[:, [0, 2, 2]]),
     "stack": of(lambda a, b: torch.stack([a, b], dim=1), A, B),
+    "cat: axis": of(lambda a, b: torch.cat([a, b], axis=-1), A, B),
     "cat": of(lambda a, b: torch.cat([a, b, a], 1), A, B),
     "where": of(lambda a, b: torch.where(a > 0.5, a, b), A, B),
     "ones_like": of(torch.ones_like),
@@ -94,10 +100,12 @@ CALLS = {
     "detach": of(lambda x: x.detach()),
     "sign": of(torch.sign),
     "sum": of(torch.sum),
+    "sum: axes": of(lambda x: x[None].sum(axis=(0, -1), keepdims=True)),
     "mean": of(lambda x: x.mean(dim=1, keepdim=True)),
     "prod": of(lambda x: x.prod(1)),
     "max": of(torch.max),
-    "amax": of(lambda x: x.amax(dim=1)),
+    "amax": of(lambda x: x.amax(dim=(0, 1))),
+    "amax: a tie": of(lambda x: (x * 0 + 1).amax(dim=-1)),
     "min": of(lambda x: x.min(0).values),
     "amin": of(lambda x: x.amin(dim=0, keepdim=True)),
     "vector_norm": of(torch.linalg.vector_norm),
@@ -111,6 +119,7 @@ CALLS = {
     "smooth_l1_loss": of(lambda p: F.smooth_l1_loss(p, T.to(p), beta=0.3)),
     "binary_cross_entropy": of(lambda p: F.binary_cross_entropy(p, T.to(p))),
     "binary_cross_entropy_with_logits": of(lambda p: F.binary_cross_entropy_with_logits(p, T.to(p))),
+    "bce_with_logits": of(lambda p: losses.bce_with_logits(p, T.to(p))),
     "cross_entropy: shares": of(lambda p: F.cross_entropy(p, torch.softmax(p.detach(), 1), label_smoothing=0.1)),
     "cross_entropy": of(lambda p: F.cross_entropy(p, torch.tensor([2, 0]))),
 }

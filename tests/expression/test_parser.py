@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import ast
-import time
 
 import pytest
 from hypothesis import given, settings
@@ -149,10 +148,8 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_input_is_one_line_with_a_column_at_once(text: str) -> None:
-    start = time.perf_counter()
     with pytest.raises(ExpressionError) as caught:
         parse(text)
-    assert time.perf_counter() - start < 0.1
     (fault,) = caught.value.faults
     assert 0 <= fault.offset <= len(text)
     assert fault.message.isprintable()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.figures.text import cut, printable
+from playground.figures.text import cut, module_label, printable
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,17 @@ def test_printable_is_printable_and_stays(text):
 @pytest.mark.parametrize(("width", "shown"), [(5, "abcde"), (4, "abc…"), (1, "…")])
 def test_cut(width, shown):
     assert cut("abcde", width) == shown
+
+
+@pytest.mark.parametrize(
+    ("module", "label"),
+    [
+        ("_playground_plugin_signw_fb9123456789", "signw"),
+        ("_playground_plugin_my_file_0123456789ab", "my_file"),
+        ("_playground_plugin_signw_fb9123456789.Inner", "signw.Inner"),
+        ("torch.optim.sgd", "torch.optim.sgd"),
+        ("package_0123456789ab", "package_0123456789ab"),
+    ],
+)
+def test_a_module_as_people_call_it(module, label):
+    assert module_label(module) == label

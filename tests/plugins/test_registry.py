@@ -39,8 +39,12 @@ def test_components_are_found_by_kind_and_name_and_names_are_sorted():
     ("kind", "name", "told"),
     [
         ("optimizer", "adm", "unknown optimizer 'adm'; did you mean 'adam'?"),
-        ("optimizer", "zzz", "unknown optimizer 'zzz' (accepted: adam)"),
-        ("model", "mlp", "unknown model 'mlp'"),
+        (
+            "optimizer",
+            "zzz",
+            "unknown optimizer 'zzz' (accepted: adam); if a plugin has it, load that with -p FILE|NAME",
+        ),
+        ("model", "mlp", "unknown model 'mlp'; if a plugin has it, load that with -p FILE|NAME"),
         ("optimiser", "adam", "unknown kind of component 'optimiser'; did you mean 'optimizer'?"),
     ],
 )

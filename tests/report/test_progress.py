@@ -37,7 +37,7 @@ def drawn(file, patience, title="and_gate"):
     with bar(read, Console(file=file, width=80), patience):
         if patience == 0.0:
             for _ in range(3):
-                assert asked.acquire(timeout=10)
+                assert asked.acquire(timeout=300)
     return file.getvalue()
 
 

@@ -106,9 +106,19 @@ def test_long_reasons_are_told_to_their_end():
 
 def test_an_interrupted_one_says_how_to_go_on():
     text = shown(sweep(summary(0, 0.1), interrupted=True, size=100))
-    assert "interrupted  4 runs computed" in text
-    assert "4 of 100" in text
-    assert "the same command goes on where this one stopped" in " ".join(text.split())
+    assert "interrupted  4 of 100 runs are stored; the same command goes on from there" in text
+    again = shown(sweep(summary(0, 0.1), interrupted=True, size=100, fresh=True))
+    assert "the same command without --fresh goes on from there" in " ".join(again.split())
+
+
+def test_without_a_run_there_is_no_table_and_no_number():
+    empty = summary(0, 0.1, passed=None, loss=float("nan"), statuses={Status.BUDGET: 0}, runs=0)
+    nothing = shown(sweep(empty, interrupted=True, size=100, best=()))
+    assert "interrupted  0 of 100 runs are stored" in nothing
+    assert "nan" not in nothing
+    assert "lr" not in nothing
+    some = shown(sweep(summary(0, 0.1), empty, interrupted=True, size=100))
+    assert "nan" not in some
 
 
 def test_among_runs_it_has_a_line_and_its_failure_a_remark(make_run):

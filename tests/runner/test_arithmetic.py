@@ -83,7 +83,8 @@ def test_sums_over_samples_are_written_as_sums(root):
     entries = {share.to: share.entries for operation in told.operations for share in operation.shares}
     assert [place for place, _ in entries["weight"]] == ["[0, 0]", "[0, 1]"]
     assert all(arithmetic.count(" + ") == 3 for _, arithmetic in (*entries["weight"], *entries["bias"]))
-    assert entries["p"] == ()  # of samples only the one that is asked for
+    assert [place for place, _ in entries["p"]] == ["[0, 0]"]  # what the loss teaches, in one number
+    assert entries["z"] == ()  # of samples only the one that is asked for
 
 
 FORMULAS = {

@@ -23,15 +23,12 @@ def test_processes_compute_elsewhere_with_one_thread():
 
 
 def test_who_leaves_early_waits_for_nobody():
-    started = time.monotonic()
-
     def leave():
         with processes(1) as executor:
-            future = executor.submit(time.sleep, 60)
+            future = executor.submit(time.sleep, 100_000)  # whoever waited for it would end by the suite's time-out
             while not future.running():
                 time.sleep(0.01)
             raise KeyError
 
     with pytest.raises(KeyError):
         leave()
-    assert time.monotonic() - started < 30

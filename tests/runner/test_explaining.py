@@ -155,6 +155,79 @@ def test_who_pulls_hardest_and_what_saturated(explain):
     assert (saturated.parts["count"], saturated.parts["total"], saturated.parts["to"]) == (1, 4, "z2")
 
 
+REMARKS = {
+    "memory": (
+        {"function": "max(x, 0)**2", "start": "{x: 1}", "optimizer": "{name: sgd, lr: 0.5, momentum: 0.9}"},
+        2,
+        ["Every gradient is zero: what moves", "The step left the loss"],
+    ),
+    "weight decay": (
+        {"function": "(x - 1)**2", "start": "{x: 1}", "optimizer": "{name: sgd, lr: 0.1, weight_decay: 0.5}"},
+        0,
+        ["Every gradient is zero: what moves", "The loss rose from 0 to 0.0025"],
+    ),
+    "adam's memory": (
+        {"function": "max(x, 0)**2", "start": "{x: 0.05}", "optimizer": "{name: adam, lr: 0.1}"},
+        1,
+        ["Every gradient is zero: what moves", "The step left the loss"],
+    ),
+    "at rest": (
+        {"function": "x**2", "start": "{x: 0}", "optimizer": "sgd"},
+        0,
+        ["Every gradient is zero, and nothing moves", "The step left the loss"],
+    ),
+    "a rate of zero": (
+        {"function": "x**2", "start": "{x: 1}", "optimizer": "{name: sgd, lr: 0}"},
+        0,
+        ["The step left the loss"],
+    ),
+    "a rate of zero by schedule": (
+        {
+            "function": "x**2",
+            "start": "{x: 1}",
+            "optimizer": "{name: sgd, lr: 9}",
+            "schedule": "{name: step, every: 1, gamma: 0}",
+        },
+        1,
+        None,
+    ),
+    "a gradient that is nan": (
+        {"function": "sqrt(x**2)", "start": "{x: 0}", "optimizer": "sgd"},
+        0,
+        ["sqrt gives back a gradient that is not finite", "After the step the loss is nan"],
+    ),
+    "clipped": (
+        {"function": "100*x**2", "start": "{x: 1}", "optimizer": "{name: sgd, lr: 0.1}", "clip": "{norm: 0.001}"},
+        0,
+        ["The step lowered the loss"],
+    ),
+    "the end": (
+        {"function": "x**2", "start": "{x: 0}", "optimizer": "sgd", "steps": "0"},
+        0,
+        ["Every gradient is zero."],
+    ),
+}
+
+
+@pytest.mark.parametrize(("keys", "step", "remarks"), REMARKS.values(), ids=REMARKS)
+def test_remarks_are_true_of_the_move_that_was_made(write, keys, step, remarks):
+    text = "task: minimize\nsteps: 5\n" if "steps" not in keys else "task: minimize\n"
+    text += "".join(f"{key}: {value}\n" for key, value in keys.items())
+    told = explained(load_scenario(write("f.yaml", text)), PLUGINS, step)
+    said = [sentence(each, str) for each in told.words]
+    if remarks is None:
+        assert not any("learning rate" in each or "too long" in each for each in said)
+        return
+    assert len(said) == len(remarks)
+    for one, start in zip(said, remarks, strict=True):
+        assert one.startswith(start), said
+
+
+def test_of_samples_that_pull_alike_none_pulls_hardest(explain):
+    told = explain("and_gate", {"start": "{weight: [[0, 0]], bias: [0]}"})
+    assert not any("hardest" in each.text for each in told.words)
+
+
 def test_a_clipped_gradient_stands_beside_the_one_of_backward(explain):
     moved = explain("bowl", {"clip": "{value: 2}"}).parameters[0]
     assert (moved.gradient.values, moved.used.values) == (48, 2)

@@ -176,8 +176,8 @@ def test_values(store):
 @pytest.mark.parametrize(
     ("prefix", "message"),
     [
-        ("zz", "there is no sweep 'zz'; `playground results` lists them"),
-        ("%", "there is no sweep '%'; `playground results` lists them"),
+        ("zz", "there is no sweep 'zz' in .*results.sqlite; `playground results` lists them"),
+        ("%", "there is no sweep '%' in .*results.sqlite; `playground results` lists them"),
         ("a", "several sweeps begin with 'a': aa11, aa12, aa1; write more of it"),
     ],
 )

@@ -72,7 +72,11 @@ def test_an_empty_file_is_a_store_that_was_never_written_to(tmp_path):
 
 
 def test_reading_makes_nothing(tmp_path):
-    refused(tmp_path, "there are no results yet; `playground sweep` writes them", create=False)
+    refused(
+        tmp_path,
+        "there are no results yet; `playground sweep` writes them below the directory it runs in",
+        create=False,
+    )
     assert list(tmp_path.iterdir()) == []
 
 

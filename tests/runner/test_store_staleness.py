@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from playground.runner.store import Stale, Store, SweepRecord
+from playground.runner.store import Row, Stale, Store, SweepRecord
 from playground.runner.store.staleness import differences, stale
 
 OLD = SweepRecord(
@@ -29,17 +29,21 @@ def versions(**changes):
     [
         ({}, []),
         ({"spec": {"steps": 2}, "command": "again", "created": "later", "seeds": 9}, []),
-        ({"versions": versions(plugins={"bold": "b" * 64, "lion": "1.0"})}, ["plugin 'bold': its file changed"]),
-        ({"versions": versions(plugins={"bold": "a" * 64, "lion": "1.1"})}, ["plugin 'lion': 1.0 → 1.1"]),
-        ({"versions": versions(plugins={"bold": "2.0", "lion": "1.0"})}, ["plugin 'bold': a file of its own → 2.0"]),
-        ({"versions": versions(plugins={"lion": "1.0"})}, ["plugin 'bold': is not there any more"]),
+        ({"versions": versions(plugins={"bold": "b" * 64, "lion": "1.0"})}, ["plugin 'bold' changed since"]),
+        ({"versions": versions(plugins={"bold": "a" * 64, "lion": "1.1"})}, ["plugin 'lion' 1.0 → 1.1"]),
+        ({"versions": versions(plugins={"bold": "2.0", "lion": "1.0"})}, ["plugin 'bold' a file of its own → 2.0"]),
+        ({"versions": versions(plugins={"lion": "1.0"})}, ["plugin 'bold' is gone"]),
+        (
+            {"versions": versions(plugins={"bold": "a" * 64, "lion": "1.0 " + "c" * 32})},
+            ["plugin 'lion' changed since"],
+        ),
         (
             {"versions": versions(plugins={"ada": "3", "bold": "a" * 64, "lion": "1.0"})},
-            ["plugin 'ada': was not there"],
+            ["plugin 'ada' is new"],
         ),
         (
             {"versions": versions(torch="2.15", python="3.13"), "engine": "compiled"},
-            ["python: was not there", "torch: 2.14 → 2.15", "engine: batched → compiled"],
+            ["python: is new", "torch: 2.14 → 2.15", "engine: batched → compiled"],
         ),
     ],
 )
@@ -69,7 +73,12 @@ def test_the_newest_comes_first_and_the_sweep_itself_need_not_be_stored():
 def test_the_store_knows_the_sweeps(tmp_path):
     with Store.open(tmp_path) as store:
         store.begin(OLD)
-        assert store.stale(NEW) == [Stale(OLD, REASON)]
+        assert store.stale(NEW) == []  # it has no run that could have been used
+        rows = [Row(f"{seed}", 0, seed, "budget", "passed", 3, 1, 1, 9, 9, 0.1, "plain") for seed in range(3)]
+        store.add(OLD.id, rows)
+        assert store.stale(NEW) == [Stale(OLD, REASON, 3)]
         store.begin(NEW)
-        assert store.stale(NEW) == [Stale(OLD, REASON)]
+        store.attach(NEW.id, [("0", 0)])
+        assert store.stale(NEW) == [Stale(OLD, REASON, 2)]
+        assert str(store.stale(NEW)[0]) == "torch: 2.14 → 2.15: 2 stored runs were not used again"
         assert store.stale(OLD) == []

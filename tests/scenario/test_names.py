@@ -26,6 +26,9 @@ class Catalogue:
     def task_parameters(self, name):
         return {"minimize": {"start": False}, "derivative": {"at": True, "derivative": False}}[name]
 
+    def parameters(self, kind, name):
+        return {"sgd": ["lr", "momentum"], "mlp": ["hidden"]}.get(name, [])
+
     def task_kinds(self, name):
         return {
             "minimize": {"function": True, "optimizer": True, "schedule": False},
@@ -56,7 +59,15 @@ def test_a_good_scenario_has_no_faults():
         ),
         (
             "task: minimize\nfunction: 2*x\noptimizer: zzz",
-            ["f:3:12: unknown optimizer 'zzz' (accepted: adam, sgd)"],
+            ["f:3:12: unknown optimizer 'zzz' (accepted: adam, sgd); if a plugin has it, load that with -p FILE|NAME"],
+        ),
+        (
+            "task: minimize\nfunction: 2*x\noptimizer: sgd\nlr: 1",
+            ["f:4:1: unknown key 'lr'; did you mean 'optimizer.lr'?"],
+        ),
+        (
+            "task: minimize\nfunction: 2*x\noptimizer: sgd\nlearning_rate: 1",
+            ["f:4:1: unknown key 'learning_rate'; did you mean 'optimizer.lr'?"],
         ),
         (
             "task: minimize\nfunction: 2*x\noptimizer: sgd\nstrat: {x: 1}\nstepz: 4",

@@ -1,7 +1,6 @@
 """YAML 1.2 core, limits, and one line for everything that is wrong."""
 
 import math
-import time
 
 import pytest
 
@@ -166,7 +165,5 @@ def test_aliases_do_not_get_around_the_depth():
     ],
 )
 def test_hostile_files_are_refused_at_once(text, message):
-    start = time.perf_counter()
     with pytest.raises(ScenarioError, match=message):
         read(text, placer)
-    assert time.perf_counter() - start < 2

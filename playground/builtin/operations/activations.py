@@ -146,7 +146,15 @@ def gelu() -> Operation:
         density = torch.exp(-0.5 * x**2) / math.sqrt(2 * math.pi)
         return 0.5 * (1 + torch.erf(x / math.sqrt(2))) + x * density
 
-    return elementwise("{x}·Φ({x})", "(Φ({x}) + {x}·φ({x}))", slope, "approximate")
+    def rough(call: Call) -> bool:
+        return bool(call.get("approximate", "none") == "tanh")
+
+    return elementwise(
+        lambda call: "0.5·{x}·(1 + tanh(√(2/π)·({x} + 0.044715·{x}^3)))" if rough(call) else "{x}·Φ({x})",
+        lambda call: "the slope of this at {x}" if rough(call) else "(Φ({x}) + {x}·φ({x}))",
+        slope,
+        "approximate",
+    )
 
 
 def silu() -> Operation:
@@ -174,12 +182,20 @@ def softplus() -> Operation:
         lambda call: "σ({x})" if plain(call) else "σ({beta}·{x})",
         slope,
         *("beta", "threshold"),
+        forward=lambda call: torch.nn.functional.softplus(
+            call["x"], call.get("beta", 1.0), call.get("threshold", 20.0)
+        ),
     )
 
 
 def logsigmoid() -> Operation:
     """Log σ(x)."""
-    return elementwise("log σ({x})", "σ(−{x})", lambda call: torch.sigmoid(-call["x"]))
+    return elementwise(
+        "log σ({x})",
+        "σ(−{x})",
+        lambda call: torch.sigmoid(-call["x"]),
+        forward=lambda call: torch.nn.functional.logsigmoid(call["x"]),
+    )
 
 
 def hardtanh() -> Operation:
@@ -228,7 +244,7 @@ def _bounded(low: Any, high: Any) -> str:
 
 def _number(value: Any) -> str:
     """Return an option as a formula writes it; nothing for one that is not given."""
-    return "" if value is None else "bound" if isinstance(value, Tensor) else f"{value:g}".replace("-", "−")
+    return "" if value is None else "bound" if isinstance(value, Tensor) else f"{value:.12g}".replace("-", "−")
 
 
 def nan_to_num() -> Operation:
@@ -251,5 +267,9 @@ def dropout() -> Operation:
             return torch.nn.functional.dropout(torch.ones_like(call.output), call.get("p", 0.5))
 
     return elementwise(
-        "dropout({x})", lambda call: "1" if idle(call) else "[kept] / (1 − rate)", slope, "p", "training", "inplace"
+        "dropout({x})",
+        lambda call: "1" if idle(call) else "[kept] / (1 − rate)",
+        slope,
+        *("p", "training", "inplace"),
+        forward=lambda call: call["x"] * slope(call),
     )

@@ -187,7 +187,9 @@ def matmul() -> Operation:
 
     rules = {"a": "{dy} · {b}ᵀ", "b": "{a}ᵀ · {dy}"}
     sums = {"a": of_matrices(to_a), "b": of_matrices(to_b)}
-    return Operation("{a} · {b}", rules, pull, ("a", "b"), terms, _NAMES, sums=sums)
+    return Operation(
+        "{a} · {b}", rules, pull, ("a", "b"), terms, _NAMES, sums=sums, forward=lambda call: call["a"] @ call["b"]
+    )
 
 
 def linear() -> Operation:
@@ -198,25 +200,31 @@ def linear() -> Operation:
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         x, w = call["x"], call["w"]
-        flat = g.reshape(-1, w.shape[0])
-        found = {"x": g @ w, "w": flat.T @ x.reshape(-1, w.shape[1])}
-        return found if call.get("b") is None else found | {"b": flat.sum(0)}
+        rows = w if w.dim() > 1 else w[None]
+        flat = g.reshape(-1, rows.shape[0])
+        found = {"x": (flat @ rows).reshape(x.shape), "w": (flat.T @ x.reshape(-1, rows.shape[1])).reshape(w.shape)}
+        return found if call.get("b") is None else found | {"b": flat.sum(0).reshape(call["b"].shape)}
 
     def terms(call: Call, at: tuple[int, ...], number: Callable[[float], str]) -> str:
+        if call["w"].dim() == 1:
+            bias = "" if call.get("b") is None else f" + {number(call['b'].item())}"
+            return _products(call["x"][at], call["w"], number) + bias
         bias = "" if call.get("b") is None else f" + {number(call['b'][at[-1]].item())}"
         return _products(call["x"][at[:-1]], call["w"][at[-1]], number) + bias
 
     def to_x(call: Call, g: Tensor, at: tuple[int, ...], number: Callable[[float], str]) -> str:
+        if call["w"].dim() == 1:
+            return f"{number(g[at[:-1]].item())}·{number(call['w'][at[-1]].item())}"
         return _products(g[at[:-1]], call["w"][:, at[-1]], number)
 
     def to_w(call: Call, g: Tensor, at: tuple[int, ...], number: Callable[[float], str]) -> str:
-        out, into = at
-        return _products(
-            g.reshape(-1, g.shape[-1])[:, out], call["x"].reshape(-1, call["x"].shape[-1])[:, into], number
-        )
+        rows = g.reshape(-1, g.shape[-1] if call["w"].dim() > 1 else 1)
+        out, into = at if call["w"].dim() > 1 else (0, *at)
+        return _products(rows[:, out], call["x"].reshape(-1, call["x"].shape[-1])[:, into], number)
 
     def to_b(call: Call, g: Tensor, at: tuple[int, ...], number: Callable[[float], str]) -> str:
-        return " + ".join(map(number, g.reshape(-1, g.shape[-1])[:, at[0]].tolist()))
+        rows = g.reshape(-1, g.shape[-1] if call["w"].dim() > 1 else 1)
+        return " + ".join(map(number, rows[:, at[0] if at else 0].tolist()))
 
     return Operation(
         formula,
@@ -226,6 +234,7 @@ def linear() -> Operation:
         terms,
         {"input": "x", "weight": "w", "bias": "b"},
         sums={"x": to_x, "w": to_w, "b": to_b},
+        forward=lambda call: torch.nn.functional.linear(call["x"], call["w"], call.get("b")),
     )
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from playground.engine.operations import Call, Operation, Template, text
 
-_NAMES = {"input": "p", "target": "t", "weight": "w"}
+_NAMES = {"input": "p", "prediction": "p", "target": "t", "weight": "w"}
 _OLD = ("size_average", "reduce")
 """Arguments that torch has retired and still takes."""
 
@@ -42,11 +42,13 @@ def _entrywise(
     *more: str,
     by_weight: bool = False,
     of_difference: bool = True,
+    forward: Callable[[Call], Any] | None = None,
 ) -> Operation:
     """Return a loss that is the mean (or sum) of one term for each entry, by its weight where there are weights.
 
     :param by_weight: a mean divides by the sum of the weights, not by the number of entries.
     :param of_difference: it depends on p − t alone, so that ∂/∂t is −∂/∂p.
+    :param forward: the loss in tensors, where the formula cannot be computed as it is written.
     """
 
     def weighted(call: Call) -> bool:
@@ -89,7 +91,18 @@ def _entrywise(
         return f"({joined})" + (f" / {call['p'].numel()}" if call.get("reduction", "mean") == "mean" else "")
 
     rules: dict[str, Any] = {"p": rule(""), "t": rule("−")} if of_difference else {"p": rule("")}
-    return Operation(formula, rules, pull, ("p", "t", *more), arithmetic, _NAMES, entrywise=True)
+    return Operation(formula, rules, pull, ("p", "t", *more), arithmetic, _NAMES, entrywise=True, forward=forward)
+
+
+def _of_torch(loss: Callable[..., Tensor], *options: str) -> Callable[[Call], Tensor]:
+    """Return what calls torch's own loss with the arguments that the formula knows, and no others."""
+    known = {"w": "weight", "reduction": "reduction", **{name: name for name in options}}
+
+    def forward(call: Call) -> Tensor:
+        given = {torch_name: call[name] for name, torch_name in known.items() if call.get(name) is not None}
+        return loss(call["p"], call["t"], **given)
+
+    return forward
 
 
 def mse_loss() -> Operation:
@@ -124,10 +137,10 @@ def huber_loss() -> Operation:
         return (call["p"] - call["t"]).clamp(-delta, delta)
 
     def slope(call: Call) -> str:
-        return "clamp({p} − {t}, ±" + f"{call.get('delta', 1.0):g})"
+        return "clamp({p} − {t}, ±" + f"{call.get('delta', 1.0):.12g})"
 
-    more = ("reduction", "delta", "w")
-    return _entrywise("huber({p} − {t})", slope, derivative, None, *more)
+    more, forward = ("reduction", "delta", "w"), _of_torch(torch.nn.functional.huber_loss, "delta")
+    return _entrywise("huber({p} − {t})", slope, derivative, None, *more, forward=forward)
 
 
 def smooth_l1_loss() -> Operation:
@@ -139,9 +152,10 @@ def smooth_l1_loss() -> Operation:
 
     def slope(call: Call) -> str:
         beta = call.get("beta", 1.0)
-        return "sign({p} − {t})" if beta == 0 else "clamp(({p} − {t})/" + f"{beta:g}, ±1)"
+        return "sign({p} − {t})" if beta == 0 else "clamp(({p} − {t})/" + f"{beta:.12g}, ±1)"
 
-    return _entrywise("smooth_l1({p} − {t})", slope, derivative, None, *_OLD, "reduction", "beta")
+    more, forward = (*_OLD, "reduction", "beta"), _of_torch(torch.nn.functional.smooth_l1_loss, "beta")
+    return _entrywise("smooth_l1({p} − {t})", slope, derivative, None, *more, forward=forward)
 
 
 def binary_cross_entropy() -> Operation:
@@ -163,6 +177,7 @@ def binary_cross_entropy() -> Operation:
         term,
         *("w", *_OLD, "reduction"),
         of_difference=False,
+        forward=_of_torch(torch.nn.functional.binary_cross_entropy),
     )
 
 
@@ -194,6 +209,7 @@ def binary_cross_entropy_with_logits() -> Operation:
         plain.arguments,
         names=_NAMES,
         entrywise=True,
+        forward=_of_torch(torch.nn.functional.binary_cross_entropy_with_logits, "pos_weight"),
     )
 
 
@@ -232,7 +248,8 @@ def cross_entropy() -> Operation:
         return f"{number(arriving.item())} · ({number(share)}{times} − {number(wanted[at].item())}){divided}"
 
     arguments = ("p", "t", "w", "size_average", "ignore_index", "reduce", "reduction", "label_smoothing")
-    return Operation(formula, {"p": rule}, pull, arguments, None, _NAMES, sums={"p": arithmetic})
+    forward = _of_torch(torch.nn.functional.cross_entropy, "ignore_index", "label_smoothing")
+    return Operation(formula, {"p": rule}, pull, arguments, None, _NAMES, sums={"p": arithmetic}, forward=forward)
 
 
 def _classes(call: Call) -> int:

@@ -10,19 +10,35 @@ from torch import Tensor
 
 from playground.engine.operations import Call, Operation
 
-_NAMES = {"input": "x", "self": "x", "axis": "dim"}
+_NAMES = {"input": "x", "self": "x", "axis": "dim", "keepdims": "keepdim"}
 _ARGUMENTS = ("x", "dim", "keepdim")
+
+
+def _axes(call: Call) -> tuple[int, ...]:
+    """Return the axes that are reduced, counted from 0; all of them where none is named."""
+    dim, axes = call.get("dim"), call["x"].dim()
+    if dim is None or isinstance(dim, Tensor) or (isinstance(dim, tuple | list) and not dim):
+        return tuple(range(axes))
+    return tuple(sorted(axis % max(axes, 1) for axis in (dim if isinstance(dim, tuple | list) else [dim])))
 
 
 def _again(call: Call, small: Tensor) -> Tensor:
     """Return a reduced tensor so that it broadcasts against x."""
-    dim = call.get("dim")
-    if dim is None or call.get("keepdim", False) or isinstance(dim, Tensor):
-        return small
-    axes = sorted(axis % call["x"].dim() for axis in (dim if isinstance(dim, tuple | list) else [dim]))
+    axes = _axes(call)
+    if call["x"].dim() == small.dim() or len(axes) == call["x"].dim():
+        return small if small.dim() else small.expand(call["x"].shape)
     for axis in axes:
         small = small.unsqueeze(axis)
     return small
+
+
+def _reduced(call: Call, found: Tensor) -> Tensor:
+    """Return what was reduced with its axes kept, in the shape that the call asks for."""
+    if call.get("keepdim", False) or not call["x"].dim():
+        return found
+    for axis in reversed(_axes(call)):
+        found = found.squeeze(axis)
+    return found
 
 
 def _entries(sign: str, end: str = "") -> Callable[[Call, tuple[int, ...], Callable[[float], str]], str] | None:
@@ -39,7 +55,11 @@ def total() -> Operation:
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         return {"x": _again(call, g).expand(call["x"].shape)}
 
-    return Operation("Σ {x}", {"x": "{dy}, for each entry"}, pull, _ARGUMENTS, _entries(" + "), _NAMES)
+    def forward(call: Call) -> Tensor:
+        return _reduced(call, call["x"].sum(_axes(call), keepdim=True))
+
+    rules = {"x": "{dy}, for each entry"}
+    return Operation("Σ {x}", rules, pull, _ARGUMENTS, _entries(" + "), _NAMES, forward=forward)
 
 
 def mean() -> Operation:
@@ -49,16 +69,18 @@ def mean() -> Operation:
         share = call["x"].numel() / max(call.output.numel(), 1)
         return {"x": (_again(call, g) / share).expand(call["x"].shape)}
 
-    return Operation(
-        "mean({x})", {"x": "{dy} / {n}"}, pull, _ARGUMENTS, _entries(" + ", " / {n}"), _NAMES, entrywise=True
-    )
+    def forward(call: Call) -> Tensor:
+        return _reduced(call, call["x"].mean(_axes(call), keepdim=True))
+
+    rules, terms = {"x": "{dy} / {n}"}, _entries(" + ", " / {n}")
+    return Operation("mean({x})", rules, pull, _ARGUMENTS, terms, _NAMES, entrywise=True, forward=forward)
 
 
 def product() -> Operation:
     """The product of all entries, or along an axis."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        x, dim = call["x"], call.get("dim")
+        x, dim = call["x"], call.get("dim") if call["x"].dim() else None
         flat = x.reshape(-1) if dim is None else x.movedim(dim, -1)
         n = flat.shape[-1]
         others = torch.where(torch.eye(n, dtype=torch.bool), torch.ones_like(flat)[..., None, :], flat[..., None, :])
@@ -66,7 +88,12 @@ def product() -> Operation:
         back = found.reshape(x.shape) if dim is None else found.movedim(-1, dim)
         return {"x": back * _again(call, g)}
 
-    return Operation("Π {x}", {"x": "{dy} · the product of the others"}, pull, _ARGUMENTS, _entries("·"), _NAMES)
+    def forward(call: Call) -> Tensor:
+        dim = call.get("dim")
+        return call["x"].prod() if dim is None else call["x"].prod(dim, keepdim=call.get("keepdim", False))
+
+    rules = {"x": "{dy} · the product of the others"}
+    return Operation("Π {x}", rules, pull, _ARGUMENTS, _entries("·"), _NAMES, forward=forward)
 
 
 def extreme_max() -> Operation:
@@ -79,24 +106,48 @@ def extreme_min() -> Operation:
     return _extreme("min")
 
 
-def _extreme(name: str) -> Operation:
+def amax() -> Operation:
+    """The largest entry along axes; entries that tie share the gradient."""
+    return _extreme("max", share=True)
+
+
+def amin() -> Operation:
+    """The smallest entry along axes; entries that tie share the gradient."""
+    return _extreme("min", share=True)
+
+
+def _extreme(name: str, share: bool = False) -> Operation:
+    """Return the operation of an extreme.
+
+    :param share: along an axis too, entries that tie share the gradient; otherwise the first of them gets it.
+    """
+
+    def two(call: Call, g: Tensor) -> dict[str, Any]:
+        x, other = call["x"], call["dim"]
+        wins = x > other if name == "max" else x < other
+        tie = (x == other) / 2
+        return {"x": g * (wins + tie), "dim": g * (~wins & (x != other)) + g * tie}
+
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        x, other = call["x"], call.get("dim")
-        if isinstance(other, Tensor):
-            wins = x > other if name == "max" else x < other
-            tie = (x == other) / 2
-            return {"x": g * (wins + tie), "dim": g * (~wins & (x != other)) + g * tie}
-        if other is None:
-            hit = (x == call.output).to(x)
-            return {"x": g * hit / hit.sum()}
-        index = getattr(torch, f"arg{name}")(x, other, keepdim=True)
-        return {"x": torch.zeros_like(x).scatter(other, index, g if call.get("keepdim") else g.unsqueeze(other))}
+        x, dim = call["x"], call.get("dim")
+        if isinstance(dim, Tensor):
+            return two(call, g)
+        if dim is None or share:
+            hit = (x == _again(call, call.output)).to(x)
+            return {"x": _again(call, g) * hit / hit.sum(_axes(call), keepdim=True)}
+        index = getattr(torch, f"arg{name}")(x, dim, keepdim=True)
+        return {"x": torch.zeros_like(x).scatter(dim, index, _again(call, g))}
+
+    def forward(call: Call) -> Tensor:
+        if isinstance(call.get("dim"), Tensor):
+            return getattr(torch, f"{name}imum")(call["x"], call["dim"])  # type: ignore[no-any-return]
+        return _reduced(call, getattr(call["x"], f"a{name}")(_axes(call), keepdim=True))
 
     def formula(call: Call) -> str:
         return f"{name}({{x}}, {{dim}})" if isinstance(call.get("dim"), Tensor) else f"{name}({{x}})"
 
     rules = {"x": f"{{dy}} · [is the {name}]", "dim": f"{{dy}} · [is the {name}]"}
-    return Operation(formula, rules, pull, _ARGUMENTS, None, {**_NAMES, "other": "dim"})
+    return Operation(formula, rules, pull, _ARGUMENTS, None, {**_NAMES, "other": "dim"}, forward=forward)
 
 
 def norm() -> Operation:
@@ -107,7 +158,11 @@ def norm() -> Operation:
         slope = torch.where(y == 0, torch.zeros_like(call["x"]), call["x"] / y)
         return {"x": slope * _again(call, g)}
 
-    return Operation("√(Σ {x}²)", {"x": "{dy} · {x} / {y}"}, pull, ("x", "ord", "dim", "keepdim"), None, _NAMES)
+    def forward(call: Call) -> Tensor:
+        return _reduced(call, call["x"].square().sum(_axes(call), keepdim=True).sqrt())
+
+    rules, arguments = {"x": "{dy} · {x} / {y}"}, ("x", "ord", "dim", "keepdim")
+    return Operation("√(Σ {x}²)", rules, pull, arguments, None, {**_NAMES, "p": "ord"}, forward=forward)
 
 
 def softmax() -> Operation:
@@ -118,7 +173,14 @@ def softmax() -> Operation:
         return {"x": s * (g - (g * s).sum(call["dim"], keepdim=True))}
 
     rules = {"x": "{y} · ({dy} − Σ {dy}·{y})"}
-    return Operation("exp({x}) / Σ exp({x})", rules, pull, ("x", "dim"), None, _NAMES)
+    return Operation(
+        "exp({x}) / Σ exp({x})",
+        rules,
+        pull,
+        ("x", "dim"),
+        names=_NAMES,
+        forward=lambda call: torch.softmax(call["x"], call["dim"]),
+    )
 
 
 def log_softmax() -> Operation:
@@ -128,7 +190,14 @@ def log_softmax() -> Operation:
         return {"x": g - call.output.exp() * g.sum(call["dim"], keepdim=True)}
 
     rules = {"x": "{dy} − exp({y}) · Σ {dy}"}
-    return Operation("{x} − log Σ exp({x})", rules, pull, ("x", "dim"), None, _NAMES)
+    return Operation(
+        "{x} − log Σ exp({x})",
+        rules,
+        pull,
+        ("x", "dim"),
+        names=_NAMES,
+        forward=lambda call: torch.log_softmax(call["x"], call["dim"]),
+    )
 
 
 def logsumexp() -> Operation:
@@ -137,4 +206,8 @@ def logsumexp() -> Operation:
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         return {"x": (call["x"] - _again(call, call.output)).exp() * _again(call, g)}
 
-    return Operation("log Σ exp({x})", {"x": "{dy} · exp({x} − {y})"}, pull, _ARGUMENTS, None, _NAMES)
+    def forward(call: Call) -> Tensor:
+        return _reduced(call, call["x"].logsumexp(_axes(call), keepdim=True))
+
+    rules = {"x": "{dy} · exp({x} − {y})"}
+    return Operation("log Σ exp({x})", rules, pull, _ARGUMENTS, None, _NAMES, forward=forward)

@@ -10,33 +10,69 @@ from torch import Tensor
 
 from playground.engine.operations import Call, Operation
 
-_NAMES = {"input": "x", "self": "x", "tensors": "x"}
+_NAMES = {"input": "x", "self": "x", "tensors": "x", "axis": "dim", "axis0": "dim0", "axis1": "dim1"}
 
 
 def reshape() -> Operation:
     """The same entries in another shape."""
     return Operation(
-        "reshape({x})", {"x": "{dy}, reshaped"}, lambda call, g: {"x": g.reshape(call["x"].shape)}, names=_NAMES
+        "reshape({x})",
+        {"x": "{dy}, reshaped"},
+        lambda call, g: {"x": g.reshape(call["x"].shape)},
+        names=_NAMES,
+        forward=lambda call: call["x"].reshape(call.output.shape),
     )
 
 
 def expand() -> Operation:
     """The same entries, repeated along an axis; the gradient is the sum over the copies."""
-    return Operation("expand({x})", {"x": "Σ {dy} (over copies)"}, lambda call, g: {"x": g}, names=_NAMES)
+    return Operation(
+        "expand({x})",
+        {"x": "Σ {dy} (over copies)"},
+        lambda call, g: {"x": g},
+        names=_NAMES,
+        forward=lambda call: call["x"].expand(call.output.shape),
+    )
 
 
 def transpose() -> Operation:
     """Two axes change places."""
 
-    def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        return {"x": g.transpose(call.get("dim0", -1), call.get("dim1", -2)) if g.dim() > 1 else g}
+    def swapped(call: Call, tensor: Tensor) -> Tensor:
+        return tensor.transpose(call.get("dim0", -1), call.get("dim1", -2)) if tensor.dim() > 1 else tensor
 
-    return Operation("{x}ᵀ", {"x": "{dy}ᵀ"}, pull, ("x", "dim0", "dim1"), names=_NAMES)
+    return Operation(
+        "{x}ᵀ",
+        {"x": "{dy}ᵀ"},
+        lambda call, g: {"x": swapped(call, g)},
+        ("x", "dim0", "dim1"),
+        names=_NAMES,
+        forward=lambda call: swapped(call, call["x"]),
+    )
+
+
+def permute() -> Operation:
+    """The axes in another order."""
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        axes = [axis % g.dim() for axis in call["dims"]]
+        return {"x": g.permute([axes.index(axis) for axis in range(g.dim())])}
+
+    return Operation(
+        "permute({x})",
+        {"x": "{dy}, permuted back"},
+        pull,
+        ("x", "*dims"),
+        names=_NAMES,
+        forward=lambda call: call["x"].permute(call["dims"]),
+    )
 
 
 def same() -> Operation:
     """The same numbers."""
-    return Operation("{x}", {"x": "{dy}"}, lambda call, g: {"x": g.to(call["x"])}, names=_NAMES)
+    return Operation(
+        "{x}", {"x": "{dy}"}, lambda call, g: {"x": g.to(call["x"])}, names=_NAMES, forward=lambda call: call["x"]
+    )
 
 
 def constant() -> Operation:
@@ -53,12 +89,19 @@ def getitem() -> Operation:
         found = torch.zeros(x.numel(), dtype=g.dtype).index_add(0, places.flatten(), g.flatten())
         return {"x": found.reshape(x.shape)}
 
-    return Operation("{x}[{index}]", {"x": "{dy} at [{index}], 0 elsewhere"}, pull, ("x", "index"), names=_NAMES)
+    return Operation(
+        "{x}[{index}]",
+        {"x": "{dy} at [{index}], 0 elsewhere"},
+        pull,
+        ("x", "index"),
+        names=_NAMES,
+        forward=lambda call: call["x"][call["index"]],
+    )
 
 
 def stack() -> Operation:
     """Tensors side by side along a new axis."""
-    return _joined("stack", lambda call, g, dim: list(g.unbind(dim)))
+    return _joined("stack", lambda call, g, dim: list(g.unbind(dim)), torch.stack)
 
 
 def cat() -> Operation:
@@ -67,16 +110,19 @@ def cat() -> Operation:
     def pieces(call: Call, g: Tensor, dim: int) -> list[Tensor]:
         return list(torch.split(g, [each.shape[dim] for each in call["x"]], dim))
 
-    return _joined("cat", pieces)
+    return _joined("cat", pieces, torch.cat)
 
 
-def _joined(name: str, pieces: Callable[[Call, Tensor, int], list[Tensor]]) -> Operation:
+def _joined(
+    name: str, pieces: Callable[[Call, Tensor, int], list[Tensor]], join: Callable[[Any, int], Tensor]
+) -> Operation:
     return Operation(
         f"{name}({{x}})",
         {"x": "its part of {dy}"},
         lambda call, g: {"x": pieces(call, g, call.get("dim", 0))},
         ("x", "dim"),
         names=_NAMES,
+        forward=lambda call: join(call["x"], call.get("dim", 0)),
     )
 
 
@@ -93,4 +139,5 @@ def where() -> Operation:
         pull,
         ("condition", "a", "b"),
         names={"input": "a", "self": "a", "other": "b"},
+        forward=lambda call: torch.where(call["condition"], call["a"], call["b"]),
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
     from playground.result import Recording
+    from playground.scenario.quantity import Quantity
     from playground.views import View
 
 
@@ -57,6 +58,17 @@ class Classification(Training):
         told = self._decide(predictions)
         wanted = self.dataset.targets.to(told.device).long()
         return {"accuracy": (told == wanted).all(dim=1).double().mean(), "predictions": predictions}
+
+    def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
+        """Say that `accuracy` is a share of the samples, and which shape predictions have."""
+        from playground.scenario.quantity import Quantity
+
+        samples = len(self.dataset.inputs)
+        limits = f"a share of {samples} samples, a multiple of 1/{samples} from 0 to 1"
+        return {
+            "accuracy": Quantity(shape=(), low=0, high=1, parts=samples, limits=limits),
+            **super().quantities(problem),
+        }
 
     def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Show where the model divides its classes, where there are two inputs."""

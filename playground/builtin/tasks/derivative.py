@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from playground.engine.listing import Listing, Writer
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
+    from playground.scenario.quantity import Quantity
 
 CHECKED = {1: 64, 2: 8}
 """Parameters of a model that are checked one by one, by order of the derivative; the seed chooses among more."""
@@ -140,6 +141,17 @@ class DerivativeCheck(DirectTask):
             points=tuple(_plain(point, eps) for point in points),
             expectations=tuple(expectations),
         )
+
+    def quantities(self, problem: None) -> Mapping[str, Quantity]:
+        """Say that there is an entry for each point, and of a gradient one for each variable's number."""
+        from playground.scenario.quantity import Quantity
+
+        points = len(self.points) or 1
+        derivative: tuple[Any, ...] = (points, ...)
+        if self.points and self.order == 1:
+            size = sum(len(value) if isinstance(value, list) else 1 for value in self.points[0].values())
+            derivative = (points,) if size == 1 else (points, size)
+        return {"derivative": Quantity(shape=derivative), "value": Quantity(shape=(points,))}
 
     def problems(self, setting: Setting) -> Sequence[Problem]:
         """Return the function at each point, or the model with its loss."""

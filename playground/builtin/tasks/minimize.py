@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
     from playground.result import Recording
+    from playground.scenario.quantity import Quantity
     from playground.views import View
 
 
@@ -51,6 +52,12 @@ class Minimize(DescentTask):
         point = parameters["x"]
         known = torch.tensor([minimum.point for minimum in minima], dtype=point.dtype, device=point.device)
         return {"distance": (known - point).square().sum(dim=1).min().sqrt()}
+
+    def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
+        """Say that `distance` is not negative."""
+        from playground.scenario.quantity import Quantity
+
+        return {"distance": Quantity(shape=(), low=0.0)} if self.metrics else {}
 
     def views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Show the function with its known minima."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
     from playground.result import Recording
+    from playground.scenario.quantity import Quantity
     from playground.views import View
 
 
@@ -47,6 +48,12 @@ class Regression(Training):
         left = (targets - predictions).double().square().sum()
         spread = (targets - targets.mean(dim=0)).double().square().sum()
         return {"r2": 1 - left / spread, "predictions": predictions}
+
+    def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
+        """Say that `r2` is at most 1, and which shape predictions have."""
+        from playground.scenario.quantity import Quantity
+
+        return {"r2": Quantity(shape=(), high=1.0), **super().quantities(problem)}
 
     def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Show the curve through the data, where there are one input and one output."""

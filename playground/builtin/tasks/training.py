@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from playground.engine.problem import Problem
     from playground.engine.setting import Setting
     from playground.result import Recording
+    from playground.scenario.quantity import Quantity
     from playground.views import View
 
 ROWS = 20
@@ -67,6 +68,15 @@ class Training(DescentTask):
         """Return the targets as the loss wants them, and how many numbers the model must give for each sample."""
         targets = self.dataset.targets.to(setting.device, setting.dtype)
         return targets, targets.shape[1]
+
+    def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
+        """Say which shape predictions have: that of the targets, or a column for each class."""
+        from playground.engine.losses import traits
+        from playground.scenario.quantity import Quantity
+
+        targets = problem.batches.data[1]
+        shape = (len(targets), self.dataset.classes or 1) if traits(self.loss).class_indices else tuple(targets.shape)
+        return {"predictions": Quantity(shape=shape)}
 
     def listing(self, problem: Problem, writer: Writer, setting: Setting) -> Listing:
         """Write the data, the model and the loss."""

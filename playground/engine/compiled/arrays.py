@@ -27,8 +27,8 @@ STATUS_OF = {
 """What a kernel's end of a run is called."""
 
 
-TOGETHER = 50_000
-"""Runs up to which the program is so fast that what is done once for all of them is worth nothing."""
+TOGETHER = 8_192
+"""Runs up to which what is done once for all of them is worth less than storing what has finished now and then."""
 
 COPIES = 6
 """Of the parameters: themselves, final ones, and state, as slots and on the way there and back."""

@@ -71,6 +71,12 @@ def _make_known(names: Sequence[str]) -> None:
         raise CannotCompileError(f"the C library has no {name}") from error
 
 
+def _reason(error: RuntimeError) -> str:
+    """Return what LLVM found wrong, in one line: what follows `error:`, if anything does."""
+    lines = str(error).strip().splitlines() or ["no reason given"]
+    return next((line.partition("error: ")[2] for line in lines if "error: " in line), lines[0])
+
+
 class Module:
     """Functions in memory, as long as this object lives.
 
@@ -93,7 +99,7 @@ class Module:
             self._engine = llvm.create_mcjit_compiler(module, machine)
             self._engine.finalize_object()
         except RuntimeError as error:
-            raise CannotCompileError(f"LLVM: {str(error).strip().partition(chr(10))[0]}") from error
+            raise CannotCompileError(f"LLVM: {_reason(error)}") from error
 
     def function(self, name: str, *types: Any, result: Any = None) -> Any:
         """Return a function, which lets other threads run while it does.

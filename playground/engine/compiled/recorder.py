@@ -184,6 +184,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         )
         columns = zip(*(each.flatten().tolist() for each in ids), strict=True)
         found = torch.tensor([rule(*entries) for entries in columns], dtype=torch.int64)
+        if any(self.program.is_boolean(index) != (dtype is torch.bool) for index in found.flatten().tolist()):
+            raise CannotCompileError("an operation takes truth values for numbers")  # which LLVM keeps apart
         return self.symbol(found.reshape(ids[0].shape), dtype)
 
     def values(self, value: Any) -> Any:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch
 
+from playground.engine.interrupts import requested
+
 BLOCK = 20_000_000
 """Operations on vectors in one call of the kernel: some ten milliseconds."""
 
@@ -70,7 +72,8 @@ def run(kernel: Callable[[int, int, int, int], int], work: Work, show: Callable[
         parts = [pool.submit(part, tile) for tile in range(0, work.tiles, size)]
         try:
             while wait(parts, timeout=0.1).not_done:
-                pass
+                if requested():
+                    raise KeyboardInterrupt
         except KeyboardInterrupt:
             stop.set()
             raise

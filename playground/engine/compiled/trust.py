@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from playground.engine.agreement import STEPS, Outcome, agree, twins_of
 from playground.engine.compiled.errors import CannotCompileError
 from playground.engine.compiled.record import Descent, one_step
 from playground.engine.compiled.tile import NUMBERS
 from playground.engine.problem import Batches
 from playground.engine.replicas import Parameters
-from playground.engine.sensitivity import TOLERANCE, with_twins
 from playground.engine.setting import flushed_denormals
 from playground.engine.steppers import Schedule
 from playground.engine.stopping import Watch
@@ -23,27 +23,6 @@ from playground.engine.update import UpdateRule
 
 if TYPE_CHECKING:
     from playground.engine.compiled.replicas import CompiledReplicas
-
-STEPS = 3
-"""Steps that are compared: what a step changes for the next shows at the second, what that is worth at the third."""
-
-
-ROUNDINGS = 100
-"""Roundings of some steps against the one of a twin's start."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What some steps in plain PyTorch gave one run: the loss before the last of them, its parameters and last loss."""
-
-    loss: Tensor
-    parameters: dict[str, Tensor]
-    last: Tensor
-
-    @property
-    def numbers(self) -> list[Tensor]:
-        """All of it."""
-        return [self.loss, self.last, *self.parameters.values()]
 
 
 def require_agreement(
@@ -65,23 +44,18 @@ def require_agreement(
         rule = _rule_of(compiled.descent, run)
         try:
             plain, again, *twins = (
-                _plain(compiled, each, seeds[run], rule, schedule, steps) for each in (start, start, *_twins(start))
+                _plain(compiled, each, seeds[run], rule, schedule, steps) for each in (start, start, *twins_of(start))
             )
         except Exception as error:  # a component may raise for some numbers only, where a program would go on
             raise CannotCompileError(
                 f"a run alone raises {type(error).__name__}: {error}".partition("\n")[0]
             ) from error
-        if not _agree(again, plain, [plain]):
+        if not agree(again, plain, [plain]):
             raise CannotCompileError("the same step comes out otherwise each time")
         own = Outcome(mine.loss[place], {n: tensor[place] for n, tensor in mine.parameters.items()}, mine.last[place])
-        apart += not _agree(own, plain, twins)
+        apart += not agree(own, plain, twins)
     if apart > len(which) // 3:  # in one of three, rounding may grow faster than a twin shows: Adam at a rate of 1
         raise CannotCompileError(f"the first {steps} steps come out otherwise than in plain PyTorch")
-
-
-def _twins(start: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
-    three = with_twins({name: tensor[None] for name, tensor in start.items()})
-    return [{name: tensor[i] for name, tensor in three.items()} for i in (1, 2)]
 
 
 def _compiled(compiled: CompiledReplicas, few: Parameters, which: Sequence[int], steps: int) -> Outcome:
@@ -124,19 +98,3 @@ def _plain(
     problem.module.eval()
     with torch.no_grad():
         return Outcome(loss, parameters, problem.loss(problem.forward(parameters), batches.data))
-
-
-def _agree(mine: Outcome, plain: Outcome, twins: Sequence[Outcome]) -> bool:
-    """Tell whether two outcomes are the same to rounding, of which there is more than a twin's at every operation."""
-    return all(
-        _close(*numbers) for numbers in zip(mine.numbers, plain.numbers, *(twin.numbers for twin in twins), strict=True)
-    )
-
-
-def _close(mine: Tensor, plain: Tensor, *twins: Tensor) -> bool:
-    tolerance = TOLERANCE[plain.dtype]
-    mine, plain = mine.double(), plain.double()
-    moved = torch.stack([(twin.double() - plain).abs() for twin in twins]).amax(0).nan_to_num(nan=math.inf)
-    allowed = tolerance * (1 + plain.abs()) + ROUNDINGS * moved
-    same = (mine == plain) | (mine.isnan() & plain.isnan())
-    return bool((same | ((mine - plain).abs() <= allowed)).all())

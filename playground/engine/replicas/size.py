@@ -14,6 +14,12 @@ WORKING_SET = 8_000_000
 """Bytes of all numbers of a step at which a step per replica is fastest: fewer replicas pay for Python, more for the
 memory. Measured on 32 MB of shared cache: best from 3 to 12 million, for 3 parameters as for 33."""
 
+WORK = 2_000_000_000
+"""Bytes of a step times steps that a chunk should not exceed: some seconds, after which its runs are stored."""
+
+LEAST_SET = 1_000_000
+"""Bytes of a step below which Python costs more than the numbers: so many are taken, however many steps there are."""
+
 FEW = 64
 """With as many replicas Python costs little, however large each of them is."""
 
@@ -33,6 +39,19 @@ def chunk_size(problem: Problem, parameters: Mapping[str, Tensor], memory: int) 
     """
     each = bytes_of_one(problem, parameters)
     return max(1, min(memory // each, max(WORKING_SET // each, FEW)))
+
+
+def patient_size(problem: Problem, parameters: Mapping[str, Tensor], steps: int) -> int:
+    """Return how many replicas to compute between two moments at which results are stored.
+
+    It depends on nothing that is measured in seconds, so that the same sweep has the same chunks.
+
+    :param problem: of any one run.
+    :param parameters: of that run.
+    :param steps: that each run makes.
+    """
+    each = bytes_of_one(problem, parameters)
+    return max(WORK // (each * max(steps, 1)), LEAST_SET // each, FEW)
 
 
 def bytes_of_one(problem: Problem, parameters: Mapping[str, Tensor]) -> int:

@@ -62,13 +62,23 @@ def layers(explanation: Explanation) -> list[list[str]]:
     return [row for row in rows if row]
 
 
-def svg(explanation: Explanation) -> str:
-    """Return the graph as one SVG element; its colours come from the page."""
+NARROW = 2
+"""Boxes side by side that a phone shows at a size that can be read."""
+
+
+def svg(explanation: Explanation, across: int = 0) -> str:
+    """Return the graph as one SVG element; its colours come from the page.
+
+    :param across: boxes side by side at most: a layer of more goes on below; 0 for as many as there are.
+    """
     rows = layers(explanation)
+    if across:
+        rows = [row[start : start + across] for row in rows for start in range(0, len(row), across)]
+    kind = "graph narrow" if across else "graph"
     widest = max((len(row) for row in rows), default=1)
-    across, down = widest * (WIDTH + ACROSS), len(rows) * (HEIGHT + DOWN)
+    width, height = widest * (WIDTH + ACROSS), len(rows) * (HEIGHT + DOWN)
     places = {
-        name: ((across - len(row) * (WIDTH + ACROSS) + ACROSS) / 2 + column * (WIDTH + ACROSS), level * (HEIGHT + DOWN))
+        name: ((width - len(row) * (WIDTH + ACROSS) + ACROSS) / 2 + column * (WIDTH + ACROSS), level * (HEIGHT + DOWN))
         for level, row in enumerate(rows)
         for column, name in enumerate(row)
     }
@@ -76,7 +86,7 @@ def svg(explanation: Explanation) -> str:
     lines = "".join(_line(places, edge) for edge in edges(explanation))
     boxes = "".join(_box(node, made, places[node.name], explanation.digits) for node in explanation.nodes)
     return (
-        f'<svg class="graph" width="{across}" height="{down}" viewBox="-2 -2 {across + 4} {down}" role="img">'
+        f'<svg class="{kind}" width="{width}" height="{height}" viewBox="-2 -2 {width + 4} {height}" role="img">'
         f"{lines}{boxes}</svg>"
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from playground.explanation import Explanation, Shown
 from playground.figures.numbers import shape
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import digest, heading, number, sentence
+from playground.report.explanation.numbers import digest, heading, number, sentence, uses
 
 SIGNS = {
     "·": r" \cdot ",
@@ -61,7 +61,7 @@ def latex(explanation: Explanation, translate: Translate) -> str:
     digits = explanation.digits
     sections = (
         (_("Forward"), [(left, right, tensor(node.value, digits)) for left, right, node in forward]),
-        (_("Backward"), list(_backward(explanation))),
+        (_("Backward"), list(_backward(explanation, _))),
         (_("Update"), list(_update(explanation))),
     )
     body = "".join(f"\\section*{{{prose(title)}}}\n{_align(rows)}" for title, rows in sections if rows)
@@ -74,12 +74,21 @@ def latex(explanation: Explanation, translate: Translate) -> str:
     )
 
 
-def _backward(told: Explanation) -> Iterator[tuple[str, str, str]]:
+def _backward(told: Explanation, _: Translate) -> Iterator[tuple[str, str, str]]:
+    nodes, counts = {node.name: node for node in told.nodes}, uses(told)
     for operation in reversed(told.operations):
+        for name in operation.outputs:
+            total = nodes[name].gradient
+            if counts.get(name, 0) > 1 and total is not None:
+                yield (
+                    formula(f"dL/d{name}"),
+                    f"\\text{{{prose(_('the sum of its parts'))}}}",
+                    tensor(total, told.digits),
+                )
         for share in operation.shares:
-            sign = sum(each.to == share.to for other in told.operations for each in other.shares) > 1
-            left = formula(f"dL/d{share.to}") + (" \\mathrel{+}" if sign else "")
-            yield left, formula(share.rule), tensor(share.value, told.digits)
+            left = formula(f"dL/d{share.to}") + (" \\mathrel{+}" if counts[share.to] > 1 else "")
+            unknown = f"\\text{{{prose(operation.name)}: {prose(_('as autograd gives it'))}}}"
+            yield left, formula(share.rule) if share.rule else unknown, tensor(share.value, told.digits)
     for moved in told.parameters:
         if moved.gradient is not None:
             yield formula(f"dL/d{moved.name}"), tensor(moved.gradient, told.digits), ""
@@ -98,6 +107,9 @@ def _update(told: Explanation) -> Iterator[tuple[str, str, str]]:
                 f"{tensor(moved.before, told.digits)} \\to {tensor(moved.after, told.digits)}",
                 "",
             )
+        for line in moved.written:
+            left, _, right = line.partition(" = ")
+            yield formula(left), formula(right), ""
 
 
 def _align(rows: list[tuple[str, str, str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 from playground.explanation import Explanation, Sentence, Shown
@@ -19,13 +20,16 @@ def number(value: float, digits: int) -> str:
     return f"{value + 0:.{digits}f}"
 
 
-def lines(shown: Shown, digits: int, width: int) -> list[str]:
-    """Return a tensor as lines: all its rows where they fit, else its shape and range."""
+def lines(shown: Shown, digits: int, width: int, most: int = 16) -> list[str]:
+    """Return a tensor as lines: all its rows where they fit, else its shape and range.
+
+    :param most: rows that fit.
+    """
     size = shape(shown.values)
     if shown.values is not None and len(size) <= 2:
         rows = shown.values if len(size) == 2 else [shown.values]
         texts = [_row(row, digits) for row in rows]
-        if texts and max(map(len, texts)) <= width and len(texts) <= 16:
+        if texts and max(map(len, texts)) <= width and len(texts) <= most:
             return texts
     return [digest(shown, digits)]
 
@@ -61,6 +65,11 @@ def heading(explanation: Explanation, translate: Translate) -> list[str]:
 def sentence(each: Sentence, translate: Translate) -> str:
     """Return a sentence in a language, with its numbers."""
     return translate(each.text).format(**each.parts)
+
+
+def uses(explanation: Explanation) -> dict[str, int]:
+    """Return from how many places each value collects its gradient: more than one part is summed."""
+    return dict(Counter(share.to for operation in explanation.operations for share in operation.shares))
 
 
 def deviation(explanation: Explanation, index: int) -> float | None:

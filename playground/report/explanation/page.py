@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from html import escape
 
-from playground.explanation import Explanation, Moved, Operated, Shown
+from playground.explanation import Explanation, Moved, Operated, Share, Shown
 from playground.figures.numbers import shape
-from playground.report.explanation.graph import svg
+from playground.report.explanation.graph import NARROW, svg
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import brief, deviation, digest, heading, number, sentence
+from playground.report.explanation.numbers import brief, deviation, digest, heading, number, sentence, uses
 
 PAGE = """
 :root{color-scheme:light dark;--ink:#1d2733;--dim:#5b6673;--paper:#fff;--card:#f5f7fa;--line:#d5dce4}
@@ -42,6 +42,8 @@ overflow-wrap:anywhere}
 .graph rect{fill:var(--card);stroke:var(--line)}.graph text{fill:var(--ink)}.graph .name{font-weight:600}
 .graph .value{fill:var(--value)}.graph .slope{fill:var(--slope)}
 .graph .parameter rect{stroke:var(--slope)}.graph .loss rect{stroke:var(--value);stroke-width:2}
+.graph.narrow{display:none}@media screen and (max-width:600px){.graph{display:none}
+.graph.narrow{display:block;max-width:100%;height:auto}}
 .edge{fill:none;stroke:var(--dim);stroke-opacity:.6}
 @media print{.graph{max-width:100%;height:auto}.explanation .card{overflow:visible;break-inside:avoid}
 .explanation td{white-space:normal}}
@@ -68,12 +70,13 @@ def body(explanation: Explanation, translate: Translate, level: int = 2) -> str:
     """
     _ = translate
     label = escape(_("Graph"))
+    drawn = svg(explanation) + svg(explanation, NARROW)
     parts = (
         ("words", _("In words"), "".join(f"<p>{escape(sentence(each, _))}</p>" for each in explanation.words)),
         ("forward", _("Forward"), "".join(_forward(explanation, _))),
         ("backward", _("Backward"), "".join(_backward(explanation, _))),
         ("update", _("Update"), "".join(_update(explanation, _))),
-        ("picture", _("Graph"), f'<div class="drawn" tabindex="0" aria-label="{label}">{svg(explanation)}</div>'),
+        ("picture", _("Graph"), f'<div class="drawn" tabindex="0" aria-label="{label}">{drawn}</div>'),
     )
     return "".join(
         f'<section class="{kind}"><h{level}>{escape(title)}</h{level}>{part}</section>'
@@ -89,31 +92,40 @@ def _forward(told: Explanation, _: Translate) -> Iterator[str]:
     yield f'<div class="given">{cards}</div>'
     for operation in told.operations:
         head = f"{', '.join(operation.outputs)} = {operation.formula or _call(operation)}"
-        note = "" if operation.formula else f'<p class="dim">{escape(_("nothing more is known of this operation"))}</p>'
+        note = "" if operation.formula else _note(_("nothing more is known of this operation"))
         written = "".join(f'<div class="written">{escape(line)}</div>' for line in operation.written)
         values = "".join(_tensor(nodes[name].value, told.digits, "value") for name in operation.outputs)
         yield _card(head, note + written + values)
 
 
 def _backward(told: Explanation, _: Translate) -> Iterator[str]:
-    nodes = {node.name: node for node in told.nodes}
+    nodes, counts = {node.name: node for node in told.nodes}, uses(told)
     for operation in reversed(told.operations):
-        gradient = nodes[operation.outputs[0]].gradient
-        if not operation.formula and gradient is not None:
-            note = f'<p class="dim">{escape(_("nothing more is known of this operation"))}</p>'
-            yield _card(f"dL/d{operation.outputs[0]}", note + _tensor(gradient, told.digits, "slope"))
+        for name in operation.outputs:
+            total = nodes[name].gradient
+            if counts.get(name, 0) > 1 and total is not None:
+                yield _card(f"dL/d{name}", _note(_("the sum of its parts")) + _tensor(total, told.digits, "slope"))
         for share in operation.shares:
-            uses = sum(each.to == share.to for other in told.operations for each in other.shares)
-            sign = "+=" if uses > 1 else "="
-            head = f"dL/d{share.to} {sign} {share.rule}"
-            written = f'<div class="written">= {escape(share.written)}</div>' if share.written else ""
-            written += "".join(
-                f'<div class="written">{escape(f"dL/d{share.to}{place} {sign} {arithmetic}")}</div>'
-                for place, arithmetic in share.entries
-            )
-            yield _card(head, written + _tensor(share.value, told.digits, "slope"))
+            yield _share(told, operation, share, "+=" if counts[share.to] > 1 else "=", _)
     for index, moved in enumerate(told.parameters):
         yield _ending(told, index, moved, _)
+
+
+def _share(told: Explanation, operation: Operated, share: Share, sign: str, _: Translate) -> str:
+    value = _tensor(share.value, told.digits, "slope")
+    if not share.rule:
+        note = _note(f"{_call(operation)}: {_('as autograd gives it')}")
+        return _card(f"dL/d{share.to} {sign} …", note + value)
+    written = f'<div class="written">= {escape(share.written)}</div>' if share.written else ""
+    written += "".join(
+        f'<div class="written">{escape(f"dL/d{share.to}{place} {sign} {arithmetic}")}</div>'
+        for place, arithmetic in share.entries
+    )
+    return _card(f"dL/d{share.to} {sign} {share.rule}", written + value)
+
+
+def _note(text: str) -> str:
+    return f'<p class="dim">{escape(text)}</p>'
 
 
 def _ending(told: Explanation, index: int, moved: Moved, _: Translate) -> str:
@@ -150,7 +162,9 @@ def _update(told: Explanation, _: Translate) -> Iterator[str]:
         changes = "".join(
             _change(*change, told.digits) for change in ((moved.name, moved.before, moved.after), *states)
         )
-        yield f'<div class="card"><table class="changes">{changes}</table></div>'
+        written = "".join(f'<div class="written">{escape(line)}</div>' for line in moved.written)
+        head = _note(f"{_('its first entry')}, t = {told.step + 1}:") if written else ""
+        yield f'<div class="card"><table class="changes">{changes}</table>{head}{written}</div>'
     if told.loss_after is not None:
         before, after = number(told.loss, told.digits), number(told.loss_after, told.digits)
         yield f"<p>L: {before} → {after} ({escape(_('on the same data'))})</p>"

@@ -4,20 +4,40 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from playground.explanation import Explanation, Moved, Operated, Shown
+from playground.explanation import Explanation, Moved, Operated, Share, Shown
 from playground.figures.text import printable
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import brief, deviation, heading, lines, number, sentence
+from playground.report.explanation.numbers import brief, deviation, heading, lines, number, sentence, uses
 
 GUTTER = "    "
 
 
-def text(explanation: Explanation, translate: Translate, width: int) -> Iterator[str]:
-    """Yield the explanation line by line, at most `width` characters where formulas allow."""
-    page = _Page(explanation, translate, width)
+LONG = 120
+"""Lines beyond which an explanation is summed up unless all of it is asked for."""
+
+ROWS, ENTRIES = 4, 2
+"""Of a tensor, and of the arithmetic of one operation, when it is summed up."""
+
+
+def text(explanation: Explanation, translate: Translate, width: int, full: bool = True) -> Iterator[str]:
+    """Yield the explanation line by line, at most `width` characters where formulas allow.
+
+    :param full: also where it is long; otherwise a long one is summed up, and says how to see all of it.
+    """
+    whole = list(_sections(_Page(explanation, translate, width)))
+    if full or len(whole) <= LONG:
+        yield from whole
+        return
+    yield from _sections(_Page(explanation, translate, width, brief=True))
+    said = translate("Summed up; all {count} lines are shown with --full.").format(count=len(whole))
+    yield from ("", *textwrap.wrap(said, width))
+
+
+def _sections(page: _Page) -> Iterator[str]:
     yield from page.head()
+    translate = page.translate
     for title, part in (
         (translate("Forward"), page.forward()),
         (translate("Backward"), page.backward()),
@@ -30,12 +50,19 @@ def text(explanation: Explanation, translate: Translate, width: int) -> Iterator
 
 
 class _Page:
-    def __init__(self, explanation: Explanation, translate: Translate, width: int) -> None:
+    """What each section of an explanation says.
+
+    :param brief: sum up large tensors and long arithmetic.
+    """
+
+    def __init__(self, explanation: Explanation, translate: Translate, width: int, brief: bool = False) -> None:
         self._told = explanation
-        self._ = translate
+        self.translate = self._ = translate
         self._width = width
+        self._brief = brief
         self._digits = explanation.digits
         self._nodes = {node.name: node for node in explanation.nodes}
+        self._uses = uses(explanation)
 
     def head(self) -> Iterator[str]:
         told = self._told
@@ -51,8 +78,7 @@ class _Page:
             yield f"  {_left(operation)} = {operation.formula or _call(operation)}"
             if not operation.formula:
                 yield GUTTER + self._("nothing more is known of this operation")
-            for written in operation.written:
-                yield from self._wrapped(written)
+            yield from self._entries(operation.written)
             for name in operation.outputs:
                 yield from self._tensor(self._nodes[name].value)
 
@@ -60,32 +86,45 @@ class _Page:
         loss = next((node.name for node in self._told.nodes if node.kind == "loss"), "L")
         yield f"  dL/d{loss} = 1"
         for operation in reversed(self._told.operations):
-            if not operation.formula and (first := self._nodes[operation.outputs[0]]).gradient is not None:
-                yield ""
-                yield f"  dL/d{first.name}  ({_call(operation)}: {self._('nothing more is known of this operation')})"
-                yield from self._tensor(first.gradient)
+            for name in operation.outputs:
+                yield from self._total(name)
             for share in operation.shares:
-                yield ""
-                # A value that several operations use collects a share from each of them.
-                sign = "+=" if self._uses(share.to) > 1 else "="
-                equals = f" = {share.written}" if share.written and share.written != share.rule else ""
-                yield f"  dL/d{share.to} {sign} {share.rule}{equals}"
-                for place, arithmetic in share.entries:
-                    yield from self._wrapped(f"dL/d{share.to}{place} {sign} {arithmetic}")
-                yield from self._tensor(share.value)
+                yield from self._share(operation, share)
         yield ""
         for index, moved in enumerate(self._told.parameters):
             yield from self._gradient(index, moved)
+
+    def _share(self, operation: Operated, share: Share) -> Iterator[str]:
+        yield ""
+        # A value that several operations use collects a part from each of them.
+        sign = "+=" if self._uses.get(share.to, 0) > 1 else "="
+        if share.rule:
+            equals = f" = {share.written}" if share.written and share.written != share.rule else ""
+            yield f"  dL/d{share.to} {sign} {share.rule}{equals}"
+        else:
+            yield f"  dL/d{share.to} {sign} …  ({_call(operation)}: {self._('as autograd gives it')})"
+        yield from self._entries([f"dL/d{share.to}{place} {sign} {arithmetic}" for place, arithmetic in share.entries])
+        yield from self._tensor(share.value)
+
+    def _total(self, name: str) -> Iterator[str]:
+        """Yield the sum of what a value collected, which is what the operation before it goes on with."""
+        gradient = self._nodes[name].gradient
+        if self._uses.get(name, 0) > 1 and gradient is not None:
+            yield ""
+            yield f"  dL/d{name}: {self._('the sum of its parts')}"
+            yield from self._tensor(gradient)
 
     def _gradient(self, index: int, moved: Moved) -> Iterator[str]:
         if moved.gradient is None:
             yield f"  dL/d{moved.name}: {self._('the loss does not depend on it')}"
             return
-        yield from self._named(f"dL/d{moved.name}", moved.gradient)
+        if not self._brief or moved.used is not None:
+            yield from self._named(f"dL/d{moved.name}", moved.gradient)
         off = deviation(self._told, index)
         if off is not None and moved.central is not None:
             room = self._width - len(self._("central differences")) - 30
-            check = f"{self._('central differences')}: {brief(moved.central, self._digits, room)}"
+            values = "" if self._brief else f": {brief(moved.central, self._digits, room)}"
+            check = f"{f'dL/d{moved.name}: ' if self._brief else ''}{self._('central differences')}{values}"
             yield from self._wrapped(f"{check}  ({self._('deviation')} {off:.0e})")
         if moved.used is not None:
             yield from self._named(f"{GUTTER}{self._('after clipping')}", moved.used)
@@ -104,11 +143,17 @@ class _Page:
             if re.search(rf"\b{re.escape(key)}\b", " ".join(update.formula)):
                 value = f" = {update.settings[key]}" if key in update.settings else ""
                 yield from self._wrapped(f"  {key}{value}: {self._(meaning)}")
+        example = next((moved.name for moved in told.parameters if moved.after is not None), None)
         for moved in told.parameters:
             if moved.after is not None:
                 yield ""
                 yield from self._change(moved.name, moved.before, moved.after)
-            for key, state in moved.state_after.items():
+            if moved.written and (moved.name == example or not self._brief):
+                yield f"{GUTTER}{self._('its first entry')}, t = {told.step + 1}:"
+                for written in moved.written:
+                    yield from self._wrapped(f"  {written}")
+            states = moved.state_after if moved.name == example or not self._brief else {}
+            for key, state in states.items():
                 yield from self._change(f"{GUTTER}{key}", moved.state_before.get(key), state)
         yield ""
         if told.loss_after is not None:
@@ -155,9 +200,6 @@ class _Page:
     def _wrapped(self, line: str) -> list[str]:
         return textwrap.wrap(line, self._width, initial_indent=GUTTER, subsequent_indent=GUTTER + "  ")
 
-    def _uses(self, name: str) -> int:
-        return sum(share.to == name for operation in self._told.operations for share in operation.shares)
-
     def _change(self, name: str, before: Shown | None, after: Shown) -> Iterator[str]:
         room = self._width - max(8, len(name) + 4)  # on a line of its own, where both do not fit on one
         old = "–" if before is None else brief(before, self._digits, room)
@@ -169,13 +211,24 @@ class _Page:
             yield f"  {name}: {old}"
             yield f"  {GUTTER}→ {new}"
 
+    def _entries(self, written: Sequence[str]) -> Iterator[str]:
+        """Yield arithmetic of single entries; summed up, the first of it."""
+        few = written[:ENTRIES] if self._brief else written
+        for line in few:
+            yield from self._wrapped(line)
+        if len(few) < len(written):
+            yield GUTTER + self._("… {count} more like this").format(count=len(written) - len(few))
+
+    def _lines(self, shown: Shown, width: int) -> list[str]:
+        return lines(shown, self._digits, width, ROWS if self._brief else 16)
+
     def _named(self, name: str, shown: Shown) -> Iterator[str]:
         head = f"  {name} = "
-        for index, line in enumerate(lines(shown, self._digits, max(20, self._width - len(head)))):
+        for index, line in enumerate(self._lines(shown, max(20, self._width - len(head)))):
             yield (head if index == 0 else " " * len(head)) + line
 
     def _tensor(self, shown: Shown) -> Iterator[str]:
-        for index, line in enumerate(lines(shown, self._digits, self._width - 6)):
+        for index, line in enumerate(self._lines(shown, self._width - 6)):
             yield f"{GUTTER}{'= ' if index == 0 else '  '}{line}"
 
 

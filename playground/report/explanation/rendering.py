@@ -13,10 +13,11 @@ from playground.result import plain
 FORMATS = ("html", "json", "latex", "text")
 
 
-def renderer(form: str, language: str, width: int) -> Callable[[Explanation], str]:
+def renderer(form: str, language: str, width: int, full: bool = True) -> Callable[[Explanation], str]:
     """Return what turns an explanation into one text.
 
     :param width: characters in a line of plain text.
+    :param full: show a long explanation whole as plain text; otherwise it is summed up.
     :raises PlaygroundError: no such format or language.
     """
     translate = translator(language)
@@ -25,7 +26,7 @@ def renderer(form: str, language: str, width: int) -> Callable[[Explanation], st
     if form == "text":
         from playground.report.explanation.plain import text
 
-        return lambda told: "\n".join(text(told, translate, width))
+        return lambda told: "\n".join(text(told, translate, width, full))
     if form == "html":
         from playground.report.explanation.page import page
 

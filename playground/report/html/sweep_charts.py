@@ -8,6 +8,7 @@ from typing import Any
 
 from playground.figures.numbers import short
 from playground.report.html.chart import DASHES, PALETTE, STEPS, SYMBOLS, VALUES, Chart, axis
+from playground.report.ranking import NAMED_TIES
 from playground.result import Summary, Sweep
 from playground.views import Ended, Ensemble
 
@@ -22,6 +23,9 @@ SHOWN = 3_000
 
 NEAR = 0.02
 """Ends closer than this share of the span of all are one minimum."""
+
+FAINT = "2e"
+"""Opacity of a band, in hexadecimal digits: bands of several settings lie on one another."""
 
 PLACES = 6
 """Minima that have a colour of their own."""
@@ -82,13 +86,22 @@ def pass_chart(sweep: Sweep, key: str | None, groups: Groups) -> Chart:
         }
         points = [each.index for each in group]
         traces.append(_series(_places(group, key), shares, name, index, error, points))
-    best = max(sweep.summaries, key=lambda each: each.share or 0.0)
-    text = (
-        f"Share of the runs that passed at each setting, with Wilson's 95 % interval. The largest is "
-        f"{best.share or 0:.1%} at {label(best.values) or 'the only setting'}."
-    )
+    text = f"Share of the runs that passed at each setting, with Wilson's 95 % interval. {_largest(sweep)}"
     layout = {"xaxis": _across(sweep, key), "yaxis": axis("share that passed", range=[-0.03, 1.03], tickformat=".0%")}
     return Chart("passed", "How many passed", text + _left(sweep, key, groups), traces, layout)
+
+
+def _largest(sweep: Sweep) -> str:
+    """Name every setting with the largest share that passed, as far as a caption has room."""
+    most = max(each.share or 0.0 for each in sweep.summaries)
+    if most == 0:
+        return "No run passed."
+    settings = [label(each.values) or "the only setting" for each in sweep.summaries if each.share == most]
+    named = "; ".join(settings[:NAMED_TIES])
+    if len(settings) == 1:
+        return f"The largest is {most:.1%} at {named}."
+    more = f" and {len(settings) - NAMED_TIES:,} more" if len(settings) > NAMED_TIES else ""
+    return f"The largest, {most:.1%}, is that of {len(settings):,} settings: {named}{more}."
 
 
 def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | None) -> Chart:
@@ -161,7 +174,9 @@ def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
         edge |= {"showlegend": False, "hoverinfo": "skip", "legendgroup": name}
         style = {"color": colour, "dash": DASHES[index % len(DASHES)], "width": 2}
         traces.append({**edge, "y": low, "name": f"{name}, lower quartile"})
-        traces.append({**edge, "y": high, "name": f"{name}, upper quartile", "fill": "tonexty", "fillcolor": "@band"})
+        traces.append(
+            {**edge, "y": high, "name": f"{name}, upper quartile", "fill": "tonexty", "fillcolor": f"{colour}/{FAINT}"}
+        )
         middle = {"type": "scatter", "mode": "lines", "x": band.steps, "y": median, "name": name, "line": style}
         traces.append({**middle, "legendgroup": name, "customdata": [summary.index] * len(band.steps)})
     some = f" The {GROUPS} settings that did best are drawn." if len(sweep.summaries) > GROUPS else ""

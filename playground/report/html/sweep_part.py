@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any
 
 from playground.figures.numbers import duration, short
@@ -10,6 +11,7 @@ from playground.report.captions import of_sweep
 from playground.report.html.numbers import rounded
 from playground.report.html.run_part import mark, mark_of
 from playground.report.html.sweep_charts import charts
+from playground.report.ranking import Ranking, rank
 from playground.result import Status, Summary, Sweep
 from playground.views import Ensemble
 
@@ -24,7 +26,7 @@ STATUSES = tuple(map(str, Status))
 
 def sweep_part(name: str, sweep: Sweep) -> dict[str, Any]:
     """Return what the template shows of a sweep, and what the script reads."""
-    runs = sweep.ensemble()
+    runs, ranking = sweep.ensemble(), rank(sweep)
     drawn = list(charts(sweep, runs))
     shown = sweep.summaries[:POINTS]
     every = math.ceil(len(runs.runs) / RUNS) if runs and runs.runs else 1
@@ -36,6 +38,7 @@ def sweep_part(name: str, sweep: Sweep) -> dict[str, Any]:
         "mark": mark(sweep.verdict),
         "how": [f"{sweep.runs:,} of {sweep.size:,} runs" if sweep.runs != sweep.size else f"{sweep.runs:,} runs"],
         "first": short(sweep.best[0].loss.median) if sweep.best else "",
+        "ranking": ranking,
         "facts": _facts(sweep, runs),
         "made": of_sweep(runs) if runs else "",
         "command": runs.command if runs else "",
@@ -47,18 +50,27 @@ def sweep_part(name: str, sweep: Sweep) -> dict[str, Any]:
         "more": len(sweep.summaries) - len(shown),
         "every": every,
         "data": {
+            "best": _best(sweep, ranking),
             "charts": {chart.name: chart.data() for chart in drawn},
             "runs": _compact(runs, every) if runs else {},
         },
     }
 
 
+def _best(sweep: Sweep, ranking: Ranking | None) -> dict[str, Any]:
+    """Return the settings that did best as data: their points, and what to make of them."""
+    if ranking is None:
+        return {}
+    return {**asdict(ranking), "points": [each.index for each in sweep.best]}
+
+
 def _facts(sweep: Sweep, runs: Ensemble | None) -> dict[str, str]:
+    compared = {f"{kind}s compared": ", ".join(each) for kind, each in sweep.variants.items()}
     swept = {name: _range(sweep, name) for name in sweep.axes}
     engines = ", ".join(f"{count:,} {engine}" for engine, count in sweep.engines.items()) or "all were stored"
     given = runs.conditions if runs else {}
     counted = {"settings": f"{len(sweep.summaries):,}", "seeds": f"{sweep.seeds:,} each", "computed": engines}
-    return {**swept, **counted, **given, "time": duration(sweep.seconds)}
+    return {**swept, **compared, **counted, **given, "time": duration(sweep.seconds)}
 
 
 def _range(sweep: Sweep, name: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from playground.errors import PlaygroundError
+from playground.figures.text import module_label
 from playground.runner.ejecting.modules import Source, source_of, stands_alone
 from playground.runner.ejecting.names import free_names
 from playground.runner.ejecting.specialising import body_of, specialised, tidy, without_arguments
@@ -57,7 +58,9 @@ class Definitions:
         if stands_alone(module):
             return self._foreign(module, name, target), None
         if "." in name or getattr(sys.modules.get(module), name, None) is not target:
-            raise PlaygroundError(f"{name} of module {module} is made inside another function, and has no source alone")
+            raise PlaygroundError(
+                f"{name} of module {module_label(module)} is made inside another function, and has no source alone"
+            )
         self._words |= {value for value in _flat(options.values()) if isinstance(value, str)}
         source = source_of(module)
         node = self._prepared(source, name)
@@ -76,12 +79,13 @@ class Definitions:
         """
         if name in self._nodes:
             if self._origins[name] != module:
-                raise PlaygroundError(
-                    f"{name!r} is defined by {self._origins[name]} and by {module}; rename one of them"
-                )
+                first, second = module_label(self._origins[name]), module_label(module)
+                raise PlaygroundError(f"{name!r} is defined by {first} and by {second}; rename one of them")
             return
         if name in RESERVED:
-            raise PlaygroundError(f"{name!r} of module {module} has a name that the program itself uses; rename it")
+            raise PlaygroundError(
+                f"{name!r} of module {module_label(module)} has a name that the program itself uses; rename it"
+            )
         self._nodes[name], self._origins[name] = node, module
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict) and _has_words_as_keys(node):
             self._tables[name] = module  # what it holds is known when everything else is there
@@ -102,7 +106,7 @@ class Definitions:
             elif name in source.imports:
                 self._imported(name, source)
             elif not hasattr(builtins, name):
-                raise PlaygroundError(f"{name!r} of module {module} is defined nowhere at its top")
+                raise PlaygroundError(f"{name!r} of module {module_label(module)} is defined nowhere at its top")
 
     def take(self) -> str:
         """Return the definitions that are new since the last call, as text."""
@@ -116,10 +120,11 @@ class Definitions:
         if stands_alone(imported.module):
             self._import(name, imported.line)
             return
+        user = module_label(source.module.__name__)
         if not imported.attribute or f"{imported.module}.{imported.attribute}" in sys.modules:
-            raise PlaygroundError(f"module {source.module.__name__} uses {imported.line!r}, a whole module")
+            raise PlaygroundError(f"module {user} uses {imported.line!r}, a whole module")
         if name != imported.attribute:
-            raise PlaygroundError(f"module {source.module.__name__} uses {imported.line!r}, by another name")
+            raise PlaygroundError(f"module {user} uses {imported.line!r}, by another name")
         self.need({name}, imported.module)
 
     def _import(self, name: str, line: str) -> None:

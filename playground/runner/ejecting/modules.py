@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from playground.errors import PlaygroundError
+from playground.figures.text import PLUGIN_FILE, module_label
 
 COMMENTS = "_comments"
 """The attribute of a statement that holds the comments above and behind it."""
@@ -59,7 +60,7 @@ def source_of(name: str) -> Source:
         text = inspect.getsource(module)
         tree = ast.parse(text)
     except (OSError, TypeError, SyntaxError) as error:
-        raise PlaygroundError(f"module {name} has no readable source") from error
+        raise PlaygroundError(f"module {module_label(name)} has no readable source") from error
     _attach_comments(tree, text)
     definitions: dict[str, ast.stmt] = {}
     imports: dict[str, Imported] = {}
@@ -77,7 +78,7 @@ def source_of(name: str) -> Source:
 def stands_alone(name: str) -> bool:
     """Tell whether a module can be imported by a program that knows nothing of playground or its plugins."""
     package = name.partition(".")[0]
-    if package == "playground" or package.startswith("_playground_plugin_"):
+    if package == "playground" or package.startswith(PLUGIN_FILE):
         return False
     return not any(
         _imports_playground(module)

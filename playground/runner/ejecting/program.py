@@ -15,7 +15,7 @@ from playground.plugins.manager import Plugins
 from playground.runner.ejecting.definitions import Definitions
 from playground.runner.ejecting.descent import DescentWriter
 from playground.runner.ejecting.writer import ComponentWriter
-from playground.runner.preparing import Prepared, located, prepared
+from playground.runner.preparing import Prepared, located, prepared, refuse_impossible
 from playground.scenario.messages import Key
 from playground.scenario.model import Loaded
 
@@ -42,6 +42,7 @@ def eject(loaded: Loaded, plugins: Plugins) -> Program:
     """
     _refuse_sweep(loaded)
     with prepared(loaded, plugins) as ready, located(loaded):
+        refuse_impossible(ready)
         return _program(ready, plugins)
 
 

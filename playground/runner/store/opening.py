@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -37,8 +38,8 @@ REASONS = {
 
 
 def store_path(folder: Path) -> Path:
-    """Return where the results of a working directory are."""
-    return folder / ".playground" / "results.sqlite"
+    """Return where the results of a working directory are; absolute, so that messages say where that is."""
+    return folder.absolute() / ".playground" / "results.sqlite"
 
 
 @contextmanager
@@ -63,16 +64,24 @@ def connect(path: Path, create: bool) -> sqlite3.Connection:
         _make_room(path.parent)
     _look(path, create)
     unclean = _size(path.with_name(path.name + "-wal")) > 0
+    fixed = not (create or unclean or _is_writable(path))
     with told(path):
-        connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
+        # a file on a read-only disk has no write-ahead log beside it, and nobody who could change it
+        name = f"{path.resolve().as_uri()}?immutable=1" if fixed else path
+        connection = sqlite3.connect(name, timeout=PATIENCE, isolation_level=None, uri=fixed)
         try:
             _check(connection, path, thoroughly=unclean or _size(path) <= CHECKED)
-            _prepare(connection)
+            if not fixed or layout_version(connection) != VERSION:
+                _prepare(connection)
             _check_tables(connection, path)
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def _is_writable(path: Path) -> bool:
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def _make_room(folder: Path) -> None:
@@ -94,7 +103,9 @@ def _look(path: Path, create: bool) -> None:
     except FileNotFoundError:
         if create:
             return
-        raise StoreError(f"{path}: there are no results yet; `playground sweep` writes them") from None
+        raise StoreError(
+            f"{path}: there are no results yet; `playground sweep` writes them below the directory it runs in"
+        ) from None
     except OSError as error:
         raise StoreError(f"{path}: {_words(error)}") from error
     if beginning not in (b"", MAGIC):

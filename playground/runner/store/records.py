@@ -26,7 +26,7 @@ class SweepRecord:
     :param seeds: how many runs each point has.
     :param engine: what computed the runs.
     :param versions: `{"python": ..., "torch": ..., "playground": ..., "plugins": {name: ...}}`, a plugin without a
-        version by the digest of its file.
+        version by the hash of what is used of it.
     """
 
     id: str
@@ -111,11 +111,18 @@ class Tally:
 class Stale:
     """An earlier sweep of the same scenario over the same axes whose runs could not be used again.
 
-    :param reasons: in words what is different now: `plugin 'bold': its file changed`.
+    :param reasons: in words what is different now: `plugin 'bold' changed since`.
+    :param runs: how many of its runs are not used.
     """
 
     sweep: SweepRecord
     reasons: tuple[str, ...]
+    runs: int = 1
+
+    def __str__(self) -> str:
+        """`plugin 'bold' changed since: 500 stored runs were not used again`."""
+        runs = "1 stored run was" if self.runs == 1 else f"{self.runs:,} stored runs were"
+        return f"{'; '.join(self.reasons)}: {runs} not used again"
 
 
 RUN_COLUMNS = (

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from playground.runner.store.records import Stale, SweepRecord
 
 _DIGEST = re.compile(r"[0-9a-f]{16,}")
-"""What stands in place of a version where a plugin is a single file."""
+"""The hash of what a sweep uses of a plugin, beside its version if it has one."""
 
 
-def stale(record: SweepRecord, sweeps: Sequence[SweepRecord]) -> list[Stale]:
+def stale(
+    record: SweepRecord, sweeps: Sequence[SweepRecord], unused: Callable[[SweepRecord], int] = lambda earlier: 1
+) -> list[Stale]:
     """Return earlier sweeps of the same scenario over the same axes whose runs could not be used again, newest first.
 
     What is older than one that differs in nothing does not matter any more.
 
     :param sweeps: all there are, the oldest first; those after `record` are passed over.
+    :param unused: counts the runs of an earlier sweep that are not among those of `record`.
     """
     ids = [sweep.id for sweep in sweeps]
     earlier = sweeps[: ids.index(record.id)] if record.id in ids else sweeps
@@ -26,7 +29,8 @@ def stale(record: SweepRecord, sweeps: Sequence[SweepRecord]) -> list[Stale]:
         reasons = tuple(differences(sweep, record))
         if not reasons:
             break
-        found.append(Stale(sweep, reasons))
+        if count := unused(sweep):
+            found.append(Stale(sweep, reasons, count))
     return found
 
 
@@ -35,7 +39,7 @@ def differences(old: SweepRecord, new: SweepRecord) -> Iterator[str]:
     before, after = old.versions.get("plugins") or {}, new.versions.get("plugins") or {}
     for name in sorted({*before, *after}):
         if (reason := _difference(before, after, name)) is not None:
-            yield f"plugin {name!r}: {reason}"
+            yield f"plugin {name!r} {reason}"
     for name in sorted({*old.versions, *new.versions} - {"plugins"}):
         if (reason := _difference(old.versions, new.versions, name)) is not None:
             yield f"{name}: {reason}"
@@ -50,16 +54,18 @@ def _subject(record: SweepRecord) -> tuple[Any, ...]:
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str | None:
     """Say how one version differs from another; None if it does not."""
     if name not in before:
-        return "was not there"
+        return "is new"
     if name not in after:
-        return "is not there any more"
+        return "is gone"
     old, new = str(before[name]), str(after[name])
     if old == new:
         return None
-    if _DIGEST.fullmatch(old) and _DIGEST.fullmatch(new):
-        return "its file changed"
+    if _version(old) == _version(new):
+        return "changed since"
     return f"{_version(old)} → {_version(new)}"
 
 
 def _version(text: str) -> str:
-    return "a file of its own" if _DIGEST.fullmatch(text) else text
+    """Return a plugin's version without the hash of what is used of it."""
+    words = [word for word in text.split() if not _DIGEST.fullmatch(word)]
+    return " ".join(words) or "a file of its own"

@@ -156,7 +156,9 @@ class Store:
             if id_prefix in ids:
                 fitting = [id_prefix]
             if not fitting:
-                raise StoreError(f"there is no sweep {shown(id_prefix)}; `playground results` lists them")
+                raise StoreError(
+                    f"there is no sweep {shown(id_prefix)} in {self.path}; `playground results` lists them"
+                )
             if len(fitting) > 1:
                 some = ", ".join(fitting[:4])
                 raise StoreError(f"several sweeps begin with {shown(id_prefix)}: {some}; write more of it")
@@ -227,8 +229,15 @@ class Store:
 
     def stale(self, record: SweepRecord) -> list[Stale]:
         """Return earlier sweeps of the same scenario over the same axes that could not be used again, and why."""
+        runs = "SELECT run FROM sweep_runs WHERE sweep = (SELECT number FROM sweeps WHERE id = ?)"
+        query = f"SELECT count(*) FROM ({runs}) WHERE run NOT IN ({runs})"
+
+        def unused(earlier: SweepRecord) -> int:
+            count: int = self._connection.execute(query, (earlier.id, record.id)).fetchone()[0]
+            return count
+
         with told(self.path):
-            return stale(record, list(self._sweeps().values()))
+            return stale(record, list(self._sweeps().values()), unused)
 
     # Helpers
 

@@ -25,10 +25,15 @@ PIECE_SECONDS = 0.5
 
 def one_by_one(chunk: Chunk, plugins: Plugins, note: str) -> Iterator[ChunkResult]:
     """Run every member alone, and hand over what is finished in small pieces."""
+    from playground.engine.interrupts import requested
+
     rows: list[Row] = []
     since = time.perf_counter()
     for point, seed in chunk.members:
-        row = _member(chunk, point, seed, plugins)
+        try:
+            row = None if requested() else _member(chunk, point, seed, plugins)
+        except KeyboardInterrupt:
+            row = None
         if row is None:
             yield ChunkResult(tuple(rows), note, interrupted=True)
             return
@@ -40,7 +45,10 @@ def one_by_one(chunk: Chunk, plugins: Plugins, note: str) -> Iterator[ChunkResul
 
 
 def _member(chunk: Chunk, point: int, seed: int, plugins: Plugins) -> Row | None:
-    """Run one member; None when Ctrl-C came."""
+    """Run one member; None when Ctrl-C came while it descended.
+
+    :raises KeyboardInterrupt: it came elsewhere.
+    """
     from playground.engine.traces import thinned_steps
 
     loaded = chunk.points[point]
@@ -51,16 +59,13 @@ def _member(chunk: Chunk, point: int, seed: int, plugins: Plugins) -> Row | None
         return None
     if not chunk.sensitivity or run.status is Status.ERROR:
         return row
-    try:
-        return replace(row, sensitive=run.loss is not None and _sensitive(loaded, run, plugins))
-    except KeyboardInterrupt:
-        return None
+    return replace(row, sensitive=run.loss is not None and _sensitive(loaded, run, plugins))
 
 
 def _alone(loaded: Loaded, plugins: Plugins) -> Run:
     """Run one member; what is not valid for this seed only is an error of this run."""
     try:
-        return run_one(loaded, plugins, diagnose=False)
+        return run_one(loaded, plugins, of_sweep=True)
     except PlaygroundError as error:
         reason = "; ".join(fault.message for fault in error.faults)
         scenario = loaded.scenario

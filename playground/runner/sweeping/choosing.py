@@ -57,6 +57,8 @@ def _compiled(beginning: Beginning, ready: Prepared, asked: str, runs: int) -> C
         return Choice("batched")
     except CannotCompileError as error:
         return Choice("batched", f"batched: {error}")
+    except ISOLATED as error:  # a compiler has many parts, and each may meet what its author did not think of
+        return Choice("batched", f"batched: compiling raises {cause(error)}")
     return Choice("compiled", f"compiled: {program.account}")
 
 

@@ -32,7 +32,11 @@ def compute(chunk: Chunk, plugins: Plugins, watch: Watch | None = None) -> Itera
     try:
         result = together(chunk, plugins, watch)
     except ISOLATED as error:
-        if chunk.engine == "compiled":
+        from playground.engine.replicas import DisagreementError
+
+        if isinstance(error, DisagreementError):  # of all of them, whichever it showed in
+            yield from one_by_one(chunk, plugins, f"plain: {error}")
+        elif chunk.engine == "compiled":
             yield from compute(replace(chunk, engine="batched", note=f"batched: {why_not(error)}"), plugins, watch)
         else:
             yield from _in_parts(chunk, plugins, watch, f"plain: {why_not(error)}")

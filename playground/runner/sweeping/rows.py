@@ -69,7 +69,10 @@ def rows(chunk: Chunk, ready: Prepared, ended: Ended) -> tuple[Row, ...]:
         *zip(*chunk.members, strict=True),
         *(statuses, verdicts, *(column.tolist() for column in numbers)),
         *(repeat(ended.seconds / count, count), repeat(ended.engine, count), ended.sensitive, ended.reasons),
-        *(_records(metrics, count), _blobs(flat.double()), _blobs(ended.kept), repeat(layout, count)),
+        _records(metrics, count),
+        _blobs(flat.double()),
+        _blobs(ended.kept) if ended.steps_kept else repeat(None, count),
+        repeat(layout, count),
     )
     return tuple(row for row in found if row.status != Status.INTERRUPTED)
 

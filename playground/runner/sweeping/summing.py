@@ -21,7 +21,6 @@ from playground.runner.statistics import UNKNOWN, best, summarize
 from playground.runner.store import Store, SweepRecord
 from playground.runner.store.exporting import Table
 from playground.runner.sweeping.curves import LossCurve, loss_curves
-from playground.scenario.grid import Grid, expand
 from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.node import Node
 from playground.scenario.source import Source
@@ -75,11 +74,13 @@ class Computed:
     :param engines: how many runs each engine computed.
     :param notes: why runs did not descend together.
     :param interrupted: Ctrl-C came.
+    :param fresh: what was stored is computed again.
     """
 
     engines: dict[str, int] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
     interrupted: bool = False
+    fresh: bool = False
 
 
 def stored_sweep(store: Store, record: SweepRecord) -> StoredSweep:
@@ -90,22 +91,22 @@ def stored_sweep(store: Store, record: SweepRecord) -> StoredSweep:
     start = time.perf_counter()
     source = Source(record.file, Node.of(record.spec, Place(record.file)))
     loaded = Loaded(parse_scenario(source), source)
-    return summed_up(loaded, expand(loaded), record, store, Computed(), start)
+    return summed_up(loaded, record, store, Computed(), start)
 
 
-def summed_up(
-    loaded: Loaded, grid: Grid, record: SweepRecord, store: Store, computed: Computed, start: float
-) -> StoredSweep:
-    """Read every run of the sweep back and say what they say together."""
-    summaries, runs = _summaries(grid, store, record.id)
-    expectations = [] if computed.interrupted else _judged(loaded, summaries, runs)
+def summed_up(loaded: Loaded, record: SweepRecord, store: Store, computed: Computed, start: float) -> StoredSweep:
+    """Read every run of the sweep back and say what they say together; a sweep that lacks runs is not judged."""
+    summaries, runs = _summaries(record.points, store, record.id)
+    size = len(record.points) * record.seeds
+    interrupted = computed.interrupted or runs < size
+    expectations = [] if interrupted else _judged(loaded, summaries, runs)
     return StoredSweep(
         scenario=loaded.scenario.name,
         file=loaded.source.file,
         id=record.id,
-        axes=grid.axes,
-        seeds=len(grid.seeds),
-        size=grid.size,
+        axes=tuple(record.axes),
+        seeds=record.seeds,
+        size=size,
         runs=runs,
         computed=sum(computed.engines.values()),
         engines=computed.engines,
@@ -113,17 +114,17 @@ def summed_up(
         summaries=tuple(summaries),
         best=best(summaries),
         expectations=tuple(expectations),
-        verdict=verdict(expectations, Status.INTERRUPTED if computed.interrupted else Status.BUDGET),
-        interrupted=computed.interrupted,
+        verdict=verdict(expectations, Status.INTERRUPTED if interrupted else Status.BUDGET),
+        interrupted=interrupted,
         seconds=time.perf_counter() - start,
         store=str(store.path),
-        stale=tuple(reason for each in store.stale(record) for reason in each.reasons),
+        stale=tuple(map(str, store.stale(record))),
+        fresh=computed.fresh,
     )
 
 
-def _summaries(grid: Grid, store: Store, sweep_id: str) -> tuple[list[Summary], int]:
+def _summaries(values: Sequence[Mapping[str, Any]], store: Store, sweep_id: str) -> tuple[list[Summary], int]:
     """Sum up the runs of each point, and count all; in pieces, so that memory does not grow with their number."""
-    values = [point.values for point in grid.points]
     names = ("point", "status", "verdict", "last", "steps", "sensitive")
     summaries: list[Summary] = []
     runs = _Runs()

@@ -8,30 +8,32 @@ import time
 from array import array
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
-from itertools import chain, islice, product
+from itertools import chain, islice, product, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import ComponentError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.signature import build, scenario_parameters, validate
+from playground.runner.catalogue import Catalogue
+from playground.runner.describing import variants
 from playground.runner.parallel import side_by_side
-from playground.runner.preparing import check_structure, prepared, refuse_diagnosis
+from playground.runner.preparing import check_structure, prepared, refuse_diagnosis, refuse_impossible
 from playground.runner.store import Store, SweepRecord
 from playground.runner.sweeping.alone import lost
 from playground.runner.sweeping.choosing import chosen
 from playground.runner.sweeping.chunk import compute
+from playground.runner.sweeping.identity import Identities
 from playground.runner.sweeping.plan import (
     Chunk,
     ChunkResult,
     Parcel,
     by_seed,
     chunk_of,
-    determining,
     digest,
     families,
     packed,
@@ -50,6 +52,9 @@ GIGABYTE = 10**9
 
 ALONE = 50
 """Runs in a chunk that descend one after the other: few, so that several processes share them evenly."""
+
+GRACE = 5.0
+"""Seconds that other processes have, after Ctrl-C, to hand over what has finished."""
 
 ASKED_AT_ONCE = 50_000
 """Runs that are looked up in the store at once."""
@@ -121,35 +126,43 @@ def run_sweep(
     options, progress = options or Options(), progress or Progress()
     start = time.perf_counter()
     refuse_diagnosis(loaded)
-    grid = expand(loaded)
+    grid = expand(loaded, Catalogue(plugins).known_parameters)
     progress.total = grid.size
     pool = _pool(plugins, options)
     related = _checked(grid, plugins)
-    keys = _keys(grid, plugins, options.engine)
-    record = _record(loaded, grid, keys, plugins, options)
+    identities = Identities(plugins)
+    keys = {point.index: identities.key(point.loaded, options.engine) for point in grid.points}
+    used = identities.plugins(point.loaded for point in grid.points)
+    record = _record(loaded, grid, keys, used, options)
     with Store.open(folder or Path.cwd()) as store:
         store.begin(record)
         missing = _missing(grid, keys, store, record.id, options)
         progress.stored = grid.size - sum(map(len, missing.values()))
         planned = _planned(grid, related, keys, missing, plugins, options)
         computed = _stored(_computed(planned, plugins, options, pool, progress), store, record.id, progress)
-        return summed_up(loaded, grid, record, store, computed, start)
+        computed.fresh = options.fresh
+        summed = summed_up(loaded, record, store, computed, start)
+    return replace(summed, variants=variants([point.scenario for point in grid.points], grid.axes, plugins))
 
 
 def _stored(results: Generator[ChunkResult, None, None], store: Store, sweep_id: str, progress: Progress) -> Computed:
     """Store results as they come, until all are there or Ctrl-C comes."""
+    from playground.engine.interrupts import deferred, requested
+
     computed = Computed()
     try:
         for result in results:
-            store.add(sweep_id, result.rows)
+            with deferred():
+                store.add(sweep_id, result.rows)
+                asked = requested()
+            computed.interrupted |= asked or result.interrupted
             for row in result.rows:
                 computed.engines[row.engine] = computed.engines.get(row.engine, 0) + 1
             computed.notes |= dict.fromkeys([result.note] if result.note else [])
             progress.done += len(result.rows)
             progress.traces = None
-            if result.interrupted:
-                computed.interrupted = True
-                break
+            if asked:
+                break  # while it was being stored: nothing else has heard of it
     except KeyboardInterrupt:
         computed.interrupted = True
     finally:
@@ -157,19 +170,19 @@ def _stored(results: Generator[ChunkResult, None, None], store: Store, sweep_id:
     return computed
 
 
-def _keys(grid: Grid, plugins: Plugins, engine: str) -> dict[int, str]:
-    """Return for each point what the keys of its runs begin with; the seed is the rest."""
-    ours = version("gradient-playground")
-    common = digest(plugins.fingerprint, engine, ours)
-    return {point.index: digest(common, determining(point.scenario)) for point in grid.points}
+def _record(
+    loaded: Loaded, grid: Grid, keys: Mapping[int, str], used: Mapping[str, str], options: Options
+) -> SweepRecord:
+    """Return the sweep as the store keeps it.
 
-
-def _record(loaded: Loaded, grid: Grid, keys: Mapping[int, str], plugins: Plugins, options: Options) -> SweepRecord:
+    :param keys: for each point what the keys of its runs begin with.
+    :param used: plugins, ours apart, with what is used of them.
+    """
     versions = {
         "python": platform.python_version(),
         "torch": version("torch"),
         "playground": version("gradient-playground"),
-        "plugins": {plugin.name: plugin.origin.version or plugin.digest for plugin in plugins.loaded},
+        "plugins": used,
     }
     return SweepRecord(
         id=digest(loaded.scenario.name, sorted(keys.values()), list(grid.seeds)),
@@ -200,8 +213,8 @@ def _checked(grid: Grid, plugins: Plugins) -> list[list[Point]]:
     related = families(grid.points, plugins)
     for family in related:
         for alike in starts(family).values():
-            with prepared(alike[0].loaded, plugins):
-                pass
+            with prepared(alike[0].loaded, plugins) as ready:
+                refuse_impossible(ready)
     return related
 
 
@@ -236,11 +249,18 @@ def _computed(
             progress.traces = traces
 
         for chunk in planned:
-            yield from compute(chunk, plugins, watch)
+            for result in compute(chunk, plugins, watch):
+                yield result
+                if result.interrupted:
+                    return
         return
     work = partial(_work, json.dumps(plugins.recipe), plugins.fingerprint)
-    for parcel, results in side_by_side(map(packed, planned), work, pool, options.at_once):
-        yield from [lost(parcel, "the process that ran it died, twice")] if results is None else results
+    interrupted = False
+    parcels = (packed(chunk) for chunk in takewhile(lambda chunk: not interrupted, planned))
+    for parcel, results in side_by_side(parcels, work, pool, options.at_once, GRACE):
+        results = results or [lost(parcel, "the process that ran it died, twice")]
+        interrupted = interrupted or any(result.interrupted for result in results)
+        yield from results
 
 
 def _planned(
@@ -271,12 +291,14 @@ def _size(engine: str, point: Point, plugins: Plugins, options: Options) -> int:
     if engine == "plain":
         return ALONE
     from playground.engine.compiled import chunk_size as compiled_size
-    from playground.engine.replicas import chunk_size
+    from playground.engine.replicas import chunk_size, patient_size
 
     with prepared(point.loaded, plugins) as ready:
         problem = ready.stepper.problem  # type: ignore[union-attr]
         sized = compiled_size if engine == "compiled" else chunk_size
         size = sized(problem, problem.parameters, options.memory)
+        if engine == "batched":
+            size = min(size, patient_size(problem, problem.parameters, point.scenario.steps))
     return max(1, size // 3) if options.sensitivity else size  # a run and its twins
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playground.figures.text import module_label
 from playground.plugins.causes import ISOLATED
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import blaming, build
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from playground.engine.problem import Problem
     from playground.engine.replicas import Replicas
     from playground.engine.setting import Setting
-    from playground.engine.steppers import Schedule
+    from playground.engine.steppers import OneRun, Schedule
     from playground.engine.task import DescentTask
     from playground.engine.traces import Traces
 
@@ -53,34 +54,66 @@ class Beginning:
 def together(chunk: Chunk, plugins: Plugins, watch: Watch | None = None) -> ChunkResult:
     """Let all members descend as replicas.
 
+    Ctrl-C ends the descent of those that are under way; the runs that are over are measured and returned.
+
     :param watch: gets the traces, to show their progress.
     :raises CannotCompileError: they cannot as a program, if that is the chunk's engine.
     :raises CannotBatchError: they cannot; a component may raise anything else.
     """
     from playground.engine.compiled import CompiledReplicas
     from playground.engine.descent import descend
+    from playground.engine.interrupts import deferred, requested
 
     with prepared(chunk.points[chunk.members[0][0]], plugins) as ready:
         beginning = begun(chunk, plugins, ready)
         stepper, traces = _descent(chunk, plugins, ready, beginning)
         if watch is not None:
             watch(traces)
-        if isinstance(stepper, CompiledReplicas):
-            stepper.descend(traces)
-        else:
-            descend(stepper, traces)
-        ended = _ended(chunk.engine, beginning, stepper, traces, ready.bound.schedule)
-        return ChunkResult(rows(chunk, ready, ended), chunk.note, traces.interrupted)
+        with deferred():
+            if isinstance(stepper, CompiledReplicas):
+                stepper.descend(traces)
+            else:
+                descend(stepper, traces)
+            ended = _ended(chunk.engine, beginning, stepper, traces, ready.bound.schedule)
+            return ChunkResult(rows(chunk, ready, ended), chunk.note, traces.interrupted or requested())
 
 
 def attempt(chunk: Chunk, plugins: Plugins, ready: Prepared) -> None:
-    """Let all members make one step.
+    """Let all members make their first steps, and compare some with plain PyTorch.
 
-    :raises CannotBatchError: they cannot; a component may raise anything else.
+    :raises CannotBatchError: they cannot, or come out otherwise; a component may raise anything else.
     """
-    stepper = _replicas(begun(chunk, plugins, ready), chunk, plugins, ready)
+    beginning = begun(chunk, plugins, ready)
+    stepper = _replicas(beginning, chunk, plugins, ready)
     stepper.evaluate(0)
     stepper.update(0)
+    _require_agreement(beginning, chunk, plugins, ready)
+
+
+def _require_agreement(beginning: Beginning, chunk: Chunk, plugins: Plugins, ready: Prepared) -> None:
+    """Compare the first steps of the first, a middle and the last member with the same runs alone.
+
+    :raises DisagreementError: they differ by more than rounding.
+    """
+    from playground.engine.replicas import require_agreement
+    from playground.engine.steppers import RuleStepper, TorchStepper
+    from playground.engine.update import UpdateRule
+
+    count = len(beginning.seeds)
+    which = sorted({0, count // 2, count - 1})
+    few = Beginning(
+        {name: tensor[which] for name, tensor in beginning.parameters.items()},
+        [beginning.seeds[run] for run in which],
+        [beginning.optimizers[run] for run in which],
+    )
+    schedule, clip, steps = ready.bound.schedule, _clip(ready), ready.loaded.scenario.steps
+
+    def alone(problem: Problem, run: int) -> OneRun:
+        kind: Any = RuleStepper if isinstance(few.optimizers[run], UpdateRule) else TorchStepper
+        stepper: OneRun = kind(problem, few.optimizers[run], schedule, clip)
+        return stepper
+
+    require_agreement(_replicas(few, chunk, plugins, ready), few.seeds, alone, steps, stop_rules(ready))
 
 
 def begun(chunk: Chunk, plugins: Plugins, ready: Prepared) -> Beginning:
@@ -132,7 +165,7 @@ def compiled(beginning: Beginning, ready: Prepared, runs: int | None = None) -> 
     first = beginning.optimizers[0]
     if not isinstance(first, UpdateRule):
         kind = first.func
-        room = "torch.optim" if kind.__module__.startswith("torch.optim.") else kind.__module__
+        room = "torch.optim" if kind.__module__.startswith("torch.optim.") else module_label(kind.__module__)
         raise CannotCompileError(f"{room}.{kind.__qualname__} is not a compiled rule")
     return CompiledReplicas(
         ready.stepper.problem,  # type: ignore[union-attr]
@@ -161,6 +194,7 @@ def _descent(
     if chunk.engine == "compiled":
         program = compiled(beginning, ready)
         return program, Traces(program, steps, stop, len(beginning.seeds))  # type: ignore[arg-type]  # settles by itself
+    _require_agreement(beginning, chunk, plugins, ready)
     stepper = _replicas(beginning, chunk, plugins, ready)
     return stepper, (TwinTraces if chunk.sensitivity else Traces)(stepper, steps, stop, len(beginning.seeds))
 

@@ -275,15 +275,20 @@ def test_schedules(name) -> None:
     prove(partial(training, models.Perceptron, losses.mse), Adam(lr=lr), [0, 1], schedule=SCHEDULES[name])
 
 
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize("clip", [Clip(value=0.01), Clip(norm=0.02), Clip(value=0.015, norm=0.02)], ids=str)
 def test_clipping(clip, dtype) -> None:
     rule = SGD(lr=torch.tensor([0.1, 0.5, 1.0], dtype=DOUBLE))
     prove(partial(training, MODELS["mlp"], losses.mse, dtype=dtype), rule, [0, 1, 2], clip=clip)
 
 
-@pytest.mark.parametrize("loss", ["mse", "cross_entropy", "bce"])
-@pytest.mark.parametrize("size", [1, 2, 5])
+SIZES = [(size, loss) for size in (1, 2, 5) for loss in ("mse", "cross_entropy", "bce")]
+SOME_SIZES = [(2, "mse"), (1, "cross_entropy"), (5, "bce")]
+
+
+@pytest.mark.parametrize(
+    ("size", "loss"), [each if each in SOME_SIZES else pytest.param(*each, marks=pytest.mark.slow) for each in SIZES]
+)
 def test_each_run_has_its_own_mini_batches(size, loss, monkeypatch) -> None:
     """Five samples: batches of two leave one over. Two runs share a seed; the orders go in several spans of steps."""
     monkeypatch.setattr("playground.engine.compiled.orders.MEMORY", 4 * 3 * 5 * 7)
@@ -317,7 +322,7 @@ def test_functions(name, rule, dtype) -> None:
     prove(lambda seed: minimizing(function, {"x": starts[seed]}, dtype), rule(lr=rates), [0, 1])
 
 
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize("name", FORMULAS)
 def test_expressions(name, dtype) -> None:
     formula, start = FORMULAS[name]
@@ -347,7 +352,7 @@ ENDS = {
 
 
 @single_if_slow
-@pytest.mark.parametrize("steps", [STEPS, 40, 1, 0])
+@pytest.mark.parametrize("steps", [STEPS, pytest.param(40, marks=pytest.mark.slow), 1, 0])
 @pytest.mark.parametrize("name", ENDS)
 def test_each_run_ends_by_the_rules_as_alone(name, steps, dtype) -> None:
     prove(bowls(BOWLS, dtype), SGD(lr=RATES_OF_BOWLS), list(range(8)), steps, **ENDS[name])

@@ -44,7 +44,7 @@ def held(chart):
     """Hold a chart against plotly's own validation and against what every chart must have."""
     figure = chart.data()
     text = json.dumps(figure, allow_nan=False).replace('"@diverging"', '"RdBu"')
-    figure = json.loads(re.sub(r'"@[a-z]+"', '"red"', text))
+    figure = json.loads(re.sub(r'"@[a-z]+(/[0-9a-f]{2})?"', '"red"', text))
     for trace in figure["data"]:
         trace.pop("meta", None)
     go.Figure(figure["data"], figure["layout"])

@@ -208,7 +208,10 @@ def _written(name: str, formula: Formula, kind: str) -> Rule:
             return formula(recorder.program, *filled, **dict(zip(given, entries[len(places) :], strict=True)))
 
         lifted = [_operand(recorder, name, each, dtype) for each in operands]
-        return recorder.entrywise(scalar, torch.bool if kind == TRUTH else dtype, *lifted)
+        if kind == TRUTH or dtype is not torch.bool:
+            return recorder.entrywise(scalar, torch.bool if kind == TRUTH else dtype, *lifted)
+        # truth values are numbers to a formula: true + true is 2, which is true
+        return recorder.cast(recorder.entrywise(scalar, recorder.dtype, *lifted), torch.bool)
 
     return rule
 

@@ -3,10 +3,10 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const LIGHT = { ink: "#1b2530", dim: "#56616e", paper: "#ffffff", line: "#d5dce4", blue: "#0072b2", orange: "#b35900",
     green: "#007a5a", purple: "#a8457f", brown: "#8a6100", sky: "#2f86b8", red: "#c8440a", grey: "#5f6770", gold: "#f0e442",
-    band: "rgba(0,114,178,.18)", diverging: [[0, "#9cc9e8"], [.5, "#f6f6f6"], [1, "#f3b48c"]] };
+    diverging: [[0, "#9cc9e8"], [.5, "#f6f6f6"], [1, "#f3b48c"]] };
   const DARK = { ink: "#e5eaf0", dim: "#a5b0bd", paper: "#12171d", line: "#36414e", blue: "#56b4e9", orange: "#e69f00",
     green: "#3cc79a", purple: "#e59cc6", brown: "#d9c36a", sky: "#9ad4ff", red: "#ff8a4c", grey: "#aab4bf", gold: "#f0e442",
-    band: "rgba(86,180,233,.22)", diverging: [[0, "#1d4f74"], [.5, "#23282f"], [1, "#7a3c14"]] };
+    diverging: [[0, "#1d4f74"], [.5, "#23282f"], [1, "#7a3c14"]] };
   const dark = matchMedia("(prefers-color-scheme: dark)"), printing = matchMedia("print");
   const theme = () => (dark.matches && !printing.matches ? DARK : LIGHT);
 
@@ -33,7 +33,10 @@
   // Charts
 
   const coloured = (value, colours) => {
-    if (typeof value === "string" && value[0] === "@" && value.slice(1) in colours) return colours[value.slice(1)];
+    if (typeof value === "string" && value[0] === "@") {
+      const [name, alpha] = value.slice(1).split("/");  // `@blue/2e`: blue, almost transparent
+      if (name in colours) return alpha ? colours[name] + alpha : colours[name];
+    }
     if (Array.isArray(value)) return typeof value[0] === "number" || Array.isArray(value[0]) ? value : value.map((each) => coloured(each, colours));
     if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, coloured(each, colours)]));
     return value;
@@ -301,7 +304,7 @@
     part.scrubber = { slider: find("input"), step: find(".step"), loss: find(".loss"), norm: find(".norm") };
     part.cells = { parameters: [...part.element.querySelectorAll(".live-parameters td")],
       predictions: [...part.element.querySelectorAll(".live-predictions tbody tr")].map((row) => [...row.cells]), explain: part.element.querySelector(".explain b") };
-    part.position = last;
+    part.position = 0;  // where the descent starts: at its end nothing moves
     let started = null, from = 0;
     const button = find(".play"), speed = find("select");
     const sign = () => { button.textContent = started === null ? "▶" : "❚❚"; button.setAttribute("aria-label", started === null ? "Play" : "Pause"); };

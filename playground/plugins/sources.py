@@ -1,0 +1,244 @@
+"""What a component is made of: its definition, what that uses of its file, and what it imports from beside it.
+
+A run is computed again when its components changed, and only then. So an edit of one component leaves the runs of
+another in the same file alone. In doubt the whole file counts: a run too many is computed again, and none is stale.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import inspect
+import json
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from playground.plugins.causes import ISOLATED
+from playground.plugins.registry import Component
+
+OURS: Final = "playground"
+"""The package whose version says what its components are."""
+
+_NAMESPACES: Final = ("globals", "locals", "vars", "modules", "__getattr__", "__import__", "import_module")
+_OPAQUE: Final = frozenset([*_NAMESPACES, "eval", "exec", "__init_subclass__", "metaclass"])
+"""Words in a file that may reach what no name shows; its definitions are then not told apart."""
+
+_LIBRARIES: Final = tuple({str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")})
+
+
+def source_digest(component: Component, file: str) -> str:
+    """Return a hash that changes with whatever the component is made of; empty for one of ours, or of a library.
+
+    :param file: of the plugin that offers it; all of it counts where the factory is no function or class of a module.
+    :raises ComponentError: the component cannot be imported.
+    """
+    factory = component.load()
+    module = sys.modules.get(getattr(factory, "__module__", None) or "")
+    name = getattr(factory, "__name__", "")
+    parts = _Parts()
+    if (inspect.isfunction(factory) or inspect.isclass(factory)) and module and getattr(module, name, None) is factory:
+        parts.add_definition(module, name)
+    else:
+        parts.add_file(file, "")
+    return parts.digest()
+
+
+class _Parts:
+    """Pieces of source that a component is made of, each once."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self._files: set[str] = set()
+        self._package = ""
+
+    def digest(self) -> str:
+        """Return a hash of all pieces; empty if there are none."""
+        if not self._texts:
+            return ""
+        return hashlib.sha256(json.dumps(sorted(self._texts.items())).encode()).hexdigest()
+
+    def add_definition(self, module: ModuleType, name: str) -> None:
+        """Add what a module defines under a name, and whatever that uses."""
+        self._package = module.__name__.partition(".")[0]
+        file = getattr(module, "__file__", None) or ""
+        if not self._is_own(module.__name__, file):
+            self._add_library(module.__name__)
+            return
+        self._add_parents(module.__name__)
+        tree, lines = _read(file)
+        if tree is None or _is_opaque(tree):
+            self.add_file(file, module.__name__)
+            return
+        nodes = _used(tree, name)
+        text = "\n".join("\n".join(lines[_first_line(node) - 1 : node.end_lineno]) for node in nodes)
+        self._texts[f"{Path(file).name}:{name}"] = text
+        self._follow(nodes, module.__name__)
+
+    def add_file(self, file: str, module: str) -> None:
+        """Add all of a file, and what it imports from beside it."""
+        if file in self._files:
+            return
+        self._files.add(file)
+        tree, lines = _read(file)
+        self._texts[f"file {Path(file).name} {len(self._files)}"] = "\n".join(lines)
+        if tree is not None:
+            self._follow(tree.body, module)
+
+    def _follow(self, nodes: Iterable[ast.stmt], importer: str) -> None:
+        """Add what these statements import."""
+        for name in dict.fromkeys(_imports(nodes, importer)):
+            file = _file_of(name)
+            if file and self._is_own(name, file):
+                self._add_parents(name)
+                self.add_file(file, name)
+            elif file:
+                self._add_library(name)
+
+    def _add_parents(self, module: str) -> None:
+        """Add what importing a module runs before it: the packages that it is in."""
+        parent = module.rpartition(".")[0]
+        if parent and (file := _file_of(parent)):
+            self._texts[f"package {parent}"] = "\n".join(_read(file)[1])
+            self._add_parents(parent)
+
+    def _add_library(self, module: str) -> None:
+        top = module.partition(".")[0]
+        version = getattr(sys.modules.get(top), "__version__", "")
+        if version and top != OURS:
+            self._texts[f"library {top}"] = str(version)
+
+    def _is_own(self, module: str, file: str) -> bool:
+        """Tell whether the source counts: it is the plugin's own package, or belongs to no library."""
+        top = module.partition(".")[0]
+        if top == OURS or not file.endswith(".py"):
+            return False
+        return top == self._package or not str(Path(file).resolve()).startswith(_LIBRARIES)
+
+
+def _read(file: str) -> tuple[ast.Module | None, list[str]]:
+    """Return a file's syntax tree and lines; no tree where it cannot be read as Python."""
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+        return ast.parse(text), text.splitlines()
+    except (OSError, ValueError, SyntaxError):
+        return None, [hashlib.sha256(Path(file).read_bytes()).hexdigest()] if Path(file).is_file() else []
+
+
+def _is_opaque(tree: ast.Module) -> bool:
+    return any(
+        isinstance(node, ast.Global)
+        or (isinstance(node, ast.ImportFrom) and node.names[0].name == "*")
+        or not _words(node).isdisjoint(_OPAQUE)
+        for node in ast.walk(tree)
+    )
+
+
+def _words(node: ast.AST) -> set[str]:
+    """Return the names that a node says by itself."""
+    match node:
+        case ast.Name(id=word) | ast.Attribute(attr=word) | ast.FunctionDef(name=word) | ast.keyword(arg=str(word)):
+            return {word}
+        case ast.Constant(value=str(word)):  # a name may be looked up, or stand in an annotation
+            return {word} if word.isidentifier() else set()
+    return set()
+
+
+def _used(tree: ast.Module, name: str) -> list[ast.stmt]:
+    """Return the statements of a module that a definition needs, in their order.
+
+    Statements that define nothing may do anything: they always count, with what they use.
+    """
+    names = {word for statement in tree.body for word in _defined(statement)}
+    here = {word for statement in tree.body if not _is_foreign(statement) for word in _defined(statement)}
+    used: set[int] = set()
+    waiting = {name}
+    pending = [node for node in tree.body if not _defined(node) or _is_decorated_here(node, here)]
+    seen: set[str] = set()
+    while waiting or pending:
+        pending += [node for node in tree.body if waiting & _defined(node)]
+        seen |= waiting
+        found = {word for node in pending for each in ast.walk(node) for word in _words(each)}
+        used |= {id(node) for node in pending}
+        pending = []
+        waiting = (found & names) - seen
+    return [node for node in tree.body if id(node) in used]
+
+
+def _defined(node: ast.stmt) -> set[str]:
+    """Return the names that a statement defines and does nothing else; none for any other statement."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return {name}
+        case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+            return {(alias.asname or alias.name).partition(".")[0] for alias in aliases}
+        case ast.Assign(targets=targets):
+            flat = [each for target in targets for each in _flat(target)]
+            return {each.id for each in flat if isinstance(each, ast.Name)} if all(map(_is_name, flat)) else set()
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return {name}
+        case ast.Expr(value=ast.Constant()):  # a docstring, of nobody in particular
+            return {"__doc__"}
+    return set()
+
+
+def _flat(target: ast.expr) -> list[ast.expr]:
+    return [each for part in target.elts for each in _flat(part)] if isinstance(target, ast.Tuple) else [target]
+
+
+def _is_name(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name)
+
+
+def _is_foreign(node: ast.stmt) -> bool:
+    """Tell whether a statement imports from elsewhere than beside this file."""
+    return isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level)
+
+
+def _is_decorated_here(node: ast.stmt, names: set[str]) -> bool:
+    """Tell whether a definition runs a decorator of this file, which may do anything; an imported one does not."""
+    if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("playground_"):
+        return False
+    return any(isinstance(each, ast.Name) and each.id in names for d in node.decorator_list for each in ast.walk(d))
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(each.lineno for each in decorators)])
+
+
+def _imports(nodes: Iterable[ast.stmt], importer: str) -> Iterator[str]:
+    """Yield the full names of modules that statements import, wherever in them."""
+    package = importer if _is_package(importer) else importer.rpartition(".")[0]
+    for node in (each for statement in nodes for each in ast.walk(statement)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            try:
+                module = importlib.util.resolve_name("." * node.level + (node.module or ""), package or None)
+            except ImportError:
+                continue
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names if _file_of(f"{module}.{alias.name}"))
+
+
+def _is_package(module: str) -> bool:
+    return hasattr(sys.modules.get(module), "__path__")
+
+
+def _file_of(module: str) -> str:
+    """Return the file of a module, without importing it; empty if there is none."""
+    if module in sys.modules:
+        return getattr(sys.modules[module], "__file__", None) or ""
+    parent = module.rpartition(".")[0]
+    if parent and parent not in sys.modules:
+        return ""
+    try:
+        spec = importlib.util.find_spec(module)
+    except ISOLATED:
+        return ""
+    return (spec.origin or "") if spec and spec.has_location else ""

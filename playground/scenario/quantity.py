@@ -1,0 +1,213 @@
+"""What is known of a measured quantity before a run, and which expectations of it can therefore never hold.
+
+The values a quantity can take are an interval, or the multiples of a fraction in it (whole numbers, shares of samples),
+or a few words. Every condition of a check is an interval for each entry; where it has no value in common with the
+quantity, or two conditions have none with each other, nothing that a run could do would meet the expectation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from types import EllipsisType
+from typing import Any
+
+from playground.errors import Fault, correction
+from playground.scenario.expect import Check, describe_shape, shape_of
+from playground.scenario.messages import shown
+from playground.scenario.texts import rewrite
+
+Shape = tuple[int | EllipsisType, ...]
+"""Lengths of nested lists, () for a number; `...` at the end stands for any further ones."""
+
+SLACK = 1e-9
+"""Relative difference that rounding may make; what is further off is impossible."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The numbers from `low` to `high`, without an end that is open."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+
+    def __and__(self, other: Interval) -> Interval:
+        """Return what both have in common."""
+        low, low_open = max((self.low, self.low_open), (other.low, other.low_open))
+        high, high_closed = min((self.high, not self.high_open), (other.high, not other.high_open))
+        return Interval(low, high, low_open, not high_closed)
+
+    def has_multiple(self, parts: int) -> bool:
+        """Tell whether one of the fractions k/parts lies in it; with 0 parts, whether any number does."""
+        if not parts or math.isinf(self.low) or math.isinf(self.high):
+            return self.low < self.high or (self.low == self.high and not (self.low_open or self.high_open))
+        first = math.ceil(self.low * parts - SLACK)
+        return any(self._holds(k / parts) for k in (first, first + 1))
+
+    def _holds(self, value: float) -> bool:
+        slack = SLACK * abs(value)
+        above = value > self.low if self.low_open else value >= self.low - slack
+        return above and (value < self.high if self.high_open else value <= self.high + slack)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """What is known of a measured quantity before a run.
+
+    :param shape: of its nested lists, () for a number; None where it is not known.
+    :param low: no value is less.
+    :param high: no value is more.
+    :param parts: every value is a whole number of this many parts: 1 for counts, the number of samples for a share of
+        them; 0 where values lie anywhere.
+    :param words: where it is a text: each text that it can be, with why it is none here, which is empty for the others.
+    :param free_text: it may be any text, as far as is known.
+    :param limits: what the limits are, for a message: `at most 100, the budget`.
+    """
+
+    shape: Shape | None = None
+    low: float = -math.inf
+    high: float = math.inf
+    parts: int = 0
+    words: Mapping[str, str] = field(default_factory=dict)
+    free_text: bool = False
+    limits: str = ""
+
+
+def find_impossible(name: str, check: Check, quantity: Quantity, resolution: float = 1e-6) -> list[Fault]:
+    """Find why a check can hold of no value that a quantity can take.
+
+    :param resolution: relative precision of what is measured; `equals` allows four times as much.
+    :returns: the first thing that is wrong, empty where the check can hold; the path begins at `name`.
+    """
+    if quantity.words:
+        found = _unfit_words(name, check, quantity)
+    elif isinstance(check.equals, str):
+        found = [] if quantity.free_text else _text_for_number(name, check.equals)
+    else:
+        found = _unfit_shape(name, check, quantity) or list(_unfit_numbers(name, check, quantity, resolution))[:1]
+    return [Fault(message, (name, key)) for key, message in found]
+
+
+Found = list[tuple[str, str]]
+"""Conditions with what is wrong with each."""
+
+
+def _unfit_words(name: str, check: Check, quantity: Quantity) -> Found:
+    accepted = ", ".join(word for word, obstacle in quantity.words.items() if not obstacle)
+    others = [key for key in given(check) if key != "equals"]
+    if others:
+        return [(others[0], f"{shown(name)} is a text: expected one of {accepted}")]
+    word = str(check.equals)
+    if word not in quantity.words:
+        hint = correction(word, quantity.words)
+        return [("equals", f"unknown {name} {shown(check.equals)}{hint} (accepted: {accepted})")]
+    obstacle = quantity.words[word]
+    return [("equals", f"{name} {shown(word)} can never occur here: {obstacle}")] if obstacle else []
+
+
+def _text_for_number(name: str, text: str) -> Found:
+    meant = rewrite(text)
+    way = f"write {meant}" if meant else "expected a number, or conditions such as {below: 0.1}"
+    return [("equals", f"{shown(name)} is never the text {shown(text)}; {way}")]
+
+
+def _unfit_shape(name: str, check: Check, quantity: Quantity) -> Found:
+    """Find a list that has another shape than what is measured, or than another list of the check."""
+    lists = {key: shape_of(value) for key, value in given(check).items() if key in ("near", "equals", "rounded")}
+    for key, shape in lists.items():
+        if quantity.shape is not None and not _fits(shape, quantity.shape):
+            message = f"{shown(name)} is {describe_shape(quantity.shape)}, and {key} is {describe_shape(shape)}"
+            return [(key, f"{message}; they can never be equal")]
+        if shape != next(iter(lists.values())):
+            first, *_ = lists
+            message = f"{first} is {describe_shape(lists[first])}, and {key} is {describe_shape(shape)}"
+            return [(key, f"{message}; {shown(name)} can never be both")]
+    return []
+
+
+def _fits(shape: tuple[int, ...], measured: Shape) -> bool:
+    if measured and measured[-1] is ...:
+        return shape[: len(measured) - 1] == measured[:-1]
+    return shape == measured
+
+
+def _unfit_numbers(name: str, check: Check, quantity: Quantity, resolution: float) -> Iterator[tuple[str, str]]:
+    """Yield conditions that exclude what is measured, then pairs of them that exclude each other."""
+    conditions = {key: _intervals(key, check, resolution) for key in given(check) if key != "within"}
+    possible = Interval(quantity.low, quantity.high)
+    for key, intervals in conditions.items():
+        if not all((each & possible).has_multiple(quantity.parts) for each in intervals):
+            yield key, f"{_words(name, key, check)} can never hold: {_limits(quantity)}{_percent(key, check, quantity)}"
+    for one, other in combinations(conditions, 2):
+        pairs = _paired(conditions[one], conditions[other])
+        if not all((a & b & possible).has_multiple(quantity.parts) for a, b in pairs):
+            yield other, f"{_words(name, one, check)} and {_words('', other, check)} can never hold together"
+
+
+def _paired(one: list[Interval], other: list[Interval]) -> list[tuple[Interval, Interval]]:
+    """Return the intervals of two conditions entry by entry; a single one is that of every entry."""
+    length = max(len(one), len(other))
+    return list(zip(one * (length if len(one) == 1 else 1), other * (length if len(other) == 1 else 1), strict=True))
+
+
+def _intervals(key: str, check: Check, resolution: float) -> list[Interval]:
+    """Return which values a condition allows, for each entry of its list."""
+    value = getattr(check, key)
+    match key:
+        case "below":
+            return [Interval(high=value, high_open=True)]
+        case "above":
+            return [Interval(low=value, low_open=True)]
+        case "at_least":
+            return [Interval(low=value)]
+        case "at_most":
+            return [Interval(high=value)]
+        case "near":
+            return [_around(entry, (check.within or 0.0) + SLACK * abs(entry)) for entry in _flat(value)]
+        case "equals":
+            return [_around(entry, 4 * resolution * abs(entry)) for entry in _flat(value)]
+        case _:  # rounded
+            return [_around(entry, 0.5) for entry in _flat(value)]
+
+
+def _around(value: float, distance: float) -> Interval:
+    return Interval(value - distance, value + distance)
+
+
+def _flat(value: Any) -> list[float]:
+    return [number for entry in value for number in _flat(entry)] if isinstance(value, list) else [float(value)]
+
+
+def given(check: Check) -> dict[str, Any]:
+    """Return the conditions that a check has."""
+    return check.model_dump(exclude_none=True)
+
+
+def _words(name: str, key: str, check: Check) -> str:
+    value = getattr(check, key)
+    number = f"{value:g}" if isinstance(value, int | float) else "these numbers"
+    within = f" within {check.within:g}" if key == "near" else ""
+    return f"{name} {key.replace('_', ' ')} {number}{within}".strip()
+
+
+def _limits(quantity: Quantity) -> str:
+    """Say which values a quantity has."""
+    if quantity.limits:
+        return f"it is {quantity.limits}"
+    ends = [
+        f"at least {quantity.low:g}" if math.isfinite(quantity.low) else "",
+        f"at most {quantity.high:g}" if math.isfinite(quantity.high) else "",
+    ]
+    return f"it is {' and '.join(filter(None, ends))}"
+
+
+def _percent(key: str, check: Check, quantity: Quantity) -> str:
+    """Say how a share is written, where a percentage was."""
+    value = getattr(check, key)
+    if isinstance(value, int | float) and (quantity.low, quantity.high) == (0, 1) and 1 < value <= 100:
+        return f"; for {value:g} % write {value / 100:g}"
+    return ""

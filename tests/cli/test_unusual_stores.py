@@ -1,0 +1,158 @@
+"""Every command that reads the store, against stores that nobody wishes for: one line or a right table."""
+
+import math
+import re
+import sqlite3
+from dataclasses import replace
+
+import pytest
+
+from playground.plugins.manager import load_plugins
+from playground.runner.store import Layout, Row, Store
+from playground.runner.store.opening import store_path
+from playground.runner.sweeping.identity import Identities
+from playground.runner.sweeping.sweep import Options, _record
+from playground.scenario.grid import expand
+from playground.scenario.model import load_scenario
+
+BOWL = """\
+name: bowl
+task: minimize
+function: (x - 3)**2
+start: {x: 0}
+optimizer: {name: sgd, lr: 0.1}
+steps: 5
+expect: {x: {near: 3, within: 2}}
+sweep: {over: {optimizer.lr: [0.1, 0.2], seed: [0, 1]}, expect: {passed: {at_least: 0.5}}}
+"""
+
+ROW = Row("", 0, 0, "budget", "passed", 9.0, 0.5, 0.5, 5, 6, 0.1, "plain", parameters=b"\0" * 8, trace=b"\0" * 20)
+LAYOUT = Layout((("x", ()),), (0, 1, 2, 3, 4))
+NAN = math.nan
+FAILED = replace(
+    ROW, status="error", verdict="failed", first=NAN, last=NAN, best=NAN, steps=0, parameters=None, trace=None
+)
+NONFINITE = replace(ROW, status="nonfinite", verdict="failed", last=NAN, best=NAN, trace=None)
+PLACES = [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+KINDS = {
+    "no runs": [],
+    "one run": [(ROW, PLACES[:1])],
+    "a point without runs": [(ROW, PLACES[:2])],
+    "all failed": [(FAILED, PLACES)],
+    "some failed": [(FAILED, PLACES[:3])],
+    "all nonfinite": [(NONFINITE, PLACES)],
+    "a trace and no end": [(replace(ROW, last=NAN), PLACES)],
+}
+"""What is stored of a sweep of four runs."""
+
+READERS = {
+    "results": ("results",),
+    "results --json": ("results", "--json"),
+    "results show": ("results", "show", "ID"),
+    "results show --json": ("results", "show", "ID", "--json"),
+    "export": ("export",),
+    "export --format json": ("export", "ID", "--format", "json"),
+    "report --html": ("report", "--html", "page.html"),
+    "report QUERY": ("report", "bowl", "--report", "junit=junit.xml"),
+    "plot --kind lr": ("plot", "bowl", "--out", "figure.svg", "--kind", "lr"),
+    "plot --kind loss": ("plot", "bowl", "--out", "figure.svg", "--kind", "loss"),
+}
+"""Commands; ID stands for the sweep's id."""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bowl.yaml").write_text(BOWL, encoding="utf-8")
+    return tmp_path
+
+
+def store(folder, *stored):
+    """Store some of the runs of the sweep under the keys that they would have; return its id."""
+    plugins = load_plugins(autoload=False, folder=folder)
+    loaded = load_scenario("bowl.yaml")
+    grid, options = expand(loaded), Options()
+    identities = Identities(plugins)
+    keys = {point.index: identities.key(point.loaded, options.engine) for point in grid.points}
+    record = _record(loaded, grid, keys, {}, options)
+    with Store.open(folder) as file:
+        file.begin(record)
+        for row, places in stored:
+            layout = LAYOUT if row.trace else replace(LAYOUT, trace_steps=())
+            layout = layout if row.parameters else replace(layout, parameters=())
+            rows = [
+                replace(row, key=f"{keys[point]}-{seed}", point=point, seed=seed, layout=layout)
+                for point, seed in places
+            ]
+            file.add(record.id, rows)
+    return record.id
+
+
+def lines_of(result):
+    return [line for line in result.stderr.splitlines() if line]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("command", READERS)
+def test_whatever_is_stored_of_a_sweep(playground, folder, kind, command):
+    sweep_id = store(folder, *KINDS[kind])
+    result = playground(*(sweep_id if each == "ID" else each for each in READERS[command]))
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert len(lines_of(result)) <= 1
+    assert result.exit_code == (2 if lines_of(result) else 0)
+    assert "Traceback" not in result.output
+    if kind not in ("all nonfinite", "a trace and no end"):  # whose loss is NaN
+        assert command.startswith("export") or not re.search(r"\bnan\b", result.stdout)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sweep_goes_on_from_whatever_is_stored(playground, folder, kind):
+    store(folder, *KINDS[kind])
+    there = sum(len(places) for _, places in KINDS[kind])
+    result = playground("sweep", "bowl.yaml")
+    assert result.exit_code in (0, 1), result.output
+    assert "Traceback" not in result.output
+    assert f"{4 - there} runs computed" in result.stdout or "1 run computed" in result.stdout or there == 4
+    assert "4 of 4" in result.stdout
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def newer(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 999")
+
+
+def text(path):
+    path.write_text("no store at all, but a text that is longer than a header", encoding="utf-8")
+
+
+def half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def unknown(path):
+    """The scenario of a version that knew other keys."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("""UPDATE sweeps SET spec = '{"name": "bowl", "task": "gone", "steeps": 5}'""")
+
+
+DAMAGES = {"missing": None, "empty": empty, "newer": newer, "text": text, "half": half, "unknown scenario": unknown}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("command", READERS)
+def test_whatever_the_file_is(playground, folder, damage, command):
+    sweep_id = store(folder, (ROW, PLACES))
+    path = store_path(folder)
+    for beside in path.parent.glob("*-*"):
+        beside.unlink()
+    path.unlink() if DAMAGES[damage] is None else DAMAGES[damage](path)
+    result = playground(*(sweep_id if each == "ID" else each for each in READERS[command]))
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    assert len(lines_of(result)) <= 1, result.stderr
+    assert result.stdout or lines_of(result) or damage == "unknown scenario"

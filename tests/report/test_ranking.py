@@ -1,0 +1,116 @@
+"""Which setting did best: ties, settings at the end of a range, and none at all."""
+
+import math
+
+import pytest
+
+from playground.report.ranking import NAMED_TIES, describe_setting, rank
+from playground.result import Quartiles, Status, Summary, Sweep, Verdict
+from playground.runner.statistics import best
+
+AXES = ("optimizer", "optimizer.lr")
+
+
+def sweep(*points, seeds=4):
+    """Return a sweep of points `(optimizer, lr, runs that passed, median loss)`."""
+    summaries = tuple(
+        Summary(
+            index,
+            dict(zip(AXES, values, strict=True)),
+            seeds,
+            passed,
+            (0.1, 0.9),
+            Quartiles(loss, loss, loss),
+            {Status.BUDGET: seeds},
+            {},
+        )
+        for index, (*values, passed, loss) in enumerate(points)
+    )
+    return Sweep(
+        scenario="s",
+        file="s.yaml",
+        id="0123456789abcdef",
+        axes=AXES,
+        seeds=seeds,
+        size=len(summaries) * seeds,
+        runs=len(summaries) * seeds,
+        computed=0,
+        engines={},
+        notes=(),
+        summaries=summaries,
+        best=best(summaries),
+        expectations=(),
+        verdict=Verdict.NONE,
+        interrupted=False,
+        seconds=0.0,
+        store="",
+    )
+
+
+CASES = {
+    "best": (
+        [("adam", 0.1, 4, 0.5), ("sgd", 0.1, 3, 0.1)],
+        ("best", ("optimizer = adam, lr = 0.1",), "100.0% passed, median loss 0.5", ()),
+    ),
+    "tie": (
+        [("adam", 0.1, 4, 0.5), ("sgd", 0.1, 4, 0.5), ("sgd", 0.2, 4, 0.6)],
+        ("tie", ("optimizer = adam, lr = 0.1", "optimizer = sgd, lr = 0.1"), "100.0% passed, median loss 0.5", ()),
+    ),
+    "none passed": (
+        [("adam", 0.1, 0, 0.5), ("adam", 0.2, 0, 0.4)],
+        ("none", ("optimizer = adam, lr = 0.2",), "no run passed; the lowest median loss 0.4", ()),
+    ),
+    "none finite": ([("adam", 0.1, 0, math.inf), ("adam", 0.2, 0, math.nan)], ("none", (), "no run passed", ())),
+    "upper end": (
+        [("adam", lr, 4, 1 / lr) for lr in (0.1, 0.2, 0.3)],
+        (
+            "best",
+            ("optimizer = adam, lr = 0.3",),
+            "100.0% passed, median loss 3.333",
+            ("lr = 0.3 is the upper end of its range: more may do better",),
+        ),
+    ),
+    "lower end, none passed": (
+        [("adam", lr, 0, lr) for lr in (0.1, 0.2, 0.3)],
+        (
+            "none",
+            ("optimizer = adam, lr = 0.1",),
+            "no run passed; the lowest median loss 0.1",
+            ("lr = 0.1 is the lower end of its range: less may do better",),
+        ),
+    ),
+    "inside": (
+        [("adam", lr, 4, abs(lr - 0.2)) for lr in (0.1, 0.2, 0.3)],
+        ("best", ("optimizer = adam, lr = 0.2",), "100.0% passed, median loss 0", ()),
+    ),
+    "a tie reaches inside": (
+        [("adam", 0.1, 2, 1.0), ("adam", 0.2, 4, 0.0), ("adam", 0.3, 4, 0.0)],
+        ("tie", ("optimizer = adam, lr = 0.2", "optimizer = adam, lr = 0.3"), "100.0% passed, median loss 0", ()),
+    ),
+    "two values are no range": (
+        [("adam", 0.1, 4, 1.0), ("adam", 0.2, 4, 0.5)],
+        ("best", ("optimizer = adam, lr = 0.2",), "100.0% passed, median loss 0.5", ()),
+    ),
+}
+
+
+@pytest.mark.parametrize(("points", "ranked"), CASES.values(), ids=CASES)
+def test_what_is_said(points, ranked):
+    found = rank(sweep(*points))
+    assert (found.word, found.settings, found.result, found.remarks) == ranked
+    assert found.more == 0
+
+
+def test_of_many_ties_some_are_named():
+    found = rank(sweep(*[("adam", lr, 4, 0.5) for lr in range(1, 16)]))
+    assert len(found.settings) == NAMED_TIES
+    assert found.more == 15 - NAMED_TIES
+
+
+def test_one_setting_is_not_compared():
+    assert rank(sweep(("adam", 0.1, 4, 0.5))) is None
+
+
+def test_axes_that_end_alike_have_their_whole_names():
+    values = {"optimizer.lr": 0.1, "schedule.lr": 0.2, "optimizer.beta1": None}
+    assert describe_setting(values) == "optimizer.lr = 0.1, schedule.lr = 0.2"

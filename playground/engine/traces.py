@@ -6,13 +6,16 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from functools import reduce
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from playground.engine.replicas import Replicas
 from playground.engine.stopping import End, StopRules
 from playground.result import Status
+
+if TYPE_CHECKING:
+    from playground.engine.replicas import Replicas
 
 STATUSES = tuple(Status)
 """The code of a status in a tensor is its position here."""

@@ -146,14 +146,13 @@ def playground_operations() -> Mapping[str, Factory]:
 @hookimpl
 def playground_diagnoses() -> Mapping[str, Factory]:
     """Return mistakes that have a name."""
-    names = (
-        "dead_relu",
-        "exploding_product",
-        "forgotten_zero_grad",
-        "rate_too_large",
-        "saturated_sigmoid",
-        "unscaled_features",
-        "wrong_sign",
-        "zero_gradient",
-    )
-    return {name: f"{HERE}.diagnoses:{name}" for name in names}
+    known = {
+        "numbers": "nonfinite_data nonfinite_operation nonfinite_update",
+        "gradients": "cut_off wrong_backward zero_gradient exploding_product",
+        "optimizers": "forgotten_zero_grad undamped_momentum wrong_sign",
+        "features": "unscaled_features",
+        "rates": "rate_too_large",
+        "units": "dead_relu saturated_sigmoid",
+        "capacity": "bounded_output cannot_represent plateau",
+    }
+    return {name: f"{HERE}.diagnoses.{module}:{name}" for module, names in known.items() for name in names.split()}

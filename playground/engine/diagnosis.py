@@ -60,7 +60,7 @@ def _culprit(broken: Sequence[str], sizes: Mapping[str, float]) -> str:
 class Curvature:
     """The second derivatives of a loss at the start of a run.
 
-    :param largest: their largest eigenvalue; NaN where it would say nothing of the descent.
+    :param largest: their largest eigenvalue; NaN where they are not finite.
     :param size: how many parameters there are.
     :param constant: whether they are the same elsewhere.
     """
@@ -73,8 +73,13 @@ class Curvature:
     def of(cls, here: Tensor, elsewhere: Tensor) -> Curvature:
         """Return it from the second derivatives, (size, size), at the start and at a place away from it."""
         constant = torch.allclose(here, elsewhere, rtol=1e-9, atol=1e-9)
-        told = (constant or len(here) == 1) and bool(torch.isfinite(here).all())
-        return cls(torch.linalg.eigvalsh(here).max().item() if told else math.nan, len(here), constant)
+        finite = bool(torch.isfinite(here).all())
+        return cls(torch.linalg.eigvalsh(here).max().item() if finite else math.nan, len(here), constant)
+
+    @property
+    def rules_the_descent(self) -> bool:
+        """Whether the largest one says something of the whole descent: it is the same elsewhere, or the only one."""
+        return self.constant or self.size == 1
 
 
 @dataclass(frozen=True)
@@ -178,7 +183,7 @@ def exceeded_bounds(
 
 
 def _exceeded(found: Curvature, rule: UpdateRule, factor: float) -> ExceededBound | None:
-    largest = found.largest
+    largest = found.largest if found.rules_the_descent else math.nan
     bound = rule.stability_bound(largest) if largest > 0 and isinstance(rule.lr, float | int) else None
     if bound is None or not isinstance(rule.lr, float | int) or rule.lr * factor <= bound:
         return None

@@ -5,10 +5,12 @@ Nothing here happens while a run descends: everything is evaluated afterwards, f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,7 +18,11 @@ from torch import Tensor, nn
 
 from playground.engine.chain import Operations
 from playground.engine.diagnosis import last_factor
+from playground.engine.experiments import Least, Rerunner, find_least
+from playground.engine.gradients import Clip
+from playground.engine.outputs import Floors, find_floors
 from playground.engine.problem import Problem
+from playground.engine.slopes import Mismatch, mismatches
 from playground.engine.steppers import OneRun, RuleStepper, Schedule, TorchStepper
 from playground.engine.tape import Tape, recorded
 from playground.engine.update import UpdateRule
@@ -54,6 +60,10 @@ class Evidence:
     :param steps: updates made.
     :param operations: what is known of torch's functions.
     :param schedule: the factor on the learning rate at each step; None for a constant rate.
+    :param clip: limits on the gradient; None for none.
+    :param losses: the loss before each update, as far as it is known.
+    :param budget: updates that the run was allowed.
+    :param measure: what the task makes of parameters: its metrics by name; None where there is no task.
     """
 
     problem: Problem
@@ -66,11 +76,46 @@ class Evidence:
     status: Status
     operations: Operations
     schedule: Schedule | None = None
+    clip: Clip | None = None
+    losses: Sequence[float] = ()
+    budget: int = 0
+    measure: Callable[[Point], Mapping[str, Tensor]] | None = None
 
     @property
     def rose(self) -> bool:
         """Whether the loss ended above where it began, or is not a number any more."""
         return not self.last <= self.first
+
+    @cached_property
+    def rerun(self) -> Rerunner:
+        """What the same descent does under a change; see `engine.experiments`."""
+        return Rerunner(self)
+
+    @cached_property
+    def mismatches(self) -> list[Mismatch]:
+        """Where autograd's slope is not the measured one, at the start or else at the end."""
+        with self.standing_at(self.final):
+            self.problem.module.eval()
+            places = (place for place in (self.start, self.final) if finite(place))
+            return next((found for place in places if (found := list(mismatches(self.problem, place)))), [])
+
+    @cached_property
+    def floors(self) -> Floors | None:
+        """The least losses that free predictions would reach; None where there are none, or too many."""
+        if not finite(self.final):
+            return None
+        with self.standing_at(self.final):
+            self.problem.module.eval()
+            return find_floors(self.problem)
+
+    @cached_property
+    def least(self) -> Least | None:
+        """The least loss that a search over the parameters finds; None where the problem is too large.
+
+        It ends when it has come half the way from the run's last loss to the least one of free predictions.
+        """
+        within = self.floors.within if self.floors else -math.inf
+        return find_least(self, (self.last + within) / 2)
 
     @cached_property
     def at_start(self) -> Pass:
@@ -85,7 +130,7 @@ class Evidence:
     def at(self, parameters: Point) -> Pass:
         """Evaluate the loss elsewhere, over all data, in evaluation mode."""
         tape = Tape()
-        with self._standing_at(parameters):
+        with self.standing_at(parameters):
             leaves = list(self.problem.parameters.values())
             loss = recorded(self.problem, tape).loss(self.problem.module, self.problem.batches.data)
             found = torch.autograd.grad(loss, leaves, allow_unused=True)
@@ -95,15 +140,17 @@ class Evidence:
         }
         return Pass(loss.item(), gradient, tape)
 
-    def answers(self, factors: Sequence[float]) -> list[Tensor]:
+    def answers(self, factors: Sequence[float], **changes: float) -> list[Tensor]:
         """Return how a fresh optimizer of this kind moves on a linear loss, a flat tensor for each step.
 
         The parameters are zero at first, so that decay has nothing to act on; the gradient of step k is `factors[k]`
         times that of the run's start.
+
+        :param changes: hyperparameters of the optimizer that are to have other values.
         """
         module = _Slope(self.at_start.gradient)
         problem = Problem(module, lambda forward, _: forward())
-        stepper, moves = self._fresh(problem), []
+        stepper, moves = self.fresh(problem, changes=changes), []
         for step, factor in enumerate(factors):
             module.factor, before = factor, flat(problem.parameters)
             stepper.evaluate(step)
@@ -112,9 +159,19 @@ class Evidence:
         return moves
 
     @property
+    def hyperparameters(self) -> dict[str, float]:
+        """The optimizer's numbers by name, the learning rate among them."""
+        if is_dataclass(self.optimizer):
+            found = {each.name: getattr(self.optimizer, each.name) for each in fields(self.optimizer)}
+        else:
+            stepper = self.fresh(Problem(_Bowl(1.0), lambda forward, _: forward()))
+            found = dict(stepper.optimizer.param_groups[0])  # type: ignore[attr-defined]
+        return {name: value for name, value in found.items() if isinstance(value, float | int) and value is not True}
+
+    @cached_property
     def rate(self) -> float | None:
         """The learning rate before any schedule; None for an optimizer without one."""
-        return self._fresh(Problem(_Bowl(1.0), lambda forward, _: forward())).rate(0)
+        return self.fresh(Problem(_Bowl(1.0), lambda forward, _: forward())).rate(0)
 
     @property
     def factor(self) -> float:
@@ -129,7 +186,7 @@ class Evidence:
         :param factor: on its learning rate.
         """
         place = _Bowl(curvature)
-        stepper = self._fresh(Problem(place, lambda forward, _: forward()), lambda _: factor)
+        stepper = self.fresh(Problem(place, lambda forward, _: forward()), lambda _: factor)
         distances = [1.0]
         while len(distances) <= BOWL_STEPS and 1e-100 < distances[-1] < 1e100:
             stepper.evaluate(len(distances) - 1)
@@ -138,18 +195,37 @@ class Evidence:
         early, late = (_farthest(distances, quarter) for quarter in (1, 3))
         return float((distances[late] / distances[early]) ** (1 / (late - early)))
 
-    def _fresh(self, problem: Problem, schedule: Schedule | None = None) -> OneRun:
-        """Return a stepper with a new optimizer of the run's kind."""
-        kind = RuleStepper if isinstance(self.optimizer, UpdateRule) else TorchStepper
-        return kind(problem, self.optimizer, schedule)
+    def fresh(
+        self,
+        problem: Problem,
+        schedule: Schedule | None = None,
+        clip: Clip | None = None,
+        changes: Mapping[str, float] = MappingProxyType({}),
+    ) -> OneRun:
+        """Return a stepper with a new optimizer of the run's kind.
+
+        :param changes: its hyperparameters that are to have other values.
+        """
+        if isinstance(self.optimizer, UpdateRule):
+            return RuleStepper(problem, replace(self.optimizer, **changes), schedule, clip)  # type: ignore[type-var]
+        stepper = TorchStepper(problem, self.optimizer, schedule, clip)
+        for group in stepper.optimizer.param_groups:
+            group.update(changes)
+        return stepper
 
     @contextmanager
-    def _standing_at(self, parameters: Point) -> Iterator[None]:
+    def standing_at(self, parameters: Point) -> Iterator[None]:
+        """Give the module these parameters for a while; afterwards it is as it was, buffers and mode included."""
+        module = self.problem.module
+        training, buffers = module.training, [(each, each.detach().clone()) for each in module.buffers()]
         self._move(parameters)
         try:
             yield
         finally:
             self._move(self.final)
+            module.train(training)
+            for buffer, before in buffers:
+                buffer.copy_(before)
 
     def _move(self, parameters: Point) -> None:
         with torch.no_grad():
@@ -163,10 +239,13 @@ class Diagnoser:
 
     :param find: returns one sentence that is true of a run's own numbers; empty where it does not show the mistake.
     :param remedy: what helps, in one sentence.
+    :param level: 0 for the causes of everything else, and higher for what may be the effect of another mistake. Where
+        a mistake is found, those of higher levels are not looked for. None is looked for always, and hides nothing.
     """
 
     find: Callable[[Evidence], str]
     remedy: str
+    level: int | None = None
 
 
 def flat(point: Point) -> Tensor:

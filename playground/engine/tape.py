@@ -152,7 +152,7 @@ class _Recorder(TorchFunctionMode):
             routes = self._edges(fresh)
             made = tuple(self._enter(item, "", "intermediate") for item in fresh)
             drew = not torch.equal(dice, torch.get_rng_state())
-            self._tape.records.append(Record(_short_name(func), *seen, made, dice if drew else None, routes))
+            self._tape.records.append(Record(short_name(func), *seen, made, dice if drew else None, routes))
         return result
 
     def finish(self, loss: Tensor) -> None:
@@ -239,7 +239,7 @@ def _is_number(item: Any) -> bool:
     return isinstance(item, Tensor) and item.is_floating_point()
 
 
-def _short_name(func: Callable[..., Any]) -> str:
+def short_name(func: Callable[..., Any]) -> str:
     """`sigmoid` for `torch.sigmoid_`, `add` for `torch.Tensor.__iadd__`, `t` for the property `torch.Tensor.T`."""
     parts = str(resolve_name(func) or getattr(func, "__name__", "unknown")).split(".")
     name = parts[-2] if parts[-1] == "__get__" and len(parts) > 1 else parts[-1]

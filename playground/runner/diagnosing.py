@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from playground.plugins.causes import ISOLATED
@@ -10,10 +12,10 @@ from playground.plugins.manager import Plugins
 from playground.plugins.signature import build
 from playground.result import Diagnosis, Expectation, Status
 from playground.runner.measuring import Measured
-from playground.runner.preparing import Prepared
+from playground.runner.preparing import Prepared, clip
 
 if TYPE_CHECKING:
-    from playground.engine.evidence import Evidence
+    from playground.engine.evidence import Diagnoser, Evidence
 
 ENDED_BADLY = (Status.DIVERGED, Status.NONFINITE, Status.STALLED)
 """Statuses that are diagnosed whatever was expected."""
@@ -27,9 +29,19 @@ def asks(ready: Prepared, measured: Measured, judged: Sequence[Expectation]) -> 
     return bad or "diagnosis" in ready.loaded.scenario.expect
 
 
-def diagnosed(ready: Prepared, measured: Measured, plugins: Plugins) -> tuple[Diagnosis, ...]:
-    """Return what a finished run shows, in the order of the names."""
-    return tuple(_found(evidence(ready, measured, plugins), plugins))
+def diagnosed(evidence: Evidence, plugins: Plugins) -> tuple[Diagnosis, ...]:
+    """Return what a finished run shows, in the order of the names.
+
+    The causes of everything else are looked for first; where one is found, nothing is said of what may be its effect.
+    """
+    built = dict(_built(plugins))
+    found: dict[str, Diagnosis] = {}
+    for level in sorted({each.level for each in built.values() if each.level is not None}):
+        found |= _found(evidence, {name: each for name, each in built.items() if each.level == level})
+        if found:
+            break
+    found |= _found(evidence, {name: each for name, each in built.items() if each.level is None})
+    return tuple(found[name] for name in sorted(found))
 
 
 def evidence(ready: Prepared, measured: Measured, plugins: Plugins) -> Evidence:
@@ -49,15 +61,31 @@ def evidence(ready: Prepared, measured: Measured, plugins: Plugins) -> Evidence:
         measured.status,
         known_operations(plugins),
         ready.bound.schedule,
+        clip(ready.loaded.scenario),
+        measured.trace.loss,
+        ready.loaded.scenario.steps,
+        partial(ready.bound.task.measure, problem),  # type: ignore[union-attr]
     )
 
 
-def _found(evidence: Evidence, plugins: Plugins) -> Iterator[Diagnosis]:
+def nonfinite_source(evidence: Evidence) -> str:
+    """Say which operation made the first number that is not finite; nothing of a run that stayed finite."""
+    if evidence.status is Status.NONFINITE:
+        with suppress(*ISOLATED):  # what cannot be found out costs this sentence, not the run
+            return str(evidence.rerun.broke or "")
+    return ""
+
+
+def _built(plugins: Plugins) -> Iterator[tuple[str, Diagnoser]]:
     for name in plugins.registry.names("diagnosis"):
-        try:
-            diagnoser = build(plugins.registry.get("diagnosis", name), {}, {})
-            sentence = diagnoser.find(evidence)
-        except ISOLATED:  # what cannot be found out costs this diagnosis, not the run
-            continue
-        if sentence:
-            yield Diagnosis(name, sentence, diagnoser.remedy)
+        with suppress(*ISOLATED):  # what cannot be built costs this diagnosis, not the run
+            yield name, build(plugins.registry.get("diagnosis", name), {}, {})
+
+
+def _found(evidence: Evidence, diagnosers: Mapping[str, Diagnoser]) -> dict[str, Diagnosis]:
+    found = {}
+    for name, diagnoser in diagnosers.items():
+        with suppress(*ISOLATED):  # what cannot be found out costs this diagnosis, not the run
+            if sentence := diagnoser.find(evidence):
+                found[name] = Diagnosis(name, sentence, diagnoser.remedy)
+    return found

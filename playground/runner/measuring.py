@@ -161,7 +161,7 @@ def _reason(descent: Descent, stepper: OneRun, start: Mapping[str, Any], ready: 
         return descent.reason
     rule = ready.bound.optimizer
     parts = [descent.reason, culprit(stepper.problem.parameters, stepper.gradients)]
-    if isinstance(rule, UpdateRule):
+    if isinstance(rule, UpdateRule) and descent.steps:  # before the first step no rate has done anything
         with suppress(*ISOLATED):  # a component that cannot be evaluated in float64 costs the bound, not the run
             factor = last_factor(ready.bound.schedule, descent.steps)
             parts.append(str(exceeded_bound(stepper.problem, dict(start), rule, factor) or ""))

@@ -22,7 +22,11 @@ from playground.scenario.names import check_names
 
 if TYPE_CHECKING:
     from playground.engine.axes import Ranges
+<<<<<<< HEAD
     from playground.engine.problem import Problem
+=======
+    from playground.engine.gradients import Clip
+>>>>>>> diagnoses
     from playground.engine.setting import Setting
     from playground.engine.steppers import OneRun
 
@@ -157,9 +161,12 @@ def _collector_off() -> Iterator[None]:
 
 def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | None:
     """Build the problem, try it, and give it to the stepper that fits the optimizer."""
+<<<<<<< HEAD
     from playground.engine.definition import describe
     from playground.engine.gradients import Clip
     from playground.engine.problem import Problem, kind
+=======
+>>>>>>> diagnoses
     from playground.engine.steppers import RuleStepper, TorchStepper
     from playground.engine.task import DescentTask
     from playground.engine.trials import require_measures
@@ -181,6 +188,7 @@ def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | Non
         require_measures(bound.task, problem)
     if scenario.batch_size is not None and problem.batches.size is None:
         raise ScenarioError(Fault("this task has no data to take batches of", ("batch_size",)))
+<<<<<<< HEAD
     _try_movement(bound, problem, scenario)
     clip = Clip(scenario.clip.value, scenario.clip.norm) if scenario.clip else None
     stepper = RuleStepper if isinstance(bound.optimizer, UpdateRule) else TorchStepper
@@ -225,6 +233,18 @@ def _building(scenario: Scenario) -> Iterator[None]:
         refuse_large("task", scenario.task.name),
     ):
         yield
+=======
+    kind = RuleStepper if isinstance(bound.optimizer, UpdateRule) else TorchStepper
+    with _blaming("optimizer", f"optimizer {scenario.components['optimizer'].name!r}"):
+        return kind(problem, bound.optimizer, bound.schedule, clip(scenario))
+
+
+def clip(scenario: Scenario) -> Clip | None:
+    """Return the scenario's limits on the gradient; None for none."""
+    from playground.engine.gradients import Clip
+
+    return Clip(scenario.clip.value, scenario.clip.norm) if scenario.clip else None
+>>>>>>> diagnoses
 
 
 def _objective(scenario: Scenario) -> str:

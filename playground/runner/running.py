@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from playground.figures.numbers import round_numbers
 from playground.plugins.manager import Plugins
+<<<<<<< HEAD
 from playground.result import Run, Status
 from playground.runner.advising import advise
+=======
+from playground.result import Diagnosis, Run, Status
+>>>>>>> diagnoses
 from playground.runner.describing import as_yaml, conditions, setup
-from playground.runner.diagnosing import asks, diagnosed
+from playground.runner.diagnosing import asks, diagnosed, evidence, nonfinite_source
 from playground.runner.expectations import judge_all, judge_diagnosis, located, unwelcome, verdict
 from playground.runner.measuring import Measured, Observer, measure
 from playground.runner.preparing import Prepared, check_ranges, prepared, refuse_impossible, refuse_sweep
@@ -95,7 +99,12 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins, diagnose: boo
         torch.finfo(ready.setting.dtype).eps,
     )
     demanded = [*outcome.expectations, *judged]
-    diagnoses = diagnosed(ready, measured, plugins) if diagnose and asks(ready, measured, demanded) else ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    reason = measured.reason
+    if diagnose and asks(ready, measured, demanded):
+        shown = evidence(ready, measured, plugins)
+        diagnoses = diagnosed(shown, plugins)
+        reason = "; ".join(filter(None, (reason, nonfinite_source(shown))))
     if "diagnosis" in scenario.expect:
         judged.append(judge_diagnosis(scenario.expect["diagnosis"], [each.name for each in diagnoses]))
     expectations = [
@@ -114,7 +123,7 @@ def _judged(ready: Prepared, measured: Measured, plugins: Plugins, diagnose: boo
         file=ready.loaded.source.file,
         task=scenario.task.name,
         summary=scenario.summary,
-        reason=measured.reason,
+        reason=reason,
         setup=parts,
         evaluations=measured.evaluations,
         loss=measured.loss,

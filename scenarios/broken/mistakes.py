@@ -65,6 +65,55 @@ def errors(prediction: Any, target: Any) -> Any:
     return (((prediction - 0.5).sign() + 1) / 2 - target).abs().mean()
 
 
+def made_anew(prediction: Any, target: Any) -> Any:
+    """Mean squared error as a new tensor, which nothing leads back from."""
+    import torch
+
+    return torch.tensor(((prediction - target) ** 2).mean().item(), requires_grad=True)
+
+
+def careless_square(x: Any) -> Any:
+    """(x - 3)², with a backward that is not its derivative."""
+    import torch
+
+    class CarelessSquare(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x**2
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return gradient * x.abs()
+
+    return CarelessSquare.apply(x[..., 0] - 3)
+
+
+def incomplete() -> Any:
+    """A line of twelve points, of which one was not measured."""
+    import torch
+
+    from playground.engine.data import Data
+
+    inputs = torch.linspace(-1, 1, 12, dtype=torch.float64).unsqueeze(1)
+    targets = 2 * inputs + 1
+    targets[5] = torch.nan
+    return Data(inputs, targets, ("x",))
+
+
+@hookimpl
+def playground_functions() -> dict[str, Any]:
+    """Return the function with a wrong backward."""
+    return {"broken.careless_square": careless_square}
+
+
+@hookimpl
+def playground_datasets() -> dict[str, Any]:
+    """Return the data with a hole."""
+    return {"broken.incomplete": incomplete}
+
+
 @hookimpl
 def playground_optimizers() -> dict[str, Any]:
     """Return the two optimizers."""
@@ -73,5 +122,5 @@ def playground_optimizers() -> dict[str, Any]:
 
 @hookimpl
 def playground_losses() -> dict[str, Any]:
-    """Return the loss without a slope."""
-    return {"broken.errors": errors}
+    """Return the loss without a slope, and the one that is cut off."""
+    return {"broken.errors": errors, "broken.made_anew": made_anew}

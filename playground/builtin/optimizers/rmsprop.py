@@ -12,6 +12,7 @@ from torch import Tensor
 from playground.builtin.optimizers.arithmetic import (
     SYMBOLS,
     WEIGHT_DECAY,
+    Decay,
     Fraction,
     NonNegative,
     average,
@@ -62,7 +63,7 @@ class RMSprop(UpdateRule):
     alpha: Fraction = 0.99
     eps: NonNegative = 1e-8
     weight_decay: NonNegative = 0.0
-    momentum: NonNegative = 0.0
+    momentum: Decay = 0.0
     centered: bool = False
 
     def init(self, parameter: Tensor) -> State:

@@ -12,6 +12,7 @@ from torch import Tensor
 from playground.builtin.optimizers.arithmetic import (
     SYMBOLS,
     WEIGHT_DECAY,
+    Decay,
     NonNegative,
     is_zero,
     plus,
@@ -54,7 +55,7 @@ class SGD(UpdateRule):
     }
 
     lr: NonNegative = 1e-3
-    momentum: NonNegative = 0.0
+    momentum: Decay = 0.0
     dampening: float = 0.0
     nesterov: bool = False
     weight_decay: NonNegative = 0.0

@@ -1,0 +1,146 @@
+"""Inputs whose columns differ in size or lie far from 0, so that one rate cannot serve all parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from playground.builtin.diagnoses.measures import alike, slope_at_start
+from playground.engine.derivatives import hessian
+from playground.engine.derivatives.points import Flat, flat_loss
+from playground.engine.diagnosis import LARGEST
+from playground.engine.evidence import Diagnoser, Evidence, flat
+from playground.engine.problem import Batches, Problem
+
+WORSE = 100.0
+"""By which factor the columns as they are must make the valley narrower."""
+
+CONVEX_SEEDS = 3
+"""Places where the second derivatives of a loss must be positive for it to be taken for convex."""
+
+
+def unscaled_features() -> Diagnoser:
+    """A convex loss of inputs whose columns differ in size: the curvatures' ratio falls a hundredfold when they do not.
+
+    Measured on the data as they are, with each column divided by its root mean square, and with each column centred
+    and divided by its standard deviation; the bias is a column like any other.
+    """
+    remedy = "Scale each input column: subtract its mean, divide by its standard deviation."
+    return Diagnoser(_unscaled_features, remedy, 2)
+
+
+@dataclass(frozen=True)
+class Valley:
+    """How the loss curves at one place.
+
+    :param spread: the largest curvature over the smallest one, or over what float64 can tell from 0.
+    :param singular: whether float64 cannot tell the smallest one from 0.
+    :param least: of a loss of constant curvature, its minimum; None of another.
+    """
+
+    largest: float
+    spread: float
+    singular: bool
+    least: float | None
+
+
+def _unscaled_features(run: Evidence) -> str:
+    data = run.problem.batches.data
+    usable = len(data) == 2 and data[0].dim() == 2 and len(data[0]) > 1 and data[0].is_floating_point()
+    if not usable or len(flat(run.start)) > LARGEST or not _follows_the_size(run):
+        return ""
+    raw = _valley(run, run.problem)
+    if raw is None:
+        return ""
+    scaled = [
+        (how, found)
+        for how, inputs in _scalings(data[0].double())
+        if (found := _valley(run, replace(run.problem, batches=Batches((inputs.to(data[0]), data[1]))))) is not None
+        and _serves(run, raw, found)
+    ]
+    if not scaled:
+        return ""
+    how, best = min(scaled, key=lambda each: each[1].spread)
+    at_least = "at least " if raw.singular else ""
+    return (
+        f"{_sizes(data[0])}, so the loss curves {at_least}{raw.spread:.2g} times more in one direction than another; "
+        f"{how} it would be {best.spread:.2g} times."
+    )
+
+
+def _serves(run: Evidence, raw: Valley, scaled: Valley) -> bool:
+    """Whether scaling is what helps: a hundredfold rounder valley, as deep, in which this rate is not too large."""
+    if scaled.singular or raw.spread < WORSE * scaled.spread:
+        return False
+    if raw.least is not None and scaled.least is not None and not raw.singular:
+        deeper = scaled.least - raw.least
+        if deeper > 1e-6 * abs(raw.least) + 1e-9:
+            return False
+    return not run.growth(scaled.largest, run.factor) > 1.01
+
+
+def _scalings(inputs: Tensor) -> list[tuple[str, Tensor]]:
+    """Return the inputs with columns of size 1, and centred besides; a column that is constant stays as it is."""
+    sizes, (deviation, mean) = inputs.square().mean(0).sqrt(), torch.std_mean(inputs, 0, correction=0)
+    varies = deviation > 1e-9 * sizes
+    centred = torch.where(varies, (inputs - mean) / torch.where(varies, deviation, 1.0), inputs)
+    return [
+        ("with columns of size 1", inputs / torch.where(sizes > 0, sizes, 1.0)),
+        ("with columns centred and of deviation 1", centred),
+    ]
+
+
+def _sizes(inputs: Tensor) -> str:
+    """Say how large the columns are."""
+    sizes = inputs.double().square().mean(0).sqrt()
+    if len(sizes) == 1:
+        return f"The column of x goes from {inputs.min():.4g} to {inputs.max():.4g}"
+    return f"The columns of x have sizes from {sizes.min():.3g} to {sizes.max():.3g}"
+
+
+def _follows_the_size(run: Evidence) -> bool:
+    """Whether a gradient ten times as large makes the first step ten times as large: an adaptive optimizer's is not."""
+    if slope_at_start(run) is None:
+        return False
+    (once,), (tenfold,) = run.answers([1.0]), run.answers([10.0])
+    return bool(once.any()) and alike(tenfold, 10 * once)
+
+
+def _valley(run: Evidence, problem: Problem) -> Valley | None:
+    """Return how the loss curves where all parameters are 0; None where it is not convex."""
+    loss, z = flat_loss(problem, dict(run.start))
+    zero = torch.zeros_like(z, dtype=torch.float64)
+    curvatures = hessian(loss, zero)
+    values = torch.linalg.eigvalsh(curvatures)
+    if not bool(values.isfinite().all()) or not values[-1] > 0:
+        return None
+    smallest = len(values) * torch.finfo(values.dtype).eps * values[-1]
+    generator = torch.Generator().manual_seed(0)
+    scale = 1.0 / values[-1].sqrt().clamp(min=1.0)
+    if not _is_convex(curvatures):
+        return None
+    others = [
+        hessian(loss, scale * torch.randn(len(zero), generator=generator, dtype=torch.float64))
+        for _ in range(CONVEX_SEEDS)
+    ]
+    if not all(map(_is_convex, others)):
+        return None
+    constant = all(torch.allclose(each, curvatures, rtol=1e-9, atol=1e-9) for each in others)
+    singular = bool(values[0] <= smallest)
+    least = _minimum(loss, zero, curvatures) if constant and not singular else None
+    return Valley(values[-1].item(), (values[-1] / values[0].clamp(min=smallest)).item(), singular, least)
+
+
+def _is_convex(curvatures: Tensor) -> bool:
+    values = torch.linalg.eigvalsh(curvatures)
+    return bool(values[0] >= -1e-9 * values[-1].abs())
+
+
+def _minimum(loss: Flat, zero: Tensor, curvatures: Tensor) -> float:
+    """Return the least value of a loss of constant curvature: g(0) - ½ ∇gᵀ H⁻¹ ∇g."""
+    leaf = zero.clone().requires_grad_()
+    value = loss(leaf)
+    (slope,) = torch.autograd.grad(value, leaf)
+    return float((value - 0.5 * slope @ torch.linalg.solve(curvatures, slope)).item())

@@ -1,0 +1,123 @@
+"""A learning rate that is too large: by the curvature where it is constant, by a rerun at a lower one elsewhere."""
+
+from __future__ import annotations
+
+import math
+
+from playground.builtin.diagnoses.measures import distinct
+from playground.builtin.diagnoses.units import stuck_units
+from playground.engine.diagnosis import Curvature, curvature
+from playground.engine.evidence import Diagnoser, Evidence, finite
+from playground.engine.experiments import Rerun
+from playground.engine.update import UpdateRule
+from playground.result import Status
+
+
+def rate_too_large() -> Diagnoser:
+    """The loss rose, or units went dead on the way, and the same run at a lower rate does better.
+
+    Where the curvature is the same everywhere, the bound on the rate says so: beyond `2/λ` gradient descent climbs out.
+    Elsewhere the run is made again from the same start at a tenth, a hundredth, … of the rate, until it improves.
+    """
+    remedy = "Lower the learning rate, or use a schedule that does."
+    return Diagnoser(_rate_too_large, remedy, 3)
+
+
+def _rate_too_large(run: Evidence) -> str:
+    if run.rate is None or not math.isfinite(run.first) or not finite(run.start):
+        return ""
+    found = curvature(run.problem, dict(run.start)) if _ran_away(run) else None
+    if found is not None and found.constant:
+        return _on_a_bowl(run, found)
+    calmer = run.rerun.calmer if _ran_away(run) or _units_died(run) else None
+    if calmer is None or not _is_better(run, calmer):
+        return ""
+    return _compared(run, calmer) + _bound_at_start(run, found)
+
+
+def _ran_away(run: Evidence) -> bool:
+    """Whether the loss ended above where it began, and not because it fell without end.
+
+    A run that used up its budget and would come back by itself has only had too few steps.
+    """
+    finite_losses = [loss for loss in run.losses if math.isfinite(loss)]
+    if not run.rose or (run.steps > 1 and finite_losses and finite_losses[-1] < run.first):
+        return False
+    return run.status in (Status.DIVERGED, Status.NONFINITE) or not run.rerun.recovers
+
+
+def _units_died(run: Evidence) -> bool:
+    """Whether a layer passes no gradient at the end, and did at the start."""
+    return finite(run.final) and bool(stuck_units(run, run.final)) and not stuck_units(run, run.start)
+
+
+def _is_better(run: Evidence, calmer: Rerun) -> bool:
+    """Whether the rerun ends clearly below the run."""
+    return not run.last <= calmer.last + 0.1 * (calmer.first - calmer.last)
+
+
+def _on_a_bowl(run: Evidence, found: Curvature) -> str:
+    """Say by what each step multiplies the distance to the minimum, and at which rate that is less than 1."""
+    calmer, rate = _calmer_rate(run, found.largest) if found.largest > 0 else "", run.rate
+    if not calmer or rate is None:
+        return ""
+    growth = run.growth(found.largest, run.factor)
+    return (
+        f"On a bowl that curves as this loss does ({found.largest:g}), each step at the rate "
+        f"{distinct(rate * run.factor, _bound(run, found.largest) or math.nan, 6)} multiplies the distance to the "
+        f"minimum by {distinct(growth, 1.0)}; {calmer} it shrinks."
+    )
+
+
+def _calmer_rate(run: Evidence, largest: float) -> str:
+    """Say at which rate the optimizer comes nearer to the minimum of a bowl; nothing where the rate is not too large.
+
+    :param largest: the bowl's curvature.
+    """
+    rule = run.optimizer
+    bound = _bound(run, largest)
+    if bound is not None:
+        return f"below {distinct(bound, rule.lr * run.factor, 6)}" if rule.lr * run.factor > bound else ""
+    if run.rate is None or not run.growth(largest, run.factor) > 1.01:
+        return ""
+    tenths = (run.factor * 0.1**power for power in range(1, 13))
+    return next((f"at {run.rate * each:.3g}" for each in tenths if run.growth(largest, each) < 0.999), "")
+
+
+def _bound(run: Evidence, largest: float) -> float | None:
+    """Return the largest stable rate for a curvature, where the optimizer knows one."""
+    return run.optimizer.stability_bound(largest) if isinstance(run.optimizer, UpdateRule) else None
+
+
+def _compared(run: Evidence, calmer: Rerun) -> str:
+    rate = (run.rate or math.nan) * run.factor
+    return (
+        f"At the rate {rate:g} the loss went from {run.first:.4g} to {run.last:.4g} in {run.steps} steps; at "
+        f"{rate * calmer.factor:.3g}, from the same start, it falls to {distinct(calmer.last, calmer.first, 4)} in "
+        f"{calmer.steps}."
+    )
+
+
+def _bound_at_start(run: Evidence, found: Curvature | None) -> str:
+    """Say how the loss curves at the start and which rates that allows; nothing where it does not forbid this one."""
+    if found is None or not 0 < found.largest < math.inf or run.rate is None:
+        return ""
+    bound, rate = _bound(run, found.largest), run.rate * run.factor
+    bound = _measured_bound(run, found.largest) if bound is None else bound
+    if bound is None or not rate > bound:
+        return ""
+    allowed = distinct(bound, rate)
+    return f" The largest curvature at the start, {found.largest:.4g}, allows rates below {allowed}."
+
+
+def _measured_bound(run: Evidence, largest: float) -> float | None:
+    """Return the rate at which this optimizer leaves a bowl of that curvature, to a hundredth; None where it stays."""
+    if run.rate is None or not run.growth(largest, run.factor) > 1.01:
+        return None
+    low, high = 1e-12, 1.0
+    if not run.growth(largest, run.factor * low) < 1:
+        return None
+    while high > 1.01 * low:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if run.growth(largest, run.factor * middle) > 1 else (middle, high)
+    return run.rate * run.factor * low

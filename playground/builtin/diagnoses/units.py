@@ -1,0 +1,70 @@
+"""Units in which nothing moves any more: ReLUs that give 0, sigmoids and tanhs that are flat."""
+
+from __future__ import annotations
+
+import torch
+
+from playground.engine.chain import call_of
+from playground.engine.evidence import Diagnoser, Evidence, Pass, Point, finite
+
+
+def dead_relu() -> Diagnoser:
+    """At the end a ReLU gives 0 for every sample in every unit; with more the loss would fall; no gradient passes."""
+    remedy = "Start from smaller weights and biases near 0, lower the rate, or use `leaky_relu`."
+    return Diagnoser(_dead_relu, remedy, 4)
+
+
+def _dead_relu(run: Evidence) -> str:
+    return _dead(run.at_end) if finite(run.final) else ""
+
+
+def _dead(at: Pass) -> str:
+    for record in at.tape.records:
+        output = record.outputs[0]
+        arrives = output.gradient is not None and bool((output.gradient < 0).any())  # else 0 is as good as it gets
+        if record.name != "relu" or not arrives or bool(output.tensor.any()):
+            continue
+        (below,) = record.values
+        if below.differentiable and (below.gradient is None or not bool(below.gradient.any())):
+            return (
+                f"A ReLU gives 0 in all {output.tensor.numel()} entries, the largest of its inputs being "
+                f"{below.tensor.max():.4g}: of the gradient that arrives there nothing passes."
+            )
+    return ""
+
+
+def saturated_sigmoid() -> Diagnoser:
+    """A sigmoid or tanh is so flat that its gradient promises under a tenth of what all parameters at 0 would gain."""
+    remedy = "Use a loss that undoes the saturation (`bce_with_logits` in place of mse), or start from smaller weights."
+    return Diagnoser(_saturated_sigmoid, remedy, 4)
+
+
+def _saturated_sigmoid(run: Evidence) -> str:
+    return _saturated(run, run.at_end) if finite(run.final) else ""
+
+
+def _saturated(run: Evidence, at: Pass) -> str:
+    neutral = run.at({name: torch.zeros_like(tensor) for name, tensor in run.final.items()}).loss
+    gain = at.loss - neutral
+    for record in at.tape.records:
+        arriving = record.outputs[0].gradient
+        known = record.name in ("sigmoid", "tanh") and record.name in run.operations
+        if not known or arriving is None or not arriving.any() or not gain > 0:
+            continue
+        operation = run.operations[record.name]
+        call, bound = call_of(record, operation)
+        passed = operation.pull(call, arriving)["x"]
+        promised = (passed * bound["x"].tensor).abs().sum().item()
+        share = (passed.abs().sum() / (operation.steepest * arriving.abs().sum())).item()  # type: ignore[operator]
+        if share < 0.05 and promised < gain / 10:
+            return (
+                f"A {record.name} has saturated and passes {share:.2g} of the gradient that it would at its steepest; "
+                f"with all parameters at 0 the loss would be {neutral:.4g}, not {at.loss:.4g}."
+            )
+    return ""
+
+
+def stuck_units(run: Evidence, parameters: Point) -> str:
+    """Say that units are dead or saturated at these parameters; nothing where they are not."""
+    at = run.at(parameters)
+    return _dead(at) or _saturated(run, at)

@@ -1,0 +1,254 @@
+"""Experiments on a run that is over: the same descent under one change, and a search for the least loss.
+
+Each is bounded by how many numbers it touches, not by a clock, so that a diagnosis is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from playground.engine.derivatives.points import flat_loss
+from playground.engine.nonfinite import Source, find_source
+from playground.engine.problem import Problem
+from playground.engine.seeding import undisturbed
+from playground.engine.setting import flushed_denormals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playground.engine.evidence import Evidence
+
+MIN_STEPS, MAX_STEPS = 50, 300
+"""Steps of a rerun: as many as the run was allowed, within these."""
+
+MAX_WORK = 10_000_000
+"""Parameters times samples, times steps, of one rerun."""
+
+MAX_REPLAY = 3_000
+"""Steps up to which a run is made again to find where it stopped being finite."""
+
+RATES = tuple(10.0**-power for power in range(1, 13))
+"""Factors on the learning rate that are tried, one after the other."""
+
+GAIN = 0.01
+"""A run has improved when its loss fell by this share."""
+
+STARTS = 10
+"""Places from which the least loss is searched for, besides the start and the end of the run."""
+
+MAX_SEARCH = 300
+"""Parameters, and rows of data times 1/10, up to which the least loss is searched for."""
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """What a descent from the same start came to.
+
+    :param factor: on the learning rate.
+    :param losses: over all data, before the first step and after the last.
+    :param largest: the largest loss on the way; infinite if one was not finite.
+    """
+
+    factor: float
+    first: float
+    last: float
+    largest: float
+    steps: int
+
+    @property
+    def improved(self) -> bool:
+        """Whether every loss was finite and the last one is below the first by more than `GAIN` of it."""
+        return math.isfinite(self.largest) and self.last < self.first - GAIN * abs(self.first)
+
+
+@dataclass(frozen=True)
+class Break:
+    """Where a run stopped being finite.
+
+    :param step: the update after or in which it did.
+    :param source: the operation; None where it was the optimizer's own step.
+    :param gradient: the largest entry of the gradient of that step.
+    """
+
+    step: int
+    source: Source | None
+    gradient: float
+
+    def __str__(self) -> str:
+        """Say what made the number."""
+        return str(self.source or f"the optimizer's step makes it of a gradient of at most {self.gradient:.3g}")
+
+
+class Rerunner:
+    """Makes the run again, with one change.
+
+    :param run: that is over.
+    """
+
+    def __init__(self, run: Evidence) -> None:
+        self._run = run
+
+    @property
+    def steps(self) -> int:
+        """Steps of a rerun; 0 where the problem is too large for one."""
+        run = self._run
+        size = sum(tensor.numel() for tensor in run.start.values())
+        batches = run.problem.batches
+        samples = batches.size or (len(batches.data[0]) if batches.data else 1)
+        affordable = MAX_WORK // max(1, size * samples)
+        return min(max(run.budget, MIN_STEPS), MAX_STEPS, affordable) if affordable >= MIN_STEPS else 0
+
+    def at(self, factor: float, steps: int | None = None, problem: Problem | None = None) -> Rerun:
+        """Descend from the run's start with the rate times `factor`; stop where the loss is beyond all measure.
+
+        :param steps: how many; `self.steps` where not given.
+        :param problem: another one with the same module.
+        """
+        run, steps = self._run, self.steps if steps is None else steps
+        with _apart(run):
+            problem = problem or run.problem
+            first = self._loss(problem)
+            stepper = run.fresh(problem, lambda step: factor * (run.schedule(step) if run.schedule else 1.0), run.clip)
+            limit = 1e6 * max(1.0, abs(first))
+            largest = -math.inf
+            for step in range(steps):
+                loss = stepper.evaluate(step)
+                largest = max(largest, loss) if math.isfinite(loss) else math.inf
+                if not largest <= limit:
+                    return Rerun(factor, first, loss, largest, step)
+                stepper.update(step)
+            last = stepper.finish()
+        return Rerun(factor, first, last, max(largest, last) if math.isfinite(last) else math.inf, steps)
+
+    @cached_property
+    def calmer(self) -> Rerun | None:
+        """The rerun with the largest of the lower rates that improves; None where none does."""
+        if not self.steps:
+            return None
+        return next((found for each in RATES if (found := self.at(each)).improved), None)
+
+    @cached_property
+    def recovers(self) -> bool:
+        """Whether the run at its own rate would be below its first loss after four times as many steps."""
+        run = self._run
+        steps = min(max(4 * run.steps, self.steps), 4 * MAX_STEPS)
+        return bool(self.steps) and self.at(1.0, steps).improved
+
+    @cached_property
+    def broke(self) -> Break | None:
+        """Where the run stopped being finite, found by making it again; None where that is not found."""
+        run = self._run
+        if run.steps > MAX_REPLAY:
+            return None
+        with _apart(run):
+            return self._broke(run)
+
+    def _broke(self, run: Evidence) -> Break | None:
+        problem = run.problem
+        problem.module.train()
+        stepper = run.fresh(problem, run.schedule, run.clip)
+        for step in range(run.steps + 1):
+            before = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
+            loss = stepper.evaluate(step)
+            gradients = [each for each in stepper.gradients if each is not None]
+            steepest = max((each.abs().max().item() for each in gradients if each.numel()), default=0.0)
+            if not math.isfinite(loss) or not math.isfinite(steepest):
+                source = find_source(problem, before, problem.batches.at(step))
+                return None if source is None else Break(step, source, steepest)
+            stepper.update(step)
+            if not all(bool(tensor.isfinite().all()) for tensor in problem.parameters.values()):
+                return Break(step, None, steepest)
+        source = find_source(problem, problem.parameters, problem.batches.data)
+        return None if source is None else Break(run.steps, source, math.nan)
+
+    def _loss(self, problem: Problem) -> float:
+        problem.module.eval()
+        with torch.no_grad():
+            return problem.loss(problem.module, problem.batches.data).item()
+
+
+@contextmanager
+def _apart(run: Evidence) -> Iterator[None]:
+    """Stand at the run's start; afterwards everything is as it was, torch's stream included."""
+    device = next(iter(run.start.values())).device
+    with undisturbed(device), run.standing_at(run.start), flushed_denormals():
+        yield
+
+
+@dataclass(frozen=True)
+class Least:
+    """The least loss that a search found.
+
+    :param starts: from how many places.
+    """
+
+    loss: float
+    parameters: Tensor
+    starts: int
+
+
+def find_least(run: Evidence, enough: float = -math.inf) -> Least | None:
+    """Search for the least loss over all data by L-BFGS in float64, from the run's start and end and from elsewhere.
+
+    :param enough: a loss at which the search ends.
+    :returns: None where the problem is too large, or no place gave a finite loss.
+    """
+    data = run.problem.batches.data
+    size, samples = sum(tensor.numel() for tensor in run.start.values()), len(data[0]) if data else 1
+    if size > MAX_SEARCH or samples > 10 * MAX_SEARCH:
+        return None
+    with _apart(run):
+        run.problem.module.eval()
+        loss, _ = flat_loss(run.problem, dict(run.start))
+        generator = torch.Generator().manual_seed(0)
+        own = [torch.cat([each.detach().double().flatten() for each in run.start.values()])]
+        end = torch.cat([each.detach().double().flatten() for each in run.final.values()])
+        own += [end] if bool(end.isfinite().all()) else []
+        scales = (0.5, 1.0, 2.0, 4.0)
+        others = [torch.randn(size, generator=generator, dtype=torch.float64) * scales[n % 4] for n in range(STARTS)]
+        found: list[tuple[float, Tensor]] = []
+        for z in (*own, *others):
+            found.append(minimize(loss, z.to(own[0])))
+            if found[-1][0] < enough:
+                break
+    finite = [(value, place) for value, place in found if math.isfinite(value)]
+    if not finite:
+        return None
+    value, place = min(finite, key=lambda each: each[0])
+    return Least(value, place, len(found))
+
+
+def minimize(loss: Callable[[Tensor], Tensor], start: Tensor, iterations: int = 100) -> tuple[float, Tensor]:
+    """Return the least loss that L-BFGS finds from a place, and where.
+
+    :param start: shape `(n,)`, float64.
+    """
+    z = start.detach().clone().requires_grad_()
+    optimizer = torch.optim.LBFGS(
+        [z], max_iter=iterations, line_search_fn="strong_wolfe", tolerance_grad=1e-8, tolerance_change=1e-9
+    )
+    least, place = math.inf, start
+
+    def closure() -> Tensor:
+        nonlocal least, place
+        optimizer.zero_grad()
+        value = loss(z)
+        if value.item() < least:
+            least, place = value.item(), z.detach().clone()
+        if value.requires_grad:
+            value.backward()  # type: ignore[no-untyped-call]
+        if z.grad is None:
+            z.grad = torch.zeros_like(z)
+        return value
+
+    with torch.enable_grad():
+        optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return least, place

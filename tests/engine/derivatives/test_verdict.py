@@ -62,7 +62,7 @@ SPECIMENS = {
     "abs at 0": (lambda z: z.abs().sum(), [0.0, 0.0], Cause.KINK, "-1 to the left and 1 to the right"),
     "a tie": (lambda z: torch.maximum(z[0], z[1]), [1.0, 1.0], Cause.KINK, "a kink"),
     "a pole": (lambda z: z.sqrt().sum(), [0.0, 0.0], Cause.DOMAIN, "not finite"),
-    "nothing but rounding": (lambda z: torch.sin(1e12 * z).sum(), [0.3, 0.4], Cause.STEP, "no step suits"),
+    "nothing but rounding": (lambda z: torch.sin(1e12 * z.abs()).sum(), [0.3, 0.4], Cause.STEP, "no step suits"),
 }
 
 

@@ -292,7 +292,9 @@ def _proportionality(judged: Sequence[Judged]) -> Expectation:
 
 def _smoothness(judged: Sequence[Judged]) -> Expectation:
     """Judge whether there is a derivative to speak of: one value, and one slope, the same to the left and right."""
-    return _count("no kink, jump or pole at any point", [each for each in judged if each[2] and each[2].is_no_derivative])
+    return _count(
+        "no kink, jump or pole at any point", [each for each in judged if each[2] and each[2].is_no_derivative]
+    )
 
 
 def _count(what: str, wrong: Sequence[Judged]) -> Expectation:

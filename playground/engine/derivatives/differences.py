@@ -81,7 +81,9 @@ class Probe:
 
     def gradient(self) -> Estimate:
         """Return (g(z + h eᵢ) - g(z - h eᵢ)) / 2h, extrapolated to h = 0."""
-        return _extrapolated((self.ahead - self.behind) / (2 * self.steps), self.noise / self.steps, _unit(self.here) / self.steps)
+        return _extrapolated(
+            (self.ahead - self.behind) / (2 * self.steps), self.noise / self.steps, _unit(self.here) / self.steps
+        )
 
 
 def probe(g: Flat, z: Tensor) -> Probe:

@@ -55,8 +55,9 @@ class DerivativeCheck(DirectTask):
 
     The routes are forward mode, the given formula, the symbolic derivative, the complex step, and central differences
     with Richardson extrapolation. What is checked is a function at the points `at`, or the loss of a model on a
-    dataset by the model's initial parameters: is a plugin's backward right? It always expects its routes to agree,
-    a backward that multiplies by `grad_output`, and no kink, jump or pole; measures `derivative` (by autograd) and `value`, one entry per point.
+    dataset by the model's initial parameters: is a plugin's backward right? It always expects its routes to agree, a
+    backward that multiplies by `grad_output`, and no kink, jump or pole; measures `derivative` (by autograd) and
+    `value`, one entry per point.
 
     :param function: what is differentiated. An expression has a symbolic derivative; any other function goes without.
     :param at: for each variable the points to check: `{x: [4]}`, `{x: [0, 1], y: [2, 3]}` are two points; a vector has

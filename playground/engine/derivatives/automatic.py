@@ -86,7 +86,7 @@ def _tangent(f: Callable[[Tensor], Tensor], z: Tensor, direction: Tensor, differ
             result = f(torch._VF._make_dual(z.detach().requires_grad_(differentiable), direction, level=0))
         except Exception as error:  # as many ways to refuse as there are functions
             raise UnavailableError(str(error).strip().partition("\n")[0]) from error
-        tangent = torch._VF._unpack_dual(result, level=0).tangent
+        tangent: Tensor | None = torch._VF._unpack_dual(result, level=0).tangent
     if tangent is not None:
         return tangent.detach()
     if not differentiable and f(z.detach().requires_grad_()).requires_grad:

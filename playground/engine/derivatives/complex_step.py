@@ -36,7 +36,7 @@ ANALYTIC = frozenset(
     select slice narrow split split_with_sizes unbind chunk cat stack flip roll repeat diagonal diag diag_embed
     tril triu index index_select index_put _index_put_impl masked_fill masked_select gather scatter scatter_add
     slice_scatter select_scatter diagonal_scatter constant_pad_nd unfold movedim where
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """Operations that are analytic in every complex argument; of any other one nobody knows, as it may conjugate inside."""
 

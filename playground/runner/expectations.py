@@ -153,7 +153,7 @@ def _compare(operator: str, limit: float) -> Test:
 def _near(wanted: Any, within: float) -> Test:
     def test(values: Any) -> Any:
         measured, expected = _alike(values, wanted)
-        return _every(abs(measured - expected) <= within)
+        return _every(_is_close(measured, expected, within))
 
     return test
 
@@ -165,7 +165,7 @@ def _equals(wanted: Any, resolution: float) -> Test:
 
             return np.asarray([str(value) == str(wanted) for value in values])
         measured, expected = _alike(values, wanted)
-        return _every(abs(measured - expected) <= 4 * resolution * abs(expected))
+        return _every(_is_close(measured, expected, 4 * resolution * abs(expected)))
 
     return test
 
@@ -176,6 +176,15 @@ def _rounded(wanted: Any) -> Test:
         return _every(measured.round() == expected)
 
     return test
+
+
+def _is_close(measured: Any, expected: Any, within: Any) -> Any:
+    """Return whether two numbers are the same, or both finite and near: whatever is infinite is near itself alone."""
+    import numpy as np
+
+    finite = np.isfinite(measured) & np.isfinite(expected)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return (measured == expected) | (finite & (abs(measured - expected) <= within))
 
 
 def _every(held: Any) -> Any:

@@ -22,11 +22,8 @@ from playground.scenario.names import check_names
 
 if TYPE_CHECKING:
     from playground.engine.axes import Ranges
-<<<<<<< HEAD
-    from playground.engine.problem import Problem
-=======
     from playground.engine.gradients import Clip
->>>>>>> diagnoses
+    from playground.engine.problem import Problem
     from playground.engine.setting import Setting
     from playground.engine.steppers import OneRun
 
@@ -161,12 +158,8 @@ def _collector_off() -> Iterator[None]:
 
 def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | None:
     """Build the problem, try it, and give it to the stepper that fits the optimizer."""
-<<<<<<< HEAD
     from playground.engine.definition import describe
-    from playground.engine.gradients import Clip
     from playground.engine.problem import Problem, kind
-=======
->>>>>>> diagnoses
     from playground.engine.steppers import RuleStepper, TorchStepper
     from playground.engine.task import DescentTask
     from playground.engine.trials import require_measures
@@ -188,12 +181,10 @@ def _stepper(bound: Bound, setting: Setting, scenario: Scenario) -> OneRun | Non
         require_measures(bound.task, problem)
     if scenario.batch_size is not None and problem.batches.size is None:
         raise ScenarioError(Fault("this task has no data to take batches of", ("batch_size",)))
-<<<<<<< HEAD
     _try_movement(bound, problem, scenario)
-    clip = Clip(scenario.clip.value, scenario.clip.norm) if scenario.clip else None
     stepper = RuleStepper if isinstance(bound.optimizer, UpdateRule) else TorchStepper
     with _blaming("optimizer", f"optimizer {scenario.components['optimizer'].name!r}"):
-        return stepper(problem, bound.optimizer, bound.schedule, clip)
+        return stepper(problem, bound.optimizer, bound.schedule, clip(scenario))
 
 
 def _try_movement(bound: Bound, problem: Problem, scenario: Scenario) -> None:
@@ -233,10 +224,6 @@ def _building(scenario: Scenario) -> Iterator[None]:
         refuse_large("task", scenario.task.name),
     ):
         yield
-=======
-    kind = RuleStepper if isinstance(bound.optimizer, UpdateRule) else TorchStepper
-    with _blaming("optimizer", f"optimizer {scenario.components['optimizer'].name!r}"):
-        return kind(problem, bound.optimizer, bound.schedule, clip(scenario))
 
 
 def clip(scenario: Scenario) -> Clip | None:
@@ -244,7 +231,6 @@ def clip(scenario: Scenario) -> Clip | None:
     from playground.engine.gradients import Clip
 
     return Clip(scenario.clip.value, scenario.clip.norm) if scenario.clip else None
->>>>>>> diagnoses
 
 
 def _objective(scenario: Scenario) -> str:

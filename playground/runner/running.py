@@ -11,12 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from playground.figures.numbers import round_numbers
 from playground.plugins.manager import Plugins
-<<<<<<< HEAD
-from playground.result import Run, Status
-from playground.runner.advising import advise
-=======
 from playground.result import Diagnosis, Run, Status
->>>>>>> diagnoses
+from playground.runner.advising import advise
 from playground.runner.describing import as_yaml, conditions, setup
 from playground.runner.diagnosing import asks, diagnosed, evidence, nonfinite_source
 from playground.runner.expectations import judge_all, judge_diagnosis, located, unwelcome, verdict

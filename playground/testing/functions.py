@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -28,6 +29,9 @@ class FunctionContract(ABC):
 
     within: ClassVar[float] = 1e-4
     """How far the value at a stated minimum may lie from the stated value, relative plus absolute."""
+
+    flat: ClassVar[float] = 1e-3
+    """How far a stated minimum may lie from where the slope is zero, as a share of the domain's width."""
 
     @abstractmethod
     def function(self) -> Function:
@@ -81,10 +85,15 @@ class FunctionContract(ABC):
         require_no_draw(lambda: function(points), "the function")
 
     def test_stated_minima_are_minima(self) -> None:
-        """Each stated minimum has the stated value; nothing beside it or elsewhere in the domain is lower."""
+        """Each stated minimum has the stated value and no slope; nothing near or elsewhere in the domain is lower."""
         function = self.function()
         for minimum in function.minima:
+            given, dim = len(minimum.point), function.dim
+            require(given == dim, f"a stated minimum has {given} coordinates, not {dim}", WHY_MINIMA)
+            finite = all(map(math.isfinite, (*minimum.point, minimum.value)))
+            require(finite, f"the stated minimum {minimum.point} = {minimum.value} is not finite", WHY_MINIMA)
             point = torch.tensor(minimum.point, dtype=torch.float64)
+            require_inside(function, point)
             value = function(point).item()
             allowed = self.within * (1 + abs(minimum.value))
             off = abs(value - minimum.value) <= allowed
@@ -96,3 +105,50 @@ class FunctionContract(ABC):
             found = f"f{tuple(near[lowest].tolist())} = {values[lowest].item():.8g}"
             lower = values[lowest].item() < minimum.value - allowed
             require(not lower, f"{found} is lower than the stated minimum {minimum.value:.8g}", WHY_MINIMA)
+            require_no_descent(function, point, self.flat)
+
+
+def require_inside(function: Function, point: Tensor) -> None:
+    """Require that a stated minimum lies in the domain.
+
+    :raises AssertionError: it does not.
+    """
+    __tracebackhide__ = True
+    low, high = torch.tensor(function.domain, dtype=torch.float64).unbind(dim=1)
+    inside = bool(((point >= low) & (point <= high)).all())
+    require(inside, f"the stated minimum {tuple(point.tolist())} lies outside the domain", WHY_MINIMA)
+
+
+def require_no_descent(function: Function, point: Tensor, share: float) -> None:
+    """Require that no coordinate, moved alone, finds a place that is lower and further off than stated digits explain.
+
+    Along each coordinate the lowest point within `share` of the domain's width, on both sides but inside the domain,
+    must be the stated one, up to half a unit of the digits that are given and a hundredth of that width. A kink may be
+    a minimum, and so may a slope at the domain's boundary that would lead out of it.
+
+    :raises AssertionError: another point is lower.
+    """
+    __tracebackhide__ = True
+    for i, (low, high) in enumerate(function.domain):
+        reach = share * (high - low)
+        line = torch.linspace(-1, 1, 2001, dtype=torch.float64) * reach
+        line = line[(point[i] + line >= low) & (point[i] + line <= high)]
+        near = point.repeat(len(line), 1)
+        near[:, i] += line
+        values = function(near)
+        lowest = int(values.argmin())
+        off = abs(line[lowest].item())
+        here = function(point).item()
+        gain = here - values[lowest].item()
+        explained = off <= _digits(point[i].item()) + reach / 100 or gain <= 1e-13 * (1 + abs(here))
+        words = (
+            f"the slope at the stated minimum {tuple(point.tolist())} is not zero: by x[{i}], f is lower by {gain:.3g} "
+            f"at {near[lowest, i].item():.8g}"
+        )
+        require(explained, words, WHY_MINIMA)
+
+
+def _digits(number: float) -> float:
+    """Return half a unit of the last digit of a number as it is written, if it has at least four decimals."""
+    decimals = len(repr(number).partition(".")[2])
+    return 0.5 * 10.0**-decimals if "e" not in repr(number) and decimals >= 4 else 0.0

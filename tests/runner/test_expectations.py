@@ -153,3 +153,19 @@ def test_a_bad_end_fails_unless_some_status_is_expected(status):
 def test_verdict(expectations, status, expected):
     judged = [Expectation(f"x{i}", 0, passed=passed) for i, passed in enumerate(expectations)]
     assert verdict(judged, status) is expected
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "holds"),
+    [
+        ({"equals": math.inf}, 5.0, False),
+        ({"equals": math.inf}, math.inf, True),
+        ({"equals": math.inf}, -math.inf, False),
+        ({"equals": [1.0, math.inf]}, [1.0, 2.0], False),
+        ({"equals": 5.0}, math.inf, False),
+    ],
+)
+def test_infinity_is_near_itself_alone(check, value, holds):
+    (judged,) = judge("derivative", Check.model_construct(**check), value, DOUBLE)
+    assert judged.passed is holds
+    assert holding(Check.model_construct(**check), [value], DOUBLE).tolist() == [holds]

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from playground.engine.setting import Setting
     from playground.scenario.quantity import Quantity
 
+Judged = tuple["Point", "Entry", "Finding | None"]
+"""One derivative at a point, and what is wrong with it."""
+
 CHECKED = {1: 64, 2: 8}
 """Parameters of a model that are checked one by one, by order of the derivative; the seed chooses among more."""
 
@@ -53,8 +56,9 @@ class DerivativeCheck(DirectTask):
 
     The routes are forward mode, the given formula, the symbolic derivative, the complex step, and central differences
     with Richardson extrapolation. What is checked is a function at the points `at`, or the loss of a model on a
-    dataset by the model's initial parameters: is a plugin's backward right? It always expects its routes to agree and
-    no kink; measures `derivative` (by autograd) and `value`, one entry per point.
+    dataset by the model's initial parameters: is a plugin's backward right? It always expects its routes to agree, a
+    backward that multiplies by `grad_output`, and no kink, jump or pole; measures `derivative` (by autograd) and
+    `value`, one entry per point.
 
     :param function: what is differentiated. An expression has a symbolic derivative; any other function goes without.
     :param at: for each variable the points to check: `{x: [4]}`, `{x: [0, 1], y: [2, 3]}` are two points; a vector has
@@ -122,14 +126,16 @@ class DerivativeCheck(DirectTask):
         """Compute every route at every point, and compare."""
         import torch
 
+        from playground.engine.derivatives import finding
+
         eps = torch.finfo(setting.dtype).eps
         points = [self._checked(point, setting) for point in self.points] or list(self._of_model(setting))
         measured = points[: len(self.points) or 1]  # a direction through all parameters of a model is a check only
         entries = [(point, entry) for point in points for entry in point.checked.entries]
         routes = [route for route in ROUTES if any(route in entry.routes for _, entry in entries)]
-        expectations = [_agreement(route, entries, eps) for route in routes]
-        if self.order == 1:
-            expectations.append(_smoothness(entries, eps))
+        judged = [(point, entry, finding(entry, eps)) for point, entry in entries]
+        expectations = [_agreement(route, judged) for route in routes if _is_asked(route, judged)]
+        expectations += [_proportionality(judged), _smoothness(judged)]
         if self.same_as is not None:
             expectations.append(self._sameness(self.same_as))
         return Outcome(
@@ -227,8 +233,8 @@ class DerivativeCheck(DirectTask):
 
         if len(set(entry.by)) != 1 or (formula := self.given.get(str(entry.by[0]))) is None:
             return {}
-        named = {name: torch.tensor(value, dtype=z.dtype, device=z.device) for name, value in at.items()}
-        return {"given": formula(**named).item()}
+        named = {name: torch.tensor(value, dtype=z.dtype, device=z.device).double() for name, value in at.items()}
+        return {"given": float(formula(**named))}
 
     def _symbolic(self, at: Mapping[str, Any], entry: Entry, z: Tensor) -> dict[str, float]:
         """Return the symbolic route, where the function is an expression.
@@ -276,42 +282,56 @@ def _problem_of(dataset: Data, model: Any, loss: Any, start: dict[str, Any] | No
     return kind(dataset, model, loss, start).problem
 
 
-def _agreement(route: str, entries: Sequence[tuple[Point, Entry]], eps: float) -> Expectation:
-    """Judge one route against autograd, over all points."""
-    from playground.engine.derivatives import agree
+def _is_asked(route: str, judged: Sequence[Judged]) -> bool:
+    """Tell whether a route has an answer anywhere, or one is missed where nothing else confirms autograd."""
+    return any(route in entry.voters or (found and route in found.routes) for _, entry, found in judged)
 
-    worst, wrong = 0.0, []
-    asked = [(point, entry) for point, entry in entries if route in entry.routes]
-    for point, entry in asked:
-        difference = abs(entry.routes["autograd"] - entry.routes[route])
-        worst = difference if math.isnan(difference) else max(worst, difference)
-        if not agree(entry, "autograd", route, eps):
-            wrong.append((point, entry))
-    note = _note(route, *wrong[0], eps, len(wrong), len(asked)) if wrong else ""
+
+def _agreement(route: str, judged: Sequence[Judged]) -> Expectation:
+    """Judge one route against autograd, over all points; where the route has no answer, it has no vote."""
+    worst = max(
+        (_apart(entry, route) for _, entry, _ in judged if route in entry.voters),
+        key=lambda apart: (not math.isfinite(apart), apart),
+        default=math.nan,
+    )
+    asked = [each for each in judged if route in each[1].routes]
+    wrong = [each for each in asked if each[2] is not None and route in each[2].routes]
+    note = _note(route, wrong, len(asked)) if wrong else ""
     return Expectation(f"autograd agrees with {ROUTES[route]}", worst, passed=not wrong, note=note)
 
 
-def _note(route: str, point: Point, entry: Entry, eps: float, wrong: int, asked: int) -> str:
-    """Say where a route disagrees first, by how much, and why that may be."""
-    from playground.engine.derivatives import finding
+def _apart(entry: Entry, route: str) -> float:
+    return abs(entry.routes["autograd"] - entry.routes[route])
 
+
+def _note(route: str, wrong: Sequence[Judged], asked: int) -> str:
+    """Say where a route disagrees first, by how much, and why that may be."""
+    point, entry, found = wrong[0]
     ours, theirs = entry.routes["autograd"], entry.routes[route]
-    found = finding(entry, eps)
     why = f"; {found.words}" if found else ""
-    count = f" ({wrong} of {asked} derivatives)" if asked > 1 else ""
+    count = f" ({len(wrong)} of {asked} derivatives)" if asked > 1 else ""
     return f"{_where(point, entry)}: autograd {ours:.10g}, {route} {theirs:.10g}{why}{count}"
 
 
-def _smoothness(entries: Sequence[tuple[Point, Entry]], eps: float) -> Expectation:
-    """Judge whether there is a derivative to speak of: the slopes to the left and right are the same."""
-    from playground.engine.derivatives import finding
+def _proportionality(judged: Sequence[Judged]) -> Expectation:
+    """Judge whether backward multiplies by what is sent back to it, as it must where something follows the function."""
+    wrong = [each for each in judged if each[2] is not None and each[2].is_about_backward]
+    return _count("backward is proportional to grad_output", wrong)
 
-    kinks = [(point, entry) for point, entry in entries if entry.slopes is not None]
+
+def _smoothness(judged: Sequence[Judged]) -> Expectation:
+    """Judge whether there is a derivative to speak of: one value, and one slope, the same to the left and right."""
+    return _count(
+        "no kink, jump or pole at any point", [each for each in judged if each[2] and each[2].is_no_derivative]
+    )
+
+
+def _count(what: str, wrong: Sequence[Judged]) -> Expectation:
     note = ""
-    if kinks:
-        found: Any = finding(kinks[0][1], eps)
-        note = f"{_where(*kinks[0])}: {found.words}"
-    return Expectation("no kink at any point", len(kinks), passed=not kinks, note=note)
+    if wrong:
+        point, entry, found = wrong[0]
+        note = f"{_where(point, entry)}: {found.words if found else ''}"
+    return Expectation(what, len(wrong), passed=not wrong, note=note)
 
 
 def _where(point: Point, entry: Entry) -> str:

@@ -1,7 +1,8 @@
 """Derivatives of a scalar function by independent routes, and what their disagreement means.
 
 The function is seen as g(z) of one flat vector z of shape `(n,)`, whatever its variables are called (`points`).
-`automatic`, `differences` and `complex_step` are the routes; `verdict` compares them and says who is wrong.
+`automatic`, `differences` and `complex_step` are the routes, which `checking` takes; `breaks` finds kinks and jumps;
+`verdict` compares all of it and says who is wrong.
 """
 
 from playground.engine.derivatives.automatic import (
@@ -12,6 +13,8 @@ from playground.engine.derivatives.automatic import (
     gradient,
     hessian,
 )
+from playground.engine.derivatives.breaks import Break, find_breaks
+from playground.engine.derivatives.checking import check
 from playground.engine.derivatives.complex_step import complex_gradient
 from playground.engine.derivatives.differences import Estimate, central_gradient, central_hessian, probe
 from playground.engine.derivatives.points import (
@@ -24,9 +27,10 @@ from playground.engine.derivatives.points import (
     parameter_coordinates,
     restricted,
 )
-from playground.engine.derivatives.verdict import Cause, Checked, Entry, Finding, agree, check, finding
+from playground.engine.derivatives.verdict import Cause, Checked, Entry, Finding, agree, finding
 
 __all__ = [
+    "Break",
     "Cause",
     "Checked",
     "Coordinate",
@@ -43,6 +47,7 @@ __all__ = [
     "check",
     "complex_gradient",
     "coordinates",
+    "find_breaks",
     "finding",
     "flat_loss",
     "flatten",

@@ -17,23 +17,31 @@ class UnavailableError(Exception):
     """This function has no derivative by this route; the message says why."""
 
 
-def gradient(g: Flat, z: Tensor) -> Tensor:
-    """Return ∂g/∂zᵢ by reverse-mode automatic differentiation, shape `(n,)`."""
+def gradient(g: Flat, z: Tensor, upstream: float = 1.0) -> Tensor:
+    """Return upstream · ∂g/∂zᵢ by reverse-mode automatic differentiation, shape `(n,)`.
+
+    :param upstream: the gradient that comes back to g's value, as if something followed it.
+    """
     z = z.detach().requires_grad_()
     value = g(z)
     if not value.requires_grad:  # nothing connects it with z, whatever its number does
         return torch.zeros_like(z)
-    (result,) = torch.autograd.grad(value, z, allow_unused=True, materialize_grads=True)
+    back = torch.full_like(value, upstream)
+    (result,) = torch.autograd.grad(value, z, back, allow_unused=True, materialize_grads=True)
     return result
 
 
-def hessian(g: Flat, z: Tensor) -> Tensor:
-    """Return ∂²g/∂zᵢ∂zⱼ by differentiating the gradient once more, shape `(n, n)`."""
+def hessian(g: Flat, z: Tensor, upstream: float = 1.0) -> Tensor:
+    """Return upstream · ∂²g/∂zᵢ∂zⱼ by differentiating the gradient once more, shape `(n, n)`.
+
+    :param upstream: as for `gradient`.
+    """
     z = z.detach().requires_grad_()
     value = g(z)
     if not value.requires_grad:
         return torch.zeros(len(z), len(z), dtype=z.dtype, device=z.device)
-    (first,) = torch.autograd.grad(value, z, create_graph=True, allow_unused=True, materialize_grads=True)
+    back = torch.full_like(value, upstream)
+    (first,) = torch.autograd.grad(value, z, back, create_graph=True, allow_unused=True, materialize_grads=True)
     if not first.requires_grad:  # a linear function: nothing is left to differentiate
         return torch.zeros(len(z), len(z), dtype=z.dtype, device=z.device)
     rows = [
@@ -66,17 +74,24 @@ def forward_hessian(g: Flat, z: Tensor) -> Tensor:
 
 
 def _tangent(f: Callable[[Tensor], Tensor], z: Tensor, direction: Tensor, differentiable: bool = False) -> Tensor:
-    """Return the directional derivative of f; zero where the tangent is lost because nothing depends on z."""
+    """Return the directional derivative of f; zero where nothing depends on z.
+
+    :raises UnavailableError: the tangent is lost on the way although autograd knows one.
+    """
     # `forward_ad.make_dual` would first compile decompositions of rare operations, which takes two seconds.
     with forward_ad.dual_level(), warnings.catch_warnings():
         # Where an operation has no forward derivative, torch compiles a decomposition, and warns of its own compiler.
         warnings.simplefilter("ignore", FutureWarning)
         try:
             result = f(torch._VF._make_dual(z.detach().requires_grad_(differentiable), direction, level=0))
-        except (RuntimeError, NotImplementedError) as error:
+        except Exception as error:  # as many ways to refuse as there are functions
             raise UnavailableError(str(error).strip().partition("\n")[0]) from error
-        tangent = torch._VF._unpack_dual(result, level=0).tangent
-    return (torch.zeros_like(result) if tangent is None else tangent).detach()
+        tangent: Tensor | None = torch._VF._unpack_dual(result, level=0).tangent
+    if tangent is not None:
+        return tangent.detach()
+    if not differentiable and f(z.detach().requires_grad_()).requires_grad:
+        raise UnavailableError("an operation has no forward derivative and lost the tangent")
+    return torch.zeros_like(result).detach()
 
 
 def bend(derivative: Callable[[Flat, Tensor], Tensor], g: Flat, z: Tensor) -> Tensor:

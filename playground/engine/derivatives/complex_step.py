@@ -7,18 +7,38 @@ import math
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from playground.engine.derivatives.automatic import UnavailableError
 from playground.engine.derivatives.points import Flat
 
-STEP = 1e-30
-"""h: nothing is subtracted, so it can be as short as the numbers allow."""
+STEP, LONGER = 1e-30, 1e-25
+"""h: nothing is subtracted, so it can be as short as the numbers allow. A branch point gives another slope at each."""
+
+SAME = 1e-9
+"""Share by which the slopes from two steps may differ."""
+
+RESIDUE = 1e-14
+"""What is left of a slope that is zero."""
 
 LARGEST_POWER = 64
 """Whole exponents up to which a power is a product."""
 
-NOT_ANALYTIC = ("abs", "angle", "sgn", "real", "imag", "view_as_real", "_conj", "conj_physical", "linalg_vector_norm")
-"""Operations that take complex numbers and look at their modulus or parts: the step would not come through."""
+ANALYTIC = frozenset(
+    """
+    add sub rsub mul div neg reciprocal square sqrt rsqrt exp exp2 expm1 log log1p log2 log10
+    sin cos tan sinh cosh tanh asin acos atan asinh acosh atanh sigmoid silu addcmul addcdiv lerp
+    sum mean prod cumsum cumprod mm bmm mv dot addmm addmv addbmm baddbmm addr trace det _linalg_det
+    linalg_inv_ex linalg_solve_ex _linalg_solve_ex convolution
+    clone _to_copy copy fill zero full full_like zeros zeros_like ones ones_like empty empty_like new_zeros new_ones
+    new_full new_empty new_empty_strided empty_strided scalar_tensor lift_fresh arange eye
+    detach alias view _unsafe_view reshape _reshape_alias as_strided t transpose permute expand squeeze unsqueeze
+    select slice narrow split split_with_sizes unbind chunk cat stack flip roll repeat diagonal diag diag_embed
+    tril triu index index_select index_put _index_put_impl masked_fill masked_select gather scatter scatter_add
+    slice_scatter select_scatter diagonal_scatter constant_pad_nd unfold movedim where
+    """.split()  # noqa: SIM905
+)
+"""Operations that are analytic in every complex argument; of any other one nobody knows, as it may conjugate inside."""
 
 
 class _Analytic(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -32,23 +52,30 @@ class _Analytic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = function.overloadpacket.__name__
         if name == "pow" and isinstance(args[0], Tensor) and args[0].is_complex():
             return _power(*args)
-        if name in NOT_ANALYTIC and any(isinstance(arg, Tensor) and arg.is_complex() for arg in args):
-            raise UnavailableError(f"{name} is not analytic")
-        return function(*args, **(kwargs or {}))
+        if name.removesuffix("_") not in ANALYTIC and any(_is_complex(arg) for arg in tree_leaves((args, kwargs))):
+            raise UnavailableError(f"{name} is not known to be analytic")
+        result = function(*args, **(kwargs or {}))
+        if name == "_to_copy" and _is_complex(args[0]) and not _is_complex(result):
+            raise UnavailableError("a cast to real numbers is not analytic")
+        return result
+
+
+def _is_complex(value: object) -> bool:
+    return isinstance(value, Tensor) and value.is_complex()
 
 
 def _power(base: Tensor, exponent: float | Tensor) -> Tensor:
     """Return a power as products: by way of a logarithm, that of a negative number gets an imaginary part of rounding.
 
-    :raises UnavailableError: the exponent is no small whole number, and a base is negative.
+    :raises UnavailableError: the exponent is no small whole number, and a base is not positive.
     """
     if isinstance(exponent, int | float) and float(exponent).is_integer() and abs(exponent) <= LARGEST_POWER:
         product = torch.ones_like(base)
         for _ in range(abs(int(exponent))):
             product = product * base
         return product if exponent >= 0 else 1 / product
-    if bool((base.real < 0).any()):
-        raise UnavailableError("a power of a negative number")
+    if bool((base.real <= 0).any()):
+        raise UnavailableError("a power of a number that is not positive")
     return (torch.as_tensor(exponent, dtype=base.dtype) * base.log()).exp()
 
 
@@ -61,7 +88,14 @@ def complex_gradient(g: Flat, z: Tensor) -> Tensor:
     Source: Squire & Trapp 1998.
     """
     z = z.detach().to("cpu", torch.complex128)
-    return torch.stack([_imaginary(g, z + 1j * STEP * row) / STEP for row in torch.eye(len(z), dtype=z.dtype)])
+    return torch.stack([_slope(g, z, row) for row in torch.eye(len(z), dtype=z.dtype)])
+
+
+def _slope(g: Flat, z: Tensor, direction: Tensor) -> Tensor:
+    short, longer = (_imaginary(g, z + 1j * step * direction) / step for step in (STEP, LONGER))
+    if (short - longer).abs() > SAME * short.abs() + RESIDUE:
+        raise UnavailableError("it is not analytic at this point")
+    return short
 
 
 def _imaginary(g: Flat, z: Tensor) -> Tensor:

@@ -32,19 +32,25 @@ ROUGH = (7.3, 19.7, 37.1, 71.9, 10**8 + 7.6)
 would whole numbers in `log(1 + x)` near 0, where each sum would be rounded by the same. Where a sum of saturated terms
 hardly changes only the longest does."""
 
-CONSTANT = 0.05
-"""Slopes to the left and right that differ by the same at three steps, to this share, differ at a step of zero too."""
+SMOOTH = (5.0, 40.0)
+"""Growth of third differences with twice the distance where a function is steep, not rough: 8, or 16 at a symmetry."""
 
-CLEAR = 0.02
-"""Rounding below this share of a difference lets it be seen."""
+INFORMATIVE = 0.03
+"""Share of a derivative up to which its estimated error still tells something about it."""
+
+FLAT = 1e-3
+"""The same as a share of the steepest long difference, for a derivative that is itself small."""
+
+FLOOR = 1e4
+"""The same in units of what one unit in the last place of the value, and of 10, makes of the longest difference."""
 
 
 @dataclass(frozen=True)
 class Estimate:
     """Derivatives with an estimate of their error, entry by entry.
 
-    :param value: the derivative, extrapolated.
-    :param error: how far it may be off, about.
+    :param value: the derivative, extrapolated; NaN where no step gives one: an error of its own size says nothing.
+    :param error: how far it may be off, about; infinite where there is no value.
     :param steps: h, from long to short, shape `(steps,)`, in units of √max(1, |zᵢ|).
     :param raw: the plain central difference at each step, shape `(steps, *shape of value)`: with what is exact they
         make the V-curve, truncation falling on one side and rounding rising on the other.
@@ -64,7 +70,7 @@ class Probe:
     :param ahead: g(z + h eᵢ), shape `(steps, n)`.
     :param behind: g(z - h eᵢ), shape `(steps, n)`.
     :param here: g(z).
-    :param noise: the rounding error of one value, shape `(steps, 1)`.
+    :param noise: the rounding error of one value along each coordinate, shape `(steps, n)`.
     """
 
     steps: Tensor
@@ -75,16 +81,9 @@ class Probe:
 
     def gradient(self) -> Estimate:
         """Return (g(z + h eᵢ) - g(z - h eᵢ)) / 2h, extrapolated to h = 0."""
-        return _extrapolated((self.ahead - self.behind) / (2 * self.steps), self.noise / self.steps)
-
-    def slopes(self) -> list[tuple[float, float] | None]:
-        """Return for each coordinate the slopes to its left and right if they differ: a kink; None where it is smooth.
-
-        Between g'(z - h/2) and g'(z + h/2) lies h g'' where g is smooth, which falls with h; a kink stays.
-        """
-        right, left = (self.ahead - self.here) / self.steps, (self.here - self.behind) / self.steps
-        noise = 4 * self.noise / self.steps
-        return [_kink(left[:, i], right[:, i], noise[:, i]) for i in range(left.shape[1])]
+        return _extrapolated(
+            (self.ahead - self.behind) / (2 * self.steps), self.noise / self.steps, _unit(self.here) / self.steps
+        )
 
 
 def probe(g: Flat, z: Tensor) -> Probe:
@@ -116,11 +115,13 @@ def central_hessian(g: Flat, z: Tensor) -> Estimate:
     """
     z = z.detach().to("cpu", torch.float64)
     with torch.no_grad():
-        g = partial(where_defined, g, here=g(z))
+        here = g(z)
+        g = partial(where_defined, g, here=here)
         differences, sizes = zip(*(_second_difference(g, z, _step(z, scale)) for scale in LADDER), strict=True)
-        noise = _noise(g, z, torch.stack(sizes)).unsqueeze(2)
+        noise = _noise(g, z, torch.stack(sizes))
+        noise = torch.maximum(noise.unsqueeze(1), noise.unsqueeze(2))
         products = torch.stack([torch.outer(step, step) for step in (_step(z, scale) for scale in LADDER)])
-        return _extrapolated(torch.stack(differences) / (4 * products), noise / products)
+        return _extrapolated(torch.stack(differences) / (4 * products), noise / products, _unit(here) / products)
 
 
 def _step(z: Tensor, scale: float) -> Tensor:
@@ -139,7 +140,7 @@ def _second_difference(g: Flat, z: Tensor, step: Tensor) -> tuple[Tensor, Tensor
     return values[..., 0] - values[..., 1] - values[..., 2] + values[..., 3], values.flatten()
 
 
-def _extrapolated(raw: Tensor, rounding: Tensor) -> Estimate:
+def _extrapolated(raw: Tensor, rounding: Tensor, unit: Tensor) -> Estimate:
     """Extrapolate differences to a step of zero; keep for each entry the one with the least estimated error.
 
     The error of a central difference is a series in h², h⁴, ...; from two steps one term falls out, from three a second
@@ -148,10 +149,11 @@ def _extrapolated(raw: Tensor, rounding: Tensor) -> Estimate:
 
     :param raw: at each step, from long to short, shape `(steps, ...)`.
     :param rounding: what rounding contributes at each step, broadcastable to the same shape.
+    :param unit: what a unit in the last place contributes at each step, of the same shape.
     """
     rounding = rounding.expand_as(raw)
     plain = (raw[1:] - raw[:-1]).abs() / 3 + rounding[1:]  # a third of the change is five times the truncation
-    local, certain = _least(raw[LOCAL + 1 :], plain[LOCAL:])
+    local, certain = _least(raw[LOCAL + 1 :], torch.maximum(plain, _contradiction(raw, rounding)[1:])[LOCAL:])
     values, errors = [raw[1:]], [plain]
     lower = raw
     for order in (1, 2):
@@ -163,7 +165,20 @@ def _extrapolated(raw: Tensor, rounding: Tensor) -> Estimate:
     every = torch.cat(values)
     doubt = ((every - local).abs() - 3 * certain).nan_to_num(0.0)
     best, error = _least(every, torch.maximum(torch.cat(errors), doubt))
-    return Estimate(best, error, torch.tensor(LADDER, dtype=torch.float64), raw)
+    floor = FLOOR * unit.expand_as(raw).masked_fill(~raw.isfinite(), math.inf).amin(dim=0)
+    steepest = raw[:LOCAL].abs().nan_to_num(0.0, posinf=0.0).amax(dim=0)
+    known = error <= torch.maximum(torch.maximum(INFORMATIVE * best.abs(), FLAT * steepest), floor)
+    value, error = torch.where(known, best, math.nan), torch.where(known, error, math.inf)
+    return Estimate(value, error, torch.tensor(LADDER, dtype=torch.float64), raw)
+
+
+def _contradiction(raw: Tensor, rounding: Tensor) -> Tensor:
+    """Return how far any shorter step leaves a difference, beyond its own rounding: two may be equal by accident."""
+    found = torch.zeros_like(raw)
+    for step in range(len(raw) - 1):
+        apart = (raw[step + 1 :] - raw[step]).abs() - 4 * rounding[step + 1 :]
+        found[step] = apart.nan_to_num(0.0, posinf=0.0).clamp(min=0).amax(dim=0)
+    return found
 
 
 def _least(values: Tensor, errors: Tensor) -> tuple[Tensor, Tensor]:
@@ -174,11 +189,15 @@ def _least(values: Tensor, errors: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(error.isinf(), math.nan, value), error
 
 
+def _unit(here: Tensor) -> Tensor:
+    return torch.finfo(here.dtype).eps * (10 + here.abs())
+
+
 def _noise(g: Flat, z: Tensor, values: Tensor) -> Tensor:
     """Return the rounding error of g at each step: from the size of its values, and from how rough it is at z.
 
     :param values: at each step, shape `(steps, values)`.
-    :returns: shape `(steps, 1)`.
+    :returns: along each coordinate, shape `(steps, n)`.
     """
     eps = torch.finfo(values.dtype).eps
     size = values.abs().nan_to_num(0.0, posinf=0.0).amax(dim=1, keepdim=True)
@@ -186,26 +205,20 @@ def _noise(g: Flat, z: Tensor, values: Tensor) -> Tensor:
 
 
 def _roughness(g: Flat, z: Tensor, eps: float) -> Tensor:
-    """Return the rounding error of g near z: its third differences over distances where no smooth function has any.
+    """Return the rounding error of g near z along each coordinate, shape `(n,)`.
 
-    A sum of large terms that cancel is rougher than the size of its value tells.
+    These are its third differences over distances where no smooth function has any. A sum of large terms that cancel
+    is rougher than the size of its value tells.
     """
-    found = [
-        (g(z + 3 * step) - 3 * g(z + 2 * step) + 3 * g(z + step) - g(z)).abs()
-        for distance in ROUGH
-        for step in torch.diag(distance * eps * z.abs().clamp(min=1))
-    ]
-    return torch.stack(found).nan_to_num(0.0, posinf=0.0).max()
+    rows = torch.diag(eps * z.abs().clamp(min=1))
+    found = torch.stack([_third_differences(g, z, distance * rows) for distance in ROUGH])
+    longest, half, quarter = found[-1], *(_third_differences(g, z, ROUGH[-1] / part * rows) for part in (2, 4))
+    growth = torch.stack([longest / half, half / quarter]).nan_to_num(0.0)
+    smooth = ((growth >= SMOOTH[0]) & (growth <= SMOOTH[1])).all(dim=0)
+    found[-1] = torch.where(smooth, 0.0, longest)
+    return found.nan_to_num(0.0, posinf=0.0).amax(dim=0)
 
 
-def _kink(left: Tensor, right: Tensor, noise: Tensor) -> tuple[float, float] | None:
-    """Return the two slopes where they differ at the shortest steps that rounding leaves clear."""
-    jump = right - left
-    for last in range(len(jump) - 1, 1, -1):
-        window = jump[last - 2 : last + 1]
-        largest = window.abs().max()
-        if not bool(noise[last] <= CLEAR * largest) or largest == 0:
-            continue
-        constant = bool((window - window[-1]).abs().max() <= CONSTANT * window[-1].abs())
-        return (left[last].item(), right[last].item()) if constant else None
-    return None
+def _third_differences(g: Flat, z: Tensor, steps: Tensor) -> Tensor:
+    """Return |g(z + 3h) - 3 g(z + 2h) + 3 g(z + h) - g(z)| for each row h of `steps`."""
+    return torch.stack([(g(z + 3 * step) - 3 * g(z + 2 * step) + 3 * g(z + step) - g(z)).abs() for step in steps])

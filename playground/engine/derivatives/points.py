@@ -84,7 +84,9 @@ def flat_loss(problem: Problem, parameters: Mapping[str, Tensor]) -> tuple[Flat,
     :returns: g, and z of shape `(n,)`: all parameters one after the other.
     """
     shapes = {name: tensor.shape for name, tensor in parameters.items()}
-    others = {name: tensor for name, tensor in problem.module.state_dict().items() if name not in shapes}
+    moved = set(map(id, parameters.values()))  # a tied parameter has two names, of which one is enough
+    everything = (*problem.module.named_parameters(), *problem.module.named_buffers())
+    others = {name: tensor.detach() for name, tensor in everything if id(tensor) not in moved}
 
     def flat(z: Tensor) -> Tensor:
         def alike(tensor: Tensor) -> Tensor:

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations_with_replacement
 
 import torch
-from torch import Tensor
 
-from playground.engine.derivatives.automatic import (
-    UnavailableError,
-    bend,
-    forward_gradient,
-    forward_hessian,
-    gradient,
-    hessian,
-)
-from playground.engine.derivatives.complex_step import complex_gradient
-from playground.engine.derivatives.differences import central_hessian, probe
-from playground.engine.derivatives.points import Coordinate, Flat
+from playground.engine.derivatives.points import Coordinate
 
 ROUNDING = 1e3
 """Units in the last place that two exact routes may differ by, after the rounding of some tens of operations."""
@@ -29,13 +17,30 @@ ROUNDING = 1e3
 RESIDUE = 10
 """Units in the last place of the function's value, and of 10, left where large terms cancel: 1 - tanh(x)² far out."""
 
+LARGEST_RESIDUE = 1e-3
+"""No residue is larger: the size of a value alone says little of what cancelled."""
+
 MARGIN = 10
 """Central differences may be off by this many times their own estimate of their error."""
 
 SHARP = 1e-6
 """Share of a disagreement below which the estimated error of central differences leaves no doubt of them."""
 
-Route = Callable[[Flat, Tensor], Tensor]
+EXCUSE = 0.5
+"""Share of a derivative that no sensitivity to rounding excuses: else a large one would agree with everything."""
+
+UPSTREAM = -64.0
+"""What is sent back in place of 1: a backward that multiplies by it gives the same bits times this power of two."""
+
+REPEATED = 1e-6
+"""Share of a derivative or a value by which two computations of it may differ; more is no rounding."""
+
+PRECISE = 1e-6
+"""Share by which autograd in float64 may be off and still show that only float32 is short of digits."""
+
+DOUBLE = torch.finfo(torch.float64).eps
+
+NO_STEP = "no step suits: too long for the function or too short for rounding"
 
 
 class Cause(enum.StrEnum):
@@ -43,6 +48,10 @@ class Cause(enum.StrEnum):
 
     KINK = "kink"
     """The function turns at the point: it has a slope to the left and another to the right."""
+    JUMP = "jump"
+    """The value jumps at the point."""
+    RANDOM = "random"
+    """The function gives another value each time."""
     NOISE = "float32_noise"
     """In float64 the same code agrees with the others."""
     BACKWARD = "wrong_backward"
@@ -50,7 +59,7 @@ class Cause(enum.StrEnum):
     ROUTE = "wrong_route"
     """One other route alone disagrees: mostly the given formula."""
     STEP = "step"
-    """Central differences alone disagree: no step is short enough for the function and long enough for rounding."""
+    """No step is short enough for the function and long enough for rounding, so that nothing confirms autograd."""
     DOMAIN = "not_finite"
     """A pole, or outside the domain."""
     UNDECIDED = "undecided"
@@ -61,29 +70,61 @@ class Cause(enum.StrEnum):
 class Entry:
     """One derivative at one point, by every route.
 
+    A route that is not finite has no answer and no vote; only a given formula claims to have one everywhere.
+
     :param by: what it is taken by: one coordinate, or two for a second derivative.
     :param routes: value by route; `autograd`, reverse mode in the run's dtype, comes first.
     :param precise: the same as `autograd`, computed in float64.
+    :param scaled: the same as `precise`, with `UPSTREAM` sent back in place of 1, and divided by it.
+    :param again: the same as `precise`, computed once more.
     :param error: estimated error of the route `central`.
     :param bend: how fast it changes with the relative size of the coordinates; see `bend`.
     :param value: of the function at the point.
+    :param second_value: the same, computed once more.
     :param slopes: to the left and right, where there is a kink.
+    :param jump: the values to the left, at the point and to the right, where there is a jump.
+    :param refusal: what the backward pass raised; empty where it did not.
     :param curve: step, and error of the plain central difference at that step: the V-curve.
     """
 
     by: tuple[Coordinate, ...]
     routes: Mapping[str, float]
     precise: float
+    scaled: float
+    again: float
     error: float
     bend: float
     value: float
+    second_value: float
     slopes: tuple[float, float] | None = None
+    jump: tuple[float, float, float] | None = None
+    refusal: str = ""
     curve: tuple[tuple[float, float], ...] = ()
 
+    @property
+    def voters(self) -> tuple[str, ...]:
+        """Every route but autograd that has an answer."""
+        return tuple(
+            route
+            for route, value in self.routes.items()
+            if route != "autograd" and (math.isfinite(value) or route == "given")
+        )
+
+    def rounding(self, a: float, b: float, eps: float, central: bool) -> float:
+        """Return how far two routes may lie apart by their own rounding, in a dtype with this resolution."""
+        return eps * ROUNDING * max(abs(a), abs(b)) + (MARGIN * self.error if central else 0.0)
+
     def allowed(self, a: float, b: float, eps: float, central: bool) -> float:
-        """Return how far two routes may lie apart, in a dtype with this resolution."""
-        rounding = eps * (ROUNDING * max(abs(a), abs(b), self.bend) + RESIDUE * (10 + abs(self.value)))
-        return rounding + (MARGIN * self.error if central else 0.0)
+        """Return how far two routes may lie apart where the function cancels or magnifies rounding."""
+        size = max(abs(a), abs(b))
+        sensitive = min(eps * ROUNDING * self.bend, EXCUSE * size)
+        residue = min(eps * RESIDUE * (10 + abs(self.value)), LARGEST_RESIDUE)
+        return self.rounding(a, b, eps, central) + sensitive + residue
+
+    @property
+    def is_proportional(self) -> bool:
+        """Whether backward multiplies by what is sent back to it."""
+        return not math.isfinite(self.precise) or _is_repeated(self.precise, self.scaled)
 
 
 @dataclass(frozen=True)
@@ -92,11 +133,23 @@ class Finding:
 
     :param routes: those that autograd does not agree with; empty for a kink that no route minds.
     :param words: a phrase for people.
+    :param by_routes: whether routes show it, or autograd alone.
     """
 
     cause: Cause
     routes: tuple[str, ...]
     words: str
+    by_routes: bool = True
+
+    @property
+    def is_no_derivative(self) -> bool:
+        """Whether it is the function that has no derivative there."""
+        return self.cause in (Cause.KINK, Cause.JUMP, Cause.DOMAIN, Cause.RANDOM)
+
+    @property
+    def is_about_backward(self) -> bool:
+        """Whether autograd alone shows it, with no other route: it raises, varies or ignores what is sent back."""
+        return self.cause is Cause.BACKWARD and not self.by_routes
 
 
 @dataclass(frozen=True)
@@ -112,50 +165,6 @@ class Checked:
     unavailable: Mapping[str, str] = field(default_factory=dict)
 
 
-def check(g: Flat, z: Tensor, names: Sequence[Coordinate], order: int = 1) -> Checked:
-    """Differentiate g at z by every route that it allows.
-
-    :param z: shape `(n,)`; its dtype is that of the run.
-    :param names: of its entries.
-    :param order: 1 for the gradient, 2 for the Hessian.
-    :returns: one entry for each coordinate, or for each pair of them.
-    """
-    exact: dict[str, Route] = {"autograd": gradient, "forward": forward_gradient, "complex": complex_gradient}
-    if order == 2:
-        exact = {"autograd": hessian, "forward": forward_hessian}
-    found: dict[str, Tensor] = {}
-    unavailable: dict[str, str] = {}
-    for name, route in exact.items():
-        try:
-            found[name] = route(g, z)
-        except UnavailableError as error:
-            unavailable[name] = str(error)
-    reverse = exact["autograd"]
-    precise, bends = reverse(g, z.double()), bend(reverse, g, z)
-    looked = probe(g, z)
-    central = looked.gradient() if order == 1 else central_hessian(g, z)
-    slopes = looked.slopes()
-    found["central"] = central.value
-    entries = []
-    for index in combinations_with_replacement(range(len(z)), order):
-        near = abs(precise[index].item() - central.value[index].item()) <= MARGIN * central.error[index].item()
-        truth = found.get("complex", precise if near else central.value)[index].item()
-        errors = [abs(raw[index].item() - truth) for raw in central.raw]
-        entries.append(
-            Entry(
-                tuple(names[i] for i in index),
-                {name: values[index].item() for name, values in found.items()},
-                precise[index].item(),
-                central.error[index].item(),
-                bends[index].item(),
-                looked.here.item(),
-                slopes[index[0]] if order == 1 else None,
-                tuple(zip(central.steps.tolist(), errors, strict=True)),
-            )
-        )
-    return Checked(g(z).item(), tuple(entries), unavailable)
-
-
 def agree(entry: Entry, one: str, other: str, eps: float) -> bool:
     """Tell whether two routes give the same derivative.
 
@@ -163,38 +172,85 @@ def agree(entry: Entry, one: str, other: str, eps: float) -> bool:
     derivative and a third of them of a second, and float64 has no quarrel.
     """
     a, b = entry.routes[one], entry.routes[other]
-    if abs(a - b) <= entry.allowed(a, b, eps, "central" in (one, other)):
+    if not (math.isfinite(a) and math.isfinite(b)):
+        return a == b
+    central, apart = "central" in (one, other), abs(a - b)
+    if apart <= entry.rounding(a, b, eps, central):
         return True
+    if eps <= DOUBLE or one != "autograd":
+        return apart <= entry.allowed(a, b, eps, central)
     digits = eps ** (1 / (1 + len(entry.by))) * max(abs(a), abs(b))
-    return one == "autograd" and abs(a - b) <= digits and _precise_agrees(entry, (other,), eps)
+    return apart <= max(digits, entry.allowed(a, b, eps, central)) and _precise_agrees(entry, (other,), eps)
 
 
 def finding(entry: Entry, eps: float) -> Finding | None:
-    """Say what is wrong with a derivative; None when every route agrees with autograd and there is no kink.
+    """Say what is wrong with a derivative; None when autograd is confirmed and there is a derivative.
 
     :param eps: resolution of the run's dtype.
     """
-    others = [route for route in entry.routes if route != "autograd"]
-    against = tuple(route for route in others if not agree(entry, "autograd", route, eps))
+    against = tuple(route for route in entry.voters if not agree(entry, "autograd", route, eps))
+    for judge in (_judge_function, _judge_backward, _judge_routes):
+        if found := judge(entry, against, eps):
+            return found
+    return None
+
+
+def _judge_function(entry: Entry, against: tuple[str, ...], eps: float) -> Finding | None:
+    """Say why the function has no derivative to speak of."""
+    if not math.isfinite(entry.value):
+        return Finding(Cause.DOMAIN, against, f"not finite: the function is {entry.value} there")
+    if not _is_repeated(entry.value, entry.second_value):
+        words = f"the function is random: it is {entry.value:.6g} once and {entry.second_value:.6g} the next time"
+        return Finding(Cause.RANDOM, against, words)
+    if entry.jump is not None:
+        left, here, right = entry.jump
+        words = f"a jump: the value is {left:.6g} to the left, {here:.6g} at the point and {right:.6g} to the right"
+        return Finding(Cause.JUMP, against, words)
     if entry.slopes is not None:
         left, right = entry.slopes
         return Finding(Cause.KINK, against, f"a kink: the slope is {left:.6g} to the left and {right:.6g} to the right")
-    if not against:
-        return None
-    if not all(math.isfinite(entry.routes[route]) for route in ("autograd", *against)):
+    return None
+
+
+def _judge_backward(entry: Entry, against: tuple[str, ...], eps: float) -> Finding | None:
+    """Say what autograd shows of itself: an error, no finite number, or one that ignores what is sent back."""
+    if entry.refusal:
+        words = f"a wrong backward: it raises {entry.refusal}"
+        return Finding(Cause.BACKWARD, entry.voters, words, by_routes=False)
+    ours = entry.routes["autograd"]
+    if not math.isfinite(ours):
+        exact = [route for route in against if route != "given"]
+        if exact and _precise_agrees(entry, exact, eps):
+            words = f"overflow of the dtype: in float64 autograd gives {entry.precise:.10g}"
+            return Finding(Cause.NOISE, against, words)
+        if "central" in against:
+            words = f"a wrong backward: it is {ours:g} where the function has a finite slope{_hint_of_branches(ours)}"
+            return Finding(Cause.BACKWARD, against, words)
         return Finding(Cause.DOMAIN, against, "not finite: a pole, or the edge of where the function is defined")
+    if not _is_repeated(entry.precise, entry.again):
+        words = f"a wrong backward: it gives {entry.precise:.6g} once and {entry.again:.6g} the next time"
+        return Finding(Cause.BACKWARD, against, words, by_routes=False)
+    if not entry.is_proportional:
+        how = "ignores" if _is_repeated(entry.scaled * UPSTREAM, entry.precise) else "is not proportional to"
+        return Finding(Cause.BACKWARD, against, f"a wrong backward: it {how} grad_output", by_routes=False)
+    return None
+
+
+def _judge_routes(entry: Entry, against: tuple[str, ...], eps: float) -> Finding | None:
+    """Say who is wrong where routes disagree, by majority; and whether anything confirms autograd."""
+    voters = entry.voters
+    if not against:
+        return None if set(voters) - {"forward"} else Finding(Cause.STEP, ("central",), NO_STEP)
     if _precise_agrees(entry, against, eps):
         return Finding(Cause.NOISE, against, f"noise of the dtype: in float64 autograd gives {entry.precise:.10g}")
-    if len(against) == len(others) and _agree_among(entry, others, eps):
-        return Finding(Cause.BACKWARD, against, f"a wrong backward{_hint(entry, others)}")
-    by_values = [route for route in others if route != "forward"]
-    if against == tuple(by_values) and _agree_among(entry, by_values, eps) and (len(by_values) > 1 or _sharp(entry)):
-        words = (
-            f"a wrong backward{_hint(entry, by_values)}, in forward mode as well: something is cut off from the graph"
-        )
+    if len(against) == len(voters) and _agree_among(entry, voters, eps):
+        return Finding(Cause.BACKWARD, against, f"a wrong backward{_hint(entry, voters)}")
+    independent = tuple(route for route in voters if route != "forward")
+    if against == independent and _agree_among(entry, against, eps) and (len(against) > 1 or _is_sharp(entry)):
+        words = f"a wrong backward{_hint(entry, against)}, in forward mode as well: something is cut off from the graph"
         return Finding(Cause.BACKWARD, against, words)
     if against == ("central",):
-        return Finding(Cause.STEP, against, "no step suits: too long for the function or too short for rounding")
+        return Finding(Cause.STEP, against, NO_STEP)
     if len(against) == 1:
         return Finding(Cause.ROUTE, against, f"{against[0]} alone disagrees")
     return Finding(Cause.UNDECIDED, against, "no two routes are enough to tell which is right")
@@ -205,9 +261,12 @@ def _precise_agrees(entry: Entry, against: Sequence[str], eps: float) -> bool:
 
     Forward mode is as short of digits as what it is compared with, and has no say.
     """
-    return eps > torch.finfo(torch.float64).eps and all(
+    if not math.isfinite(entry.precise):
+        return False
+    return eps > DOUBLE and all(
         abs(entry.precise - entry.routes[route])
-        <= entry.allowed(entry.precise, entry.routes[route], eps if route != "central" else 0.0, route == "central")
+        <= entry.allowed(entry.precise, entry.routes[route], DOUBLE, route == "central")
+        + PRECISE * abs(entry.routes[route])
         for route in against
         if route != "forward"
     )
@@ -217,7 +276,7 @@ def _agree_among(entry: Entry, routes: Sequence[str], eps: float) -> bool:
     return all(agree(entry, routes[0], route, eps) for route in routes[1:])
 
 
-def _sharp(entry: Entry) -> bool:
+def _is_sharp(entry: Entry) -> bool:
     """Tell whether central differences are, by their own estimate, far better than it takes to contradict autograd."""
     return entry.error <= SHARP * abs(entry.routes["central"] - entry.routes["autograd"])
 
@@ -234,3 +293,14 @@ def _hint(entry: Entry, others: Sequence[str]) -> str:
         return ": its sign is wrong"
     simple = round(factor) if abs(factor) > 1 else 1 / round(1 / factor)
     return f": it is {simple:g} times as large" if abs(factor - simple) <= 1e-4 * abs(factor) and simple != 1 else ""
+
+
+def _hint_of_branches(ours: float) -> str:
+    if not math.isnan(ours):
+        return ""
+    return ": an infinite or undefined slope times 0, as of a branch that torch.where does not take"
+
+
+def _is_repeated(one: float, other: float) -> bool:
+    """Tell whether two computations of one number agree."""
+    return one == other or (math.isnan(one) and math.isnan(other)) or math.isclose(one, other, rel_tol=REPEATED)

@@ -162,7 +162,7 @@ def test_derivatives(result, changes, derivative, value, dtype):
         ({"expect": {"derivative": [3]}}, ["derivative equals [3]"]),
         (
             {"function": "abs(x)", "at": {"x": [0]}},
-            ["no kink at any point", "autograd agrees with the symbolic derivative"],
+            ["no kink, jump or pole at any point", "autograd agrees with the symbolic derivative"],
         ),
     ],
 )
@@ -303,3 +303,18 @@ def test_a_plain_function_that_does_not_fit_is_one_line_with_its_place(text, mes
     with pytest.raises(ScenarioError) as caught:
         plain_function(tmp_path, text)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("function", ["relu(x)**2", "abs(x)*x", "max(x, 0)**3"])
+def test_a_route_without_an_answer_at_a_crease_has_no_vote(result, function):
+    found = result(
+        DERIVATIVE, {"function": function, "at": {"x": 0}, "dtype": "float64", "expect": {"derivative": [0]}}
+    )
+    assert [each.what for each in found.expectations if not each.passed] == []
+
+
+def test_an_overflow_of_autograd_fails(result):
+    found = result(DERIVATIVE, {"function": "x*1e-35*1e20*1e20", "derivative": "7", "dtype": "float32"})
+    failed = [each for each in found.expectations if not each.passed]
+    assert "autograd agrees with central differences" in [each.what for each in failed]
+    assert all("overflow of the dtype: in float64 autograd gives 100000" in each.note for each in failed)

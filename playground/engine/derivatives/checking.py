@@ -1,0 +1,119 @@
+"""Differentiate a function at a point by every route that it allows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+
+import torch
+from torch import Tensor
+
+from playground.engine.derivatives.automatic import (
+    UnavailableError,
+    bend,
+    forward_gradient,
+    forward_hessian,
+    gradient,
+    hessian,
+)
+from playground.engine.derivatives.breaks import find_breaks
+from playground.engine.derivatives.complex_step import complex_gradient
+from playground.engine.derivatives.differences import central_hessian, probe
+from playground.engine.derivatives.points import Coordinate, Flat
+from playground.engine.derivatives.verdict import MARGIN, UPSTREAM, Checked, Entry
+
+Route = Callable[[Flat, Tensor], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backward:
+    """What reverse mode gives, in the run's dtype and otherwise; see `Entry` for each.
+
+    :param refusal: what it raised, in which case every number is NaN.
+    """
+
+    value: Tensor
+    precise: Tensor
+    scaled: Tensor
+    again: Tensor
+    bend: Tensor
+    refusal: str = ""
+
+
+def check(g: Flat, z: Tensor, names: Sequence[Coordinate], order: int = 1) -> Checked:
+    """Differentiate g at z by every route that it allows.
+
+    :param z: shape `(n,)`; its dtype is that of the run.
+    :param names: of its entries.
+    :param order: 1 for the gradient, 2 for the Hessian.
+    :returns: one entry for each coordinate, or for each pair of them.
+    """
+    value = g(z).item()  # whatever the function itself raises is no fault of its backward
+    backward = _go_backward(g, z, order)
+    found, unavailable = _take_other_routes(g, z, order)
+    seen = probe(g, z)
+    breaks = find_breaks(g, z, seen)
+    central = seen.gradient() if order == 1 else central_hessian(g, z)
+    second_value = g(z.detach().to("cpu", torch.float64)).item()
+    entries = []
+    for index in combinations_with_replacement(range(len(z)), order):
+        broken = [breaks[i] for i in index]
+        slope, error = central.value[index].item(), central.error[index].item()
+        if any(each.steep for each in broken):
+            slope, error = math.nan, math.inf
+        routes = {"autograd": backward.value[index].item()}
+        routes |= {name: values[index].item() for name, values in found.items()}
+        precise = backward.precise[index].item()
+        truth = routes.get("complex", precise if abs(precise - slope) <= MARGIN * error else slope)
+        errors = [abs(raw[index].item() - truth) for raw in central.raw]
+        entries.append(
+            Entry(
+                by=tuple(names[i] for i in index),
+                routes={**routes, "central": slope},
+                precise=precise,
+                scaled=backward.scaled[index].item(),
+                again=backward.again[index].item(),
+                error=error,
+                bend=backward.bend[index].item(),
+                value=seen.here.item(),
+                second_value=second_value,
+                slopes=next((each.slopes for each in broken if each.slopes), None),
+                jump=next((each.jump for each in broken if each.jump), None),
+                refusal=backward.refusal,
+                curve=tuple(zip(central.steps.tolist(), errors, strict=True)),
+            )
+        )
+    return Checked(value, tuple(entries), unavailable)
+
+
+def _go_backward(g: Flat, z: Tensor, order: int) -> Backward:
+    reverse = gradient if order == 1 else hessian
+    double = z.double()
+    try:
+        return Backward(
+            value=reverse(g, z),
+            precise=reverse(g, double),
+            scaled=reverse(g, double, UPSTREAM) / UPSTREAM,
+            again=reverse(g, double),
+            bend=bend(reverse, g, z),
+        )
+    except Exception as error:  # a backward of one's own may raise anything, or return another shape
+        nothing = torch.full((len(z),) * order, math.nan)
+        words = str(error).strip().partition("\n")[0] or type(error).__name__
+        return Backward(value=nothing, precise=nothing, scaled=nothing, again=nothing, bend=nothing * 0, refusal=words)
+
+
+def _take_other_routes(g: Flat, z: Tensor, order: int) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the derivatives by forward mode and the complex step, and why a route has none."""
+    exact: dict[str, Route] = {"forward": forward_gradient, "complex": complex_gradient}
+    if order == 2:
+        exact = {"forward": forward_hessian}
+    found, unavailable = {}, {}
+    for name, route in exact.items():
+        try:
+            found[name] = route(g, z)
+        except UnavailableError as error:
+            unavailable[name] = str(error)
+    return found, unavailable

@@ -128,7 +128,8 @@ def outcome(op):
             words.add("refused" if str(error) else f"{engine.__name__}: refused without a reason")
             continue
         right = all(
-            same((x[run], last[run].double()), (a, torch.tensor(b).double())) for run, (a, b) in enumerate(plain)
+            same((x[run], last[run].double()), (a, torch.tensor(b, dtype=torch.float64)))
+            for run, (a, b) in enumerate(plain)
         )
         words.add("equal" if right else f"{engine.__name__}: {last.tolist()} where plain has {[b for _, b in plain]}")
     return words

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from playground.engine.derivatives.breaks import Break, find_breaks
 from playground.engine.derivatives.differences import LOCAL, probe
 from playground.engine.derivatives.points import Flat, along, flat_loss
 from playground.engine.nonfinite import graph_nodes, is_custom
@@ -74,7 +75,8 @@ def _measured_slope(loss: Flat, t: Tensor, autograd: float) -> float | None:
     slope, error = found.value.item(), found.error.item()
     if not math.isfinite(slope) or not abs(slope) > max(20 * error, 1e-9, 0.02 * abs(autograd)):
         return None
-    if any(each is not None for each in seen.slopes()):
+    (found_break,) = find_breaks(loss, t, seen)
+    if found_break != Break():
         return None
     far = found.raw[:LOCAL].flatten()
     smooth = bool(((far - slope).abs() < 0.5 * abs(slope)).sum() >= 2)

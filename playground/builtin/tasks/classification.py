@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -71,16 +70,13 @@ class Classification(Training):
             return predictions.new_full((), math.nan).double()
         return (self._decide(predictions) == wanted).all(dim=1).double().mean()
 
-    def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
-        """Say that `accuracy` is a share of the samples, and which shape predictions have."""
+    def score_quantity(self, data: Data) -> Quantity:
+        """Say that accuracy is a share of the samples."""
         from playground.scenario.quantity import Quantity
 
-        samples = len(self.dataset.inputs)
+        samples = len(data.inputs)
         limits = f"a share of {samples} samples, a multiple of 1/{samples} from 0 to 1"
-        return {
-            "accuracy": Quantity(shape=(), low=0, high=1, parts=samples, limits=limits),
-            **super().quantities(problem),
-        }
+        return Quantity(shape=(), low=0, high=1, parts=samples, limits=limits)
 
     def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Show where the model divides its classes, where there are two inputs."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from playground.builtin.tasks.training import Training
@@ -56,11 +55,11 @@ class Regression(Training):
         spread = (targets - targets.mean(dim=0)).double().square().sum()
         return 1 - left / spread
 
-    def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
-        """Say that `r2` is at most 1, and which shape predictions have."""
+    def score_quantity(self, data: Data) -> Quantity:
+        """Say that r2 is at most 1."""
         from playground.scenario.quantity import Quantity
 
-        return {"r2": Quantity(shape=(), high=1.0), **super().quantities(problem)}
+        return Quantity(shape=(), high=1.0)
 
     def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Show the curve through the data, where there are one input and one output."""

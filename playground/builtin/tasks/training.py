@@ -121,13 +121,23 @@ class Training(DescentTask):
         return targets, targets.shape[1]
 
     def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
-        """Say which shape predictions have: that of the targets, or a column for each class."""
+        """Say what the score can be, and which shape predictions have: the targets', or a column for each class."""
         from playground.engine.losses import traits
         from playground.scenario.quantity import Quantity
 
-        targets = problem.batches.data[1]
-        shape = (len(targets), self.dataset.classes or 1) if traits(self.loss).class_indices else tuple(targets.shape)
-        return {"predictions": Quantity(shape=shape)}
+        known = {self.score: self.score_quantity(self.dataset)}
+        if self.split is not None:
+            known[f"validation_{self.score}"] = self.score_quantity(self.held_out)
+        targets, loss = problem.batches.data[1], traits(self.loss)
+        if loss.class_indices:
+            known["predictions"] = Quantity(shape=(len(targets), self.dataset.classes or 1))
+        elif loss.same_shape:
+            known["predictions"] = Quantity(shape=tuple(targets.shape))
+        return known
+
+    def score_quantity(self, data: Data) -> Quantity:
+        """Say which values the score of these data can have."""
+        raise NotImplementedError
 
     def listing(self, problem: Problem, writer: Writer, setting: Setting) -> Listing:
         """Write the data, the model and the loss."""
@@ -152,7 +162,7 @@ class Training(DescentTask):
             '    print(f"{x} -> {prediction}, wanted {wanted}")',
         ]
         if self.split is not None:
-            held_out = loss.format("validation_inputs", "validation_targets")
+            held_out = loss("validation_inputs", "validation_targets")
             shown += ["with torch.no_grad():", f'    print("validation loss", {held_out}.item())']
         every = all(parameter.requires_grad for parameter in problem.module.parameters())
         chosen = "list(model.parameters())" if every else "[p for p in model.parameters() if p.requires_grad]"

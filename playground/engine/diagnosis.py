@@ -15,6 +15,7 @@ from playground.engine.derivatives import flat_loss, hessian
 from playground.engine.gradients import Gradients
 from playground.engine.problem import Problem
 from playground.engine.update import UpdateRule
+from playground.figures.numbers import distinct
 
 LARGEST = 64
 """Parameters up to which the curvature is computed: it takes one backward pass for each."""
@@ -97,7 +98,8 @@ class ExceededBound:
     @property
     def comparison(self) -> str:
         """`lr 0.3 > 2/8 = 0.25`."""
-        return f"lr {self.rate:g} > {self.bound * self.curvature:g}/{self.curvature:g} = {self.bound:g}"
+        rate, bound = distinct(self.rate, self.bound, 6), distinct(self.bound, self.rate, 6)
+        return f"lr {rate} > {self.bound * self.curvature:g}/{self.curvature:g} = {bound}"
 
     def __str__(self) -> str:
         """`lr 0.3 > 2/8 = 0.25, the largest stable rate`."""

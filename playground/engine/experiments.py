@@ -20,6 +20,7 @@ from playground.engine.nonfinite import Source, find_source
 from playground.engine.problem import Problem
 from playground.engine.seeding import undisturbed
 from playground.engine.setting import flushed_denormals
+from playground.result import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,9 @@ RATES = tuple(10.0**-power for power in range(1, 13))
 
 GAIN = 0.01
 """A run has improved when its loss fell by this share."""
+
+ROUNDING = 1e-5
+"""Share of a loss that may be rounding."""
 
 STARTS = 10
 """Places from which the least loss is searched for, besides the start and the end of the run."""
@@ -67,6 +71,11 @@ class Rerun:
     def improved(self) -> bool:
         """Whether every loss was finite and the last one is below the first by more than `GAIN` of it."""
         return math.isfinite(self.largest) and self.last < self.first - GAIN * abs(self.first)
+
+    @property
+    def descended(self) -> bool:
+        """Whether no loss was above the first one, and the last one is below it by more than rounding."""
+        return self.largest <= self.first and self.last < self.first - ROUNDING * abs(self.first)
 
 
 @dataclass(frozen=True)
@@ -130,10 +139,15 @@ class Rerunner:
 
     @cached_property
     def calmer(self) -> Rerun | None:
-        """The rerun with the largest of the lower rates that improves; None where none does."""
+        """The rerun with the largest of the lower rates that improves; None where none does.
+
+        Of a run that diverged, one that only descends is as good: a minimum may be near the start.
+        """
         if not self.steps:
             return None
-        return next((found for each in RATES if (found := self.at(each)).improved), None)
+        diverged = self._run.status in (Status.DIVERGED, Status.NONFINITE)
+        reruns = (self.at(each) for each in RATES)
+        return next((each for each in reruns if each.improved or (diverged and each.descended)), None)
 
     @cached_property
     def recovers(self) -> bool:

@@ -21,6 +21,16 @@ def short(value: Any, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def distinct(value: float, other: float, digits: int = 3) -> str:
+    """Write a number with as many digits as show that it is another one.
+
+    :param digits: at least.
+    """
+    return next(
+        (f"{value:.{each}g}" for each in range(digits, 17) if f"{value:.{each}g}" != f"{other:.{each}g}"), f"{value!r}"
+    )
+
+
 def column(values: Sequence[Any]) -> list[str]:
     """Return values that stand below each other: all numbers in one notation, so that their decimal points line up.
 

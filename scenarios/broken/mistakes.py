@@ -65,11 +65,20 @@ def errors(prediction: Any, target: Any) -> Any:
     return (((prediction - 0.5).sign() + 1) / 2 - target).abs().mean()
 
 
-def made_anew(prediction: Any, target: Any) -> Any:
-    """Mean squared error as a new tensor, which nothing leads back from."""
+def severed(inputs: int, outputs: int) -> Any:
+    """Return two layers, the second of which reads numbers of the first that nothing leads back from."""
     import torch
 
-    return torch.tensor(((prediction - target) ** 2).mean().item(), requires_grad=True)
+    class Severed(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = torch.nn.Linear(inputs, 4), torch.nn.Linear(4, outputs)
+
+        def forward(self, x: Any) -> Any:
+            """Return the output of the second layer."""
+            return self.second(torch.tanh(self.first(x).data))
+
+    return Severed()
 
 
 def careless_square(x: Any) -> Any:
@@ -90,18 +99,6 @@ def careless_square(x: Any) -> Any:
     return CarelessSquare.apply(x[..., 0] - 3)
 
 
-def incomplete() -> Any:
-    """A line of twelve points, of which one was not measured."""
-    import torch
-
-    from playground.engine.data import Data
-
-    inputs = torch.linspace(-1, 1, 12, dtype=torch.float64).unsqueeze(1)
-    targets = 2 * inputs + 1
-    targets[5] = torch.nan
-    return Data(inputs, targets, ("x",))
-
-
 @hookimpl
 def playground_functions() -> dict[str, Any]:
     """Return the function with a wrong backward."""
@@ -109,9 +106,9 @@ def playground_functions() -> dict[str, Any]:
 
 
 @hookimpl
-def playground_datasets() -> dict[str, Any]:
-    """Return the data with a hole."""
-    return {"broken.incomplete": incomplete}
+def playground_models() -> dict[str, Any]:
+    """Return the model that is cut in two."""
+    return {"broken.severed": severed}
 
 
 @hookimpl
@@ -122,5 +119,5 @@ def playground_optimizers() -> dict[str, Any]:
 
 @hookimpl
 def playground_losses() -> dict[str, Any]:
-    """Return the loss without a slope, and the one that is cut off."""
-    return {"broken.errors": errors, "broken.made_anew": made_anew}
+    """Return the loss without a slope."""
+    return {"broken.errors": errors}

@@ -10,7 +10,6 @@ import torch.nn.functional as F  # noqa: N812  (the field's own abbreviation)
 from torch import nn
 
 from playground import hookimpl
-from playground.engine.data import Data
 from playground.engine.update import UpdateRule
 
 # Functions: of x, a vector.
@@ -69,7 +68,7 @@ def cut_by_data(x):
 
 
 def cut_by_item(x):
-    return torch.tensor(((x[..., 0] - 3) ** 2).item(), requires_grad=True, dtype=x.dtype)
+    return ((x[..., 0] - 30) ** 2).item() + x[..., 0] ** 2
 
 
 def cut_in_one_branch(x):
@@ -130,7 +129,8 @@ def bowls(x):
 
 
 def cut_off_mse(prediction, target):
-    return torch.tensor(((prediction - target) ** 2).mean().item(), requires_grad=True)
+    loss = ((prediction - target) ** 2).mean()
+    return loss / 2 + torch.tensor(loss.item() / 2, requires_grad=True)
 
 
 def detached_mse(prediction, target):
@@ -344,14 +344,6 @@ def climber(params, lr: float = 0.01):
     return Climber(params, lr)
 
 
-def holes():
-    """A line with a value that is missing."""
-    inputs = torch.linspace(-1, 1, 12, dtype=torch.float64).unsqueeze(1)
-    targets = 2 * inputs + 1
-    targets[5] = torch.nan
-    return Data(inputs, targets, ("x",))
-
-
 FUNCTIONS = (
     where_sqrt, where_log, acos_at_1, norm_by_hand, atan2_at_0, zero_by_zero, power_of_negative,
     difference_of_infinities, bad_sqrt, cut_by_data, cut_by_item, cut_in_one_branch, cut_in_one_factor, rounds, floors,
@@ -389,8 +381,3 @@ def playground_models():
 @hookimpl
 def playground_optimizers():
     return {"ill.noepsilon": NoEpsilon, "ill.velocity": Velocity, "ill.plain": plain, "ill.climber": climber}
-
-
-@hookimpl
-def playground_datasets():
-    return {"ill.holes": holes}

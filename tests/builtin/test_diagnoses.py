@@ -1,5 +1,6 @@
 """Each mistake gets its diagnosis and no other, and a healthy run none."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -110,10 +111,24 @@ def test_a_rate_is_too_large_for_any_optimizer_that_it_throws_out(optimizer, cal
     assert found.sentence.endswith(f"; {calmer} it shrinks.")
 
 
+@pytest.mark.parametrize("rate", [0.2501, 0.25001, 0.2500001, 0.250000001])
+def test_a_rate_just_above_its_bound_is_told_from_it(rate, plugins, tmp_path):
+    more = "dtype: float64\nexpect: {diagnosis: rate_too_large}\n"
+    run = run_one(written(tmp_path, f"{BOWL}optimizer: {{name: sgd, lr: {rate}}}\n{more}"), plugins)
+    (found,) = run.diagnoses
+    pattern = r"at the rate (\S+) multiplies the distance to the minimum by (\S+); below (\S+) it shrinks"
+    shown, growth, bound = map(float, re.search(pattern, found.sentence).groups())
+    assert (shown, bound) == (rate, 0.25)
+    assert growth > 1
+
+
 @pytest.mark.parametrize("scenario", ["and_gate", "bowl", "line"])
-@pytest.mark.parametrize("rate", ["1e20", "1e36", "1e38", "1e300"])
-def test_a_rate_beyond_all_measure_is_taken_for_no_other_mistake(scenario, rate, plugins):
-    changes = [("optimizer", f"{{name: sgd, lr: {rate}}}"), ("expect", "{loss: {below: 0}}"), ("steps", "5")]
+@pytest.mark.parametrize(
+    ("rate", "dtype"), [("1e20", "float32"), ("1e36", "float32"), ("1e38", "float32"), ("1e300", "float64")]
+)
+def test_a_rate_beyond_all_measure_is_taken_for_no_other_mistake(scenario, rate, dtype, plugins):
+    optimizer = f"{{name: sgd, lr: {rate}}}"
+    changes = [("optimizer", optimizer), ("expect", "{loss: {below: 0}}"), ("steps", "5"), ("dtype", dtype)]
     run = run_one(load_scenario(SCENARIOS / f"{scenario}.yaml", changes), plugins)
     assert {each.name for each in run.diagnoses} <= {"rate_too_large", "saturated_sigmoid"}
 
@@ -132,7 +147,7 @@ def test_a_relu_whose_0_is_as_good_as_it_gets_is_not_dead(changes, plugins, tmp_
         settled = {**changes, "optimizer": "{name: sgd, lr: 0.5}", "steps": "300"}
         loaded = load_scenario(SCENARIOS / "and_gate.yaml", tuple(settled.items()))
     run = run_one(
-        Loaded(loaded.scenario.model_copy(update={"expect": {"steps": Check(equals=-1)}}), loaded.source), plugins
+        Loaded(loaded.scenario.model_copy(update={"expect": {"steps": Check(equals=1)}}), loaded.source), plugins
     )
     assert run.loss.last == 0
     assert (run.verdict, run.diagnoses) == ("failed", ())

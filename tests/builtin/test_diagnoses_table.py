@@ -129,11 +129,14 @@ ILL = {
         "rmsprop without eps": down("x**2 + 0*y", {"x": 1, "y": 1}, by("rmsprop", 0.1, eps=0)),
         "torch's adam without eps": down("x**2 + 0*y", {"x": 1, "y": 1}, by("torch.Adam", 0.1, eps=0)),
     },
-    "nonfinite_data": {"a target is missing": fit("ill.holes", "linear", "mse", sgd(0.1))},
+    "nonfinite_data": {
+        "a target overflows": fit(table([[1], [2]], [[3], [1e39]]), "linear", "mse", sgd(0.1), dtype="float32"),
+        "an input overflows": fit(table([[1], [-1e60]], [[3], [4]]), mlp(4), "mae", by("adam", 0.1), dtype="float32"),
+    },
     # Gradients that are lost.
     "cut_off": {
-        "loss made anew": fit(LINE, "linear", "ill.cut_off_mse", sgd(0.1)),
-        "loss made anew, network": sort("xor_gate", mlp(4), "ill.cut_off_mse", by("adam", 0.1)),
+        "half the loss made anew": fit(LINE, "linear", "ill.cut_off_mse", sgd(0.1)),
+        "half the loss made anew, network": sort("xor_gate", mlp(4), "ill.cut_off_mse", by("adam", 0.1)),
         "loss of a detached prediction": fit(LINE, "linear", "ill.detached_mse", sgd(0.1)),
         "numpy round trip": fit(LINE, mlp(3), "ill.numpy_mse", by("torch.Adam", 0.1)),
         "one factor is detached": fit(LINE, "linear", "ill.half_detached_mse", sgd(0.1)),
@@ -180,6 +183,12 @@ ILL = {
     "rate_too_large": {
         "bowl": down(BOWL, {"x": 1}, sgd(0.3)),
         "bowl, momentum": down(BOWL, {"x": 1}, sgd(0.6, momentum=0.9)),
+        "bowl, at the bound": down(BOWL, {"x": 1}, sgd(0.25)),
+        "bowl, at the bound, torch": down(BOWL, {"x": 1}, by("torch.SGD", 0.25)),
+        "bowl, at the bound, float32": down(BOWL, {"x": 1}, sgd(0.25), dtype="float32"),
+        "bowl, at the bound, momentum": down(BOWL, {"x": 1}, by("torch.SGD", 0.375, momentum=0.5), 300),
+        "two curvatures, at the bound of one": down("4*x**2 + 0.1*y**2", {"x": 1, "y": 2}, sgd(0.25), 300),
+        "a minimum near the start": down("x**2 + 3*sin(3*x)**2", {"x": 2}, sgd(10, momentum=0.9)),
         "bowl, torch": down(BOWL, {"x": 1}, by("torch.SGD", 0.3)),
         "bowl, a plugin": down(BOWL, {"x": 1}, by("ill.plain", 0.3)),
         "bowl, huge": down(BOWL, {"x": 1}, sgd(1e20)),
@@ -289,7 +298,8 @@ ILL = {
 HEALTHY = {
     "where and log": down("ill.where_log", {"x": [-0.5]}, by("adam", 0.1)),
     "bowl, too few steps": down(BOWL, {"x": 1}, sgd(0.01), 3),
-    "bowl, at the bound": down(BOWL, {"x": 1}, sgd(0.2499), 50),
+    "bowl, near the bound": down(BOWL, {"x": 1}, sgd(0.2499), 50),
+    "bowl, a rate of nearly 0": down(BOWL, {"x": 1}, sgd(1e-12), 50),
     "bowl, converged": down(BOWL, {"x": 1}, sgd(0.1), 200),
     "bowl, momentum": down(BOWL, {"x": 1}, sgd(0.01, momentum=0.9), 7),
     "bowl, much momentum": down(BOWL, {"x": 1}, by("torch.SGD", 0.01, momentum=0.99), 13),
@@ -338,6 +348,10 @@ HEALTHY = {
         table([[1, 2], [2, 1], [-1, 1], [0.5, -2]], [[1], [2], [3], [4]]), "linear", "mse", sgd(0.05), 100
     ),
     "scaled column": fit(column([x / 10 for x in range(-10, 11)]), "linear", "mse", sgd(0.1), 30),
+    "large targets, short steps": fit(
+        table([[x / 5] for x in range(-10, 11)], [[2e4 * x] for x in range(-10, 11)]), "linear", "mse",
+        by("adam", 0.1), 300,
+    ),
     "years, adam": fit(column(YEARS), "linear", "mse", by("adam", 0.01), 50),
     "and": sort("and_gate", "perceptron", "bce", sgd(0.5), 30),
     "and, mse": sort("and_gate", "perceptron", "mse", by("adam", 0.3), 50),

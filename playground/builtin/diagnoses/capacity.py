@@ -90,6 +90,8 @@ def _plateau(run: Evidence) -> str:
     predictions = seen.tail.prediction.double()
     if not predictions.std(0, correction=0).max() < 0.2 * _target_spread(run, seen):
         return ""
+    if _falls_along_the_gradient(run, run.last - seen.within, 0.1 * scale):
+        return ""
     least = run.least
     if least is None or not least.loss < seen.within + 0.5 * scale:
         return ""
@@ -98,6 +100,23 @@ def _plateau(run: Evidence) -> str:
         f"({seen.constant:.4g}; answers go from {predictions.min():.3g} to {predictions.max():.3g}); with other "
         f"parameters this model reaches {_rounded(least.loss)}."
     )
+
+
+def _falls_along_the_gradient(run: Evidence, height: float, drop: float) -> bool:
+    """Whether longer steps against the gradient make the loss fall by `drop`: then steps are short, and no plateau.
+
+    :param height: by how much the loss could fall; the lengths tried are around the one that would do it on a slope.
+    """
+    gradient = run.at_end.gradient
+    square = sum(each.double().square().sum().item() for each in gradient.values())
+    if not 0 < square < math.inf:
+        return False
+    for power in range(-5, 6):
+        length = height / square * 4.0**power
+        there = {name: tensor - length * gradient[name] for name, tensor in run.final.items()}
+        if run.at(there).loss < run.last - drop:
+            return True
+    return False
 
 
 def _is_no_noise(run: Evidence, least: Least) -> bool:

@@ -12,8 +12,9 @@ from playground.result import Status
 
 
 def nonfinite_data() -> Diagnoser:
-    """Inputs or targets hold NaN or infinity."""
-    return Diagnoser(_nonfinite_data, "Drop or fill in those entries before training.", 0)
+    """Inputs or targets hold NaN or infinity, in the precision of the run."""
+    remedy = "Drop or fill in those entries before training; `dtype: float64` holds what float32 cannot."
+    return Diagnoser(_nonfinite_data, remedy, 0)
 
 
 def _nonfinite_data(run: Evidence) -> str:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 
-from playground.builtin.diagnoses.measures import distinct
 from playground.builtin.diagnoses.units import stuck_units
 from playground.engine.diagnosis import Curvature, curvature
-from playground.engine.evidence import Diagnoser, Evidence, finite
+from playground.engine.evidence import Diagnoser, Evidence, finite, flat
 from playground.engine.experiments import Rerun
 from playground.engine.update import UpdateRule
+from playground.figures.numbers import distinct
 from playground.result import Status
+
+SAME = 1e-5
+"""Share by which two numbers may differ that are the same apart from rounding."""
 
 
 def rate_too_large() -> Diagnoser:
     """The loss rose, or units went dead on the way, and the same run at a lower rate does better.
 
-    Where the curvature is the same everywhere, the bound on the rate says so: beyond `2/λ` gradient descent climbs out.
+    Where the curvature is the same everywhere, the bound on the rate says so: beyond `2/λ` gradient descent climbs out,
+    and at the bound it jumps from side to side for ever.
     Elsewhere the run is made again from the same start at a tenth, a hundredth, … of the rate, until it improves.
     """
     remedy = "Lower the learning rate, or use a schedule that does."
@@ -26,10 +30,11 @@ def rate_too_large() -> Diagnoser:
 def _rate_too_large(run: Evidence) -> str:
     if run.rate is None or not math.isfinite(run.first) or not finite(run.start):
         return ""
-    found = curvature(run.problem, dict(run.start)) if _ran_away(run) else None
+    ran_away = _ran_away(run)
+    found = curvature(run.problem, dict(run.start)) if ran_away or _stands_still(run) else None
     if found is not None and found.constant:
-        return _on_a_bowl(run, found)
-    calmer = run.rerun.calmer if _ran_away(run) or _units_died(run) else None
+        return (_on_a_bowl(run, found) if ran_away else "") or _at_the_bound(run, found.largest)
+    calmer = run.rerun.calmer if ran_away or _units_died(run) else None
     if calmer is None or not _is_better(run, calmer):
         return ""
     return _compared(run, calmer) + _bound_at_start(run, found)
@@ -44,6 +49,15 @@ def _ran_away(run: Evidence) -> bool:
     if not run.rose or (run.steps > 1 and finite_losses and finite_losses[-1] < run.first):
         return False
     return run.status in (Status.DIVERGED, Status.NONFINITE) or not run.rerun.recovers
+
+
+def _stands_still(run: Evidence) -> bool:
+    """Whether the loss does not change any more, although its gradient is as large as at the start."""
+    if run.steps < 2 or len(run.losses) < 2 or not finite(run.final) or not math.isfinite(run.last):
+        return False
+    still = abs(run.losses[-1] - run.last) <= SAME * abs(run.last)
+    slope, slope_at_start = (flat(each.gradient).norm() for each in (run.at_end, run.at_start))
+    return bool(still and slope > 0.001 * slope_at_start)
 
 
 def _units_died(run: Evidence) -> bool:
@@ -66,6 +80,21 @@ def _on_a_bowl(run: Evidence, found: Curvature) -> str:
         f"On a bowl that curves as this loss does ({found.largest:g}), each step at the rate "
         f"{distinct(rate * run.factor, _bound(run, found.largest) or math.nan, 6)} multiplies the distance to the "
         f"minimum by {distinct(growth, 1.0)}; {calmer} it shrinks."
+    )
+
+
+def _at_the_bound(run: Evidence, largest: float) -> str:
+    """Say that the rate is the bound; nothing where the distance to the minimum shrinks.
+
+    :param largest: the bowl's curvature.
+    """
+    swings = largest > 0 and _stands_still(run) and abs(run.growth(largest, run.factor) - 1) <= SAME
+    if not swings or not run.growth(largest, 0.9 * run.factor) < 0.999:
+        return ""
+    return (
+        f"On a bowl that curves as this loss does ({largest:g}), the rate {(run.rate or math.nan) * run.factor:g} is "
+        "the bound: each step ends on the other side of the minimum, as far away as before; below it the distance "
+        "shrinks."
     )
 
 

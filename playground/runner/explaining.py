@@ -299,7 +299,7 @@ def _update(ready: Prepared, stepper: OneRun, step: int, changes: Sequence[Chang
     label = named(ready.loaded.scenario.components["optimizer"])
     formula, symbols = tuple(getattr(rule, "formula", ())), getattr(rule, "symbols", {})
     settings = _settings(ready)
-    holds = True
+    holds: bool | None = True
     if changes and formula:
         numbers = settings | {"lr": stepper.rate(step), "t": step + 1}
         holds = gives_the_step(formula, numbers, changes)

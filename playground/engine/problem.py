@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from playground.engine.definition import describe
+from playground.engine.functional import functional_call
 from playground.engine.seeding import generator, undisturbed
 from playground.errors import ComponentError, Fault, ScenarioError, suggestion
 
@@ -94,7 +94,7 @@ class Problem:
 
     def forward(self, parameters: Mapping[str, Tensor]) -> Forward:
         """Return the module with these parameters in place of its own."""
-        return lambda *inputs: functional_call(self.module, dict(parameters), inputs)
+        return lambda *inputs: functional_call(self.module, parameters, inputs)
 
     def probe(self) -> None:
         """Evaluate once over all data in evaluation mode, and once in training mode for each size of a batch.
@@ -226,13 +226,14 @@ def kind(value: Any) -> str:
 
 
 def assign(module: nn.Module, values: Mapping[str, Any]) -> None:
-    """Set parameters by name; the others keep their initial values.
+    """Set parameters by name; the others keep their initial values. A tied parameter has several names.
 
     :param values: numbers or nested lists, of exactly the parameter's shape.
-    :raises ScenarioError: an unknown name or another shape.
+    :raises ScenarioError: an unknown name, another shape, or two values for one parameter.
     """
-    parameters = dict(module.named_parameters())
+    parameters = dict(module.named_parameters(remove_duplicate=False))
     faults = []
+    names: dict[int, str] = {}
     for name, value in values.items():
         if name not in parameters:
             faults.append(Fault(f"unknown parameter {name!r}{suggestion(name, parameters)}", (name,)))
@@ -245,6 +246,10 @@ def assign(module: nn.Module, values: Mapping[str, Any]) -> None:
             continue
         if tensor.shape != parameter.shape:
             faults.append(Fault(f"{name}: expected shape {tuple(parameter.shape)}, got {tuple(tensor.shape)}", (name,)))
+            continue
+        first = names.setdefault(id(parameter), name)
+        if first != name and value != values[first]:
+            faults.append(Fault(f"{name}: is the same parameter as {first}, which has another value", (name,)))
             continue
         with torch.no_grad():
             parameter.copy_(tensor)

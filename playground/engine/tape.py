@@ -120,7 +120,8 @@ class _Recorder(TorchFunctionMode):
         for name, parameter in problem.module.named_parameters():
             tape.parameters[name] = self._enter(parameter, name, "parameter")
         for name, buffer in problem.module.named_buffers():
-            self._enter(buffer, name, "constant")
+            if self._find(buffer) is None:  # a buffer may be a parameter, too
+                self._enter(buffer, name, "constant")
         names = ["x", "t"] if len(batch) == 2 else [f"x{index}" for index in range(1, len(batch) + 1)]
         for name, tensor in zip(names, batch, strict=True):
             tape.data.append(self._enter(tensor, name, "data"))

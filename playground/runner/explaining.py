@@ -128,6 +128,8 @@ def _explained(
         stepper.problem = problem
         remembered = [_copied(memory) for memory in stepper.memory()]
         used = tuple(stepper.gradients)  # an optimizer that takes a closure evaluates again, elsewhere
+        with _aside(problem, ready.setting.device, dice) as again:  # before the move, which a buffer may share
+            central = _central(again, batch) if check else {}
         made.move()
     after, loss_after = None, None
     with _aside(problem, ready.setting.device, dice) as again:
@@ -135,10 +137,10 @@ def _explained(
             after = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
             with told(f"step {step}"):
                 loss_after = _loss(again, batch)
-        central = _central(again, batch, before) if check else {}
         samples = len(batch[0]) if batch else 0
         teller = Teller(tape, operations, sample, digits, samples)
         changes = {} if made.ended else _changes(stepper, used, before, remembered)
+        update, holds = (None, True) if made.ended else _update(ready, stepper, step, tuple(changes.values()))
         written = _written(made, changes, Scope(sample, samples, digits))
         moved = tuple(
             dataclasses.replace(each, written=written.get(each.name, ()))
@@ -155,6 +157,8 @@ def _explained(
             number=step,
             samples=samples,
             clipped=any(each.used is not None for each in moved),
+            batch=batch,
+            formula_holds=holds,
         )
         scenario = ready.loaded.scenario
         return Explanation(
@@ -170,7 +174,7 @@ def _explained(
             moved,
             loss,
             loss_after,
-            None if made.ended else _update(ready, stepper, step, tuple(changes.values())),
+            update,
             tuple(words(made_step)),
         )
 
@@ -205,8 +209,9 @@ def _aside(problem: Problem, device: torch.device, dice: Tensor) -> Iterator[Pro
     buffers = [(buffer, buffer.detach().clone()) for buffer in problem.module.buffers()]
     with undisturbed(device):
         yield Problem(problem.module, loss, problem.batches)
-    for buffer, before in buffers:
-        buffer.copy_(before)
+    with torch.no_grad():  # a buffer may be a parameter, too
+        for buffer, before in buffers:
+            buffer.copy_(before)
 
 
 def _loss(problem: Problem, batch: Any) -> float:
@@ -253,30 +258,24 @@ def _differ(taken: Tensor, gradient: Tensor | None) -> bool:
     return gradient is not None and bool(((taken != gradient) & ~(taken.isnan() & gradient.isnan())).any())
 
 
-def _central(problem: Problem, batch: Any, at: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _central(problem: Problem, batch: Any) -> dict[str, Tensor]:
     """Return dL/dparameter by central differences in float64; nothing for a large model, or one that cannot do it."""
     import torch
 
     from playground.engine.derivatives import central_gradient
+    from playground.engine.derivatives.points import flat_loss
+    from playground.engine.problem import Batches
 
-    if sum(tensor.numel() for tensor in at.values()) > CHECKED:
+    parameters = problem.parameters
+    sizes = [tensor.numel() for tensor in parameters.values()]
+    if sum(sizes) > CHECKED:
         return {}
-    state = problem.module.state_dict()
-    others = {name: t.double() if t.is_floating_point() else t for name, t in state.items() if name not in at}
-    data = tuple(t.double() if t.is_floating_point() else t for t in batch)
-    sizes = [tensor.numel() for tensor in at.values()]
-
-    def loss(z: Tensor) -> Tensor:
-        pieces = zip(at.items(), torch.split(z, sizes), strict=True)
-        moved = {name: piece.view(tensor.shape) for (name, tensor), piece in pieces}
-        return problem.loss(problem.forward({**others, **moved}), data)
-
-    z = torch.cat([tensor.double().flatten() for tensor in at.values()])
+    loss, z = flat_loss(dataclasses.replace(problem, batches=Batches(batch)), parameters)
     try:
-        found = torch.split(central_gradient(loss, z).value, sizes)
+        found = torch.split(central_gradient(loss, z.double()).value, sizes)
     except ISOLATED:  # a component that cannot be evaluated in float64 costs the check, not the explanation
         return {}
-    return {name: piece.view(tensor.shape) for (name, tensor), piece in zip(at.items(), found, strict=True)}
+    return {name: piece.view(tensor.shape) for (name, tensor), piece in zip(parameters.items(), found, strict=True)}
 
 
 def _copied(memory: Mapping[str, Any]) -> dict[str, Any]:
@@ -289,17 +288,23 @@ def _copied(memory: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _update(ready: Prepared, stepper: OneRun, step: int, changes: Sequence[Change]) -> Update:
-    """Return what the optimizer declares of itself."""
-    from playground.runner.update_arithmetic import what_counts
+def _update(ready: Prepared, stepper: OneRun, step: int, changes: Sequence[Change]) -> tuple[Update, bool | None]:
+    """Return what the optimizer declares of itself; a formula that does not give the step is left out.
+
+    :returns: beside it whether the declared formula gives the step; None where it cannot be computed.
+    """
+    from playground.runner.update_arithmetic import gives_the_step, what_counts
 
     rule = ready.bound.optimizer
     label = named(ready.loaded.scenario.components["optimizer"])
     formula, symbols = tuple(getattr(rule, "formula", ())), getattr(rule, "symbols", {})
     settings = _settings(ready)
-    if changes:
-        formula = what_counts(formula, settings | {"lr": stepper.rate(step), "t": step + 1}, changes[0])
-    return Update(label, stepper.rate(step), formula, dict(symbols), settings)
+    holds: bool | None = True
+    if changes and formula:
+        numbers = settings | {"lr": stepper.rate(step), "t": step + 1}
+        holds = gives_the_step(formula, numbers, changes)
+        formula = () if holds is False else what_counts(formula, numbers, changes[0])
+    return Update(label, stepper.rate(step), formula, dict(symbols), settings), holds
 
 
 def _settings(ready: Prepared) -> dict[str, Any]:

@@ -43,6 +43,9 @@ class Step:
     :param loss_after: of the moved parameters on the same data; None where there is no update.
     :param samples: in the batch; 0 for a function.
     :param clipped: whether the step was made with other gradients than those of the loss.
+    :param batch: the data of the step.
+    :param formula_holds: whether the formula that the optimizer declares gives the step; None where it cannot be
+        computed.
     """
 
     ready: Prepared
@@ -55,6 +58,8 @@ class Step:
     number: int
     samples: int
     clipped: bool
+    batch: tuple[Tensor, ...]
+    formula_holds: bool | None
 
     def moves(self) -> dict[str, Tensor]:
         """Return how far each parameter moved."""
@@ -67,9 +72,10 @@ def words(step: Step) -> Iterator[Sentence]:
         yield Sentence(_("The scenario is a sweep; this is its own run, before anything is swept."))
     yield from _hardest(step)
     yield from _saturated(step)
-    yield from _gradients(step)
+    yield from _gradients(step) if math.isfinite(step.loss) else _loss_not_finite(step)
     if step.loss_after is not None:
         yield from _outcome(step, step.loss_after)
+    yield from _formula(step)
 
 
 def _hardest(step: Step) -> Iterator[Sentence]:
@@ -133,6 +139,42 @@ def _not_finite(tape: Tape) -> Iterator[Sentence]:
             yield Sentence(text, parts)
             return
     yield Sentence(_("The gradient is not finite."))
+
+
+def _loss_not_finite(step: Step) -> Iterator[Sentence]:
+    """Yield which operation of the forward pass made the loss NaN or infinite, of finite numbers."""
+    from playground.engine.nonfinite import find_source
+
+    source = None
+    with suppress(*ISOLATED):  # a component may refuse to be evaluated once more
+        source = find_source(step.problem, step.before, step.batch)
+    if source is None or source.backward:
+        yield Sentence(_("The loss is {loss:.4g}."), {"loss": step.loss})
+        return
+    numbers = ", ".join(f"{number:.4g}" for number in source.arguments)
+    parts = {
+        "call": f"{source.operation}({numbers})" if numbers else source.operation,
+        "value": source.value,
+        "then": source.then,
+        "loss": step.loss,
+    }
+    if source.then:
+        yield Sentence(_("{call} gives {value:.4g}, and {then} makes nan of it: the loss is {loss:.4g}."), parts)
+    else:
+        yield Sentence(_("{call} gives {value:.4g}: the loss is {loss:.4g}."), parts)
+
+
+def _formula(step: Step) -> Iterator[Sentence]:
+    """Yield what is to be said of the optimizer's formula where it was not found to give the step."""
+    from playground.runner.describing import named
+
+    if step.formula_holds:
+        return
+    parts = {"optimizer": named(step.ready.loaded.scenario.components["optimizer"])}
+    if step.formula_holds is None:
+        yield Sentence(_("The formula of {optimizer} cannot be computed: it was not compared with this step."), parts)
+    else:
+        yield Sentence(_("The formula that {optimizer} declares does not give this step: it is not shown."), parts)
 
 
 def _outcome(step: Step, after: float) -> Iterator[Sentence]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -255,13 +255,22 @@ class Change:
 
     def is_made_by(self, found: Mapping[str, float]) -> bool:
         """Say whether these numbers are the first entry, and the state, that the step left."""
-        half = 1e-4 if self.before.element_size() < 8 else 1e-9
-        moved = abs(_first(self.after) - _first(self.before))
-        room = half * moved + half / 10 * abs(_first(self.before))
-        if not _near(found["p"], _first(self.after), room):
-            return False
+        half = self._rounding
         kept = {name: _first(tensor) for name, tensor in self.state_after.items() if name in found}
-        return all(_near(found[name], value, half * abs(value) + 1e-30) for name, value in kept.items())
+        return self.leads_to(found["p"]) and all(
+            _near(found[name], value, half * abs(value) + 1e-30) for name, value in kept.items()
+        )
+
+    def leads_to(self, p: float) -> bool:
+        """Say whether this number is the first entry that the step left."""
+        moved = abs(_first(self.after) - _first(self.before))
+        room = self._rounding * (moved + abs(_first(self.before)) / 10)
+        return _near(p, _first(self.after), room)
+
+    @property
+    def _rounding(self) -> float:
+        """The relative deviation that is rounding."""
+        return {8: 1e-9, 4: 1e-4}.get(self.before.element_size(), 3e-2)
 
 
 def work_out(formula: tuple[str, ...], settings: Mapping[str, Any], change: Change, scope: Scope) -> tuple[str, ...]:
@@ -274,6 +283,15 @@ def work_out(formula: tuple[str, ...], settings: Mapping[str, Any], change: Chan
     except UnreadableUpdateError:
         return ()
     return tuple(filter(None, (line.written(scope) for line in made.lines))) if change.is_made_by(made.numbers) else ()
+
+
+def gives_the_step(formula: tuple[str, ...], settings: Mapping[str, Any], changes: Sequence[Change]) -> bool | None:
+    """Say whether a formula gives the first entry of every parameter; None where it cannot be computed."""
+    try:
+        found = [evaluate(formula, settings, change.entry(), by_value=True).numbers["p"] for change in changes]
+    except UnreadableUpdateError:
+        return None
+    return all(change.leads_to(p) for change, p in zip(changes, found, strict=True))
 
 
 def what_counts(formula: tuple[str, ...], settings: Mapping[str, Any], change: Change) -> tuple[str, ...]:

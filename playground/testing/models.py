@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 
 from playground.engine.derivatives import flat_loss, parameter_coordinates
+from playground.engine.functional import functional_call
 from playground.engine.problem import Batches, Problem
 from playground.testing.differentiable import (
     WHY_DTYPE,

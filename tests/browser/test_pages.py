@@ -161,6 +161,21 @@ def test_the_explanation_follows_the_step(pages, open_page):
     assert "not" not in jumps.inner_text()
 
 
+CUT_OFF = """drawn => [...drawn.querySelectorAll("svg text, svg rect")].map(each => each.getBoundingClientRect())
+  .filter(box => box.width && (box.left < 0 || box.right > innerWidth)).length"""
+"""Counts what of a graph is outside the screen, and would have to be scrolled to."""
+
+
+@pytest.mark.parametrize("name", ["gate", "run"])
+def test_the_graph_of_a_step_is_whole_on_a_phone(pages, open_page, name):
+    drawn = open_page(pages(name), 390).locator(".told .drawn").first
+    drawn.scroll_into_view_if_needed()
+    assert drawn.locator("svg:visible").count() == 1
+    assert drawn.locator("svg:visible text").count() > 5
+    assert drawn.evaluate(CUT_OFF) == 0
+    assert drawn.evaluate("each => each.scrollWidth <= each.clientWidth")
+
+
 PAUSED = """async () => {
   const slider = document.querySelector("input[type=range]"), last = Number(slider.max);
   const frame = () => new Promise(requestAnimationFrame), at = () => Number(slider.value);

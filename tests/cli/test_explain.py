@@ -28,6 +28,17 @@ def test_text(explain):
     assert "dL/dz2 = dL/dp · p(1 − p)" in shown
 
 
+def test_a_long_explanation_is_summed_up_unless_all_of_it_is_asked_for(explain):
+    short, whole = explain("two_moons", "--step", "3"), explain("two_moons", "--step", "3", "--full")
+    note = re.search(r"all (\d+) lines are shown with --full", " ".join(short.split()))
+    assert int(note[1]) == len(whole.splitlines())
+    assert len(short.splitlines()) < len(whole.splitlines())
+    assert "--full" not in whole
+    titles = ["Forward", "Backward", "Update", "In words", "Graph"]
+    assert all(re.findall(r"^(\S.*)\n─+$", shown, re.MULTILINE) == titles for shown in (short, whole))
+    assert explain("bowl") == explain("bowl", "--full")
+
+
 LARGE = """
 task: classification
 dataset: {name: blobs, samples: 64}

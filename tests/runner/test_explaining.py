@@ -1,5 +1,6 @@
 """One step explained is the run's own step, and every number shown is the one that was computed."""
 
+import json
 import math
 
 import pytest
@@ -100,13 +101,14 @@ def test_every_function_without_a_gap(write, name):
     assert deviation(told, 0) < 1e-2
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "torch.Adam", "{name: sgd, momentum: 0.9}"])
+RULES = [{"name": "adam", "lr": 0.05}, {"name": "torch.Adam", "lr": 0.05}, {"name": "sgd", "lr": 0.5, "momentum": 0.9}]
+
+
+@pytest.mark.parametrize("optimizer", RULES, ids=lambda rule: rule["name"])
 def test_the_step_is_that_of_the_run(root, explain, optimizer):
-    change = {"optimizer": optimizer, "expect": "{}"}
-    told = explain("and_gate", change, step=3)
+    told = explain("and_gate", {"optimizer": json.dumps(optimizer), "expect": "{}"}, step=3)
     before, after = (
-        run(root / "scenarios/and_gate.yaml", {"optimizer": _plain(optimizer), "expect": {}}, steps=steps)
-        for steps in (3, 4)
+        run(root / "scenarios/and_gate.yaml", {"optimizer": optimizer, "expect": {}}, steps=steps) for steps in (3, 4)
     )
     for moved in told.parameters:
         assert moved.before.values == before.parameters[moved.name]
@@ -115,10 +117,6 @@ def test_the_step_is_that_of_the_run(root, explain, optimizer):
         assert moved.state_after != moved.state_before
     assert told.loss == before.loss.last
     assert told.loss_after == after.loss.last
-
-
-def _plain(optimizer):
-    return {"name": "sgd", "momentum": 0.9} if optimizer.startswith("{") else optimizer
 
 
 def test_a_step_that_was_too_long_and_by_which_bound(explain):
@@ -195,6 +193,21 @@ REMARKS = {
         {"function": "sqrt(x**2)", "start": "{x: 0}", "optimizer": "sgd"},
         0,
         ["sqrt gives back a gradient that is not finite", "After the step the loss is nan"],
+    ),
+    "a loss that is nan": (
+        {"function": "sqrt(x - 2)", "start": "{x: 1}", "optimizer": "sgd"},
+        0,
+        ["sqrt(-1) gives nan: the loss is nan."],
+    ),
+    "a loss that is infinite": (
+        {"function": "1/x", "start": "{x: 0}", "optimizer": "sgd"},
+        0,
+        ["rtruediv(0, 1) gives inf: the loss is inf."],
+    ),
+    "an infinity of which nan is made": (
+        {"function": "x*log(x)", "start": "{x: 0}", "optimizer": "sgd"},
+        0,
+        ["log(0) gives -inf, and mul makes nan of it: the loss is nan."],
     ),
     "clipped": (
         {"function": "100*x**2", "start": "{x: 1}", "optimizer": "{name: sgd, lr: 0.1}", "clip": "{norm: 0.001}"},
@@ -404,3 +417,63 @@ def test_a_plugin_makes_it_known(odd):
     told = odd({"model": "custom"}, KNOWN)
     known = told.operations[-2]
     assert (known.formula, known.shares[0].rule) == ("2·z3", "dL/dp · 2")
+
+
+FORMULAS = """
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from playground import hookimpl
+from playground.builtin.optimizers import SGD
+from playground.engine.update import UpdateRule
+
+
+def rule(*lines):
+    @dataclass(frozen=True)
+    class Rule(UpdateRule):
+        formula: ClassVar[tuple[str, ...]] = lines
+        lr: float = 0.1
+
+        def update(self, p, g, state, step, lr):
+            return p - lr * g, state
+
+    return Rule
+
+
+@hookimpl
+def playground_optimizers():
+    return {
+        "right": rule("p = p - lr * g"),
+        "uphill": rule("p = p + lr * g"),
+        "still": rule("d = lr * g"),
+        "unreadable": rule("p = p - lr * g.clamp(-9, 9)"),
+        "silent": rule(),
+    }
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "formula", "remark"),
+    [
+        ("right", ("p = p - lr * g",), None),
+        ("silent", (), None),
+        ("uphill", (), "does not give this step: it is not shown"),
+        ("still", (), "does not give this step: it is not shown"),
+        ("unreadable", ("p = p - lr * g.clamp(-9, 9)",), "cannot be computed: it was not compared with this step"),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_formula_that_does_not_give_the_step_is_not_shown(write, name, formula, remark, dtype):
+    plugin = write("formulas.py", FORMULAS)
+    path = write(
+        "f.yaml",
+        "task: minimize\nfunction: (x - 1)**2 + y**2\nstart: {x: 3, y: 2}\nsteps: 3\n"
+        f"optimizer: {name}\ndtype: {dtype}\n",
+    )
+    told = explained(load_scenario(path), load_plugins(autoload=False, specs=[str(plugin)]), 1)
+    assert told.update.formula == formula
+    said = [sentence(each, str) for each in told.words]
+    assert [each for each in said if "formula" in each.lower()] == [each for each in said if remark and remark in each]
+    assert any("formula" in each.lower() for each in said) == (remark is not None)
+    assert all(bool(moved.written) == (name == "right") for moved in told.parameters)

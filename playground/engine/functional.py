@@ -1,0 +1,28 @@
+"""Calls a module with other tensors in place of its own parameters and buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def functional_call(module: nn.Module, tensors: Mapping[str, Tensor], inputs: tuple[Any, ...]) -> Any:
+    """Return the module's output for these inputs, with other tensors in place of its own; the module keeps its own.
+
+    A tensor that the module uses in several places, by several names, is replaced in all of them.
+    `torch.func.functional_call` does that too, but a module that is part of two others keeps the copies: both names
+    mean one slot, and torch puts back last what it found second. Here each slot has one name.
+
+    :param tensors: by any one of their names; of those that are absent the module uses its own.
+    """
+    names = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
+    given = {id(names[name]): tensor for name, tensor in tensors.items() if name in names}
+    slots = {}
+    for prefix, part in module.named_modules():  # each part once
+        for name, own in (*part._parameters.items(), *part._buffers.items()):
+            if id(own) in given:
+                slots[f"{prefix}.{name}" if prefix else name] = given[id(own)]
+    return torch.func.functional_call(module, slots, inputs, tie_weights=False)

@@ -146,7 +146,15 @@ def broken_json(path):
         connection.execute("""UPDATE sweeps SET spec = '{"name": '""")
 
 
-DAMAGES = {"broken JSON": broken_json, "missing": None, "empty": empty, "newer": newer, "text": text, "half": half, "unknown scenario": unknown}
+DAMAGES = {
+    "broken JSON": broken_json,
+    "missing": None,
+    "empty": empty,
+    "newer": newer,
+    "text": text,
+    "half": half,
+    "unknown scenario": unknown,
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -121,7 +121,9 @@ def central_hessian(g: Flat, z: Tensor) -> Estimate:
         noise = _noise(g, z, torch.stack(sizes))
         noise = torch.maximum(noise.unsqueeze(1), noise.unsqueeze(2))
         products = torch.stack([torch.outer(step, step) for step in (_step(z, scale) for scale in LADDER)])
-        return _extrapolated(torch.stack(differences) / (4 * products), noise / products, _unit(here) / products)
+        parts = torch.stack(differences) / (4 * products), noise / products, _unit(here) / products
+        diagonal = _extrapolated(*parts).value.diagonal().abs().nan_to_num(0.0)
+        return _extrapolated(*parts, size=torch.outer(diagonal, diagonal).sqrt())
 
 
 def _step(z: Tensor, scale: float) -> Tensor:
@@ -140,7 +142,7 @@ def _second_difference(g: Flat, z: Tensor, step: Tensor) -> tuple[Tensor, Tensor
     return values[..., 0] - values[..., 1] - values[..., 2] + values[..., 3], values.flatten()
 
 
-def _extrapolated(raw: Tensor, rounding: Tensor, unit: Tensor) -> Estimate:
+def _extrapolated(raw: Tensor, rounding: Tensor, unit: Tensor, size: Tensor | float = 0.0) -> Estimate:
     """Extrapolate differences to a step of zero; keep for each entry the one with the least estimated error.
 
     The error of a central difference is a series in h², h⁴, ...; from two steps one term falls out, from three a second
@@ -149,6 +151,7 @@ def _extrapolated(raw: Tensor, rounding: Tensor, unit: Tensor) -> Estimate:
 
     :param raw: at each step, from long to short, shape `(steps, ...)`.
     :param rounding: what rounding contributes at each step, broadcastable to the same shape.
+    :param size: of what stands beside each entry: √(Hᵢᵢ Hⱼⱼ) for the mixed ones, which may be zero.
     :param unit: what a unit in the last place contributes at each step, of the same shape.
     """
     rounding = rounding.expand_as(raw)
@@ -166,7 +169,7 @@ def _extrapolated(raw: Tensor, rounding: Tensor, unit: Tensor) -> Estimate:
     doubt = ((every - local).abs() - 3 * certain).nan_to_num(0.0)
     best, error = _least(every, torch.maximum(torch.cat(errors), doubt))
     floor = FLOOR * unit.expand_as(raw).masked_fill(~raw.isfinite(), math.inf).amin(dim=0)
-    steepest = raw[:LOCAL].abs().nan_to_num(0.0, posinf=0.0).amax(dim=0)
+    steepest = raw[:LOCAL].abs().nan_to_num(0.0, posinf=0.0).amax(dim=0).clamp(min=torch.as_tensor(size))
     known = error <= torch.maximum(torch.maximum(INFORMATIVE * best.abs(), FLAT * steepest), floor)
     value, error = torch.where(known, best, math.nan), torch.where(known, error, math.inf)
     return Estimate(value, error, torch.tensor(LADDER, dtype=torch.float64), raw)

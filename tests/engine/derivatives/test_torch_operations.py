@@ -25,6 +25,10 @@ KNOWN = {
     "normal": "random",
     "bfloat16": "a function of stairs: no step suits",
     "half": "as bfloat16",
+    "chalf": "as bfloat16",
+    "digamma": "its derivative, trigamma, is right to ten digits only",
+    "nn.functional.hinge_embedding_loss": "compares its target with 1 and -1, a jump",
+    "nn.functional.cosine_embedding_loss": "as hinge_embedding_loss",
 }
 """What torch itself gets wrong, what is random, and what has no derivative."""
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from playground.cli.context import errors, load_plugins, say
-from playground.cli.results import stored
+from playground.cli.results import ID, stored
 from playground.cli.run import found_writers, written
-from playground.errors import ExitCode, StoreError
-from playground.result import Batch
+from playground.errors import ExitCode, ScenarioError, StoreError
+from playground.result import Batch, Sweep
 
 if TYPE_CHECKING:
     from playground.runner.store import Store, SweepRecord
@@ -29,8 +29,6 @@ def report(
     ] = None,
 ) -> None:
     """Write a report of stored sweeps; nothing is computed again."""
-    from playground.runner.sweeping.summing import stored_sweep
-
     plugins = load_plugins(context)
     with errors(context):
         writers = found_writers(plugins, reports, html=html)
@@ -38,7 +36,7 @@ def report(
         say("nothing to write: give --html FILE or --report NAME=FILE")
         raise typer.Exit(ExitCode.INVALID)
     with stored(context) as store:
-        sweeps = tuple(stored_sweep(store, record) for record in _asked(store, query))
+        sweeps = _accepted(store, _asked(store, query))
     batch = Batch((), sweeps=sweeps)
     raise typer.Exit(max(written(context, write, batch, path) for write, path in writers))
 
@@ -52,3 +50,22 @@ def _asked(store: Store, query: str | None) -> list[SweepRecord]:
     if not sweeps:
         raise StoreError(f"{store.path}: there are no sweeps yet; `playground sweep` writes them")
     return sweeps if query is None else store.asked(query)
+
+
+def _accepted(store: Store, records: list[SweepRecord]) -> tuple[Sweep, ...]:
+    """Read sweeps back; print a line for each whose scenario this version refuses, and leave it out.
+
+    :raises typer.Exit: none is left.
+    """
+    from playground.runner.sweeping.summing import stored_sweep
+
+    accepted = []
+    for record in records:
+        try:
+            accepted.append(stored_sweep(store, record))
+        except ScenarioError as error:
+            reason = f"this version refuses its scenario: {error.faults[0]}"
+            say(f"sweep {record.id[:ID]} of {record.scenario} is left out: {reason}")
+    if not accepted:
+        raise typer.Exit(ExitCode.INVALID)
+    return tuple(accepted)

@@ -60,8 +60,7 @@ CASES = [
     Adamax(),
     Adamax(lr=0.03, beta1=0.3, beta2=0.4, eps=1e-3, weight_decay=0.1),
     NAdam(),
-    # A gentle rate: torch keeps the product of momenta as a number and we as a tensor, so that roundings differ, and
-    # across the valley Adam's relatives can double a rounding at each step.
+    # A gentle rate: across the valley Adam's relatives can double a rounding at each step; see the test of twins.
     NAdam(lr=5e-4, beta1=0.5, beta2=0.99, eps=1e-2, weight_decay=0.1, momentum_decay=0.1),
     RAdam(),
     RAdam(lr=1e-3, beta1=0.3, beta2=0.9, eps=1e-3, weight_decay=0.1),
@@ -172,6 +171,45 @@ def test_equals_torch_over_a_thousand_steps(rule):
     )
     assert torch.isfinite(expected).all()
     torch.testing.assert_close(descend(rule, gradients()), expected, rtol=1e-12, atol=1e-12)
+
+
+def descend_with_product_in_single_precision(rule, stream) -> torch.Tensor:
+    """Descend by NAdam with the product of its momenta rounded to float32 at each step."""
+    p, product = torch.tensor(START, dtype=torch.float64), torch.tensor(1.0, dtype=torch.float32)
+    state, path = rule.init(p), []
+    for step, noise in enumerate(stream):
+        mu = rule.beta1 * (1 - 0.96 ** ((step + 1) * rule.momentum_decay) / 2)
+        product *= mu
+        state["mu_product"] = torch.full_like(p, product.item() / mu)
+        p, state = rule.update(p, full_gradient(p, noise), state, step, rule.lr)
+        path.append(p)
+    return torch.stack(path)
+
+
+@pytest.mark.parametrize("rule", [NAdam(), NAdam(lr=0.03, momentum_decay=0.1), NAdam(beta1=0.5)], ids=title)
+def test_nadam_of_torch_rounds_its_product_to_single_precision(rule):
+    """By default torch keeps the product in float32, whatever the parameters are; that alone is the difference."""
+    theirs = descend_torch(torch.optim.NAdam, torch_arguments(dataclasses.asdict(rule)), gradients())
+    rounded = descend_with_product_in_single_precision(rule, gradients())
+    torch.testing.assert_close(rounded, theirs, rtol=1e-12, atol=1e-12)
+    assert 1e-12 < (descend(rule, gradients()) - theirs).abs().max() < 1e-8
+
+
+@pytest.mark.usefixtures("_float64")
+def test_where_nadam_leaves_that_of_torch_it_leaves_its_twins(monkeypatch):
+    """At a high rate the valley doubles a rounding at each step: a start one ulp away ends as far off as torch does."""
+    rule = NAdam(lr=0.1, momentum_decay=0.1)
+    theirs = descend_torch(torch.optim.NAdam, torch_arguments(dataclasses.asdict(rule)), gradients())
+    ours, twins = descend(rule, gradients()), []
+    for side in (-math.inf, math.inf):
+        monkeypatch.setitem(globals(), "START", [math.nextafter(x, side) for x in START])
+        twins.append(descend(rule, gradients()))
+        monkeypatch.undo()
+    valley = slice(0, 4)  # the other entries get gradients that do not depend on them
+    apart = (ours - theirs)[:, valley].abs().amax(1).cummax(0).values
+    moved = torch.stack([twin - ours for twin in twins])[..., valley].abs().amax((0, 2)).cummax(0).values
+    assert apart[-1] > 1e-3
+    assert (apart <= 100 * moved).all()
 
 
 @pytest.mark.parametrize("rule_class", [rule for rule in RULES if rule is not Lion])

@@ -359,11 +359,12 @@ def test_two_sweeps_at_once_share_a_store(start, write):
     assert len(set(stored(folder))) == len(stored(folder)) == 600
 
 
-@pytest.mark.parametrize("engine", ["compiled", "batched", "plain"])
-def test_a_point_without_steps_is_a_point(playground, write, engine):
+@pytest.mark.parametrize("optimizer", ["sgd", "torch.SGD"])
+@pytest.mark.parametrize("engine", ["auto", "compiled", "batched", "plain"])
+def test_a_point_without_steps_is_a_point(playground, write, engine, optimizer):
     write(
         "bowl.yaml",
-        "name: bowl\ntask: minimize\nfunction: x**2\nstart: {x: 2}\noptimizer: {name: sgd, lr: 0.25}\nsteps: 9\n",
+        f"name: bowl\ntask: minimize\nfunction: x**2\nstart: {{x: 2}}\noptimizer: {{name: {optimizer}, lr: 0.25}}\n",
     )
     command = ("sweep", "bowl.yaml", "--over", "steps=0,1,5", "--set", "stop={loss: 0.5}", "--engine", engine, "--json")
     runs = runs_of(playground(*command))
@@ -374,3 +375,23 @@ def test_a_point_without_steps_is_a_point(playground, write, engine):
     ]
     assert [len(run["trace"]["loss"]) for run in runs] == [0, 1, 5]
     assert playground("report", "bowl", "--html", "page.html").exit_code == 0
+
+
+@pytest.mark.parametrize("engine", ["auto", "compiled", "batched", "plain"])
+def test_steps_vary_under_an_optimizer_of_torch(playground, write, engine):
+    """RMSprop's first step from 2 is lr / sqrt(1 - alpha) = 1, so that the loss falls to 1, below the limit."""
+    write(
+        "bowl.yaml",
+        """
+        name: bowl
+        task: minimize
+        function: x**2
+        start: {x: 2}
+        optimizer: {name: torch.RMSprop, lr: 0.1}
+        stop: {loss: 1.5}
+        sweep: {over: {steps: [0, 1, 5]}}
+        """,
+    )
+    runs = runs_of(playground("sweep", "bowl.yaml", "--engine", engine, "--json"))
+    assert [(run["status"], run["steps"]) for run in runs] == [("budget", 0), ("budget", 1), ("converged", 1)]
+    assert [run["loss"]["last"] for run in runs] == pytest.approx([4, 1, 1], rel=1e-6)

@@ -1,5 +1,6 @@
 """Every command that reads the store, against stores that nobody wishes for: one line or a right table."""
 
+import json
 import math
 import re
 import sqlite3
@@ -140,7 +141,20 @@ def unknown(path):
         connection.execute("""UPDATE sweeps SET spec = '{"name": "bowl", "task": "gone", "steeps": 5}'""")
 
 
-DAMAGES = {"missing": None, "empty": empty, "newer": newer, "text": text, "half": half, "unknown scenario": unknown}
+def broken_json(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("""UPDATE sweeps SET spec = '{"name": '""")
+
+
+DAMAGES = {
+    "broken JSON": broken_json,
+    "missing": None,
+    "empty": empty,
+    "newer": newer,
+    "text": text,
+    "half": half,
+    "unknown scenario": unknown,
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -156,3 +170,37 @@ def test_whatever_the_file_is(playground, folder, damage, command):
     assert "Traceback" not in result.output
     assert len(lines_of(result)) <= 1, result.stderr
     assert result.stdout or lines_of(result) or damage == "unknown scenario"
+
+
+SPECS = {
+    "a number out of range": '{"name": "old", "task": "minimize", "steps": -5}',
+    "no task": '{"name": "old"}',
+    "no mapping": "[1, 2]",
+    "nothing": "null",
+    "a sweep of another form": '{"name": "old", "task": "minimize", "sweep": 3}',
+}
+"""Scenarios that were stored once, and that this version refuses."""
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_sweep_that_is_refused_leaves_the_others_their_report(playground, folder, spec):
+    store(folder, (ROW, PLACES))
+    with sqlite3.connect(store_path(folder)) as connection:
+        columns = "created, file, command, axes, seeds, engine, versions"
+        connection.execute(
+            f"INSERT INTO sweeps (id, scenario, spec, {columns}) SELECT 'f00d', 'old', ?, {columns} FROM sweeps",
+            (SPECS[spec],),
+        )
+    connection.close()
+    result = playground("report", "--report", "json=report.json")
+    assert result.exit_code == 0
+    (line,) = lines_of(result)
+    assert line.startswith("sweep f00d of old is left out: this version refuses its scenario: bowl.yaml: ")
+    (sweep,) = json.loads((folder / "report.json").read_text(encoding="utf-8"))["sweeps"]
+    assert (sweep["scenario"], sweep["runs"]) == ("bowl", 4)
+    alone = playground("report", "f00d", "--report", "json=alone.json")
+    assert (alone.exit_code, lines_of(alone), (folder / "alone.json").exists()) == (2, [line], False)
+    listed = playground("results")
+    assert (listed.exit_code, lines_of(listed)) == (0, [])
+    assert len(re.findall(r"bowl|old", listed.stdout)) == 2
+    assert playground("export").exit_code == 0

@@ -34,7 +34,9 @@ class NAdam(UpdateRule):
     :param momentum_decay: how fast the momentum `mu` rises from `beta1 / 2` to `beta1`.
 
     Source: Dozat 2016, Algorithm 2, with the schedule that it recommends for `mu`; as in `torch.optim.NAdam`, the
-    moment itself decays by `beta1`, and `mu` only weighs it.
+    moment itself decays by `beta1`, and `mu` only weighs it. The product of the momenta has the precision of the
+    parameters; torch keeps it in its default dtype, float32, so that in float64 its runs differ from these by some
+    1e-10, and by more where the loss amplifies rounding.
     """
 
     formula: ClassVar[tuple[str, ...]] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
@@ -44,9 +45,11 @@ def store_path(folder: Path) -> Path:
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Turn what SQLite reports into one line for people."""
+    """Turn what SQLite reports, and JSON that is none, into one line for people."""
     try:
         yield
+    except json.JSONDecodeError as error:
+        raise StoreError(f"{path}: {REASONS[sqlite3.SQLITE_CORRUPT]}") from error
     except sqlite3.Error as error:
         reason = REASONS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
         if reason is None:

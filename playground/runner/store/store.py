@@ -317,8 +317,8 @@ class Store:
     def _rows(self, sweep_id: str | None, sql: str, bound: tuple[Any, ...]) -> Iterator[tuple[SweepRecord, Row]]:
         with told(self.path):
             sweeps, layouts = self._sweeps(sweep_id), self._layouts()
-        for number, point, *values, parameters, trace in self._fetched(sql, bound):
-            yield sweeps[number], decoded(point, values, parameters, trace, layouts)
+            for number, point, *values, parameters, trace in self._fetched(sql, bound):
+                yield sweeps[number], decoded(point, values, parameters, trace, layouts)
 
     def _fetched(self, sql: str, bound: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
         with told(self.path):

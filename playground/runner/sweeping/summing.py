@@ -98,7 +98,7 @@ def summed_up(loaded: Loaded, record: SweepRecord, store: Store, computed: Compu
     """Read every run of the sweep back and say what they say together; a sweep that lacks runs is not judged."""
     summaries, runs = _summaries(record.points, store, record.id)
     size = len(record.points) * record.seeds
-    interrupted = computed.interrupted or runs < size
+    interrupted = computed.interrupted or runs < size or not runs
     expectations = [] if interrupted else _judged(loaded, summaries, runs)
     return StoredSweep(
         scenario=loaded.scenario.name,

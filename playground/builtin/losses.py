@@ -18,6 +18,7 @@ from playground.engine.operations import one_operation
 from playground.errors import ComponentError
 
 
+@declares(minimum=0.0)
 def mse(prediction: Tensor, target: Tensor) -> Tensor:
     """Mean squared error: mean of `(p - t)²`.
 
@@ -32,6 +33,7 @@ def mse(prediction: Tensor, target: Tensor) -> Tensor:
     return F.mse_loss(prediction, target)
 
 
+@declares(minimum=0.0)
 def mae(prediction: Tensor, target: Tensor) -> Tensor:
     """Mean absolute error: mean of `|p - t|`.
 
@@ -46,6 +48,7 @@ def mae(prediction: Tensor, target: Tensor) -> Tensor:
     return F.l1_loss(prediction, target)
 
 
+@declares(minimum=0.0)
 def huber(prediction: Tensor, target: Tensor, *, delta: Annotated[float, Gt(0)] = 1.0) -> Tensor:
     """Huber loss: mean of `½ r²` where `|r| <= delta`, else `delta (|r| - ½ delta)`, with `r = p - t`.
 
@@ -61,6 +64,7 @@ def huber(prediction: Tensor, target: Tensor, *, delta: Annotated[float, Gt(0)] 
     return F.huber_loss(prediction, target, delta=delta)
 
 
+@declares(minimum=0.0)
 def smooth_l1(prediction: Tensor, target: Tensor, *, beta: Annotated[float, Ge(0)] = 1.0) -> Tensor:
     """Smooth L1 loss: mean of `½ r² / beta` where `|r| < beta`, else `|r| - ½ beta`, with `r = p - t`.
 
@@ -77,6 +81,7 @@ def smooth_l1(prediction: Tensor, target: Tensor, *, beta: Annotated[float, Ge(0
     return F.smooth_l1_loss(prediction, target, beta=beta)
 
 
+@declares(minimum=0.0)
 def bce(prediction: Tensor, target: Tensor) -> Tensor:
     """Binary cross-entropy of probabilities: mean of `-(t log p + (1 - t) log(1 - p))`.
 
@@ -102,7 +107,7 @@ def _bce_or_nan(prediction: Tensor, target: Tensor) -> Tensor:
     return F.binary_cross_entropy(prediction.nan_to_num(nan=0.5), target) + 0 * prediction.mean()
 
 
-@declares(threshold=0.0)
+@declares(threshold=0.0, minimum=0.0)
 @one_operation
 def bce_with_logits(prediction: Tensor, target: Tensor) -> Tensor:
     """Binary cross-entropy of logits: mean of `-(t log sigmoid(z) + (1 - t) log sigmoid(-z))`: `bce(sigmoid(z), t)`.
@@ -120,7 +125,7 @@ def bce_with_logits(prediction: Tensor, target: Tensor) -> Tensor:
     return ((target - 1) * F.logsigmoid(-prediction) - target * F.logsigmoid(prediction)).mean()
 
 
-@declares(class_indices=True)
+@declares(class_indices=True, minimum=0.0)
 def cross_entropy(
     prediction: Tensor, target: Tensor, *, label_smoothing: Annotated[float, Ge(0), Le(1)] = 0.0
 ) -> Tensor:
@@ -142,7 +147,7 @@ def cross_entropy(
     return F.cross_entropy(prediction, target, label_smoothing=label_smoothing)
 
 
-@declares(threshold=0.0)
+@declares(threshold=0.0, minimum=0.0)
 def hinge(prediction: Tensor, target: Tensor) -> Tensor:
     """Hinge loss: mean of `max(0, 1 - (2t - 1) p)`.
 

@@ -83,6 +83,9 @@ def _wrong_data(made: Any) -> str:
     for name, tensor in tensors:
         if not isinstance(tensor, Tensor):
             return f"returned {name} as {kind(tensor)}; expected a tensor of shape (samples, columns)"
+        if tensor.is_meta or tensor.layout != torch.strided:
+            where = "on the meta device" if tensor.is_meta else f"of {tensor.layout}"
+            return f"returned {name} {where}; expected a dense tensor"
         if tensor.dim() != 2:
             return f"returned {name} of shape {tuple(tensor.shape)}; expected (samples, columns)"
         if tensor.is_complex():
@@ -93,10 +96,25 @@ def _wrong_data(made: Any) -> str:
             return f"returned {name} with {int((~tensor.isfinite()).sum())} numbers that are not finite"
     if len(made.inputs) != len(made.targets):
         return f"returned {len(made.inputs)} rows of inputs, but {len(made.targets)} of targets"
-    if len(made.names) != made.inputs.shape[1]:
-        return f"returned {len(made.names)} names for {made.inputs.shape[1]} columns of inputs"
-    if made.classes is not None and not _are_classes(made.targets, made.classes):
-        return f"returned targets that are not one column of the {made.classes} classes 0 to {made.classes - 1}"
+    return _wrong_names(made.names, made.inputs.shape[1]) or _wrong_classes(made.classes, made.targets)
+
+
+def _wrong_names(names: Any, columns: int) -> str:
+    if not isinstance(names, tuple | list):
+        return f"returned names as {kind(names)}; expected a tuple of {columns}, one for each column of inputs"
+    if len(names) != columns:
+        return f"returned {len(names)} names for {columns} columns of inputs"
+    other = next((name for name in names if not isinstance(name, str)), None)
+    return "" if other is None else f"returned {other!r} among the names; expected texts"
+
+
+def _wrong_classes(classes: Any, targets: Tensor) -> str:
+    if classes is None:
+        return ""
+    if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
+        return f"returned classes={classes!r}; expected a whole number from 1, or None for quantities"
+    if not _are_classes(targets, classes):
+        return f"returned targets that are not one column of the {classes} classes 0 to {classes - 1}"
     return ""
 
 

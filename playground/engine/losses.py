@@ -27,15 +27,21 @@ class LossTraits:
         column per class; otherwise targets arrive as floats.
     :param same_shape: whether prediction and target must have one shape. A loss for which others are right, such as
         one that compares samples with each other, declares `same_shape=False`.
+    :param minimum: no value of the loss is less, for all targets that it is made for; None where that is not known.
     """
 
     threshold: float | None = None
     class_indices: bool = False
     same_shape: bool = True
+    minimum: float | None = None
 
 
 def declares(
-    *, threshold: float | None = None, class_indices: bool = False, same_shape: bool = True
+    *,
+    threshold: float | None = None,
+    class_indices: bool = False,
+    same_shape: bool = True,
+    minimum: float | None = None,
 ) -> Callable[[_Declared], _Declared]:
     """Return a decorator that writes the traits onto a loss; for a function as for an `nn.Module` class.
 
@@ -44,8 +50,9 @@ def declares(
     :param threshold: a one-column prediction above it means class 1; by default it is found out.
     :param class_indices: targets are class indices of shape `(samples,)`.
     :param same_shape: prediction and target must have one shape.
+    :param minimum: no value of the loss is less; an expectation of less is then refused before the run.
     """
-    declared = LossTraits(threshold, class_indices, same_shape)
+    declared = LossTraits(threshold=threshold, class_indices=class_indices, same_shape=same_shape, minimum=minimum)
 
     def decorate(loss: _Declared) -> _Declared:
         setattr(loss, _ATTRIBUTE, declared)

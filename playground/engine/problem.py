@@ -141,6 +141,22 @@ class Problem:
         )
 
 
+def require_module(made: Any, factory: Any) -> nn.Module:
+    """Return what a factory of models made, if it is a module of real numbers.
+
+    :param factory: for messages about it.
+    :raises ComponentError: it is no module, or has complex parameters or buffers, which a conversion would cut.
+    """
+    if not isinstance(made, nn.Module):
+        what = f"the class {made.__name__}" if isinstance(made, type) else kind(made)
+        raise ComponentError(Fault(f"{describe(factory)} returned {what}; expected an nn.Module", ("model",)))
+    for name, tensor in (*made.named_parameters(), *made.named_buffers()):
+        if tensor.is_complex():
+            message = f"{describe(factory)} has {name} of {tensor.dtype}; expected real numbers"
+            raise ComponentError(Fault(message, ("model",)))
+    return made
+
+
 def require_parameters(module: nn.Module) -> None:
     """Refuse a module that has nothing to train.
 

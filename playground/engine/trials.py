@@ -72,10 +72,14 @@ def require_optimizer(factory: OptimizerFactory, parameters: Sequence[Tensor], f
     """Make two steps with copies of the parameters by a `torch.optim.Optimizer`.
 
     :param factor: the largest of its schedule.
-    :raises ComponentError: a hyperparameter is too large. Whatever the optimizer raises comes through as well.
+    :raises ComponentError: it is no optimizer, or a hyperparameter is too large. Whatever the optimizer raises comes
+        through as well.
     """
+    made: Any = factory([tensor.detach().clone().requires_grad_() for tensor in parameters])
+    if not isinstance(made, torch.optim.Optimizer):
+        _refuse(factory, f"returned {kind(made)}", "expected a torch.optim.Optimizer, or an UpdateRule")
     numbers: dict[str, Any] = {}
-    for group in factory([tensor.detach().clone().requires_grad_() for tensor in parameters]).param_groups:
+    for group in made.param_groups:
         numbers |= _numbers(group)
     for tensor in _one_of_each_shape(parameters):
         require_representable(numbers, tensor.dtype, factor)

@@ -61,13 +61,14 @@ def _component(kind: str, ref: ComponentRef, scenario: Scenario, plugins: Plugin
 
         def model(inputs: int, outputs: int) -> nn.Module:
             from playground.engine.allocation import COPIES
+            from playground.engine.problem import require_module
 
             try:
                 with refuse_large(kind, ref.name, COPIES):
-                    module: nn.Module = construct(component, values, {"inputs": inputs, "outputs": outputs})
+                    made = construct(component, values, {"inputs": inputs, "outputs": outputs})
             except PlaygroundError as error:
                 raise error.under(kind) from error
-            return module
+            return require_module(made, component.load())
 
         return model
     with refuse_large(kind, ref.name):

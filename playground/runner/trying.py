@@ -77,11 +77,11 @@ def _try_model(component: Component) -> None:
     import torch
 
     from playground.engine.losses import Comparison
-    from playground.engine.problem import Batches, Problem
+    from playground.engine.problem import Batches, Problem, require_module
     from playground.engine.seeding import undisturbed
 
     with undisturbed(torch.device("cpu")):
-        module = build(component, {}, {"inputs": 2, "outputs": 1})
+        module = require_module(build(component, {}, {"inputs": 2, "outputs": 1}), component.load())
         compare = Comparison(torch.nn.functional.mse_loss, module, 1)
         data = torch.rand(SAMPLES, 2), torch.rand(SAMPLES, 1)
         Problem(module, lambda forward, batch: compare(forward(batch[0]), batch[1]), Batches(data)).probe()

@@ -62,6 +62,18 @@ VAIN = {
     "parameter": (AND + "  bias: 0\n", "8:9: 'bias' is a list of 1, and equals is a number; they can never be equal"),
     "points": (SLOPE + "  derivative: [2]\n", "5:15: 'derivative' is a list of 2, and equals is a list of 1"),
     "excluded": (BOWL + "  loss: {below: 1, above: 2}\n", "7:27: loss below 1 and above 2 can never hold together"),
+    "less than a loss's minimum": (
+        AND + "  loss: {below: -1}\n",
+        "8:17: loss below -1 can never hold: it is at least 0",
+    ),
+    "held-out share": (
+        AND.replace("expect", "validation: 0.5\nexpect") + "  validation_accuracy: 2\n",
+        "9:24: validation_accuracy equals 2 can never hold: it is a share of 2 samples",
+    ),
+    "held-out loss": (
+        AND.replace("expect", "validation: 0.5\nexpect") + "  validation_loss: [0.1, 0.2]\n",
+        "9:20: 'validation_loss' is a number, and equals is a list of 2; they can never be equal",
+    ),
     "share of a sweep": (SWEEP + "  passed: 2\n", "11:13: passed equals 2 can never hold: it is a share of the runs"),
     "unknown share": (SWEEP + "  pased: 1\n", "11:5: a sweep measures no 'pased'; did you mean 'passed'?"),
     "status of a sweep": (
@@ -115,3 +127,48 @@ def test_a_budget_from_the_command_line_is_no_mistake_of_the_scenario(playground
     assert playground("run", "a.yaml", "--steps", "3").exit_code == 1  # it fails, but it is valid
     assert playground("sweep", "a.yaml", "--over", "steps=3,100").exit_code == 0
     assert playground("explain", "a.yaml", "--set", "steps=3").exit_code == 0
+
+
+FREE = """\
+from playground import hookimpl
+from playground.engine.losses import declares
+
+
+@declares(same_shape=False)
+def first(prediction, target):
+    return ((prediction[:, 0] - target[:, 0]) ** 2).mean()
+
+
+@declares(minimum=-2)
+def lowered(prediction, target):
+    return ((prediction - target) ** 2).mean() - 2
+
+
+def undeclared(prediction, target):
+    return ((prediction - target) ** 2).mean() - 5
+
+
+@hookimpl
+def playground_losses():
+    return {"first": first, "lowered": lowered, "undeclared": undeclared}
+"""
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected", "code"),
+    [
+        ("first", "predictions: {near: [[0, 0], [0, 0], [0, 0], [1, 1]], within: 5}", 0),
+        ("lowered", "loss: {below: -1.9}", 0),
+        ("lowered", "loss: {below: -2}", 2),
+        ("undeclared", "loss: {below: -4}", 0),
+        ("mse", "loss: {at_most: 0}", 0),
+        ("mse", "loss: {below: 0}", 2),
+    ],
+)
+def test_a_plugin_says_what_its_loss_can_be(playground, write, loss, expected, code):
+    write("free.py", FREE)
+    write(
+        "a.yaml", AND.replace("loss: mse", f"loss: {loss}").replace("classification", "regression") + f"  {expected}\n"
+    )
+    result = playground("-p", "free.py", "check", "a.yaml")
+    assert result.exit_code == code, result.stderr

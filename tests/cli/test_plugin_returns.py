@@ -79,8 +79,16 @@ class Opt(torch.optim.SGD):
 @hookimpl
 def playground_optimizers():
     return {
-        c.__name__.lower(): c for c in (Good, One, Lst, Triple, Shape, NoneUp, BadInit, Raises, NoFrozen, NoLr, Opt)
+        **{
+            c.__name__.lower(): c
+            for c in (Good, One, Lst, Triple, Shape, NoneUp, BadInit, Raises, NoFrozen, NoLr, Opt)
+        },
+        "optnone": optnone,
     }
+
+
+def optnone():
+    return lambda parameters: None
 
 
 def tens(steps: int):
@@ -127,9 +135,36 @@ def flat():
     return Data(x, x[:, 0], ("x",))
 
 
+def nonames():
+    return Data(x, x, None)
+
+
+def onename():
+    return Data(x, x, "x")
+
+
+def numbered():
+    return Data(x, x, (1,))
+
+
+def textcls():
+    return Data(x, x.round(), ("x",), "2")
+
+
+def meta():
+    return Data(x.to("meta"), x, ("x",))
+
+
+def sparse():
+    return Data(x, x.to_sparse(), ("x",))
+
+
 @hookimpl
 def playground_datasets():
-    return {f.__name__: f for f in (tup, one, num, mis, emp, nan, flat)}
+    return {
+        f.__name__: f
+        for f in (tup, one, num, mis, emp, nan, flat, nonames, onename, numbered, textcls, meta, sparse)
+    }
 
 
 class Lin(nn.Module):
@@ -186,9 +221,27 @@ F = {
 }
 
 
+def m_function(inputs: int, outputs: int):
+    return lambda x: x
+
+
+def m_class(inputs: int, outputs: int):
+    return nn.Linear
+
+
+def m_complexpar(inputs: int, outputs: int):
+    return nn.Linear(inputs, outputs, dtype=torch.complex64)
+
+
 @hookimpl
 def playground_models():
-    return {**{k: model(f) for k, f in F.items()}, "m_list": Hidden, "m_frozen": Frozen, "m_unused": Unused}
+    return {
+        **{k: model(f) for k, f in F.items()},
+        **{f.__name__: f for f in (m_function, m_class, m_complexpar)},
+        "m_list": Hidden,
+        "m_frozen": Frozen,
+        "m_unused": Unused,
+    }
 
 
 def l_none(prediction, target):
@@ -271,6 +324,9 @@ WRONG = {
     "model=m_list": r"nothing to descend: Hidden.forward \(bad.py, .+\) has no parameters; self.layers .+",
     "model=m_frozen": r"nothing to descend: all 2 parameters of Frozen.forward \(bad.py, .+\) are frozen .+",
     "model=m_unused": r"nothing to descend: Unused.forward \(bad.py, .+\) uses no parameter, .+",
+    "model=m_function": r"m_function \(bad.py, line \d+\) returned a function; expected an nn.Module",
+    "model=m_class": r"m_class \(bad.py, line \d+\) returned the class Linear; expected an nn.Module",
+    "model=m_complexpar": r"m_complexpar \(bad.py, .+\) has weight of torch.complex64; expected real numbers",
     # what a loss returns
     "loss=l_none": r"the loss must be a single number .+, got None from l_none \(bad.py, line \d+\)",
     "loss=l_tuple": r"the loss must be a single number .+, got a tuple of 2 from l_tuple \(bad.py, .+\)",
@@ -291,6 +347,7 @@ WRONG = {
     "optimizer=nofrozen": r"NoFrozen \(bad.py, line \d+\) is not a frozen dataclass; .+",
     "optimizer=nolr": r"NoLr \(bad.py, line \d+\) has no rate; give it a field lr: float",
     "optimizer=opt": r"optimizer 'opt': ValueError: boom \(bad.py, line \d+\)",
+    "optimizer=optnone": r"<lambda> \(bad.py, line \d+\) returned None; expected a torch.optim.Optimizer, or an UpdateRule",
     "optimizer=torch.SparseAdam": r"optimizer 'torch.SparseAdam': RuntimeError: SparseAdam does not support dense .+",
     "optimizer=torch.Muon": r"optimizer 'torch.Muon': ValueError: Muon only supports 2D parameters .+",
     # what a schedule returns, at any of its steps
@@ -304,9 +361,15 @@ WRONG = {
     "dataset=emp": r"emp \(bad.py, line \d+\) returned inputs of shape \(0, 1\); expected at least one sample .+",
     "dataset=nan": r"nan \(bad.py, line \d+\) returned targets with 5 numbers that are not finite",
     "dataset=flat": r"flat \(bad.py, line \d+\) returned targets of shape \(5,\); expected \(samples, columns\)",
+    "dataset=nonames": r"nonames \(bad.py, line \d+\) returned names as None; expected a tuple of 1, one for each .+",
+    "dataset=onename": r"onename \(bad.py, line \d+\) returned names as a str; expected a tuple of 1, .+",
+    "dataset=numbered": r"numbered \(bad.py, line \d+\) returned 1 among the names; expected texts",
+    "dataset=textcls": r"textcls \(bad.py, line \d+\) returned classes='2'; expected a whole number from 1, .+",
+    "dataset=meta": r"meta \(bad.py, line \d+\) returned inputs on the meta device; expected a dense tensor",
+    "dataset=sparse": r"sparse \(bad.py, line \d+\) returned targets of torch.sparse_coo; expected a dense tensor",
     # numbers that overflow
     "optimizer.lr=1e+299": r"lr 1e\+299 is more than float32 can hold, at most 3.40282e\+38; .+ dtype: float64",
-    "optimizer.momentum=1e40": r"momentum 1e\+40 is more than float32 can hold, .+",
+    "optimizer={name: adam, eps: 1e+40}": r"eps 1e\+40 is more than float32 can hold, .+",
     "optimizer={name: adam, lr: 3e+38}": r"lr 3e\+38 is too large: what the update makes of it is more than float32 .+",
     "optimizer={name: torch.SGD, lr: 1e+299}": r"lr 1e\+299 is more than float32 can hold, .+",
     "optimizer={name: torch.Adam, eps: 1e+299}": r"eps 1e\+299 is more than float32 can hold, .+",

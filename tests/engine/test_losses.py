@@ -36,6 +36,7 @@ LOGITS = LossTraits(threshold=0.0, class_indices=True)
         (functools.partial(functools.partial(declared), weight=2.0), LOGITS),
         (Module(), LossTraits(threshold=-1.0)),
         (nn.MSELoss(), LossTraits()),
+        (declares(minimum=-2.0)(lambda prediction, target: prediction), LossTraits(minimum=-2.0)),
     ],
 )
 def test_traits_are_those_declared(loss, expected):

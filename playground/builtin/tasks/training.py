@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -121,14 +122,15 @@ class Training(DescentTask):
         return targets, targets.shape[1]
 
     def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
-        """Say what the score can be, and which shape predictions have: the targets', or a column for each class."""
+        """Say what loss and score can be, and that predictions have the targets' shape, or a column for each class."""
         from playground.engine.losses import traits
         from playground.scenario.quantity import Quantity
 
-        known = {self.score: self.score_quantity(self.dataset)}
-        if self.split is not None:
-            known[f"validation_{self.score}"] = self.score_quantity(self.held_out)
         targets, loss = problem.batches.data[1], traits(self.loss)
+        least = Quantity(shape=(), low=-math.inf if loss.minimum is None else loss.minimum)
+        known = {"loss": least, self.score: self.score_quantity(self.dataset)}
+        if self.split is not None:
+            known |= {"validation_loss": least, f"validation_{self.score}": self.score_quantity(self.held_out)}
         if loss.class_indices:
             known["predictions"] = Quantity(shape=(len(targets), self.dataset.classes or 1))
         elif loss.same_shape:

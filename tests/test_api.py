@@ -119,18 +119,22 @@ def test_what_a_component_raises_ends_in_error_with_its_traceback(bowl, write):
         """
         from playground import hookimpl
 
-        def bad(steps: int):
-            return lambda step: 1 / (2 - step)
+        calls = []
+
+        def bad(x):
+            calls.append(x)
+            return 1 / (100 - len(calls)) * x[..., 0] ** 2
 
         @hookimpl
-        def playground_schedules():
+        def playground_functions():
             return {"bad": bad}
         """,
     )
-    result = run(bowl, {"schedule": "bad"}, plugins=["bad.py"])
+    result = run(bowl, {"function": "bad", "start": {"x": [1.0]}, "expect": {}}, plugins=["bad.py"])
     assert (result.status, result.verdict) == ("error", "failed")
-    assert result.reason == "ZeroDivisionError: division by zero (bad.py, line 4)"
-    assert "return lambda step" in result.traceback
+    assert result.reason == "ZeroDivisionError: division by zero (bad.py, line 7)"
+    assert "calls.append(x)" not in result.traceback
+    assert "return 1 / (100 - len(calls))" in result.traceback
 
 
 def test_a_result_is_plain_data_and_shows_itself(bowl):

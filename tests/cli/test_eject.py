@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 PLUGIN = """
+from dataclasses import dataclass, field
 import torch
 from torch import nn
 import playground.engine.gradients as clipping
@@ -42,15 +43,17 @@ class Whole(nn.Linear):
         super().__init__(inputs, outputs)
         self.norm = clipping.norm
 
+@dataclass(frozen=True)
 class Push(UpdateRule):
-    lr = 0.1
+    lr: float = 0.1
 
     def update(self, parameter, gradient, state, step, lr):
         return parameter - lr * gradient, super().init(parameter)
 
+@dataclass(frozen=True)
 class Odd(UpdateRule):
-    def __init__(self, lr: float = 0.1):
-        self.lr, self.table = lr, object()
+    lr: float = 0.1
+    table: object = field(default_factory=object, init=False)
 
     def update(self, parameter, gradient, state, step, lr):
         return parameter - lr * gradient, self.table and state

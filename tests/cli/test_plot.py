@@ -97,7 +97,7 @@ def test_without_matplotlib_there_is_a_line_that_says_what_to_install(playground
 def test_a_sweep_is_drawn_from_its_file_or_from_the_store(playground, write, tmp_path):
     write("rates.yaml", RATES)
     assert playground("plot", "rates.yaml", "--out", "a.png").exit_code == 0
-    (listed,) = playground("results").output.splitlines()[1:]
+    listed = playground("results").output.splitlines()[1]
     for kind, query in (("lr", listed.split()[0]), ("loss", listed.split()[0][:5]), ("lr", "rates")):
         assert playground("plot", query, "--kind", kind, "--out", f"{kind}.svg").exit_code == 0
         ElementTree.parse(tmp_path / f"{kind}.svg")

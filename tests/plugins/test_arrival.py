@@ -5,6 +5,8 @@ import json
 import pytest
 
 PLUGIN = """
+import math
+
 from playground import hookimpl
 from playground.engine.evidence import Diagnoser
 from playground.engine.operations import elementwise
@@ -14,14 +16,14 @@ def far_away():
     return Diagnoser(lambda run: f"The run ended at {run.last:.0e}, far away." if run.rose else "", "Stay nearer.")
 
 
-def expm1():
-    return elementwise("exp({x}) − 1", "({y} + 1)", lambda call: call.output + 1)
+def exp2():
+    return elementwise("2^{x}", "log(2)·{y}", lambda call: math.log(2) * call.output)
 
 
 def growth(x):
     import torch
 
-    return torch.expm1(x[..., 0] ** 2)
+    return torch.exp2(x[..., 0] ** 2)
 
 
 @hookimpl
@@ -31,7 +33,7 @@ def playground_diagnoses():
 
 @hookimpl
 def playground_operations():
-    return {"expm1": expm1}
+    return {"exp2": exp2}
 
 
 @hookimpl
@@ -95,20 +97,20 @@ def test_a_diagnosis_is_expected(arrived):
 
 def test_an_operation_is_explained(arrived):
     told = arrived("explain", "grows.yaml").output
-    assert "exp(z2) − 1" in told
-    assert "(L + 1)" in told
+    assert "2^z2" in told
+    assert "log(2)·L" in told
 
 
 def test_without_the_plugin_its_operation_is_shown_as_numbers(playground, write):
     write("grows.yaml", GROWS)
-    write("grow.py", PLUGIN.replace('{"expm1": expm1}', "{}"))
+    write("grow.py", PLUGIN.replace('{"exp2": exp2}', "{}"))
     told = playground("-p", "grow.py", "explain", "grows.yaml").output
-    assert "expm1" in told
-    assert "exp(z2) − 1" not in told
+    assert "exp2" in told
+    assert "2^z2" not in told
 
 
 @pytest.mark.parametrize("kind", ["diagnosis", "operation"])
 def test_both_are_listed_with_their_plugin(arrived, kind):
-    name = {"diagnosis": "far_away", "operation": "expm1"}[kind]
+    name = {"diagnosis": "far_away", "operation": "exp2"}[kind]
     listed = arrived("list", kind).output
     assert any(name in line and "far" in line.replace(name, "") for line in listed.splitlines()), listed

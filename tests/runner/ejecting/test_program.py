@@ -314,9 +314,10 @@ class loss(nn.Module):
     def forward(self, prediction, target):
         return (prediction - target).abs().pow(math.e).mean()
 
+@dataclass(frozen=True)
 class Push(UpdateRule):
-    def __init__(self, lr: float = 0.1, kind: str = "plain"):
-        self.lr, self.kind = lr, kind
+    lr: float = 0.1
+    kind: str = "plain"
 
     def update(self, parameter, gradient, state, step, lr):
         if self.kind == "plain":

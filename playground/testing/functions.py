@@ -98,8 +98,9 @@ class FunctionContract(ABC):
             allowed = self.within * (1 + abs(minimum.value))
             off = abs(value - minimum.value) <= allowed
             require(off, f"f{minimum.point} = {value:.8g}, not {minimum.value:.8g} as is stated", WHY_MINIMA)
-            around = torch.cat([point + 1e-2 * step for step in (torch.eye(len(point)), -torch.eye(len(point)))])
-            near = torch.cat([around, self.points()])
+            steps = 1e-2 * torch.eye(len(point), dtype=torch.float64)
+            low, high = torch.tensor(function.domain, dtype=torch.float64).unbind(dim=1)
+            near = torch.cat([(point + steps).clamp(low, high), (point - steps).clamp(low, high), self.points()])
             values = function(near)
             lowest = int(values.argmin())
             found = f"f{tuple(near[lowest].tolist())} = {values[lowest].item():.8g}"

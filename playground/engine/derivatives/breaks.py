@@ -38,6 +38,9 @@ AWAY = 0.0123
 HALVINGS = 60
 """Halvings of the shortest step after which a change that is still whole is a jump: down to some 1e-28."""
 
+QUARTERINGS = 20
+"""Quarterings of the shortest step at which a kink must still be seen, as rounding allows: to some 1e-22."""
+
 
 @dataclass(frozen=True)
 class Break:
@@ -45,11 +48,13 @@ class Break:
 
     :param jump: the values to the left, at the point and to the right, where it jumps.
     :param slopes: to the left and to the right where they differ, a kink; infinite at a cusp.
+    :param curvatures: second derivatives to the left and to the right where they differ, a kink of the gradient.
     :param steep: it changes within the shortest step, yet it does not jump: no step can tell its slope.
     """
 
     jump: tuple[float, float, float] | None = None
     slopes: tuple[float, float] | None = None
+    curvatures: tuple[float, float] | None = None
     steep: bool = False
 
 
@@ -77,8 +82,43 @@ def _find_break(g: Flat, z: Tensor, probe: Probe, i: int) -> Break:
             sides = [here.item() + sign * _limit(change) for sign, change in ((-1, left), (1, right))]
             return Break(jump=(sides[0], here.item(), sides[1]))
         return Break(steep=True)
-    steps = probe.steps[:, i]
-    return Break(slopes=_kink(left / steps, right / steps, 4 * probe.noise[:, i] / steps))
+    steps, noise = probe.steps[:, i], probe.noise[:, i]
+    slopes = _kink(left / steps, right / steps, 4 * noise / steps)
+    if slopes and not _is_at_the_point(g, z, i, here, steps[-1], slopes):
+        return Break(steep=True)
+    return Break(
+        slopes=slopes, curvatures=_kink(*_curvatures(left / steps, right / steps, steps), 4 * noise / steps**2)
+    )
+
+
+def _curvatures(left: Tensor, right: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the second derivatives to the left and right by two slopes each, at every step; NaN at the longest.
+
+    The slope to z + h is g' + h g''/2, so that two of them, from steps h and h', differ by (h' - h) g''/2.
+    """
+    none = steps.new_full((1,), math.nan)
+    longer = (steps[:-1] - steps[1:]) / 2
+    return torch.cat([none, (left[1:] - left[:-1]) / longer]), torch.cat([none, (right[:-1] - right[1:]) / longer])
+
+
+def _is_at_the_point(g: Flat, z: Tensor, i: int, here: Tensor, step: Tensor, slopes: tuple[float, float]) -> bool:
+    """Tell whether a kink stays as far as rounding lets one see; where it lies beside the point, slopes become one."""
+    kink = slopes[1] - slopes[0]
+    if not math.isfinite(kink):
+        return True
+    for _ in range(QUARTERINGS):
+        step = step / 4
+        ahead, behind = z.clone(), z.clone()
+        ahead[i] += step
+        behind[i] -= step
+        right, left = where_defined(g, ahead, here) - here, here - where_defined(g, behind, here)
+        size = torch.stack([here, here + right, here - left]).abs().max()
+        rounding = 4 * torch.finfo(torch.float64).eps * torch.maximum(size, abs(kink) * z[i].abs())
+        if not bool(rounding <= CLEAR * abs(kink) * step):
+            return True
+        if bool((right - left).abs() <= CONSTANT * abs(kink) * step):
+            return False
+    return True
 
 
 def _is_unresolved(change: Tensor, rounding: Tensor) -> bool:

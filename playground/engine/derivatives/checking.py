@@ -24,6 +24,9 @@ from playground.engine.derivatives.differences import central_hessian, probe
 from playground.engine.derivatives.points import Coordinate, Flat
 from playground.engine.derivatives.verdict import MARGIN, UPSTREAM, Checked, Entry
 
+REPEATS = 8
+"""How often the value is computed again: two draws of a random function may be equal by chance."""
+
 Route = Callable[[Flat, Tensor], Tensor]
 
 
@@ -56,7 +59,8 @@ def check(g: Flat, z: Tensor, names: Sequence[Coordinate], order: int = 1) -> Ch
     seen = probe(g, z)
     breaks = find_breaks(g, z, seen)
     central = seen.gradient() if order == 1 else central_hessian(g, z)
-    second_value = g(z.detach().to("cpu", torch.float64)).item()
+    again = [g(z.detach().to("cpu", torch.float64)).item() for _ in range(REPEATS)]
+    second_value = next((each for each in again if each != seen.here.item()), again[0])
     entries = []
     for index in combinations_with_replacement(range(len(z)), order):
         broken = [breaks[i] for i in index]
@@ -80,6 +84,7 @@ def check(g: Flat, z: Tensor, names: Sequence[Coordinate], order: int = 1) -> Ch
                 value=seen.here.item(),
                 second_value=second_value,
                 slopes=next((each.slopes for each in broken if each.slopes), None),
+                curvatures=broken[0].curvatures if order == 2 and len(set(index)) == 1 else None,
                 jump=next((each.jump for each in broken if each.jump), None),
                 refusal=backward.refusal,
                 curve=tuple(zip(central.steps.tolist(), errors, strict=True)),

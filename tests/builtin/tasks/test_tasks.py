@@ -296,7 +296,7 @@ def test_a_plain_function_of_a_plugin_is_checked(tmp_path):
     [
         ("function: halved\nat: {x: [1, 2]}", "x.yaml:3:5: this function takes a vector x: at: {x: [[...], ...]}"),
         ("function: halved\nat: {x: [[1, 2], [3]]}", "x.yaml:3:18: expected a list of 2 numbers for 'x', got [3]"),
-        ("function: pair\nat: {x: [[1, 2]]}", "x.yaml:2:11: the function must give a single number (a 0-d tensor)"),
+        ("function: pair\nat: {x: [[1, 2]]}", "x.yaml:2:11: the function must be a single number (a 0-d tensor)"),
     ],
 )
 def test_a_plain_function_that_does_not_fit_is_one_line_with_its_place(text, message, tmp_path):

@@ -137,3 +137,53 @@ def test_a_backward_that_ignores_one_of_two():
 def test_an_overflow_agrees_with_nothing():
     (found,) = findings(lambda z: (z * 1e-35 * 1e20 * 1e20).sum(), [1.0], SINGLE)
     assert (found.cause, "overflow" in found.words) == (Cause.NOISE, True)
+
+
+CREASES = {
+    "relu²": (lambda z: (z.relu() ** 2).sum(), [0.0]),
+    "|x| x": (lambda z: (z.abs() * z).sum(), [0.0]),
+    "smooth L1": (lambda z: F.smooth_l1_loss(z, torch.zeros_like(z)), [1.0]),
+}
+
+
+@pytest.mark.parametrize(("g", "at"), CREASES.values(), ids=CREASES)
+def test_a_second_derivative_at_a_crease_is_a_kink_of_the_gradient(g, at):
+    (found,) = findings(g, at, order=2)
+    assert (found.cause, "a kink of the gradient" in found.words) == (Cause.KINK, True)
+
+
+def test_a_kink_beside_the_point_is_none_at_it():
+    (found,) = findings(lambda z: (z - 1e-9).abs().sum(), [0.0])
+    assert found.cause is Cause.STEP
+
+
+class Scaled(torch.autograd.Function):
+    """c Σ|z|³, whose backward is wrong by a factor."""
+
+    @staticmethod
+    def forward(ctx, z, scale, factor):
+        ctx.save_for_backward(z)
+        ctx.factor = factor * scale
+        return scale * (z.abs() ** 3).sum()
+
+    @staticmethod
+    def backward(ctx, grad):
+        (z,) = ctx.saved_tensors
+        return grad * ctx.factor * 3 * z.abs() * z, None, None
+
+
+@pytest.mark.parametrize("dtype", [DOUBLE, SINGLE])
+@pytest.mark.parametrize("scale", [1e-20, 1e-9, 1.0, 1e20])
+@pytest.mark.parametrize("factor", [1.0, 1.0001, 1.5, 0.0])
+def test_a_wrong_backward_is_caught_at_any_scale(scale, factor, dtype):
+    (found,) = findings(lambda z: Scaled.apply(z, scale, factor), [1.5], dtype)
+    assert (found and found.cause) == (None if factor == 1 else Cause.BACKWARD)
+
+
+def test_digits_that_only_float32_lacks_are_no_wrong_backward():
+    (found,) = findings(lambda z: ((1 - z.cos()) / z**2).sum(), [1e-4], SINGLE)
+    assert found.cause is Cause.NOISE
+
+
+def test_an_exact_route_outweighs_differences_of_rounded_values():
+    assert findings(lambda z: (1 - (-z).exp()).log().sum(), [30.0]) == [None]

@@ -76,7 +76,7 @@ FAULTS = {
     "wrong broadcasting": lambda right: (
         lambda x, w, g: (
             right(x, w, g)[0],
-            right(x, w, g)[1].mean(0, keepdim=True).expand(w.shape),
+            right(x, w, g)[1].sum(0, keepdim=True).expand(w.shape),
         )
     ),
     "index off by one": lambda right: lambda x, w, g: (right(x, w, g)[0], right(x, w, g)[1].roll(1, dims=1)),
@@ -147,7 +147,7 @@ class Case:
         return Problem(module, lambda model, batch: loss(model(batch[0]), batch[1]), Batches(data))
 
 
-EACH, SOME = 25, 5
+EACH, SOME = 12, 3
 """Cases of each fault; the first few of them belong to the quick tests."""
 
 RIGHT = "right"

@@ -183,16 +183,16 @@ def test_no_false_alarm_at_a_few_points(name, dtype):
 @pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", RIGHT)
 def test_no_false_alarm(name, dtype):
-    assert alarms(name, 200, dtype, order=1) == []
+    assert alarms(name, 40, dtype, order=1) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RIGHT)
 def test_no_false_alarm_of_second_derivatives(name):
-    assert alarms(name, 50, DOUBLE, order=2) == []
+    assert alarms(name, 10, DOUBLE, order=2) == []
 
 
 def test_the_second_derivative_of_bce_is_noise_in_float32_near_certainty():
     """torch's own formula loses all digits there; what is told is that, and not a wrong backward."""
-    causes = {found.cause for found, _ in alarms("loss bce", 60, SINGLE, order=2)}
+    causes = {found.cause for found, _ in alarms("loss bce", 15, SINGLE, order=2)}
     assert causes <= {Cause.NOISE}

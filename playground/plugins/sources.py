@@ -40,7 +40,7 @@ def source_digest(component: Component, file: str) -> str:
     factory = component.load()
     module = sys.modules.get(getattr(factory, "__module__", None) or "")
     name = getattr(factory, "__name__", "")
-    parts = _Parts()
+    parts = _Parts(_package_of(file))
     if (inspect.isfunction(factory) or inspect.isclass(factory)) and module and getattr(module, name, None) is factory:
         parts.add_definition(module, name)
     else:
@@ -49,12 +49,15 @@ def source_digest(component: Component, file: str) -> str:
 
 
 class _Parts:
-    """Pieces of source that a component is made of, each once."""
+    """Pieces of source that a component is made of, each once.
 
-    def __init__(self) -> None:
+    :param package: of the plugin: its source counts even where it is installed among the libraries.
+    """
+
+    def __init__(self, package: str) -> None:
         self._texts: dict[str, str] = {}
         self._files: set[str] = set()
-        self._package = ""
+        self._package = package
 
     def digest(self) -> str:
         """Return a hash of all pieces; empty if there are none."""
@@ -64,7 +67,6 @@ class _Parts:
 
     def add_definition(self, module: ModuleType, name: str) -> None:
         """Add what a module defines under a name, and whatever that uses."""
-        self._package = module.__name__.partition(".")[0]
         file = getattr(module, "__file__", None) or ""
         if not self._is_own(module.__name__, file):
             self._add_library(module.__name__)
@@ -118,6 +120,15 @@ class _Parts:
         if top == OURS or not file.endswith(".py"):
             return False
         return top == self._package or not str(Path(file).resolve()).startswith(_LIBRARIES)
+
+
+def _package_of(file: str) -> str:
+    """Return the installed package or module that a file belongs to; empty where it is not installed."""
+    path = Path(file).resolve()
+    homes = [Path(library) for library in _LIBRARIES if path.is_relative_to(library)]
+    if not homes:
+        return ""
+    return path.relative_to(max(homes, key=lambda home: len(home.parts))).parts[0].removesuffix(".py")
 
 
 def _read(file: str) -> tuple[ast.Module | None, list[str]]:

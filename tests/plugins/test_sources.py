@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from playground.plugins import sources
 from playground.plugins.manager import load_plugins
 from playground.plugins.sources import source_digest
 
@@ -126,3 +127,21 @@ def test_an_edit_changes_what_uses_it(digests, edit):
 
 def test_what_does_not_change_keeps_its_digest(digests):
     assert digests() == digests()
+
+
+@pytest.mark.parametrize("name", ["torch.RMSprop", "torch.Adam", "torch.LBFGS"])
+def test_a_class_of_a_library_counts_by_its_version(name):
+    plugins = load_plugins(autoload=False)
+    ours = next(plugin.file for plugin in plugins.loaded if plugin.name == "builtin")
+    parts = sources._Parts(sources._package_of(ours))
+    factory = plugins.registry.get("optimizer", name).load()
+    parts.add_definition(sys.modules[factory.__module__], factory.__name__)
+    assert list(parts._texts) == ["library torch"]
+    assert source_digest(plugins.registry.get("optimizer", name), ours)
+
+
+def test_an_installed_plugin_counts_by_its_source(monkeypatch, tmp_path):
+    monkeypatch.setattr(sources, "_LIBRARIES", (str(tmp_path.resolve()),))
+    assert sources._package_of(str(tmp_path / "mine" / "rules.py")) == "mine"
+    assert sources._package_of(str(tmp_path / "mine.py")) == "mine"
+    assert sources._package_of(str(tmp_path.parent / "mine.py")) == ""

@@ -172,11 +172,11 @@ def test_cross_entropy_refuses_shapes_that_do_not_fit(left, right):
 @pytest.mark.parametrize(
     ("loss", "expected"),
     [
-        (losses.mse, LossTraits()),
-        (losses.bce, LossTraits()),
-        (losses.bce_with_logits, LossTraits(threshold=0.0)),
-        (losses.hinge, LossTraits(threshold=0.0)),
-        (functools.partial(losses.cross_entropy, label_smoothing=0.1), LossTraits(class_indices=True)),
+        (losses.mse, LossTraits(minimum=0.0)),
+        (losses.bce, LossTraits(minimum=0.0)),
+        (losses.bce_with_logits, LossTraits(threshold=0.0, minimum=0.0)),
+        (losses.hinge, LossTraits(threshold=0.0, minimum=0.0)),
+        (functools.partial(losses.cross_entropy, label_smoothing=0.1), LossTraits(class_indices=True, minimum=0.0)),
     ],
 )
 def test_traits(loss, expected):

@@ -81,6 +81,7 @@ def test_the_table_names_every_run_and_what_failed(playground, folder):
     assert result.stderr.startswith("all/c_invalid.yaml:1:7: unknown task 'minimise'")
 
 
+@pytest.mark.slow
 def test_side_by_side_gives_the_same_runs_in_the_same_order(playground, write, folder):
     write("all/e_noisy.yaml", NOISY)
     alone = json.loads(playground("run", "all", "--json").stdout)

@@ -46,6 +46,7 @@ class TestOptionsOfOtherTasks:
         assert result.exit_code in (0, 1)  # adam is slower here
         assert "not valid" not in result.stdout
 
+    @pytest.mark.slow
     def test_workers_do_so_too(self, playground):
         result = playground("run", "all", "-j", "2", "--set", "optimizer.lr=0.1")
         assert "not used where the task has no such key: all/slope.yaml" in result.stderr

@@ -254,6 +254,7 @@ def test_who_is_sensitive_is_shown_and_exported(playground, scenario):
     assert [line.split(",")[column] for line in lines] == ["false"] * 6
 
 
+@pytest.mark.slow
 def test_processes_give_what_one_gives(playground, scenario):
     over = ("--over", "optimizer.lr=0.01,0.1", "--seeds", "3", "--json", "--fresh")
     one, two = (runs_of(playground("sweep", scenario, *over, "-j", jobs)) for jobs in ("1", "2"))

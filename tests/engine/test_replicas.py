@@ -42,7 +42,9 @@ from playground.result import Status
 
 STEPS = 200
 DOUBLE, SINGLE = torch.float64, torch.float32
-both_precisions = pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["float64", "float32"])
+single_if_slow = pytest.mark.parametrize(
+    "dtype", [DOUBLE, pytest.param(SINGLE, marks=pytest.mark.slow)], ids=["float64", "float32"]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -247,7 +249,7 @@ def test_everything_built_in_is_proved() -> None:
 
 
 @pytest.mark.slow
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize(
     ("model", "loss"),
     [(m, x) for m in MODELS for x in LOSSES if not (x == "bce" and m in NO_PROBABILITIES)],
@@ -268,7 +270,7 @@ def test_every_rule_on_every_model_and_loss(model, loss, dtype) -> None:
     assert share_sensitive(batch) <= 0.2, "at these rates hardly a run is sensitive"
 
 
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize("activation", models.ACTIVATIONS)
 def test_every_activation(activation, dtype) -> None:
     model = partial(models.mlp, hidden=(3,), activation=activation, output=activation)
@@ -306,7 +308,7 @@ SWEPT = {
 CASES = [(name, given) for name in RULES for given in SWEPT[name]]
 
 
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize(("name", "given"), CASES, ids=[f"{n}-{'-'.join(g)}" for n, g in CASES])
 def test_every_hyperparameter_may_differ_from_replica_to_replica(name, given, dtype) -> None:
     rates = {"lr": [0.001, 0.005, 0.01]}
@@ -336,7 +338,7 @@ def test_schedules(name) -> None:
     assert torch.equal(batch.traces.last, constant.traces.last) is (name == "constant")
 
 
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize("clip", [Clip(value=0.01), Clip(norm=0.02), Clip(value=0.015, norm=0.02)], ids=str)
 def test_each_replica_is_clipped_by_its_own_gradient(clip, dtype) -> None:
     problem_of = partial(training, MODELS["mlp"], losses.mse, dtype=dtype)
@@ -346,7 +348,7 @@ def test_each_replica_is_clipped_by_its_own_gradient(clip, dtype) -> None:
     assert not torch.isclose(batch.traces.last, free.traces.last).any()
 
 
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_each_replica_has_its_own_mini_batches(size, dtype) -> None:
     """Five samples: batches of two leave one over. Two replicas share a seed and differ in rate."""
@@ -383,7 +385,7 @@ def test_functions(name, rule, dtype) -> None:
     assert share_sensitive(batch) < 1
 
 
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize("name", FORMULAS)
 def test_expressions_of_scalars_and_vectors(name, dtype) -> None:
     function = parse(FORMULAS[name])
@@ -479,7 +481,7 @@ def nonfinite_parameters(parameters, which, value):
     return {name: tensor.index_fill(0, torch.tensor(which), value) for name, tensor in parameters.items()}
 
 
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_replica_that_is_not_finite_leaves_the_bits_of_the_others(loss, value, dtype) -> None:
@@ -507,7 +509,7 @@ def test_a_replica_that_stops_changes_no_bit_of_the_others() -> None:
     assert torch.equal(some.losses[:, 1:], none.losses[:, 1:])
 
 
-@both_precisions
+@single_if_slow
 def test_order_and_size_of_the_batch_change_nothing(dtype) -> None:
     problem_of = partial(training, MODELS["mlp"], losses.mse, dtype=dtype, size=2)
     parameters, rates = starts(problem_of, list(range(24))), torch.logspace(-4, -2, 24, dtype=DOUBLE)
@@ -585,7 +587,7 @@ def test_every_optimizer_of_torch_is_proved() -> None:
     assert named <= OPTIMIZERS.keys() | ALONE_ONLY
 
 
-@both_precisions
+@single_if_slow
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if hasattr(torch.optim, name)])
 def test_optimizers_of_torch(name, dtype) -> None:
     """Two distinct sets of hyperparameters over three replicas, so two parameter groups or three instances."""
@@ -779,7 +781,7 @@ def test_what_happens_after_a_run_has_ended_does_not_make_it_sensitive() -> None
     assert sensitive(make, parameters, 400, StopRules(divergence=10.0)).tolist() == [False]
 
 
-@both_precisions
+@single_if_slow
 def test_a_twin_is_one_unit_in_the_last_place_away(dtype) -> None:
     start = torch.tensor([[1.0, -3.0, 0.0]], dtype=dtype)
     mine, further, nearer = with_twins({"x": start})["x"]

@@ -147,7 +147,7 @@ class Case:
         return Problem(module, lambda model, batch: loss(model(batch[0]), batch[1]), Batches(data))
 
 
-EACH, SOME = 25, 3
+EACH, SOME = 25, 2
 """Cases of each fault; the first few of them belong to the quick tests."""
 
 RIGHT = "right"

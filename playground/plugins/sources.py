@@ -40,7 +40,7 @@ def source_digest(component: Component, file: str) -> str:
     factory = component.load()
     module = sys.modules.get(getattr(factory, "__module__", None) or "")
     name = getattr(factory, "__name__", "")
-    parts = _Parts()
+    parts = _Parts(file)
     if (inspect.isfunction(factory) or inspect.isclass(factory)) and module and getattr(module, name, None) is factory:
         parts.add_definition(module, name)
     else:
@@ -49,12 +49,16 @@ def source_digest(component: Component, file: str) -> str:
 
 
 class _Parts:
-    """Pieces of source that a component is made of, each once."""
+    """Pieces of source that a component is made of, each once.
 
-    def __init__(self) -> None:
+    :param file: of the plugin that offers it. Of a library that it takes the component from, such as torch, the version
+        says enough.
+    """
+
+    def __init__(self, file: str) -> None:
         self._texts: dict[str, str] = {}
         self._files: set[str] = set()
-        self._package = ""
+        self._package = _package_of(file)
 
     def digest(self) -> str:
         """Return a hash of all pieces; empty if there are none."""
@@ -64,7 +68,6 @@ class _Parts:
 
     def add_definition(self, module: ModuleType, name: str) -> None:
         """Add what a module defines under a name, and whatever that uses."""
-        self._package = module.__name__.partition(".")[0]
         file = getattr(module, "__file__", None) or ""
         if not self._is_own(module.__name__, file):
             self._add_library(module.__name__)
@@ -118,6 +121,15 @@ class _Parts:
         if top == OURS or not file.endswith(".py"):
             return False
         return top == self._package or not str(Path(file).resolve()).startswith(_LIBRARIES)
+
+
+def _package_of(file: str) -> str:
+    """Return the name of the installed package that a file belongs to; empty where it is not among libraries."""
+    path = Path(file).resolve()
+    for folder in sorted(_LIBRARIES, key=len, reverse=True):  # site-packages may be within the standard library
+        if file and path.is_relative_to(folder):
+            return path.relative_to(folder).parts[0].removesuffix(".py")
+    return ""
 
 
 def _read(file: str) -> tuple[ast.Module | None, list[str]]:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from playground.plugins.manager import load_plugins
-from playground.plugins.sources import source_digest
+from playground.plugins.sources import _package_of, source_digest
 
 MINE = '''
 """A plugin with two optimizers, which share a helper."""
@@ -126,3 +126,25 @@ def test_an_edit_changes_what_uses_it(digests, edit):
 
 def test_what_does_not_change_keeps_its_digest(digests):
     assert digests() == digests()
+
+
+@pytest.mark.parametrize("name", ["torch.SGD", "torch.RMSprop", "torch.LBFGS"])
+def test_of_a_library_the_version_counts_and_no_file(name, monkeypatch):
+    """To read all that an optimizer of torch imports takes minutes."""
+    plugins = load_plugins(autoload=False)
+    component = plugins.registry.get("optimizer", name)
+    (file,) = [plugin.file for plugin in plugins.loaded if plugin.name == component.origin.plugin]
+    monkeypatch.setattr("playground.plugins.sources._read", lambda path: pytest.fail(f"reads {path}"))
+    before = source_digest(component, file)
+    monkeypatch.setattr("torch.__version__", "0.0")
+    assert before != source_digest(component, file) != ""
+
+
+@pytest.mark.parametrize(
+    ("file", "package"),
+    [("brought/offers.py", "brought"), ("single.py", "single"), ("../elsewhere.py", ""), (None, "")],
+)
+def test_the_package_of_a_plugin(tmp_path, monkeypatch, file, package):
+    libraries = tmp_path / "lib" / "site-packages"
+    monkeypatch.setattr("playground.plugins.sources._LIBRARIES", (str(libraries),))
+    assert _package_of(str(libraries / file) if file else "") == package

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sqlite3
 import time
@@ -329,6 +330,36 @@ def test_ctrl_c_keeps_what_is_finished(start, playground, write, jobs):
     assert len(runs_of(again)) == size
     assert f"{size:,} were stored already" in playground(*command).stdout
     assert len(set(stored(folder))) == len(stored(folder)) == size
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("engine", ["compiled", "batched", "plain"])
+def test_every_engine_keeps_what_is_finished(start, playground, write, engine, jobs, number):
+    """A terminal sends the signal to the whole process group; the runs of the two computations are the same."""
+    count = {"compiled": 1500, "batched": 75, "plain": 10}[engine]
+    folder, command, size = slow_sweep(write, count)
+    command = (*command, "--engine", engine, "-j", jobs)
+    process = start(*command)
+    wait_for(lambda: stored(folder))
+    os.killpg(process.pid, number)
+    output, errors = process.communicate()
+    assert (process.returncode, errors) == (130, "")
+    before = losses(folder)
+    assert 0 < len(before) < size
+    assert f"{len(before):,} of {size:,} runs" in output
+    assert f"{size - len(before):,} runs computed" in playground(*command).stdout
+    after = losses(folder)
+    assert (len(after), {key: after[key] for key in before}) == (size, before)
+    playground(*command, "--fresh")
+    assert losses(folder) == pytest.approx(after, rel=1e-9)
+
+
+def losses(folder):
+    """The last loss of every stored run, by its key."""
+    with sqlite3.connect(folder / ".playground" / "results.sqlite") as connection:
+        return dict(connection.execute("SELECT key, last FROM runs"))
 
 
 def test_kill_9_keeps_what_is_finished(start, playground, write):

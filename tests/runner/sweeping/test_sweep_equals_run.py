@@ -80,6 +80,10 @@ def parameters_of(row):
     return found
 
 
+OPERATION = re.compile("; [^;]+ gives [^;]+$")
+"""The operation that made a number that is not finite: only a run alone is made again to find it."""
+
+
 def assert_same_words(reason, expected):
     """The same sentence; its numbers may differ in their last digit."""
     assert NUMBER.sub("#", reason) == NUMBER.sub("#", expected)
@@ -91,7 +95,7 @@ def assert_same_words(reason, expected):
 def assert_alike(row, run, tolerance):
     assert (row.status, row.verdict, row.steps) == (str(run.status), str(run.verdict), run.steps)
     assert row.evaluations == run.evaluations
-    assert_same_words(row.reason, run.reason)
+    assert_same_words(row.reason, OPERATION.sub("", run.reason))
     close = {"rtol": tolerance, "atol": tolerance}
     if run.loss:
         losses = (run.loss.first, run.loss.last, run.loss.best)

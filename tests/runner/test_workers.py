@@ -95,4 +95,4 @@ def test_a_worker_that_comes_later_refuses_a_chunk_from_a_process_with_other_plu
     from playground.runner.sweeping.sweep import _work
 
     with pytest.raises(ComponentError, match="other plugins"):
-        _work(json.dumps(plugins.recipe), "another fingerprint", None)
+        _work(json.dumps(plugins.recipe), "another fingerprint", 0, None)

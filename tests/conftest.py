@@ -1,5 +1,6 @@
 """What tests of several rooms share: the command in this process, and files in a folder of its own."""
 
+import sys
 import textwrap
 from pathlib import Path
 
@@ -12,6 +13,14 @@ from playground.plugins.manager import AUTOLOAD_OFF
 
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")  # a busy machine fails nothing
+
+
+@pytest.fixture(autouse=True)
+def _keep_denormals():
+    """Undo what an ejected program that ran in this process sets for good: small numbers would be 0 in later tests."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)
 
 
 @pytest.fixture

@@ -39,6 +39,8 @@ class Classification(Training):
 
     metrics = ("accuracy", "predictions")
     score = "accuracy"
+    _takes_floats = False
+    """Whether the loss has been tried: a sweep builds the problem once for each seed."""
 
     def read(self, data: Data) -> Data:
         """Read one column of whole numbers 0, 1, ... as class indices, where the data do not say."""
@@ -56,8 +58,9 @@ class Classification(Training):
             if data.classes is None:
                 raise ScenarioError(Fault("this loss needs one class index per sample as target", ("loss",)))
             return targets.long().squeeze(1), data.classes
-        if data.classes is not None:
+        if data.classes is not None and not self._takes_floats:
             require_floats(self.loss, data.classes)
+            self._takes_floats = True
         if data.classes is not None and data.classes > 2:
             one_hot = torch.nn.functional.one_hot(targets.long().squeeze(1), data.classes)
             return one_hot.to(setting.dtype), data.classes

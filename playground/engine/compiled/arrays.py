@@ -27,7 +27,7 @@ STATUS_OF = {
 """What a kernel's end of a run is called."""
 
 
-TOGETHER = 8_192
+TOGETHER = 25_000
 """Runs up to which what is done once for all of them is worth less than storing what has finished now and then."""
 
 COPIES = 6

@@ -148,7 +148,7 @@ def relu() -> Operation:
 
 
 def leaky_relu() -> Operation:
-    """X above 0, negative_slope · x below."""
+    """x above 0, negative_slope · x below."""
 
     def slope(call: Call) -> Any:
         x = call["x"]
@@ -166,7 +166,7 @@ def leaky_relu() -> Operation:
 
 
 def elu() -> Operation:
-    """X above 0, alpha (exp(x) − 1) below."""
+    """x above 0, alpha (exp(x) − 1) below."""
 
     def slope(call: Call) -> Any:
         x = call["x"]
@@ -184,7 +184,7 @@ def elu() -> Operation:
 
 
 def gelu() -> Operation:
-    """X Φ(x), Φ the normal distribution function; or its approximation by tanh."""
+    """x Φ(x), Φ the normal distribution function; or its approximation by tanh."""
 
     def slope(call: Call) -> Any:
         x: Tensor = call["x"]
@@ -207,7 +207,7 @@ def gelu() -> Operation:
 
 
 def silu() -> Operation:
-    """X σ(x)."""
+    """x σ(x)."""
 
     def slope(call: Call) -> Any:
         s = torch.sigmoid(call["x"])

@@ -53,7 +53,7 @@ def sub() -> Operation:
 
 
 def rsub() -> Operation:
-    """B − a, or b − alpha · a: subtraction from the right."""
+    """b − a, or b − alpha · a: subtraction from the right."""
 
     def formula(call: Call) -> str:
         return "{b} − {a}" if call.get("alpha", 1) == 1 else "{b} − {alpha}·{a}"
@@ -83,7 +83,7 @@ def div() -> Operation:
 
 
 def rdiv() -> Operation:
-    """B / a: division from the right."""
+    """b / a: division from the right."""
     return Operation(
         "{b} / {a}",
         {"a": "−{dy} · {y} / {a}", "b": "{dy} / {a}"},
@@ -114,7 +114,7 @@ def power() -> Operation:
 
 
 def rpow() -> Operation:
-    """B to the power a: the power's operands from the right."""
+    """b to the power a: the power's operands from the right."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         found = _powers(call["b"], call["a"], call.output, g)
@@ -193,7 +193,7 @@ def matmul() -> Operation:
 
 
 def linear() -> Operation:
-    """X · Wᵀ + b: a linear layer. The gradients of W and b are sums over the samples."""
+    """x · Wᵀ + b: a linear layer. The gradients of W and b are sums over the samples."""
 
     def formula(call: Call) -> str:
         return "{x} · {w}ᵀ" + ("" if call.get("b") is None else " + {b}")

@@ -184,7 +184,7 @@ def softmax() -> Operation:
 
 
 def log_softmax() -> Operation:
-    """X − log Σ exp(x) along an axis."""
+    """x − log Σ exp(x) along an axis."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         return {"x": g - call.output.exp() * g.sum(call["dim"], keepdim=True)}

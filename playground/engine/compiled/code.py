@@ -198,7 +198,7 @@ class Value:
         return self.code.instruction(f"select {self}, {first}, {second}", like.type)
 
     def times_plus(self, factor: Value | float, term: Value | float) -> Value:
-        """Self * factor + term, rounded once where the CPU can."""
+        """self * factor + term, rounded once where the CPU can."""
         constant = self.code.constant
         a, b = (x if isinstance(x, Value) else constant(x) for x in (factor, term))
         return self.code.intrinsic("fmuladd", self, a, b)

@@ -149,7 +149,7 @@ def _split(x: Value) -> tuple[Value, Value]:
 
 
 def _log_of(x: Value, correction: Value | None) -> Value:
-    """K ln 2 + log(1 + f), plus a correction: f - (f²/2 - s (f²/2 + R)) with s = f / (2 + f), R = Σ 2 s²ᵏ / (2k + 1).
+    """k ln 2 + log(1 + f), plus a correction: f - (f²/2 - s (f²/2 + R)) with s = f / (2 + f), R = Σ 2 s²ᵏ / (2k + 1).
 
     The largest term comes last.
     """

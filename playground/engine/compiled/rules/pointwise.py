@@ -49,7 +49,7 @@ def _sinh(p: Program, a: int) -> int:
 
 
 def _cosh(p: Program, a: int) -> int:
-    """H + 1 / (4 h) with h = exp(|a|) / 2."""
+    """h + 1 / (4 h) with h = exp(|a|) / 2."""
     e = p.apply("exp", p.apply("abs", a))
     return p.apply("add", _number(p, e, "mul", 0.5), p.apply("div", p.constant(0.5), e))
 

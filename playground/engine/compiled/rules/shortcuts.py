@@ -23,7 +23,7 @@ LEAST = 9.999999960041972e-13
 
 
 def addmm(recorder: Recorder, a: Any, b: Any, c: Any, *, beta: float = 1, alpha: float = 1) -> Symbol:
-    """Beta a + alpha b c."""
+    """beta a + alpha b c."""
     apply, constant = recorder.program.apply, recorder.program.constant
     product = mm(recorder, b, c)
 

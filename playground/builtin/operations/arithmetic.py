@@ -37,7 +37,7 @@ def add() -> Operation:
 
 
 def sub() -> Operation:
-    """A − b, or a − alpha · b."""
+    """a − b, or a − alpha · b."""
 
     def formula(call: Call) -> str:
         return "{a} − {b}" if call.get("alpha", 1) == 1 else "{a} − {alpha}·{b}"

@@ -21,7 +21,7 @@ def _two(formula: str, a: str, b: str, pull: Callable[[Any, Any, Call, Tensor], 
 
 
 def add() -> Operation:
-    """A + b, or a + alpha · b."""
+    """a + b, or a + alpha · b."""
 
     def formula(call: Call) -> str:
         return "{a} + {b}" if call.get("alpha", 1) == 1 else "{a} + {alpha}·{b}"
@@ -69,12 +69,12 @@ def rsub() -> Operation:
 
 
 def mul() -> Operation:
-    """A · b, entry by entry."""
+    """a · b, entry by entry."""
     return _two("{a}·{b}", " · {b}", " · {a}", lambda a, b, call, g: {"a": g * b, "b": g * a})
 
 
 def div() -> Operation:
-    """A / b."""
+    """a / b."""
 
     def pull(a: Any, b: Any, call: Call, g: Tensor) -> dict[str, Any]:
         return {"a": g / b, "b": -g * call.output / b}

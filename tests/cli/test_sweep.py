@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 import sqlite3
+import sys
 import time
 
 import pytest
@@ -51,6 +53,14 @@ def raising(prediction, target):
 @hookimpl
 def playground_losses():
     return {{"deadly": deadly, "raising": raising, "squares": squares}}
+"""
+
+OFFER = """\
+from playground import hookimpl
+
+@hookimpl
+def playground_losses():
+    return {"far": fake_rest.far}
 """
 
 
@@ -274,6 +284,28 @@ def test_a_plugin_that_changed_has_its_runs_computed_again(playground, write, sc
     assert "2 runs computed" in changed
     assert "plugin 'losses' changed since: 2 stored runs were not used again" in changed
     assert "losses" in playground("results").stdout
+
+
+def test_an_installed_package_without_a_version_that_changed_has_its_runs_computed_again(
+    playground, write, scenario, monkeypatch, tmp_path
+):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("playground.plugins.sources._LIBRARIES", (str(tmp_path.resolve()),))
+    write("fake_offer.py", "import fake_rest\n" + OFFER)
+    command = ("-p", "fake_offer", "sweep", scenario, "--seeds", "2", "--set", "loss=far", "--set", "steps=2")
+
+    def swept(factor):
+        write(
+            "fake_rest.py", f"def far(prediction, target):\n    return {factor} * (prediction - target).abs().mean()\n"
+        )
+        for name in ("fake_offer", "fake_rest"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        return playground(*command).stdout
+
+    assert "2 runs computed" in swept("1")
+    assert "nothing had to be computed" in swept("1")
+    assert "2 runs computed" in swept("2.5")
 
 
 def test_what_a_run_does_not_use_has_nothing_computed_again(playground, write, scenario):

@@ -466,3 +466,17 @@ def test_steps_vary_under_an_optimizer_of_torch(playground, write, engine):
     runs = runs_of(playground("sweep", "bowl.yaml", "--engine", engine, "--json"))
     assert [(run["status"], run["steps"]) for run in runs] == [("budget", 0), ("converged", 1), ("converged", 1)]
     assert [run["loss"]["last"] for run in runs] == pytest.approx([4, 1, 1], rel=1e-6)
+
+
+def test_a_warning_is_printed_once_for_all_runs_of_a_sweep(playground, write):
+    write(
+        "twice.yaml",
+        AND.replace("perceptron", "{name: mlp, hidden: [], output: sigmoid}").replace("mse", "bce_with_logits"),
+    )
+    checked = [line for line in playground("check", "twice.yaml").stderr.splitlines() if "warning" in line]
+    swept = playground("sweep", "twice.yaml", "--over", "optimizer.lr=0.1,0.2", "--seeds", "3", "--set", "steps=2")
+    (warning,) = [line for line in swept.stderr.splitlines() if "warning" in line]
+    assert "outputs stay between 0 and 1" in warning
+    assert [warning] == checked
+    several = playground("sweep", "twice.yaml", "--over", "model.output=sigmoid,identity", "--set", "steps=2").stderr
+    assert several.count("warning") == 1

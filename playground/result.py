@@ -282,6 +282,7 @@ class Sweep:
     :param variants: by kind, each component that the sweep compares, with its parameters: `sgd(lr=0.1)`.
     :param seconds: wall time of it all.
     :param fresh: what was stored is computed again.
+    :param warnings: what is likely to be a mistake, found before the runs, a line each.
     """
 
     scenario: str
@@ -304,6 +305,7 @@ class Sweep:
     stale: tuple[str, ...] = ()
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fresh: bool = False
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Return scenario, verdict, how many runs there are and the best setting, on one line."""

@@ -15,7 +15,7 @@ import typer
 
 from playground.errors import ExitCode, Fault, Place, PlaygroundError, suggestion
 from playground.figures.charset import FALLBACK, register_fallback
-from playground.figures.text import printable
+from playground.figures.text import printable, without_commands
 
 if TYPE_CHECKING:
     from playground.plugins.manager import LoadFailure, Plugins
@@ -62,8 +62,14 @@ def say(text: str) -> None:
     print(_harmless(text), file=sys.stderr)
 
 
+def say_command(text: str) -> None:
+    """Print a command for GitHub's runner to standard error."""
+    print(printable(text), file=sys.stderr)
+
+
 def _harmless(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))
+    lines = "\n".join(map(printable, text.split("\n")))
+    return without_commands(lines) if os.environ.get("GITHUB_ACTIONS") else lines
 
 
 def write_document(text: str) -> None:
@@ -121,7 +127,7 @@ def annotate(faults: Iterable[Fault]) -> None:
             place = fault.place or Place("")
             file, where = (place.file, "") if Path(place.file).is_file() else ("", place.file)  # or a part of the call
             error = Invalid(file, place.line if file else 0, place.column, fault.message, where)
-            say(fault_command(error))
+            say_command(fault_command(error))
 
 
 def load_plugins(context: typer.Context) -> Plugins:

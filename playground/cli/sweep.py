@@ -196,6 +196,8 @@ def _show(batch: Batch, as_json: bool) -> None:
             show_sweep(each, console)
             console.print()
         show(batch, console)
+    for warning in (warning for each in batch.sweeps for warning in each.warnings):
+        say(warning)
     show_errors(batch.errors, open_console(stderr=True))
     show_on_github(batch)
 

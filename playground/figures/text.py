@@ -8,6 +8,9 @@ PLUGIN_FILE = "_playground_plugin_"
 """What the names of modules begin with that are plugins in single files; the file's name and twelve digits follow."""
 
 
+_LEADING = re.compile(r"^(\s*)::", re.MULTILINE)
+
+
 def escaped(text: str) -> str:
     r"""Return text with a Python escape, as `\n` or `\u202e`, for every character that has no shape of its own."""
     return text if text.isprintable() else "".join(map(_escape, text))
@@ -15,6 +18,14 @@ def escaped(text: str) -> str:
 
 def _escape(character: str) -> str:
     return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+
+
+def without_commands(text: str) -> str:
+    r"""Return lines that no CI service takes for its commands: `::error::x` becomes `\x3a:error::x`.
+
+    GitHub's runner obeys a line that begins with `::`, after any blanks, or that has `##[` anywhere.
+    """
+    return _LEADING.sub(r"\1\\x3a:", text).replace("##[", "#\\x23[")
 
 
 def printable(text: str) -> str:

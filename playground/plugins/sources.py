@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.metadata
 import importlib.util
 import inspect
 import json
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -32,7 +35,10 @@ _LIBRARIES: Final = tuple({str(Path(sysconfig.get_path(name)).resolve()) for nam
 
 
 def source_digest(component: Component, file: str) -> str:
-    """Return a hash that changes with whatever the component is made of; empty for one of ours, or of a library.
+    """Return a hash that changes with whatever the component is made of; empty for one of ours.
+
+    The source of all packages of the plugin's distribution counts, and that of any package without a version. Another
+    library counts by its version.
 
     :param file: of the plugin that offers it; all of it counts where the factory is no function or class of a module.
     :raises ComponentError: the component cannot be imported.
@@ -40,24 +46,24 @@ def source_digest(component: Component, file: str) -> str:
     factory = component.load()
     module = sys.modules.get(getattr(factory, "__module__", None) or "")
     name = getattr(factory, "__name__", "")
-    parts = _Parts(_package_of(file))
+    parts = _Parts(_packages_of(file, component.origin.distribution))
     if (inspect.isfunction(factory) or inspect.isclass(factory)) and module and getattr(module, name, None) is factory:
         parts.add_definition(module, name)
     else:
-        parts.add_file(file, "")
+        parts.add_file(file, _module_of(file))
     return parts.digest()
 
 
 class _Parts:
     """Pieces of source that a component is made of, each once.
 
-    :param package: of the plugin: its source counts even where it is installed among the libraries.
+    :param packages: of the plugin: their source counts even where they are installed among the libraries.
     """
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, packages: frozenset[str]) -> None:
         self._texts: dict[str, str] = {}
         self._files: set[str] = set()
-        self._package = package
+        self._packages = packages
 
     def digest(self) -> str:
         """Return a hash of all pieces; empty if there are none."""
@@ -68,8 +74,7 @@ class _Parts:
     def add_definition(self, module: ModuleType, name: str) -> None:
         """Add what a module defines under a name, and whatever that uses."""
         file = getattr(module, "__file__", None) or ""
-        if not self._is_own(module.__name__, file):
-            self._add_library(module.__name__)
+        if not self._counts(module.__name__, file):
             return
         self._add_parents(module.__name__)
         tree, lines = _read(file)
@@ -95,11 +100,9 @@ class _Parts:
         """Add what these statements import."""
         for name in dict.fromkeys(_imports(nodes, importer)):
             file = _file_of(name)
-            if file and self._is_own(name, file):
+            if file and self._counts(name, file):
                 self._add_parents(name)
                 self.add_file(file, name)
-            elif file:
-                self._add_library(name)
 
     def _add_parents(self, module: str) -> None:
         """Add what importing a module runs before it: the packages that it is in."""
@@ -108,18 +111,46 @@ class _Parts:
             self._texts[f"package {parent}"] = "\n".join(_read(file)[1])
             self._add_parents(parent)
 
-    def _add_library(self, module: str) -> None:
+    def _counts(self, module: str, file: str) -> bool:
+        """Tell whether a module's source counts; where its version stands for it, add that."""
         top = module.partition(".")[0]
-        version = getattr(sys.modules.get(top), "__version__", "")
-        if version and top != OURS:
-            self._texts[f"library {top}"] = str(version)
-
-    def _is_own(self, module: str, file: str) -> bool:
-        """Tell whether the source counts: it is the plugin's own package, or belongs to no library."""
-        top = module.partition(".")[0]
-        if top == OURS or not file.endswith(".py"):
+        if top == OURS or not file:
             return False
-        return top == self._package or not str(Path(file).resolve()).startswith(_LIBRARIES)
+        if top in self._packages or not str(Path(file).resolve()).startswith(_LIBRARIES):
+            return True
+        if top in sys.stdlib_module_names:
+            return False
+        version = _version_of(top)
+        if version:
+            self._texts[f"library {top}"] = version
+        return not version
+
+
+def _version_of(package: str) -> str:
+    """Return the version of a library; empty where nothing tells it."""
+    version = getattr(sys.modules.get(package), "__version__", "")
+    if not version:
+        with suppress(Exception):  # not the name of a distribution, or malformed metadata
+            version = importlib.metadata.version(package)
+    return str(version or "")
+
+
+def _packages_of(file: str, distribution: str) -> frozenset[str]:
+    """Return the packages and modules that are installed together with a file.
+
+    :param distribution: that the file came with; empty where it is not known.
+    """
+    found = {_package_of(file)}
+    with suppress(Exception):  # malformed metadata fails differently in every Python
+        files = importlib.metadata.files(distribution) or ()
+        found |= {path.parts[0].removesuffix(".py") for path in files if path.suffix == ".py"}
+    return frozenset(found - {"", ".."})
+
+
+def _module_of(file: str) -> str:
+    """Return the name of the module that was loaded from a file; empty if there is none."""
+    names = (name for name, module in list(sys.modules.items()) if getattr(module, "__file__", None) == file)
+    return next(names, "")
 
 
 def _package_of(file: str) -> str:
@@ -245,11 +276,19 @@ def _file_of(module: str) -> str:
     """Return the file of a module, without importing it; empty if there is none."""
     if module in sys.modules:
         return getattr(sys.modules[module], "__file__", None) or ""
-    parent = module.rpartition(".")[0]
-    if parent and parent not in sys.modules:
-        return ""
-    try:
-        spec = importlib.util.find_spec(module)
-    except ISOLATED:
-        return ""
+    spec = _spec_of(module)
     return (spec.origin or "") if spec and spec.has_location else ""
+
+
+def _spec_of(module: str) -> ModuleSpec | None:
+    """Return where a module that is not loaded would come from; a package that it is in need not be loaded, either."""
+    parent = module.rpartition(".")[0]
+    try:
+        if not parent:
+            return importlib.util.find_spec(module)
+        package = sys.modules.get(parent)
+        spec = _spec_of(parent) if package is None else None
+        places = getattr(package, "__path__", None) or (spec and spec.submodule_search_locations)
+        return PathFinder.find_spec(module, places) if places else None
+    except ISOLATED:
+        return None

@@ -6,8 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from playground.figures.text import without_commands
 from playground.report import sweeps
 from playground.report.layout import UNLIMITED, encoding_of, put, put_wrapped, styled
 from playground.report.one_run import blocks, diagnosis_lines, ending
@@ -36,7 +37,28 @@ def open_console(stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     known = stream.isatty() or os.environ.get("COLUMNS", "").isdigit()
-    return Console(stderr=stderr, highlight=False, width=None if known else UNLIMITED)
+    width = None if known else UNLIMITED
+    if os.environ.get("GITHUB_ACTIONS"):
+        return Console(file=cast("TextIO", WithoutCommands(stream)), highlight=False, width=width)
+    return Console(stderr=stderr, highlight=False, width=width)
+
+
+class WithoutCommands:
+    """A stream whose lines GitHub's runner takes for text, also where a long line was broken before `::`.
+
+    :param stream: what lines are written to, several at a time.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write whole lines."""
+        return self._stream.write(without_commands(text))
+
+    def __getattr__(self, name: str) -> Any:
+        """Return whatever else a stream has."""
+        return getattr(self._stream, name)
 
 
 def show(batch: Batch, console: Console) -> None:

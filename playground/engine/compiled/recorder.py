@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,9 @@ Rule = Callable[..., Any]
 """Writes one operation of torch into the program: called with the recorder and the operation's arguments."""
 
 Result = TypeVar("Result")
+
+MEMORY_READERS: Final = frozenset({"as_strided", "as_strided_copy", "as_strided_scatter"})
+"""Operations that read memory by its order. Ids need not lie as torch lays the numbers: `x.T.exp()` keeps x's order."""
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -41,6 +44,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.decisions: list[tuple[int, float]] = []
         """Values that something was decided by, and what they were."""
         self._refusal: CannotCompileError | None = None
+        self._is_decomposing = False
+        """Whether torch's own decomposition runs: it takes strides from the symbols, so that ids are in their order."""
         self._rules = rules
         self._uniform = uniform
 
@@ -62,6 +67,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             raise CannotCompileError(f"draws random numbers ({_name(func)})")
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         symbolic = [tensor for tensor in tensors if isinstance(tensor, Symbol)]
+        if symbolic and not self._is_decomposing and _name(func) in MEMORY_READERS:
+            raise CannotCompileError(f"torch's operation {_name(func)!r} depends on how a tensor lies in memory")
         if func._schema.is_mutable:
             return self._in_place(func, args, kwargs)
         if func is torch.ops.aten.lift_fresh.default and not symbolic:
@@ -84,8 +91,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if rule is not None:
             return rule(self, *args, **kwargs)
         decomposition = torch._decomp.decomposition_table.get(func)
-        with self:
-            found = (decomposition or func.decompose)(*args, **kwargs)
+        outer, self._is_decomposing = self._is_decomposing, True
+        try:
+            with self:
+                found = (decomposition or func.decompose)(*args, **kwargs)
+        finally:
+            self._is_decomposing = outer
         if found is NotImplemented:
             raise CannotCompileError(f"torch's operation {_name(func)!r} has no rule")
         return found
@@ -98,7 +109,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _in_place(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Do an operation out of place, and let the entries of the tensor it writes to be what came out."""
         name, target = _name(func), args[0]
-        if not name.endswith("_") or name.startswith("_") or "out" in kwargs:
+        reshapes = torch.Tag.inplace_view in func.tags and name != "detach_"  # as `t_` does: a symbol keeps its shape
+        if not name.endswith("_") or name.startswith("_") or "out" in kwargs or reshapes:
             raise CannotCompileError(f"torch's operation {name!r} has no rule")
         if not isinstance(target, Symbol):
             raise CannotCompileError("the module writes to a tensor that it keeps, such as running statistics")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from playground.errors import ComponentError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.signature import build, scenario_parameters, validate
+from playground.runner.advising import advise
 from playground.runner.catalogue import Catalogue
 from playground.runner.describing import variants
 from playground.runner.memory import DEFAULT, allowing, memory_limit
@@ -134,7 +135,7 @@ def _run_sweep(loaded: Loaded, plugins: Plugins, options: Options, progress: Pro
     grid = expand(loaded, Catalogue(plugins).known_parameters)
     progress.total = grid.size
     pool = _pool(plugins, options)
-    related = _checked(grid, plugins)
+    related, warnings = _checked(grid, plugins)
     identities = Identities(plugins)
     keys = {point.index: identities.key(point.loaded, options.engine) for point in grid.points}
     used = identities.plugins(point.loaded for point in grid.points)
@@ -147,7 +148,8 @@ def _run_sweep(loaded: Loaded, plugins: Plugins, options: Options, progress: Pro
         computed = _stored(_computed(planned, plugins, options, pool, progress), store, record.id, progress)
         computed.fresh = options.fresh
         summed = summed_up(loaded, record, store, computed, start)
-    return replace(summed, variants=variants([point.scenario for point in grid.points], grid.axes, plugins))
+    compared = variants([point.scenario for point in grid.points], grid.axes, plugins)
+    return replace(summed, variants=compared, warnings=warnings)
 
 
 def _stored(results: Generator[ChunkResult, None, None], store: Store, sweep_id: str, progress: Progress) -> Computed:
@@ -204,8 +206,8 @@ def _record(
     )
 
 
-def _checked(grid: Grid, plugins: Plugins) -> list[list[Point]]:
-    """Find what is wrong with any point before anything is computed, and return the families of points.
+def _checked(grid: Grid, plugins: Plugins) -> tuple[list[list[Point]], tuple[str, ...]]:
+    """Find what is wrong with any point before anything is computed; return the families of points, and warnings.
 
     Names, keys and optimizers are checked at every point, the rest once for each family and start, and wherever a
     hyperparameter is so large that the update may overflow.
@@ -217,12 +219,15 @@ def _checked(grid: Grid, plugins: Plugins) -> list[list[Point]]:
     with prepared(grid.points[0].loaded, plugins):  # which imports torch as fast as that goes
         pass
     related = families(grid.points, plugins)
+    warnings: dict[str, None] = {}  # each once, though many families may have it
     for family in related:
-        for alike in starts(family).values():
+        for number, alike in enumerate(starts(family).values()):
             for point in (alike[0], *filter(_is_extreme, alike[1:])):
                 with prepared(point.loaded, plugins) as ready:
                     refuse_impossible(ready)
-    return related
+                    if number == 0 and point is alike[0]:
+                        warnings |= dict.fromkeys(advise(ready))
+    return related, tuple(warnings)
 
 
 def _is_extreme(point: Point) -> bool:

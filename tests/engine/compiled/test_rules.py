@@ -223,7 +223,30 @@ LOSSES = {
     "hinge": lambda x: F.relu(1 - (2 * MASK.to(x.dtype) - 1) * x).mean(),
 }
 
-DIFFERENTIABLE = SMOOTH | KINKED | MOVING | LOSSES
+VECTOR, ONE, EMPTY = torch.tensor([1, 1, 0]), torch.tensor([1]), torch.tensor([], dtype=torch.int64)
+AT_PLACES = {
+    "index_add, alpha": lambda x: x.index_add(0, VECTOR, x.exp(), alpha=-2.5),
+    "index_add, negative dim": lambda x: x.index_add(-1, VECTOR, x[:, :3] * 2, alpha=0.5),
+    "index_add, one entry": lambda x: x.index_add(1, ONE, x[:, 2:3] * 2),
+    "index_add, 0-d index": lambda x: x.index_add(0, ONE[0], x[:1] * 2, alpha=3),
+    "index_add, empty": lambda x: x.index_add(1, EMPTY, x[:, :0], alpha=3),
+    "index_add, one number": lambda x: x[0, 0].index_add(0, ONE - 1, x[1, 1], alpha=3),
+    "index_add, two numbers": lambda x: x[0, 0].index_add(0, ONE[0] - 1, x[2, 1], alpha=3),
+    "index_add, in place": lambda x: x.clone().index_add_(1, ONE, x[:, :1], alpha=3),
+    "index_add, transposed": lambda x: x.T.exp().index_add(0, VECTOR, x.T[1:] * 2, alpha=3),
+    "index_copy, 0-d index": lambda x: x.index_copy(0, ONE[0], x[2:]),
+    "index_select, 0-d index": lambda x: x.index_select(-1, ONE[0]),
+    "scatter_add, one number": lambda x: x[0, 0].scatter_add(0, ONE[0] - 1, x[1, 1]),
+    "roll, one number": lambda x: x[0, 0].roll(3) + x[0].roll(-1, -1),
+    "roll, all": lambda x: x.roll(5),
+    "roll, several dims": lambda x: x.T.roll((1, -6), (-1, 0)),
+    "roll, empty": lambda x: torch.cat([x[:0].roll(2, 0), x]),
+    "flip, one number": lambda x: x[0, 0].flip(()) + x[:, :0].flip(-1).sum(),
+    "diagonal, offset": lambda x: x.T.exp().diagonal(-1) + x.diagonal(1),
+    "slices in place": lambda x: x.T.clone()[1:].mul_(2)[:, ::2],
+}
+
+DIFFERENTIABLE = SMOOTH | KINKED | MOVING | AT_PLACES | LOSSES
 
 
 @pytest.fixture
@@ -278,6 +301,24 @@ def test_a_number_takes_the_type_of_a_tensor_unless_it_is_of_a_higher_kind(numbe
     assert found.dtype == dtype == (tensor * number).dtype
 
 
+STRIDED = {
+    "as_strided": lambda x: x.as_strided((2, 2), (4, 1), 3),
+    "as_strided of another order": lambda x: x.T.exp().as_strided((2, 2), (4, 1), 1),
+    "as_strided of a slice": lambda x: x[1:].as_strided((2, 2), (0, 1)),
+    "as_strided of constants": lambda x: x + torch.ones_like(x).cumsum(0).T.exp().as_strided((3, 4), (4, 1)),
+    "as_strided_copy": lambda x: torch.as_strided_copy(x.T.exp(), (2, 2), (4, 1), 1),
+    "as_strided_copy of constants": lambda x: x + torch.as_strided_copy(torch.ones_like(x).cumsum(0).T, (3, 4), (4, 1)),
+    "as_strided_scatter": lambda x: torch.as_strided_scatter(x, x[:2, :2] * 3, (2, 2), (4, 1), 1),
+    "as_strided_": lambda x: x.clone().as_strided_((3, 4), (1, 3)),
+    "t_": lambda x: x[:, :3].clone().t_(),
+    "t_ of a slice": lambda x: x.clone()[:2, ::2].t_(),
+    "squeeze_": lambda x: x[:1].clone().squeeze_(0),
+    "unsqueeze_": lambda x: x.clone().unsqueeze_(0),
+    "resize_": lambda x: x.detach().clone().resize_(2, 2),
+    "index_add of a wrong shape": lambda x: x.index_add(0, ONE, x[0]),
+}
+"""What reads memory by its order, or changes a tensor's shape in place."""
+
 REFUSED = {
     "random numbers": (lambda x: F.dropout(x, 0.5), "random"),
     "random numbers of no run": (lambda x: x + torch.rand(3, 4, dtype=DOUBLE), "random"),
@@ -302,6 +343,12 @@ def test_what_is_no_fixed_program_is_refused_with_a_reason(name, x) -> None:
     with pytest.raises(CannotCompileError, match=why) as caught:
         recorded(function, x)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", STRIDED)
+def test_what_depends_on_the_order_in_memory_is_refused(name, x) -> None:
+    with pytest.raises(CannotCompileError, match=r"as_strided|_' has no rule|index_add of a source of shape"):
+        recorded(STRIDED[name], x)
 
 
 def test_a_refusal_cannot_be_caught_by_the_module(x) -> None:

@@ -151,11 +151,15 @@ def scatter_add(recorder: Recorder, a: Any, dim: int, index: Any, source: Any) -
     return _added(recorder, target, _places(target).gather(dim, known), values[_within(values, known)])
 
 
-def index_add(recorder: Recorder, a: Any, dim: int, index: Any, source: Any, **_: Any) -> Symbol:
-    """Add slices of the source where the index names; the derivative of `index_select`."""
-    target = recorder.lift(a)
-    places = _places(target).index_select(dim, recorder.values(index))
-    return _added(recorder, target, places, recorder.cast(source, target.dtype).ids)
+def index_add(recorder: Recorder, a: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Symbol:
+    """Add alpha times slices of the source where the index names; the derivative of `index_select`."""
+    target, known, factor = recorder.lift(a), recorder.values(index), recorder.program.constant(alpha)
+    values = recorder.cast(source, target.dtype)
+    places = _places(target).index_select(dim, known)
+    if values.shape != places.shape:
+        raise CannotCompileError(f"index_add of a source of shape {list(values.shape)}, not {list(places.shape)}")
+    scaled = recorder.entrywise(lambda x: recorder.program.apply("mul", x, factor), target.dtype, values)
+    return _added(recorder, target, places, scaled.ids)
 
 
 def index_put(recorder: Recorder, a: Any, indices: Any, values: Any, accumulate: bool = False, *_: Any) -> Symbol:

@@ -5,7 +5,6 @@ Nothing here happens while a run descends: everything is evaluated afterwards, f
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from playground.engine.chain import Operations
 from playground.engine.diagnosis import last_factor
-from playground.engine.experiments import Least, Rerunner, find_least
+from playground.engine.experiments import Least, LeastSearch, Rerunner
 from playground.engine.gradients import Clip
 from playground.engine.outputs import Floors, find_floors
 from playground.engine.problem import Problem
@@ -108,14 +107,16 @@ class Evidence:
             self.problem.module.eval()
             return find_floors(self.problem)
 
-    @cached_property
-    def least(self) -> Least | None:
-        """The least loss that a search over the parameters finds; None where the problem is too large.
+    def least(self, enough: float) -> Least | None:
+        """Return the least loss that a search over the parameters finds; None where the problem is too large.
 
-        It ends when it has come half the way from the run's last loss to the least one of free predictions.
+        :param enough: a loss below which the search ends; a later call with a lower one goes on from there.
         """
-        within = self.floors.within if self.floors else -math.inf
-        return find_least(self, (self.last + within) / 2)
+        return self._search.until(enough)
+
+    @cached_property
+    def _search(self) -> LeastSearch:
+        return LeastSearch(self)
 
     @cached_property
     def at_start(self) -> Pass:

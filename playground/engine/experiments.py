@@ -6,9 +6,8 @@ Each is bounded by how many numbers it touches, not by a clock, so that a diagno
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from playground.engine.derivatives.points import flat_loss
+from playground.engine.lbfgs import minimize
 from playground.engine.nonfinite import Source, find_source
 from playground.engine.problem import Problem
 from playground.engine.seeding import undisturbed
@@ -209,60 +209,50 @@ class Least:
     starts: int
 
 
-def find_least(run: Evidence, enough: float = -math.inf) -> Least | None:
-    """Search for the least loss over all data by L-BFGS in float64, from the run's start and end and from elsewhere.
+class LeastSearch:
+    """Searches for the least loss over all data in float64: from a run's end, its start, and from elsewhere.
 
-    :param enough: a loss at which the search ends.
-    :returns: None where the problem is too large, or no place gave a finite loss.
+    :param run: that is over.
     """
-    data = run.problem.batches.data
-    size, samples = sum(tensor.numel() for tensor in run.start.values()), len(data[0]) if data else 1
-    if size > MAX_SEARCH or samples > 10 * MAX_SEARCH:
-        return None
-    with _apart(run):
-        run.problem.module.eval()
-        loss, _ = flat_loss(run.problem, dict(run.start))
-        generator = torch.Generator().manual_seed(0)
-        own = [torch.cat([each.detach().double().flatten() for each in run.start.values()])]
-        end = torch.cat([each.detach().double().flatten() for each in run.final.values()])
-        own += [end] if bool(end.isfinite().all()) else []
-        scales = (0.5, 1.0, 2.0, 4.0)
+
+    def __init__(self, run: Evidence) -> None:
+        self._run = run
+        self._places = iter(self._draw_places())
+        self._least: Least | None = None
+
+    def until(self, enough: float) -> Least | None:
+        """Search on from the next places, until a loss is below `enough` or no place is left.
+
+        :returns: the least loss of this and earlier calls; None where the problem is too large, or no place gave a
+            finite loss.
+        """
+        run = self._run
+        with _apart(run):
+            run.problem.module.eval()
+            loss, _ = flat_loss(run.problem, dict(run.start))
+            while not (self._least and self._least.loss < enough):
+                place = next(self._places, None)
+                if place is None:
+                    break
+                self._keep(*minimize(loss, place))
+        return self._least if self._least and math.isfinite(self._least.loss) else None
+
+    def _draw_places(self) -> list[Tensor]:
+        """Return the places to search from; none where the problem is too large."""
+        run, data = self._run, self._run.problem.batches.data
+        size, samples = sum(tensor.numel() for tensor in run.start.values()), len(data[0]) if data else 1
+        if size > MAX_SEARCH or samples > 10 * MAX_SEARCH:
+            return []
+        own = [torch.cat([each.detach().double().flatten() for each in at.values()]) for at in (run.final, run.start)]
+        generator, scales = torch.Generator().manual_seed(0), (0.5, 1.0, 2.0, 4.0)
         others = [torch.randn(size, generator=generator, dtype=torch.float64) * scales[n % 4] for n in range(STARTS)]
-        found: list[tuple[float, Tensor]] = []
-        for z in (*own, *others):
-            found.append(minimize(loss, z.to(own[0])))
-            if found[-1][0] < enough:
-                break
-    finite = [(value, place) for value, place in found if math.isfinite(value)]
-    if not finite:
-        return None
-    value, place = min(finite, key=lambda each: each[0])
-    return Least(value, place, len(found))
+        return [each for each in own if bool(each.isfinite().all())] + [each.to(own[0]) for each in others]
 
-
-def minimize(loss: Callable[[Tensor], Tensor], start: Tensor, iterations: int = 100) -> tuple[float, Tensor]:
-    """Return the least loss that L-BFGS finds from a place, and where.
-
-    :param start: shape `(n,)`, float64.
-    """
-    z = start.detach().clone().requires_grad_()
-    optimizer = torch.optim.LBFGS(
-        [z], max_iter=iterations, line_search_fn="strong_wolfe", tolerance_grad=1e-8, tolerance_change=1e-9
-    )
-    least, place = math.inf, start
-
-    def closure() -> Tensor:
-        nonlocal least, place
-        optimizer.zero_grad()
-        value = loss(z)
-        if value.item() < least:
-            least, place = value.item(), z.detach().clone()
-        if value.requires_grad:
-            value.backward()  # type: ignore[no-untyped-call]
-        if z.grad is None:
-            z.grad = torch.zeros_like(z)
-        return value
-
-    with torch.enable_grad():
-        optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return least, place
+    def _keep(self, loss: float, parameters: Tensor) -> None:
+        least = self._least
+        if least is None:
+            self._least = Least(loss, parameters, 1)
+        elif loss < least.loss:
+            self._least = Least(loss, parameters, least.starts + 1)
+        else:
+            self._least = replace(least, starts=least.starts + 1)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from playground.engine.experiments import minimize
+from playground.engine.lbfgs import minimize
 from playground.engine.problem import Problem
 from playground.engine.tape import short_name
 

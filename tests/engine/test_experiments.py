@@ -8,7 +8,7 @@ import torch
 
 from playground.builtin.optimizers import SGD
 from playground.engine.evidence import Evidence
-from playground.engine.experiments import find_least, minimize
+from playground.engine.experiments import LeastSearch
 from playground.engine.point import Point
 from playground.engine.problem import Problem
 from playground.engine.setting import Setting
@@ -58,7 +58,7 @@ def test_an_experiment_leaves_everything_as_it_was():
     run = evidence("x**2 + y**2", 0.1, x=1.0, y=2.0)
     state = torch.get_rng_state()
     run.rerun.at(1.0)
-    find_least(run)
+    LeastSearch(run).until(-math.inf)
     assert torch.equal(state, torch.get_rng_state())
     assert {name: tensor.item() for name, tensor in run.problem.parameters.items()} == {"x": 1.0, "y": 2.0}
 
@@ -68,10 +68,19 @@ def test_an_experiment_leaves_everything_as_it_was():
     [("(x - 2)**2 + (y + 1)**2 + 3", 3), ("100*(y - x**2)**2 + (1 - x)**2", 0), ("x**4 - 3*x**2 + x + y**2", -3.5139)],
 )
 def test_the_least_loss_is_found(text, least):
-    found = find_least(evidence(text, 0.1, x=-1.2, y=1.0))
+    found = LeastSearch(evidence(text, 0.1, x=-1.2, y=1.0)).until(-math.inf)
     assert found.loss == pytest.approx(least, abs=1e-3)
 
 
-def test_a_search_survives_what_is_nowhere_finite():
-    loss, _ = minimize(lambda z: (z * math.nan).sum(), torch.ones(2, dtype=torch.float64))
-    assert loss == math.inf
+def test_a_search_ends_at_a_loss_that_is_enough_and_goes_on_from_there():
+    search = LeastSearch(evidence("x**4 - 3*x**2 + x", 0.1, x=1.0))  # a minimum of -1.07 is near, and one of -3.51 far
+    near = search.until(-1.0)
+    assert (near.starts, near.loss) == (1, pytest.approx(-1.0702, abs=1e-3))
+    assert search.until(-1.0) == near
+    far = search.until(-3.0)
+    assert near.starts < far.starts < search.until(-math.inf).starts
+    assert far.loss == pytest.approx(-3.5139, abs=1e-3)
+
+
+def test_a_search_that_is_nowhere_finite_finds_nothing():
+    assert LeastSearch(evidence("log(0*x - 1)", 0.1, x=1.0)).until(-math.inf) is None

@@ -15,6 +15,9 @@ from playground.engine.smoothing import left_out_error, nearest_errors
 TABLE = 32
 """Samples up to which data with few different targets are a truth table, in which nothing is noise."""
 
+NEAR = 0.1
+"""A run is at the least loss of its model when it is above by at most this share of what that lacks."""
+
 PLATEAU_STEPS = 100
 """Steps in whose second half a run must have stood still."""
 
@@ -56,13 +59,16 @@ def _cannot_represent(run: Evidence) -> str:
     if seen is None or run.measure is None or not math.isfinite(run.last):
         return ""
     scale = seen.constant - seen.within
-    least = run.least if run.last - seen.within > max(0.05 * run.last, 0.01 * scale) else None
+    if not run.last - seen.within > max(0.05 * run.last, 0.01 * scale):
+        return ""
+    # With a loss below this one the run is not near the least: it is not worth while to find out how low that is.
+    least = run.least((run.last + NEAR * seen.within) / (1 + NEAR))
     if least is None:
         return ""
     excess = least.loss - seen.within
     if not excess > max(0.05 * least.loss, 0.01 * scale) or not excess > 0:
         return ""
-    if not run.last <= least.loss + 0.1 * excess or not _is_no_noise(run, least):
+    if not run.last <= least.loss + NEAR * excess or not _is_no_noise(run, least):
         return ""
     return (
         f"The least loss found from {least.starts} starts is {least.loss:.4g}, and this run ended at {run.last:.4g}; "
@@ -92,8 +98,9 @@ def _plateau(run: Evidence) -> str:
         return ""
     if _falls_along_the_gradient(run, run.last - seen.within, 0.1 * scale):
         return ""
-    least = run.least
-    if least is None or not least.loss < seen.within + 0.5 * scale:
+    enough = seen.within + 0.5 * scale
+    least = run.least(min(enough, (run.last + seen.within) / 2))
+    if least is None or not least.loss < enough:
         return ""
     return (
         f"The loss has stood near {run.last:.4g} for half the run, which is that of one answer for all samples "

@@ -254,7 +254,7 @@ def _judge_backward(entry: Entry, against: tuple[str, ...], eps: float) -> Findi
 
 def _judge_routes(entry: Entry, against: tuple[str, ...], eps: float) -> Finding | None:
     """Say who is wrong where routes disagree, by majority; and whether anything confirms autograd."""
-    voters = entry.voters
+    voters = _without_coarse(entry, against, eps)
     if not against:
         return None if set(voters) - {"forward"} else Finding(Cause.STEP, ("central",), NO_STEP)
     if _precise_agrees(entry, against, eps):
@@ -263,6 +263,8 @@ def _judge_routes(entry: Entry, against: tuple[str, ...], eps: float) -> Finding
         return Finding(Cause.NOISE, against, f"noise of the dtype: in float64 autograd gives {entry.precise:.10g}")
     if against == ("central",) and EXACT & set(voters):
         return None
+    if len(against) == len(voters) == 1 and voters != entry.voters:
+        return Finding(Cause.STEP, against, NO_STEP)  # one formula against another: either may cancel
     if against == ("symbolic",) and math.isclose(entry.routes["autograd"], entry.routes["symbolic"], rel_tol=REPEATED):
         return None  # some digits cancel in the function as it is written, and not in the algebra
     if len(against) == len(voters) and _agree_among(entry, voters, eps):
@@ -278,6 +280,15 @@ def _judge_routes(entry: Entry, against: tuple[str, ...], eps: float) -> Finding
     if len(against) == 1:
         return Finding(Cause.ROUTE, against, f"{against[0]} alone disagrees")
     return Finding(Cause.UNDECIDED, against, "no two routes are enough to tell which is right")
+
+
+def _without_coarse(entry: Entry, against: Sequence[str], eps: float) -> tuple[str, ...]:
+    """Return the voters, without central differences where they agree with autograd and with all that disagree with it.
+
+    Then their error is larger than the disagreement, so that they confirm neither side.
+    """
+    coarse = bool(against) and "central" not in against and all(agree(entry, "central", each, eps) for each in against)
+    return tuple(route for route in entry.voters if not (coarse and route == "central"))
 
 
 def _precise_agrees(entry: Entry, against: Sequence[str], eps: float) -> bool:

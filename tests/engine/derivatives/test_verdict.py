@@ -7,7 +7,7 @@ import torch
 
 from playground import builtin
 from playground.builtin import functions, losses, models
-from playground.engine.derivatives import Cause, Coordinate, agree, check, finding
+from playground.engine.derivatives import Cause, Coordinate, Entry, agree, check, finding
 from playground.engine.setting import one_thread
 
 DOUBLE, SINGLE = torch.float64, torch.float32
@@ -111,6 +111,75 @@ def test_no_majority_is_no_verdict():
         type(entry), **{**vars(entry), "routes": {**entry.routes, "given": 7.0, "symbolic": 8.0}}
     )()
     assert finding(torn, 1e-16).cause is Cause.UNDECIDED
+
+
+def differ(error, **routes):
+    """An entry with these routes; `error` is that of central differences."""
+    precise = routes["autograd"]
+    return Entry(
+        by=(Coordinate("z", 0),),
+        routes=routes,
+        precise=precise,
+        scaled=precise,
+        again=precise,
+        error=error,
+        bend=1.0,
+        value=1.0,
+        second_value=1.0,
+    )
+
+
+OFF, LITTLE, NOISY, RIGHT_NOISY = 2 * (1 + 1e-6), 2 * (1 + 1e-9), 2 * (1 + 3e-7), 2 * (1 + 7e-7)
+EXACT_ROUTES = {
+    # Central differences see the difference.
+    "symbolic against it": (1e-11, {"autograd": OFF, "symbolic": 2, "central": 2}, Cause.BACKWARD),
+    "symbolic against it, a little": (1e-12, {"autograd": LITTLE, "symbolic": 2, "central": 2}, Cause.BACKWARD),
+    "complex against it": (1e-11, {"autograd": OFF, "complex": 2, "central": 2}, Cause.BACKWARD),
+    "both against it": (1e-11, {"autograd": OFF, "complex": 2, "symbolic": 2, "central": 2}, Cause.BACKWARD),
+    "forward against it": (1e-11, {"autograd": OFF, "forward": 2, "symbolic": 2, "central": 2}, Cause.BACKWARD),
+    # They do not see it, and two exact routes agree with each other.
+    "coarse, both": (1e-6, {"autograd": OFF, "complex": 2, "symbolic": 2, "central": NOISY}, Cause.BACKWARD),
+    "coarse, forward": (1e-6, {"autograd": OFF, "forward": 2, "symbolic": 2, "central": NOISY}, Cause.BACKWARD),
+    "coarse, all": (
+        1e-6,
+        {"autograd": OFF, "forward": 2, "complex": 2, "symbolic": 2, "central": NOISY},
+        Cause.BACKWARD,
+    ),
+    "coarse, cut off": (
+        1e-6,
+        {"autograd": OFF, "forward": OFF, "complex": 2, "symbolic": 2, "central": NOISY},
+        Cause.BACKWARD,
+    ),
+    # One formula against one backward pass, and nothing to tell: either may cancel.
+    "coarse, symbolic alone": (1e-6, {"autograd": OFF, "symbolic": 2, "central": NOISY}, Cause.STEP),
+    "coarse, complex alone": (1e-6, {"autograd": OFF, "complex": 2, "central": RIGHT_NOISY}, Cause.STEP),
+    "coarse, three numbers": (
+        1e-6,
+        {"autograd": OFF, "complex": 2 * (1 + 5e-7), "symbolic": 2, "central": NOISY},
+        Cause.UNDECIDED,
+    ),
+    # Routes that work on the function as it is written confirm autograd: digits cancel in it, and not in the algebra.
+    "cancels, complex agrees": (1e-6, {"autograd": LITTLE, "complex": LITTLE, "symbolic": 2, "central": 2}, None),
+    "cancels, forward agrees": (1e-6, {"autograd": LITTLE, "forward": LITTLE, "symbolic": 2, "central": 2}, None),
+    "cancels, central agrees": (1e-12, {"autograd": LITTLE, "symbolic": 2, "central": LITTLE}, None),
+    "more than cancels": (1e-11, {"autograd": 2, "complex": 2, "symbolic": 2.001, "central": 2}, Cause.ROUTE),
+    # Central differences alone disagree with what an exact route confirms.
+    "outweighed by symbolic": (1e-12, {"autograd": 2, "symbolic": 2, "central": OFF}, None),
+    "outweighed by complex": (1e-12, {"autograd": 2, "complex": 2, "central": OFF}, None),
+    "not outweighed by forward": (1e-12, {"autograd": 2, "forward": 2, "central": OFF}, Cause.BACKWARD),
+}
+
+
+@pytest.mark.parametrize(("error", "routes", "cause"), EXACT_ROUTES.values(), ids=EXACT_ROUTES)
+def test_two_exact_routes_outweigh_central_differences(error, routes, cause):
+    found = finding(differ(error, **routes), torch.finfo(DOUBLE).eps)
+    assert (found and found.cause) is cause, found
+
+
+@pytest.mark.parametrize("off", [1e-3, 1e-6, 1e-8])
+def test_a_backward_that_is_a_little_off_is_caught(off):
+    found = findings(squares(lambda z: 2 * (1 + off) * z), [3.0, 1.0])
+    assert {each and each.cause for each in found} == {Cause.BACKWARD}
 
 
 def test_a_wrong_hessian_is_caught():

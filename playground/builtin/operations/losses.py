@@ -252,6 +252,27 @@ def cross_entropy() -> Operation:
     return Operation(formula, {"p": rule}, pull, arguments, None, _NAMES, sums={"p": arithmetic}, forward=forward)
 
 
+def nll_loss() -> Operation:
+    """Mean over samples of −p[t], p logarithms of shares, classes along the second axis; weighted as cross entropy."""
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        wanted, count = _wanted(call)
+        return {"p": -(g.unsqueeze(_classes(call)) if call.get("reduction", "mean") == "none" else g) * wanted / count}
+
+    def formula(call: Call) -> str:
+        named = _named(call)
+        if named == "onehot({t})":
+            return _reduced(call, "−{p}[{t}]")
+        return f"{_reduced(call, '−Σ W·{p}', _count(call))}, W = {named}"
+
+    def rule(call: Call) -> str:
+        return f"−{{dy}} · {_named(call)}" + _divided(call, _count(call) or "{n}")
+
+    arguments = ("p", "t", "w", "size_average", "ignore_index", "reduce", "reduction")
+    forward = _of_torch(torch.nn.functional.nll_loss, "ignore_index")
+    return Operation(formula, {"p": rule}, pull, arguments, None, _NAMES, forward=forward)
+
+
 def _classes(call: Call) -> int:
     """Return the axis of the classes."""
     return 1 if call["p"].dim() > 1 else 0

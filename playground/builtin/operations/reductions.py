@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation
+from playground.engine.operations import Call, Operation, Template
 
 _NAMES = {"input": "x", "self": "x", "axis": "dim", "keepdims": "keepdim"}
 _ARGUMENTS = ("x", "dim", "keepdim")
@@ -151,18 +152,98 @@ def _extreme(name: str, share: bool = False) -> Operation:
 
 
 def norm() -> Operation:
-    """The Euclidean norm √Σ x²; at the origin the slope is taken as 0."""
+    """The Euclidean norm √Σ x², or Σ |x| or max |x|; at the origin the slope is taken as 0."""
+
+    def order(call: Call) -> float:
+        given = call.get("ord")
+        found = 2.0 if given in (None, "fro") else float(given)
+        if found not in (1, 2, math.inf):
+            raise ValueError(f"the norm of order {found}")
+        return found
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        y = _again(call, call.output)
-        slope = torch.where(y == 0, torch.zeros_like(call["x"]), call["x"] / y)
+        x, y = call["x"], _again(call, call.output)
+        if order(call) == 1:
+            slope = x.sign()
+        elif order(call) == 2:
+            slope = torch.where(y == 0, torch.zeros_like(x), x / y)
+        else:
+            hit = (x.abs() == y).to(x)
+            slope = x.sign() * hit / hit.sum(_axes(call), keepdim=True)
         return {"x": slope * _again(call, g)}
 
     def forward(call: Call) -> Tensor:
-        return _reduced(call, call["x"].square().sum(_axes(call), keepdim=True).sqrt())
+        size, axes = call["x"].abs(), _axes(call)
+        if order(call) == 2:
+            return _reduced(call, size.square().sum(axes, keepdim=True).sqrt())
+        return _reduced(call, size.sum(axes, keepdim=True) if order(call) == 1 else size.amax(axes, keepdim=True))
 
-    rules, arguments = {"x": "{dy} · {x} / {y}"}, ("x", "ord", "dim", "keepdim")
-    return Operation("√(Σ {x}²)", rules, pull, arguments, None, {**_NAMES, "p": "ord"}, forward=forward)
+    formulas = {1: "Σ |{x}|", 2: "√(Σ {x}²)", math.inf: "max |{x}|"}
+    slopes = {1: "sign({x})", 2: "{x} / {y}", math.inf: "sign({x}), where |{x}| is the largest"}
+    rules: dict[str, Template] = {"x": lambda call: "{dy} · " + slopes[order(call)]}
+    return Operation(
+        lambda call: formulas[order(call)],
+        rules,
+        pull,
+        ("x", "ord", "dim", "keepdim"),
+        None,
+        {**_NAMES, "p": "ord", "A": "x"},
+        forward=forward,
+    )
+
+
+def var() -> Operation:
+    """Σ (x − mean)² / (n − 1) over all entries, or along axes."""
+    return _spread(root=False)
+
+
+def std() -> Operation:
+    """√(Σ (x − mean)² / (n − 1)) over all entries, or along axes."""
+    return _spread(root=True)
+
+
+def _spread(root: bool) -> Operation:
+    """Return the variance, or its root."""
+
+    def degrees(call: Call) -> float:
+        """Return what the sum of squares is divided by."""
+        entries = call["x"].numel() / max(call.output.numel(), 1)
+        given = call.get("unbiased", True) if call.get("correction") is None else call["correction"]
+        return float(entries - given)
+
+    def away(call: Call) -> Tensor:
+        return call["x"] - call["x"].mean(_axes(call), keepdim=True)  # type: ignore[no-any-return]
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        slope = away(call) / degrees(call)
+        return {"x": _again(call, g) * (slope / _again(call, call.output) if root else 2 * slope)}
+
+    def forward(call: Call) -> Tensor:
+        found = away(call).square().sum(_axes(call), keepdim=True) / degrees(call)
+        return _reduced(call, found.sqrt() if root else found)
+
+    def formula(call: Call) -> str:
+        inside = f"Σ ({{x}} − mean({{x}}))² / {degrees(call):g}"
+        return f"√({inside})" if root else inside
+
+    def rule(call: Call) -> str:
+        slope = f"({{x}} − mean({{x}})) / {degrees(call):g}"
+        return f"{{dy}} · {slope} / {{y}}" if root else f"{{dy}} · 2·{slope}"
+
+    arguments = ("x", "dim", "unbiased", "keepdim")
+    return Operation(formula, {"x": rule}, pull, arguments, None, _NAMES, forward=forward)
+
+
+def cumsum() -> Operation:
+    """The sum of the entries so far along an axis."""
+    return Operation(
+        "the sum of {x} so far",
+        {"x": "the sum of {dy} from here on"},
+        lambda call, g: {"x": g.flip(call["dim"]).cumsum(call["dim"]).flip(call["dim"])},
+        ("x", "dim"),
+        names=_NAMES,
+        forward=lambda call: call["x"].cumsum(call["dim"]),
+    )
 
 
 def softmax() -> Operation:
@@ -180,6 +261,23 @@ def softmax() -> Operation:
         ("x", "dim"),
         names=_NAMES,
         forward=lambda call: torch.softmax(call["x"], call["dim"]),
+    )
+
+
+def softmin() -> Operation:
+    """exp(−x) / Σ exp(−x) along an axis: shares that sum to 1."""
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        s = call.output
+        return {"x": s * ((g * s).sum(call["dim"], keepdim=True) - g)}
+
+    return Operation(
+        "exp(−{x}) / Σ exp(−{x})",
+        {"x": "{y} · (Σ {dy}·{y} − {dy})"},
+        pull,
+        ("x", "dim"),
+        names=_NAMES,
+        forward=lambda call: torch.softmax(-call["x"], call["dim"]),
     )
 
 

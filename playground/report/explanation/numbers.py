@@ -44,6 +44,13 @@ def digest(shown: Shown, digits: int) -> str:
     )
 
 
+def span(shown: Shown, digits: int) -> str:
+    """`(16 × 2)  -1.3 … 2.4`: a digest without the mean; a single number is itself."""
+    if math.prod(shown.shape) == 1:
+        return number(shown.mean, digits)
+    return f"({' × '.join(map(str, shown.shape))})  {number(shown.low, digits)} … {number(shown.high, digits)}"
+
+
 def brief(shown: Shown, digits: int, room: int = 28) -> str:
     """Return a tensor on one line."""
     if shown.values is not None:

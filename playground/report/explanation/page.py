@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
 from playground.explanation import Explanation, Moved, Operated, Share, Shown
@@ -12,6 +12,9 @@ from playground.figures.text import printable
 from playground.report.explanation.graph import NARROW, svg
 from playground.report.explanation.language import Translate
 from playground.report.explanation.numbers import brief, deviation, digest, heading, number, sentence, uses
+
+SIDE, LINES = 8, 4
+"""Rows or columns of a tensor, and lines of arithmetic, beyond which they are folded away: a click shows all of it."""
 
 PAGE = """
 :root{color-scheme:light dark;--ink:#1d2733;--dim:#5b6673;--paper:#fff;--card:#f5f7fa;--line:#d5dce4}
@@ -37,6 +40,8 @@ overflow-wrap:anywhere}
 .explanation .symbols :is(td,th){text-align:left;vertical-align:top;padding:0 .8rem 0 0}
 .explanation :is(.symbols th,.changes td){white-space:normal}
 .entries td{border-left:1px solid var(--line)}.entries td:last-child{border-right:1px solid var(--line)}
+.explanation :is(div,summary):is(.value,.slope){font:.85rem/1.6 ui-monospace,monospace}
+.explanation summary{cursor:pointer}
 .explanation .value{color:var(--value)}.explanation .slope{color:var(--slope)}
 .given{display:flex;flex-wrap:wrap;gap:.5rem}.explanation .given .card{margin:0}
 .graph{font:12px ui-monospace,monospace;display:block;margin:auto}.drawn{overflow-x:auto}
@@ -46,7 +51,8 @@ overflow-wrap:anywhere}
 .graph.narrow{display:none}@media screen and (max-width:600px){.graph{display:none}
 .graph.narrow{display:block;max-width:100%;height:auto}}
 .edge{fill:none;stroke:var(--dim);stroke-opacity:.6}
-@media print{.graph{max-width:100%;height:auto}.explanation .card{overflow:visible;break-inside:avoid}
+@media print{.explanation details::details-content{content-visibility:visible;block-size:auto}
+.graph{max-width:100%;height:auto}.explanation .card{overflow:visible;break-inside:avoid}
 .explanation td{white-space:normal}}
 """
 """Of a body, wherever it stands; the page around it says what --ink, --dim, --card and --line are."""
@@ -94,7 +100,7 @@ def _forward(told: Explanation, _: Translate) -> Iterator[str]:
     for operation in told.operations:
         head = f"{', '.join(operation.outputs)} = {operation.formula or _call(operation)}"
         note = "" if operation.formula else _note(_("nothing more is known of this operation"))
-        written = "".join(f'<div class="written">{shown_text(line)}</div>' for line in operation.written)
+        written = _arithmetic(operation.written, _)
         values = "".join(_tensor(nodes[name].value, told.digits, "value") for name in operation.outputs)
         yield _card(head, note + written + values)
 
@@ -118,11 +124,18 @@ def _share(told: Explanation, operation: Operated, share: Share, sign: str, _: T
         note = _note(f"{_call(operation)}: {_('as autograd gives it')}")
         return _card(f"dL/d{share.to} {sign} …", note + value)
     written = f'<div class="written">= {shown_text(share.written)}</div>' if share.written else ""
-    written += "".join(
-        f'<div class="written">{shown_text(f"dL/d{share.to}{place} {sign} {arithmetic}")}</div>'
-        for place, arithmetic in share.entries
-    )
+    written += _arithmetic([f"dL/d{share.to}{place} {sign} {arithmetic}" for place, arithmetic in share.entries], _)
     return _card(f"dL/d{share.to} {sign} {share.rule}", written + value)
+
+
+def _arithmetic(lines: Sequence[str], _: Translate) -> str:
+    """Return the arithmetic of single entries; of many lines, all but the first are folded away."""
+    written = [f'<div class="written">{shown_text(line)}</div>' for line in lines]
+    if len(written) <= LINES:
+        return "".join(written)
+    more = shown_text(_("… {count} more like this").format(count=len(written) - 1))
+    summary = f'<summary class="written">{more}</summary>'
+    return f"{written[0]}<details>{summary}{''.join(written[1:])}</details>"
 
 
 def _note(text: str) -> str:
@@ -191,7 +204,10 @@ def _tensor(shown: Shown, digits: int, kind: str) -> str:
     rows = shown.values if len(shape(shown.values)) == 2 else [shown.values]
     rows = [row if isinstance(row, list) else [row] for row in rows]
     cells = "".join("<tr>" + "".join(f"<td>{number(entry, digits)}</td>" for entry in row) + "</tr>" for row in rows)
-    return f'<table class="entries {kind}">{cells}</table>'
+    table = f'<table class="entries {kind}">{cells}</table>'
+    if max(len(rows), *map(len, rows)) <= SIDE:
+        return table
+    return f'<details><summary class="{kind}">{shown_text(digest(shown, digits))}</summary>{table}</details>'
 
 
 def _call(operation: Operated) -> str:

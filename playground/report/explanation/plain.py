@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from playground.explanation import Explanation, Moved, Operated, Share, Shown
 from playground.figures.text import printable
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import brief, deviation, heading, lines, number, sentence, uses
+from playground.report.explanation.numbers import brief, deviation, heading, lines, number, sentence, span, uses
 
 GUTTER = "    "
 
@@ -190,11 +190,18 @@ class _Page:
             lead = below
 
     def _told_of(self, name: str, operation: Operated | None, again: bool, room: int) -> str:
-        """Return a value with its gradient, and an arrow where it stands further up already."""
-        node = self._nodes[name]
-        gradient = "" if node.gradient is None else f"  ∂ {brief(node.gradient, self._digits)}"
-        by = f" ← {operation.name}" if operation else ""
-        line = f"{name}{by}  {brief(node.value, self._digits)}{gradient}{'  ↑' if again else ''}"
+        """Return a value with its gradient, and an arrow where it stands further up already.
+
+        Of what does not fit, means are left out first, then the gradient.
+        """
+        node, by = self._nodes[name], f" ← {operation.name}" if operation else ""
+        head, tail, line = f"{name}{by}  ", "  ↑" if again else "", ""
+        for show in (brief, span):
+            value, slope = (each and show(each, self._digits) for each in (node.value, node.gradient))
+            line = f"{head}{value}{f'  ∂ {slope}' if slope else ''}{tail}"
+            if len(line) <= room:
+                return line
+        line = f"{head}{value}{tail}"
         return line if len(line) <= room else f"{line[: room - 2]} …"
 
     def _wrapped(self, line: str) -> list[str]:
@@ -209,7 +216,7 @@ class _Page:
             yield line
         else:
             yield f"  {name}: {old}"
-            yield f"  {GUTTER}→ {new}"
+            yield f"  {' ' * max(4, len(name) - len(name.lstrip()) + 2)}→ {new}"
 
     def _entries(self, written: Sequence[str]) -> Iterator[str]:
         """Yield arithmetic of single entries; summed up, the first of it."""

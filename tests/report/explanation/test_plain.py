@@ -79,3 +79,22 @@ def test_a_line_of_the_graph_that_is_cut_says_so():
     told = explanation({"L": ("s" * 60, "w")})
     (line,) = (line for line in text(told, str, 40) if "← ss" in line)
     assert (len(line), line[-2:]) == (40, " …")
+
+
+def test_a_line_of_the_graph_that_is_too_long_leaves_out_means_and_cuts_no_number():
+    wide = Shown((4, 8), 0.25, -1.2894, 0.6589)
+    told = explanation({"L": ("linear", "w")})
+    told = replace(told, digits=4, nodes=(replace(told.nodes[0], value=wide, gradient=wide), *told.nodes[1:]))
+    name = told.nodes[0].name
+    (line,) = (line for line in text(told, str, 70) if "∂" in line)
+    assert name in line
+    assert line.endswith("(4 × 8)  -1.2894 … 0.6589  ∂ (4 × 8)  -1.2894 … 0.6589")
+
+
+def test_what_an_optimizer_keeps_has_its_arrow_further_in_than_its_name():
+    long = Shown((19,), 0.123456, 0.123456, 0.123456)
+    moved = Moved("w", long, None, after=long, state_before={"m": long}, state_after={"m": long})
+    told = replace(explanation({"L": ("sin", "w")}), digits=9, parameters=(moved,), update=Update("sgd", 0.1))
+    lines = list(text(told, str, 50))
+    (place,) = (place for place, line in enumerate(lines) if line.startswith("      m: "))
+    assert lines[place + 1].startswith("        → ")

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from playground.builtin import torch_optim
 from playground.plugins.hookspecs import Factory, hookimpl
 
-HERE = __name__
+PACKAGE = __name__
 
 
 @hookimpl
 def playground_tasks() -> Mapping[str, Factory]:
     """Return what can be asked for."""
     return {
-        "classification": f"{HERE}.tasks.classification:Classification",
-        "derivative": f"{HERE}.tasks.derivative:DerivativeCheck",
-        "minimize": f"{HERE}.tasks.minimize:Minimize",
-        "regression": f"{HERE}.tasks.regression:Regression",
+        "classification": f"{PACKAGE}.tasks.classification:Classification",
+        "derivative": f"{PACKAGE}.tasks.derivative:DerivativeCheck",
+        "minimize": f"{PACKAGE}.tasks.minimize:Minimize",
+        "regression": f"{PACKAGE}.tasks.regression:Regression",
     }
 
 
@@ -25,11 +25,11 @@ def playground_tasks() -> Mapping[str, Factory]:
 def playground_models() -> Mapping[str, Factory]:
     """Return what learns."""
     return {
-        "handwritten": f"{HERE}.models:Handwritten",
-        "linear": f"{HERE}.models:linear",
-        "mlp": f"{HERE}.models:mlp",
-        "perceptron": f"{HERE}.models:Perceptron",
-        "polynomial": f"{HERE}.models:Polynomial",
+        "handwritten": f"{PACKAGE}.models:Handwritten",
+        "linear": f"{PACKAGE}.models:linear",
+        "mlp": f"{PACKAGE}.models:mlp",
+        "perceptron": f"{PACKAGE}.models:Perceptron",
+        "polynomial": f"{PACKAGE}.models:Polynomial",
     }
 
 
@@ -37,7 +37,7 @@ def playground_models() -> Mapping[str, Factory]:
 def playground_losses() -> Mapping[str, Factory]:
     """Return what is made small."""
     names = ("bce", "bce_with_logits", "cross_entropy", "hinge", "huber", "mae", "mse", "smooth_l1")
-    return {name: f"{HERE}.losses:{name}" for name in names}
+    return {name: f"{PACKAGE}.losses:{name}" for name in names}
 
 
 @hookimpl
@@ -56,15 +56,15 @@ def playground_optimizers() -> Mapping[str, Factory]:
         "rprop": "Rprop",
         "sgd": "SGD",
     }
-    ours = {name: f"{HERE}.optimizers:{rule}" for name, rule in rules.items()}
-    return ours | {f"torch.{name}": f"torch.optim:{name}" for name in torch_optim.names()}
+    ours = {name: f"{PACKAGE}.optimizers:{rule}" for name, rule in rules.items()}
+    return ours | {f"torch.{name}": f"torch.optim:{name}" for name in torch_optim.optimizer_names()}
 
 
 @hookimpl
 def playground_schedules() -> Mapping[str, Factory]:
     """Return how the learning rate changes."""
     names = ("constant", "cosine", "exponential", "linear_warmup", "one_cycle", "polynomial", "step")
-    return {name: f"{HERE}.schedules:{name}" for name in names}
+    return {name: f"{PACKAGE}.schedules:{name}" for name in names}
 
 
 @hookimpl
@@ -88,7 +88,7 @@ def playground_functions() -> Mapping[str, Factory]:
         "styblinski_tang",
         "three_hump_camel",
     )
-    return {name: f"{HERE}.functions:{name}" for name in names}
+    return {name: f"{PACKAGE}.functions:{name}" for name in names}
 
 
 @hookimpl
@@ -96,7 +96,7 @@ def playground_datasets() -> Mapping[str, Factory]:
     """Return what can be learned from."""
     gates = tuple(f"{gate}_gate" for gate in ("and", "nand", "nor", "or", "xnor", "xor"))
     names = (*gates, "blobs", "circles", "csv", "inline", "line", "moons", "spirals")
-    return {name: f"{HERE}.datasets:{name}" for name in names}
+    return {name: f"{PACKAGE}.datasets:{name}" for name in names}
 
 
 @hookimpl
@@ -115,8 +115,8 @@ def playground_reporters() -> Mapping[str, Factory]:
 def playground_executors() -> Mapping[str, Factory]:
     """Return where runs are computed."""
     return {
-        "processes": "playground.runner.executors:processes",
-        "serial": "playground.runner.executors:serial",
+        "processes": "playground.builtin.executors:processes",
+        "serial": "playground.builtin.executors:serial",
     }
 
 
@@ -151,7 +151,7 @@ def playground_operations() -> Mapping[str, Factory]:
         "bce_with_logits=binary_cross_entropy_with_logits cross_entropy nll_loss",
     }
     pairs = [(module, *name.split("=")) for module, names in known.items() for name in names.split()]
-    return {name: f"{HERE}.operations.{module}:{(*factory, name)[0]}" for module, name, *factory in pairs}
+    return {name: f"{PACKAGE}.operations.{module}:{(*factory, name)[0]}" for module, name, *factory in pairs}
 
 
 @hookimpl
@@ -166,4 +166,4 @@ def playground_diagnoses() -> Mapping[str, Factory]:
         "units": "dead_relu saturated_sigmoid",
         "capacity": "bounded_output cannot_represent plateau",
     }
-    return {name: f"{HERE}.diagnoses.{module}:{name}" for module, names in known.items() for name in names.split()}
+    return {name: f"{PACKAGE}.diagnoses.{module}:{name}" for module, names in known.items() for name in names.split()}

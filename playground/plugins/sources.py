@@ -21,17 +21,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from playground.plugins.causes import ISOLATED
+from playground.plugins.causes import ISOLATED_EXCEPTIONS
 from playground.plugins.registry import Component
 
-OURS: Final = "playground"
+OWN_PACKAGE: Final = "playground"
 """The package whose version says what its components are."""
 
 _NAMESPACES: Final = ("globals", "locals", "vars", "modules", "__getattr__", "__import__", "import_module")
-_OPAQUE: Final = frozenset([*_NAMESPACES, "eval", "exec", "__init_subclass__", "metaclass"])
+_OPAQUE_WORDS: Final = frozenset([*_NAMESPACES, "eval", "exec", "__init_subclass__", "metaclass"])
 """Words in a file that may reach what no name shows; its definitions are then not told apart."""
 
-_LIBRARIES: Final = tuple({str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")})
+_LIBRARY_PATHS: Final = tuple(
+    {str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")}
+)
 
 
 def source_digest(component: Component, file: str) -> str:
@@ -81,7 +83,7 @@ class _Parts:
         if tree is None or _is_opaque(tree):
             self.add_file(file, module.__name__)
             return
-        nodes = _used(tree, name)
+        nodes = _find_used_statements(tree, name)
         text = "\n".join("\n".join(lines[_first_line(node) - 1 : node.end_lineno]) for node in nodes)
         self._texts[f"{Path(file).name}:{name}"] = text
         self._follow(nodes, module.__name__)
@@ -114,9 +116,9 @@ class _Parts:
     def _counts(self, module: str, file: str) -> bool:
         """Tell whether a module's source counts; where its version stands for it, add that."""
         top = module.partition(".")[0]
-        if top == OURS or not file:
+        if top == OWN_PACKAGE or not file:
             return False
-        if top in self._packages or not str(Path(file).resolve()).startswith(_LIBRARIES):
+        if top in self._packages or not str(Path(file).resolve()).startswith(_LIBRARY_PATHS):
             return True
         if top in sys.stdlib_module_names:
             return False
@@ -156,7 +158,7 @@ def _module_of(file: str) -> str:
 def _package_of(file: str) -> str:
     """Return the installed package or module that a file belongs to; empty where it is not installed."""
     path = Path(file).resolve()
-    homes = [Path(library) for library in _LIBRARIES if path.is_relative_to(library)]
+    homes = [Path(library) for library in _LIBRARY_PATHS if path.is_relative_to(library)]
     if not homes:
         return ""
     return path.relative_to(max(homes, key=lambda home: len(home.parts))).parts[0].removesuffix(".py")
@@ -175,12 +177,12 @@ def _is_opaque(tree: ast.Module) -> bool:
     return any(
         isinstance(node, ast.Global)
         or (isinstance(node, ast.ImportFrom) and node.names[0].name == "*")
-        or not _words(node).isdisjoint(_OPAQUE)
+        or not _referenced_names(node).isdisjoint(_OPAQUE_WORDS)
         for node in ast.walk(tree)
     )
 
 
-def _words(node: ast.AST) -> set[str]:
+def _referenced_names(node: ast.AST) -> set[str]:
     """Return the names that a node says by itself."""
     match node:
         case ast.Name(id=word) | ast.Attribute(attr=word) | ast.FunctionDef(name=word) | ast.keyword(arg=str(word)):
@@ -190,28 +192,28 @@ def _words(node: ast.AST) -> set[str]:
     return set()
 
 
-def _used(tree: ast.Module, name: str) -> list[ast.stmt]:
+def _find_used_statements(tree: ast.Module, name: str) -> list[ast.stmt]:
     """Return the statements of a module that a definition needs, in their order.
 
     Statements that define nothing may do anything: they always count, with what they use.
     """
-    names = {word for statement in tree.body for word in _defined(statement)}
-    here = {word for statement in tree.body if not _is_foreign(statement) for word in _defined(statement)}
+    names = {word for statement in tree.body for word in _defined_names(statement)}
+    here = {word for statement in tree.body if not _is_foreign(statement) for word in _defined_names(statement)}
     used: set[int] = set()
     waiting = {name}
-    pending = [node for node in tree.body if not _defined(node) or _is_decorated_here(node, here)]
+    pending = [node for node in tree.body if not _defined_names(node) or _is_decorated_here(node, here)]
     seen: set[str] = set()
     while waiting or pending:
-        pending += [node for node in tree.body if waiting & _defined(node)]
+        pending += [node for node in tree.body if waiting & _defined_names(node)]
         seen |= waiting
-        found = {word for node in pending for each in ast.walk(node) for word in _words(each)}
+        found = {word for node in pending for each in ast.walk(node) for word in _referenced_names(each)}
         used |= {id(node) for node in pending}
         pending = []
         waiting = (found & names) - seen
     return [node for node in tree.body if id(node) in used]
 
 
-def _defined(node: ast.stmt) -> set[str]:
+def _defined_names(node: ast.stmt) -> set[str]:
     """Return the names that a statement defines and does nothing else; none for any other statement."""
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
@@ -219,7 +221,7 @@ def _defined(node: ast.stmt) -> set[str]:
         case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
             return {(alias.asname or alias.name).partition(".")[0] for alias in aliases}
         case ast.Assign(targets=targets):
-            flat = [each for target in targets for each in _flat(target)]
+            flat = [each for target in targets for each in _flatten(target)]
             return {each.id for each in flat if isinstance(each, ast.Name)} if all(map(_is_name, flat)) else set()
         case ast.AnnAssign(target=ast.Name(id=name)):
             return {name}
@@ -228,8 +230,8 @@ def _defined(node: ast.stmt) -> set[str]:
     return set()
 
 
-def _flat(target: ast.expr) -> list[ast.expr]:
-    return [each for part in target.elts for each in _flat(part)] if isinstance(target, ast.Tuple) else [target]
+def _flatten(target: ast.expr) -> list[ast.expr]:
+    return [each for part in target.elts for each in _flatten(part)] if isinstance(target, ast.Tuple) else [target]
 
 
 def _is_name(node: ast.expr) -> bool:
@@ -290,5 +292,5 @@ def _spec_of(module: str) -> ModuleSpec | None:
         spec = _spec_of(parent) if package is None else None
         places = getattr(package, "__path__", None) or (spec and spec.submodule_search_locations)
         return PathFinder.find_spec(module, places) if places else None
-    except ISOLATED:
+    except ISOLATED_EXCEPTIONS:
         return None

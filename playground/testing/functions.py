@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from playground.engine.derivatives import coordinates, hessian
-from playground.engine.function import Function
+from playground.core.derivatives import hessian, list_coordinates
+from playground.core.function import Function
 from playground.testing.differentiable import (
     WHY_DTYPE,
     WHY_VMAP,
@@ -62,7 +62,7 @@ class FunctionContract(ABC):
         """Autograd agrees with every independent route to the derivative."""
         function = self.function()
         for point in self.points():
-            require_right_backward(function, point, coordinates(function.variables), f"f at {point.tolist()}")
+            require_right_backward(function, point, list_coordinates(function.variables), f"f at {point.tolist()}")
 
     def test_maps_over_runs(self) -> None:
         """Under vmap each run has the value that it has alone."""

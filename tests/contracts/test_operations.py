@@ -6,7 +6,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from playground.builtin import losses
 from playground.plugins.manager import load_plugins
-from playground.testing import OperationContract, registered
+from playground.testing import OperationContract, build_registered
 
 REGISTRY = load_plugins(specs=["no:mistakes"], autoload=False).registry
 A = torch.tensor([[0.4, 0.7, 0.9], [0.3, 0.6, 0.8]], dtype=torch.float64)
@@ -256,7 +256,7 @@ class TestOperations(OperationContract):
         self.function, self.given = CALLS[request.param]
 
     def operation(self):
-        return registered("operation", self.name)
+        return build_registered("operation", self.name)
 
     def call(self, *inputs):
         return self.function(*inputs)

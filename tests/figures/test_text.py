@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.figures.text import cut, module_label, printable, without_commands
+from playground.figures.text import cut, make_printable, module_label, without_commands
 
 
 @pytest.mark.parametrize(
@@ -20,15 +20,15 @@ from playground.figures.text import cut, module_label, printable, without_comman
     ],
 )
 def test_nothing_acts(text, shown):
-    assert printable(text) == shown
+    assert make_printable(text) == shown
 
 
 @settings(deadline=None)
 @given(st.text(st.characters()))
 def test_printable_is_printable_and_stays(text):
-    shown = printable(text)
+    shown = make_printable(text)
     assert shown.isprintable()
-    assert printable(shown) == shown
+    assert make_printable(shown) == shown
     shown.encode()
 
 

@@ -142,7 +142,7 @@ def test_a_class_of_a_library_counts_by_its_version(name):
 
 
 def test_the_package_of_an_installed_file(monkeypatch, tmp_path):
-    monkeypatch.setattr(sources, "_LIBRARIES", (str(tmp_path.resolve()),))
+    monkeypatch.setattr(sources, "_LIBRARY_PATHS", (str(tmp_path.resolve()),))
     assert sources._package_of(str(tmp_path / "mine" / "rules.py")) == "mine"
     assert sources._package_of(str(tmp_path / "mine.py")) == "mine"
     assert sources._package_of(str(tmp_path.parent / "mine.py")) == ""
@@ -187,7 +187,7 @@ def installed(install, write, monkeypatch, tmp_path):
     install("gradient-playground-two", {"two": "fake_first"})
     record = "".join(f"{name},,\n" for name in INSTALLED if name.startswith(("fake_first/", "fake_second/")))
     write("site/gradient_playground_two-1.0.dist-info/RECORD", record)
-    monkeypatch.setattr(sources, "_LIBRARIES", (str((tmp_path / "site").resolve()),))
+    monkeypatch.setattr(sources, "_LIBRARY_PATHS", (str((tmp_path / "site").resolve()),))
     monkeypatch.setattr("sys.dont_write_bytecode", True)
 
     def installed(file="", old="x * 1", new="x * 2"):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from playground.engine.function import Function, Minimum
+from playground.core.function import Function, Minimum
 from playground.testing import FunctionContract
 
 RULE = "test_stated_minima_are_minima"

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the field's own abbreviation)
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation, elementwise
+from playground.core.operations import Call, Operation, elementwise
 
 
 def dropout() -> Operation:
@@ -44,9 +44,9 @@ def _dropout(draw: Callable[[Tensor, float], Tensor]) -> Operation:
     def slope(call: Call) -> Any:
         if idle(call):
             return torch.ones_like(call.output)
-        if call.dice is None:  # drawn on another device than the CPU
+        if call.rng_state is None:  # drawn on another device than the CPU
             return call.output / call["x"]
-        with call.same_dice():  # of an entry that is 0 in any case, the output does not tell whether it was kept
+        with call.same_rng_state():  # of an entry that is 0 in any case, the output does not tell whether it was kept
             return draw(torch.ones_like(call.output), call.get("p", 0.5))
 
     return elementwise(

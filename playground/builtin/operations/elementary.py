@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from playground.engine.operations import Operation, elementwise
+from playground.core.operations import Operation, elementwise
 
 
 def neg() -> Operation:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation, Template
+from playground.core.operations import Call, Operation, Template
 
-_NAMES = {"input": "x", "self": "x", "weight": "w", "bias": "b"}
+_ARGUMENT_NAMES = {"input": "x", "self": "x", "weight": "w", "bias": "b"}
 
 Average = Callable[[Call, Tensor], Tensor]
 """Returns the mean of a tensor of x's shape over what is normalized together, so that it broadcasts against x."""
@@ -93,7 +93,7 @@ def rms_norm() -> Operation:
         rules,
         pull,
         ("x", "shape", "w", "eps"),
-        names=_NAMES | {"normalized_shape": "shape"},
+        names=_ARGUMENT_NAMES | {"normalized_shape": "shape"},
         forward=forward,
     )
 
@@ -167,7 +167,7 @@ def _normalization(
         return f"Σ {{dy}} · ({{x}} − {mean}) / √({var} + {call.get('eps', 1e-5):g})"
 
     rules: dict[str, Template] = {"x": rule, "w": scaled, "b": "Σ {dy}"}
-    return Operation(formula, rules, pull, arguments, None, {**_NAMES, **names}, forward=forward)
+    return Operation(formula, rules, pull, arguments, None, {**_ARGUMENT_NAMES, **names}, forward=forward)
 
 
 def embedding() -> Operation:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the field's own abbreviation)
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation, Template
+from playground.core.operations import Call, Operation, Template
 
 
 def outer() -> Operation:

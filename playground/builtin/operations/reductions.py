@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation, Template
+from playground.core.operations import Call, Operation, Template
 
-_NAMES = {"input": "x", "self": "x", "axis": "dim", "keepdims": "keepdim"}
+_ARGUMENT_NAMES = {"input": "x", "self": "x", "axis": "dim", "keepdims": "keepdim"}
 _ARGUMENTS = ("x", "dim", "keepdim")
 
 
@@ -23,7 +23,7 @@ def _axes(call: Call) -> tuple[int, ...]:
     return tuple(sorted(axis % max(axes, 1) for axis in (dim if isinstance(dim, tuple | list) else [dim])))
 
 
-def _again(call: Call, small: Tensor) -> Tensor:
+def _broadcast(call: Call, small: Tensor) -> Tensor:
     """Return a reduced tensor so that it broadcasts against x."""
     axes = _axes(call)
     if call["x"].dim() == small.dim() or len(axes) == call["x"].dim():
@@ -33,7 +33,7 @@ def _again(call: Call, small: Tensor) -> Tensor:
     return small
 
 
-def _reduced(call: Call, found: Tensor) -> Tensor:
+def _reshape_reduced(call: Call, found: Tensor) -> Tensor:
     """Return what was reduced with its axes kept, in the shape that the call asks for."""
     if call.get("keepdim", False) or not call["x"].dim():
         return found
@@ -54,13 +54,13 @@ def total() -> Operation:
     """Σ x over all entries, or along axes."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        return {"x": _again(call, g).expand(call["x"].shape)}
+        return {"x": _broadcast(call, g).expand(call["x"].shape)}
 
     def forward(call: Call) -> Tensor:
-        return _reduced(call, call["x"].sum(_axes(call), keepdim=True))
+        return _reshape_reduced(call, call["x"].sum(_axes(call), keepdim=True))
 
     rules = {"x": "{dy}, for each entry"}
-    return Operation("Σ {x}", rules, pull, _ARGUMENTS, _entries(" + "), _NAMES, forward=forward)
+    return Operation("Σ {x}", rules, pull, _ARGUMENTS, _entries(" + "), _ARGUMENT_NAMES, forward=forward)
 
 
 def mean() -> Operation:
@@ -68,13 +68,13 @@ def mean() -> Operation:
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         share = call["x"].numel() / max(call.output.numel(), 1)
-        return {"x": (_again(call, g) / share).expand(call["x"].shape)}
+        return {"x": (_broadcast(call, g) / share).expand(call["x"].shape)}
 
     def forward(call: Call) -> Tensor:
-        return _reduced(call, call["x"].mean(_axes(call), keepdim=True))
+        return _reshape_reduced(call, call["x"].mean(_axes(call), keepdim=True))
 
     rules, terms = {"x": "{dy} / {n}"}, _entries(" + ", " / {n}")
-    return Operation("mean({x})", rules, pull, _ARGUMENTS, terms, _NAMES, entrywise=True, forward=forward)
+    return Operation("mean({x})", rules, pull, _ARGUMENTS, terms, _ARGUMENT_NAMES, entrywise=True, forward=forward)
 
 
 def product() -> Operation:
@@ -87,14 +87,14 @@ def product() -> Operation:
         others = torch.where(torch.eye(n, dtype=torch.bool), torch.ones_like(flat)[..., None, :], flat[..., None, :])
         found = others.prod(-1)
         back = found.reshape(x.shape) if dim is None else found.movedim(-1, dim)
-        return {"x": back * _again(call, g)}
+        return {"x": back * _broadcast(call, g)}
 
     def forward(call: Call) -> Tensor:
         dim = call.get("dim")
         return call["x"].prod() if dim is None else call["x"].prod(dim, keepdim=call.get("keepdim", False))  # type: ignore[no-any-return]
 
     rules = {"x": "{dy} · the product of the others"}
-    return Operation("Π {x}", rules, pull, _ARGUMENTS, _entries("·"), _NAMES, forward=forward)
+    return Operation("Π {x}", rules, pull, _ARGUMENTS, _entries("·"), _ARGUMENT_NAMES, forward=forward)
 
 
 def extreme_max() -> Operation:
@@ -134,21 +134,21 @@ def _extreme(name: str, share: bool = False) -> Operation:
         if isinstance(dim, Tensor):
             return two(call, g)
         if dim is None or share:
-            hit = (x == _again(call, call.output)).to(x)
-            return {"x": _again(call, g) * hit / hit.sum(_axes(call), keepdim=True)}
+            hit = (x == _broadcast(call, call.output)).to(x)
+            return {"x": _broadcast(call, g) * hit / hit.sum(_axes(call), keepdim=True)}
         index = getattr(torch, f"arg{name}")(x, dim, keepdim=True)
-        return {"x": torch.zeros_like(x).scatter(dim, index, _again(call, g))}
+        return {"x": torch.zeros_like(x).scatter(dim, index, _broadcast(call, g))}
 
     def forward(call: Call) -> Tensor:
         if isinstance(call.get("dim"), Tensor):
             return getattr(torch, f"{name}imum")(call["x"], call["dim"])  # type: ignore[no-any-return]
-        return _reduced(call, getattr(call["x"], f"a{name}")(_axes(call), keepdim=True))
+        return _reshape_reduced(call, getattr(call["x"], f"a{name}")(_axes(call), keepdim=True))
 
     def formula(call: Call) -> str:
         return f"{name}({{x}}, {{dim}})" if isinstance(call.get("dim"), Tensor) else f"{name}({{x}})"
 
     rules = {"x": f"{{dy}} · [is the {name}]", "dim": f"{{dy}} · [is the {name}]"}
-    return Operation(formula, rules, pull, _ARGUMENTS, None, {**_NAMES, "other": "dim"}, forward=forward)
+    return Operation(formula, rules, pull, _ARGUMENTS, None, {**_ARGUMENT_NAMES, "other": "dim"}, forward=forward)
 
 
 def norm() -> Operation:
@@ -162,7 +162,7 @@ def norm() -> Operation:
         return found
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        x, y = call["x"], _again(call, call.output)
+        x, y = call["x"], _broadcast(call, call.output)
         if order(call) == 1:
             slope = x.sign()
         elif order(call) == 2:
@@ -170,13 +170,15 @@ def norm() -> Operation:
         else:
             hit = (x.abs() == y).to(x)
             slope = x.sign() * hit / hit.sum(_axes(call), keepdim=True)
-        return {"x": slope * _again(call, g)}
+        return {"x": slope * _broadcast(call, g)}
 
     def forward(call: Call) -> Tensor:
         size, axes = call["x"].abs(), _axes(call)
         if order(call) == 2:
-            return _reduced(call, size.square().sum(axes, keepdim=True).sqrt())
-        return _reduced(call, size.sum(axes, keepdim=True) if order(call) == 1 else size.amax(axes, keepdim=True))
+            return _reshape_reduced(call, size.square().sum(axes, keepdim=True).sqrt())
+        return _reshape_reduced(
+            call, size.sum(axes, keepdim=True) if order(call) == 1 else size.amax(axes, keepdim=True)
+        )
 
     formulas = {1: "Σ |{x}|", 2: "√(Σ {x}²)", math.inf: "max |{x}|"}
     slopes = {1: "sign({x})", 2: "{x} / {y}", math.inf: "sign({x}), where |{x}| is the largest"}
@@ -187,7 +189,7 @@ def norm() -> Operation:
         pull,
         ("x", "ord", "dim", "keepdim"),
         None,
-        {**_NAMES, "p": "ord", "A": "x"},
+        {**_ARGUMENT_NAMES, "p": "ord", "A": "x"},
         forward=forward,
     )
 
@@ -216,11 +218,11 @@ def _spread(root: bool) -> Operation:
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         slope = away(call) / degrees(call)
-        return {"x": _again(call, g) * (slope / _again(call, call.output) if root else 2 * slope)}
+        return {"x": _broadcast(call, g) * (slope / _broadcast(call, call.output) if root else 2 * slope)}
 
     def forward(call: Call) -> Tensor:
         found = away(call).square().sum(_axes(call), keepdim=True) / degrees(call)
-        return _reduced(call, found.sqrt() if root else found)
+        return _reshape_reduced(call, found.sqrt() if root else found)
 
     def formula(call: Call) -> str:
         inside = f"Σ ({{x}} − mean({{x}}))² / {degrees(call):g}"
@@ -231,7 +233,7 @@ def _spread(root: bool) -> Operation:
         return f"{{dy}} · {slope} / {{y}}" if root else f"{{dy}} · 2·{slope}"
 
     arguments = ("x", "dim", "unbiased", "keepdim")
-    return Operation(formula, {"x": rule}, pull, arguments, None, _NAMES, forward=forward)
+    return Operation(formula, {"x": rule}, pull, arguments, None, _ARGUMENT_NAMES, forward=forward)
 
 
 def cumsum() -> Operation:
@@ -241,7 +243,7 @@ def cumsum() -> Operation:
         {"x": "the sum of {dy} from here on"},
         lambda call, g: {"x": g.flip(call["dim"]).cumsum(call["dim"]).flip(call["dim"])},
         ("x", "dim"),
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         forward=lambda call: call["x"].cumsum(call["dim"]),
     )
 
@@ -259,7 +261,7 @@ def softmax() -> Operation:
         rules,
         pull,
         ("x", "dim"),
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         forward=lambda call: torch.softmax(call["x"], call["dim"]),
     )
 
@@ -276,7 +278,7 @@ def softmin() -> Operation:
         {"x": "{y} · (Σ {dy}·{y} − {dy})"},
         pull,
         ("x", "dim"),
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         forward=lambda call: torch.softmax(-call["x"], call["dim"]),
     )
 
@@ -293,7 +295,7 @@ def log_softmax() -> Operation:
         rules,
         pull,
         ("x", "dim"),
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         forward=lambda call: torch.log_softmax(call["x"], call["dim"]),
     )
 
@@ -302,10 +304,10 @@ def logsumexp() -> Operation:
     """Log Σ exp(x) along axes."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        return {"x": (call["x"] - _again(call, call.output)).exp() * _again(call, g)}
+        return {"x": (call["x"] - _broadcast(call, call.output)).exp() * _broadcast(call, g)}
 
     def forward(call: Call) -> Tensor:
-        return _reduced(call, call["x"].logsumexp(_axes(call), keepdim=True))
+        return _reshape_reduced(call, call["x"].logsumexp(_axes(call), keepdim=True))
 
     rules = {"x": "{dy} · exp({x} − {y})"}
-    return Operation("log Σ exp({x})", rules, pull, _ARGUMENTS, None, _NAMES, forward=forward)
+    return Operation("log Σ exp({x})", rules, pull, _ARGUMENTS, None, _ARGUMENT_NAMES, forward=forward)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (the field's own abbreviation)
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation
+from playground.core.operations import Call, Operation
 
 _NAMES = {"input": "x", "self": "x", "axis": "dim", "indices": "index", "keepdims": "keepdim"}
 

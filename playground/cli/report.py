@@ -49,7 +49,7 @@ def _find_sweeps(store: Store, query: str | None) -> list[SweepRecord]:
     sweeps = store.sweeps()
     if not sweeps:
         raise StoreError(f"{store.path}: there are no sweeps yet; `playground sweep` writes them")
-    return sweeps if query is None else store.asked(query)
+    return sweeps if query is None else store.find_sweeps(query)
 
 
 def _read_sweeps(store: Store, records: list[SweepRecord]) -> tuple[Sweep, ...]:

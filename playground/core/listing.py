@@ -53,7 +53,7 @@ class Writer(Protocol):
         :raises PlaygroundError: it cannot be written out.
         """
 
-    def seeded(self, kind: str) -> str:
+    def generator(self, kind: str) -> str:
         """Return the generator that the framework makes for a component of this kind, as an expression."""
 
     def draws(self, kind: str) -> bool | None:

@@ -48,10 +48,10 @@ class Batches:
         """Return the batch of a step."""
         if self.size is None:
             return self.data
-        chosen = self.chosen(step)
+        chosen = self.select_samples(step)
         return tuple(tensor[chosen] for tensor in self.data)
 
-    def chosen(self, step: int) -> Tensor:
+    def select_samples(self, step: int) -> Tensor:
         """Return the indices of the samples of a step, where batches have a size."""
         size = self.size or len(self.data[0])
         epoch, position = divmod(step, self.per_epoch)

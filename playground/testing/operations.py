@@ -62,7 +62,7 @@ class OperationContract(ABC):
     def test_formula_is_true(self) -> None:
         """A formula that is arithmetic of entries gives the output."""
         made = self._made()
-        formula = made.written(made.operation.formula)
+        formula = made.write(made.operation.formula)
         told = None if made.operation.terms else evaluate_formula(formula, made.numbers)
         if told is not None:
             wrong = f"{formula!r} is not what the operation returns"
@@ -80,7 +80,7 @@ class OperationContract(ABC):
         """A rule that is arithmetic of entries gives the derivative."""
         made = self._made()
         for argument, template in made.operation.rules.items():
-            value, rule = made.bound.get(argument), made.written(template)
+            value, rule = made.bound.get(argument), made.write(template)
             entries = value.tensor.numel() if isinstance(value, TapeValue) else 0
             count = torch.full_like(made.call.output, entries // max(made.call.output.numel(), 1))
             told = evaluate_formula(rule, made.numbers | {"dy": made.gradient, "n": count})
@@ -93,10 +93,10 @@ class OperationContract(ABC):
         made = self._made()
         for template in (made.operation.formula, *made.operation.rules.values()):
             strange = sorted(
-                {sign for sign in made.written(template) if not sign.isascii() and sign not in LATEX_SIGNS}
+                {sign for sign in made.write(template) if not sign.isascii() and sign not in LATEX_SIGNS}
             )
             signs = "".join(sign for sign in LATEX_SIGNS if not sign.isascii() and sign.isprintable())
-            wrong = f"{made.written(template)!r} has {''.join(strange)}, which is none of {signs}"
+            wrong = f"{made.write(template)!r} has {''.join(strange)}, which is none of {signs}"
             require(not strange, wrong, "`explain --format latex` would write what LaTeX cannot read")
 
     def test_slope_is_that_of_autograd(self) -> None:
@@ -268,7 +268,7 @@ class _RecordedCall:
                 named[name] = item
         return named
 
-    def written(self, template: Template) -> str:
+    def write(self, template: Template) -> str:
         """Return a template with the names in it; empty where it does not fit them, of which another rule tells."""
         try:
             return fill_template(template, self.call).format(**self.names)

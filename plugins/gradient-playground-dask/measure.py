@@ -6,10 +6,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from playground.api import load_scenario
-from playground.plugins.manager import load_plugins
-from playground.runner.sweeping.plan import PackedChunk
-from playground.runner.sweeping.sweep import SweepOptions, run_sweep
+from playground import SweepOptions, load_scenario
+from playground.plugin_api import PackedChunk, load_plugins
+from playground.runner.sweeping.sweep import run_sweep
 from playground_dask.cluster import dask
 
 SCENARIO = """

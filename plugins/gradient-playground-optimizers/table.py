@@ -15,12 +15,9 @@ from typing import Any
 import pytest
 import torch
 
-from playground.api import load_scenario, run
-from playground.core.setting import one_thread
-from playground.errors import PlaygroundError
-from playground.plugins.manager import Plugins, load_plugins
-from playground.runner.store import Store
-from playground.runner.sweeping.sweep import SweepOptions, run_sweep
+from playground import SweepOptions, load_scenario, run
+from playground.plugin_api import PlaygroundError, Plugins, Store, load_plugins, one_thread
+from playground.runner.sweeping.sweep import run_sweep
 from playground.testing import OptimizerContract
 from playground_optimizers.collection import CLASSES, LICENCES, NEEDS, OBSTACLES
 

@@ -15,13 +15,21 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
 from playground import hookimpl
-from playground.core.function import Objective
-from playground.core.losses import require_same_shape
-from playground.core.setting import Setting
-from playground.core.task import DirectTask, Outcome
-from playground.core.update import Hyperparameter, State, UpdateRule
-from playground.errors import Fault, PlaygroundError, ScenarioError
-from playground.result import Expectation, ResultTable
+from playground.plugin_api import (
+    DirectTask,
+    Expectation,
+    Fault,
+    Hyperparameter,
+    Objective,
+    Outcome,
+    PlaygroundError,
+    ResultTable,
+    ScenarioError,
+    Setting,
+    State,
+    UpdateRule,
+    require_same_shape,
+)
 
 
 @dataclass(frozen=True)

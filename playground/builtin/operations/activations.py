@@ -124,14 +124,14 @@ def silu() -> Operation:
 def softplus() -> Operation:
     """log(1 + exp(beta x)) / beta, and x itself where beta x is larger than the threshold."""
 
-    def scaled(call: Call) -> Tensor:
+    def scale_input(call: Call) -> Tensor:
         return call["x"] * call.get("beta", 1.0)  # type: ignore[no-any-return]
 
     def beyond(call: Call) -> Tensor:
-        return scaled(call) > call.get("threshold", 20.0)  # type: ignore[no-any-return]
+        return scale_input(call) > call.get("threshold", 20.0)  # type: ignore[no-any-return]
 
     def slope(call: Call) -> Any:
-        return torch.where(beyond(call), torch.ones_like(call["x"]), torch.sigmoid(scaled(call)))
+        return torch.where(beyond(call), torch.ones_like(call["x"]), torch.sigmoid(scale_input(call)))
 
     def argument(call: Call) -> str:
         return "{x}" if call.get("beta", 1.0) == 1 else "{beta}·{x}"
@@ -272,12 +272,12 @@ def tanhshrink() -> Operation:
 def softshrink() -> Operation:
     """x, moved towards 0 by lambd, and 0 within lambd of it."""
 
-    def bound(call: Call) -> str:
+    def threshold(call: Call) -> str:
         return _number(call.get("lambd", 0.5))
 
     return elementwise(
-        lambda call: f"max(0, {{x}} − {bound(call)}) + min(0, {{x}} + {bound(call)})",
-        lambda call: f"[|{{x}}| > {bound(call)}]",
+        lambda call: f"max(0, {{x}} − {threshold(call)}) + min(0, {{x}} + {threshold(call)})",
+        lambda call: f"[|{{x}}| > {threshold(call)}]",
         lambda call: (call["x"].abs() > call.get("lambd", 0.5)).to(call.output),
         "lambd",
     )
@@ -286,11 +286,11 @@ def softshrink() -> Operation:
 def hardshrink() -> Operation:
     """x, and 0 within lambd of 0."""
 
-    def kept(call: Call) -> str:
+    def slope_indicator(call: Call) -> str:
         return f"[|{{x}}| > {_number(call.get('lambd', 0.5))}]"
 
     return elementwise(
-        lambda call: "{x}·" + kept(call),
+        lambda call: "{x}·" + slope_indicator(call),
         kept,
         lambda call: (call["x"].abs() > call.get("lambd", 0.5)).to(call.output),
         "lambd",

@@ -50,12 +50,12 @@ def _convolution(dimensions: int) -> Operation:
     to_weight = getattr(grad, f"conv{dimensions}d_weight")
     settings = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
 
-    def given(call: Call) -> dict[str, Any]:
+    def read_settings(call: Call) -> dict[str, Any]:
         return {name: call.get(name, usual) for name, usual in settings.items()}
 
     def numbers(call: Call) -> dict[str, Any]:
         """Return the settings with a padding in numbers: the derivatives take no words."""
-        found = given(call)
+        found = read_settings(call)
         if found["padding"] == "valid":
             found["padding"] = 0
         elif found["padding"] == "same":
@@ -83,7 +83,7 @@ def _convolution(dimensions: int) -> Operation:
         pull,
         ("x", "w", "b", *settings),
         names=_NAMES,
-        forward=lambda call: convolve(call["x"], call["w"], call.get("b"), **given(call)),
+        forward=lambda call: convolve(call["x"], call["w"], call.get("b"), **read_settings(call)),
     )
 
 
@@ -94,12 +94,12 @@ def _transposed(dimensions: int) -> Operation:
     to_weight = getattr(grad, f"conv{dimensions}d_weight")
     settings = {"stride": 1, "padding": 0, "output_padding": 0, "groups": 1, "dilation": 1}
 
-    def given(call: Call) -> dict[str, Any]:
+    def read_settings(call: Call) -> dict[str, Any]:
         return {name: call.get(name, usual) for name, usual in settings.items()}
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         x, w, g = _samples(call["x"], dimensions), call["w"], _samples(g, dimensions)
-        back = {name: value for name, value in given(call).items() if name != "output_padding"}
+        back = {name: value for name, value in read_settings(call).items() if name != "output_padding"}
         to_x = convolve(g, w, **back).reshape(call["x"].shape)
         return {"x": to_x, "w": to_weight(g, w.shape, x, **back), **_bias(call, g)}
 
@@ -114,7 +114,7 @@ def _transposed(dimensions: int) -> Operation:
         pull,
         ("x", "w", "b", *settings),
         names=_NAMES,
-        forward=lambda call: spread(call["x"], call["w"], call.get("b"), **given(call)),
+        forward=lambda call: spread(call["x"], call["w"], call.get("b"), **read_settings(call)),
     )
 
 

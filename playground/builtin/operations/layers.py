@@ -162,11 +162,11 @@ def _normalization(
         by = f" / √(var({{x}}) + {call.get('eps', 1e-5):g})"
         return f"({dy} − mean({dy}) − r · mean({dy} · r)){by}, r = ({{x}} − mean({{x}})){by}"
 
-    def scaled(call: Call) -> str:
+    def weight_rule(call: Call) -> str:
         mean, var = ("{running_mean}", "{running_var}") if kept(call) else ("mean({x})", "var({x})")
         return f"Σ {{dy}} · ({{x}} − {mean}) / √({var} + {call.get('eps', 1e-5):g})"
 
-    rules: dict[str, Template] = {"x": rule, "w": scaled, "b": "Σ {dy}"}
+    rules: dict[str, Template] = {"x": rule, "w": weight_rule, "b": "Σ {dy}"}
     return Operation(formula, rules, pull, arguments, None, {**_ARGUMENT_NAMES, **names}, forward=forward)
 
 

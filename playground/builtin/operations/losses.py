@@ -201,12 +201,12 @@ def binary_cross_entropy_with_logits() -> Operation:
         of_difference=False,
     )
 
-    def chosen(call: Call) -> Operation:
+    def choose_operation(call: Call) -> Operation:
         return plain if call.get("pos_weight") is None else counted
 
     return Operation(
-        lambda call: fill_template(chosen(call).formula, call),
-        {"p": lambda call: fill_template(chosen(call).rules["p"], call)},
+        lambda call: fill_template(choose_operation(call).formula, call),
+        {"p": lambda call: fill_template(choose_operation(call).rules["p"], call)},
         plain.pull,
         plain.arguments,
         names=_ARGUMENT_NAMES,

@@ -81,7 +81,7 @@ class Classification(Training):
         limits = f"a share of {samples} samples, a multiple of 1/{samples} from 0 to 1"
         return Quantity(shape=(), low=0, high=1, parts=samples, limits=limits)
 
-    def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
+    def prediction_views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Show where the model divides its classes, where there are two inputs."""
         from playground.core.predictions import compute_boundary
 

@@ -61,7 +61,7 @@ class Regression(Training):
 
         return Quantity(shape=(), high=1.0)
 
-    def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
+    def prediction_views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Show the curve through the data, where there are one input and one output."""
         from playground.core.predictions import compute_fit
 

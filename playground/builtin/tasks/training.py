@@ -180,7 +180,7 @@ class Training(DescentTask):
             if self.split is not None:
                 named |= dict(zip(("validation_inputs", "validation_targets"), self._held_out, strict=True))
             return "\n".join(f"{name} = {writer.tensor(tensor)}{where}" for name, tensor in named.items())
-        definitions, drawn = writer.component("dataset", *([f"generator={writer.seeded('dataset')}"] if draws else []))
+        definitions, drawn = writer.component("dataset", *([f"generator={writer.generator('dataset')}"] if draws else []))
         lines = [f"inputs, targets = {drawn}", f"inputs = inputs.to({setting.dtype}){where}"]
         if targets.dim() == 1:
             lines.append(f"targets = targets.long().squeeze(1){where}  # one class index for each sample")
@@ -243,7 +243,7 @@ class Training(DescentTask):
     def views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Show what the model predicts, and the loss over its parameters."""
         told = self._told(problem, recording)
-        return (*self.seen(problem, recording, ranges), *super().views(problem, recording, ranges), told)
+        return (*self.prediction_views(problem, recording, ranges), *super().views(problem, recording, ranges), told)
 
     def _told(self, problem: Problem, recording: Recording) -> View:
         """Return the table at each recorded step."""
@@ -253,7 +253,7 @@ class Training(DescentTask):
         tables = [self.table(self.measure(problem, then)) for then in recorded_parameters(problem, recording)]
         return PredictionsView(tables[0].columns, recording.steps, tuple(table.rows for table in tables))
 
-    def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
+    def prediction_views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Return what can be seen of the predictions over the inputs."""
         return ()
 

@@ -94,7 +94,7 @@ class KernelArrays:
         """Return a count of every run, in tiles."""
         return self.counts[:, COUNT_NAMES.index(name)]
 
-    def taken(self, budget: int) -> dict[str, Tensor]:
+    def collect_records(self, budget: int) -> dict[str, Tensor]:
         """Return what was taken down of each run, as `Traces.take_over` wants it."""
         numbers = dict(zip(NUMBER_NAMES, self.rows(self.numbers).double().unbind(1), strict=True))
         counts = dict(zip(COUNT_NAMES, self.rows(self.counts).long().unbind(1), strict=True))

@@ -82,7 +82,7 @@ def _operation(code: Code, name: str, operands: list[VectorValue]) -> VectorValu
     if name in ("maximum", "minimum"):
         return _extreme(name, *operands)
     if name == "select":
-        return first.chosen(*operands[1:])
+        return first.select(*operands[1:])
     if name == "neg":
         return -first
     if name == "not":
@@ -94,5 +94,5 @@ def _extreme(name: str, a: VectorValue, b: VectorValue) -> VectorValue:
     """The larger or smaller of two numbers; what is not a number wins."""
     if b.text.startswith("splat"):
         a, b = b, a  # a comparison with what is not a number is false, and leaves the second
-    found = a.compare("ogt" if name == "maximum" else "olt", b).chosen(a, b)
-    return found if a.text.startswith("splat") else a.compare("uno", a).chosen(a, found)
+    found = a.compare("ogt" if name == "maximum" else "olt", b).select(a, b)
+    return found if a.text.startswith("splat") else a.compare("uno", a).select(a, found)

@@ -189,7 +189,7 @@ class VectorValue:
         truths = self.code.lanes.truths if self.type.startswith("<") else "i1"
         return self._with(f"{'icmp' if self._whole() else 'fcmp'} {how}", other, truths)
 
-    def chosen(self, a: VectorValue | float, b: VectorValue | float) -> VectorValue:
+    def select(self, a: VectorValue | float, b: VectorValue | float) -> VectorValue:
         """Return a in the lanes where this holds, else b; one of them must be a value."""
         like = a if isinstance(a, VectorValue) else b
         if not isinstance(like, VectorValue):

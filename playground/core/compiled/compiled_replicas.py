@@ -159,7 +159,7 @@ class CompiledReplicas:
         except KeyboardInterrupt:
             interrupted = True
         self.final = self.arrays.finals(self.start.layout.parameters)
-        traces.take_over(self.arrays.taken(self.budget))
+        traces.take_over(self.arrays.collect_records(self.budget))
         traces.finish(self.conclude(self.arrays), interrupted)
         bad = torch.isin(traces.status, BAD_STATUSES).nonzero().squeeze(1)
         self.steepest = find_steepest(self.descent, self.final, self._seeds, traces.steps, bad)

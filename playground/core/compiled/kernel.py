@@ -79,8 +79,8 @@ class Kernel:
         """Load what a tile carries from step to step, and its hyperparameters."""
         patience = ("improved", "improved_step") if self.rules.patience is not None else ()
         self.slots_before = [self.tile.get("slots", self.shape.slots, i) for i in range(self.shape.slots)]
-        self.carried_before = {name: self.tile.taken(name) for name in ("limit", "best", "before", *patience)}
-        self.going_before = self.tile.taken("end").compare("eq", 0)
+        self.carried_before = {name: self.tile.load(name) for name in ("limit", "best", "before", *patience)}
+        self.going_before = self.tile.load("end").compare("eq", 0)
         self.hyper = [self.tile.get("lanes", self.shape.lanes, i) for i in range(self.shape.lanes)]
 
     def _step(self) -> None:

@@ -57,7 +57,7 @@ class Tile:
         """Store a vector."""
         self.code.store(value, f"%{array}", element or self.lanes.number, self._index(count, position))
 
-    def taken(self, name: str) -> VectorValue:
+    def load(self, name: str) -> VectorValue:
         """Load a number or a count that is taken down of each run."""
         if name in NUMBER_NAMES:
             return self.get("numbers", len(NUMBER_NAMES), NUMBER_NAMES.index(name))
@@ -65,7 +65,7 @@ class Tile:
 
     def take(self, value: VectorValue, name: str, where: VectorValue | None = None) -> None:
         """Take a number or a count down, in some lanes or in all."""
-        value = value if where is None else where.chosen(value, self.taken(name))
+        value = value if where is None else where.select(value, self.load(name))
         if name in NUMBER_NAMES:
             self.put(value, "numbers", len(NUMBER_NAMES), NUMBER_NAMES.index(name))
         else:

@@ -33,7 +33,7 @@ class ReplicaBatches:
         """Return the batch of a step: one for all, or tensors of shape `(replicas, samples, ...)`."""
         if self._size is None:
             return self.data
-        chosen = torch.stack([batches.chosen(step) for batches in self._alone])[self._which]
+        chosen = torch.stack([batches.select_samples(step) for batches in self._alone])[self._which]
         return tuple(tensor[chosen] for tensor in self.data)
 
     def keep(self, chosen: Tensor) -> None:

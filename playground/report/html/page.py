@@ -70,10 +70,10 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    def shown(value: Any) -> Any:
+    def escape_value(value: Any) -> Any:
         return value if isinstance(value, Markup) else make_printable(str(value)).replace("@@", "@\u200b@")
 
     loader = PackageLoader(PACKAGE, "templates")
     return Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, finalize=shown, trim_blocks=True, lstrip_blocks=True
+        loader=loader, autoescape=True, undefined=StrictUndefined, finalize=escape_value, trim_blocks=True, lstrip_blocks=True
     )

@@ -52,7 +52,7 @@ class ComponentWriter:
                 expression = f"{name}({', '.join([*arguments, *options])})"
             return self._definitions.take(), expression
 
-    def seeded(self, kind: str) -> str:
+    def generator(self, kind: str) -> str:
         """See `playground.core.listing.Writer`."""
         from playground.core.seeding import derive_seed
 

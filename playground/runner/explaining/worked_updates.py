@@ -65,7 +65,7 @@ class FormulaLine:
         """As the rule declares it, without what is off."""
         return f"{self.target} = {ast.unparse(self.expression)}".replace(" ** ", "**")
 
-    def written(self, scope: Scope) -> str:
+    def write(self, scope: Scope) -> str:
         """Return it with its numbers: `m = 0.9·0 + (1 − 0.9)·0.2 = 0.02`; empty where it is no arithmetic."""
         import torch
 
@@ -290,7 +290,7 @@ def write_update(
         made = evaluate_formula(formula, settings, change.entry(), by_value=True)
     except UnreadableUpdateError:
         return ()
-    return tuple(filter(None, (line.written(scope) for line in made.lines))) if change.is_made_by(made.numbers) else ()
+    return tuple(filter(None, (line.write(scope) for line in made.lines))) if change.is_made_by(made.numbers) else ()
 
 
 def matches_step(

@@ -164,7 +164,7 @@ class Store:
                 raise StoreError(f"several sweeps begin with {format_value(id_prefix)}: {some}; write more of it")
             return next(iter(self._sweeps(fitting[0]).values()))
 
-    def asked(self, query: str) -> list[SweepRecord]:
+    def find_sweeps(self, query: str) -> list[SweepRecord]:
         """Return the sweeps of the scenario of this name, the oldest first, or the one whose id begins like this.
 
         :raises StoreError: there is none, or several ids begin like this.

@@ -25,7 +25,7 @@ def read_ensemble(folder: Path, query: str) -> Ensemble:
     :raises StoreError: there is no such sweep, or the store cannot be read.
     """
     with Store.open(folder, create=False) as store:
-        sweep = store.asked(query)[-1]
+        sweep = store.find_sweeps(query)[-1]
         runs: list[EndView] = []
         curves = tuple(loss_curves(_note_ends((row for _, row in store.rows(sweep.id)), runs)))
         return Ensemble(

@@ -13,7 +13,7 @@ from annotated_types import Ge, Gt
 from distributed import Client, LocalCluster
 from distributed.security import Security
 
-from playground.errors import ComponentError
+from playground.plugin_api import ComponentError
 from playground_dask.workers import Workers
 
 LOOPBACK = "127.0.0.1"

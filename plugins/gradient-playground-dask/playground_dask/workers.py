@@ -8,7 +8,7 @@ from typing import Any
 
 from distributed import Client, KilledWorker
 
-from playground.errors import ComponentError
+from playground.plugin_api import ComponentError
 
 
 class Workers(Executor):

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from playground.api import load_scenario
-from playground.plugins.manager import load_plugins
-from playground.runner.store import Store
-from playground.runner.sweeping.sweep import SweepOptions, SweepProgress, run_sweep
+from playground import SweepOptions, load_scenario
+from playground.plugin_api import Store, load_plugins
+from playground.runner.sweeping.sweep import SweepProgress, run_sweep
 
 SCENARIO = """
     name: gate

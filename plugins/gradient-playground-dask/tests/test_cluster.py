@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from playground.errors import PlaygroundError
+from playground.plugin_api import PlaygroundError
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from playground.errors import PlaygroundError
+from playground.plugin_api import PlaygroundError
 from playground.testing import ExecutorContract
 from playground_dask.cluster import dask
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NoReturn
 
-from playground.errors import ComponentError
+from playground.plugin_api import ComponentError
 from playground_optimizers.collection import OBSTACLES
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from playground.api import run
-from playground.errors import PlaygroundError
-from playground.plugins.manager import load_plugins
+from playground import run
+from playground.plugin_api import PlaygroundError, load_plugins
 from playground_optimizers.collection import CLASSES, LICENCES, NEEDS, OBSTACLES
 
 FOLDER = Path(__file__).parent.parent

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from tensorboardX import SummaryWriter
 
-from playground.result import Batch, Run, Summary, Sweep
+from playground.plugin_api import Batch, Run, Summary, Sweep
 
 QUIET = {"disabled": True}
 """tensorboardX would report to comet.ml as well, where that is installed."""

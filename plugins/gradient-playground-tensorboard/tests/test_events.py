@@ -12,7 +12,7 @@ from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
 from typer.testing import CliRunner
 
 from playground.cli.app import app
-from playground.result import Batch, Run, Status, Verdict
+from playground.plugin_api import Batch, Run, Status, Verdict
 from playground.testing import ReporterContract
 from playground_tensorboard.events import write
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playground.plugins.manager import Plugins
-    from playground.result import Run, Sweep
+    from playground.plugin_api import Plugins, Run, Sweep
 
 PLUGINS = pytest.StashKey["Plugins"]()
 """Where a session keeps the plugins that it has loaded."""
@@ -41,7 +40,7 @@ class ScenarioItem(pytest.Item):
 
         :raises FailedScenarioError: an expectation failed, a run went wrong, or the file is not valid.
         """
-        from playground.errors import PlaygroundError
+        from playground.plugin_api import PlaygroundError
 
         try:
             result = _result(self.path, self._plugins())
@@ -59,7 +58,7 @@ class ScenarioItem(pytest.Item):
 
     def _plugins(self) -> Plugins:
         """Return the plugins that the session shares, and tell in the report which of them failed."""
-        from playground.plugins.manager import load_plugins
+        from playground.plugin_api import load_plugins
 
         stash = self.config.stash
         if PLUGINS not in stash:
@@ -117,7 +116,7 @@ def told(result: Run | Sweep, place: str) -> Iterator[str]:
     :param place: the scenario's file, as it is to be shown.
     """
     from playground.figures.numbers import short
-    from playground.result import Run
+    from playground.plugin_api import Run
 
     for expectation in result.expectations:
         if not expectation.passed:

@@ -191,10 +191,10 @@ def test_a_sweep_that_is_not_there_or_not_one(store, prefix, message):
 
 def test_a_scenarios_name_asks_for_all_its_sweeps(store):
     store.begin(replace(RECORD, id="bb12"))
-    assert [sweep.id for sweep in store.asked(RECORD.scenario)] == ["aa11", "bb12"]
-    assert [sweep.id for sweep in store.asked("bb")] == ["bb12"]
+    assert [sweep.id for sweep in store.find_sweeps(RECORD.scenario)] == ["aa11", "bb12"]
+    assert [sweep.id for sweep in store.find_sweeps("bb")] == ["bb12"]
     with pytest.raises(StoreError, match="there is no sweep 'zz'"):
-        store.asked("zz")
+        store.find_sweeps("zz")
 
 
 def test_runs_need_a_sweep_that_was_begun(store):

@@ -70,13 +70,13 @@ def _lerp(p: Program, a: int, b: int, weight: int) -> int:
 def _uniform_only(formula: Formula) -> Formula:
     """Take a formula that is exact for whole numbers only, where it is computed once for all runs."""
 
-    def checked(p: Program, *operands: int) -> int:
+    def check_uniform(p: Program, *operands: int) -> int:
         found = formula(p, *operands)
         if not p.uniform[found]:
             raise CannotCompileError("a remainder of numbers of the run")
         return found
 
-    return checked
+    return check_uniform
 
 
 def _floor_divide(p: Program, a: int, b: int) -> int:

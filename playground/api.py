@@ -20,7 +20,7 @@ from playground.runner.sweeping.summary import StoredSweep
 from playground.runner.sweeping.sweep import SweepOptions, run_sweep
 from playground.scenario.grid import with_axes
 from playground.scenario.model import Loaded, parse_scenario
-from playground.scenario.source import SourceText, load
+from playground.scenario.source import SourceText, load_source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +36,7 @@ def load_scenario(path: str | Path, changes: Mapping[str, Any] | None = None, *,
     :returns: the scenario and where each of its values stands.
     :raises ScenarioError: it is not valid; every fault with its place.
     """
-    return _apply_changes(load(path), changes, _load_plugins(plugins))
+    return _apply_changes(load_source(path), changes, _load_plugins(plugins))
 
 
 def run(
@@ -64,7 +64,7 @@ def run(
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
     loaded_plugins = _load_plugins(plugins)
-    source = path.source if isinstance(path, Loaded) else load(path)
+    source = path.source if isinstance(path, Loaded) else load_source(path)
     scenario = _apply_changes(source, changes, loaded_plugins)
     loaded = override_seed_and_steps(scenario, seed, steps, loaded_plugins)
     with limit_memory(memory):
@@ -94,7 +94,7 @@ def sweep(
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
     loaded_plugins = _load_plugins(plugins)
-    loaded = _apply_changes(load(path), changes, loaded_plugins)
+    loaded = _apply_changes(load_source(path), changes, loaded_plugins)
     if over or seeds is not None:
         loaded = with_axes(loaded, over or {}, seeds)
     return run_sweep(loaded, loaded_plugins, options)

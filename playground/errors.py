@@ -17,7 +17,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from playground.suggestions import closest
+from playground.suggestions import find_closest
 
 
 class ExitCode(enum.IntEnum):
@@ -108,22 +108,22 @@ MAX_LISTED_NAMES = 40
 """Names that one message lists: as many as we ship of any kind that scenarios name, and no more."""
 
 
-def suggestion(word: str, accepted: Iterable[str]) -> str:
+def suggest_names(word: str, accepted: Iterable[str]) -> str:
     """Say what would have been accepted instead of `word`.
 
     :returns: `"; did you mean 'adam'?"` when one is near, else `" (accepted: a, b, c)"`, of many names the first ones
         and how many more there are; empty when nothing is accepted.
     """
     names = sorted(set(accepted))
-    if near := correction(word, names):
+    if near := suggest_correction(word, names):
         return near
     more = f" and {len(names) - MAX_LISTED_NAMES} more" if len(names) > MAX_LISTED_NAMES else ""
     return f" (accepted: {', '.join(names[:MAX_LISTED_NAMES])}{more})" if names else ""
 
 
-def correction(word: str, accepted: Iterable[str]) -> str:
+def suggest_correction(word: str, accepted: Iterable[str]) -> str:
     """Return `"; did you mean 'adam'?"`, or nothing where no accepted name is near."""
-    near = [repr(name) for name in closest(word, accepted)]
+    near = [repr(name) for name in find_closest(word, accepted)]
     if not near:
         return ""
     *others, last = near
@@ -137,5 +137,5 @@ def unknown_component(kind: str, name: str, accepted: Iterable[str]) -> str:
     """
     names = set(accepted)
     other_plugin = "; if a plugin has it, load that with -p FILE|NAME"
-    hint = correction(name.strip("'\""), names) or suggestion("", names) + other_plugin
+    hint = suggest_correction(name.strip("'\""), names) or suggest_names("", names) + other_plugin
     return f"unknown {kind} {name}{hint}"

@@ -59,7 +59,7 @@ _MIN_SHARED_BEGINNING = 0.85
 """Share of a word with which a name that is meant begins: `classification` for `classify`."""
 
 
-def closest(word: str, accepted: Iterable[str]) -> list[str]:
+def find_closest(word: str, accepted: Iterable[str]) -> list[str]:
     """Return the accepted names that were probably meant by `word`, equally near ones side by side.
 
     In this order: the same name in other letters (`SGD`, `Cross-Entropy`, `torch.adam`); a word that means the same
@@ -90,7 +90,9 @@ def _typing_errors(word: str, names: list[str]) -> list[str]:
     letters = _letters(word)
     most = min(max(1, len(letters) // 3), MAX_TYPING_ERRORS)
     distances = {
-        name: distance(letters, _letters(name)) for name in names if abs(len(_letters(name)) - len(letters)) <= most
+        name: edit_distance(letters, _letters(name))
+        for name in names
+        if abs(len(_letters(name)) - len(letters)) <= most
     }
     within = {name: errors for name, errors in distances.items() if _is_near(letters, _letters(name), errors, most)}
     least = min(within.values(), default=0)
@@ -130,7 +132,7 @@ def _letters(name: str) -> str:
     return name.casefold().replace("_", "").replace("-", "").replace(" ", "")
 
 
-def distance(left: str, right: str) -> int:
+def edit_distance(left: str, right: str) -> int:
     """Return how many typing errors lie between two words (Damerau's distance, restricted).
 
     An error is a letter too many, too few or another one, or two neighbours in the other order.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from playground.errors import MAX_LISTED_NAMES, suggestion
+from playground.errors import MAX_LISTED_NAMES, suggest_names
 
 MANY = [f"collection.{number:03}" for number in range(MAX_LISTED_NAMES + 100)]
 
@@ -18,4 +18,4 @@ MANY = [f"collection.{number:03}" for number in range(MAX_LISTED_NAMES + 100)]
     ],
 )
 def test_what_would_have_been_accepted(accepted, told):
-    assert suggestion("lino", accepted) == told
+    assert suggest_names("lino", accepted) == told

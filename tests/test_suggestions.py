@@ -2,7 +2,7 @@
 
 import pytest
 
-from playground.suggestions import closest, distance
+from playground.suggestions import edit_distance, find_closest
 
 OPTIMIZERS = ("sgd", "adam", "adamax", "adamw", "lion", "nadam", "radam", "rmsprop", "torch.Adam", "torch.LBFGS")
 LOSSES = ("bce", "bce_with_logits", "cross_entropy", "hinge", "huber", "mae", "mse", "smooth_l1")
@@ -57,7 +57,7 @@ KEYS = ("task", "dataset", "model", "loss", "optimizer", "schedule", "function",
     ],
 )
 def test_the_names_that_were_meant(word, accepted, near):
-    assert closest(word, accepted) == near
+    assert find_closest(word, accepted) == near
 
 
 @pytest.mark.parametrize(
@@ -65,4 +65,4 @@ def test_the_names_that_were_meant(word, accepted, near):
     [("", "", 0), ("a", "", 1), ("adma", "adam", 1), ("ca", "ac", 1), ("sitting", "kitten", 3), ("abc", "abc", 0)],
 )
 def test_typing_errors_between_two_words(left, right, errors):
-    assert distance(left, right) == distance(right, left) == errors
+    assert edit_distance(left, right) == edit_distance(right, left) == errors

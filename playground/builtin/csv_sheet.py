@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from playground.errors import Fault, Place, ScenarioError, suggestion
+from playground.errors import Fault, Place, ScenarioError, suggest_names
 
 _MAX_LISTED_FAULTS: Final = 10  # faults shown of one file: a column of words would fill the screen
 
@@ -37,7 +37,7 @@ class Sheet:
         :raises ScenarioError: there is none.
         """
         if name not in self.header:
-            raise ScenarioError(Fault(f"no column {name!r} in {self.file}{suggestion(name, self.header)}", path))
+            raise ScenarioError(Fault(f"no column {name!r} in {self.file}{suggest_names(name, self.header)}", path))
         return self.header.index(name)
 
     def numbers(self, columns: Sequence[int]) -> list[list[float]]:

@@ -26,7 +26,7 @@ app = typer.Typer(
 
 
 @app.callback()
-def options(
+def keep_shared_options(
     context: typer.Context,
     plugin: Annotated[
         list[str] | None,

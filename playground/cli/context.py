@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from playground.errors import ExitCode, Fault, Place, PlaygroundError, suggestion
+from playground.errors import ExitCode, Fault, Place, PlaygroundError, suggest_names
 from playground.figures.charset import ASCII_FALLBACK, register_fallback
 from playground.figures.text import make_printable, without_commands
 
@@ -186,5 +186,5 @@ def check_engine(word: str) -> str:
     from playground.runner.sweeping.choosing import ENGINES
 
     if word not in ENGINES:
-        raise PlaygroundError(f"--engine {word}: unknown{suggestion(word, ENGINES)}")
+        raise PlaygroundError(f"--engine {word}: unknown{suggest_names(word, ENGINES)}")
     return word

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from playground.cli.context import echo, load_plugins, print_note
-from playground.errors import ExitCode, PlaygroundError, suggestion
+from playground.errors import ExitCode, PlaygroundError, suggest_names
 
 if TYPE_CHECKING:
     from playground.plugins.registry import Component
@@ -31,7 +31,7 @@ def list_components(
 
     registry = load_plugins(context).registry
     if kind is not None and kind not in KINDS:
-        print_note(f"unknown kind {kind!r}{suggestion(kind, KINDS)}")
+        print_note(f"unknown kind {kind!r}{suggest_names(kind, KINDS)}")
         raise typer.Exit(ExitCode.INVALID)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for number, each in enumerate([kind] if kind else KINDS):
@@ -45,14 +45,14 @@ def _lines(components: list[Component], width: int | None) -> Iterator[str]:
 
     :param width: of the terminal; lines are not cut where there is none.
     """
-    from playground.figures.text import cut
+    from playground.figures.text import cut_text
 
     summaries = {_label(component): _summary(component) for component in components}
     described = {label: summary for label, summary in summaries.items() if summary}
     longest = max(map(len, described), default=0)
     for label, summary in described.items():
         line = f"{INDENT}{label.ljust(longest)}  {summary}"
-        yield cut(line, width) if width else line
+        yield cut_text(line, width) if width else line
     names = [label for label in summaries if label not in described]
     yield from textwrap.wrap(
         ", ".join(names),

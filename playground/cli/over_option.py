@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from playground.errors import Fault, Place, PlaygroundError, suggestion
+from playground.errors import Fault, Place, PlaygroundError, suggest_names
 from playground.scenario.messages import faults, format_value
-from playground.scenario.reader import read
+from playground.scenario.reader import read_yaml
 from playground.scenario.source import argument
 from playground.scenario.sweep import SweepAxis
 
@@ -43,7 +43,7 @@ def _range(text: str, place: Place) -> dict[str, Any] | None:
     if word not in RANGE_PARTS or not parts:  # `model=linear` names a model
         if re.fullmatch(r"[A-Za-z]+(:[^:,]*){3,4}", text):
             raise PlaygroundError(
-                Fault(f"unknown range {format_value(word)}{suggestion(word, RANGE_PARTS)}", place=place)
+                Fault(f"unknown range {format_value(word)}{suggest_names(word, RANGE_PARTS)}", place=place)
             )
         return None
     names = RANGE_PARTS[word]
@@ -68,7 +68,7 @@ def _value(text: str, place: Place) -> Any:
     """
     if not text.strip():
         raise PlaygroundError(Fault("a value is empty; write null or '' if that is meant", place=place))
-    node = read(text, lambda line, column: place)
+    node = read_yaml(text, lambda line, column: place)
     return node.data() if node else None
 
 

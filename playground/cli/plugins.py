@@ -62,7 +62,7 @@ def doctor(
 
 
 def _print(examination: Examination) -> None:
-    from playground.figures.numbers import duration
+    from playground.figures.numbers import format_duration
     from playground.figures.text import make_printable
 
     echo(f"{examination.origin}: {'not healthy' if examination.faults else 'healthy'}")
@@ -75,7 +75,7 @@ def _print(examination: Examination) -> None:
             "import it inside a factory" if examination.origin.file else "give factories as 'package.module:attribute'"
         )
         torch = f"; torch is among it, and can wait: {way}" if time.torch else ""
-        took = duration(time.seconds) if time.seconds >= 0.001 else "less than 1 ms"
+        took = format_duration(time.seconds) if time.seconds >= 0.001 else "less than 1 ms"
         echo(f"  import: {took} in a fresh interpreter, after playground's own{torch}")
     for kind, names in examination.offers.items():
         echo(f"  {kind}: {', '.join(names)}")

@@ -85,7 +85,7 @@ def run(
     batch = replace(batch, errors=(*missing, *batch.errors))
     _print(batch, as_json)
     say_unused(finished.unused)
-    codes = [exit_code(batch), _print_failures(context, finished, known)]
+    codes = [choose_exit_code(batch), _print_failures(context, finished, known)]
     codes += [write_report(context, write, batch, path) for write, path in writers]
     raise typer.Exit(max(codes))
 
@@ -97,7 +97,7 @@ def say_unused(unused: Mapping[str, Sequence[Path]]) -> None:
         print_note(f"{option}: not used where the task has no such key: {shown}")
 
 
-def exit_code(batch: Batch) -> ExitCode:
+def choose_exit_code(batch: Batch) -> ExitCode:
     """Return what the results say; of several troubles the largest counts."""
     if batch.interrupted:
         return ExitCode.INTERRUPTED
@@ -178,9 +178,9 @@ def _print(batch: Batch, as_json: bool) -> None:
     from playground.report.console import open_console, show, show_errors
 
     if as_json:
-        from playground.report.document import document
+        from playground.report.document import batch_document
 
-        write_document(document(batch) + "\n")
+        write_document(batch_document(batch) + "\n")
     elif batch.results or len(batch.invalid) > 1:
         show(batch, open_console())
     for warning in (warning for run in batch.runs for warning in run.warnings):

@@ -18,8 +18,8 @@ def show(
     """Show a component: what it does, its parameters with types and defaults, and where it comes from."""
     plugins = load_plugins(context)
     with exit_on_errors(context):
-        from playground.plugins.describe import DEFAULT_WIDTH, describe
+        from playground.plugins.describe import DEFAULT_WIDTH, describe_component
 
         width = min(DEFAULT_WIDTH, shutil.get_terminal_size((DEFAULT_WIDTH, 1)).columns)
-        for line in describe(plugins.registry.get(kind, name), width):
+        for line in describe_component(plugins.registry.get(kind, name), width):
             echo(line)

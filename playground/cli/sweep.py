@@ -18,7 +18,7 @@ import typer
 
 from playground.cli.context import check_engine, document_stream, exit_on_errors, load_plugins, print_note, split_pairs
 from playground.cli.github import show_on_github
-from playground.cli.run import exit_code, find_writers, say_unused, write_report
+from playground.cli.run import choose_exit_code, find_writers, say_unused, write_report
 from playground.errors import ExitCode, Place, PlaygroundError, StoreError
 from playground.result import Batch
 
@@ -116,7 +116,9 @@ def sweep(
         _print_runs(context, [each.id for each in batch.sweeps])
     _show(batch, as_json)
     say_unused(swept.unused)
-    raise typer.Exit(max([exit_code(batch), *(write_report(context, write, batch, path) for write, path in writers)]))
+    raise typer.Exit(
+        max([choose_exit_code(batch), *(write_report(context, write, batch, path) for write, path in writers)])
+    )
 
 
 @dataclass
@@ -204,11 +206,11 @@ def _show(batch: Batch, as_json: bool) -> None:
 
 def _parse_values(texts: list[str]) -> dict[str, Any]:
     """Read `KEY=VALUE` with the value as YAML."""
-    from playground.scenario.reader import read
+    from playground.scenario.reader import read_yaml
 
     found = {}
     for key, text in split_pairs(texts, "--executor-option"):
-        node = read(text, partial(_keep_place, Place(f"--executor-option {key}={text}")))
+        node = read_yaml(text, partial(_keep_place, Place(f"--executor-option {key}={text}")))
         found[key] = node.data() if node else None
     return found
 

@@ -15,7 +15,7 @@ from playground.core.derivatives import flat_loss, hessian
 from playground.core.gradients import Gradients
 from playground.core.problem import Problem
 from playground.core.update import UpdateRule
-from playground.figures.numbers import distinct
+from playground.figures.numbers import format_distinct
 
 MAX_CURVATURE_PARAMETERS = 64
 """Parameters up to which the curvature is computed: it takes one backward pass for each."""
@@ -98,7 +98,7 @@ class ExceededBound:
     @property
     def comparison(self) -> str:
         """`lr 0.3 > 2/8 = 0.25`."""
-        rate, bound = distinct(self.rate, self.bound, 6), distinct(self.bound, self.rate, 6)
+        rate, bound = format_distinct(self.rate, self.bound, 6), format_distinct(self.bound, self.rate, 6)
         return f"lr {rate} > {self.bound * self.curvature:g}/{self.curvature:g} = {bound}"
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from playground.core.definition import describe
 from playground.core.functional import functional_call
 from playground.core.seeding import make_generator, preserve_torch_stream
-from playground.errors import ComponentError, Fault, ScenarioError, suggestion
+from playground.errors import ComponentError, Fault, ScenarioError, suggest_names
 
 Batch = tuple[Tensor, ...]
 """The tensors of one step, samples along the first axis; empty where there are no data."""
@@ -252,7 +252,7 @@ def assign(module: nn.Module, values: Mapping[str, Any]) -> None:
     names: dict[int, str] = {}
     for name, value in values.items():
         if name not in parameters:
-            faults.append(Fault(f"unknown parameter {name!r}{suggestion(name, parameters)}", (name,)))
+            faults.append(Fault(f"unknown parameter {name!r}{suggest_names(name, parameters)}", (name,)))
             continue
         parameter = parameters[name]
         try:

@@ -3,6 +3,6 @@
 from playground.expression.effort import NoAnswerError
 from playground.expression.errors import ExpressionError
 from playground.expression.expression import Expression, parse
-from playground.expression.printing import argument
+from playground.expression.printing import python_name
 
-__all__ = ["Expression", "ExpressionError", "NoAnswerError", "argument", "parse"]
+__all__ = ["Expression", "ExpressionError", "NoAnswerError", "parse", "python_name"]

@@ -73,7 +73,7 @@ class Algebra:
         """Return the derivative by each coordinate in turn in LaTeX."""
         import sympy
 
-        names = {_symbol(variable): printing.symbol(variable) for variable in self._variables}
+        names = {_symbol(variable): printing.latex_symbol(variable) for variable in self._variables}
         with limit_calls():
             return str(sympy.latex(self.differentiated(*coordinates), symbol_names=names))
 
@@ -128,7 +128,7 @@ class Algebra:
             return False
         if (
             not (self._bounded and other._bounded)
-            or size.terms(self._nodes) + size.terms(other._nodes) >= size.MAX_SIZE
+            or size.bound_terms(self._nodes) + size.bound_terms(other._nodes) >= size.MAX_SIZE
         ):
             return None
         # by force, because log(x*y) is log(x) + log(y) wherever both have a value
@@ -137,7 +137,7 @@ class Algebra:
     @cached_property
     def _bounded(self) -> bool:
         """Whether exact arithmetic on the expression meets integers of a reasonable length only."""
-        return size.digits(self._nodes) < size.MAX_SIZE
+        return size.bound_digits(self._nodes) < size.MAX_SIZE
 
     @cached_property
     def _binary(self) -> sympy.Expr:

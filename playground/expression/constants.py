@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from playground.expression.errors import ExpressionError, shorten
 from playground.expression.operations import OPERATIONS
-from playground.expression.printing import plain
+from playground.expression.printing import format_plain
 from playground.expression.tree import Apply, ExpressionNode, Leaf, Number, fold, postorder
 
 
@@ -40,4 +40,4 @@ def _apply(node: Apply, operands: list[ExpressionNode]) -> ExpressionNode:
     if math.isfinite(value):
         return Number(value, node.column)
     trouble = "is undefined" if math.isnan(value) else "is too large for a floating-point number"
-    raise ExpressionError.at(node.column, f"{shorten(plain(postorder(node)))} {trouble}")
+    raise ExpressionError.at(node.column, f"{shorten(format_plain(postorder(node)))} {trouble}")

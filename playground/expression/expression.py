@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from playground.errors import suggestion
+from playground.errors import suggest_names
 from playground.expression import constants, numeric, parser, printing
 from playground.expression.algebra import Algebra, DerivativeVariable
 from playground.expression.errors import ExpressionError
@@ -27,7 +27,7 @@ def parse(text: str) -> Expression:
     :raises ExpressionError: one fault, whose `offset` is the column counted from 0: a syntax error, an unknown
         function, a variable used both as scalar and as vector, a constant part without a finite value, a limit passed.
     """
-    expression = Expression(text, parser.tree(text))
+    expression = Expression(text, parser.parse_tree(text))
     _ = expression.variables, expression._reduced  # both complain about what is wrong with them
     return expression
 
@@ -81,15 +81,15 @@ class Expression:
 
     def __str__(self) -> str:
         """The canonical text; it parses to the same tree."""
-        return printing.plain(postorder(self.tree))
+        return printing.format_plain(postorder(self.tree))
 
     def latex(self) -> str:
         """Return the formula in LaTeX, as it was written."""
-        return printing.latex(postorder(self.tree))
+        return printing.format_latex(postorder(self.tree))
 
     def code(self) -> str:
         """Return the formula as Python that makes the same operations on tensors as a call does, in the same order."""
-        return printing.code(self._reduced)
+        return printing.format_code(self._reduced)
 
     @cached_property
     def algebra(self) -> Algebra:
@@ -121,7 +121,7 @@ def _find_unknown_variable(variable: Variable, variables: Mapping[str, int | Non
     """Say why a variable is none of these; empty if it is one."""
     name, index = variable.name, variable.index
     if name not in variables:
-        return f"unknown variable {name!r}{suggestion(name, variables)}"
+        return f"unknown variable {name!r}{suggest_names(name, variables)}"
     length = variables[name]
     if length is None:
         return f"{name!r} is a scalar and has no entries" if index is not None else ""

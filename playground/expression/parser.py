@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from playground.errors import suggestion
+from playground.errors import suggest_names
 from playground.expression.errors import ExpressionError, shorten
 from playground.expression.operations import CONSTANTS, FUNCTIONS, FormulaOperation
 from playground.expression.tree import Apply, ExpressionNode, Number, Variable, postorder
@@ -67,7 +67,7 @@ def _tokens(text: str) -> Iterator[_Token]:
     yield _Token("end", "", len(text))
 
 
-def tree(text: str) -> ExpressionNode:
+def parse_tree(text: str) -> ExpressionNode:
     """Return the tree of an expression.
 
     :raises ExpressionError: at the first thing that does not belong, or that goes over a limit.
@@ -177,7 +177,7 @@ class _Parser:
 
     def _call(self, name: _Token, opening: _Token) -> ExpressionNode:
         if name.text not in FUNCTIONS:
-            raise ExpressionError.at(name.column, f"unknown function {name}{suggestion(name.text, FUNCTIONS)}")
+            raise ExpressionError.at(name.column, f"unknown function {name}{suggest_names(name.text, FUNCTIONS)}")
         if self._taken(")"):
             operands = []
         else:

@@ -42,7 +42,7 @@ _INFIX = {
 }
 
 
-def plain(nodes: Sequence[ExpressionNode]) -> str:
+def format_plain(nodes: Sequence[ExpressionNode]) -> str:
     """Return the text that parses to exactly this tree, with no parentheses that it can do without.
 
     :param nodes: the tree in `postorder`.
@@ -69,16 +69,16 @@ def _enclose(piece: _Piece, needed: int) -> str:
     return piece.text if piece.binding >= needed else f"({piece.text})"
 
 
-def code(nodes: Sequence[ExpressionNode]) -> str:
+def format_code(nodes: Sequence[ExpressionNode]) -> str:
     """Return the tree as Python that does to tensors what `numeric.evaluate` does, operation by operation.
 
     :param nodes: the tree in `postorder`, its constant parts worked out by `constants.reduced`.
     """
-    like = next((argument(node.name) for node in nodes if isinstance(node, Variable)), "")
+    like = next((python_name(node.name) for node in nodes if isinstance(node, Variable)), "")
     return fold(nodes, _code_leaf, lambda node, operands: _code(node, operands, like)).text
 
 
-def argument(name: str) -> str:
+def python_name(name: str) -> str:
     """Return what a variable is called in Python: `lambda_` for `lambda`, which is a word of the language.
 
     :raises PlaygroundError: a function of a plugin has a variable that no program can name.
@@ -91,7 +91,7 @@ def argument(name: str) -> str:
 
 def _code_leaf(leaf: Leaf) -> _Piece:
     if isinstance(leaf, Variable):
-        return _Piece(str(replace(leaf, name=argument(leaf.name))))
+        return _Piece(str(replace(leaf, name=python_name(leaf.name))))
     whole = int(leaf.value) if leaf.value == int(leaf.value) and abs(leaf.value) < _EXACT else leaf.value
     return _Piece(repr(whole), VALUE if leaf.value >= 0 else SIGN)
 
@@ -114,7 +114,7 @@ def _as_tensor(node: ExpressionNode, piece: _Piece, like: str) -> str:
     return f"{like}.new_tensor({float(node.value)!r})" if isinstance(node, Number) else piece.text
 
 
-def latex(nodes: Sequence[ExpressionNode]) -> str:
+def format_latex(nodes: Sequence[ExpressionNode]) -> str:
     """Return the tree in LaTeX, for mathematics mode: quotients as fractions, powers raised.
 
     :param nodes: the tree in `postorder`.
@@ -122,7 +122,7 @@ def latex(nodes: Sequence[ExpressionNode]) -> str:
     return fold(nodes, _latex_leaf, _latex).text
 
 
-def symbol(variable: Variable) -> str:
+def latex_symbol(variable: Variable) -> str:
     """Return a variable in LaTeX: `alpha` is the Greek letter, `x[0]` has the index below."""
     import sympy
 
@@ -135,7 +135,7 @@ def symbol(variable: Variable) -> str:
 
 def _latex_leaf(leaf: Leaf) -> _Piece:
     if isinstance(leaf, Variable):
-        return _Piece(symbol(leaf))
+        return _Piece(latex_symbol(leaf))
     mantissa, _, exponent = repr(leaf.value).partition("e")
     return _Piece(rf"{mantissa} \cdot 10^{{{int(exponent)}}}", PRODUCT) if exponent else _Piece(mantissa)
 

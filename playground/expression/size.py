@@ -15,7 +15,7 @@ from playground.expression.tree import Apply, ExpressionNode, Leaf, Number, Vari
 MAX_SIZE = 5_000
 
 
-def digits(nodes: Sequence[ExpressionNode]) -> int:
+def bound_digits(nodes: Sequence[ExpressionNode]) -> int:
     """Return a bound for the decimal digits of any integer that exact arithmetic on this tree can meet.
 
     :param nodes: the tree in `postorder`.
@@ -36,7 +36,7 @@ def digits(nodes: Sequence[ExpressionNode]) -> int:
     return fold(nodes, leaf, apply)
 
 
-def terms(nodes: Sequence[ExpressionNode]) -> int:
+def bound_terms(nodes: Sequence[ExpressionNode]) -> int:
     """Return a bound for the number of terms of this tree, multiplied out.
 
     :param nodes: the tree in `postorder`.

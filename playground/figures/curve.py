@@ -47,7 +47,7 @@ class ScaledCurve:
         return [left + (right - left) * (position % 1)]
 
 
-def curve(values: Sequence[float]) -> ScaledCurve | None:
+def scale_curve(values: Sequence[float]) -> ScaledCurve | None:
     """Return the curve of values against their index.
 
     A tail of equal values longer than everything before it is left out.

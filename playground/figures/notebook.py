@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from playground.figures.curve import ScaledCurve, curve
-from playground.figures.numbers import brief, column, duration, short
-from playground.figures.text import cut, make_printable
+from playground.figures.curve import ScaledCurve, scale_curve
+from playground.figures.numbers import format_brief, format_column, format_duration, format_short
+from playground.figures.text import cut_text, make_printable
 
 if TYPE_CHECKING:
     from playground.result import Expectation, ResultTable, Run, Sweep
@@ -33,7 +33,7 @@ NUMBER_STYLE = CELL_STYLE.replace("left", "right")
 
 def run_line(run: Run) -> str:
     """Return scenario, verdict, how a run ended, and its loss."""
-    loss = f", loss {short(run.loss.first)} → {short(run.loss.last)}" if run.loss else ""
+    loss = f", loss {format_short(run.loss.first)} → {format_short(run.loss.last)}" if run.loss else ""
     return make_printable(f"{run.scenario}: {_verdict_word(run.verdict)}, {run.ending[0]}{loss}")
 
 
@@ -60,13 +60,14 @@ def _fragment(blocks: Iterable[str]) -> str:
 def _sweep_blocks(sweep: Sweep) -> Iterator[str]:
     yield f"<div><b>{_text(sweep.scenario)}</b>&ensp;a sweep</div>"
     state = "interrupted&ensp;" if sweep.interrupted else ""
-    yield f"<div>{_verdict(sweep)}&ensp;{state}{_text(_size(sweep))}&ensp;{_fade_text(duration(sweep.seconds))}</div>"
+    took = _fade_text(format_duration(sweep.seconds))
+    yield f"<div>{_verdict(sweep)}&ensp;{state}{_text(_size(sweep))}&ensp;{took}</div>"
     yield _settings(sweep)
     if len(sweep.summaries) > MAX_TABLE_ROWS:
         yield f"<div>{_fade_text(f'the first {MAX_TABLE_ROWS} of {len(sweep.summaries):,} settings')}</div>"
     if sweep.best and sweep.axes:
         tie = f" (a tie with {len(sweep.best) - 1:,} more)" if len(sweep.best) > 1 else ""
-        best = _text(cut(_setting(sweep.best[0].values), MAX_VALUE_CHARACTERS))
+        best = _text(cut_text(_setting(sweep.best[0].values), MAX_VALUE_CHARACTERS))
         yield f"<div>{_fade_text('best')} {best}{_fade_text(tie)}</div>"
     yield _expectations(sweep.expectations)
     yield f"<div>{_fade_text(f'sweep {sweep.id[:12]} in {sweep.store}')}</div>"
@@ -75,18 +76,18 @@ def _sweep_blocks(sweep: Sweep) -> Iterator[str]:
 def _settings(sweep: Sweep) -> str:
     """Return a row for each setting: its values, the share that passed, and quartiles of the last loss."""
     shown = sweep.summaries[:MAX_TABLE_ROWS]
-    parts = {axis: [short(each.values.get(axis)) for each in shown] for axis in sweep.axes}
+    parts = {axis: [format_short(each.values.get(axis)) for each in shown] for axis in sweep.axes}
     parts["runs"] = [f"{each.runs:,}" for each in shown]
     if any(each.passed is not None for each in shown):
         parts["passed"] = ["" if each.share is None else f"{each.share:.1%}" for each in shown]
     for index, head in enumerate(("loss ¼", "median", "loss ¾")):
-        parts[head] = [short(each.loss[index], 3) for each in shown]
-    body = ([_text(cut(cell, MAX_VALUE_CHARACTERS)) for cell in row] for row in zip(*parts.values(), strict=True))
+        parts[head] = [format_short(each.loss[index], 3) for each in shown]
+    body = ([_text(cut_text(cell, MAX_VALUE_CHARACTERS)) for cell in row] for row in zip(*parts.values(), strict=True))
     return _rows([[_fade_text(name) for name in parts], *body], NUMBER_STYLE)
 
 
 def _setting(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{axis} = {short(value)}" for axis, value in values.items())
+    return ", ".join(f"{axis} = {format_short(value)}" for axis, value in values.items())
 
 
 def _size(sweep: Sweep) -> str:
@@ -101,17 +102,17 @@ def _blocks(run: Run) -> Iterator[str]:
     """Yield what a run has to show, from above to below."""
     how, *why = run.ending
     yield f"<div><b>{_text(run.scenario)}</b>&ensp;{_text(run.summary)}</div>"
-    yield f"<div>{_verdict(run)}&ensp;{_text(how)}&ensp;{_fade_text(duration(run.seconds))}</div>"
+    yield f"<div>{_verdict(run)}&ensp;{_text(how)}&ensp;{_fade_text(format_duration(run.seconds))}</div>"
     yield from (f"<div>{_text(reason)}</div>" for reason in why)
     seed = {} if run.loss is None else {"seed": str(run.seed)}
     yield _pairs({"task": run.task, **run.setup, **seed})
     if run.loss is not None:
-        first, last = short(run.loss.first), short(run.loss.last)
+        first, last = format_short(run.loss.first), format_short(run.loss.last)
         yield f"<div>{_fade_text('loss')} {first} → <b>{last}</b></div>"
-    if drawn := curve(run.losses):
+    if drawn := scale_curve(run.losses):
         yield _curve(drawn)
     yield _pairs(
-        {name: brief(value, MAX_VALUE_CHARACTERS) for name, value in {**run.parameters, **run.metrics}.items()}
+        {name: format_brief(value, MAX_VALUE_CHARACTERS) for name, value in {**run.parameters, **run.metrics}.items()}
     )
     yield _expectations(run.expectations)
     if run.table is not None:
@@ -137,7 +138,7 @@ def _colour_text(text: str, verdict: str) -> str:
 
 def _pairs(parts: Mapping[str, str]) -> str:
     """Return names and values in two columns."""
-    return _rows([_fade_text(name), _text(cut(value, MAX_VALUE_CHARACTERS))] for name, value in parts.items())
+    return _rows([_fade_text(name), _text(cut_text(value, MAX_VALUE_CHARACTERS))] for name, value in parts.items())
 
 
 def _expectations(expectations: Sequence[Expectation]) -> str:
@@ -145,8 +146,8 @@ def _expectations(expectations: Sequence[Expectation]) -> str:
     return _rows(
         [
             _colour_text("✔", "passed") if expectation.passed else _colour_text("✘", "failed"),
-            _text(cut(expectation.what, MAX_VALUE_CHARACTERS)),
-            _text(brief(expectation.value, MAX_VALUE_CHARACTERS)),
+            _text(cut_text(expectation.what, MAX_VALUE_CHARACTERS)),
+            _text(format_brief(expectation.value, MAX_VALUE_CHARACTERS)),
             _fade_text(expectation.note),
         ]
         for expectation in expectations
@@ -156,8 +157,8 @@ def _expectations(expectations: Sequence[Expectation]) -> str:
 def _table(table: ResultTable) -> str:
     """Return the first rows of a table under its head."""
     rows = table.rows[:MAX_TABLE_ROWS]
-    columns = [column([row[index] for row in rows]) for index in range(len(table.columns))]
-    body = ([_text(cut(cell, MAX_VALUE_CHARACTERS)) for cell in row] for row in zip(*columns, strict=True))
+    columns = [format_column([row[index] for row in rows]) for index in range(len(table.columns))]
+    body = ([_text(cut_text(cell, MAX_VALUE_CHARACTERS)) for cell in row] for row in zip(*columns, strict=True))
     return _rows([[_fade_text(name) for name in table.columns], *body], NUMBER_STYLE)
 
 
@@ -172,7 +173,9 @@ def _curve(drawn: ScaledCurve) -> str:
     """Return a curve as SVG in the colour of the page's text, the values of its edges beside it."""
     scale = " (log scale)" if drawn.logarithmic else ""
     lines = "".join(f'<polyline points="{points}"/>' for points in _polylines(drawn))
-    title = f"{short(drawn.bottom, 3)} to {short(drawn.top, 3)}{scale}, steps 0 to {len(drawn.heights) - 1}"
+    title = (
+        f"{format_short(drawn.bottom, 3)} to {format_short(drawn.top, 3)}{scale}, steps 0 to {len(drawn.heights) - 1}"
+    )
     return (
         f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="-2 -2 {WIDTH + 4} {HEIGHT + 4}" role="img" '
         f'fill="none" stroke="currentColor" stroke-width="1.5" stroke-linejoin="round">'

@@ -8,10 +8,10 @@ from itertools import chain
 from typing import Any
 
 
-def short(value: Any, digits: int = 4) -> str:
+def format_short(value: Any, digits: int = 4) -> str:
     """Return a number, text or nested lists of numbers with few digits: `0.01256`, `1.3e-09`, `[[3.2, 3.5]]`."""
     if isinstance(value, list | tuple):
-        return f"[{', '.join(short(item, digits) for item in value)}]"
+        return f"[{', '.join(format_short(item, digits) for item in value)}]"
     if value is None or isinstance(value, bool):
         return {None: "–", True: "yes", False: "no"}[value]
     if not _is_finite(value):
@@ -21,7 +21,7 @@ def short(value: Any, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
-def distinct(value: float, other: float, digits: int = 3) -> str:
+def format_distinct(value: float, other: float, digits: int = 3) -> str:
     """Write a number with as many digits as show that it is another one.
 
     :param digits: at least.
@@ -31,7 +31,7 @@ def distinct(value: float, other: float, digits: int = 3) -> str:
     )
 
 
-def column(values: Sequence[Any]) -> list[str]:
+def format_column(values: Sequence[Any]) -> list[str]:
     """Return values that stand below each other: all numbers in one notation, so that their decimal points line up.
 
     Whole numbers have no decimals, the others four, or an exponent where four decimals would hide or swamp them.
@@ -42,12 +42,12 @@ def column(values: Sequence[Any]) -> list[str]:
         pattern = "{:.0f}"
     else:
         pattern = "{:.4f}" if 1e-2 <= largest < 1e6 else "{:.3e}"
-    return [pattern.format(value + 0) if _is_finite(value) else short(value) for value in values]
+    return [pattern.format(value + 0) if _is_finite(value) else format_short(value) for value in values]
 
 
-def matrix(rows: Sequence[Sequence[Any]]) -> list[str]:
+def format_matrix(rows: Sequence[Sequence[Any]]) -> list[str]:
     """Return a list of lists of numbers, one line for each row, numbers below numbers."""
-    texts = column([entry for row in rows for entry in row])
+    texts = format_column([entry for row in rows for entry in row])
     width, count = max(map(len, texts), default=0), len(rows[0])
     lines = [
         ", ".join(text.rjust(width) for text in texts[start : start + count]) for start in range(0, len(texts), count)
@@ -56,45 +56,49 @@ def matrix(rows: Sequence[Sequence[Any]]) -> list[str]:
     return [f"{' ' if index else '['}[{line}]{',' if index < last else ']'}" for index, line in enumerate(lines)]
 
 
-def shape(value: Any) -> tuple[int, ...]:
+def nested_shape(value: Any) -> tuple[int, ...]:
     """Return the lengths of nested lists, from the outermost inwards; of a number, none."""
     if not isinstance(value, list):
         return ()
-    return (len(value), *(shape(value[0]) if value else ()))
+    return (len(value), *(nested_shape(value[0]) if value else ()))
 
 
-def brief(value: Any, room: int) -> str:
+def format_brief(value: Any, room: int) -> str:
     """Return a value in so many characters, or, for nested lists that do not fit, what `digest` tells of them."""
     if is_too_large(value, room):  # ten million numbers are not written out to see that they are too many
-        return digest(value)
-    text = short(value)
-    return text if len(text) <= room or not isinstance(value, list) else digest(value)
+        return summarize(value)
+    text = format_short(value)
+    return text if len(text) <= room or not isinstance(value, list) else summarize(value)
 
 
 def is_too_large(value: Any, room: int) -> bool:
     """Whether nested lists have more entries than there are characters to show them."""
-    return math.prod(shape(value)) > room
+    return math.prod(nested_shape(value)) > room
 
 
-def digest(value: Any) -> str:
+def summarize(value: Any) -> str:
     """Tell nested lists that are too many to show by their shape and range: `16 × 2 numbers, -1.3 to 2.4`."""
-    lengths, entries = shape(value), value
+    lengths, entries = nested_shape(value), value
     for _ in lengths[1:]:
         entries = chain.from_iterable(entries)
     size, numbers = " × ".join(map(str, lengths)), [entry for entry in entries if _is_finite(entry)]
-    return f"{size} numbers, {short(min(numbers))} to {short(max(numbers))}" if numbers else f"{size} numbers"
+    return (
+        f"{size} numbers, {format_short(min(numbers))} to {format_short(max(numbers))}"
+        if numbers
+        else f"{size} numbers"
+    )
 
 
-def flat(value: Any) -> Iterator[Any]:
+def flatten(value: Any) -> Iterator[Any]:
     """Yield the entries of nested lists; of a number, itself."""
     if isinstance(value, list | tuple):
         for item in value:
-            yield from flat(item)
+            yield from flatten(item)
     else:
         yield value
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a time with its unit: `180 ms`, `2.3 s`, `3 min 20 s`."""
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"

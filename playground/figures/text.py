@@ -47,12 +47,12 @@ _MARKDOWN_SPECIAL = re.compile(
 """What begins a mark, a link, a formula or HTML in Markdown; each may have a backslash before it."""
 
 
-def markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return text as Markdown that shows it as it is, on one line, wherever a line of text may stand."""
     return _MARKDOWN_SPECIAL.sub(lambda sign: f"\\{sign[0]}", " ".join(make_printable(text).split()))
 
 
-def cut(text: str, width: int) -> str:
+def cut_text(text: str, width: int) -> str:
     """Return the text, or its beginning and an ellipsis when it has more than `width` characters."""
     return text if len(text) <= width else text[: width - 1] + "…"
 

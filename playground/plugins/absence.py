@@ -9,12 +9,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from playground.errors import suggestion
+from playground.errors import suggest_names
 from playground.plugins.discovery import DISTRIBUTION, Candidate, normalize_name
 from playground.plugins.hookspecs import PROJECT
 
 
-def absence(name: str, folder: Path, known: Sequence[Candidate]) -> list[str]:
+def explain_absence(name: str, folder: Path, known: Sequence[Candidate]) -> list[str]:
     """Return what stands in the place of a plugin that is not there, the likeliest first; at least one line.
 
     :param name: of a plugin, a distribution or a module.
@@ -24,7 +24,7 @@ def absence(name: str, folder: Path, known: Sequence[Candidate]) -> list[str]:
     found = [*dict.fromkeys((*_find_other_names(name, known), *_wrong_groups(name)))] or [*_modules(name)]
     if (folder / f"{name}.py").is_file():
         found.append(f"{name}.py is a file here: `-p {name}.py` loads it, `playground plugins doctor {name}.py` looks")
-    return found or [f"not installed in this environment ({sys.prefix}){suggestion(name, _names(known))}"]
+    return found or [f"not installed in this environment ({sys.prefix}){suggest_names(name, _names(known))}"]
 
 
 def _find_other_names(name: str, known: Sequence[Candidate]) -> Iterator[str]:

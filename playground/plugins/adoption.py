@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import pluggy
 
-from playground.errors import PluginError, suggestion
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause, message
+from playground.errors import PluginError, suggest_names
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception, exception_message
 from playground.plugins.hookspecs import ARGUMENTS, COMPONENT_HOOKS, PROJECT, Hooks
 from playground.plugins.registry import Component, Origin
-from playground.suggestions import closest
+from playground.suggestions import find_closest
 
 _NAME: Final = re.compile(r"[a-z][\w.-]*", re.ASCII)
 _REFERENCE: Final = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
@@ -53,9 +53,9 @@ def stage(name: str, file: str = "") -> Iterator[None]:
     except AdoptionError:
         raise
     except PluginError as error:
-        raise AdoptionError(name, message(error)) from error
+        raise AdoptionError(name, exception_message(error)) from error
     except ISOLATED_EXCEPTIONS as error:
-        raise AdoptionError(name, cause(error, file)) from error
+        raise AdoptionError(name, describe_exception(error, file)) from error
 
 
 def register(plugin: Any, origin: Origin) -> pluggy.PluginManager:
@@ -99,7 +99,7 @@ def collect(manager: pluggy.PluginManager, origin: Origin) -> list[Component]:
     return sorted(components, key=lambda component: (component.kind, component.name))
 
 
-def offers(components: list[Component]) -> Mapping[str, tuple[str, ...]]:
+def offered_names(components: list[Component]) -> Mapping[str, tuple[str, ...]]:
     """Return the names offered, by kind, in the order of the hooks."""
     kinds = [kind for kind in COMPONENT_HOOKS.values() if any(component.kind == kind for component in components)]
     return {kind: tuple(component.name for component in components if component.kind == kind) for kind in kinds}
@@ -108,7 +108,7 @@ def offers(components: list[Component]) -> Mapping[str, tuple[str, ...]]:
 def _explain_no_hooks(plugin: Any) -> tuple[str, str]:
     """Return stage and cause where nothing is marked: a function may have a name that is nearly a hook's."""
     for name in vars(plugin) if hasattr(plugin, "__dict__") else ():
-        if name.startswith(f"{PROJECT}_") and (near := closest(name, ARGUMENTS)):
+        if name.startswith(f"{PROJECT}_") and (near := find_closest(name, ARGUMENTS)):
             return name, f"unknown hook; did you mean {near[0]!r}? And it is not marked with @hookimpl"
     return "registration", "offers nothing: no function is marked with playground's @hookimpl"
 
@@ -116,7 +116,7 @@ def _explain_no_hooks(plugin: Any) -> tuple[str, str]:
 def _check(hook: str, implementation: pluggy.HookImpl) -> None:
     if hook not in ARGUMENTS:
         if not implementation.optionalhook:
-            raise PluginError(f"unknown hook{suggestion(hook, ARGUMENTS)}")
+            raise PluginError(f"unknown hook{suggest_names(hook, ARGUMENTS)}")
         return
     if implementation.wrapper or implementation.hookwrapper:
         raise PluginError("a wrapper has nothing to wrap, since each plugin is called on its own")

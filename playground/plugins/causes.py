@@ -17,7 +17,7 @@ _MAX_MESSAGE_CHARACTERS: Final = 300
 _OWN_PATHS: Final = (str(Path(__file__).parent.parent), str(Path(importlib.__file__ or "").parent))
 
 
-def message(error: BaseException) -> str:
+def exception_message(error: BaseException) -> str:
     """Return the text of an exception on one line, shortened; empty when it has none."""
     try:
         text = " ".join(str(error).split())
@@ -26,7 +26,7 @@ def message(error: BaseException) -> str:
     return text if len(text) <= _MAX_MESSAGE_CHARACTERS else f"{text[:_MAX_MESSAGE_CHARACTERS]}…"
 
 
-def cause(error: BaseException, file: str = "") -> str:
+def describe_exception(error: BaseException, file: str = "") -> str:
     """Return an exception's type, text and place on one line: `"ValueError: too steep (lion.py, line 3)"`.
 
     Lines of torch and of playground are no place: they help nobody to mend a plugin.
@@ -34,14 +34,14 @@ def cause(error: BaseException, file: str = "") -> str:
     :param file: the plugin's own file: its innermost frame tells the place, also when something deeper raised.
     """
     if isinstance(error, SyntaxError):  # its text has its place
-        return f"{type(error).__name__}: {message(error)}"
-    line, place = headline(error), _place(error, file)
+        return f"{type(error).__name__}: {exception_message(error)}"
+    line, place = exception_headline(error), _place(error, file)
     return f"{line} ({place})" if place else line
 
 
-def headline(error: BaseException) -> str:
+def exception_headline(error: BaseException) -> str:
     """Return an exception's type and text on one line, without its place: `"ValueError: too steep"`."""
-    text = message(SyntaxError(error.msg) if isinstance(error, SyntaxError) else error)
+    text = exception_message(SyntaxError(error.msg) if isinstance(error, SyntaxError) else error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, GroupedMetadata, Gt, Le, Lt, MaxLen, MinLen, MultipleOf
 
-from playground.plugins.docstring import own_docstring, prose
-from playground.plugins.parameters import Parameter, injected_names, scenario_parameters, signature
+from playground.plugins.docstring import docstring_prose, own_docstring
+from playground.plugins.parameters import Parameter, injected_names, read_signature, scenario_parameters
 from playground.plugins.registry import Component
 
 _BOUNDS: Final = {
@@ -28,7 +28,7 @@ DEFAULT_WIDTH: Final = 100
 """Characters of a line, where nobody says how many there is room for."""
 
 
-def describe(component: Component, width: int = DEFAULT_WIDTH) -> list[str]:
+def describe_component(component: Component, width: int = DEFAULT_WIDTH) -> list[str]:
     """Return lines of plain text: name, origin, docstring, formula, and parameters with types, defaults and meaning.
 
     :param width: of the lines that are not the docstring's or the formula's own.
@@ -36,16 +36,16 @@ def describe(component: Component, width: int = DEFAULT_WIDTH) -> list[str]:
     """
     factory = component.load()
     lines = [f"{component.kind} {component.name}", f"from plugin {component.origin}", ""]
-    if text := prose(own_docstring(factory)):
+    if text := docstring_prose(own_docstring(factory)):
         lines += [*text.splitlines(), ""]
     if formula := getattr(factory, "formula", ()):
         lines += ["formula:", *(f"  {line}" for line in formula), ""]
     wanted = scenario_parameters(component)
     if wanted:
         lines += ["parameters:", *(line for parameter in wanted for line in _describe_parameter(parameter, width))]
-    elif not signature(factory).open:
+    elif not read_signature(factory).open:
         lines.append("no parameters")
-    if signature(factory).open:
+    if read_signature(factory).open:
         lines.append("further parameters are passed on as they are")
     if supplied := injected_names(component):
         lines.append(f"supplied by playground: {', '.join(supplied)}")

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from playground.errors import Fault, Place, PluginError, suggestion
-from playground.plugins.causes import cause
+from playground.errors import Fault, Place, PluginError, suggest_names
+from playground.plugins.causes import describe_exception
 from playground.plugins.hookspecs import PROJECT
 from playground.plugins.registry import Origin
 
@@ -97,7 +97,7 @@ def requested_candidates(
             yield Candidate(Origin(spec), spec, requested, alternatives=tuple(by_name))
 
 
-def every_candidate(
+def all_candidates(
     specs: Sequence[str],
     folder: Path,
     listed: Sequence[str],
@@ -163,7 +163,7 @@ def project_plugins(folder: Path) -> tuple[Path, tuple[str, ...]]:
             raise PluginError(Fault(f"expected [tool.{PROJECT}] to be a table", place=Place(str(file))))
     for key in table:
         if key != "plugins":
-            fault = f"unknown key {key!r} in [tool.{PROJECT}]{suggestion(key, ['plugins'])}"
+            fault = f"unknown key {key!r} in [tool.{PROJECT}]{suggest_names(key, ['plugins'])}"
             raise PluginError(Fault(fault, place=Place(str(file))))
     plugins = table.get("plugins", [])
     if not isinstance(plugins, list) or not all(isinstance(plugin, str) for plugin in plugins):
@@ -204,7 +204,7 @@ def _file_candidate(path: Path, requested: bool) -> Candidate:
         elif path.suffix != ".py":
             trouble = "expected a .py file"
     except (OSError, ValueError, RuntimeError) as error:  # no permission, a NUL in the name, links in a circle
-        trouble = cause(error)
+        trouble = describe_exception(error)
     return Candidate(Origin(path.stem, file=str(path)), str(path), requested, trouble)
 
 
@@ -216,7 +216,7 @@ def _entry_points(distribution: importlib.metadata.Distribution, name: str, vers
             for point in points
         ]
     except Exception as error:  # malformed metadata fails in many ways
-        trouble = f"its entry points cannot be read: {cause(error)}"
+        trouble = f"its entry points cannot be read: {describe_exception(error)}"
         return [Candidate(Origin(name, name, version), name, trouble=trouble)]
 
 

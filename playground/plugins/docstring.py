@@ -28,12 +28,12 @@ def own_docstring(factory: Callable[..., Any]) -> str:
     return "" if made_up else inspect.cleandoc(text)
 
 
-def summary(text: str) -> str:
+def docstring_summary(text: str) -> str:
     """Return the first paragraph of a docstring on one line."""
     return " ".join(text.strip().split("\n\n")[0].split())
 
 
-def descriptions(factory: Callable[..., Any]) -> dict[str, str]:
+def parameter_descriptions(factory: Callable[..., Any]) -> dict[str, str]:
     """Return what docstrings say of each parameter: those of a class, of its bases and of its constructor."""
     if not isinstance(factory, type):
         return parse_descriptions(own_docstring(factory))
@@ -45,7 +45,7 @@ def descriptions(factory: Callable[..., Any]) -> dict[str, str]:
     return found
 
 
-def prose(text: str) -> str:
+def docstring_prose(text: str) -> str:
     """Return what a docstring says to people.
 
     Parameters are told beside the parameters themselves; directives such as `.. math::`, with which torch's optimizers

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Final
 
 from playground.errors import ComponentError, PluginError
-from playground.plugins.absence import absence
+from playground.plugins.absence import explain_absence
 from playground.plugins.adoption import AdoptionError, stage
 from playground.plugins.discovery import (
     DISTRIBUTION,
     Candidate,
-    every_candidate,
+    all_candidates,
     is_path,
     merge_candidates,
     normalize_name,
@@ -29,7 +29,7 @@ from playground.plugins.manager import BUILTIN_MODULES, DISABLE_AUTOLOAD_VARIABL
 from playground.plugins.reasons import explain_failure
 from playground.plugins.registry import Component, Origin
 from playground.plugins.requirements import find_unmet
-from playground.plugins.timing import ImportTime, import_time
+from playground.plugins.timing import ImportTime, measure_import
 
 _NO_PLUGINS: Final[frozenset[str]] = frozenset()
 
@@ -73,11 +73,11 @@ def examine(
     folder = Path(folder).resolve()
     specs = [*specs, name] if is_path(name) else list(specs)
     project, listed = project_plugins(folder)
-    known = every_candidate(specs, folder, listed, project, autoload=True, builtin=builtin)
+    known = all_candidates(specs, folder, listed, project, autoload=True, builtin=builtin)
     target = next(requested_candidates([name], folder, (), requested=True)).target
     subjects = merge_candidates([candidate for candidate in known if _is_meant(candidate, name, target)], _NO_PLUGINS)
     if not subjects:
-        return [Examination(Origin(name), tuple(absence(name, folder, known)))]
+        return [Examination(Origin(name), tuple(explain_absence(name, folder, known)))]
     plugins = load_plugins(specs=specs, folder=folder, builtin=builtin)
     blocks = dict.fromkeys(listed, f"{project / 'pyproject.toml'}") | {spec: f"-p {spec}" for spec in specs}
     return [_examine_candidate(candidate, plugins, known, blocks, attempt) for candidate in subjects]
@@ -115,7 +115,7 @@ def _examine_candidate(
     if loaded is None:
         return Examination(origin, tuple(faults))
     try:
-        time = import_time(candidate)
+        time = measure_import(candidate)
     except PluginError as error:
         time = None
         faults.append(f"import: {error}")

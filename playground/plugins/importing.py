@@ -11,10 +11,10 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from playground.errors import PluginError, suggestion
+from playground.errors import PluginError, suggest_names
 from playground.figures.text import PLUGIN_FILE_PREFIX
 from playground.plugins.discovery import Candidate
-from playground.plugins.registry import resolve
+from playground.plugins.registry import import_reference
 
 
 def import_plugin(candidate: Candidate) -> tuple[Any, str, str]:
@@ -31,11 +31,11 @@ def import_plugin(candidate: Candidate) -> tuple[Any, str, str]:
         return plugin, candidate.target, digest
     module = candidate.target.partition(":")[0]
     try:
-        plugin = resolve(candidate.target)
+        plugin = import_reference(candidate.target)
     except ModuleNotFoundError as error:
         if candidate.origin.distribution or not error.name or not f"{module}.".startswith(f"{error.name}."):
             raise
-        near = suggestion(module, candidate.alternatives)
+        near = suggest_names(module, candidate.alternatives)
         raise PluginError(f"no installed plugin, module or .py file has this name{near}") from error
     file = getattr(sys.modules[module], "__file__", None) or ""
     return plugin, file, _digest(file)

@@ -14,11 +14,11 @@ from typing import Any, Final
 import pluggy
 
 from playground.errors import PluginError
-from playground.plugins.adoption import AdoptionError, collect, offers, register, stage
-from playground.plugins.discovery import Candidate, blocked_names, every_candidate, merge_candidates, project_plugins
+from playground.plugins.adoption import AdoptionError, collect, offered_names, register, stage
+from playground.plugins.discovery import Candidate, all_candidates, blocked_names, merge_candidates, project_plugins
 from playground.plugins.hookspecs import EVENTS
 from playground.plugins.importing import import_plugin
-from playground.plugins.parameters import INJECTED_PARAMETERS, signature
+from playground.plugins.parameters import INJECTED_PARAMETERS, read_signature
 from playground.plugins.registry import Origin, Registry
 
 DISABLE_AUTOLOAD_VARIABLE: Final = "PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD"
@@ -176,7 +176,7 @@ class Plugins:
         with stage("registration"):
             self._require_free(origin)
             self.registry.add(*components)
-        loaded = LoadedPlugin(origin.plugin, origin, file, offers(components), seconds, digest)
+        loaded = LoadedPlugin(origin.plugin, origin, file, offered_names(components), seconds, digest)
         self.loaded += (loaded,)
         self._managers.append((loaded, manager))
         return loaded
@@ -188,7 +188,7 @@ class Plugins:
 
     def _task(self, name: str) -> dict[str, bool]:
         factory = self.registry.get("task", name).load()
-        return {parameter.name: parameter.required for parameter in signature(factory).parameters}
+        return {parameter.name: parameter.required for parameter in read_signature(factory).parameters}
 
     def _require_free(self, origin: Origin) -> None:
         for plugin in self.loaded:
@@ -225,7 +225,7 @@ def load_plugins(
     if autoload is None:
         autoload = not os.environ.get(DISABLE_AUTOLOAD_VARIABLE)
     project, listed = project_plugins(folder)
-    candidates = every_candidate(specs, folder, listed, project, autoload=autoload, builtin=builtin)
+    candidates = all_candidates(specs, folder, listed, project, autoload=autoload, builtin=builtin)
     recipe = {"specs": list(specs), "folder": str(folder), "autoload": autoload, "builtin": list(builtin)}
     plugins = Plugins(recipe)
     for candidate in merge_candidates(candidates, blocked_names((*listed, *specs))):

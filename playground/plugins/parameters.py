@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from annotated_types import Ge
 
-from playground.plugins.docstring import descriptions
+from playground.plugins.docstring import parameter_descriptions
 from playground.plugins.registry import Component
 
 INJECTED_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyType(
@@ -78,13 +78,13 @@ class Signature:
         return tuple(parameter.name for parameter in self.parameters)
 
 
-def signature(factory: Callable[..., Any]) -> Signature:
+def read_signature(factory: Callable[..., Any]) -> Signature:
     """Read the signature of a class (its constructor's), a function or any other callable."""
     try:
         raw = list(inspect.signature(factory).parameters.values())
     except (TypeError, ValueError, NameError):  # some of what is written in C does not tell
         return Signature((), open=True)
-    told = descriptions(factory)
+    told = parameter_descriptions(factory)
     named = [p for p in raw if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     return Signature(
         parameters=tuple(
@@ -103,17 +103,17 @@ def signature(factory: Callable[..., Any]) -> Signature:
 
 
 @functools.lru_cache(maxsize=1024)
-def signature_of(component: Component) -> Signature:
+def component_signature(component: Component) -> Signature:
     """Read the signature of a component's factory, once: a sweep asks for it at every point.
 
     :raises ComponentError: the factory cannot be imported.
     """
-    return signature(component.load())
+    return read_signature(component.load())
 
 
-def parameters(factory: Callable[..., Any], injected: Collection[str] = ()) -> tuple[Parameter, ...]:
+def declared_parameters(factory: Callable[..., Any], injected: Collection[str] = ()) -> tuple[Parameter, ...]:
     """Return the parameters that a scenario may give: those of the signature, less what the framework supplies."""
-    return tuple(parameter for parameter in signature(factory).parameters if parameter.name not in injected)
+    return tuple(parameter for parameter in read_signature(factory).parameters if parameter.name not in injected)
 
 
 def is_direct(component: Component) -> bool:
@@ -126,7 +126,7 @@ def is_direct(component: Component) -> bool:
     return (
         component.kind in _DIRECT_KINDS
         and not isinstance(factory, type)
-        and signature_of(component).names[: len(leading)] == leading
+        and component_signature(component).names[: len(leading)] == leading
     )
 
 
@@ -137,7 +137,7 @@ def injected_names(component: Component) -> tuple[str, ...]:
     """
     if component.kind in _DIRECT_KINDS and not is_direct(component):
         return ()
-    names = signature_of(component).names
+    names = component_signature(component).names
     return tuple(name for name in INJECTED_PARAMETERS[component.kind] if name in names)
 
 
@@ -147,7 +147,7 @@ def scenario_parameters(component: Component) -> tuple[Parameter, ...]:
     :raises ComponentError: the factory cannot be imported.
     """
     injected = injected_names(component)
-    own = tuple(each for each in signature_of(component).parameters if each.name not in injected)
+    own = tuple(each for each in component_signature(component).parameters if each.name not in injected)
     if component.kind == "dataset" and "generator" in injected and all(p.name != "seed" for p in own):
         own += (Parameter("seed", Annotated[int, Ge(0)], 0, description="seed of the generator that draws the data"),)
     return own

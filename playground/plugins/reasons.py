@@ -10,9 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from playground.errors import PluginError, suggestion
+from playground.errors import PluginError, suggest_names
 from playground.plugins.adoption import AdoptionError
-from playground.plugins.causes import deepest_place, headline
+from playground.plugins.causes import deepest_place, exception_headline
 from playground.plugins.discovery import Candidate
 
 
@@ -24,7 +24,7 @@ def explain_failure(candidate: Candidate, error: AdoptionError) -> str:
     if error.stage == "import" and (misnamed := _find_misnamed(candidate, raised)):
         return misnamed
     place = deepest_place(raised, _root(candidate))
-    return f"{error.stage}: {headline(raised)} ({place.file}:{place.line})" if place else str(error)
+    return f"{error.stage}: {exception_headline(raised)} ({place.file}:{place.line})" if place else str(error)
 
 
 def _root(candidate: Candidate) -> str:
@@ -47,10 +47,10 @@ def _find_misnamed(candidate: Candidate, raised: BaseException) -> str:
     module, _, attribute = candidate.target.partition(":")
     point = f"entry point {candidate.origin.plugin} = {candidate.target!r}"
     if isinstance(raised, ModuleNotFoundError) and f"{module}.".startswith(f"{raised.name}."):
-        near = _find_moved_source(candidate) or suggestion(module, _modules(candidate.origin.distribution))
+        near = _find_moved_source(candidate) or suggest_names(module, _modules(candidate.origin.distribution))
         return f"{point}: no module {raised.name!r}{near}"
     if isinstance(raised, AttributeError) and attribute and module in sys.modules:
-        near = suggestion(attribute, [name for name in vars(sys.modules[module]) if not name.startswith("_")])
+        near = suggest_names(attribute, [name for name in vars(sys.modules[module]) if not name.startswith("_")])
         return f"{point}: the module has no {attribute!r}{near}"
     return ""
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from playground.errors import ComponentError, PluginError, suggestion, unknown_component
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause
-from playground.plugins.docstring import own_docstring, summary
+from playground.errors import ComponentError, PluginError, suggest_names, unknown_component
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
+from playground.plugins.docstring import docstring_summary, own_docstring
 from playground.plugins.hookspecs import COMPONENT_HOOKS, Factory
 
 KINDS: Final = tuple(COMPONENT_HOOKS.values())
@@ -62,10 +62,10 @@ class Component:
         if not isinstance(self.factory, str):
             return self.factory
         try:
-            factory = resolve(self.factory)
+            factory = import_reference(self.factory)
         except ISOLATED_EXCEPTIONS as error:
             raise ComponentError(
-                f"{self} of plugin {self.origin}: cannot import {self.factory!r}: {cause(error)}"
+                f"{self} of plugin {self.origin}: cannot import {self.factory!r}: {describe_exception(error)}"
             ) from error
         if not callable(factory):
             raise ComponentError(
@@ -78,7 +78,7 @@ class Component:
 
         :raises ComponentError: the factory cannot be imported.
         """
-        return summary(own_docstring(self.load()))
+        return docstring_summary(own_docstring(self.load()))
 
 
 class Registry:
@@ -105,7 +105,7 @@ class Registry:
         :raises ComponentError: there is none.
         """
         if kind not in KINDS:
-            raise ComponentError(f"unknown kind of component {kind!r}{suggestion(kind, KINDS)}")
+            raise ComponentError(f"unknown kind of component {kind!r}{suggest_names(kind, KINDS)}")
         try:
             return self._components[kind, name]
         except KeyError:
@@ -116,7 +116,7 @@ class Registry:
         return tuple(sorted(name for its_kind, name in self._components if its_kind == kind))
 
 
-def resolve(reference: str) -> Any:
+def import_reference(reference: str) -> Any:
     """Import `"package.module"`, or what `"package.module:attribute"` names in it.
 
     :raises ImportError: no such module.

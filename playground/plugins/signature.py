@@ -17,18 +17,18 @@ from pydantic.errors import PydanticSchemaGenerationError
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from playground.errors import ComponentError, Fault, PlaygroundError, suggestion
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, message
+from playground.errors import ComponentError, Fault, PlaygroundError, suggest_names
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, exception_message
 from playground.plugins.parameters import (
     INJECTED_PARAMETERS,
     Parameter,
     Signature,
+    component_signature,
+    declared_parameters,
     injected_names,
     is_direct,
-    parameters,
+    read_signature,
     scenario_parameters,
-    signature,
-    signature_of,
 )
 from playground.plugins.registry import Component
 from playground.scenario.messages import FaultyKey, UnfitError, faults
@@ -40,12 +40,12 @@ __all__ = [
     "blame_component",
     "build",
     "construct",
+    "declared_parameters",
     "injected_names",
     "is_direct",
     "json_schema",
-    "parameters",
+    "read_signature",
     "scenario_parameters",
-    "signature",
     "validate",
 ]
 
@@ -64,7 +64,7 @@ def validate(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
     """
     accepted = {parameter.name: parameter for parameter in scenario_parameters(component)}
     others = [name for name in given if name not in accepted]
-    if signature_of(component).open:
+    if component_signature(component).open:
         values = {name: given[name] for name in others if name not in INJECTED_PARAMETERS[component.kind]}
     else:
         values = {}
@@ -102,7 +102,7 @@ def construct(component: Component, values: Mapping[str, Any], injected: Mapping
     :raises ComponentError: the factory raised; its message on one line. Errors of playground pass as they are.
     """
     factory = component.load()
-    known = signature_of(component)
+    known = component_signature(component)
     arguments = dict(values)
     if is_direct(component):
         return functools.partial(factory, **arguments) if arguments else factory
@@ -132,7 +132,7 @@ def blame_component(component: Component) -> Iterator[None]:
     except PlaygroundError:
         raise
     except ISOLATED_EXCEPTIONS as error:
-        text = message(error)
+        text = exception_message(error)
         if not text or not isinstance(error, ValueError | TypeError | RuntimeError):
             text = f"{type(error).__name__}: {text}".removesuffix(": ")
         raise ComponentError(f"{component}: {text}") from error
@@ -150,7 +150,7 @@ def json_schema(component: Component) -> dict[str, Any]:
         "type": "object",
         "properties": properties,
         "required": [parameter.name for parameter in scenario_parameters(component) if parameter.required],
-        "additionalProperties": signature_of(component).open,
+        "additionalProperties": component_signature(component).open,
     }
     if summary := component.summary():
         result["description"] = summary
@@ -161,7 +161,7 @@ def _unknown(component: Component, name: str, accepted: Collection[str]) -> Faul
     if name in INJECTED_PARAMETERS[component.kind]:
         text = f"parameter {name!r} of {component} is supplied by playground, not by a scenario"
     elif accepted:
-        text = f"unknown parameter {name!r} of {component}{suggestion(name, accepted)}"
+        text = f"unknown parameter {name!r} of {component}{suggest_names(name, accepted)}"
     else:
         text = f"unknown parameter {name!r}: {component} has none"
     return Fault(text, (FaultyKey(name),))

@@ -7,7 +7,7 @@ import importlib.util
 from functools import cache
 from pathlib import Path
 
-from playground.plugins.docstring import summary
+from playground.plugins.docstring import docstring_summary
 from playground.plugins.registry import Component
 
 MAX_IMPORTS = 5
@@ -22,7 +22,7 @@ def component_summary(component: Component) -> str:
     if not isinstance(component.factory, str):
         return component.summary()
     module, _, attribute = component.factory.partition(":")
-    return summary(_docstring(module, attribute, MAX_IMPORTS))
+    return docstring_summary(_docstring(module, attribute, MAX_IMPORTS))
 
 
 def _docstring(module: str, name: str, imports: int) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from playground.errors import PluginError
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
 from playground.plugins.discovery import Candidate
 from playground.plugins.importing import import_plugin
 from playground.plugins.registry import Origin
@@ -37,7 +37,7 @@ class ImportTime:
     torch: bool
 
 
-def import_time(candidate: Candidate) -> ImportTime:
+def measure_import(candidate: Candidate) -> ImportTime:
     """Import a plugin in a fresh interpreter with the same `sys.path`, and return what that took.
 
     :raises PluginError: the import fails there.
@@ -61,6 +61,6 @@ def measure(target: str, file: str) -> dict[str, float | bool | str]:
         try:
             import_plugin(candidate)
         except ISOLATED_EXCEPTIONS as error:
-            return {"error": cause(error, file)}
+            return {"error": describe_exception(error, file)}
         seconds = time.perf_counter() - started
     return {"seconds": seconds, "torch": "torch" in sys.modules}

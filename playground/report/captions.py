@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from playground.figures.numbers import flat, short
+from playground.figures.numbers import flatten, format_short
 from playground.figures.text import make_printable
 from playground.result import Run, Status
 from playground.views import Ensemble
@@ -65,8 +65,8 @@ def _start(run: Run) -> str:
     recording = run.trace.recording
     if recording is not None:
         first = {name: rows[0] for name, rows in recording.parameters.items()}
-        if len(list(flat(list(first.values())))) <= MAX_START_NUMBERS:
-            return "start " + ", ".join(f"{name} {short(value)}" for name, value in first.items())
+        if len(list(flatten(list(first.values())))) <= MAX_START_NUMBERS:
+            return "start " + ", ".join(f"{name} {format_short(value)}" for name, value in first.items())
     return "start drawn by the seed"
 
 
@@ -92,4 +92,4 @@ def _describe_values(sweep: Ensemble, axis: str) -> str:
     numbers = [point[axis] for point in sweep.points if isinstance(point.get(axis), int | float)]
     if len(values) <= MAX_START_NUMBERS or len(numbers) < len(sweep.points):
         return ", ".join(values[:8]) + ("…" if len(values) > 8 else "")
-    return f"{len(values)} values from {short(min(numbers))} to {short(max(numbers))}"
+    return f"{len(values)} values from {format_short(min(numbers))} to {format_short(max(numbers))}"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from playground.figures.text import without_commands
 from playground.report import sweeps
 from playground.report.layout import UNLIMITED_WIDTH, print_lines, print_wrapped, style_text, use_encoding
-from playground.report.one_run import blocks, diagnosis_lines, ending
-from playground.report.overview import labeler, remarks, summary, table
+from playground.report.one_run import diagnosis_lines, ending, run_blocks
+from playground.report.overview import count_verdicts, labeler, overview_remarks, overview_table
 from playground.result import Batch, Run, ScenarioFault, Sweep
 
 if TYPE_CHECKING:
@@ -78,12 +78,12 @@ def _show(batch: Batch, console: Console) -> None:
             show_sweep(sweep, console)
         return
     if batch.results or batch.invalid:
-        print_lines(console, [*table(batch, console.width), style_text()])
+        print_lines(console, [*overview_table(batch, console.width), style_text()])
     label = labeler(batch)
-    told = [remark for each in batch.results for remark in remarks(each, label(each.scenario, each.file))]
+    told = [remark for each in batch.results for remark in overview_remarks(each, label(each.scenario, each.file))]
     for remark in told:
         print_wrapped(console, remark, hang=9)
-    print_lines(console, [*([style_text()] if told else []), summary(batch)])
+    print_lines(console, [*([style_text()] if told else []), count_verdicts(batch)])
 
 
 def show_sweep(sweep: Sweep, console: Console) -> None:
@@ -91,9 +91,9 @@ def show_sweep(sweep: Sweep, console: Console) -> None:
     with use_encoding(console):
         print_wrapped(console, style_text((sweep.scenario, "bold"), "  a sweep"))
         print_lines(console, [style_text()])
-        for line in sweeps.head(sweep):
+        for line in sweeps.sweep_head(sweep):
             print_wrapped(console, line, INDENT, hang=8)
-        for lines in sweeps.blocks(sweep, console.width - INDENT):
+        for lines in sweeps.sweep_blocks(sweep, console.width - INDENT):
             print_lines(console, [style_text()])
             print_lines(console, lines, INDENT)
         print_lines(console, [style_text()])
@@ -112,7 +112,7 @@ def show_errors(errors: Sequence[ScenarioFault], console: Console) -> None:
 def show_run(run: Run, console: Console) -> None:
     """Print one run: what was trained with what, the loss, parameters, predictions, expectations, the verdict."""
     print_wrapped(console, style_text((run.scenario, "bold"), f"  {run.summary}"))
-    for lines in blocks(run, console.width - INDENT):
+    for lines in run_blocks(run, console.width - INDENT):
         print_lines(console, [style_text()])
         print_lines(console, lines, INDENT)
     print_lines(console, [style_text()])

@@ -9,7 +9,7 @@ from typing import Any
 from playground.result import SCHEMA, Batch, Run, Summary, Sweep, json_value
 
 
-def document(batch: Batch) -> str:
+def batch_document(batch: Batch) -> str:
     """Return the document: full precision, `null` for what is not finite, and no character beyond ASCII."""
     content = {
         "schema": SCHEMA,
@@ -22,7 +22,7 @@ def document(batch: Batch) -> str:
 
 def write(results: Batch, path: Path) -> None:
     """Write the document to a file."""
-    path.write_text(document(results) + "\n", encoding="utf-8")
+    path.write_text(batch_document(results) + "\n", encoding="utf-8")
 
 
 def _run(run: Run) -> dict[str, Any]:

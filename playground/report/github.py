@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from playground.figures.numbers import duration, short
-from playground.figures.text import escape_unprintable, markdown
+from playground.figures.numbers import format_duration, format_short
+from playground.figures.text import escape_markdown, escape_unprintable
 from playground.report.overview import INVALID_LABEL
 from playground.result import Batch, Expectation, Run, ScenarioFault, Status, Sweep, Verdict
 
@@ -73,12 +73,12 @@ def step_summary(batch: Batch, root: Path | None = None) -> str:
 def _row(result: Run | Sweep, root: Path) -> str:
     if isinstance(result, Run):
         how = result.ending[0]
-        loss = f"{short(result.loss.first)} → {short(result.loss.last)}" if result.loss else ""
+        loss = f"{format_short(result.loss.first)} → {format_short(result.loss.last)}" if result.loss else ""
     else:
         how, loss = f"{result.runs:,} of {result.size:,} runs", ""
     name = result.scenario if not result.file else f"{result.scenario} ({_relative_path(result.file, root)})"
     verdict = {Verdict.PASSED: "✔ passed", Verdict.FAILED: "✘ failed"}.get(result.verdict, "not judged")
-    return _join_cells(name, verdict, how, loss, duration(result.seconds))
+    return _join_cells(name, verdict, how, loss, format_duration(result.seconds))
 
 
 def _invalid_row(file: str, root: Path) -> str:
@@ -90,7 +90,7 @@ def _join_cells(*cells: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return markdown(text if len(text) <= MAX_MESSAGE_CHARACTERS else f"{text[:MAX_MESSAGE_CHARACTERS]}…")
+    return escape_markdown(text if len(text) <= MAX_MESSAGE_CHARACTERS else f"{text[:MAX_MESSAGE_CHARACTERS]}…")
 
 
 def _remarks(run: Run | Sweep) -> Iterator[tuple[str, str, int]]:
@@ -109,7 +109,7 @@ def _remarks(run: Run | Sweep) -> Iterator[tuple[str, str, int]]:
 
 
 def _format_measured(expectation: Expectation) -> str:
-    measured = f"{expectation.what}, measured {short(expectation.value, 6)}"
+    measured = f"{expectation.what}, measured {format_short(expectation.value, 6)}"
     return f"{measured}: {expectation.note}" if expectation.note else measured
 
 

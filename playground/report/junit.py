@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
-from playground.figures.numbers import short
+from playground.figures.numbers import format_short
 from playground.result import Batch, Run, Status, Sweep, Verdict
 
 if TYPE_CHECKING:
@@ -20,10 +20,10 @@ FORBIDDEN_CHARACTERS = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U
 
 def write(results: Batch, path: Path) -> None:
     """Write the file."""
-    ElementTree(tree(results)).write(path, encoding="utf-8", xml_declaration=True)
+    ElementTree(junit_tree(results)).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def tree(batch: Batch) -> Element:
+def junit_tree(batch: Batch) -> Element:
     """Return the document.
 
     A verdict `failed` is a `<failure>`; a run that ended in status `error`, or a scenario that is not valid, is an
@@ -94,7 +94,7 @@ def _describe_failures(run: Run | Sweep) -> Iterator[str]:
     for expectation in run.expectations:
         if not expectation.passed:
             note = f" ({expectation.note})" if expectation.note else ""
-            yield f"{expectation.what}, measured {short(expectation.value, 6)}{note}"
+            yield f"{expectation.what}, measured {format_short(expectation.value, 6)}{note}"
 
 
 def _diagnoses(run: Run) -> Iterator[str]:
@@ -104,7 +104,7 @@ def _diagnoses(run: Run) -> Iterator[str]:
 
 def _describe_run(run: Run) -> Iterator[str]:
     """Yield how the run went, in a few lines."""
-    loss = f", loss {short(run.loss.first)} -> {short(run.loss.last)}" if run.loss else ""
+    loss = f", loss {format_short(run.loss.first)} -> {format_short(run.loss.last)}" if run.loss else ""
     yield f"{run.status} after {run.steps} steps from seed {run.seed}{loss}"
     for expectation in run.expectations:
         if expectation.vacuous:

@@ -6,9 +6,18 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from playground.figures.curve import ScaledCurve, curve
-from playground.figures.numbers import brief, column, digest, duration, is_too_large, matrix, shape, short
-from playground.figures.text import cut
+from playground.figures.curve import ScaledCurve, scale_curve
+from playground.figures.numbers import (
+    format_brief,
+    format_column,
+    format_duration,
+    format_matrix,
+    format_short,
+    is_too_large,
+    nested_shape,
+    summarize,
+)
+from playground.figures.text import cut_text
 from playground.report.braille import draw
 from playground.report.derivatives import v_curve
 from playground.report.layout import (
@@ -41,7 +50,7 @@ MAX_MATRIX_ROWS = 8
 """Rows of a parameter that are shown; a longer one is told by its shape."""
 
 
-def blocks(run: Run, width: int) -> Iterator[list[Text]]:
+def run_blocks(run: Run, width: int) -> Iterator[list[Text]]:
     """Yield what a run has to show, from above to below, in lines of at most `width` characters.
 
     :param width: longer lines are allowed where cutting them at the right does no harm.
@@ -67,7 +76,7 @@ def ending(run: Run) -> Iterator[Text]:
     """Yield the verdict with how the run ended, and then why, a line for each reason."""
     how, *why = run.ending
     verdict = (_verdict(run), f"bold {VERDICT_COLOURS[run.verdict]}")
-    yield style_text(verdict, f"  {how}  ", (duration(run.seconds), "dim"))
+    yield style_text(verdict, f"  {how}  ", (format_duration(run.seconds), "dim"))
     yield from map(style_text, why)
 
 
@@ -113,7 +122,7 @@ def _name(text: str, width: int) -> str:
     return (
         console_text(text)
         if width >= UNLIMITED_WIDTH - READABLE_WIDTH
-        else cut(console_text(text), MAX_CELL_CHARACTERS)
+        else cut_text(console_text(text), MAX_CELL_CHARACTERS)
     )
 
 
@@ -123,10 +132,10 @@ def _wrap_text(text: str, room: int) -> list[str]:
 
 def _loss(loss: Loss, values: Sequence[float], width: int) -> list[Text]:
     """Return the loss before and after, and its fall as a curve."""
-    headline = style_text(("loss", "dim"), f"  {short(loss.first)} → ", (short(loss.last), "bold"))
+    headline = style_text(("loss", "dim"), f"  {format_short(loss.first)} → ", (format_short(loss.last), "bold"))
     if not loss.best >= loss.last:  # which may be nan
-        headline += style_text((f"  best {short(loss.best)}", "dim"))
-    drawn = curve(values)
+        headline += style_text((f"  best {format_short(loss.best)}", "dim"))
+    drawn = scale_curve(values)
     if drawn is None:
         return [headline]
     last = str(len(drawn.heights) - 1)
@@ -138,10 +147,10 @@ def _validation(found: Validation) -> list[Text]:
     """Return how each measure of held-out data changed, and at which of the measured steps the loss was least."""
     rows = []
     for name, values in found.values.items():
-        row = style_text((f"{name}", "dim"), f"  {short(values[0])} → ", (short(values[-1]), "bold"))
+        row = style_text((f"{name}", "dim"), f"  {format_short(values[0])} → ", (format_short(values[-1]), "bold"))
         least = min(range(len(values)), key=lambda index: (values[index] != values[index], values[index]))
         if name == "validation_loss" and values[least] < values[-1]:
-            row += style_text((f"  least {short(values[least])} at step {found.steps[least]}", "dim"))
+            row += style_text((f"  least {format_short(values[least])} at step {found.steps[least]}", "dim"))
         rows.append(row)
     return rows
 
@@ -149,15 +158,15 @@ def _validation(found: Validation) -> list[Text]:
 def _error_curve(title: str, steps: Sequence[float], errors: Sequence[float], width: int) -> list[Text]:
     """Return the V-curve of central differences: rounding falls from the left, truncation rises to the right."""
     headline = style_text(("central differences", "dim"), f"  their error by the step h, {title}")
-    drawn = curve(errors)
+    drawn = scale_curve(errors)
     if drawn is None:
-        return [headline + style_text(f": {short(max(errors), 3)} at every h")]
+        return [headline + style_text(f": {format_short(max(errors), 3)} at every h")]
     return [headline, *_chart(drawn, width, f"h {steps[0]:.0e}", "log scale", f"{steps[-1]:.1g}")]
 
 
 def _chart(drawn: ScaledCurve, width: int, left: str, middle: str, right: str) -> list[Text]:
     """Return a curve with its axes; what stands at both ends and in the middle of the lower one is given."""
-    edges = {0: short(drawn.top, 3), -1: short(drawn.bottom, 3)}
+    edges = {0: format_short(drawn.top, 3), -1: format_short(drawn.bottom, 3)}
     margin = max(map(len, edges.values()))
     across = max(10, min(CHART_WIDTH, width - margin - 2))
     rows = draw(drawn, across)
@@ -179,12 +188,12 @@ def _tensor_block(tensors: Mapping[str, Any], width: int) -> list[Text]:
 def _tensor(value: Any, room: int) -> list[str]:
     """Return nested lists of numbers as lines that fit."""
     if not isinstance(value, list):
-        return _wrap_text(short(value), room)
-    size = shape(value)
+        return _wrap_text(format_short(value), room)
+    size = nested_shape(value)
     if len(size) != 2 or not size[1] or not 1 < size[0] <= MAX_MATRIX_ROWS or is_too_large(value, room * size[0]):
-        return [brief(value, room)]
-    lines = matrix(value)
-    return lines if max(map(len, lines)) <= room else [digest(value)]
+        return [format_brief(value, room)]
+    lines = format_matrix(value)
+    return lines if max(map(len, lines)) <= room else [summarize(value)]
 
 
 def _table(table: ResultTable, total: int, width: int) -> list[Text]:
@@ -206,7 +215,7 @@ def _table(table: ResultTable, total: int, width: int) -> list[Text]:
 def _column(name: str, values: Sequence[Any], width: int) -> tuple[list[str], bool]:
     """Return a column's texts, its name first, and whether it holds numbers."""
     numeric = not any(isinstance(value, str) and value for value in values)
-    return [_name(text, width) for text in (name, *column(values))], numeric
+    return [_name(text, width) for text in (name, *format_column(values))], numeric
 
 
 def _choose_columns(widths: Sequence[int], width: int) -> list[int]:
@@ -231,7 +240,7 @@ def expectation_lines(expectations: Sequence[Expectation], width: int) -> list[T
     rows = []
     for expectation in expectations:
         mark = style_text(("✔", "green") if expectation.passed else ("✘", "red"))
-        measured = style_text((cut(short(expectation.value), width // 2), "bold"))
+        measured = style_text((cut_text(format_short(expectation.value), width // 2), "bold"))
         rows.append((mark, expectation.what, measured))
     lines = align_columns(rows, give=1, width=width)
     notes = [_wrap_text(expectation.note, width - 3) if expectation.note else [] for expectation in expectations]

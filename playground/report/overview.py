@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from playground.figures.numbers import duration, short
-from playground.figures.text import cut
+from playground.figures.numbers import format_duration, format_short
+from playground.figures.text import cut_text
 from playground.report.layout import columns, style_text
 from playground.report.one_run import VERDICT_COLOURS
 from playground.result import Batch, Run, Sweep, Verdict
@@ -28,7 +28,7 @@ Label = Callable[[str, str], str]
 TABLE_HEAD = ("scenario", "verdict", "status", "steps", "loss", "", "", "time")
 
 
-def table(batch: Batch, width: int) -> list[Text]:
+def overview_table(batch: Batch, width: int) -> list[Text]:
     """Return one line for each run, each sweep and each file that is not valid, under a head; long names are cut."""
     label = labeler(batch)
     rows = [
@@ -51,17 +51,17 @@ def _stem(file: str) -> str:
 
 
 def _cells(run: Run, label: Label) -> list[Text]:
-    loss = (short(run.loss.first, 3), "→", short(run.loss.last, 3)) if run.loss else ("", "", "")
+    loss = (format_short(run.loss.first, 3), "→", format_short(run.loss.last, 3)) if run.loss else ("", "", "")
     steps = str(run.steps) if run.loss else ""
     verdict = (str(run.verdict), VERDICT_COLOURS[run.verdict])
     name = label(run.scenario, run.file)
-    return [style_text(part) for part in (name, verdict, str(run.status), steps, *loss, duration(run.seconds))]
+    return [style_text(part) for part in (name, verdict, str(run.status), steps, *loss, format_duration(run.seconds))]
 
 
 def _sweep_cells(sweep: Sweep, label: Label) -> list[Text]:
     verdict = (str(sweep.verdict), VERDICT_COLOURS[sweep.verdict])
     name = label(sweep.scenario, sweep.file)
-    parts = (name, verdict, f"{sweep.runs:,} runs", "", "", "", "", duration(sweep.seconds))
+    parts = (name, verdict, f"{sweep.runs:,} runs", "", "", "", "", format_duration(sweep.seconds))
     return [style_text(part) for part in parts]
 
 
@@ -73,7 +73,7 @@ def _invalid_cells(file: str, label: Label) -> list[Text]:
     ]
 
 
-def remarks(run: Run | Sweep, name: str = "") -> Iterator[Text]:
+def overview_remarks(run: Run | Sweep, name: str = "") -> Iterator[Text]:
     """Yield what failed and why, and what shows nothing.
 
     :param name: what the run is called here; by default as its scenario.
@@ -82,7 +82,7 @@ def remarks(run: Run | Sweep, name: str = "") -> Iterator[Text]:
     for expectation in run.expectations:
         if not expectation.passed or expectation.vacuous:
             mark = style_text(("vacuous  ", "yellow") if expectation.passed else ("failed   ", "red"))
-            measured = cut(short(expectation.value, 6), MAX_MEASURED_CHARACTERS)
+            measured = cut_text(format_short(expectation.value, 6), MAX_MEASURED_CHARACTERS)
             note = f" ({expectation.note})" if expectation.note else ""
             yield mark + style_text(f"{name}: {expectation.what}, measured {measured}{note}")
     if isinstance(run, Run) and run.reason and run.verdict is Verdict.FAILED:
@@ -93,7 +93,7 @@ def remarks(run: Run | Sweep, name: str = "") -> Iterator[Text]:
             yield style_text(("diagnosis", "yellow"), f" {told}")
 
 
-def summary(batch: Batch) -> Text:
+def count_verdicts(batch: Batch) -> Text:
     """Return how many passed, failed, expected nothing, or were not valid."""
     count = Counter(each.verdict for each in batch.results)
     tallies = [
@@ -106,4 +106,4 @@ def summary(batch: Batch) -> Text:
     if batch.interrupted:
         parts.append(("interrupted", "bold yellow"))
     told = style_text(", ").join(map(style_text, parts)) if parts else style_text("nothing ran")
-    return told + style_text((f"  {duration(batch.seconds)}", "dim"))
+    return told + style_text((f"  {format_duration(batch.seconds)}", "dim"))

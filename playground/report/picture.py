@@ -7,7 +7,7 @@ import re
 import shlex
 from pathlib import Path
 
-from playground.figures.text import cut, make_printable
+from playground.figures.text import cut_text, make_printable
 from playground.report.console import show
 from playground.result import Batch
 
@@ -37,7 +37,7 @@ def picture(batch: Batch, title: str) -> str:
         no_color=False,
     )
     show(batch, console)
-    svg = console.export_svg(title=cut(make_printable(title), MAX_TITLE_CHARACTERS), unique_id="playground")
+    svg = console.export_svg(title=cut_text(make_printable(title), MAX_TITLE_CHARACTERS), unique_id="playground")
     return FONT_FACE.sub("", svg)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from playground.figures.text import cut, make_printable
+from playground.figures.text import cut_text, make_printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,7 +59,7 @@ def _draw(read: ProgressReader, console: Console, patience: float, finished: thr
             title, done, total = read()
             progress.update(
                 task,
-                description=cut(make_printable(title), MAX_TITLE_CHARACTERS),
+                description=cut_text(make_printable(title), MAX_TITLE_CHARACTERS),
                 completed=done,
                 total=total,
                 refresh=True,

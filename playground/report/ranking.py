@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from playground.figures.numbers import short
+from playground.figures.numbers import format_short
 from playground.result import Summary, Sweep
 
 MAX_NAMED_TIES = 6
@@ -35,12 +35,12 @@ class Ranking:
     remarks: tuple[str, ...] = ()
 
 
-def rank(sweep: Sweep) -> Ranking | None:
+def rank_settings(sweep: Sweep) -> Ranking | None:
     """Return which settings did best; None where there is nothing to compare."""
     if not sweep.best or len(sweep.summaries) < 2:
         return None
     first = sweep.best[0]
-    loss = f"{'median loss' if sweep.seeds > 1 else 'loss'} {short(first.loss.median)}"
+    loss = f"{'median loss' if sweep.seeds > 1 else 'loss'} {format_short(first.loss.median)}"
     settings = tuple(describe_setting(each.values) for each in sweep.best[:MAX_NAMED_TIES])
     more = len(sweep.best) - len(settings)
     remarks = tuple(_remarks_on_ends(sweep))
@@ -58,7 +58,7 @@ def rank(sweep: Sweep) -> Ranking | None:
 def describe_setting(values: Mapping[str, Any]) -> str:
     """Return a point's values in words, each axis by its short name: `optimizer = adam, lr = 0.1`."""
     names = short_names(list(values))
-    return ", ".join(f"{names[axis]} = {short(value)}" for axis, value in values.items() if value is not None)
+    return ", ".join(f"{names[axis]} = {format_short(value)}" for axis, value in values.items() if value is not None)
 
 
 def short_names(axes: Sequence[str]) -> dict[str, str]:
@@ -78,7 +78,7 @@ def _remarks_on_ends(sweep: Sweep) -> Iterator[str]:
         (value,) = found
         if value in (values[0], values[-1]):
             end, beyond = ("lower", "less") if value == values[0] else ("upper", "more")
-            yield f"{names[axis]} = {short(value)} is the {end} end of its range: {beyond} may do better"
+            yield f"{names[axis]} = {format_short(value)} is the {end} end of its range: {beyond} may do better"
 
 
 def _values(summaries: Sequence[Summary], axis: str) -> list[Any]:

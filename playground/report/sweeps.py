@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from playground.figures.numbers import duration, short
+from playground.figures.numbers import format_duration, format_short
 from playground.report.layout import columns, style_text
 from playground.report.one_run import VERDICT_COLOURS, expectation_lines
-from playground.report.ranking import Ranking, rank, short_names
+from playground.report.ranking import Ranking, rank_settings, short_names
 from playground.result import Status, Summary, Sweep, Verdict
 
 if TYPE_CHECKING:
@@ -32,17 +32,17 @@ LISTED_STATUSES = (Status.DIVERGED, Status.NONFINITE, Status.ERROR, Status.STALL
 """Statuses that have a column when they occur."""
 
 
-def blocks(sweep: Sweep, width: int) -> Iterator[list[Text]]:
+def sweep_blocks(sweep: Sweep, width: int) -> Iterator[list[Text]]:
     """Yield what a sweep has to show below its head, from above to below."""
     if sweep.runs:
         yield _table(sweep, width)
-    if ranking := rank(sweep):
+    if ranking := rank_settings(sweep):
         yield list(_ranking_lines(ranking, width))
     if sweep.expectations:
         yield expectation_lines(sweep.expectations, width)
 
 
-def head(sweep: Sweep) -> Iterator[Text]:
+def sweep_head(sweep: Sweep) -> Iterator[Text]:
     """Tell how many runs there are, what computed them, and why not otherwise."""
     points = [_format_count(len(sweep.summaries), "point")] if sweep.axes else []
     seeds = [_format_count(sweep.seeds, "seed")] if sweep.seeds > 1 or not points else []
@@ -96,7 +96,7 @@ def _loss_columns(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:
     """Return quartiles of the last loss; of one run, the loss."""
     heads = {"low": "loss ¼", "median": "median", "high": "¾"} if sweep.seeds > 1 else {"median": "loss"}
     for name, head in heads.items():
-        yield head, [short(getattr(summary.loss, name), 3) if summary.runs else "–" for summary in summaries]
+        yield head, [format_short(getattr(summary.loss, name), 3) if summary.runs else "–" for summary in summaries]
 
 
 def _status_columns(summaries: Sequence[Summary]) -> Columns:
@@ -125,7 +125,7 @@ def _rank(median: float) -> float:
 
 
 def _value(value: Any) -> str:
-    return "–" if value is None else short(value)
+    return "–" if value is None else format_short(value)
 
 
 def _interval(summary: Summary) -> str:
@@ -163,7 +163,7 @@ def ending(sweep: Sweep) -> Iterator[Text]:
     if sweep.interrupted:
         word, told = "interrupted", _describe_resume(sweep)
     yield style_text(
-        (word, f"bold {VERDICT_COLOURS[sweep.verdict]}"), f"  {told}", (f"  {duration(sweep.seconds)}", "dim")
+        (word, f"bold {VERDICT_COLOURS[sweep.verdict]}"), f"  {told}", (f"  {format_duration(sweep.seconds)}", "dim")
     )
     yield style_text((f"  sweep {sweep.id[:12]} in {sweep.store}", "dim"))
 

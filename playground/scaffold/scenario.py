@@ -10,7 +10,7 @@ from playground.core.task import is_descent_task
 from playground.figures.text import make_printable
 from playground.plugins import Registry
 from playground.plugins.describe import type_name
-from playground.plugins.parameters import INJECTED_PARAMETERS, signature
+from playground.plugins.parameters import INJECTED_PARAMETERS, read_signature
 from playground.scaffold.filling import fill_template, has_template
 from playground.scaffold.names import require_name
 
@@ -42,7 +42,7 @@ def draft_scenario(name: str, task: str, registry: Registry) -> tuple[str, tuple
         return fill_template(f"scenario/{task}.yaml", values), ()
     factory = component.load()
     lines, open_keys = [], []
-    for each in signature(factory).parameters:
+    for each in read_signature(factory).parameters:
         starter = STARTER_VALUES.get(each.name, "") if each.name in INJECTED_PARAMETERS["task"] else ""
         note = " ".join([type_name(each.annotation) if not starter else "", each.description]).strip()
         if not each.required:
@@ -51,7 +51,7 @@ def draft_scenario(name: str, task: str, registry: Registry) -> tuple[str, tuple
         lines.append(make_printable(f"{each.name}: {starter}  # {note}".replace(":   #", ":  #")))
         if not starter:
             open_keys.append(each.name)
-    if "optimizer" not in {each.name for each in signature(factory).parameters} and is_descent_task(factory):
+    if "optimizer" not in {each.name for each in read_signature(factory).parameters} and is_descent_task(factory):
         lines += [f"optimizer: {STARTER_VALUES['optimizer']}  # any of `playground list optimizer`", "steps: 100"]
     measured = ", ".join(["status", *getattr(factory, "metrics", ())])
     return fill_template("scenario/any.yaml", values | {"keys": "\n".join(lines), "expected": measured}), tuple(

@@ -14,7 +14,7 @@ from playground.scenario.model import (
 from playground.scenario.name_check import ComponentNames, check_names
 from playground.scenario.schema import json_schema
 from playground.scenario.shorthand import COMPONENT_KINDS
-from playground.scenario.source import SourceText, load, parse
+from playground.scenario.source import SourceText, load_source, parse_source
 from playground.scenario.sweep import SweepAxis, SweepSection
 
 __all__ = [
@@ -32,8 +32,8 @@ __all__ = [
     "SweepSection",
     "check_names",
     "json_schema",
-    "load",
     "load_scenario",
-    "parse",
+    "load_source",
     "parse_scenario",
+    "parse_source",
 ]

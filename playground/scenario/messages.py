@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from playground.errors import Fault, correction, suggestion
+from playground.errors import Fault, suggest_correction, suggest_names
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -65,7 +65,7 @@ def mismatch(expected: str, given: Any) -> str:
 
 def unknown_key(key: str, accepted: Collection[str]) -> str:
     """Return the message for a key that nothing reads."""
-    return f"unknown key {format_value(key)}{suggestion(key, accepted)}"
+    return f"unknown key {format_value(key)}{suggest_names(key, accepted)}"
 
 
 def faults(
@@ -202,7 +202,7 @@ def _problem(location: KeyPath, detail: ErrorDetails, above: KeyPath, accepted: 
 def _choice(location: KeyPath, expected: str, given: Any) -> _Problem:
     """Say which words would have been accepted, and which of them was probably meant."""
     problem = _mismatch(location, expected, given)
-    near = correction(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
+    near = suggest_correction(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
     return replace(problem, message=problem.message + near)
 
 

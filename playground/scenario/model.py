@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal, Self
 from annotated_types import Gt
 from pydantic import AllowInfNan, Field, ValidationError, field_validator, model_validator
 
-from playground.errors import Fault, ScenarioError, correction
+from playground.errors import Fault, ScenarioError, suggest_correction
 from playground.scenario.base import Count, NonNegative, Seed, Span, Strict, Text
 from playground.scenario.expect import Check
 from playground.scenario.messages import FaultyKey, UnfitError, faults, format_value, mismatch, unknown_key
 from playground.scenario.messages import KeyPath as Keys
 from playground.scenario.replacement import ParameterLookup, keep_no_parameter
 from playground.scenario.shorthand import COMPONENT_KINDS, expand_shorthand
-from playground.scenario.source import SourceText, load
+from playground.scenario.source import SourceText, load_source
 from playground.scenario.sweep import SweepAxis, SweepSection
 
 __all__ = [
@@ -152,7 +152,7 @@ def load_scenario(
     :param known: what components take, for the parameters that one set in another's place keeps.
     :raises ScenarioError: with every fault of the file, each with its place.
     """
-    source = load(path)
+    source = load_source(path)
     for dotted, text in overrides:
         source = source.set(dotted, text, known)
     return Loaded(parse_scenario(source), source)
@@ -235,7 +235,7 @@ def _find_misplaced(data: Mapping[str, Any]) -> list[Fault]:
     if "task" in data:
         return []
     known = (*CORE_KEYS, *COMPONENT_KINDS)
-    strangers = [key for key in data if key not in known and correction(key, ["task"])]
+    strangers = [key for key in data if key not in known and suggest_correction(key, ["task"])]
     return [Fault(unknown_key(key, ["task"]), (FaultyKey(key),)) for key in strangers]
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from shlex import quote
 from typing import Protocol
 
-from playground.errors import Fault, correction, unknown_component
+from playground.errors import Fault, suggest_correction, unknown_component
 from playground.scenario.messages import FaultyKey, format_value, unknown_key
 from playground.scenario.model import CORE_KEYS, Scenario
 from playground.scenario.shorthand import COMPONENT_KINDS
-from playground.suggestions import closest
+from playground.suggestions import find_closest
 
 
 class ComponentNames(Protocol):
@@ -74,7 +74,7 @@ def _find_unfit_for_task(scenario: Scenario, catalogue: ComponentNames) -> Itera
     accepted = (*CORE_KEYS, *(kind for kind in COMPONENT_KINDS if kind in kinds), *parameters)
     for key in scenario.section:
         if key not in parameters:
-            near = correction(key, accepted) or _parameter(key, scenario, catalogue)
+            near = suggest_correction(key, accepted) or _parameter(key, scenario, catalogue)
             yield Fault(
                 f"unknown key {format_value(key)}{near}" if near else unknown_key(key, accepted), (FaultyKey(key),)
             )
@@ -93,6 +93,6 @@ def _parameter(key: str, scenario: Scenario, catalogue: ComponentNames) -> str:
         f"{kind}.{parameter}"
         for kind, component in scenario.components.items()
         if component.name in catalogue.names(kind)
-        for parameter in closest(key, catalogue.parameters(kind, component.name))
+        for parameter in find_closest(key, catalogue.parameters(kind, component.name))
     ]
     return f"; did you mean {' or '.join(map(repr, dotted))}?" if dotted else ""

@@ -14,7 +14,7 @@ from itertools import combinations
 from types import EllipsisType
 from typing import Any
 
-from playground.errors import Fault, correction
+from playground.errors import Fault, suggest_correction
 from playground.scenario.expect import Check, describe_shape, shape_of
 from playground.scenario.messages import format_value
 from playground.scenario.texts import rewrite
@@ -105,7 +105,7 @@ def _find_unfit_words(name: str, check: Check, quantity: Quantity) -> ConditionF
         return [(others[0], f"{format_value(name)} is a text: expected one of {accepted}")]
     word = str(check.equals)
     if word not in quantity.words:
-        hint = correction(word, quantity.words)
+        hint = suggest_correction(word, quantity.words)
         return [("equals", f"unknown {name} {format_value(check.equals)}{hint} (accepted: {accepted})")]
     obstacle = quantity.words[word]
     return [("equals", f"{name} {format_value(word)} can never occur here: {obstacle}")] if obstacle else []

@@ -31,7 +31,7 @@ Placer = Callable[[int, int], Place]
 """From a line and a column, both counted from 0, to a place."""
 
 
-def read(text: str, placer: Placer) -> YamlNode | None:
+def read_yaml(text: str, placer: Placer) -> YamlNode | None:
     """Return the one document in `text`; None when it holds nothing.
 
     :raises ScenarioError: with everything that is wrong, each fault with its place.

@@ -9,13 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from playground.errors import Fault, Place, PlaygroundError, ScenarioError, correction
+from playground.errors import Fault, Place, PlaygroundError, ScenarioError, suggest_correction
 from playground.scenario.messages import FaultyKey, format_value
 from playground.scenario.node import YamlEntry, YamlNode
-from playground.scenario.reader import MAX_DEPTH, read
+from playground.scenario.reader import MAX_DEPTH, read_yaml
 from playground.scenario.replacement import ParameterLookup, expand_component, keep_no_parameter, replace_component
 from playground.scenario.shorthand import COMPONENT_KINDS
-from playground.suggestions import closest
+from playground.suggestions import find_closest
 
 MAX_BYTES = 1_000_000
 """Size of a scenario file."""
@@ -94,7 +94,7 @@ class SourceText:
         """
         place = argument(f"--set {dotted}={text}")
         return self.assigned(
-            dotted, YamlEntry(place, read(text, lambda line, column: place) or YamlNode(place, None)), known
+            dotted, YamlEntry(place, read_yaml(text, lambda line, column: place) or YamlNode(place, None)), known
         )
 
     def assigned(self, dotted: str, entry: YamlEntry, known: ParameterLookup = keep_no_parameter) -> SourceText:
@@ -123,16 +123,16 @@ class SourceText:
         return node, True
 
 
-def load(path: str | Path) -> SourceText:
+def load_source(path: str | Path) -> SourceText:
     """Read a scenario file.
 
     :raises ScenarioError: the file cannot be read, or is not one YAML 1.2 mapping within the limits.
     """
     file = str(path)
-    return parse(_decode(_bytes(Path(path), file), file), file)
+    return parse_source(_decode(_bytes(Path(path), file), file), file)
 
 
-def parse(text: str, file: str) -> SourceText:
+def parse_source(text: str, file: str) -> SourceText:
     """Read a scenario from text.
 
     :param file: what the places call it.
@@ -140,7 +140,7 @@ def parse(text: str, file: str) -> SourceText:
     """
     if len(text) > MAX_BYTES:
         raise ScenarioError(Fault(f"larger than {MAX_BYTES:,} bytes", place=Place(file)))
-    root = read(text, lambda line, column: Place(file, line + 1, column + 1))
+    root = read_yaml(text, lambda line, column: Place(file, line + 1, column + 1))
     if root is None or root.value is None:
         raise ScenarioError(Fault("the file is empty; a scenario has at least a task", place=Place(file)))
     if not isinstance(root.value, Mapping):
@@ -168,8 +168,8 @@ def _bytes(path: Path, file: str) -> bytes:
 def _suggest_file(path: Path) -> str:
     """Name the neighbour that was probably meant."""
     files = sorted(path.parent.glob("*.y*ml"))
-    near = closest(path.stem, [file.stem for file in files])
-    return correction(path.name, [file.name for file in files if file.stem in near])
+    near = find_closest(path.stem, [file.stem for file in files])
+    return suggest_correction(path.name, [file.name for file in files if file.stem in near])
 
 
 def _decode(data: bytes, file: str) -> str:

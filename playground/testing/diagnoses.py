@@ -22,7 +22,7 @@ from playground.runner.single.measuring import measure
 from playground.runner.single.preparing import prepare
 from playground.runner.single.running import run_one
 from playground.scenario.model import Loaded, parse_scenario
-from playground.scenario.source import load, parse
+from playground.scenario.source import load_source, parse_source
 from playground.testing.differentiable import WHY_RANDOM, draws_from_stream
 from playground.testing.verdict import require
 
@@ -208,7 +208,7 @@ def _load_plugins(specs: tuple[str, ...], folder: Path) -> Plugins:
 def _load_scenario(scenario: ScenarioInput, expect: str) -> Loaded:
     """Return a scenario with other expectations."""
     mapping = isinstance(scenario, Mapping)
-    source = parse(json.dumps(scenario), "scenario.yaml") if mapping else load(scenario)  # type: ignore[arg-type]
+    source = parse_source(json.dumps(scenario), "scenario.yaml") if mapping else load_source(scenario)  # type: ignore[arg-type]
     source = source.set("expect", expect)
     return Loaded(parse_scenario(source), source)
 

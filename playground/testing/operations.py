@@ -92,9 +92,7 @@ class OperationContract(ABC):
         """Formula and rules are in letters, digits and signs of which LaTeX is made."""
         made = self._made()
         for template in (made.operation.formula, *made.operation.rules.values()):
-            strange = sorted(
-                {sign for sign in made.write(template) if not sign.isascii() and sign not in LATEX_SIGNS}
-            )
+            strange = sorted({sign for sign in made.write(template) if not sign.isascii() and sign not in LATEX_SIGNS})
             signs = "".join(sign for sign in LATEX_SIGNS if not sign.isascii() and sign.isprintable())
             wrong = f"{made.write(template)!r} has {''.join(strange)}, which is none of {signs}"
             require(not strange, wrong, "`explain --format latex` would write what LaTeX cannot read")

@@ -17,7 +17,7 @@ from playground.core.replicas import RuleReplicas, TorchReplicas
 from playground.core.trials import require_optimizer, require_rule
 from playground.core.update import UpdateRule, stack_rules
 from playground.errors import ComponentError
-from playground.plugins.signature import parameters
+from playground.plugins.signature import declared_parameters
 from playground.testing.descents import (
     START,
     SingleDescent,
@@ -131,7 +131,7 @@ class OptimizerContract(ABC):
         """Each hyperparameter is described in the docstring, or in that of torch."""
         made = self.optimizer()
         factory = made.func if isinstance(made, functools.partial) else type(made) if not callable(made) else made
-        silent = [each.name for each in parameters(factory, ("params",)) if not each.description]
+        silent = [each.name for each in declared_parameters(factory, ("params",)) if not each.description]
         what = f"no `:param name:` line tells what {', '.join(silent)} means"
         require(not silent, what, "`playground show` and the schema are made of these lines")
 

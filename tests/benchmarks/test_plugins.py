@@ -15,7 +15,7 @@ import pytest
 
 from playground.plugins.discovery import installed_candidates
 from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE, load_plugins
-from playground.plugins.timing import import_time
+from playground.plugins.timing import measure_import
 
 pytestmark = pytest.mark.benchmark
 
@@ -75,7 +75,7 @@ def test_import_of_each(capsys: pytest.CaptureFixture[str]) -> None:
     with capsys.disabled():
         print("\nimport, in a fresh interpreter:" if found else "\nno plugin is installed here")
         for candidate in found:
-            times = [import_time(candidate) for _ in range(5)]
+            times = [measure_import(candidate) for _ in range(5)]
             torch = ", with torch" if times[0].torch else ""
             took = statistics.median(each.seconds for each in times) * 1e3
             print(f"  {candidate.origin.plugin}: {took:.1f} ms{torch}")

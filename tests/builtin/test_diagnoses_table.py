@@ -12,7 +12,7 @@ import pytest
 from playground.plugins.manager import load_plugins
 from playground.runner.single.running import run_one
 from playground.scenario.model import Loaded, parse_scenario
-from playground.scenario.source import parse
+from playground.scenario.source import parse_source
 
 HERE = Path(__file__).parent
 BROKEN = HERE.parents[1] / "scenarios" / "broken" / "mistakes.py"
@@ -387,7 +387,7 @@ def plugins():
 
 def names(scenario, plugins):
     """Return the names of what is found wrong with a run that is asked in any case."""
-    source = parse(json.dumps({**scenario, "expect": {"diagnosis": "dead_relu"}}), "scenario.yaml")
+    source = parse_source(json.dumps({**scenario, "expect": {"diagnosis": "dead_relu"}}), "scenario.yaml")
     run = run_one(Loaded(parse_scenario(source), source), plugins)
     for each in run.diagnoses:
         assert each.sentence.endswith(".")

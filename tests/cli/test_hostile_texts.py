@@ -12,7 +12,7 @@ import pytest
 from lxml import etree, html
 from markdown_it import MarkdownIt
 
-from playground.figures.text import make_printable, markdown
+from playground.figures.text import escape_markdown, make_printable
 from playground.plugins.manager import load_plugins
 from playground.runner.ejecting.program import eject
 from playground.runner.ejecting.rendering import render_notebook, render_script
@@ -165,7 +165,7 @@ def test_ejected_programs_do_nothing_else_and_give_the_losses_of_the_run(plugins
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 @pytest.mark.parametrize("before", ["", "# ", "- "])
 def test_markdown_shows_a_text_as_it_is(text, before):
-    made = before + markdown(text)
+    made = before + escape_markdown(text)
     words, others = plain_words(MarkdownIt("commonmark").enable("table").parse(made))
     assert others == set()
     assert words == " ".join(make_printable(text).split())

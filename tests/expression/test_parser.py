@@ -47,11 +47,11 @@ def op(operation: str, *operands: ExpressionNode) -> Apply:
     ],
 )
 def test_grammar(text: str, tree: ExpressionNode) -> None:
-    assert repr(parser.tree(text)) == repr(tree)  # repr, because 2 == 2.0
+    assert repr(parser.parse_tree(text)) == repr(tree)  # repr, because 2 == 2.0
 
 
 def test_nodes_know_their_column() -> None:
-    tree = parser.tree("1 + sin(x[0])")
+    tree = parser.parse_tree("1 + sin(x[0])")
     assert isinstance(tree, Apply)
     sine = tree.operands[1]
     assert isinstance(sine, Apply)
@@ -195,7 +195,7 @@ PIECES = ["x", "y[0]", "z", "1", "2.5", "1e-3", "pi", "+", "-", "*", "/", "**", 
 @settings(deadline=None, max_examples=300)
 def test_what_is_accepted_means_what_python_says(text: str) -> None:
     try:
-        tree = parser.tree(text)
+        tree = parser.parse_tree(text)
     except ExpressionError:
         return
     assert repr(tree) == repr(from_python(ast.parse(text.strip(), mode="eval").body))

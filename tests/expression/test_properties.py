@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from playground.expression import Expression, ExpressionError, parse, parser
 from playground.expression.operations import CONSTANTS, FUNCTIONS
-from playground.expression.printing import plain
+from playground.expression.printing import format_plain
 from playground.expression.tree import Apply, ExpressionNode, Number, Variable, postorder
 
 VARIABLES = [Variable("x"), Variable("y"), Variable("z", 0), Variable("z", 1)]
@@ -43,15 +43,15 @@ def trees(numbers: st.SearchStrategy[Any], leaves: int) -> st.SearchStrategy[Exp
 @given(trees(numbers, 25))
 @settings(deadline=None)
 def test_text_parses_to_the_tree_it_came_from(tree: ExpressionNode) -> None:
-    text = plain(postorder(tree))
-    assert repr(parser.tree(text)) == repr(tree)
-    assert plain(postorder(parser.tree(text))) == text
+    text = format_plain(postorder(tree))
+    assert repr(parser.parse_tree(text)) == repr(tree)
+    assert format_plain(postorder(parser.parse_tree(text))) == text
 
 
 @given(trees(numbers, 12))
 @settings(deadline=None)
 def test_no_parentheses_are_superfluous(tree: ExpressionNode) -> None:
-    text = plain(postorder(tree))
+    text = format_plain(postorder(tree))
     for start in (i for i, character in enumerate(text) if character == "(" and not text[:i][-1:].isalnum()):
         depth, end = 1, start + 1
         while depth:
@@ -59,14 +59,14 @@ def test_no_parentheses_are_superfluous(tree: ExpressionNode) -> None:
             end += 1
         without = text[:start] + " " + text[start + 1 : end - 1] + " " + text[end:]
         with contextlib.suppress(ExpressionError):
-            assert repr(parser.tree(without)) != repr(tree)
+            assert repr(parser.parse_tree(without)) != repr(tree)
 
 
 @given(trees(numbers, 12))
 @settings(deadline=None)
 def test_latex_has_balanced_braces(tree: ExpressionNode) -> None:
     try:
-        latex = parse(plain(postorder(tree))).latex()
+        latex = parse(format_plain(postorder(tree))).latex()
     except ExpressionError:
         return
     assert latex.count("{") == latex.count("}")
@@ -76,7 +76,7 @@ def test_latex_has_balanced_braces(tree: ExpressionNode) -> None:
 
 def expression_of(tree: ExpressionNode) -> Expression:
     try:
-        return parse(plain(postorder(tree)))
+        return parse(format_plain(postorder(tree)))
     except ExpressionError:  # a constant part without a value
         assume(False)
         raise
@@ -105,7 +105,7 @@ def constants_are_well_conditioned(tree: ExpressionNode) -> bool:
     """No constant part hangs on its last digits, as 1/sin(pi) does; float32 cannot tell, it gets them ready-made."""
     for node in postorder(tree):
         if isinstance(node, Apply) and not any(isinstance(part, Variable) for part in postorder(node)):
-            constant = parse(plain(postorder(node)))
+            constant = parse(format_plain(postorder(node)))
             if not math.isclose(constant().item(), constant.algebra.value({}), rel_tol=1e-12):
                 return False
     return True

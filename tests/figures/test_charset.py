@@ -5,7 +5,7 @@ import io
 import pytest
 
 from playground.figures.charset import ASCII_FALLBACK, ASCII_SIGNS, ascii_form, encode_signs, register_fallback
-from playground.figures.curve import curve
+from playground.figures.curve import scale_curve
 from playground.report.braille import draw
 
 ENCODINGS = ("ascii", "cp1252", "latin-1", "cp437", "shift_jis")
@@ -44,7 +44,7 @@ def test_signs_are_ascii_and_passed_is_not_failed():
 
 
 def test_a_chart_keeps_its_width_and_its_fall():
-    rows = draw(curve([2.0**-step for step in range(40)]), 40, 6)
+    rows = draw(scale_curve([2.0**-step for step in range(40)]), 40, 6)
     plain = [encode_signs(row, "ascii") for row in rows]
     assert [len(row) for row in plain] == [len(row) for row in rows]
     first = [len(row) - len(row.lstrip()) for row in plain]

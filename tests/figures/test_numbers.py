@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.figures.numbers import brief, column, digest, duration, flat, matrix, round_numbers, shape, short
+from playground.figures.numbers import (
+    flatten,
+    format_brief,
+    format_column,
+    format_duration,
+    format_matrix,
+    format_short,
+    nested_shape,
+    round_numbers,
+    summarize,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,13 +41,13 @@ from playground.figures.numbers import brief, column, digest, duration, flat, ma
     ],
 )
 def test_short(value, shown):
-    assert short(value) == shown
+    assert format_short(value) == shown
 
 
 @settings(deadline=None)
 @given(st.floats(-1e308, 1e308))
 def test_short_is_right_to_its_digits(value):
-    assert float(short(value)) == pytest.approx(value, rel=5.01e-4, abs=0)
+    assert float(format_short(value)) == pytest.approx(value, rel=5.01e-4, abs=0)
 
 
 @pytest.mark.parametrize(
@@ -53,19 +63,19 @@ def test_short_is_right_to_its_digits(value):
     ],
 )
 def test_column_uses_one_notation(values, shown):
-    assert column(values) == shown
+    assert format_column(values) == shown
 
 
 def test_matrix_lines_up():
-    assert matrix([[1.0, -10.5], [0.25, 3.0]]) == ["[[  1.0000, -10.5000],", " [  0.2500,   3.0000]]"]
-    assert matrix([[1.0], [2.0], [3.0]]) == ["[[1],", " [2],", " [3]]"]
+    assert format_matrix([[1.0, -10.5], [0.25, 3.0]]) == ["[[  1.0000, -10.5000],", " [  0.2500,   3.0000]]"]
+    assert format_matrix([[1.0], [2.0], [3.0]]) == ["[[1],", " [2],", " [3]]"]
 
 
 @pytest.mark.parametrize(
     ("value", "size"), [(1.0, ()), ([], (0,)), ([[]], (1, 0)), ([1.0, 2.0], (2,)), ([[1.0, 2.0], [3.0, 4.0]], (2, 2))]
 )
 def test_shape(value, size):
-    assert shape(value) == size
+    assert nested_shape(value) == size
 
 
 @pytest.mark.parametrize(
@@ -79,18 +89,18 @@ def test_shape(value, size):
     ],
 )
 def test_brief_shows_what_fits(value, room, text):
-    assert brief(value, room) == text
+    assert format_brief(value, room) == text
 
 
 def test_digest_tells_shape_and_range():
-    assert digest([[1.0, -2.5], [math.nan, 3.0]]) == "2 × 2 numbers, -2.5 to 3"
-    assert digest([math.nan]) == "1 numbers"
-    assert digest([]) == "0 numbers"
+    assert summarize([[1.0, -2.5], [math.nan, 3.0]]) == "2 × 2 numbers, -2.5 to 3"
+    assert summarize([math.nan]) == "1 numbers"
+    assert summarize([]) == "0 numbers"
 
 
 def test_flat():
-    assert list(flat([[1, (2, 3)], 4])) == [1, 2, 3, 4]
-    assert list(flat(5)) == [5]
+    assert list(flatten([[1, (2, 3)], 4])) == [1, 2, 3, 4]
+    assert list(flatten(5)) == [5]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +116,7 @@ def test_flat():
     ],
 )
 def test_duration(seconds, shown):
-    assert duration(seconds) == shown
+    assert format_duration(seconds) == shown
 
 
 @pytest.mark.parametrize(("end", "numbers"), [(0, []), (1, []), (2, [1]), (10, [1, 2, 5]), (21, [1, 2, 5, 10, 20])])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.figures.text import cut, make_printable, module_label, without_commands
+from playground.figures.text import cut_text, make_printable, module_label, without_commands
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_printable_is_printable_and_stays(text):
 
 @pytest.mark.parametrize(("width", "shown"), [(5, "abcde"), (4, "abc…"), (1, "…")])
 def test_cut(width, shown):
-    assert cut("abcde", width) == shown
+    assert cut_text("abcde", width) == shown
 
 
 @pytest.mark.parametrize(

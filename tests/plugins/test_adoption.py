@@ -5,7 +5,7 @@ import pluggy
 import pytest
 
 from playground.plugins import Origin, hookimpl
-from playground.plugins.adoption import AdoptionError, collect, offers, register, stage
+from playground.plugins.adoption import AdoptionError, collect, offered_names, register, stage
 
 ORIGIN = Origin("steep")
 
@@ -47,14 +47,14 @@ def test_what_hooks_return_is_collected_sorted():
         ("optimizer", "torch.Adam"),
     ]
     assert all(c.origin is ORIGIN for c in found)
-    assert offers(found) == {"loss": ("l4-x",), "optimizer": ("adam", "lion", "torch.Adam")}
+    assert offered_names(found) == {"loss": ("l4-x",), "optimizer": ("adam", "lion", "torch.Adam")}
 
 
 def test_two_functions_may_serve_one_hook():
     module = types.ModuleType("steep")
     module.first = hookimpl(specname="playground_models")(lambda: {"a": dict})
     module.second = hookimpl(specname="playground_models")(lambda: {"b": dict})
-    assert offers(collect(register(module, ORIGIN), ORIGIN)) == {"model": ("a", "b")}
+    assert offered_names(collect(register(module, ORIGIN), ORIGIN)) == {"model": ("a", "b")}
 
 
 def test_an_object_may_be_a_plugin_as_well():
@@ -65,7 +65,7 @@ def test_an_object_may_be_a_plugin_as_well():
 
         __hash__ = None
 
-    assert offers(collect(register(Steep(), ORIGIN), ORIGIN)) == {"model": ("a",)}
+    assert offered_names(collect(register(Steep(), ORIGIN), ORIGIN)) == {"model": ("a",)}
 
 
 def test_an_event_alone_is_enough_and_may_leave_its_argument_out():
@@ -79,7 +79,7 @@ def test_an_event_alone_is_enough_and_may_leave_its_argument_out():
 def test_a_hook_of_another_host_may_be_optional():
     module = plugin(playground_models=lambda: {"a": dict})
     module.playground_future = hookimpl(optionalhook=True)(nothing())
-    assert offers(collect(register(module, ORIGIN), ORIGIN)) == {"model": ("a",)}
+    assert offered_names(collect(register(module, ORIGIN), ORIGIN)) == {"model": ("a",)}
 
 
 EXPECTED = "expected a mapping of names to factories, such as {'lion': Lion}"

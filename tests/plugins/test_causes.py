@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from playground.plugins.causes import cause, message
+from playground.plugins.causes import describe_exception, exception_message
 
 
 class MuteError(Exception):
@@ -23,11 +23,11 @@ class MuteError(Exception):
     ],
 )
 def test_any_exception_is_one_line(error, told):
-    assert cause(error) == told
+    assert describe_exception(error) == told
 
 
 def test_a_long_text_is_shortened():
-    assert len(message(ValueError("x" * 10_000))) == 301
+    assert len(exception_message(ValueError("x" * 10_000))) == 301
 
 
 def test_the_place_is_the_innermost_frame_of_the_plugins_own_file(write, monkeypatch):
@@ -37,5 +37,5 @@ def test_the_place_is_the_innermost_frame_of_the_plugins_own_file(write, monkeyp
 
     with pytest.raises(json.JSONDecodeError) as caught:
         fake_steep.go()
-    assert cause(caught.value, str(path)).endswith("(fake_steep.py, line 5)")
-    assert "(decoder.py, line " in cause(caught.value)
+    assert describe_exception(caught.value, str(path)).endswith("(fake_steep.py, line 5)")
+    assert "(decoder.py, line " in describe_exception(caught.value)

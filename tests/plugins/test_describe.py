@@ -6,7 +6,7 @@ import pytest
 from annotated_types import Ge, Gt, Interval, Len, Lt
 
 from playground.plugins import Component, Origin
-from playground.plugins.describe import describe, type_name
+from playground.plugins.describe import describe_component, type_name
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def lion(params, lr: Annotated[float, Ge(0)] = 1e-4, betas: tuple[float, float] 
 
 def test_a_component_is_described_in_full():
     component = Component("optimizer", "lion", lion, Origin("lion", "gradient-playground-lion", "1.0"))
-    assert describe(component) == [
+    assert describe_component(component) == [
         "optimizer lion",
         "from plugin lion (gradient-playground-lion 1.0)",
         "",
@@ -69,16 +69,16 @@ def test_no_line_of_a_parameter_is_wider_than_the_terminal():
         :param mode: which of the three it is, told at some length so that it has to go on below.
         """
 
-    lines = describe(Component("loss", "x", loss, Origin("x")), 50)
+    lines = describe_component(Component("loss", "x", loss, Origin("x")), 50)
     assert max(map(len, lines)) <= 50
     assert "".join(lines).count("so that it") == 1
 
 
 def test_a_component_without_anything_says_so():
     component = Component("executor", "serial", lambda: 1, Origin("x"))
-    assert describe(component) == ["executor serial", "from plugin x", "", "no parameters"]
+    assert describe_component(component) == ["executor serial", "from plugin x", "", "no parameters"]
 
 
 def test_an_open_component_says_so():
     component = Component("executor", "serial", lambda **rest: 1, Origin("x"))
-    assert describe(component)[-1] == "further parameters are passed on as they are"
+    assert describe_component(component)[-1] == "further parameters are passed on as they are"

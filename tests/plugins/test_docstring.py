@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from playground.plugins.docstring import descriptions, own_docstring, parse_descriptions, prose
+from playground.plugins.docstring import docstring_prose, own_docstring, parameter_descriptions, parse_descriptions
 
 SPHINX = """Rule of someone.
 
@@ -59,8 +59,8 @@ def test_parameters_are_described_in_both_styles(text, found):
 
 
 def test_prose_leaves_the_parameters_out():
-    assert prose(SPHINX) == "Rule of someone.\n\n:returns: not a parameter.\n\nSource: someone 1960."
-    assert prose("Plain.") == "Plain."
+    assert docstring_prose(SPHINX) == "Rule of someone.\n\n:returns: not a parameter.\n\nSource: someone 1960."
+    assert docstring_prose("Plain.") == "Plain."
 
 
 class Base:
@@ -90,7 +90,7 @@ class Silent(Base):
 
 
 def test_a_class_is_described_by_its_bases_and_its_constructor_too():
-    assert descriptions(Derived) == {
+    assert parameter_descriptions(Derived) == {
         "lr": "of the derived",
         "decay": "of the base",
         "extra": "of the constructor",
@@ -122,4 +122,4 @@ def test_prose_has_no_directives_and_no_sections_of_parameters():
     Done.
     .. _there: https://example.org
     """
-    assert prose(inspect.cleandoc(text)) == "Step.\n\nSee `there`_.\n\nDone."
+    assert docstring_prose(inspect.cleandoc(text)) == "Step.\n\nSee `there`_.\n\nDone."

@@ -267,9 +267,9 @@ def test_what_a_file_defines_is_whole(write, tmp_path):
     )
     factory = load(tmp_path, "lion.py").registry.get("optimizer", "lion").load()
     assert pickle.loads(pickle.dumps(factory(0.5))) == factory(0.5)
-    from playground.plugins.parameters import parameters
+    from playground.plugins.parameters import declared_parameters
 
-    assert parameters(factory)[0].annotation is float
+    assert declared_parameters(factory)[0].annotation is float
 
 
 def test_the_fingerprint_knows_versions_and_files(install, write, tmp_path, source):

@@ -14,12 +14,12 @@ from playground.plugins import Component, Origin
 from playground.plugins.parameters import (
     Parameter,
     Signature,
+    declared_parameters,
     drop_tensors,
     injected_names,
     is_direct,
-    parameters,
+    read_signature,
     scenario_parameters,
-    signature,
 )
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Call:
 )
 def test_parameters_come_from_the_signature(factory, found):
     names = [parameter.name for parameter in found]
-    assert [parameter for parameter in parameters(factory) if parameter.name in names] == found
+    assert [parameter for parameter in declared_parameters(factory) if parameter.name in names] == found
 
 
 @pytest.mark.parametrize(
@@ -123,16 +123,16 @@ def test_parameters_come_from_the_signature(factory, found):
 def test_a_default_tells_the_type_where_no_annotation_does(default, annotation):
     def factory(params, value=default): ...
 
-    assert parameters(factory, ["params"]) == (Parameter("value", annotation, default),)
+    assert declared_parameters(factory, ["params"]) == (Parameter("value", annotation, default),)
 
 
 def test_what_the_framework_supplies_is_left_out():
-    assert [parameter.name for parameter in parameters(Class, ["params", "broken"])] == ["lr", "missing"]
+    assert [parameter.name for parameter in declared_parameters(Class, ["params", "broken"])] == ["lr", "missing"]
 
 
 @pytest.mark.parametrize(("factory", "is_open"), [(function, True), (Class, False), (Rule, False), (print, False)])
 def test_a_factory_with_keywords_is_open(factory, is_open):
-    assert signature(factory).open is is_open
+    assert read_signature(factory).open is is_open
 
 
 def test_a_callable_that_does_not_tell_is_open():
@@ -141,13 +141,13 @@ def test_a_callable_that_does_not_tell_is_open():
 
         def __call__(self): ...
 
-    assert signature(Silent()) == Signature((), open=True)
+    assert read_signature(Silent()) == Signature((), open=True)
 
 
 def test_parameters_by_position_only_are_known():
     def loss(prediction, target, /, delta=1.0): ...
 
-    assert signature(loss).positional == ("prediction", "target")
+    assert read_signature(loss).positional == ("prediction", "target")
 
 
 class Tensor2:
@@ -200,9 +200,9 @@ def test_an_inherited_field_is_resolved_where_it_was_written(write, tmp_path, mo
     class Derived(fake_base.Base):
         momentum: float = 0.0
 
-    assert [p.annotation.__name__ for p in parameters(Derived)] == ["Decimal", "float"]
+    assert [p.annotation.__name__ for p in declared_parameters(Derived)] == ["Decimal", "float"]
     del sys.modules["fake_base"]
-    assert [p.annotation.__name__ for p in parameters(Derived)][1] == "float"
+    assert [p.annotation.__name__ for p in declared_parameters(Derived)][1] == "float"
 
 
 def loss(prediction, target, delta=1.0): ...

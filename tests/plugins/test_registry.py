@@ -4,7 +4,7 @@ import pytest
 
 from playground.errors import ComponentError, PluginError
 from playground.plugins import Component, Origin, Registry
-from playground.plugins.registry import resolve
+from playground.plugins.registry import import_reference
 
 ORIGIN = Origin("muon", "gradient-playground-muon", "1.0")
 
@@ -78,7 +78,7 @@ def test_the_same_name_in_two_kinds_is_no_clash():
 
 def test_a_reference_is_imported_on_use():
     assert component(factory="json:decoder.JSONDecoder").load() is __import__("json").JSONDecoder
-    assert resolve("json") is __import__("json")
+    assert import_reference("json") is __import__("json")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from playground.figures.curve import curve
+from playground.figures.curve import scale_curve
 from playground.report.braille import draw
 
 PLACES = {1: (0, 0), 2: (0, 1), 3: (0, 2), 7: (0, 3), 4: (1, 0), 5: (1, 1), 6: (1, 2), 8: (1, 3)}
@@ -35,10 +35,10 @@ def dots(rows):
     ],
 )
 def test_draw(values, width, height, levels):
-    assert dots(draw(curve(values), width, height)) == levels
+    assert dots(draw(scale_curve(values), width, height)) == levels
 
 
 def test_no_blank_stands_at_the_end():
-    rows = draw(curve([2.0, 1.0, 0.0]), width=30, height=6)
+    rows = draw(scale_curve([2.0, 1.0, 0.0]), width=30, height=6)
     assert len(rows) == 6
     assert not any(row.endswith("\u2800") for row in rows)

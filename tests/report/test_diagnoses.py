@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from playground.report.document import document
+from playground.report.document import batch_document
 from playground.report.github import commands
-from playground.report.junit import tree
+from playground.report.junit import junit_tree
 from playground.report.one_run import diagnosis_lines
-from playground.report.overview import remarks
+from playground.report.overview import overview_remarks
 from playground.result import Batch, Diagnosis, Verdict
 
 FOUND = Diagnosis("rate_too_large", "Steps grow beyond a rate of 0.25.", "Lower it.")
@@ -27,16 +27,16 @@ def test_on_the_console(run):
 
 
 def test_in_the_overview(run):
-    *_, line = remarks(run)
+    *_, line = overview_remarks(run)
     assert line.plain == "diagnosis and_gate: rate_too_large: Steps grow beyond a rate of 0.25. Lower it."
 
 
 def test_in_json(run):
-    assert json.loads(document(Batch((run,))))["runs"][0]["diagnoses"] == [vars(FOUND)]
+    assert json.loads(batch_document(Batch((run,))))["runs"][0]["diagnoses"] == [vars(FOUND)]
 
 
 def test_in_junit(run):
-    failure = tree(Batch((run,))).find(".//failure")
+    failure = junit_tree(Batch((run,))).find(".//failure")
     assert failure.text.endswith("rate_too_large: Steps grow beyond a rate of 0.25. Lower it.")
 
 

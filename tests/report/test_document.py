@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from playground.report.document import document, write
+from playground.report.document import batch_document, write
 from playground.result import Batch, Expectation, Loss, ScenarioFault, Status, Verdict
 
 
@@ -14,7 +14,7 @@ def refuse(constant):
 
 
 def read(*runs, errors=()):
-    return json.loads(document(Batch(tuple(runs), tuple(errors))), parse_constant=refuse)
+    return json.loads(batch_document(Batch(tuple(runs), tuple(errors))), parse_constant=refuse)
 
 
 RUN_KEYS = [
@@ -104,11 +104,11 @@ def test_nothing():
 
 @pytest.mark.parametrize("text", ["漢字", "\ud800", "\x00\x1b", '"\\'])
 def test_any_text_survives_any_output(make_run, text):
-    assert document(Batch((make_run(summary="x", reason=text),))).isascii()
+    assert batch_document(Batch((make_run(summary="x", reason=text),))).isascii()
     assert read(make_run(text, reason=text))["runs"][0]["reason"] == text
 
 
 def test_write(tmp_path, make_run):
     batch = Batch((make_run(),))
     write(batch, tmp_path / "out.json")
-    assert (tmp_path / "out.json").read_text(encoding="utf-8") == document(batch) + "\n"
+    assert (tmp_path / "out.json").read_text(encoding="utf-8") == batch_document(batch) + "\n"

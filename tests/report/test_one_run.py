@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from playground.report.layout import UNLIMITED_WIDTH
-from playground.report.one_run import blocks, ending
+from playground.report.one_run import ending, run_blocks
 from playground.result import Expectation, Loss, ResultTable, RunTrace, Status, Verdict
 
 
 def shown(run, width=78):
     """Return the lines of each block."""
-    return [[line.plain for line in block] for block in blocks(run, width)]
+    return [[line.plain for line in block] for block in run_blocks(run, width)]
 
 
 def test_a_run_shows_everything(make_run):
@@ -124,7 +124,7 @@ def test_lines_fit(make_run, hostile, width):
         expectations=(Expectation(hostile * 5, [[0.5]] * 50, passed=False, note="because " * 40),),
         table=ResultTable((hostile, *"abcdefghij"), ((hostile, *[0.123] * 10),)),
     )
-    for block in blocks(run, width):
+    for block in run_blocks(run, width):
         for line in block:
             assert line.cell_len <= width + 12, line.plain  # double width; `put` cuts what is left over
             assert line.plain == line.plain.rstrip()

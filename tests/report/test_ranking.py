@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from playground.report.ranking import MAX_NAMED_TIES, describe_setting, rank
+from playground.report.ranking import MAX_NAMED_TIES, describe_setting, rank_settings
 from playground.result import Quartiles, Status, Summary, Sweep, Verdict
 from playground.runner.sweeping.statistics import find_best
 
@@ -96,19 +96,19 @@ CASES = {
 
 @pytest.mark.parametrize(("points", "ranked"), CASES.values(), ids=CASES)
 def test_what_is_said(points, ranked):
-    found = rank(sweep(*points))
+    found = rank_settings(sweep(*points))
     assert (found.word, found.settings, found.result, found.remarks) == ranked
     assert found.more == 0
 
 
 def test_of_many_ties_some_are_named():
-    found = rank(sweep(*[("adam", lr, 4, 0.5) for lr in range(1, 16)]))
+    found = rank_settings(sweep(*[("adam", lr, 4, 0.5) for lr in range(1, 16)]))
     assert len(found.settings) == MAX_NAMED_TIES
     assert found.more == 15 - MAX_NAMED_TIES
 
 
 def test_one_setting_is_not_compared():
-    assert rank(sweep(("adam", 0.1, 4, 0.5))) is None
+    assert rank_settings(sweep(("adam", 0.1, 4, 0.5))) is None
 
 
 def test_axes_that_end_alike_have_their_whole_names():

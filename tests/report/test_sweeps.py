@@ -7,7 +7,7 @@ from rich.console import Console
 
 from playground.report.console import show
 from playground.report.github import commands
-from playground.report.overview import table
+from playground.report.overview import overview_table
 from playground.result import Batch, Expectation, Quartiles, Status, Summary, Sweep, Verdict
 
 AXES = ("optimizer", "optimizer.lr")
@@ -125,5 +125,5 @@ def test_among_runs_it_has_a_line_and_its_failure_a_remark(make_run):
     failed = Expectation("passed at least 0.9", 0.5, passed=False)
     found = sweep(summary(0, 0.1), verdict=Verdict.FAILED, expectations=(failed,))
     batch = Batch((make_run(),), sweeps=(found,))
-    assert table(batch, 80)[-1].plain.split() == ["and.yaml", "failed", "4", "runs", "1.0", "s"]
+    assert overview_table(batch, 80)[-1].plain.split() == ["and.yaml", "failed", "4", "runs", "1.0", "s"]
     assert list(commands(batch)) == ["::error file=and.yaml,line=1::and_gate: passed at least 0.9, measured 0.5"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.errors import ScenarioError
-from playground.scenario import Loaded, SourceText, parse, parse_scenario
+from playground.scenario import Loaded, SourceText, parse_scenario, parse_source
 from playground.scenario.grid import MAX_POINTS, expand, with_axes
 from playground.scenario.messages import FaultyKey
 
@@ -25,7 +25,7 @@ sweep:
 
 
 def load(text):
-    source = parse(text, "f.yaml")
+    source = parse_source(text, "f.yaml")
     return Loaded(parse_scenario(source), source)
 
 

@@ -15,8 +15,8 @@ from playground.scenario import (
     Scenario,
     Stop,
     load_scenario,
-    parse,
     parse_scenario,
+    parse_source,
 )
 
 AND_GATE = """\
@@ -52,7 +52,7 @@ start: {layer1.weight: [[1, 2]]}
 
 
 def scenario_of(text):
-    return parse_scenario(parse(text, "f.yaml"))
+    return parse_scenario(parse_source(text, "f.yaml"))
 
 
 def test_everything_a_scenario_can_say():
@@ -225,7 +225,7 @@ KEYS = st.sampled_from([*yaml.safe_load(AND_GATE), "stop.patience.steps", "expec
 @settings(deadline=None, max_examples=100)
 def test_any_value_anywhere_gives_a_scenario_or_a_clean_error(changes):
     def make():
-        source = parse(AND_GATE, "f.yaml")
+        source = parse_source(AND_GATE, "f.yaml")
         for key, value in changes:
             source = source.set(key, yaml.safe_dump(value, default_flow_style=True, allow_unicode=True))
         return parse_scenario(source)

@@ -3,7 +3,7 @@
 import pytest
 
 from playground.errors import ScenarioError
-from playground.scenario import check_names, parse, parse_scenario
+from playground.scenario import check_names, parse_scenario, parse_source
 
 KNOWN = {
     "task": ["derivative", "minimize"],
@@ -37,13 +37,13 @@ class Catalogue:
 
 
 def messages(text):
-    source = parse(text, "f")
+    source = parse_source(text, "f")
     return str(source.locate(ScenarioError(*check_names(parse_scenario(source), Catalogue()))))
 
 
 def test_a_good_scenario_has_no_faults():
     text = "task: minimize\nfunction: 2*x\noptimizer: sgd\nstart: {x: 1}\nsteps: 3\nrequires: [lion]"
-    assert check_names(parse_scenario(parse(text, "f")), Catalogue()) == []
+    assert check_names(parse_scenario(parse_source(text, "f")), Catalogue()) == []
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_an_absent_plugin_that_stands_beside_the_scenario(tmp_path, folder, quot
     tmp_path /= folder
     tmp_path.mkdir()
     (tmp_path / "tiger.py").touch()
-    scenario = parse_scenario(parse("task: minimize\nrequires: [tiger, puma]\n", "f"))
+    scenario = parse_scenario(parse_source("task: minimize\nrequires: [tiger, puma]\n", "f"))
     found = check_names(scenario, Catalogue(), str(tmp_path / "x.yaml"))
     shown = f"{quoted}{tmp_path / 'tiger.py'}{quoted}"
     assert [fault.message for fault in found] == [

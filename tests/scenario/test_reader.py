@@ -5,7 +5,7 @@ import math
 import pytest
 
 from playground.errors import Place, ScenarioError
-from playground.scenario.reader import MAX_DEPTH, MAX_NODES, read, resolve_scalar
+from playground.scenario.reader import MAX_DEPTH, MAX_NODES, read_yaml, resolve_scalar
 
 UNENDED = "not valid YAML: expected ',' or ']', but got '<stream end>'"
 
@@ -15,7 +15,7 @@ def placer(line, column):
 
 
 def value_of(text):
-    return read(text, placer).data()
+    return read_yaml(text, placer).data()
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_json_is_yaml():
 
 
 def test_nothing_is_none():
-    assert read("", placer) is None
-    assert read("# only a comment\n", placer) is None
+    assert read_yaml("", placer) is None
+    assert read_yaml("# only a comment\n", placer) is None
 
 
 @pytest.mark.parametrize(
@@ -126,13 +126,13 @@ def test_nothing_is_none():
 )
 def test_what_is_wrong_is_said_in_one_line_with_its_place(text, expected):
     with pytest.raises(ScenarioError) as caught:
-        read(text, placer)
+        read_yaml(text, placer)
     assert str(caught.value) == expected
 
 
 def test_every_fault_is_reported_in_one_pass():
     with pytest.raises(ScenarioError) as caught:
-        read("a: 1\na: 2\n3: 4\nb: [", placer)
+        read_yaml("a: 1\na: 2\n3: 4\nb: [", placer)
     assert [fault.place.line for fault in caught.value.faults] == [2, 3, 4]
 
 
@@ -141,15 +141,15 @@ def nested(depth):
 
 
 def test_depth_is_limited():
-    assert read(nested(MAX_DEPTH + 1), placer) is not None
+    assert read_yaml(nested(MAX_DEPTH + 1), placer) is not None
     with pytest.raises(ScenarioError, match="nested more than 64 deep"):
-        read(nested(MAX_DEPTH + 2), placer)
+        read_yaml(nested(MAX_DEPTH + 2), placer)
 
 
 def test_aliases_do_not_get_around_the_depth():
     half = MAX_DEPTH // 2
     with pytest.raises(ScenarioError, match="nested more than 64 deep"):
-        read(f"- &a {nested(half + 1)}\n- {'[' * half}*a{']' * half}", placer)
+        read_yaml(f"- &a {nested(half + 1)}\n- {'[' * half}*a{']' * half}", placer)
 
 
 @pytest.mark.parametrize(
@@ -166,4 +166,4 @@ def test_aliases_do_not_get_around_the_depth():
 )
 def test_hostile_files_are_refused_at_once(text, message):
     with pytest.raises(ScenarioError, match=message):
-        read(text, placer)
+        read_yaml(text, placer)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from playground.scenario import parse, parse_scenario
+from playground.scenario import parse_scenario, parse_source
 from playground.scenario.grid import expand, with_axes
 from playground.scenario.model import Loaded
 
@@ -53,18 +53,18 @@ CASES = [
 
 @pytest.mark.parametrize(("kind", "text", "component"), CASES)
 def test_set_from_the_command_line(kind, text, component):
-    assert parse(TEXT, "f").set(kind, text, known).data[kind] == component
+    assert parse_source(TEXT, "f").set(kind, text, known).data[kind] == component
 
 
 @pytest.mark.parametrize(("kind", "text", "component"), [case for case in CASES if case[0] != "task"])
 def test_swept_in_the_file(kind, text, component):
-    source = parse(f"{TEXT}sweep: {{over: {{{kind}: [{text}]}}}}\n", "f")
+    source = parse_source(f"{TEXT}sweep: {{over: {{{kind}: [{text}]}}}}\n", "f")
     (point,) = expand(Loaded(parse_scenario(source), source), known).points
     assert point.source.data[kind] == component
 
 
 def test_swept_from_the_command_line():
-    source = parse(TEXT, "f")
+    source = parse_source(TEXT, "f")
     loaded = with_axes(Loaded(parse_scenario(source), source), {"optimizer": ["sgd", "adam"], "optimizer.lr": [1, 2]})
     optimizers = [point.source.data["optimizer"] for point in expand(loaded, known).points]
     assert optimizers == [
@@ -76,6 +76,6 @@ def test_swept_from_the_command_line():
 
 
 def test_a_parameter_that_stays_has_its_place_in_the_file():
-    source = parse(TEXT, "f").set("optimizer", "adam", known)
+    source = parse_source(TEXT, "f").set("optimizer", "adam", known)
     assert str(source.place(("optimizer", "lr"), key=True)) == "f:5:24"
     assert str(source.place(("optimizer", "name"))) == "--set optimizer=adam"

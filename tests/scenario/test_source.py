@@ -7,7 +7,7 @@ import pytest
 from playground.errors import Fault, Place, ScenarioError
 from playground.scenario.messages import FaultyKey
 from playground.scenario.node import YamlEntry, YamlNode
-from playground.scenario.source import MAX_BYTES, load, parse
+from playground.scenario.source import MAX_BYTES, load_source, parse_source
 
 TEXT = """\
 # a comment
@@ -26,7 +26,7 @@ model: *loss
 
 @pytest.fixture
 def source():
-    return parse(TEXT, "f.yaml")
+    return parse_source(TEXT, "f.yaml")
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_set(source, dotted, text, path, value):
     for key in path:
         data = data[key]
     assert data == value
-    assert source.data == parse(TEXT, "f.yaml").data, "the source itself stays as it was"
+    assert source.data == parse_source(TEXT, "f.yaml").data, "the source itself stays as it was"
 
 
 def test_a_value_that_was_set_is_placed_on_the_command_line(source):
@@ -159,7 +159,7 @@ def test_files_that_are_no_scenario(tmp_path, content, message):
     file = tmp_path / "bad.yaml"
     file.write_bytes(content)
     with pytest.raises(ScenarioError) as caught:
-        load(file)
+        load_source(file)
     assert str(caught.value) == message.replace("FILE", str(file))
 
 
@@ -173,7 +173,7 @@ def test_files_that_cannot_be_read(tmp_path):
         ("a\0b", "cannot be read: embedded null byte"),
     ]:
         with pytest.raises(ScenarioError) as caught:
-            load(os.path.join(tmp_path, name))
+            load_source(os.path.join(tmp_path, name))
         assert caught.value.faults[0].message == message
 
 
@@ -183,18 +183,18 @@ def test_a_file_without_permission(tmp_path):
     file.write_text("task: x")
     file.chmod(0)
     with pytest.raises(ScenarioError, match="cannot be read: permission denied"):
-        load(file)
+        load_source(file)
 
 
 def test_a_byte_order_mark_is_no_column(tmp_path):
     file = tmp_path / "bom.yaml"
     file.write_bytes(b"\xef\xbb\xbftask: x")
-    assert load(file).place(("task",)) == Place(str(file), 1, 7)
+    assert load_source(file).place(("task",)) == Place(str(file), 1, 7)
 
 
 def test_text_from_python_is_limited_too():
     with pytest.raises(ScenarioError, match="larger than"):
-        parse("a" * (MAX_BYTES + 1), "f")
+        parse_source("a" * (MAX_BYTES + 1), "f")
 
 
 def test_an_assigned_value_keeps_its_own_place_and_new_keys_stand_where_they_were_asked_for(source):
@@ -220,6 +220,6 @@ def test_variants_share_what_they_have_in_common(source):
 
 
 def test_an_alias_is_data_of_its_own():
-    data = parse("a: &x [1]\nb: *x\n", "f.yaml").data
+    data = parse_source("a: &x [1]\nb: *x\n", "f.yaml").data
     assert data["a"] == data["b"]
     assert data["a"] is not data["b"]

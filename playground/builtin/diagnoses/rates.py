@@ -9,7 +9,7 @@ from playground.core.diagnosis import Curvature, measure_curvature
 from playground.core.evidence import Diagnoser, Evidence, is_finite, to_vector
 from playground.core.experiments import Rerun
 from playground.core.update import UpdateRule
-from playground.figures.numbers import distinct
+from playground.figures.numbers import format_distinct
 from playground.result import Status
 
 ROUNDING_TOLERANCE = 1e-5
@@ -78,10 +78,10 @@ def _describe_bowl(run: Evidence, found: Curvature) -> str:
     if not calmer or rate is None:
         return ""
     growth = run.growth(found.largest, run.factor)
+    shown = format_distinct(rate * run.factor, _bound(run, found.largest) or math.nan, 6)
     return (
-        f"On a bowl that curves as this loss does ({found.largest:g}), each step at the rate "
-        f"{distinct(rate * run.factor, _bound(run, found.largest) or math.nan, 6)} multiplies the distance to the "
-        f"minimum by {distinct(growth, 1.0)}; {calmer} it shrinks."
+        f"On a bowl that curves as this loss does ({found.largest:g}), each step at the rate {shown} multiplies the distance to the "
+        f"minimum by {format_distinct(growth, 1.0)}; {calmer} it shrinks."
     )
 
 
@@ -108,7 +108,7 @@ def _suggest_lower_rate(run: Evidence, largest: float) -> str:
     rule = run.optimizer
     bound = _bound(run, largest)
     if bound is not None:
-        return f"below {distinct(bound, rule.lr * run.factor, 6)}" if rule.lr * run.factor > bound else ""
+        return f"below {format_distinct(bound, rule.lr * run.factor, 6)}" if rule.lr * run.factor > bound else ""
     if run.rate is None or not run.growth(largest, run.factor) > 1.01:
         return ""
     tenths = (run.factor * 0.1**power for power in range(1, 13))
@@ -124,8 +124,8 @@ def _compare_runs(run: Evidence, calmer: Rerun) -> str:
     rate = (run.rate or math.nan) * run.factor
     return (
         f"At the rate {rate:g} the loss went from {run.first:.4g} to {run.last:.4g} in {run.steps} steps; at "
-        f"{rate * calmer.factor:.3g}, from the same start, it falls to {distinct(calmer.last, calmer.first, 4)} in "
-        f"{calmer.steps}."
+        f"{rate * calmer.factor:.3g}, from the same start, it falls to "
+        f"{format_distinct(calmer.last, calmer.first, 4)} in {calmer.steps}."
     )
 
 
@@ -137,7 +137,7 @@ def _bound_at_start(run: Evidence, found: Curvature | None) -> str:
     bound = _measured_bound(run, found.largest) if bound is None else bound
     if bound is None or not rate > bound:
         return ""
-    allowed = distinct(bound, rate)
+    allowed = format_distinct(bound, rate)
     return f" The largest curvature at the start, {found.largest:.4g}, allows rates below {allowed}."
 
 

@@ -291,7 +291,7 @@ def hardshrink() -> Operation:
 
     return elementwise(
         lambda call: "{x}·" + slope_indicator(call),
-        kept,
+        slope_indicator,
         lambda call: (call["x"].abs() > call.get("lambd", 0.5)).to(call.output),
         "lambd",
     )

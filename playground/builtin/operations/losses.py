@@ -66,11 +66,11 @@ def _entrywise(
         return "Σ{w}" if by_weight and weighted(call) else ""
 
     def rule(sign: str) -> Callable[[Call], str]:
-        def written(call: Call) -> str:
+        def write_rule(call: Call) -> str:
             weight = "{w} · " if weighted(call) else ""
             return sign + "{dy} · " + weight + fill_template(slope, call) + _mean_divisor(call, _by(call) or "{n}")
 
-        return written
+        return write_rule
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         found = derivative(call)

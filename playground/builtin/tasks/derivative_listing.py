@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from playground.core.listing import Cell, Listing, Writer
-from playground.expression import Expression, argument
+from playground.expression import Expression, python_name
 
 if TYPE_CHECKING:
     from playground.builtin.tasks.training import Training
@@ -114,7 +114,7 @@ def write_function_check(
     setting: Setting,
 ) -> Listing:
     """Write the check of a function at its points."""
-    names = tuple(map(argument, function.variables))
+    names = tuple(map(python_name, function.variables))
     formula, before = writer.code(function), ""
     if formula is None:
         before, formula = writer.component("function", *names)
@@ -131,7 +131,7 @@ def write_function_check(
         for claim in given:
             code += f'\n    print(f"  given by {claim:<11}{{{_given_name(claim)}(**variables)!r}}")'
     code += f'\n    print(f"  central differences {{central_differences({"point" if order == 1 else "z"})!r}}")'
-    written = [{argument(name): value for name, value in point.items()} for point in points]
+    written = [{python_name(name): value for name, value in point.items()} for point in points]
     return Listing(
         [*cells, Cell("Where it is checked", f"points = {writer.literal(written)}"), Cell("The check", code)]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from playground.errors import Fault, PlaygroundError, ScenarioError, suggestion
+from playground.errors import Fault, PlaygroundError, ScenarioError, suggest_names
 from playground.expression import Expression, parse
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def split_points(variables: Variables, at: Mapping[str, Any]) -> Iterator[dict[s
     :raises ScenarioError: a variable is unknown or missing, or there are not as many points for one as for another.
     """
     faults = [
-        Fault(f"unknown variable {name!r}{suggestion(name, variables)}", ("at", name))
+        Fault(f"unknown variable {name!r}{suggest_names(name, variables)}", ("at", name))
         for name in at
         if name not in variables
     ]
@@ -86,7 +86,7 @@ def parse_derivatives(variables: Variables, derivative: str | dict[str, str] | N
     unknown = [name for name in derivative if name not in names]
     if unknown:
         raise ScenarioError(
-            *(Fault(f"unknown variable {name!r}{suggestion(name, names)}", ("derivative", name)) for name in unknown)
+            *(Fault(f"unknown variable {name!r}{suggest_names(name, names)}", ("derivative", name)) for name in unknown)
         )
     return {name: parse_formula(formula, variables, "derivative", name) for name, formula in derivative.items()}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from playground.core.task import DescentTask
-from playground.errors import Fault, ScenarioError, suggestion
+from playground.errors import Fault, ScenarioError, suggest_names
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,13 +70,13 @@ class Minimize(DescentTask):
     def listing(self, problem: Problem, writer: Writer, setting: Setting) -> Listing:
         """Write the function and the point where it starts."""
         from playground.core.listing import Cell, Listing
-        from playground.expression import argument
+        from playground.expression import python_name
 
         names = {name: writer.variable(name) for name in problem.parameters}
         values = tuple(names.values())
         formula = writer.code(self.function)
         if formula is not None:
-            definitions = f"def f({', '.join(map(argument, names))}):\n    return {formula}"
+            definitions = f"def f({', '.join(map(python_name, names))}):\n    return {formula}"
             loss = f"f({', '.join(values)})"
         else:
             definitions, loss = writer.component("function", *values)
@@ -94,7 +94,7 @@ class Minimize(DescentTask):
             return dict(self._default_start())
         variables = self.function.variables
         faults = [
-            Fault(f"unknown variable {name!r}{suggestion(name, variables)}", ("start", name))
+            Fault(f"unknown variable {name!r}{suggest_names(name, variables)}", ("start", name))
             for name in self.start
             if name not in variables
         ]

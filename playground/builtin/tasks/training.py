@@ -180,7 +180,9 @@ class Training(DescentTask):
             if self.split is not None:
                 named |= dict(zip(("validation_inputs", "validation_targets"), self._held_out, strict=True))
             return "\n".join(f"{name} = {writer.tensor(tensor)}{where}" for name, tensor in named.items())
-        definitions, drawn = writer.component("dataset", *([f"generator={writer.generator('dataset')}"] if draws else []))
+        definitions, drawn = writer.component(
+            "dataset", *([f"generator={writer.generator('dataset')}"] if draws else [])
+        )
         lines = [f"inputs, targets = {drawn}", f"inputs = inputs.to({setting.dtype}){where}"]
         if targets.dim() == 1:
             lines.append(f"targets = targets.long().squeeze(1){where}  # one class index for each sample")

@@ -36,7 +36,7 @@ class Judge:
     def update_carried(self, loss: VectorValue) -> dict[str, VectorValue]:
         """Return what is carried, after a look at the losses."""
         best = self.carried["best"]
-        after = {"limit": self._limit(loss), "best": loss.compare("olt", best).chosen(loss, best), "before": loss}
+        after = {"limit": self._limit(loss), "best": loss.compare("olt", best).select(loss, best), "before": loss}
         if self.rules.patience is not None:
             after["improved"], after["improved_step"] = self._improvement(loss)
         return after
@@ -54,14 +54,14 @@ class Judge:
         def rare() -> list[VectorValue]:
             how = tile.code.constant(0, lanes.of("i32"))
             for name, holds in reversed(self._conditions(loss, norm, after)):
-                how = holds.chosen(tile.code.constant(END_NAMES.index(name), lanes.of("i32")), how)
-            best = loss.compare("ogt", -math.inf).chosen(after["best"], self.carried["best"])
+                how = holds.select(tile.code.constant(END_NAMES.index(name), lanes.of("i32")), how)
+            best = loss.compare("ogt", -math.inf).select(after["best"], self.carried["best"])
             taken = {**after, "best": best, "end": how, "steps": self._now(), "end_loss": loss}
             for name, value in {**taken, "loss_before_end": self.carried["before"]}.items():
                 tile.take(value, name, ended)
             for i, parameter in enumerate(parameters):
                 old = tile.get("final", len(parameters), i)
-                tile.put(ended.chosen(parameter, old), "final", len(parameters), i)
+                tile.put(ended.select(parameter, old), "final", len(parameters), i)
             return [self.going & ~ended]
 
         return tile.seldom(tile.any(ended), "settle", [self.going], rare)[0]
@@ -80,7 +80,7 @@ class Judge:
         def rare() -> list[VectorValue]:
             tile.take(loss, "first")
             size = tile.code.intrinsic("fabs", loss)
-            size = size.compare("ogt", 1.0).chosen(size, 1.0)
+            size = size.compare("ogt", 1.0).select(size, 1.0)
             if lanes.number == "double":
                 return [vectormath.clamp(size * self.rules.divergence, 0.0, largest)]
             exact = size.convert("fpext", wide) * self.rules.divergence
@@ -98,8 +98,8 @@ class Judge:
         if self.tile.lanes.number == "float":
             mine, best = mine.convert("fpext", wide), best.convert("fpext", wide)
         better = mine.compare("olt", best - self.rules.improvement)
-        step = better.chosen(self._now(), self.carried["improved_step"])
-        return better.chosen(loss, self.carried["improved"]), step
+        step = better.select(self._now(), self.carried["improved_step"])
+        return better.select(loss, self.carried["improved"]), step
 
     def _conditions(
         self, loss: VectorValue, norm: VectorValue, after: Mapping[str, VectorValue]

@@ -126,7 +126,7 @@ class Kernel:
         column = code.load("%columns", "i32", self.step)
 
         def rare() -> list[VectorValue]:
-            shown = going.chosen(loss, math.nan)
+            shown = going.select(loss, math.nan)
             shown = shown if self.lanes.number == "float" else shown.convert("fptrunc", single)
             index = VectorValue(code, "%t", "i64") * self.shape.kept + column.convert("sext", "i64")
             code.store(shown, "%kept", "float", index * self.lanes.width)

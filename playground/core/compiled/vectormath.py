@@ -83,8 +83,8 @@ def _reduce_exponent(x: VectorValue) -> tuple[VectorValue, VectorValue, VectorVa
 
 def clamp(x: VectorValue, low: float, high: float) -> VectorValue:
     """Move x into a range; not a number stays so."""
-    x = x.compare("olt", low).chosen(low, x)
-    return x.compare("ogt", high).chosen(high, x)
+    x = x.compare("olt", low).select(low, x)
+    return x.compare("ogt", high).select(high, x)
 
 
 def _exp_remainder(r: VectorValue) -> VectorValue:
@@ -112,8 +112,8 @@ def expm1(x: VectorValue) -> VectorValue:
     k, r, lost = _reduce_exponent(clamp(x, -limit, limit))
     power = _power_of_two(code, _to_integer(k))
     near = power.times_plus((_exp_remainder(r) + lost) + r, power - 1.0)
-    near = x.compare("ogt", limit).chosen(call("exp", x), near)
-    return x.compare("oeq", 0.0).chosen(x, near)
+    near = x.compare("ogt", limit).select(call("exp", x), near)
+    return x.compare("oeq", 0.0).select(x, near)
 
 
 def tanh(x: VectorValue) -> VectorValue:
@@ -123,9 +123,9 @@ def tanh(x: VectorValue) -> VectorValue:
     size = clamp(code.intrinsic("fabs", x), 0.0, limit)
     e = call("expm1", size + size)
     near = e.compare("olt", 1.5)
-    ratio = near.chosen(e, 2.0) / (e + 2.0)
+    ratio = near.select(e, 2.0) / (e + 2.0)
     half = e * 0.5
-    return code.intrinsic("copysign", near.chosen((-half).times_plus(ratio, half), code.constant(1.0) - ratio), x)
+    return code.intrinsic("copysign", near.select((-half).times_plus(ratio, half), code.constant(1.0) - ratio), x)
 
 
 def sigmoid(x: VectorValue) -> VectorValue:
@@ -133,7 +133,7 @@ def sigmoid(x: VectorValue) -> VectorValue:
     code = x.code
     e = call("exp", -code.intrinsic("fabs", x))
     ratio = e / (e + 1.0)
-    return x.compare("olt", 0.0).chosen((-e).times_plus(ratio, e), code.constant(1.0) - ratio)
+    return x.compare("olt", 0.0).select((-e).times_plus(ratio, e), code.constant(1.0) - ratio)
 
 
 def _split(x: VectorValue) -> tuple[VectorValue, VectorValue]:
@@ -167,9 +167,9 @@ def _log_of(x: VectorValue, correction: VectorValue | None) -> VectorValue:
 def _ends_of_log(x: VectorValue, found: VectorValue) -> VectorValue:
     """Put the logarithm of 0, of infinity, and of what has none in its place."""
     smallest = 2.0**-126 if x.code.lanes.number == "float" else 2.0**-1022
-    found = x.compare("olt", smallest).chosen(-math.inf, found)
-    found = x.compare("olt", 0.0).chosen(math.nan, found)
-    return x.compare("olt", math.inf).chosen(found, x)
+    found = x.compare("olt", smallest).select(-math.inf, found)
+    found = x.compare("olt", 0.0).select(math.nan, found)
+    return x.compare("olt", math.inf).select(found, x)
 
 
 def log(x: VectorValue) -> VectorValue:
@@ -182,9 +182,9 @@ def log1p(x: VectorValue) -> VectorValue:
     one = x.code.constant(1.0)
     u = x + 1.0
     small = x.code.intrinsic("fabs", x).compare("olt", 1.0)
-    lost = small.chosen(x - (u - 1.0), one - (u - x))
+    lost = small.select(x - (u - 1.0), one - (u - x))
     found = _ends_of_log(u, _log_of(u, lost / u))
-    return x.compare("oeq", 0.0).chosen(x, found)
+    return x.compare("oeq", 0.0).select(x, found)
 
 
 def _quarters(x: VectorValue) -> tuple[VectorValue, VectorValue]:
@@ -220,9 +220,9 @@ def _wave(x: VectorValue, name: str, turned: int) -> VectorValue:
     sine, cosine, k = _sine_and_cosine(x)
     quadrant = k + turned if turned else k
     odd = (quadrant & code.constant(1, code.lanes.whole)).compare("ne", 0)
-    found = odd.chosen(cosine, sine)
+    found = odd.select(cosine, sine)
     below = (quadrant & code.constant(2, code.lanes.whole)).compare("ne", 0)
-    found = below.chosen(-found, found)
+    found = below.select(-found, found)
     far = ~code.intrinsic("fabs", x).compare("ole", MAX_REDUCED_ARGUMENT)
     return _select_rarely(far, found, lambda: call_each_lane(x, name))
 
@@ -247,7 +247,7 @@ def _select_rarely(where: VectorValue, usual: VectorValue, rare: Callable[[], Ve
     then, after = code.fresh("rare"), code.fresh("after")
     code.line(f"br i1 {any_.text}, label %{then}, label %{after}")
     code.label(then)
-    found = where.chosen(rare(), usual)
+    found = where.select(rare(), usual)
     code.line(f"br label %{after}")
     code.label(after)
     return code.instruction(f"phi {usual.type} [{usual.text}, %{before}], [{found.text}, %{then}]", usual.type)
@@ -294,7 +294,7 @@ def erf(x: VectorValue) -> VectorValue:
     near = size * _series(z, 10, 18, lambda n: 2 / math.sqrt(math.pi) * (-1) ** n / (math.factorial(n) * (2 * n + 1)))
     u = ((size - 3.0) / (size + 3.0) + 1 / 12) * 2.4
     far = code.constant(1.0) - call("exp", -z) * polynomial(u, ERFC_COEFFICIENTS[code.lanes.number])
-    return code.intrinsic("copysign", size.compare("olt", 1.0).chosen(near, far), x)
+    return code.intrinsic("copysign", size.compare("olt", 1.0).select(near, far), x)
 
 
 def power(x: VectorValue, y: VectorValue) -> VectorValue:
@@ -306,15 +306,15 @@ def power(x: VectorValue, y: VectorValue) -> VectorValue:
     one = size.compare("oeq", 1.0) | y.compare("oeq", 0.0)
     logarithm = call("log", size.convert("fpext", wide.numbers), lanes=wide)
     found = call("exp", y.convert("fpext", wide.numbers) * logarithm, lanes=wide)
-    found = one.chosen(1.0, found.convert("fptrunc", code.lanes.numbers))
+    found = one.select(1.0, found.convert("fptrunc", code.lanes.numbers))
     whole = code.intrinsic("floor", y).compare("oeq", y)
     half = y * 0.5
     odd = whole & code.intrinsic("floor", half).compare("one", half)
-    signed = odd.chosen(code.intrinsic("copysign", found, x), found)
+    signed = odd.select(code.intrinsic("copysign", found, x), found)
     undefined = x.compare("olt", 0.0) & x.compare("one", -math.inf) & ~whole
-    signed = undefined.chosen(math.nan, signed)
+    signed = undefined.select(math.nan, signed)
     unknown = y.compare("uno", y) & x.compare("une", 1.0) | x.compare("uno", x) & y.compare("une", 0.0)
-    return unknown.chosen(math.nan, signed)
+    return unknown.select(math.nan, signed)
 
 
 FUNCTIONS: dict[str, Callable[..., VectorValue]] = {

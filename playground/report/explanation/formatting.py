@@ -7,11 +7,11 @@ from collections import Counter
 from typing import Any
 
 from playground.explanation import Explanation, Sentence, TensorSummary
-from playground.figures.numbers import shape
+from playground.figures.numbers import nested_shape
 from playground.report.explanation.language import Translate
 
 
-def number(value: float, digits: int) -> str:
+def format_number(value: float, digits: int) -> str:
     """Return a number with `digits` decimals, or in powers of ten where these would hide or swamp it."""
     if not math.isfinite(value):
         return str(value)
@@ -20,47 +20,48 @@ def number(value: float, digits: int) -> str:
     return f"{value + 0:.{digits}f}"
 
 
-def lines(shown: TensorSummary, digits: int, width: int, most: int = 16) -> list[str]:
+def tensor_lines(shown: TensorSummary, digits: int, width: int, most: int = 16) -> list[str]:
     """Return a tensor as lines: all its rows where they fit, else its shape and range.
 
     :param most: rows that fit.
     """
-    size = shape(shown.values)
+    size = nested_shape(shown.values)
     if shown.values is not None and len(size) <= 2:
         rows = shown.values if len(size) == 2 else [shown.values]
         texts = [_row(row, digits) for row in rows]
         if texts and max(map(len, texts)) <= width and len(texts) <= most:
             return texts
-    return [digest(shown, digits)]
+    return [describe_tensor(shown, digits)]
 
 
-def digest(shown: TensorSummary, digits: int) -> str:
+def describe_tensor(shown: TensorSummary, digits: int) -> str:
     """`(16, 2): mean 0.1, -1.3 to 2.4`; a single number is itself."""
     if math.prod(shown.shape) == 1:
-        return number(shown.mean, digits)
+        return format_number(shown.mean, digits)
     return (
-        f"({' × '.join(map(str, shown.shape))})  mean {number(shown.mean, digits)}, "
-        f"{number(shown.low, digits)} … {number(shown.high, digits)}"
+        f"({' × '.join(map(str, shown.shape))})  mean {format_number(shown.mean, digits)}, "
+        f"{format_number(shown.low, digits)} … {format_number(shown.high, digits)}"
     )
 
 
 def span(shown: TensorSummary, digits: int) -> str:
     """`(16 × 2)  -1.3 … 2.4`: a digest without the mean; a single number is itself."""
     if math.prod(shown.shape) == 1:
-        return number(shown.mean, digits)
-    return f"({' × '.join(map(str, shown.shape))})  {number(shown.low, digits)} … {number(shown.high, digits)}"
+        return format_number(shown.mean, digits)
+    low, high = (format_number(value, digits) for value in (shown.low, shown.high))
+    return f"({' × '.join(map(str, shown.shape))})  {low} … {high}"
 
 
-def brief(shown: TensorSummary, digits: int, room: int = 28) -> str:
+def format_tensor(shown: TensorSummary, digits: int, room: int = 28) -> str:
     """Return a tensor on one line."""
     if shown.values is not None:
         text = _row(shown.values, digits)
         if len(text) <= room:
             return text
-    return digest(shown, digits)
+    return describe_tensor(shown, digits)
 
 
-def heading(explanation: Explanation, translate: Translate) -> list[str]:
+def heading_parts(explanation: Explanation, translate: Translate) -> list[str]:
     """Return the parts of the title: which scenario, step and sample are explained."""
     parts = [explanation.scenario, f"{translate('step')} {explanation.step}"]
     if explanation.samples > 1:
@@ -69,17 +70,17 @@ def heading(explanation: Explanation, translate: Translate) -> list[str]:
     return parts
 
 
-def sentence(each: Sentence, translate: Translate) -> str:
+def format_sentence(each: Sentence, translate: Translate) -> str:
     """Return a sentence in a language, with its numbers."""
     return translate(each.text).format(**each.parts)
 
 
-def uses(explanation: Explanation) -> dict[str, int]:
+def count_uses(explanation: Explanation) -> dict[str, int]:
     """Return from how many places each value collects its gradient: more than one part is summed."""
     return dict(Counter(share.to for operation in explanation.operations for share in operation.shares))
 
 
-def deviation(explanation: Explanation, index: int) -> float | None:
+def relative_deviation(explanation: Explanation, index: int) -> float | None:
     """Return how far central differences are from `.grad`, relative to the larger; None without a check.
 
     A gradient that is nothing beside those of other parameters, as that of a bias before a normalization, is rounding:
@@ -101,10 +102,10 @@ def deviation(explanation: Explanation, index: int) -> float | None:
 def _row(value: Any, digits: int) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_row(item, digits) for item in value)}]"
-    return number(value, digits)
+    return format_number(value, digits)
 
 
 def _flatten(value: Any) -> list[float]:
-    from playground.figures.numbers import flat
+    from playground.figures.numbers import flatten
 
-    return [] if value is None else list(flat(value))
+    return [] if value is None else list(flatten(value))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 
 from playground.explanation import Explanation, GraphNode
-from playground.figures.text import cut, make_printable
-from playground.report.explanation.formatting import brief
+from playground.figures.text import cut_text, make_printable
+from playground.report.explanation.formatting import format_tensor
 
 WIDTH, HEIGHT = 168, 66
 """Of a node's box."""
@@ -26,7 +26,7 @@ class GraphEdge:
     target: str
 
 
-def edges(explanation: Explanation) -> list[GraphEdge]:
+def graph_edges(explanation: Explanation) -> list[GraphEdge]:
     """Return every edge once."""
     found = [
         GraphEdge(source, target)
@@ -37,12 +37,12 @@ def edges(explanation: Explanation) -> list[GraphEdge]:
     return list(dict.fromkeys(found))
 
 
-def layers(explanation: Explanation) -> list[list[str]]:
+def graph_layers(explanation: Explanation) -> list[list[str]]:
     """Return the names in each layer: every value below all it was made of, what was given just above its first use.
 
     Within a layer a value stands near the middle of those it was made of, which keeps most edges from crossing.
     """
-    links, depth = edges(explanation), dict.fromkeys((node.name for node in explanation.nodes), 0)
+    links, depth = graph_edges(explanation), dict.fromkeys((node.name for node in explanation.nodes), 0)
     for operation in explanation.operations:
         for name in operation.outputs:
             depth[name] = 1 + max((depth[each] for each in operation.inputs), default=0)
@@ -66,12 +66,12 @@ MAX_PHONE_BOXES = 2
 """Boxes side by side that a phone shows at a size that can be read."""
 
 
-def svg(explanation: Explanation, across: int = 0) -> str:
+def graph_svg(explanation: Explanation, across: int = 0) -> str:
     """Return the graph as one SVG element; its colours come from the page.
 
     :param across: boxes side by side at most: a layer of more goes on below; 0 for as many as there are.
     """
-    rows = layers(explanation)
+    rows = graph_layers(explanation)
     if across:
         rows = [row[start : start + across] for row in rows for start in range(0, len(row), across)]
     kind = "graph narrow" if across else "graph"
@@ -83,7 +83,7 @@ def svg(explanation: Explanation, across: int = 0) -> str:
         for column, name in enumerate(row)
     }
     made = {name: operation.name for operation in explanation.operations for name in operation.outputs}
-    lines = "".join(_line(places, edge) for edge in edges(explanation))
+    lines = "".join(_line(places, edge) for edge in graph_edges(explanation))
     boxes = "".join(_box(node, made, places[node.name], explanation.digits) for node in explanation.nodes)
     return (
         f'<svg class="{kind}" width="{width}" height="{height}" viewBox="-2 -2 {width + 4} {height}" role="img">'
@@ -101,11 +101,12 @@ def _line(places: Mapping[str, tuple[float, float]], edge: GraphEdge) -> str:
 def _box(node: GraphNode, made: Mapping[str, str], place: tuple[float, float], digits: int) -> str:
     x, y = place
     head = make_printable(f"{node.name} ← {made[node.name]}" if node.name in made else node.name)
-    texts = [("name", head), ("value", brief(node.value, digits, BOX_CHARACTERS))]
+    texts = [("name", head), ("value", format_tensor(node.value, digits, BOX_CHARACTERS))]
     if node.gradient is not None:
-        texts.append(("slope", f"∂ {brief(node.gradient, digits, BOX_CHARACTERS - 2)}"))
+        texts.append(("slope", f"∂ {format_tensor(node.gradient, digits, BOX_CHARACTERS - 2)}"))
     shown = "".join(
-        f'<text class="{kind}" x="{x + 10:g}" y="{y + 18 + 18 * line:g}">{escape(cut(text, BOX_CHARACTERS + 1))}</text>'
+        f'<text class="{kind}" x="{x + 10:g}" y="{y + 18 + 18 * line:g}">'
+        f"{escape(cut_text(text, BOX_CHARACTERS + 1))}</text>"
         for line, (kind, text) in enumerate(texts)
     )
     whole = escape("\n".join((head, *(text for _, text in texts[1:]))))

@@ -6,7 +6,7 @@ import gettext
 from collections.abc import Callable
 from importlib.resources import as_file, files
 
-from playground.errors import PlaygroundError, suggestion
+from playground.errors import PlaygroundError, suggest_names
 
 LANGUAGES = ("en", "id")
 """English is what the source is written in."""
@@ -20,7 +20,7 @@ def translator(language: str) -> Translate:
     :raises PlaygroundError: there is no such language.
     """
     if language not in LANGUAGES:
-        raise PlaygroundError(f"--language: unknown language {language!r}{suggestion(language, LANGUAGES)}")
+        raise PlaygroundError(f"--language: unknown language {language!r}{suggest_names(language, LANGUAGES)}")
     if language == "en":
         return lambda text: text
     with as_file(files("playground") / "locale") as folder:

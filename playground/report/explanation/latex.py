@@ -9,9 +9,15 @@ import re
 from collections.abc import Iterator
 
 from playground.explanation import Explanation, TensorSummary
-from playground.figures.numbers import shape
+from playground.figures.numbers import nested_shape
 from playground.figures.text import make_printable
-from playground.report.explanation.formatting import digest, heading, number, sentence, uses
+from playground.report.explanation.formatting import (
+    count_uses,
+    describe_tensor,
+    format_number,
+    format_sentence,
+    heading_parts,
+)
 from playground.report.explanation.language import Translate
 
 LATEX_SIGNS = {
@@ -51,49 +57,53 @@ LATEX_SIGNS = {
 LATEX_COMMANDS = ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min")
 
 
-def latex(explanation: Explanation, translate: Translate) -> str:
+def latex_document(explanation: Explanation, translate: Translate) -> str:
     """Return the document."""
     _ = translate
     nodes = {node.name: node for node in explanation.nodes}
     forward = [
-        (formula(name), formula(operation.formula or f"{operation.name}({', '.join(operation.inputs)})"), nodes[name])
+        (
+            latex_formula(name),
+            latex_formula(operation.formula or f"{operation.name}({', '.join(operation.inputs)})"),
+            nodes[name],
+        )
         for operation in explanation.operations
         for name in operation.outputs
     ]
     digits = explanation.digits
     sections = (
-        (_("Forward"), [(left, right, tensor(node.value, digits)) for left, right, node in forward]),
+        (_("Forward"), [(left, right, latex_tensor(node.value, digits)) for left, right, node in forward]),
         (_("Backward"), list(_backward(explanation, _))),
         (_("Update"), list(_update(explanation))),
     )
-    body = "".join(f"\\section*{{{prose(title)}}}\n{_align(rows)}" for title, rows in sections if rows)
-    words = "\n\n".join(prose(sentence(each, _)) for each in explanation.words)
-    title = prose(", ".join(heading(explanation, _)))
+    body = "".join(f"\\section*{{{latex_prose(title)}}}\n{_align(rows)}" for title, rows in sections if rows)
+    words = "\n\n".join(latex_prose(format_sentence(each, _)) for each in explanation.words)
+    title = latex_prose(", ".join(heading_parts(explanation, _)))
     return (
         "\\documentclass{article}\n\\usepackage[utf8]{inputenc}\n\\usepackage{amsmath}\n\\allowdisplaybreaks\n"
         "\\setcounter{MaxMatrixCols}{64}\n\\begin{document}\n"
-        f"\\section*{{{title}}}\n{prose(explanation.summary)}\n\n{words}\n{body}\\end{{document}}"
+        f"\\section*{{{title}}}\n{latex_prose(explanation.summary)}\n\n{words}\n{body}\\end{{document}}"
     )
 
 
 def _backward(told: Explanation, _: Translate) -> Iterator[tuple[str, str, str]]:
-    nodes, counts = {node.name: node for node in told.nodes}, uses(told)
+    nodes, counts = {node.name: node for node in told.nodes}, count_uses(told)
     for operation in reversed(told.operations):
         for name in operation.outputs:
             total = nodes[name].gradient
             if counts.get(name, 0) > 1 and total is not None:
                 yield (
-                    formula(f"dL/d{name}"),
-                    f"\\text{{{prose(_('the sum of its parts'))}}}",
-                    tensor(total, told.digits),
+                    latex_formula(f"dL/d{name}"),
+                    f"\\text{{{latex_prose(_('the sum of its parts'))}}}",
+                    latex_tensor(total, told.digits),
                 )
         for share in operation.shares:
-            left = formula(f"dL/d{share.to}") + (" \\mathrel{+}" if counts[share.to] > 1 else "")
-            unknown = f"\\text{{{prose(operation.name)}: {prose(_('as autograd gives it'))}}}"
-            yield left, formula(share.rule) if share.rule else unknown, tensor(share.value, told.digits)
+            left = latex_formula(f"dL/d{share.to}") + (" \\mathrel{+}" if counts[share.to] > 1 else "")
+            unknown = f"\\text{{{latex_prose(operation.name)}: {latex_prose(_('as autograd gives it'))}}}"
+            yield left, latex_formula(share.rule) if share.rule else unknown, latex_tensor(share.value, told.digits)
     for moved in told.parameters:
         if moved.gradient is not None:
-            yield formula(f"dL/d{moved.name}"), tensor(moved.gradient, told.digits), ""
+            yield latex_formula(f"dL/d{moved.name}"), latex_tensor(moved.gradient, told.digits), ""
 
 
 def _update(told: Explanation) -> Iterator[tuple[str, str, str]]:
@@ -101,17 +111,17 @@ def _update(told: Explanation) -> Iterator[tuple[str, str, str]]:
         return
     for line in told.update.formula:
         left, _, right = line.partition(" = ")
-        yield formula(left), f"\\texttt{{{prose(right)}}}", ""
+        yield latex_formula(left), f"\\texttt{{{latex_prose(right)}}}", ""
     for moved in told.parameters:
         if moved.after is not None:
             yield (
-                formula(moved.name),
-                f"{tensor(moved.before, told.digits)} \\to {tensor(moved.after, told.digits)}",
+                latex_formula(moved.name),
+                f"{latex_tensor(moved.before, told.digits)} \\to {latex_tensor(moved.after, told.digits)}",
                 "",
             )
         for line in moved.written:
             left, _, right = line.partition(" = ")
-            yield formula(left), formula(right), ""
+            yield latex_formula(left), latex_formula(right), ""
 
 
 def _align(rows: list[tuple[str, str, str]]) -> str:
@@ -119,18 +129,18 @@ def _align(rows: list[tuple[str, str, str]]) -> str:
     return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}\n"
 
 
-def tensor(shown: TensorSummary, digits: int) -> str:
+def latex_tensor(shown: TensorSummary, digits: int) -> str:
     """Return a tensor as a matrix, or what is said of one too large."""
-    if shown.values is None or len(shape(shown.values)) > 2:
-        return f"\\text{{{prose(digest(shown, digits))}}}"
+    if shown.values is None or len(nested_shape(shown.values)) > 2:
+        return f"\\text{{{latex_prose(describe_tensor(shown, digits))}}}"
     if not isinstance(shown.values, list):
-        return _power(number(shown.values, digits))
-    rows = shown.values if len(shape(shown.values)) == 2 else [shown.values]
-    inside = " \\\\ ".join(" & ".join(_power(number(entry, digits)) for entry in row) for row in rows)
+        return _power(format_number(shown.values, digits))
+    rows = shown.values if len(nested_shape(shown.values)) == 2 else [shown.values]
+    inside = " \\\\ ".join(" & ".join(_power(format_number(entry, digits)) for entry in row) for row in rows)
     return f"\\begin{{pmatrix}} {inside} \\end{{pmatrix}}"
 
 
-def formula(text: str) -> str:
+def latex_formula(text: str) -> str:
     """Return a formula in signs as LaTeX in math mode."""
     made = ""
     text = re.sub(r"\^{2,}", lambda run: "˄" * len(run[0]), make_printable(text))  # to TeX, ^^5c is a backslash
@@ -145,7 +155,7 @@ def formula(text: str) -> str:
     return made
 
 
-def prose(text: str) -> str:
+def latex_prose(text: str) -> str:
     """Return text as LaTeX outside math mode."""
     return "".join(_latex_sign(character) for character in make_printable(text))
 

@@ -7,10 +7,18 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from playground.explanation import ExplainedOperation, ExplainedParameter, Explanation, GradientShare, TensorSummary
-from playground.figures.numbers import shape
+from playground.figures.numbers import nested_shape
 from playground.figures.text import make_printable
-from playground.report.explanation.formatting import brief, deviation, digest, heading, number, sentence, uses
-from playground.report.explanation.graph import MAX_PHONE_BOXES, svg
+from playground.report.explanation.formatting import (
+    count_uses,
+    describe_tensor,
+    format_number,
+    format_sentence,
+    format_tensor,
+    heading_parts,
+    relative_deviation,
+)
+from playground.report.explanation.graph import MAX_PHONE_BOXES, graph_svg
 from playground.report.explanation.language import Translate
 
 SIDE, LINES = 8, 4
@@ -58,28 +66,32 @@ overflow-wrap:anywhere}
 """Of a body, wherever it stands; the page around it says what --ink, --dim, --card and --line are."""
 
 
-def page(explanation: Explanation, translate: Translate, language: str) -> str:
+def explanation_page(explanation: Explanation, translate: Translate, language: str) -> str:
     """Return the page."""
-    title = escape_html(" · ".join(heading(explanation, translate)))
+    title = escape_html(" · ".join(heading_parts(explanation, translate)))
     return (
         f'<!doctype html><html lang="{escape_html(language)}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
         f"<style>{PAGE_STYLE}{BODY_STYLE}</style></head><body><h1>{title}</h1>"
         f'<p class="dim">{escape_html(explanation.summary)}</p>'
-        f'<div class="explanation">{body(explanation, translate)}</div></body></html>'
+        f'<div class="explanation">{explanation_body(explanation, translate)}</div></body></html>'
     )
 
 
-def body(explanation: Explanation, translate: Translate, level: int = 2) -> str:
+def explanation_body(explanation: Explanation, translate: Translate, level: int = 2) -> str:
     """Return what is explained, a section for each part, to stand in an element of class `explanation`.
 
     :param level: of the sections' headings.
     """
     _ = translate
     label = escape_html(_("Graph"))
-    drawn = svg(explanation) + svg(explanation, MAX_PHONE_BOXES)
+    drawn = graph_svg(explanation) + graph_svg(explanation, MAX_PHONE_BOXES)
     parts = (
-        ("words", _("In words"), "".join(f"<p>{escape_html(sentence(each, _))}</p>" for each in explanation.words)),
+        (
+            "words",
+            _("In words"),
+            "".join(f"<p>{escape_html(format_sentence(each, _))}</p>" for each in explanation.words),
+        ),
         ("forward", _("Forward"), "".join(_forward(explanation, _))),
         ("backward", _("Backward"), "".join(_backward(explanation, _))),
         ("update", _("Update"), "".join(_update(explanation, _))),
@@ -106,7 +118,7 @@ def _forward(told: Explanation, _: Translate) -> Iterator[str]:
 
 
 def _backward(told: Explanation, _: Translate) -> Iterator[str]:
-    nodes, counts = {node.name: node for node in told.nodes}, uses(told)
+    nodes, counts = {node.name: node for node in told.nodes}, count_uses(told)
     for operation in reversed(told.operations):
         for name in operation.outputs:
             total = nodes[name].gradient
@@ -146,9 +158,11 @@ def _ending(told: Explanation, index: int, moved: ExplainedParameter, _: Transla
     if moved.gradient is None:
         return _card(f"dL/d{moved.name}", escape_html(_("the loss does not depend on it")))
     inside = _tensor(moved.gradient, told.digits, "slope")
-    off = deviation(told, index)
+    off = relative_deviation(told, index)
     if off is not None and moved.central is not None:
-        check = f"{_('central differences')}: {brief(moved.central, told.digits, 60)} ({_('deviation')} {off:.0e})"
+        check = (
+            f"{_('central differences')}: {format_tensor(moved.central, told.digits, 60)} ({_('deviation')} {off:.0e})"
+        )
         inside += f'<div class="written">{escape_html(check)}</div>'
     if moved.used is not None:
         inside += f"<p>{escape_html(_('after clipping'))}</p>{_tensor(moved.used, told.digits, 'slope')}"
@@ -180,13 +194,13 @@ def _update(told: Explanation, _: Translate) -> Iterator[str]:
         head = _note(f"{_('its first entry')}, t = {told.step + 1}:") if written else ""
         yield f'<div class="card"><table class="changes">{changes}</table>{head}{written}</div>'
     if told.loss_after is not None:
-        before, after = number(told.loss, told.digits), number(told.loss_after, told.digits)
+        before, after = format_number(told.loss, told.digits), format_number(told.loss_after, told.digits)
         yield f"<p>L: {before} → {after} ({escape_html(_('on the same data'))})</p>"
 
 
 def _change(name: str, before: TensorSummary | None, after: TensorSummary, digits: int) -> str:
-    old = "–" if before is None else brief(before, digits, 80)
-    return f"<tr><th>{escape_html(name)}</th><td>{old}</td><td>→</td><td>{brief(after, digits, 80)}</td></tr>"
+    old = "–" if before is None else format_tensor(before, digits, 80)
+    return f"<tr><th>{escape_html(name)}</th><td>{old}</td><td>→</td><td>{format_tensor(after, digits, 80)}</td></tr>"
 
 
 def escape_html(text: str) -> str:
@@ -199,15 +213,17 @@ def _card(head: str, inside: str) -> str:
 
 
 def _tensor(shown: TensorSummary, digits: int, kind: str) -> str:
-    if shown.values is None or len(shape(shown.values)) > 2:
-        return f'<div class="{kind}">{escape_html(digest(shown, digits))}</div>'
-    rows = shown.values if len(shape(shown.values)) == 2 else [shown.values]
+    if shown.values is None or len(nested_shape(shown.values)) > 2:
+        return f'<div class="{kind}">{escape_html(describe_tensor(shown, digits))}</div>'
+    rows = shown.values if len(nested_shape(shown.values)) == 2 else [shown.values]
     rows = [row if isinstance(row, list) else [row] for row in rows]
-    cells = "".join("<tr>" + "".join(f"<td>{number(entry, digits)}</td>" for entry in row) + "</tr>" for row in rows)
+    cells = "".join(
+        "<tr>" + "".join(f"<td>{format_number(entry, digits)}</td>" for entry in row) + "</tr>" for row in rows
+    )
     table = f'<table class="entries {kind}">{cells}</table>'
     if max(len(rows), *map(len, rows)) <= SIDE:
         return table
-    return f'<details><summary class="{kind}">{escape_html(digest(shown, digits))}</summary>{table}</details>'
+    return f'<details><summary class="{kind}">{escape_html(describe_tensor(shown, digits))}</summary>{table}</details>'
 
 
 def _call(operation: ExplainedOperation) -> str:

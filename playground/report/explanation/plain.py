@@ -8,7 +8,16 @@ from collections.abc import Iterator, Sequence
 
 from playground.explanation import ExplainedOperation, ExplainedParameter, Explanation, GradientShare, TensorSummary
 from playground.figures.text import make_printable
-from playground.report.explanation.formatting import brief, deviation, heading, lines, number, sentence, span, uses
+from playground.report.explanation.formatting import (
+    count_uses,
+    format_number,
+    format_sentence,
+    format_tensor,
+    heading_parts,
+    relative_deviation,
+    span,
+    tensor_lines,
+)
 from playground.report.explanation.language import Translate
 
 GUTTER = "    "
@@ -21,7 +30,7 @@ ROWS, ENTRIES = 4, 2
 """Of a tensor, and of the arithmetic of one operation, when it is summed up."""
 
 
-def text(explanation: Explanation, translate: Translate, width: int, full: bool = True) -> Iterator[str]:
+def explanation_lines(explanation: Explanation, translate: Translate, width: int, full: bool = True) -> Iterator[str]:
     """Yield the explanation line by line, at most `width` characters where formulas allow.
 
     :param full: also where it is long; otherwise a long one is summed up, and says how to see all of it.
@@ -62,11 +71,11 @@ class _Page:
         self._brief = brief
         self._digits = explanation.digits
         self._nodes = {node.name: node for node in explanation.nodes}
-        self._uses = uses(explanation)
+        self._uses = count_uses(explanation)
 
     def head(self) -> Iterator[str]:
         told = self._told
-        yield " · ".join(heading(told, self._))
+        yield " · ".join(heading_parts(told, self._))
         yield from textwrap.wrap(make_printable(told.summary), self._width)
 
     def forward(self) -> Iterator[str]:
@@ -120,10 +129,10 @@ class _Page:
             return
         if not self._brief or moved.used is not None:
             yield from self._named(f"dL/d{moved.name}", moved.gradient)
-        off = deviation(self._told, index)
+        off = relative_deviation(self._told, index)
         if off is not None and moved.central is not None:
             room = self._width - len(self._("central differences")) - 30
-            values = "" if self._brief else f": {brief(moved.central, self._digits, room)}"
+            values = "" if self._brief else f": {format_tensor(moved.central, self._digits, room)}"
             check = f"{f'dL/d{moved.name}: ' if self._brief else ''}{self._('central differences')}{values}"
             yield from self._wrapped(f"{check}  ({self._('deviation')} {off:.0e})")
         if moved.used is not None:
@@ -133,7 +142,7 @@ class _Page:
         told, update = self._told, self._told.update
         if update is None:
             yield "  " + self._("Nothing moves: there is no step left to make.")
-            yield f"  L = {number(told.loss, self._digits)}"
+            yield f"  L = {format_number(told.loss, self._digits)}"
             return
         rate = "" if update.lr is None else f", lr = {update.lr:g}"
         yield f"  {update.optimizer}{rate}"
@@ -157,12 +166,14 @@ class _Page:
                 yield from self._change(f"{GUTTER}{key}", moved.state_before.get(key), state)
         yield ""
         if told.loss_after is not None:
-            before, after = (number(value, self._digits) for value in (told.loss, told.loss_after))
+            before, after = (format_number(value, self._digits) for value in (told.loss, told.loss_after))
             yield f"  L: {before} → {after}  ({self._('on the same data')})"
 
     def words(self) -> Iterator[str]:
         for each in self._told.words:
-            yield from textwrap.wrap(sentence(each, self._), self._width, initial_indent="  ", subsequent_indent="  ")
+            yield from textwrap.wrap(
+                format_sentence(each, self._), self._width, initial_indent="  ", subsequent_indent="  "
+            )
 
     def graph(self) -> Iterator[str]:
         made = {name: operation for operation in self._told.operations for name in operation.outputs}
@@ -198,7 +209,7 @@ class _Page:
         """
         node, by = self._nodes[name], f" ← {operation.name}" if operation else ""
         head, tail, line = f"{name}{by}  ", "  ↑" if again else "", ""
-        for show in (brief, span):
+        for show in (format_tensor, span):
             value, slope = (each and show(each, self._digits) for each in (node.value, node.gradient))
             line = f"{head}{value}{f'  ∂ {slope}' if slope else ''}{tail}"
             if len(line) <= room:
@@ -211,8 +222,8 @@ class _Page:
 
     def _change(self, name: str, before: TensorSummary | None, after: TensorSummary) -> Iterator[str]:
         room = self._width - max(8, len(name) + 4)  # on a line of its own, where both do not fit on one
-        old = "–" if before is None else brief(before, self._digits, room)
-        new = brief(after, self._digits, room)
+        old = "–" if before is None else format_tensor(before, self._digits, room)
+        new = format_tensor(after, self._digits, room)
         line = f"  {name}: {old} → {new}"
         if len(line) <= self._width:
             yield line
@@ -229,7 +240,7 @@ class _Page:
             yield GUTTER + self._("… {count} more like this").format(count=len(written) - len(few))
 
     def _lines(self, shown: TensorSummary, width: int) -> list[str]:
-        return lines(shown, self._digits, width, ROWS if self._brief else 16)
+        return tensor_lines(shown, self._digits, width, ROWS if self._brief else 16)
 
     def _named(self, name: str, shown: TensorSummary) -> Iterator[str]:
         head = f"  {name} = "

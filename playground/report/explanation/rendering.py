@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from playground.errors import PlaygroundError, suggestion
+from playground.errors import PlaygroundError, suggest_names
 from playground.explanation import Explanation
 from playground.report.explanation.language import translator
 from playground.result import json_value
@@ -24,15 +24,15 @@ def renderer(form: str, language: str, width: int, full: bool = True) -> Callabl
     if form == "json":
         return lambda told: json.dumps(json_value(told.to_dict()), indent=2, allow_nan=False)
     if form == "text":
-        from playground.report.explanation.plain import text
+        from playground.report.explanation.plain import explanation_lines
 
-        return lambda told: "\n".join(text(told, translate, width, full))
+        return lambda told: "\n".join(explanation_lines(told, translate, width, full))
     if form == "html":
-        from playground.report.explanation.page import page
+        from playground.report.explanation.page import explanation_page
 
-        return lambda told: page(told, translate, language)
+        return lambda told: explanation_page(told, translate, language)
     if form == "latex":
-        from playground.report.explanation.latex import latex
+        from playground.report.explanation.latex import latex_document
 
-        return lambda told: latex(told, translate)
-    raise PlaygroundError(f"--format: unknown format {form!r}{suggestion(form, EXPLANATION_FORMATS)}")
+        return lambda told: latex_document(told, translate)
+    raise PlaygroundError(f"--format: unknown format {form!r}{suggest_names(form, EXPLANATION_FORMATS)}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground.explanation import Explanation, UnexplainedStep
 from playground.report.explanation.language import translator
-from playground.report.explanation.page import BODY_STYLE, body
+from playground.report.explanation.page import BODY_STYLE, explanation_body
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,9 @@ def explanation_parts(told: Sequence[Explanation | UnexplainedStep]) -> list[dic
 def _explained_part(told: Explanation) -> dict[str, Any]:
     from markupsafe import Markup
 
-    shown = body(told, translator("en"), level=4).replace("@@", "@\u200b@")  # which only the template may have
+    shown = explanation_body(told, translator("en"), level=4).replace(
+        "@@", "@\u200b@"
+    )  # which only the template may have
     batch = f" on {told.samples} samples" if told.samples else ""
     return {"step": told.step, "what": f"Step {told.step}{batch}, in its own numbers:", "html": Markup(shown)}
 

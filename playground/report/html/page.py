@@ -21,7 +21,7 @@ SCRIPT_ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 """Characters that could end a script or begin a comment inside one; in JSON they only occur in texts."""
 
 
-def page(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> str:
+def html_page(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> str:
     """Return the page.
 
     :param parts: one for each run and sweep: `id`, `template`, what the template shows, and under `data` what the
@@ -75,5 +75,10 @@ def _environment() -> Environment:
 
     loader = PackageLoader(PACKAGE, "templates")
     return Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, finalize=escape_value, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=escape_value,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from playground.errors import PlaygroundError
-from playground.report.html.page import page
+from playground.report.html.page import html_page
 from playground.report.html.run_part import run_part
 from playground.report.html.sweep_part import sweep_part
 from playground.result import Batch, Verdict
@@ -35,7 +35,7 @@ class Html:
         """Write the page."""
         parts = [run_part(f"part{index}", run) for index, run in enumerate(results.runs)]
         parts += [sweep_part(f"part{index}", sweep) for index, sweep in enumerate(results.sweeps, len(parts))]
-        path.write_text(page(parts, _index(results, parts)), encoding="utf-8")
+        path.write_text(html_page(parts, _index(results, parts)), encoding="utf-8")
 
 
 def _index(batch: Batch, parts: list[dict[str, Any]]) -> dict[str, Any]:

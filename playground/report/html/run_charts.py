@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from playground.figures.curve import curve
-from playground.figures.numbers import shape, short
+from playground.figures.curve import scale_curve
+from playground.figures.numbers import format_short, nested_shape
 from playground.report.derivatives import v_curve
 from playground.report.html.chart_spec import (
     PALETTE,
@@ -31,7 +31,7 @@ MAX_MARKED_VALUES = 20
 """Values of a line, or fewer, that are marked one by one: a single finite one would be no line."""
 
 
-def charts(run: Run) -> Iterator[Chart]:
+def run_charts(run: Run) -> Iterator[Chart]:
     """Yield them, as far as the run has them."""
     recording = run.trace.recording
     if len(run.losses) > 1:
@@ -46,7 +46,7 @@ def loss_chart(run: Run) -> Chart:
     """Return the loss before each update, and below it the gradient's norm where it was recorded."""
     losses, recording = run.losses, run.trace.recording
     shown = thin_indices(len(losses))
-    drawn = curve(losses)
+    drawn = scale_curve(losses)
     kind = "log" if drawn is not None and drawn.logarithmic else "linear"
     marked: dict[str, Any] = {
         "mode": "lines+markers" if len(shown) <= MAX_MARKED_VALUES else "lines",
@@ -72,7 +72,9 @@ def loss_chart(run: Run) -> Chart:
         found = run.trace.validation
         values = found.values["validation_loss"]
         traces.append(line(found.steps, values, "loss of held-out data", 2, **{**marked, "showlegend": True}))
-        text += f" Of held-out data, the dashed line, it goes from {short(values[0])} to {short(values[-1])}."
+        text += (
+            f" Of held-out data, the dashed line, it goes from {format_short(values[0])} to {format_short(values[-1])}."
+        )
     if len(shown) < len(losses):
         text += f" Of {len(losses):,} losses {len(shown):,} are drawn, spaced evenly by ratio."
     title = "Loss and gradient norm" if "yaxis2" in layout else "Loss"
@@ -81,7 +83,7 @@ def loss_chart(run: Run) -> Chart:
 
 def _describe_fall(losses: Sequence[float]) -> str:
     last = len(losses) - 1
-    return f"The loss goes from {short(losses[0])} at step 0 to {short(losses[-1])} after {last} steps."
+    return f"The loss goes from {format_short(losses[0])} at step 0 to {format_short(losses[-1])} after {last} steps."
 
 
 def _range_around(values: Sequence[float]) -> dict[str, Any]:
@@ -92,7 +94,7 @@ def _range_around(values: Sequence[float]) -> dict[str, Any]:
 
 def _steps(losses: Sequence[float]) -> dict[str, Any]:
     """Return the axis of steps, logarithmic where the loss moves no more for most of a linear one."""
-    drawn = curve(losses)
+    drawn = scale_curve(losses)
     return axis("step", type="log" if drawn is not None and drawn.unchanged else "linear")
 
 
@@ -103,7 +105,7 @@ def parameter_chart(run: Run, recording: Recording) -> Chart:
     traces += [point(name, PALETTE[index % len(PALETTE)]) for index, name in enumerate(rows)]
     moves = [Move((len(rows) + index,), at={"x": recording.steps, "y": rows[name]}) for index, name in enumerate(rows)]
     some = f"The {len(rows)} of {count:,} numbers that moved most." if len(rows) < count else ""
-    ends = ", ".join(f"{name} ends at {short(rows[name][-1])}" for name in list(rows)[:3])
+    ends = ", ".join(f"{name} ends at {format_short(rows[name][-1])}" for name in list(rows)[:3])
     layout = {"xaxis": _steps(run.losses), "yaxis": axis("value")}
     text = f"{some} {ends}.".strip()
     return Chart("parameters", "Parameters", text, traces, layout, moves, {STEP_SWITCH: ["xaxis"]})
@@ -141,7 +143,7 @@ def _names(shapes: Mapping[str, Sequence[int]], chosen: Sequence[int]) -> Iterat
 def entries(recording: Recording) -> Iterator[tuple[str, list[float]]]:
     """Yield each number among the parameters, named as in `weight[0, 1]`, at each recorded step."""
     for name, rows in recording.parameters.items():
-        for place in product(*map(range, shape(rows[0]))):
+        for place in product(*map(range, nested_shape(rows[0]))):
             yield _label(name, place), [_entry(row, place) for row in rows]
 
 

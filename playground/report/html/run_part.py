@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from playground.figures.numbers import brief, column, duration, flat, short
+from playground.figures.numbers import flatten, format_brief, format_column, format_duration, format_short
 from playground.report.captions import run_caption
 from playground.report.html import view_charts
 from playground.report.html.encoding import round_data
 from playground.report.html.explained import explanation_parts
-from playground.report.html.run_charts import charts, entries
+from playground.report.html.run_charts import entries, run_charts
 from playground.result import ResultTable, Run, Verdict
 from playground.views import PredictionsView
 
@@ -26,8 +26,8 @@ MAX_PARAMETER_ROWS = 24
 def run_part(name: str, run: Run) -> dict[str, Any]:
     """Return what the template shows of a run, and what the script reads."""
     recording = run.trace.recording
-    drawn = [chart for view in run.views for chart in view_charts.charts(view)]
-    drawn += charts(run)
+    drawn = [chart for view in run.views for chart in view_charts.view_charts(view)]
+    drawn += run_charts(run)
     told = view_charts.find_prediction_table(run.views)
     values = dict(islice(entries(recording), MAX_PARAMETER_ROWS)) if recording else {}
     steps = list(recording.steps) if recording and len(recording.steps) > 1 else []
@@ -45,12 +45,12 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
         "explained": explanation_parts(run.explanations),
         "charts": drawn,
         "steps": steps,
-        "first": f"{short(run.loss.first)} → {short(run.loss.last)}" if run.loss else "",
-        "parameters": {label: short(rows[-1]) for label, rows in values.items()},
-        "more_parameters": len(list(flat(list(run.parameters.values())))) - len(values),
-        "expectations": [(*mark_of(each.passed), each, short(each.value)) for each in run.expectations],
+        "first": f"{format_short(run.loss.first)} → {format_short(run.loss.last)}" if run.loss else "",
+        "parameters": {label: format_short(rows[-1]) for label, rows in values.items()},
+        "more_parameters": len(list(flatten(list(run.parameters.values())))) - len(values),
+        "expectations": [(*mark_of(each.passed), each, format_short(each.value)) for each in run.expectations],
         "table": _table(run.table, told),
-        "metrics": {key: brief(value, 120) for key, value in run.metrics.items()},
+        "metrics": {key: format_brief(value, 120) for key, value in run.metrics.items()},
         "data": {
             "charts": {chart.name: chart.data() for chart in drawn},
             "steps": steps,
@@ -76,7 +76,7 @@ def mark_of(passed: bool) -> tuple[str, str]:
 
 def _facts(run: Run) -> dict[str, str]:
     seed = {} if run.loss is None else {"seed": str(run.seed)}
-    return {"task": run.task, **run.setup, **seed, "time": duration(run.seconds)}
+    return {"task": run.task, **run.setup, **seed, "time": format_duration(run.seconds)}
 
 
 def _explain(command: str) -> str:
@@ -98,7 +98,7 @@ def _table(table: ResultTable | None, told: PredictionsView | None) -> dict[str,
     if table is None:
         return None
     rows: Sequence[Sequence[Any]] = table.rows[:MAX_TABLE_ROWS]
-    columns = [column([row[index] for row in rows]) for index in range(len(table.columns))]
+    columns = [format_column([row[index] for row in rows]) for index in range(len(table.columns))]
     return {
         "columns": table.columns,
         "rows": list(zip(*columns, strict=True)),

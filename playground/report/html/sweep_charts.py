@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from playground.figures.numbers import short
+from playground.figures.numbers import format_short
 from playground.report.html.chart_spec import DASHES, PALETTE, STEP_SWITCH, SYMBOLS, VALUE_SWITCH, Chart, axis
 from playground.report.ranking import MAX_NAMED_TIES
 from playground.result import Summary, Sweep
@@ -33,7 +33,7 @@ MAX_COLOURED_MINIMA = 6
 Groups = dict[str, list[Summary]]
 
 
-def charts(sweep: Sweep, runs: Ensemble | None) -> Iterator[Chart]:
+def sweep_charts(sweep: Sweep, runs: Ensemble | None) -> Iterator[Chart]:
     """Yield what can be drawn of a sweep; without its runs, what its points say."""
     key = horizontal(sweep)
     groups = group_points(sweep, key)
@@ -70,7 +70,7 @@ def group_points(sweep: Sweep, key: str | None) -> Groups:
 def label(values: Mapping[str, Any]) -> str:
     """Return the values of a point in a few words: `adam, beta1 0.9`."""
     pairs = ((name.rpartition(".")[2], value) for name, value in values.items())
-    words = (value if isinstance(value, str) else f"{name} {short(value)}" for name, value in pairs)
+    words = (value if isinstance(value, str) else f"{name} {format_short(value)}" for name, value in pairs)
     return ", ".join(words)
 
 
@@ -210,7 +210,7 @@ def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
 
 def heat_chart(sweep: Sweep) -> Chart | None:
     """Return a map over the first two axes that have several values, where the others have one."""
-    axes = [name for name in sweep.axes if len({short(each.values.get(name)) for each in sweep.summaries}) > 1]
+    axes = [name for name in sweep.axes if len({format_short(each.values.get(name)) for each in sweep.summaries}) > 1]
     pairs = {tuple(_word(each.values, name) for name in axes) for each in sweep.summaries}
     if len(axes) != 2 or len(pairs) < len(sweep.summaries):
         return None
@@ -255,7 +255,7 @@ def basin_chart(runs: Ensemble) -> Chart | None:
         chosen = [run for run, at in zip(some, reached, strict=True) if at == (index if place else None)]
         if not chosen:
             continue
-        name = f"ends at {short(list(place))}" if place else "ends elsewhere, or badly"
+        name = f"ends at {format_short(list(place))}" if place else "ends elsewhere, or badly"
         marker = {"symbol": SYMBOLS[index % len(SYMBOLS)], "color": PALETTE[index % len(PALETTE)], "size": 9}
         first = [starts[run.point][0] for run in chosen]
         second = [starts[run.point][1] if size == {2} else run.end[0] if run.end else None for run in chosen]
@@ -350,7 +350,7 @@ def _rank(summary: Summary) -> tuple[float, float]:
 
 
 def _word(values: Mapping[str, Any], name: str) -> str:
-    return short(values.get(name))
+    return format_short(values.get(name))
 
 
 def _short(name: str) -> str:

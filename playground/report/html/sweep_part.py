@@ -6,12 +6,12 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from playground.figures.numbers import duration, short
+from playground.figures.numbers import format_duration, format_short
 from playground.report.captions import sweep_caption
 from playground.report.html.encoding import round_data
 from playground.report.html.run_part import mark, mark_of
-from playground.report.html.sweep_charts import charts
-from playground.report.ranking import Ranking, rank
+from playground.report.html.sweep_charts import sweep_charts
+from playground.report.ranking import Ranking, rank_settings
 from playground.result import Status, Summary, Sweep
 from playground.views import Ensemble
 
@@ -26,8 +26,8 @@ STATUSES = tuple(map(str, Status))
 
 def sweep_part(name: str, sweep: Sweep) -> dict[str, Any]:
     """Return what the template shows of a sweep, and what the script reads."""
-    runs, ranking = sweep.ensemble(), rank(sweep)
-    drawn = list(charts(sweep, runs))
+    runs, ranking = sweep.ensemble(), rank_settings(sweep)
+    drawn = list(sweep_charts(sweep, runs))
     shown = sweep.summaries[:MAX_SETTING_ROWS]
     every = math.ceil(len(runs.runs) / MAX_PAGE_RUNS) if runs and runs.runs else 1
     return {
@@ -37,13 +37,13 @@ def sweep_part(name: str, sweep: Sweep) -> dict[str, Any]:
         "sweep": sweep,
         "mark": mark(sweep.verdict),
         "how": [f"{sweep.runs:,} of {sweep.size:,} runs" if sweep.runs != sweep.size else f"{sweep.runs:,} runs"],
-        "first": short(sweep.best[0].loss.median) if sweep.best else "",
+        "first": format_short(sweep.best[0].loss.median) if sweep.best else "",
         "ranking": ranking,
         "facts": _facts(sweep, runs),
         "made": sweep_caption(runs) if runs else "",
         "command": runs.command if runs else "",
         "written": runs.written if runs else "",
-        "expectations": [(*mark_of(each.passed), each, short(each.value)) for each in sweep.expectations],
+        "expectations": [(*mark_of(each.passed), each, format_short(each.value)) for each in sweep.expectations],
         "charts": drawn,
         "columns": _columns(sweep),
         "rows": [_row(sweep, summary) for summary in shown],
@@ -70,12 +70,12 @@ def _facts(sweep: Sweep, runs: Ensemble | None) -> dict[str, str]:
     engines = ", ".join(f"{count:,} {engine}" for engine, count in sweep.engines.items()) or "all were stored"
     given = runs.conditions if runs else {}
     counted = {"settings": f"{len(sweep.summaries):,}", "seeds": f"{sweep.seeds:,} each", "computed": engines}
-    return {**swept, **compared, **counted, **given, "time": duration(sweep.seconds)}
+    return {**swept, **compared, **counted, **given, "time": format_duration(sweep.seconds)}
 
 
 def _range(sweep: Sweep, name: str) -> str:
     """Return an axis in a few words: its values, or how many there are between which ends."""
-    values = list(dict.fromkeys(short(each.values.get(name)) for each in sweep.summaries))
+    values = list(dict.fromkeys(format_short(each.values.get(name)) for each in sweep.summaries))
     return ", ".join(values) if len(values) <= 6 else f"{len(values)} values, {values[0]} to {values[-1]}"
 
 
@@ -87,12 +87,12 @@ def _columns(sweep: Sweep) -> list[tuple[str, bool]]:
 
 def _row(sweep: Sweep, summary: Summary) -> dict[str, Any]:
     """Return a setting's cells, each with what it is sorted by."""
-    cells: list[tuple[str, Any]] = [(short(value), value) for value in map(summary.values.get, sweep.axes)]
+    cells: list[tuple[str, Any]] = [(format_short(value), value) for value in map(summary.values.get, sweep.axes)]
     cells.append((f"{summary.runs:,}", summary.runs))
     if any(each.interval for each in sweep.summaries):
         low, high = summary.interval or (0.0, 1.0)
         cells += [(f"{summary.share or 0:.1%}", summary.share or 0.0), (f"{100 * low:.3g}–{100 * high:.3g} %", low)]
-    cells += [(short(value, 3), value) for value in summary.loss]
+    cells += [(format_short(value, 3), value) for value in summary.loss]
     ends = ", ".join(f"{count:,} {status}" for status, count in summary.statuses.items())
     cells.append((ends, ends))
     return {"index": summary.index, "cells": [(text, _key(value)) for text, value in cells]}
@@ -102,7 +102,7 @@ def _key(value: Any) -> str:
     """Return what a cell is sorted by; a loss that is infinite or none comes last."""
     if isinstance(value, float) and not math.isfinite(value):
         return "1e999"
-    return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else short(value)
+    return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else format_short(value)
 
 
 def _compact(runs: Ensemble, every: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import singledispatch
 from typing import Any
 
-from playground.figures.numbers import short
+from playground.figures.numbers import format_short
 from playground.report.html.chart_spec import PALETTE, SYMBOLS, Chart, Move, axis, line, point
 from playground.report.html.encoding import pack_grids, padded_range
 from playground.views import BoundaryView, CurveView, FitView, PathView, PredictionsView, SurfaceView, View
@@ -20,12 +20,12 @@ PATH_COLOUR = "@red"
 
 
 @singledispatch
-def charts(view: View) -> Iterator[Chart]:
+def view_charts(view: View) -> Iterator[Chart]:
     """Yield what is drawn of a view; nothing of one that is unknown here."""
     yield from ()
 
 
-@charts.register
+@view_charts.register
 def _curve(view: CurveView) -> Iterator[Chart]:
     """Draw f, where the run was, its tangent there, and the next step where that was recorded as well."""
     x, y = [at.x for at in view.path], [at.y for at in view.path]
@@ -70,7 +70,7 @@ def _next(view: CurveView, index: int) -> tuple[list[float], list[float]]:
     return [at.x for at in both], [at.y for at in both]
 
 
-@charts.register
+@view_charts.register
 def _surface(view: SurfaceView) -> Iterator[Chart]:
     x, y = [at[0] for at in view.path], [at[1] for at in view.path]
     ground, told = _ground(view.x.values, view.y.values, view.values)
@@ -81,13 +81,13 @@ def _surface(view: SurfaceView) -> Iterator[Chart]:
         "yaxis": axis(view.y.name, range=[view.y.values[0], view.y.values[-1]]),
     }
     text = (
-        f"The path from ({short(x[0])}, {short(y[0])}) to ({short(x[-1])}, {short(y[-1])}) over {view.x.name} and "
-        f"{view.y.name}. {told} {_describe_minima(view.minima)}"
+        f"The path from ({format_short(x[0])}, {format_short(y[0])}) to ({format_short(x[-1])}, {format_short(y[-1])}) "
+        f"over {view.x.name} and {view.y.name}. {told} {_describe_minima(view.minima)}"
     ).rstrip()
     yield Chart("surface", "The path over the loss", text, traces, layout, moves, height=520, square=True)
 
 
-@charts.register
+@view_charts.register
 def _path(view: PathView) -> Iterator[Chart]:
     x, y = [at[0] for at in view.path], [at[1] for at in view.path]
     first, second = (f"{share:.0%}" for share in view.explained)
@@ -105,7 +105,7 @@ def _path(view: PathView) -> Iterator[Chart]:
     yield Chart("directions", "The path in its principal directions", text, traces, layout, moves, height=480)
 
 
-@charts.register
+@view_charts.register
 def _boundary(view: BoundaryView) -> Iterator[Chart]:
     """Draw the score as a ground, its level as a line, and each class by a symbol of its own.
 
@@ -130,7 +130,7 @@ def _boundary(view: BoundaryView) -> Iterator[Chart]:
         "yaxis": axis(view.y.name, range=padded_range(view.y.values, 0), showgrid=False, zeroline=False),
     }
     text = f"What the model tells of each place, with {len(view.inputs)} samples of {view.classes} classes on it."
-    text += "" if view.level is None else f" The line is where the score is {short(view.level)}."
+    text += "" if view.level is None else f" The line is where the score is {format_short(view.level)}."
     yield Chart("boundary", "The decision surface", text, traces, layout, moves, height=520, square=True)
 
 
@@ -153,7 +153,7 @@ def _classes(view: BoundaryView) -> Iterator[dict[str, Any]]:
         yield {"type": "scatter", "mode": "markers", **columns, "name": f"class {told}", "marker": marker}
 
 
-@charts.register
+@view_charts.register
 def _fit(view: FitView) -> Iterator[Chart]:
     traces = [
         line(view.x.values, view.values[-1], "prediction", 1),
@@ -193,7 +193,7 @@ def _marks(places: Sequence[tuple[float, float]], name: str) -> dict[str, Any]:
 
 
 def _describe_minima(minima: Sequence[tuple[float, float]]) -> str:
-    places = ", ".join(f"({short(x)}, {short(y)})" for x, y in minima)
+    places = ", ".join(f"({format_short(x)}, {format_short(y)})" for x, y in minima)
     return f"Stars mark minima: {places}." if minima else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from playground.figures.numbers import short
+from playground.figures.numbers import format_short
 from playground.report.captions import run_caption
 from playground.report.plotting.figure import SERIES_COLOURS, Drawing, Picture, add_step_label, literal, plain_axes
 from playground.result import Run
@@ -70,7 +70,7 @@ def _function(run: Run, view: CurveView, width: float) -> tuple[Picture, Axes]:
     values = np.where(np.isfinite(view.y), view.y, np.nan)
     axes.plot(view.x.values, values, color=SERIES_COLOURS[0])
     for number, (x, y) in enumerate(view.minima):
-        label = literal(f"minimum {short(y)} at {view.x.name} = {short(x)}") if number == 0 else None
+        label = literal(f"minimum {format_short(y)} at {view.x.name} = {format_short(x)}") if number == 0 else None
         axes.plot(x, y, "*", color="black", markersize=9, markeredgecolor="white", label=label, zorder=5)
     axes.margins(x=0)
     return figure, axes

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playground.errors import PlaygroundError, suggestion
+from playground.errors import PlaygroundError, suggest_names
 
 if TYPE_CHECKING:
     from playground.report.plotting.figure import Drawing
@@ -57,7 +57,7 @@ def choose_format(path: Path) -> PictureFormat:
     """
     suffix = path.suffix.lower()
     if suffix not in PICTURE_FORMATS:
-        raise PlaygroundError(f"{path}: the suffix says what is written{suggestion('', PICTURE_FORMATS)}")
+        raise PlaygroundError(f"{path}: the suffix says what is written{suggest_names('', PICTURE_FORMATS)}")
     return PICTURE_FORMATS[suffix]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from playground.errors import PlaygroundError, suggestion
+from playground.errors import PlaygroundError, suggest_names
 from playground.report.plotting import boundaries, curves, losses, surfaces, sweeps
 from playground.report.plotting.figure import FIGURE_INCHES, Drawing, use_style
 from playground.result import Run
@@ -32,7 +32,7 @@ def check_kind(kind: str | None) -> None:
     :raises PlaygroundError: there is no such kind.
     """
     if kind is not None and kind not in PICTURE_KINDS:
-        raise PlaygroundError(f"--kind {kind}: unknown{suggestion(kind, PICTURE_KINDS)}")
+        raise PlaygroundError(f"--kind {kind}: unknown{suggest_names(kind, PICTURE_KINDS)}")
 
 
 def drawing(subject: Run | Ensemble, kind: str | None = None, width: float = FIGURE_INCHES) -> Drawing:

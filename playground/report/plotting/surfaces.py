@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.ticker import FuncFormatter
 
-from playground.figures.numbers import short
+from playground.figures.numbers import format_short
 from playground.report.captions import run_caption
 from playground.report.plotting.figure import SERIES_COLOURS, Drawing, Picture, add_step_label, legend_above, plain_axes
 from playground.result import Run
@@ -92,7 +92,7 @@ def _bands(figure: Picture, axes: Axes, view: SurfaceView | PathView, grid: Grid
     bands.set_linewidth(0.2)
     axes.contour(view.x.values, view.y.values, values, heights[1:-1], colors="white", linewidths=0.3)
     bar = figure.colorbar(bands, ax=axes, label="loss", ticks=heights[1::3], fraction=0.05, pad=0.02, spacing="uniform")
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value, 2)))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_short(value, 2)))
     bar.outline.set_linewidth(0.4)
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from playground.errors import PlaygroundError
-from playground.figures.numbers import short
+from playground.figures.numbers import format_short
 from playground.report.captions import sweep_caption
 from playground.report.plotting.figure import (
     FIGURE_ASPECT,
@@ -111,7 +111,13 @@ def _setting_label(values: Mapping[str, Any]) -> str:
 
 
 def _value(value: Any) -> str:
-    return value if isinstance(value, str) else short(value) if not isinstance(value, Mapping) else str(value["name"])
+    return (
+        value
+        if isinstance(value, str)
+        else format_short(value)
+        if not isinstance(value, Mapping)
+        else str(value["name"])
+    )
 
 
 def _quartiles(axes: Axes, rates: Mapping[float, Sequence[float]], index: int, name: str, dots: bool) -> None:

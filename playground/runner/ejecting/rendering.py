@@ -10,8 +10,8 @@ import textwrap
 from collections.abc import Callable
 from typing import Any
 
-from playground.errors import PlaygroundError, suggestion
-from playground.figures.text import make_printable, markdown
+from playground.errors import PlaygroundError, suggest_names
+from playground.figures.text import escape_markdown, make_printable
 from playground.runner.ejecting.literals import docstring_literal
 from playground.runner.ejecting.program import EjectedProgram
 
@@ -26,7 +26,7 @@ def find_renderer(name: str) -> Callable[[EjectedProgram], str]:
     """
     forms = {"script": render_script, "notebook": render_notebook}
     if name not in forms:
-        raise PlaygroundError(f"--as: unknown form {name!r}{suggestion(name, forms)}")
+        raise PlaygroundError(f"--as: unknown form {name!r}{suggest_names(name, forms)}")
     return forms[name]
 
 
@@ -42,9 +42,9 @@ def render_notebook(program: EjectedProgram) -> str:
 
     Cells are taken from the program, never found in its text, where a scenario's words could look like one.
     """
-    made = [_notebook_cell("markdown", 0, f"# {markdown(program.title)}\n\n{program.note}")]
+    made = [_notebook_cell("markdown", 0, f"# {escape_markdown(program.title)}\n\n{program.note}")]
     for cell in program.cells:
-        heading = f"## {markdown(cell.heading)}"
+        heading = f"## {escape_markdown(cell.heading)}"
         made += [
             _notebook_cell("markdown", len(made), heading),
             _notebook_cell("code", len(made) + 1, cell.code.strip()),

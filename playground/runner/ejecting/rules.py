@@ -11,7 +11,7 @@ from typing import Any
 
 from playground.core.update import UpdateRule
 from playground.errors import PlaygroundError
-from playground.plugins.docstring import descriptions, own_docstring
+from playground.plugins.docstring import own_docstring, parameter_descriptions
 from playground.runner.ejecting.definitions import Definitions
 from playground.runner.ejecting.folding import fold
 from playground.runner.ejecting.literals import literal
@@ -76,7 +76,7 @@ def _rule_docstring(kind: type) -> ast.Expr:
 
 def _attribute_statements(kind: type, values: Mapping[str, Any]) -> list[ast.stmt]:
     """Return an assignment for each number, with what it means behind it."""
-    told = descriptions(kind)
+    told = parameter_descriptions(kind)
     nodes: list[ast.stmt] = []
     for name, value in values.items():
         node = ast.parse(f"{name} = {literal(value)}").body[0]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from playground.core.task import DirectTask
 from playground.errors import Fault, PlaygroundError, ScenarioError
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
 from playground.plugins.manager import Plugins
 from playground.runner.single.measuring import Observer, stop_rules
 from playground.runner.single.preparing import Prepared, locate_faults, prepare, refuse_impossible
@@ -102,7 +102,7 @@ def translate_errors(where: str) -> Iterator[None]:
     except PlaygroundError:
         raise
     except ISOLATED_EXCEPTIONS as error:
-        raise ScenarioError(Fault(f"{where}: {cause(error)}", ("task",))) from error
+        raise ScenarioError(Fault(f"{where}: {describe_exception(error)}", ("task",))) from error
 
 
 def _choose_stepper(ready: Prepared, point: int) -> tuple[OneRun, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground.errors import Fault, PlaygroundError, ScenarioError
 from playground.explanation import ExplainedParameter, Explanation, UnexplainedStep, Update
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import build
 from playground.runner.explaining.replay import Replay, replay, translate_errors
@@ -101,7 +101,7 @@ def explain_steps(
     except PlaygroundError as error:
         yield UnexplainedStep(step, "; ".join(fault.message for fault in error.faults))
     except ISOLATED_EXCEPTIONS as error:
-        yield UnexplainedStep(step, cause(error))
+        yield UnexplainedStep(step, describe_exception(error))
     except KeyboardInterrupt:  # the run itself is there, and not to be lost
         yield UnexplainedStep(step, "interrupted")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import ComponentError, PlaygroundError
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
 from playground.plugins.registry import Component
 from playground.plugins.signature import build, scenario_parameters
 
@@ -37,7 +37,7 @@ def find_fault(component: Component) -> str:
         text = error.faults[0].message
         return text if text.startswith(f"{component}") else f"{component}: {text}"
     except ISOLATED_EXCEPTIONS as error:
-        return f"{component}: {cause(error, component.origin.file)}"
+        return f"{component}: {describe_exception(error, component.origin.file)}"
     return ""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from playground.errors import Fault, ScenarioError, suggestion
+from playground.errors import Fault, ScenarioError, suggest_names
 from playground.result import Status
 from playground.scenario.messages import FaultyKey, format_value
 from playground.scenario.model import Scenario
@@ -39,7 +39,7 @@ def check_measured(scenario: Scenario, task: Task, stepper: OneRun | None) -> No
     for name in scenario.expect:
         if name not in names:
             faults.append(
-                Fault(f"nothing named {name!r} is measured here{suggestion(name, names)}", _expect_path(name))
+                Fault(f"nothing named {name!r} is measured here{suggest_names(name, names)}", _expect_path(name))
             )
         elif names.count(name) > 1:
             faults.append(Fault(f"{name!r} is measured, and a parameter has that name too", _expect_path(name)))
@@ -79,7 +79,7 @@ def find_impossible_shares(scenario: Scenario) -> list[Fault]:
         if name in names:
             faults += find_impossible(name, check, SHARE_OF_RUNS)
         else:
-            message = f"a sweep measures no {format_value(name)}{suggestion(name, names)}"
+            message = f"a sweep measures no {format_value(name)}{suggest_names(name, names)}"
             faults.append(Fault(message, (FaultyKey(name),)))
     return [replace(fault, path=("sweep", "expect", *fault.path)) for fault in faults]
 

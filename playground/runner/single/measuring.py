@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground.core.task import DescentTask, Outcome
 from playground.errors import PlaygroundError
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
 from playground.result import Loss, Numbers, RunTrace, Status
 from playground.runner.single.plain_data import plain_outcome, plain_value
 from playground.runner.single.preparing import Prepared
@@ -74,7 +74,7 @@ def measure(ready: Prepared, observe: Observer, record: RecordOptions = RECORD_N
         reason = "; ".join(fault.message for fault in error.faults)
         return Measurement(Status.ERROR, reason, traceback=traceback.format_exc())
     except ISOLATED_EXCEPTIONS as error:
-        return Measurement(Status.ERROR, cause(error), traceback=traceback.format_exc())
+        return Measurement(Status.ERROR, describe_exception(error), traceback=traceback.format_exc())
 
 
 def _run_direct(ready: Prepared) -> Measurement:
@@ -139,7 +139,7 @@ def _make_views(ready: Prepared, problem: Problem, recording: Recording, record:
     try:
         return tuple(ready.bound.task.views(problem, recording, ranges))  # type: ignore[union-attr]
     except ISOLATED_EXCEPTIONS as error:
-        warnings.warn(f"{ready.loaded.scenario.name}: nothing to look at: {cause(error)}", stacklevel=2)
+        warnings.warn(f"{ready.loaded.scenario.name}: nothing to look at: {describe_exception(error)}", stacklevel=2)
         return ()
 
 

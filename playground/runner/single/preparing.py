@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playground.errors import Fault, PlaygroundError, ScenarioError, suggestion
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause
+from playground.errors import Fault, PlaygroundError, ScenarioError, suggest_names
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
 from playground.plugins.manager import Plugins
 from playground.runner.loading.binding import BoundComponents, bind
 from playground.runner.loading.catalogue import DESCENT_KEYS, ComponentCatalogue
@@ -98,7 +98,7 @@ def _check_diagnosis(scenario: Scenario, plugins: Plugins) -> list[Fault]:
         return [Fault("expected the name of a diagnosis, such as diagnosis: rate_too_large", _expect_path("diagnosis"))]
     if check.equals in known:
         return []
-    message = f"unknown diagnosis {check.equals!r}{suggestion(str(check.equals), known)}"
+    message = f"unknown diagnosis {check.equals!r}{suggest_names(str(check.equals), known)}"
     return [Fault(message, _expect_path("diagnosis"))]
 
 
@@ -262,7 +262,7 @@ def _translate_component_errors(key: str, what: str) -> Iterator[None]:
     except PlaygroundError:
         raise
     except ISOLATED_EXCEPTIONS as error:
-        raise ScenarioError(Fault(f"{what}: {cause(error)}", (key,))) from error
+        raise ScenarioError(Fault(f"{what}: {describe_exception(error)}", (key,))) from error
 
 
 @contextmanager
@@ -289,7 +289,7 @@ def check_ranges(ready: Prepared, ranges: Ranges, path: tuple[str, ...] = ()) ->
     names = task.axes(stepper.problem)
     faults = [
         Fault(
-            f"range of {name!r}: no picture has that axis{suggestion(name, names)}",
+            f"range of {name!r}: no picture has that axis{suggest_names(name, names)}",
             (*path, FaultyKey(name)) if path else (),
         )
         for name in find_unknown_axes(names, ranges)

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from playground.errors import Place, PlaygroundError, StoreError, suggestion
+from playground.errors import Place, PlaygroundError, StoreError, suggest_names
 from playground.figures.text import make_printable
 from playground.result import Status, Verdict
 from playground.runner.store.records import RUN_COLUMNS, compact_json
 from playground.scenario.messages import format_value
-from playground.scenario.reader import read
+from playground.scenario.reader import read_yaml
 
 _CONDITION_PATTERN = re.compile(
     r"\s*(?P<key>[^=!<>]*[^=!<>\s])\s*(?P<operator><=|>=|!=|[=<>])(?![=<>])\s*(?P<value>.*)", re.DOTALL
@@ -85,7 +85,7 @@ def parse_condition(text: str) -> Condition:
     key, operator, word = (match[name].strip() for name in ("key", "operator", "value"))
     place = Place(format_where(text))
     try:
-        node = read(word, lambda line, column: place)
+        node = read_yaml(word, lambda line, column: place)
     except PlaygroundError as error:
         raise StoreError(*error.faults) from error
     return Condition(key, operator, node.data() if node else None, text, word)
@@ -181,7 +181,7 @@ def find_key(name: str, keys: Mapping[str, QueryKey], option: str) -> QueryKey:
     :raises StoreError: no run has it.
     """
     if name not in keys:
-        raise StoreError(f"{option}: no run has {format_value(name)}{suggestion(name, keys)}")
+        raise StoreError(f"{option}: no run has {format_value(name)}{suggest_names(name, keys)}")
     return keys[name]
 
 
@@ -209,7 +209,7 @@ def _text_condition_sql(given: Condition, key: QueryKey, ordered: bool) -> tuple
     word = given.value if isinstance(given.value, str) else given.word  # the id 12e4 is no number
     if key.words and word not in key.words:
         raise StoreError(
-            f"{format_where(given.text)}: no {given.key} is {format_value(word)}{suggestion(word, key.words)}"
+            f"{format_where(given.text)}: no {given.key} is {format_value(word)}{suggest_names(word, key.words)}"
         )
     if given.key == "sweep":  # its beginning will do, as everywhere
         return f"substr({key.sql}, 1, ?) {_OPERATORS[given.operator]} ?", (len(word), word)

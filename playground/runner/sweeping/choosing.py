@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from playground.errors import PlaygroundError
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
 from playground.plugins.manager import Plugins
 from playground.runner.single.preparing import Prepared, prepare
 from playground.runner.sweeping.plan import Chunk
@@ -60,7 +60,7 @@ def _try_compiling(beginning: ChunkStart, ready: Prepared, asked: str, runs: int
     except (
         ISOLATED_EXCEPTIONS
     ) as error:  # a compiler has many parts, and each may meet what its author did not think of
-        return EngineChoice("batched", f"batched: compiling raises {cause(error)}")
+        return EngineChoice("batched", f"batched: compiling raises {describe_exception(error)}")
     return EngineChoice("compiled", f"compiled: {program.account}")
 
 
@@ -68,4 +68,4 @@ def describe_refusal(error: BaseException) -> str:
     """Say why runs cannot descend together."""
     from playground.core.replicas import CannotBatchError
 
-    return str(error) if isinstance(error, CannotBatchError | PlaygroundError) else cause(error)
+    return str(error) if isinstance(error, CannotBatchError | PlaygroundError) else describe_exception(error)

@@ -19,7 +19,7 @@ from playground.plugins.signature import build
 from playground.runner.store import Row
 from playground.scenario.grid import GridPoint
 from playground.scenario.model import Loaded, Scenario, parse_scenario
-from playground.scenario.source import parse
+from playground.scenario.source import parse_source
 
 Member = tuple[int, int]
 """A run of a grid: the index of its point, and its seed."""
@@ -95,7 +95,7 @@ def _scenario_text(loaded: Loaded) -> str:
 
 
 def _load_text(file: str, text: str) -> Loaded:
-    source = parse(text, file)
+    source = parse_source(text, file)
     return Loaded(parse_scenario(source), source)
 
 

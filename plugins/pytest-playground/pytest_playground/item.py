@@ -115,19 +115,19 @@ def told(result: Run | Sweep, place: str) -> Iterator[str]:
 
     :param place: the scenario's file, as it is to be shown.
     """
-    from playground.figures.numbers import short
+    from playground.figures.numbers import format_short
     from playground.plugin_api import Run
 
     for expectation in result.expectations:
         if not expectation.passed:
             where = f"{place}:{expectation.line}" if expectation.line else place
-            yield f"{where}: {expectation.what}, measured {short(expectation.value, 6)}"
+            yield f"{where}: {expectation.what}, measured {format_short(expectation.value, 6)}"
             if expectation.note:
                 yield f"    {expectation.note}"
     if isinstance(result, Run):
         yield from result.ending
         if result.loss:
-            yield f"loss {short(result.loss.first)} -> {short(result.loss.last)}, seed {result.seed}"
+            yield f"loss {format_short(result.loss.first)} -> {format_short(result.loss.last)}, seed {result.seed}"
         if result.traceback:
             yield result.traceback.rstrip()
     else:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from playground.explanation import ExplainedOperation, ExplainedParameter, Explanation, GraphNode, TensorSummary, Update
-from playground.report.explanation.plain import text
+from playground.report.explanation.plain import explanation_lines
 
 
 def explanation(operations):
@@ -20,7 +20,7 @@ def explanation(operations):
 
 
 def graph(operations):
-    lines = list(text(explanation(operations), str, 80))
+    lines = list(explanation_lines(explanation(operations), str, 80))
     return [line.removesuffix("  1.0") for line in lines[lines.index("Graph") + 2 :]]
 
 
@@ -73,14 +73,14 @@ def test_a_parameter_before_and_after_has_its_numbers_where_they_fit_a_line(valu
 
     moved = ExplainedParameter("w", of(values), None, after=of([value + 1 for value in values]))
     told = replace(explanation({"L": ("sin", "w")}), parameters=(moved,), update=Update("sgd", 0.1))
-    lines = list(text(told, str, 70))
+    lines = list(explanation_lines(told, str, 70))
     assert [line for line in lines[lines.index("Update") + 2 :] if line.startswith(("  w:", "      →"))] == shown
     assert max(map(len, lines)) <= 70
 
 
 def test_a_line_of_the_graph_that_is_cut_says_so():
     told = explanation({"L": ("s" * 60, "w")})
-    (line,) = (line for line in text(told, str, 40) if "← ss" in line)
+    (line,) = (line for line in explanation_lines(told, str, 40) if "← ss" in line)
     assert (len(line), line[-2:]) == (40, " …")
 
 
@@ -89,7 +89,7 @@ def test_a_line_of_the_graph_that_is_too_long_leaves_out_means_and_cuts_no_numbe
     told = explanation({"L": ("linear", "w")})
     told = replace(told, digits=4, nodes=(replace(told.nodes[0], value=wide, gradient=wide), *told.nodes[1:]))
     name = told.nodes[0].name
-    (line,) = (line for line in text(told, str, 70) if "∂" in line)
+    (line,) = (line for line in explanation_lines(told, str, 70) if "∂" in line)
     assert name in line
     assert line.endswith("(4 × 8)  -1.2894 … 0.6589  ∂ (4 × 8)  -1.2894 … 0.6589")
 
@@ -98,6 +98,6 @@ def test_what_an_optimizer_keeps_has_its_arrow_further_in_than_its_name():
     long = TensorSummary((19,), 0.123456, 0.123456, 0.123456)
     moved = ExplainedParameter("w", long, None, after=long, state_before={"m": long}, state_after={"m": long})
     told = replace(explanation({"L": ("sin", "w")}), digits=9, parameters=(moved,), update=Update("sgd", 0.1))
-    lines = list(text(told, str, 50))
+    lines = list(explanation_lines(told, str, 50))
     (place,) = (place for place, line in enumerate(lines) if line.startswith("      m: "))
     assert lines[place + 1].startswith("        → ")

@@ -12,9 +12,8 @@ import pytest
 
 from playground.report.html import sweep_charts as module
 from playground.report.html import view_charts
-from playground.report.html.run_charts import charts as run_charts
-from playground.report.html.sweep_charts import charts as sweep_charts
-from playground.report.html.sweep_charts import group_points, horizontal, label
+from playground.report.html.run_charts import run_charts
+from playground.report.html.sweep_charts import group_points, horizontal, label, sweep_charts
 from playground.result import Loss, Quartiles, Recording, RunTrace, Status, Summary, Sweep, Verdict
 from playground.views import (
     Bands,
@@ -74,18 +73,18 @@ def held(chart):
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
 def test_views(view):
-    (chart,) = view_charts.charts(view)
+    (chart,) = view_charts.view_charts(view)
     held(chart)
 
 
 def test_predictions_are_a_table():
     told = PredictionsView(("a", "prediction"), STEPS, (((1.0, 0.5),),) * 3)
-    assert list(view_charts.charts(told)) == []
+    assert list(view_charts.view_charts(told)) == []
     assert view_charts.find_prediction_table((VIEWS["fit"], told)) is told
 
 
 def test_the_next_step_is_drawn_only_where_it_was_recorded():
-    (chart,) = view_charts.charts(VIEWS["curve"])
+    (chart,) = view_charts.view_charts(VIEWS["curve"])
     hops = next(move for move in chart.moves if move.traces == (4,)).frames["x"]
     assert [len(hop) for hop in hops] == [2, 0, 0]
 
@@ -127,7 +126,7 @@ def test_a_loss_that_is_the_only_finite_one_has_room_around_it(make_run):
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e12, 1e32, 1e300])
 def test_a_bar_of_colours_has_no_more_labels_than_a_phone_has_room_for(size):
-    (chart,) = view_charts.charts(SurfaceView(X, Y, ((size, 0.0, size), (size,) * 3), STEPS, WALK))
+    (chart,) = view_charts.view_charts(SurfaceView(X, Y, ((size, 0.0, size), (size,) * 3), STEPS, WALK))
     bar = chart.traces[0]["colorbar"]
     assert 2 <= len(bar["tickvals"]) == len(bar["ticktext"]) <= view_charts.COLOUR_BAR_TICKS + 2
 

@@ -8,9 +8,9 @@ import torch
 
 from playground import run
 from playground.errors import ScenarioError
-from playground.figures.numbers import flat
+from playground.figures.numbers import flatten
 from playground.plugins.manager import load_plugins
-from playground.report.explanation.formatting import deviation, sentence
+from playground.report.explanation.formatting import format_sentence, relative_deviation
 from playground.runner.explaining.step import explain as explained
 from playground.scenario.model import load_scenario
 
@@ -42,7 +42,7 @@ def test_the_tutorials_forward_numbers(explain):
 
 
 def flat_of(each):
-    return list(flat(each.value.values))
+    return list(flatten(each.value.values))
 
 
 @pytest.mark.parametrize(("name", "slope"), [("quadratic_derivative", 13), ("square_derivative", 48)])
@@ -79,7 +79,7 @@ def test_every_bundled_scenario_without_a_gap(root, explain):
         assert all(operation.formula for operation in told.operations), file.stem
         for index, moved in enumerate(told.parameters):
             assert moved.gradient is not None
-            off = deviation(told, index)
+            off = relative_deviation(told, index)
             assert off is None or off < 1e-3, (file.stem, moved.name)
             total = sum(
                 torch.tensor(share.value.values, dtype=torch.float64)
@@ -98,7 +98,7 @@ def test_every_function_without_a_gap(write, name):
     path = write("f.yaml", f"task: minimize\nfunction: {function}\nstart: {{x: [0.7, 0.4]}}\noptimizer: sgd\n")
     told = explained(load_scenario(path), PLUGINS)
     assert all(operation.formula for operation in told.operations)
-    assert deviation(told, 0) < 1e-2
+    assert relative_deviation(told, 0) < 1e-2
 
 
 RULES = [{"name": "adam", "lr": 0.05}, {"name": "torch.Adam", "lr": 0.05}, {"name": "sgd", "lr": 0.5, "momentum": 0.9}]
@@ -130,7 +130,7 @@ def test_a_step_that_was_too_long_and_by_which_bound(explain):
 
 def test_two_losses_that_differ_are_told_so_that_they_do(explain):
     told = explain("bowl", {"optimizer": "{name: sgd, lr: 1e-6}"})
-    (words,) = (sentence(each, str) for each in told.words)
+    (words,) = (format_sentence(each, str) for each in told.words)
     assert words == "The step lowered the loss on the same data from 144 to 143.998."
 
 
@@ -227,7 +227,7 @@ def test_remarks_are_true_of_the_move_that_was_made(write, keys, step, remarks):
     text = "task: minimize\nsteps: 5\n" if "steps" not in keys else "task: minimize\n"
     text += "".join(f"{key}: {value}\n" for key, value in keys.items())
     told = explained(load_scenario(write("f.yaml", text)), PLUGINS, step)
-    said = [sentence(each, str) for each in told.words]
+    said = [format_sentence(each, str) for each in told.words]
     if remarks is None:
         assert not any("learning rate" in each or "too long" in each for each in said)
         return
@@ -389,20 +389,20 @@ def test_an_operation_in_place(odd):
     told = odd({"model": "in_place"})
     assert [operation.name for operation in told.operations] == ["matmul", "add", "sigmoid", "mse_loss"]
     assert node(told, "z1").value != node(told, "z2").value
-    assert deviation(told, 0) < 1e-4
+    assert relative_deviation(told, 0) < 1e-4
 
 
 def test_what_a_step_dropped_is_dropped_again_in_every_look_at_it(odd):
     told = odd({"model": "dropping", "optimizer": "{name: sgd, lr: 0}", "dtype": "float64", "expect": "{}"})
     assert told.loss_after == told.loss
-    assert deviation(told, 0) < 1e-9
+    assert relative_deviation(told, 0) < 1e-9
 
 
 def test_a_gradient_that_is_rounding_is_no_deviation(odd):
     told = odd({"model": "normal"})
     (bias,) = [index for index, moved in enumerate(told.parameters) if moved.name == "b"]
     assert abs(told.parameters[bias].gradient.high) < 1e-6
-    assert deviation(told, bias) < 0.1
+    assert relative_deviation(told, bias) < 0.1
 
 
 def test_an_operation_of_which_nothing_is_known(odd):
@@ -473,7 +473,7 @@ def test_a_formula_that_does_not_give_the_step_is_not_shown(write, name, formula
     )
     told = explained(load_scenario(path), load_plugins(autoload=False, specs=[str(plugin)]), 1)
     assert told.update.formula == formula
-    said = [sentence(each, str) for each in told.words]
+    said = [format_sentence(each, str) for each in told.words]
     assert [each for each in said if "formula" in each.lower()] == [each for each in said if remark and remark in each]
     assert any("formula" in each.lower() for each in said) == (remark is not None)
     assert all(bool(moved.written) == (name == "right") for moved in told.parameters)

@@ -12,7 +12,7 @@ from playground.plugins.manager import load_plugins
 from playground.runner.single.preparing import prepare
 from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.node import YamlEntry, YamlNode
-from playground.scenario.source import SourceText, load
+from playground.scenario.source import SourceText, load_source
 
 FILES = sorted((Path(__file__).parent.parent.parent / "scenarios").glob("*.yaml"))
 
@@ -29,7 +29,7 @@ KEYS = [
     "dataset", "name", "lr", "self", "setting", "x", "weight", "", "__class__", "task", "generator", "folder", "params",
     "hidden",
 ]  # fmt: skip
-TARGETS = [load(file).data for file in FILES]
+TARGETS = [load_source(file).data for file in FILES]
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def assert_clean(error):
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(mutated())
 def test_valid_or_a_clean_error(plugins, data):
-    original = load(FILES[0])
+    original = load_source(FILES[0])
     source = SourceText(original.file, node(data, original))
     try:
         with prepare(Loaded(parse_scenario(source), source), plugins):
@@ -134,7 +134,7 @@ def test_damaged_text(plugins, tmp_path_factory, file, data):
     path = tmp_path_factory.getbasetemp() / file.name
     path.write_text("\n".join(lines), encoding="utf-8")
     try:
-        source = load(path)
+        source = load_source(path)
         with prepare(Loaded(parse_scenario(source), source), plugins):
             pass
     except PlaygroundError as error:

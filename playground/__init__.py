@@ -1,4 +1,4 @@
-"""A gradient-descent playground for PyTorch: write what should go downhill in YAML, run it, see every number.
+"""A gradient-descent playground for PyTorch: describe an objective and an optimizer in YAML, inspect every number.
 
 ::
 
@@ -9,25 +9,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from playground.api import load_scenario, plot, run, sweep
     from playground.plugins.hookspecs import hookimpl
+    from playground.runner.sweeping.sweep import SweepOptions
 
-__all__ = ["hookimpl", "load_scenario", "plot", "run", "sweep"]
+_MODULES: Final = {
+    "SweepOptions": "playground.runner.sweeping.sweep",
+    "hookimpl": "playground.plugins.hookspecs",
+    "load_scenario": "playground.api",
+    "plot": "playground.api",
+    "run": "playground.api",
+    "sweep": "playground.api",
+}
+
+__all__ = ["SweepOptions", "hookimpl", "load_scenario", "plot", "run", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: a plugin that only needs `hookimpl` should not wait for torch."""
-    if name == "hookimpl":
-        from playground.plugins.hookspecs import hookimpl
-
-        return hookimpl
-    if name in __all__:
-        from playground import api
-
-        return getattr(api, name)
+    """Import a name when it is asked for: a plugin that needs only `hookimpl` should not wait for torch."""
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

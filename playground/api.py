@@ -17,7 +17,7 @@ from playground.runner.single.memory import limit_memory
 from playground.runner.single.record_options import RecordOptions
 from playground.runner.single.running import run_one
 from playground.runner.sweeping.summary import StoredSweep
-from playground.runner.sweeping.sweep import SweepOptions, run_sweep
+from playground.runner.sweeping.sweep import SweepOptions, SweepProgress, run_sweep
 from playground.scenario.grid import with_axes
 from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.source import SourceText, load_source
@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def load_scenario(path: str | Path, changes: Mapping[str, Any] | None = None, *, plugins: Sequence[str] = ()) -> Loaded:
+def load_scenario(
+    path: str | Path, changes: Mapping[str, Any] | None = None, *, plugins: Sequence[str] | Plugins = ()
+) -> Loaded:
     """Load and validate a scenario file.
 
     :param path: the file.
     :param changes: dotted keys with new values: `{"optimizer.lr": 0.1}`. A component in the place of another keeps the
         parameters that both have.
-    :param plugins: files or names of plugins that have components among the changes.
+    :param plugins: files or names of plugins that have components among the changes, or what `load_plugins` returned.
     :returns: the scenario and where each of its values stands.
     :raises ScenarioError: it is not valid; every fault with its place.
     """
@@ -45,7 +47,7 @@ def run(
     *,
     seed: int | None = None,
     steps: int | None = None,
-    plugins: Sequence[str] = (),
+    plugins: Sequence[str] | Plugins = (),
     record: int = 0,
     memory: int | None = None,
 ) -> Run:
@@ -55,7 +57,8 @@ def run(
     :param changes: dotted keys with new values: `{"optimizer.lr": 0.1}`.
     :param seed: in place of the scenario's own.
     :param steps: in place of the scenario's own, where the task descends.
-    :param plugins: files or names of plugins to load, and `no:NAME` to leave out, as `-p` does.
+    :param plugins: files or names of plugins to load, and `no:NAME` to leave out, as `-p` does; or what `load_plugins`
+        returned.
     :param record: keep the parameters at up to this many steps, spaced evenly by ratio, and at the end:
         `result.trace.recording`; then `result.views` has what can be looked at.
     :param memory: bytes that the run may take; 2 GB where it is not given, as for `--memory`.
@@ -64,40 +67,44 @@ def run(
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
     loaded_plugins = _load_plugins(plugins)
-    source = path.source if isinstance(path, Loaded) else load_source(path)
-    scenario = _apply_changes(source, changes, loaded_plugins)
+    scenario = _apply_changes(_source_of(path), changes, loaded_plugins)
     loaded = override_seed_and_steps(scenario, seed, steps, loaded_plugins)
     with limit_memory(memory):
         return run_one(loaded, loaded_plugins, record=RecordOptions(record))
 
 
 def sweep(
-    path: str | Path,
+    path: str | Path | Loaded,
     over: Mapping[str, Any] | None = None,
     seeds: int | None = None,
     changes: Mapping[str, Any] | None = None,
     *,
-    plugins: Sequence[str] = (),
+    plugins: Sequence[str] | Plugins = (),
     options: SweepOptions | None = None,
+    folder: str | Path | None = None,
+    progress: SweepProgress | None = None,
 ) -> StoredSweep:
     """Run a scenario many times at once; results are kept in `.playground` below the working directory.
 
-    :param path: the scenario's file.
+    :param path: the scenario's file, or what `load_scenario` returned.
     :param over: dotted keys with what a scenario's `sweep.over` may hold: `{"optimizer.lr": [0.01, 0.1]}`,
         `{"optimizer.lr": {"log": [1e-4, 1], "points": 20}}`.
     :param seeds: run every point from the seeds 0 to `seeds - 1`.
     :param changes: dotted keys with new values.
-    :param plugins: files or names of plugins to load, and `no:NAME` to leave out, as `-p` does.
+    :param plugins: files or names of plugins to load, and `no:NAME` to leave out, as `-p` does; or what `load_plugins`
+        returned.
     :param options: engine, processes, memory, whether to compute again what is stored.
+    :param folder: where `.playground` is kept, in place of the working directory.
+    :param progress: updated while the sweep goes on, for a display to read.
     :returns: the sweep summed up; `to_pandas()` has every run.
     :raises ScenarioError: the scenario or its sweep is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
     loaded_plugins = _load_plugins(plugins)
-    loaded = _apply_changes(load_source(path), changes, loaded_plugins)
+    loaded = _apply_changes(_source_of(path), changes, loaded_plugins)
     if over or seeds is not None:
         loaded = with_axes(loaded, over or {}, seeds)
-    return run_sweep(loaded, loaded_plugins, options)
+    return run_sweep(loaded, loaded_plugins, options, progress, None if folder is None else Path(folder))
 
 
 def plot(result: Run | StoredSweep, kind: str | None = None, *, width: float = 5.0) -> Figure:
@@ -118,6 +125,10 @@ def plot(result: Run | StoredSweep, kind: str | None = None, *, width: float = 5
     return drawing(subject, kind, width).figure
 
 
+def _source_of(path: str | Path | Loaded) -> SourceText:
+    return path.source if isinstance(path, Loaded) else load_source(path)
+
+
 def _apply_changes(source: SourceText, changes: Mapping[str, Any] | None, plugins: Plugins) -> Loaded:
     known = ComponentCatalogue(plugins).known_parameters
     for key, value in (changes or {}).items():
@@ -125,8 +136,10 @@ def _apply_changes(source: SourceText, changes: Mapping[str, Any] | None, plugin
     return Loaded(parse_scenario(source), source)
 
 
-def _load_plugins(specs: Sequence[str]) -> Plugins:
+def _load_plugins(specs: Sequence[str] | Plugins) -> Plugins:
     """Load plugins; one that was asked for and fails is an error."""
+    if isinstance(specs, Plugins):
+        return specs
     plugins = load_plugins(specs=tuple(specs), folder=Path.cwd())
     failures = [failure for failure in plugins.failures if failure.requested]
     if failures:

@@ -17,9 +17,10 @@ reporter                `Batch`, `Run`, `Sweep`, `Summary`, `Status`, `Verdict`,
 executor                `PackedChunk`, what an executor is given
 ======================  ==============================================================================================
 
-Errors that a plugin raises for its users are `ComponentError` and `ScenarioError`, built of `Fault`; all derive from
-`PlaygroundError`. Programs that run scenarios share `Plugins` from `load_plugins`. Names are imported when they are
-asked for: a plugin that needs only `Batch` does not import torch.
+Errors that a plugin raises for its users are `ComponentError` and `ScenarioError`, built of `Fault`; these and
+`PluginError` derive from `PlaygroundError`. Programs around scenarios share `Plugins` from `load_plugins`, read stored
+runs from a `Store`, follow a `SweepProgress`, and keep torch to `one_thread`. Names are imported when they are asked
+for: a plugin that needs only `Batch` does not import torch.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from playground.result import Batch, Expectation, ResultTable, Run, Status, Summary, Sweep, Verdict
     from playground.runner.store import Store
     from playground.runner.sweeping.plan import PackedChunk
+    from playground.runner.sweeping.sweep import SweepProgress
 
 _MODULES: Final = {
     "Batch": "result",
@@ -77,6 +79,7 @@ _MODULES: Final = {
     "Store": "runner.store",
     "Summary": "result",
     "Sweep": "result",
+    "SweepProgress": "runner.sweeping.sweep",
     "UpdateRule": "core.update",
     "Verdict": "result",
     "declares": "core.losses",
@@ -120,6 +123,7 @@ __all__ = [
     "Store",
     "Summary",
     "Sweep",
+    "SweepProgress",
     "UpdateRule",
     "Verdict",
     "declares",

@@ -32,13 +32,15 @@ _USAGE: Final = {
 
 _INSTALLED_TEST_VALUES: Final = {
     "manager": "",
+    "and_manager": "",
     "imports": "distribution/plugin_imports.py",
     "needs": "Needs the plugin to be installed: `pip install -e .`.",
     "scenario": 'Path(__file__).parent.parent / "scenarios" / "$name.yaml"',
     "loading": "",
 }
 _FILE_TEST_VALUES: Final = {
-    "manager": "from playground.plugins.manager import load_plugins\n",
+    "manager": "from playground.plugin_api import load_plugins\n",
+    "and_manager": ", load_plugins",
     "imports": "distribution/plugin_loads.py",
     "needs": "Loads the plugin from the file beside this one, as `-p` does.",
     "scenario": 'Path(__file__).with_name("$name.yaml")',

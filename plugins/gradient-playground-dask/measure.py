@@ -6,9 +6,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from playground import SweepOptions, load_scenario
-from playground.plugin_api import PackedChunk, load_plugins
-from playground.runner.sweeping.sweep import run_sweep
+from playground import SweepOptions, sweep
+from playground.plugin_api import PackedChunk
 from playground_dask.cluster import dask
 
 SCENARIO = """
@@ -61,7 +60,7 @@ def _give_back(given: PackedChunk) -> PackedChunk:
 def _sweep(folder: Path, workers: int) -> float:
     """Return the seconds of a sweep whose runs descend one after the other, in sixteen chunks, the start included."""
     options = SweepOptions("plain", 16, "dask", {"workers": workers}, fresh=True)
-    return run_sweep(load_scenario(folder / "gate.yaml"), load_plugins(folder=folder), options, folder=folder).seconds
+    return sweep(folder / "gate.yaml", options=options, folder=folder).seconds
 
 
 if __name__ == "__main__":

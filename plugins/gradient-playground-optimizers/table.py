@@ -15,9 +15,8 @@ from typing import Any
 import pytest
 import torch
 
-from playground import SweepOptions, load_scenario, run
+from playground import SweepOptions, load_scenario, run, sweep
 from playground.plugin_api import PlaygroundError, Plugins, Store, load_plugins, one_thread
-from playground.runner.sweeping.sweep import run_sweep
 from playground.testing import OptimizerContract
 from playground_optimizers.collection import CLASSES, LICENCES, NEEDS, OBSTACLES
 
@@ -73,7 +72,7 @@ def _stacked(folder: Path, optimizer: Mapping[str, Any], plugins: Plugins) -> st
     loaded = load_scenario(folder / "many.yaml", {"optimizer": optimizer})
     try:
         together, alone = (
-            run_sweep(loaded, plugins, SweepOptions(engine), folder=folder) for engine in ("auto", "plain")
+            sweep(loaded, plugins=plugins, options=SweepOptions(engine), folder=folder) for engine in ("auto", "plain")
         )
     except PlaygroundError:
         return "refused"

@@ -80,8 +80,8 @@ def _describe_bowl(run: Evidence, found: Curvature) -> str:
     growth = run.growth(found.largest, run.factor)
     shown = format_distinct(rate * run.factor, _bound(run, found.largest) or math.nan, 6)
     return (
-        f"On a bowl that curves as this loss does ({found.largest:g}), each step at the rate {shown} multiplies the distance to the "
-        f"minimum by {format_distinct(growth, 1.0)}; {calmer} it shrinks."
+        f"On a bowl that curves as this loss does ({found.largest:g}), each step at the rate {shown} "
+        f"multiplies the distance to the minimum by {format_distinct(growth, 1.0)}; {calmer} it shrinks."
     )
 
 

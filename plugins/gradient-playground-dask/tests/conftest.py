@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from playground import SweepOptions, load_scenario
-from playground.plugin_api import Store, load_plugins
-from playground.runner.sweeping.sweep import SweepProgress, run_sweep
+import playground
+from playground import SweepOptions
+from playground.plugin_api import Store, SweepProgress, load_plugins
 
 SCENARIO = """
     name: gate
@@ -43,7 +43,8 @@ class Sweeper:
         self.progress = SweepProgress()
         below = self.folder / store
         below.mkdir(exist_ok=True)
-        return run_sweep(load_scenario(file), self.plugins, SweepOptions(**options), self.progress, below)
+        chosen = SweepOptions(**options)
+        return playground.sweep(file, plugins=self.plugins, options=chosen, folder=below, progress=self.progress)
 
     def rows(self, store):
         """Everything that is stored of every run but how long it took."""

@@ -47,7 +47,7 @@ def test_every_fact_is_about_a_class_of_the_collection():
 
 def test_discovery_imports_neither_torch_nor_the_collection():
     program = (
-        "import sys; from playground.plugins.manager import load_plugins; plugins = load_plugins();"
+        "import sys; from playground.plugin_api import load_plugins; plugins = load_plugins();"
         "print('collection.lion' in plugins.names('optimizer'), {'torch', 'pytorch_optimizer'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

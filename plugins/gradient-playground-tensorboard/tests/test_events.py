@@ -2,6 +2,8 @@
 
 import math
 import struct
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -9,9 +11,7 @@ import pytest
 from tensorboardX.crc32c import crc32c
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.plugin_hparams_pb2 import HParamsPluginData
-from typer.testing import CliRunner
 
-from playground.cli.app import app
 from playground.plugin_api import Batch, Run, Status, Verdict
 from playground.testing import ReporterContract
 from playground_tensorboard.events import write
@@ -73,13 +73,14 @@ def playground(tmp_path, monkeypatch):
 
     def playground(text, *arguments):
         Path("s.yaml").write_text(textwrap.dedent(text).lstrip(), encoding="utf-8")
-        return CliRunner().invoke(app, ["run", "s.yaml", *arguments], catch_exceptions=False)
+        command = [sys.executable, "-m", "playground", "run", "s.yaml", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
 
     return playground
 
 
 def test_the_loss_is_a_scalar_for_each_step_and_the_last_one(playground):
-    assert playground(BOWL, "--report", "tensorboard=runs").exit_code == 0
+    assert playground(BOWL, "--report", "tensorboard=runs").returncode == 0
     written = scalars("runs", "loss")
     assert [step for step, _ in written] == [0, 1, 2, 3]
     assert written[0][1] == pytest.approx(148)
@@ -96,7 +97,7 @@ def test_final_parameters_are_histograms(playground):
 
 def test_a_metric_is_a_scalar_at_the_last_step_and_the_verdict_is_text(playground):
     scenario = Path(__file__).parent.parent / "scenarios" / "moons.yaml"
-    assert playground(scenario.read_text(encoding="utf-8"), "--report", "tensorboard=runs").exit_code == 0
+    assert playground(scenario.read_text(encoding="utf-8"), "--report", "tensorboard=runs").returncode == 0
     assert scalars("runs", "accuracy") == [(400, pytest.approx(1, abs=0.05))]
     (text,) = [value.tensor.string_val[0].decode() for _, value in values("runs") if value.tag.startswith("run/")]
     assert text.startswith("**passed**")
@@ -123,7 +124,7 @@ def test_a_second_report_adds_to_the_folder_and_keeps_what_is_there(playground):
     Path("runs").mkdir()
     Path("runs/mine.txt").write_text("mine")
     for _ in range(2):
-        assert playground(BOWL, "--report", "tensorboard=runs").exit_code == 0
+        assert playground(BOWL, "--report", "tensorboard=runs").returncode == 0
     assert Path("runs/mine.txt").read_text() == "mine"
     assert len(scalars("runs", "loss")) == 8
     assert not list(Path().glob(".runs*"))
@@ -132,7 +133,7 @@ def test_a_second_report_adds_to_the_folder_and_keeps_what_is_there(playground):
 def test_a_report_where_a_file_is_is_one_line(playground):
     Path("runs").write_text("mine")
     result = playground(BOWL, "--report", "tensorboard=runs")
-    assert result.exit_code == 2
+    assert result.returncode == 2
     assert "runs: cannot be written: file exists" in result.output
     assert Path("runs").read_text() == "mine"
 

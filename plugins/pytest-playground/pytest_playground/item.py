@@ -54,7 +54,7 @@ class ScenarioItem(pytest.Item):
                 text = f"{place}:{expectation.line}: vacuous: {expectation.what}: {expectation.note}"
                 self.warn(VacuousExpectationWarning(text))
         if result.verdict == "failed":
-            raise FailedScenarioError("\n".join(told(result, place)))
+            raise FailedScenarioError("\n".join(describe_failure(result, place)))
 
     def _plugins(self) -> Plugins:
         """Return the plugins that the session shares, and tell in the report which of them failed."""
@@ -94,29 +94,25 @@ def _result(path: Path, plugins: Plugins) -> Run | Sweep:
 
     :raises PlaygroundError: it is not valid.
     """
-    from playground.runner.loading.overrides import Changes, load_with_changes
-    from playground.runner.single.running import run_one
+    import playground
 
-    loaded = load_with_changes(path, Changes(), plugins)
+    loaded = playground.load_scenario(path, plugins=plugins)
     if loaded.scenario.sweep is None:
-        return run_one(loaded, plugins)
-    from playground.runner.sweeping.sweep import run_sweep
-
+        return playground.run(loaded, plugins=plugins)
     with tempfile.TemporaryDirectory() as folder:
-        return run_sweep(loaded, plugins, folder=Path(folder))
+        return playground.sweep(loaded, plugins=plugins, folder=folder)
 
 
 def _interrupted(result: Run | Sweep) -> bool:
     return bool(getattr(result, "interrupted", False)) or getattr(result, "status", "") == "interrupted"
 
 
-def told(result: Run | Sweep, place: str) -> Iterator[str]:
+def describe_failure(result: Run | Sweep, place: str) -> Iterator[str]:
     """Yield each failed expectation with what was measured, its place and reason, and then how it all ended.
 
     :param place: the scenario's file, as it is to be shown.
     """
-    from playground.figures.numbers import format_short
-    from playground.plugin_api import Run
+    from playground.plugin_api import Run, format_short
 
     for expectation in result.expectations:
         if not expectation.passed:

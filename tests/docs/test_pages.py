@@ -115,8 +115,8 @@ class Reader:
         if "task" in data:
             self.scenario = data
         else:  # a few keys of the scenario above
-            data = {**self.scenario, **data}
-        (self.folder / "block.yaml").write_text(json.dumps(data), encoding="utf-8")
+            content = json.dumps({**self.scenario, **data})
+        (self.folder / "block.yaml").write_text(content, encoding="utf-8")
         line = f"playground check {name or 'block.yaml'}"
         result = self.playground(*line.split()[1:])
         assert result.exit_code == EXIT_CODES.get(line, 0), f"{self.page}:\n{content}{result.stderr}"
@@ -236,6 +236,25 @@ def test_every_key_of_a_scenario_has_its_place(playground):
     text = PAGES["docs/scenarios.md"].read_text(encoding="utf-8")
     told = column(text, "| key | meaning |")
     assert sorted(told) == sorted(json.loads(playground("schema").stdout)["properties"])
+
+
+def test_the_forms_of_an_axis_mean_the_same(checkout, write):
+    """An option of a sweep and the keys of a scenario give the same runs."""
+    text = PAGES["docs/sweeps.md"].read_text(encoding="utf-8")
+    begin = "| `--over` | in a scenario | values |"
+    bowl = (ROOT / "scenarios" / "bowl.yaml").read_text(encoding="utf-8")
+
+    def axes(*arguments):
+        (sweep,) = json.loads(checkout("sweep", *arguments, "--set", "steps=1", "--json").stdout)["sweeps"]
+        return sweep["spec"]["sweep"]["over"]
+
+    options, forms = column(text, begin), column(text, begin, 1)
+    assert len(options) == len(forms) == 5
+    for option, form in zip(options, forms, strict=True):
+        seeds = option.startswith("--seeds")
+        write("axes.yaml", bowl + f"sweep: {{over: {{{form if seeds else f'optimizer.lr: {form}'}}}}}\n")
+        given = option.split() if seeds else ["--over", option]
+        assert axes("scenarios/bowl.yaml", *given) == axes("axes.yaml"), option
 
 
 def test_every_condition_of_an_expectation_has_its_place(playground):

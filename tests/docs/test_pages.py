@@ -40,8 +40,6 @@ EXIT_CODES = {
 """What a command ends with, where that is not 0."""
 
 SLOW = (
-    "playground run scenarios/ --html all.html",
-    "playground run scenarios/ --report json=results.json --report picture=results.svg",
     "playground run scenarios/broken",
     "playground --strict-plugins run scenarios/ -j 2 --junit-xml results.xml",
     "playground plot scenarios/two_moons.yaml --out moons.gif",

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from playground.errors import PluginError, ScenarioError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.result import Run
-from playground.runner.catalogue import Catalogue
-from playground.runner.changes import changed
-from playground.runner.memory import allowing
-from playground.runner.recorded import Recorded
-from playground.runner.running import run_one
-from playground.runner.sweeping.summing import StoredSweep
-from playground.runner.sweeping.sweep import Options, run_sweep
+from playground.runner.loading.catalogue import ComponentCatalogue
+from playground.runner.loading.overrides import override_seed_and_steps
+from playground.runner.single.memory import limit_memory
+from playground.runner.single.record_options import RecordOptions
+from playground.runner.single.running import run_one
+from playground.runner.sweeping.summary import StoredSweep
+from playground.runner.sweeping.sweep import SweepOptions, run_sweep
 from playground.scenario.grid import with_axes
 from playground.scenario.model import Loaded, parse_scenario
-from playground.scenario.source import Source, load
+from playground.scenario.source import SourceText, load
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +36,7 @@ def load_scenario(path: str | Path, changes: Mapping[str, Any] | None = None, *,
     :returns: the scenario and where each of its values stands.
     :raises ScenarioError: it is not valid; every fault with its place.
     """
-    return _changed(load(path), changes, _plugins(plugins))
+    return _apply_changes(load(path), changes, _load_plugins(plugins))
 
 
 def run(
@@ -63,12 +63,12 @@ def run(
     :raises ScenarioError: the scenario is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
-    loaded_plugins = _plugins(plugins)
+    loaded_plugins = _load_plugins(plugins)
     source = path.source if isinstance(path, Loaded) else load(path)
-    scenario = _changed(source, changes, loaded_plugins)
-    loaded = changed(scenario, seed, steps, loaded_plugins)
-    with allowing(memory):
-        return run_one(loaded, loaded_plugins, record=Recorded(record))
+    scenario = _apply_changes(source, changes, loaded_plugins)
+    loaded = override_seed_and_steps(scenario, seed, steps, loaded_plugins)
+    with limit_memory(memory):
+        return run_one(loaded, loaded_plugins, record=RecordOptions(record))
 
 
 def sweep(
@@ -78,7 +78,7 @@ def sweep(
     changes: Mapping[str, Any] | None = None,
     *,
     plugins: Sequence[str] = (),
-    options: Options | None = None,
+    options: SweepOptions | None = None,
 ) -> StoredSweep:
     """Run a scenario many times at once; results are kept in `.playground` below the working directory.
 
@@ -93,8 +93,8 @@ def sweep(
     :raises ScenarioError: the scenario or its sweep is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
-    loaded_plugins = _plugins(plugins)
-    loaded = _changed(load(path), changes, loaded_plugins)
+    loaded_plugins = _load_plugins(plugins)
+    loaded = _apply_changes(load(path), changes, loaded_plugins)
     if over or seeds is not None:
         loaded = with_axes(loaded, over or {}, seeds)
     return run_sweep(loaded, loaded_plugins, options)
@@ -112,20 +112,20 @@ def plot(result: Run | StoredSweep, kind: str | None = None, *, width: float = 5
 
     require()
     from playground.report.plotting.kinds import drawing
-    from playground.runner.sweeping.ensemble import ensemble
+    from playground.runner.sweeping.ensemble import read_ensemble
 
-    subject = result if isinstance(result, Run) else ensemble(Path(result.store).parent.parent, result.id)
+    subject = result if isinstance(result, Run) else read_ensemble(Path(result.store).parent.parent, result.id)
     return drawing(subject, kind, width).figure
 
 
-def _changed(source: Source, changes: Mapping[str, Any] | None, plugins: Plugins) -> Loaded:
-    known = Catalogue(plugins).known_parameters
+def _apply_changes(source: SourceText, changes: Mapping[str, Any] | None, plugins: Plugins) -> Loaded:
+    known = ComponentCatalogue(plugins).known_parameters
     for key, value in (changes or {}).items():
-        source = source.set(key, _text(key, value), known)
+        source = source.set(key, _yaml_text(key, value), known)
     return Loaded(parse_scenario(source), source)
 
 
-def _plugins(specs: Sequence[str]) -> Plugins:
+def _load_plugins(specs: Sequence[str]) -> Plugins:
     """Load plugins; one that was asked for and fails is an error."""
     plugins = load_plugins(specs=tuple(specs), folder=Path.cwd())
     failures = [failure for failure in plugins.failures if failure.requested]
@@ -134,7 +134,7 @@ def _plugins(specs: Sequence[str]) -> Plugins:
     return plugins
 
 
-def _text(key: str, value: Any) -> str:
+def _yaml_text(key: str, value: Any) -> str:
     """Write a value as the YAML that `--set` would give; every text in quotes, so that none is taken for a number.
 
     :raises ScenarioError: YAML cannot say it.
@@ -149,7 +149,9 @@ def _text(key: str, value: Any) -> str:
         case str():
             return json.dumps(value, ensure_ascii=False)
         case list() | tuple():
-            return f"[{', '.join(_text(key, item) for item in value)}]"
+            return f"[{', '.join(_yaml_text(key, item) for item in value)}]"
         case Mapping():
-            return f"{{{', '.join(f'{_text(key, name)}: {_text(key, item)}' for name, item in value.items())}}}"
+            return (
+                f"{{{', '.join(f'{_yaml_text(key, name)}: {_yaml_text(key, item)}' for name, item in value.items())}}}"
+            )
     raise ScenarioError(f"{key}: expected plain data, got {type(value).__name__}")

@@ -17,7 +17,7 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from playground.near_misses import closest
+from playground.suggestions import closest
 
 
 class ExitCode(enum.IntEnum):
@@ -104,7 +104,7 @@ class StoreError(PlaygroundError):
     """Stored results that cannot be read, written or found."""
 
 
-LISTED = 40
+MAX_LISTED_NAMES = 40
 """Names that one message lists: as many as we ship of any kind that scenarios name, and no more."""
 
 
@@ -117,8 +117,8 @@ def suggestion(word: str, accepted: Iterable[str]) -> str:
     names = sorted(set(accepted))
     if near := correction(word, names):
         return near
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return f" (accepted: {', '.join(names[:LISTED])}{more})" if names else ""
+    more = f" and {len(names) - MAX_LISTED_NAMES} more" if len(names) > MAX_LISTED_NAMES else ""
+    return f" (accepted: {', '.join(names[:MAX_LISTED_NAMES])}{more})" if names else ""
 
 
 def correction(word: str, accepted: Iterable[str]) -> str:

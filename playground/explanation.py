@@ -11,7 +11,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True)
-class Shown:
+class TensorSummary:
     """A tensor, as much of it as a person reads.
 
     :param values: all entries as nested lists; None where there are too many.
@@ -25,7 +25,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Node:
+class GraphNode:
     """A value with its gradient: one node of the graph.
 
     :param kind: `parameter`, `data`, `constant`, `intermediate`, `prediction` or `loss`.
@@ -33,12 +33,12 @@ class Node:
 
     name: str
     kind: str
-    value: Shown
-    gradient: Shown | None = None
+    value: TensorSummary
+    gradient: TensorSummary | None = None
 
 
 @dataclass(frozen=True)
-class Share:
+class GradientShare:
     """What one operation adds to the gradient of one input: local derivative × incoming gradient.
 
     :param rule: the right-hand side, in signs.
@@ -48,13 +48,13 @@ class Share:
 
     to: str
     rule: str
-    value: Shown
+    value: TensorSummary
     written: str = ""
     entries: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
-class Operated:
+class ExplainedOperation:
     """One operation of the forward pass.
 
     :param formula: the right-hand side, in signs; empty for an operation of which nothing is known.
@@ -67,11 +67,11 @@ class Operated:
     outputs: tuple[str, ...]
     formula: str = ""
     written: tuple[str, ...] = ()
-    shares: tuple[Share, ...] = ()
+    shares: tuple[GradientShare, ...] = ()
 
 
 @dataclass(frozen=True)
-class Moved:
+class ExplainedParameter:
     """One parameter through the step.
 
     :param gradient: as `.grad` has it; None where the loss does not depend on it.
@@ -82,13 +82,13 @@ class Moved:
     """
 
     name: str
-    before: Shown
-    gradient: Shown | None
-    central: Shown | None = None
-    used: Shown | None = None
-    after: Shown | None = None
-    state_before: Mapping[str, Shown] = field(default_factory=dict)
-    state_after: Mapping[str, Shown] = field(default_factory=dict)
+    before: TensorSummary
+    gradient: TensorSummary | None
+    central: TensorSummary | None = None
+    used: TensorSummary | None = None
+    after: TensorSummary | None = None
+    state_before: Mapping[str, TensorSummary] = field(default_factory=dict)
+    state_after: Mapping[str, TensorSummary] = field(default_factory=dict)
     written: tuple[str, ...] = ()
 
 
@@ -132,9 +132,9 @@ class Explanation:
     samples: int
     sample: int | None
     digits: int
-    nodes: tuple[Node, ...]
-    operations: tuple[Operated, ...]
-    parameters: tuple[Moved, ...]
+    nodes: tuple[GraphNode, ...]
+    operations: tuple[ExplainedOperation, ...]
+    parameters: tuple[ExplainedParameter, ...]
     loss: float
     loss_after: float | None = None
     update: Update | None = None
@@ -146,7 +146,7 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class Unexplained:
+class UnexplainedStep:
     """A step that could not be explained, nor any after it, and why."""
 
     step: int

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from playground.explanation import Explanation, Unexplained
+    from playground.explanation import Explanation, UnexplainedStep
     from playground.views import Ensemble, View
 
 SCHEMA = 1
@@ -83,7 +83,7 @@ class Validation:
 
 
 @dataclass(frozen=True)
-class Trace:
+class RunTrace:
     """`loss[k]` is the loss before update k.
 
     :param recording: where the run was; None where nobody asked for it.
@@ -96,7 +96,7 @@ class Trace:
 
 
 @dataclass(frozen=True)
-class Table:
+class ResultTable:
     """Rows for people: what went in, what was wanted, what came out."""
 
     columns: tuple[str, ...]
@@ -180,14 +180,14 @@ class Run:
     predictions: Numbers | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     expectations: tuple[Expectation, ...] = ()
-    table: Table | None = None
+    table: ResultTable | None = None
     points: tuple[Mapping[str, Any], ...] = ()
     seconds: float = 0.0
-    trace: Trace = Trace()
+    trace: RunTrace = RunTrace()
     traceback: str = ""
     conditions: Mapping[str, str] = field(default_factory=dict)
     views: tuple[View, ...] = ()
-    explanations: tuple[Explanation | Unexplained, ...] = ()
+    explanations: tuple[Explanation | UnexplainedStep, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
     warnings: tuple[str, ...] = ()
     written: str = ""
@@ -282,6 +282,7 @@ class Sweep:
     :param variants: by kind, each component that the sweep compares, with its parameters: `sgd(lr=0.1)`.
     :param seconds: wall time of it all.
     :param fresh: what was stored is computed again.
+    :param warnings: what is likely to be a mistake, found before the runs, a line each.
     """
 
     scenario: str
@@ -304,6 +305,7 @@ class Sweep:
     stale: tuple[str, ...] = ()
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fresh: bool = False
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Return scenario, verdict, how many runs there are and the best setting, on one line."""
@@ -323,7 +325,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Invalid:
+class ScenarioFault:
     """One fault of a scenario that could not run.
 
     :param file: the scenario's.
@@ -357,7 +359,7 @@ class Batch:
     """
 
     runs: tuple[Run, ...]
-    errors: tuple[Invalid, ...] = ()
+    errors: tuple[ScenarioFault, ...] = ()
     interrupted: bool = False
     seconds: float = 0.0
     sweeps: tuple[Sweep, ...] = ()
@@ -373,7 +375,7 @@ class Batch:
         return (*self.runs, *self.sweeps)
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """Turn a value into what JSON can say.
 
     Non-finite numbers become `None`, tuples lists, enums their value, and what is neither number nor text its text.
@@ -385,5 +387,5 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    return [plain(item) for item in value] if isinstance(value, list | tuple) else str(value)
+        return {str(key): json_value(item) for key, item in value.items()}
+    return [json_value(item) for item in value] if isinstance(value, list | tuple) else str(value)

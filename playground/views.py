@@ -14,14 +14,14 @@ Grid = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
-class Axis:
+class ViewAxis:
     """Evenly spaced values, and what they are values of."""
 
     name: str
     values: tuple[float, ...]
 
 
-class Contact(NamedTuple):
+class TangentPoint(NamedTuple):
     """A point of a curve, and the slope of its tangent there."""
 
     x: float
@@ -30,7 +30,7 @@ class Contact(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Curve:
+class CurveView:
     """The loss of one parameter.
 
     :param y: at each value of x.
@@ -39,24 +39,24 @@ class Curve:
     :param minima: `(x, y)` of every known global minimum; where none is known, the lowest seen between the ends.
     """
 
-    x: Axis
+    x: ViewAxis
     y: tuple[float, ...]
     slope: tuple[float, ...]
     steps: tuple[int, ...]
-    path: tuple[Contact, ...]
+    path: tuple[TangentPoint, ...]
     minima: tuple[tuple[float, float], ...] = ()
 
 
 @dataclass(frozen=True)
-class Surface:
+class SurfaceView:
     """The loss of two parameters.
 
     :param path: `(x, y)` where the run was.
     :param minima: `(x, y)` of every known global minimum.
     """
 
-    x: Axis
-    y: Axis
+    x: ViewAxis
+    y: ViewAxis
     values: Grid
     steps: tuple[int, ...]
     path: tuple[tuple[float, float], ...]
@@ -64,7 +64,7 @@ class Surface:
 
 
 @dataclass(frozen=True)
-class Path:
+class PathView:
     """Where a run with many parameters was, in the two directions in which it moved most.
 
     :param x: along the first principal direction of the recorded parameters, counted from where the run ended.
@@ -74,8 +74,8 @@ class Path:
     :param values: the loss in the plane of both directions through the end; None for a large model.
     """
 
-    x: Axis
-    y: Axis
+    x: ViewAxis
+    y: ViewAxis
     steps: tuple[int, ...]
     path: tuple[tuple[float, float], ...]
     explained: tuple[float, float]
@@ -83,7 +83,7 @@ class Path:
 
 
 @dataclass(frozen=True)
-class Boundary:
+class BoundaryView:
     """How a model with two inputs tells classes apart, step by step.
 
     :param values: a grid for each step: the score of class 1 where there are two classes, otherwise the class itself.
@@ -92,8 +92,8 @@ class Boundary:
     :param targets: the class of each.
     """
 
-    x: Axis
-    y: Axis
+    x: ViewAxis
+    y: ViewAxis
     steps: tuple[int, ...]
     values: tuple[Grid, ...]
     level: float | None
@@ -103,7 +103,7 @@ class Boundary:
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitView:
     """What a model with one input predicts, step by step.
 
     :param values: for each step the prediction at each value of x.
@@ -111,7 +111,7 @@ class Fit:
     :param targets: what was wanted of each.
     """
 
-    x: Axis
+    x: ViewAxis
     steps: tuple[int, ...]
     values: tuple[tuple[float, ...], ...]
     inputs: tuple[float, ...]
@@ -119,7 +119,7 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Predictions:
+class PredictionsView:
     """What a model told of its data, step by step.
 
     :param columns: inputs, targets and predictions by name.
@@ -131,10 +131,10 @@ class Predictions:
     rows: tuple[tuple[tuple[float, ...], ...], ...]
 
 
-View = Curve | Surface | Path | Boundary | Fit | Predictions
+View = CurveView | SurfaceView | PathView | BoundaryView | FitView | PredictionsView
 
 
-class Ended(NamedTuple):
+class EndView(NamedTuple):
     """How one run of a sweep ended.
 
     :param point: index of its point.
@@ -181,7 +181,7 @@ class Ensemble:
     axes: tuple[str, ...]
     points: tuple[Mapping[str, Any], ...]
     seeds: int
-    runs: tuple[Ended, ...]
+    runs: tuple[EndView, ...]
     bands: tuple[Bands, ...]
     conditions: Mapping[str, str]
     command: str = ""

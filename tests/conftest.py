@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from typer.testing import CliRunner
 
 from playground.cli.app import app
-from playground.plugins.manager import AUTOLOAD_OFF
+from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
 
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")  # a busy machine fails nothing
@@ -49,7 +49,7 @@ def write(tmp_path):
 def playground(tmp_path, monkeypatch):
     """Run the command inside the test's folder: `playground("run", "a.yaml")`; an unexpected exception is raised."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(AUTOLOAD_OFF, "1")
+    monkeypatch.setenv(DISABLE_AUTOLOAD_VARIABLE, "1")
     monkeypatch.setenv("COLUMNS", "120")
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from playground.errors import LISTED, suggestion
+from playground.errors import MAX_LISTED_NAMES, suggestion
 
-MANY = [f"collection.{number:03}" for number in range(LISTED + 100)]
+MANY = [f"collection.{number:03}" for number in range(MAX_LISTED_NAMES + 100)]
 
 
 @pytest.mark.parametrize(
@@ -13,8 +13,8 @@ MANY = [f"collection.{number:03}" for number in range(LISTED + 100)]
         ((), ""),
         (("sgd", "adam"), " (accepted: adam, sgd)"),
         (("zebra", "lion"), "; did you mean 'lion'?"),
-        (MANY[:LISTED], f" (accepted: {', '.join(MANY[:LISTED])})"),
-        (MANY, f" (accepted: {', '.join(MANY[:LISTED])} and 100 more)"),
+        (MANY[:MAX_LISTED_NAMES], f" (accepted: {', '.join(MANY[:MAX_LISTED_NAMES])})"),
+        (MANY, f" (accepted: {', '.join(MANY[:MAX_LISTED_NAMES])} and 100 more)"),
     ],
 )
 def test_what_would_have_been_accepted(accepted, told):

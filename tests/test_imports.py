@@ -81,6 +81,17 @@ def test_the_probe_sees_what_is_imported(write, tmp_path):
     assert "torch._dynamo" not in modules  # importing it takes as long as all the rest
 
 
+def test_a_diagnosis_imports_no_compiler(write, tmp_path):
+    write(
+        "xor.yaml",
+        "task: classification\ndataset: xor_gate\nmodel: linear\nloss: mse\nsteps: 60\n"
+        "optimizer: {name: sgd, lr: 0.5}\nexpect: {diagnosis: cannot_represent}\n",
+    )
+    ended, modules = imported(tmp_path, ["run", "xor.yaml"])
+    assert ended == 0
+    assert "torch._dynamo" not in modules  # importing it takes longer than all that a diagnosis computes
+
+
 def test_the_package_itself_waits_to_be_asked(tmp_path):
     code = "import json, sys, playground; playground.hookimpl; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)

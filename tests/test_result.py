@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.result import Invalid, Loss, Run, Status, Trace, Verdict, plain
+from playground.result import Loss, Run, RunTrace, ScenarioFault, Status, Verdict, json_value
 
-RUN = Run("bowl", "1", 0, Status.BUDGET, Verdict.PASSED, steps=2, loss=Loss(3.0, 1.0, 1.0), trace=Trace((3.0, 2.0)))
+RUN = Run("bowl", "1", 0, Status.BUDGET, Verdict.PASSED, steps=2, loss=Loss(3.0, 1.0, 1.0), trace=RunTrace((3.0, 2.0)))
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ RUN = Run("bowl", "1", 0, Status.BUDGET, Verdict.PASSED, steps=2, loss=Loss(3.0,
     ],
 )
 def test_plain(value, expected):
-    assert plain(value) == expected
-    assert type(plain(value)) is type(expected)
+    assert json_value(value) == expected
+    assert type(json_value(value)) is type(expected)
 
 
 values = st.recursive(
@@ -47,9 +47,9 @@ values = st.recursive(
 @settings(deadline=None)
 @given(values)
 def test_plain_is_what_json_can_say(value):
-    told = plain(value)
+    told = json_value(value)
     assert json.loads(json.dumps(told, allow_nan=False)) == told
-    assert plain(told) == told
+    assert json_value(told) == told
 
 
 def test_a_run_is_frozen():
@@ -62,8 +62,8 @@ def test_a_run_is_frozen():
     [
         (RUN, (3.0, 2.0, 1.0)),
         (replace(RUN, steps=1, loss=Loss(3.0, 2.0, 2.0)), (3.0, 2.0)),
-        (replace(RUN, steps=0, loss=Loss(3.0, 3.0, 3.0), trace=Trace()), (3.0,)),
-        (replace(RUN, loss=None, trace=Trace()), ()),
+        (replace(RUN, steps=0, loss=Loss(3.0, 3.0, 3.0), trace=RunTrace()), (3.0,)),
+        (replace(RUN, loss=None, trace=RunTrace()), ()),
     ],
 )
 def test_losses_are_those_before_each_update_and_after_the_last(run, losses):
@@ -101,4 +101,4 @@ def test_a_run_shows_itself_in_a_notebook():
     ],
 )
 def test_invalid_begins_with_its_place(line, where, shown):
-    assert str(Invalid("a.yaml", line, 5, "wrong", where)) == shown
+    assert str(ScenarioFault("a.yaml", line, 5, "wrong", where)) == shown

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from playground.plugins.manager import load_plugins
-from playground.runner.batch import run_batch
-from playground.runner.changes import Changes
-from playground.runner.schema import scenario_schema
+from playground.runner.batch.batch import run_batch
+from playground.runner.loading.overrides import Changes
+from playground.runner.loading.schema import scenario_schema
 from playground.scenario.model import load_scenario
 
 FOLDER = Path(__file__).parent.parent / "scenarios"

@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from playground.builtin import torch_optim
 from playground.plugins.hookspecs import Factory, hookimpl
 
-HERE = __name__
+PACKAGE = __name__
 
 
 @hookimpl
 def playground_tasks() -> Mapping[str, Factory]:
     """Return what can be asked for."""
     return {
-        "classification": f"{HERE}.tasks.classification:Classification",
-        "derivative": f"{HERE}.tasks.derivative:DerivativeCheck",
-        "minimize": f"{HERE}.tasks.minimize:Minimize",
-        "regression": f"{HERE}.tasks.regression:Regression",
+        "classification": f"{PACKAGE}.tasks.classification:Classification",
+        "derivative": f"{PACKAGE}.tasks.derivative:DerivativeCheck",
+        "minimize": f"{PACKAGE}.tasks.minimize:Minimize",
+        "regression": f"{PACKAGE}.tasks.regression:Regression",
     }
 
 
@@ -25,11 +25,11 @@ def playground_tasks() -> Mapping[str, Factory]:
 def playground_models() -> Mapping[str, Factory]:
     """Return what learns."""
     return {
-        "handwritten": f"{HERE}.models:Handwritten",
-        "linear": f"{HERE}.models:linear",
-        "mlp": f"{HERE}.models:mlp",
-        "perceptron": f"{HERE}.models:Perceptron",
-        "polynomial": f"{HERE}.models:Polynomial",
+        "handwritten": f"{PACKAGE}.models:Handwritten",
+        "linear": f"{PACKAGE}.models:linear",
+        "mlp": f"{PACKAGE}.models:mlp",
+        "perceptron": f"{PACKAGE}.models:Perceptron",
+        "polynomial": f"{PACKAGE}.models:Polynomial",
     }
 
 
@@ -37,7 +37,7 @@ def playground_models() -> Mapping[str, Factory]:
 def playground_losses() -> Mapping[str, Factory]:
     """Return what is made small."""
     names = ("bce", "bce_with_logits", "cross_entropy", "hinge", "huber", "mae", "mse", "smooth_l1")
-    return {name: f"{HERE}.losses:{name}" for name in names}
+    return {name: f"{PACKAGE}.losses:{name}" for name in names}
 
 
 @hookimpl
@@ -56,15 +56,15 @@ def playground_optimizers() -> Mapping[str, Factory]:
         "rprop": "Rprop",
         "sgd": "SGD",
     }
-    ours = {name: f"{HERE}.optimizers:{rule}" for name, rule in rules.items()}
-    return ours | {f"torch.{name}": f"torch.optim:{name}" for name in torch_optim.names()}
+    ours = {name: f"{PACKAGE}.optimizers:{rule}" for name, rule in rules.items()}
+    return ours | {f"torch.{name}": f"torch.optim:{name}" for name in torch_optim.optimizer_names()}
 
 
 @hookimpl
 def playground_schedules() -> Mapping[str, Factory]:
     """Return how the learning rate changes."""
     names = ("constant", "cosine", "exponential", "linear_warmup", "one_cycle", "polynomial", "step")
-    return {name: f"{HERE}.schedules:{name}" for name in names}
+    return {name: f"{PACKAGE}.schedules:{name}" for name in names}
 
 
 @hookimpl
@@ -88,7 +88,7 @@ def playground_functions() -> Mapping[str, Factory]:
         "styblinski_tang",
         "three_hump_camel",
     )
-    return {name: f"{HERE}.functions:{name}" for name in names}
+    return {name: f"{PACKAGE}.functions:{name}" for name in names}
 
 
 @hookimpl
@@ -96,7 +96,7 @@ def playground_datasets() -> Mapping[str, Factory]:
     """Return what can be learned from."""
     gates = tuple(f"{gate}_gate" for gate in ("and", "nand", "nor", "or", "xnor", "xor"))
     names = (*gates, "blobs", "circles", "csv", "inline", "line", "moons", "spirals")
-    return {name: f"{HERE}.datasets:{name}" for name in names}
+    return {name: f"{PACKAGE}.datasets:{name}" for name in names}
 
 
 @hookimpl
@@ -115,8 +115,8 @@ def playground_reporters() -> Mapping[str, Factory]:
 def playground_executors() -> Mapping[str, Factory]:
     """Return where runs are computed."""
     return {
-        "processes": "playground.runner.executors:processes",
-        "serial": "playground.runner.executors:serial",
+        "processes": "playground.builtin.executors:processes",
+        "serial": "playground.builtin.executors:serial",
     }
 
 
@@ -125,22 +125,33 @@ def playground_operations() -> Mapping[str, Factory]:
     """Return what `explain` knows of torch's functions; several names may stand for one operation."""
     known = {
         "arithmetic": "add sub rsub mul multiply=mul div rtruediv=rdiv rdiv "
-        "pow=power rpow square maximum minimum matmul mm=matmul spmm=matmul mv=matmul dot=matmul linear",
-        "activations": "neg sqrt rsqrt reciprocal exp expm1 log log1p log2 "
-        "log10 sin cos tan atan sinh cosh erf abs=absolute sigmoid tanh relu "
-        "leaky_relu relu6 elu selu gelu silu softplus logsigmoid hardtanh clamp nan_to_num dropout",
-        "shapes": "reshape view=reshape flatten=reshape squeeze=reshape unsqueeze=reshape expand broadcast_to=expand "
-        "transpose t=transpose mt=transpose swapaxes=transpose permute clone=same contiguous=same to=same double=same "
-        "float=same getitem stack "
-        "cat where ones_like=constant zeros_like=constant full_like=constant detach=constant sign=constant",
-        "reductions": "sum=total mean prod=product max=extreme_max amax min=extreme_min amin "
-        "vector_norm=norm linalg_vector_norm=norm softmax log_softmax logsumexp",
-        "layers": "layer_norm batch_norm instance_norm conv1d conv2d conv3d embedding",
+        "pow=power rpow square maximum minimum matmul mm=matmul bmm=matmul spmm=matmul mv=matmul dot=matmul "
+        "vdot=matmul linear",
+        "elementary": "neg sqrt rsqrt reciprocal exp exp2 expm1 log log1p log2 log10 sin cos tan asin acos atan "
+        "sinh cosh asinh acosh atanh erf erfc abs=absolute nan_to_num",
+        "activations": "sigmoid expit=sigmoid tanh relu leaky_relu relu6 elu selu celu gelu silu softplus logsigmoid "
+        "hardtanh mish hardswish prelu glu softsign tanhshrink softshrink hardshrink threshold "
+        "clamp clip=clamp clamp_min clamp_max",
+        "dropout": "dropout dropout1d dropout2d dropout3d",
+        "shapes": "reshape view=reshape flatten=reshape unflatten=reshape squeeze=reshape unsqueeze=reshape expand "
+        "expand_as=expand broadcast_to=expand transpose t=transpose mt=transpose swapaxes=transpose permute clone=same "
+        "contiguous=same to=same double=same float=same getitem stack cat concat=cat "
+        "where ones_like=constant zeros_like=constant full_like=constant detach=constant sign=constant",
+        "selection": "flip roll repeat tile repeat_interleave select narrow gather index_select take take_along_dim "
+        "diagonal diag triu tril movedim masked_select masked_fill pad interpolate "
+        "pixel_shuffle sort topk kthvalue median",
+        "reductions": "sum=total mean prod=product max=extreme_max amax min=extreme_min amin norm matrix_norm=norm "
+        "vector_norm=norm linalg_vector_norm=norm var std cumsum softmax softmin log_softmax logsumexp",
+        "products": "outer addmm einsum bilinear cosine_similarity normalize scaled_dot_product_attention",
+        "layers": "layer_norm batch_norm instance_norm group_norm rms_norm embedding",
+        "convolutions": "conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d",
+        "pooling": "max_pool1d max_pool2d max_pool3d adaptive_max_pool1d adaptive_max_pool2d "
+        "avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d",
         "losses": "mse_loss l1_loss huber_loss smooth_l1_loss binary_cross_entropy binary_cross_entropy_with_logits "
-        "bce_with_logits=binary_cross_entropy_with_logits cross_entropy",
+        "bce_with_logits=binary_cross_entropy_with_logits cross_entropy nll_loss",
     }
     pairs = [(module, *name.split("=")) for module, names in known.items() for name in names.split()]
-    return {name: f"{HERE}.operations.{module}:{(*factory, name)[0]}" for module, name, *factory in pairs}
+    return {name: f"{PACKAGE}.operations.{module}:{(*factory, name)[0]}" for module, name, *factory in pairs}
 
 
 @hookimpl
@@ -155,4 +166,4 @@ def playground_diagnoses() -> Mapping[str, Factory]:
         "units": "dead_relu saturated_sigmoid",
         "capacity": "bounded_output cannot_represent plateau",
     }
-    return {name: f"{HERE}.diagnoses.{module}:{name}" for module, names in known.items() for name in names.split()}
+    return {name: f"{PACKAGE}.diagnoses.{module}:{name}" for module, names in known.items() for name in names.split()}

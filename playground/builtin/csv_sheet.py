@@ -12,7 +12,7 @@ from typing import Final
 
 from playground.errors import Fault, Place, ScenarioError, suggestion
 
-_MOST: Final = 10  # faults shown of one file: a column of words would fill the screen
+_MAX_LISTED_FAULTS: Final = 10  # faults shown of one file: a column of words would fill the screen
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Sheet:
             Fault(f"{message} in column {self.header[column]!r}", place=self.place(row, column))
             for row, cells in enumerate(self.rows)
             for column in columns
-            if (message := _objection(cells[column]))
+            if (message := _find_number_fault(cells[column]))
         )
         return [[float(cells[column]) for column in columns] for cells in self.rows]
 
     def place(self, row: int, column: int) -> Place:
         """Return where a cell stands."""
-        return Place(self.file, row + 2, _character(self.lines[row + 1], column))
+        return Place(self.file, row + 2, _character_position(self.lines[row + 1], column))
 
 
 def read(file: Path) -> Sheet:
@@ -85,9 +85,12 @@ def refuse(faults: Iterable[Fault]) -> None:
     :raises ScenarioError: there is a fault.
     """
     found = list(faults)
-    if len(found) > _MOST:
-        rest = Fault(f"and {len(found) - _MOST + 1} faults more from here on", place=found[_MOST - 1].place)
-        found = [*found[: _MOST - 1], rest]
+    if len(found) > _MAX_LISTED_FAULTS:
+        rest = Fault(
+            f"and {len(found) - _MAX_LISTED_FAULTS + 1} faults more from here on",
+            place=found[_MAX_LISTED_FAULTS - 1].place,
+        )
+        found = [*found[: _MAX_LISTED_FAULTS - 1], rest]
     if found:
         raise ScenarioError(*found)
 
@@ -118,14 +121,14 @@ def _records(name: str, lines: Sequence[str]) -> Iterator[list[str]]:
 def _header_faults(name: str, line: str, header: Sequence[str]) -> Iterator[Fault]:
     """Yield a fault for each column without a name or with a name that stands further left too."""
     for column, title in enumerate(header):
-        place = Place(name, 1, _character(line, column))
+        place = Place(name, 1, _character_position(line, column))
         if not title:
             yield Fault("expected a name for each column, got an empty cell", place=place)
         elif title in header[:column]:
             yield Fault(f"two columns are named {title!r}; expected different names", place=place)
 
 
-def _objection(cell: str) -> str:
+def _find_number_fault(cell: str) -> str:
     """Return why a cell is no number; empty when it is one."""
     if not cell:
         return "expected a number, got an empty cell"
@@ -138,7 +141,7 @@ def _objection(cell: str) -> str:
     return "" if math.isfinite(value) else f"expected a finite number, got {reprlib.repr(cell)}"
 
 
-def _character(line: str, column: int) -> int:
+def _character_position(line: str, column: int) -> int:
     """Return at which character, counted from 1, a cell starts: after so many commas outside quotes."""
     quoted = False
     for position, character in enumerate(line):

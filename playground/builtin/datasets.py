@@ -13,38 +13,38 @@ from annotated_types import Ge
 from torch import Generator, Tensor
 
 from playground.builtin import csv_sheet
-from playground.engine.data import Data
+from playground.core.data import Data
 from playground.errors import ComponentError, Fault
 
 
 def and_gate() -> Data:
     """Logical AND of `a` and `b`: 1, 0, 0, 0 for the inputs 11, 10, 01, 00. One neuron can learn it."""
-    return _gate(1, 0, 0, 0)
+    return _truth_table(1, 0, 0, 0)
 
 
 def or_gate() -> Data:
     """Logical OR of `a` and `b`: 1, 1, 1, 0 for the inputs 11, 10, 01, 00. One neuron can learn it."""
-    return _gate(1, 1, 1, 0)
+    return _truth_table(1, 1, 1, 0)
 
 
 def xor_gate() -> Data:
     """Exclusive OR of `a` and `b`: 0, 1, 1, 0 for the inputs 11, 10, 01, 00. No single neuron can learn it."""
-    return _gate(0, 1, 1, 0)
+    return _truth_table(0, 1, 1, 0)
 
 
 def nand_gate() -> Data:
     """NOT AND of `a` and `b`: 0, 1, 1, 1 for the inputs 11, 10, 01, 00. One neuron can learn it."""
-    return _gate(0, 1, 1, 1)
+    return _truth_table(0, 1, 1, 1)
 
 
 def nor_gate() -> Data:
     """NOT OR of `a` and `b`: 0, 0, 0, 1 for the inputs 11, 10, 01, 00. One neuron can learn it."""
-    return _gate(0, 0, 0, 1)
+    return _truth_table(0, 0, 0, 1)
 
 
 def xnor_gate() -> Data:
     """Equality of `a` and `b`: 1, 0, 0, 1 for the inputs 11, 10, 01, 00. No single neuron can learn it."""
-    return _gate(1, 0, 0, 1)
+    return _truth_table(1, 0, 0, 1)
 
 
 def moons(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: Annotated[float, Ge(0)] = 0.1) -> Data:
@@ -57,9 +57,12 @@ def moons(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: Ann
 
     Source: as `make_moons` of scikit-learn.
     """
-    upper, lower = (torch.linspace(0, math.pi, count, dtype=torch.float64) for count in _halves(samples))
-    arms = [_polar(1.0, upper), torch.tensor([1.0, 0.5], dtype=torch.float64) - _polar(1.0, lower)]
-    return _pair(arms[0], arms[1], noise, generator)
+    upper, lower = (torch.linspace(0, math.pi, count, dtype=torch.float64) for count in _split_in_halves(samples))
+    arms = [
+        _points_from_angles(1.0, upper),
+        torch.tensor([1.0, 0.5], dtype=torch.float64) - _points_from_angles(1.0, lower),
+    ]
+    return _join_two_classes(arms[0], arms[1], noise, generator)
 
 
 def circles(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: Annotated[float, Ge(0)] = 0.05) -> Data:
@@ -72,8 +75,8 @@ def circles(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: A
 
     Source: as `make_circles` of scikit-learn with the factor ½.
     """
-    outer, inner = (_round(count) for count in _halves(samples))
-    return _pair(_polar(1.0, outer), _polar(0.5, inner), noise, generator)
+    outer, inner = (_circle_angles(count) for count in _split_in_halves(samples))
+    return _join_two_classes(_points_from_angles(1.0, outer), _points_from_angles(0.5, inner), noise, generator)
 
 
 def spirals(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: Annotated[float, Ge(0)] = 0.02) -> Data:
@@ -89,9 +92,9 @@ def spirals(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: A
     Source: after Lang and Witbrock 1988, whose spirals make three turns.
     """
     end = 3.5 * math.pi
-    turns = [torch.linspace(math.pi / 2, end, count, dtype=torch.float64) for count in _halves(samples)]
-    arms = [_polar(angle / end, angle + number * math.pi) for number, angle in enumerate(turns)]
-    return _pair(arms[0], arms[1], noise, generator)
+    turns = [torch.linspace(math.pi / 2, end, count, dtype=torch.float64) for count in _split_in_halves(samples)]
+    arms = [_points_from_angles(angle / end, angle + number * math.pi) for number, angle in enumerate(turns)]
+    return _join_two_classes(arms[0], arms[1], noise, generator)
 
 
 def blobs(
@@ -112,7 +115,7 @@ def blobs(
     if samples < classes:
         raise ComponentError(Fault(f"expected a sample for each class ({classes}), got {samples}", ("samples",)))
     labels = _labels(samples, classes)
-    return _clouds(_polar(1.0, _round(classes))[labels], labels, classes, spread, generator)
+    return _draw_clouds(_points_from_angles(1.0, _circle_angles(classes))[labels], labels, classes, spread, generator)
 
 
 def line(
@@ -200,7 +203,7 @@ def csv(
     return Data(_tensor(inputs), _tensor(targets), tuple(sheet.header[column] for column in given), classes)
 
 
-def _gate(*truth: float) -> Data:
+def _truth_table(*truth: float) -> Data:
     """Return a truth table over the inputs 11, 10, 01, 00."""
     inputs = [[1.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]
     return Data(_tensor(inputs), _tensor([[value] for value in truth]), ("a", "b"), classes=2)
@@ -211,7 +214,7 @@ def _tensor(rows: Sequence[Sequence[float]]) -> Tensor:
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def _halves(samples: int) -> tuple[int, int]:
+def _split_in_halves(samples: int) -> tuple[int, int]:
     """Share samples between two classes; the first takes what is left over."""
     return (samples + 1) // 2, samples // 2
 
@@ -227,12 +230,12 @@ def _labels(samples: int, classes: int) -> Tensor:
     return torch.where(number < larger, number // (each + 1), left + (number - larger) // each)
 
 
-def _round(count: int) -> Tensor:
+def _circle_angles(count: int) -> Tensor:
     """Return `count` angles, evenly spaced once around from 0."""
     return torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
 
 
-def _polar(radius: float | Tensor, angle: Tensor) -> Tensor:
+def _points_from_angles(radius: float | Tensor, angle: Tensor) -> Tensor:
     """Return points of shape `(n, 2)` from their angles of shape `(n,)`."""
     return torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
 
@@ -242,13 +245,13 @@ def _normal(like: Tensor, generator: Generator) -> Tensor:
     return torch.randn(like.shape, generator=generator, dtype=torch.float64)
 
 
-def _pair(first: Tensor, second: Tensor, noise: float, generator: Generator) -> Data:
+def _join_two_classes(first: Tensor, second: Tensor, noise: float, generator: Generator) -> Data:
     """Return the points of class 0, then those of class 1, with normal noise on each coordinate."""
     labels = torch.arange(len(first) + len(second)) >= len(first)
-    return _clouds(torch.cat([first, second]), labels, 2, noise, generator)
+    return _draw_clouds(torch.cat([first, second]), labels, 2, noise, generator)
 
 
-def _clouds(points: Tensor, labels: Tensor, classes: int, noise: float, generator: Generator) -> Data:
+def _draw_clouds(points: Tensor, labels: Tensor, classes: int, noise: float, generator: Generator) -> Data:
     """Return points of shape `(n, 2)` with their labels of shape `(n,)`, with normal noise on each coordinate."""
     targets = labels.double().unsqueeze(1)
     return Data(points + noise * _normal(points, generator), targets, ("x", "y"), classes)

@@ -15,7 +15,7 @@ import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
-from playground.engine.function import Function, Minimum
+from playground.core.function import Function, Minimum
 from playground.expression import Expression, parse
 
 Dimension = Annotated[int, Ge(1), Le(100_000)]

@@ -13,8 +13,8 @@ import torch.nn.functional as F  # noqa: N812  (the field's own abbreviation)
 from annotated_types import Ge, Gt, Le
 from torch import Tensor
 
-from playground.engine.losses import declares, require_same_shape
-from playground.engine.operations import one_operation
+from playground.core.losses import declares, require_same_shape
+from playground.core.operations import as_one_operation
 from playground.errors import ComponentError
 
 
@@ -108,7 +108,7 @@ def _bce_or_nan(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 @declares(threshold=0.0, minimum=0.0)
-@one_operation
+@as_one_operation
 def bce_with_logits(prediction: Tensor, target: Tensor) -> Tensor:
     """Binary cross-entropy of logits: mean of `-(t log sigmoid(z) + (1 - t) log sigmoid(-z))`: `bce(sigmoid(z), t)`.
 

@@ -31,7 +31,7 @@ def constant(steps: int, warmup: Count = 0) -> Schedule:
     :returns: the factor at each step.
     :raises ComponentError: the warm-up is longer than the run.
     """
-    return _after_warmup(lambda k: 1.0, steps, warmup)
+    return _add_warmup(lambda k: 1.0, steps, warmup)
 
 
 def step(steps: int, every: Annotated[int, Ge(1)], gamma: NonNegative = 0.1, warmup: Count = 0) -> Schedule:
@@ -46,7 +46,7 @@ def step(steps: int, every: Annotated[int, Ge(1)], gamma: NonNegative = 0.1, war
 
     Source: `torch.optim.lr_scheduler.StepLR`.
     """
-    return _after_warmup(lambda k: gamma ** (k // every), steps, warmup)
+    return _add_warmup(lambda k: gamma ** (k // every), steps, warmup)
 
 
 def exponential(steps: int, gamma: NonNegative, warmup: Count = 0) -> Schedule:
@@ -60,7 +60,7 @@ def exponential(steps: int, gamma: NonNegative, warmup: Count = 0) -> Schedule:
 
     Source: `torch.optim.lr_scheduler.ExponentialLR`.
     """
-    return _after_warmup(lambda k: gamma**k, steps, warmup)
+    return _add_warmup(lambda k: gamma**k, steps, warmup)
 
 
 def cosine(steps: int, floor: Fraction = 0.0, warmup: Count = 0) -> Schedule:
@@ -74,8 +74,8 @@ def cosine(steps: int, floor: Fraction = 0.0, warmup: Count = 0) -> Schedule:
 
     Source: Loshchilov & Hutter 2017 (SGDR), one period without restarts; `torch.optim.lr_scheduler.CosineAnnealingLR`.
     """
-    n = _remaining(steps, warmup)
-    return _after_warmup(lambda k: _along_cosine(1.0, floor, min(k, n) / n), steps, warmup)
+    n = _steps_after_warmup(steps, warmup)
+    return _add_warmup(lambda k: _cosine_between(1.0, floor, min(k, n) / n), steps, warmup)
 
 
 def polynomial(steps: int, power: NonNegative = 1.0, warmup: Count = 0) -> Schedule:
@@ -89,8 +89,8 @@ def polynomial(steps: int, power: NonNegative = 1.0, warmup: Count = 0) -> Sched
 
     Source: `torch.optim.lr_scheduler.PolynomialLR`.
     """
-    n = _remaining(steps, warmup)
-    return _after_warmup(lambda k: (1 - min(k, n) / n) ** power, steps, warmup)
+    n = _steps_after_warmup(steps, warmup)
+    return _add_warmup(lambda k: (1 - min(k, n) / n) ** power, steps, warmup)
 
 
 def linear_warmup(steps: int, warmup: Count, start: Fraction = 1 / 3) -> Schedule:
@@ -127,24 +127,24 @@ def one_cycle(
 
     Source: Smith & Topin 2018; two phases as in `torch.optim.lr_scheduler.OneCycleLR`, without its cycle of momentum.
     """
-    n = _remaining(steps, warmup)
+    n = _steps_after_warmup(steps, warmup)
     first, last = 1 / div_factor, 1 / div_factor / final_div_factor
     peak, end = pct_start * n - 1, n - 1
 
     def factor(k: int) -> float:
         if k < peak:
-            return _along_cosine(first, 1.0, k / peak)
-        return _along_cosine(1.0, last, (min(k, end) - peak) / (end - peak)) if end > peak else 1.0
+            return _cosine_between(first, 1.0, k / peak)
+        return _cosine_between(1.0, last, (min(k, end) - peak) / (end - peak)) if end > peak else 1.0
 
-    return _after_warmup(factor, steps, warmup)
+    return _add_warmup(factor, steps, warmup)
 
 
-def _along_cosine(start: float, end: float, share: float) -> float:
+def _cosine_between(start: float, end: float, share: float) -> float:
     """Go from `start` to `end` along half a cosine as `share` goes from 0 to 1."""
     return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
 
 
-def _after_warmup(rest: Schedule, steps: int, warmup: int) -> Schedule:
+def _add_warmup(rest: Schedule, steps: int, warmup: int) -> Schedule:
     """Rise evenly over `warmup` steps to the first factor of `rest`, then follow it."""
     _check_warmup(steps, warmup)
     if warmup == 0:
@@ -153,7 +153,7 @@ def _after_warmup(rest: Schedule, steps: int, warmup: int) -> Schedule:
     return lambda k: rest(0) * (k + 1) / (warmup + 1) if k < warmup else rest(k - warmup)
 
 
-def _remaining(steps: int, warmup: int) -> int:
+def _steps_after_warmup(steps: int, warmup: int) -> int:
     """Steps after the warm-up; at least 1, since a curve over no steps would divide by zero."""
     return max(1, steps - warmup)
 

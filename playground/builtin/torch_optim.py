@@ -7,7 +7,7 @@ import importlib.util
 from pathlib import Path
 
 
-def names() -> tuple[str, ...]:
+def optimizer_names() -> tuple[str, ...]:
     """Return the names of the optimizer classes that `torch.optim` offers, sorted.
 
     They are read from the source of `torch/optim/__init__.py`: importing torch takes seconds, which a list of names is

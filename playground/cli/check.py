@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import Memory, echo, errors, load_plugins, memory_of, pairs, say
+from playground.cli.context import Memory, echo, exit_on_errors, load_plugins, parse_memory, print_note, split_pairs
 from playground.cli.github import show_on_github
 from playground.errors import ExitCode
 from playground.result import Batch
@@ -23,24 +23,24 @@ def check(
     memory: Memory = None,
 ) -> None:
     """Validate scenarios: first YAML and structure, then by building every component once, without running it."""
-    from playground.runner.answers import check
-    from playground.runner.changes import Changes
-    from playground.runner.finding import find
+    from playground.runner.batch.file_result import check_file
+    from playground.runner.loading.overrides import Changes
+    from playground.runner.loading.scenario_files import find_scenarios
 
     plugins = load_plugins(context)
-    with errors(context):
-        changes = Changes(pairs(overrides or [], "--set"), seed, memory=memory_of(memory))
-    files, faults = find(paths)
+    with exit_on_errors(context):
+        changes = Changes(split_pairs(overrides or [], "--set"), seed, memory=parse_memory(memory))
+    files, faults = find_scenarios(paths)
     for file in files:
-        answer = check(file, plugins, changes)
+        answer = check_file(file, plugins, changes)
         faults += answer.errors
         if not answer.errors:
             echo(f"{file}: valid")
         for warning in answer.warnings:
-            say(warning)
+            print_note(warning)
         if context.obj.debug and answer.traceback:
-            say(answer.traceback)
+            print_note(answer.traceback)
     for fault in faults:
-        say(str(fault))
+        print_note(str(fault))
     show_on_github(Batch((), tuple(faults)))
     raise typer.Exit(ExitCode.INVALID if faults else ExitCode.PASSED)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from playground.errors import ExitCode, Fault, Place, PlaygroundError, suggestion
-from playground.figures.charset import FALLBACK, register_fallback
-from playground.figures.text import printable
+from playground.figures.charset import ASCII_FALLBACK, register_fallback
+from playground.figures.text import make_printable, without_commands
 
 if TYPE_CHECKING:
     from playground.plugins.manager import LoadFailure, Plugins
@@ -54,16 +54,22 @@ def echo(text: str = "") -> None:
 
     `typer.echo` would write UTF-8 where the terminal asks for ASCII.
     """
-    print(_harmless(text))
+    print(_make_printable(text))
 
 
-def say(text: str) -> None:
+def print_note(text: str) -> None:
     """Print lines for people to standard error, where they never mix with results."""
-    print(_harmless(text), file=sys.stderr)
+    print(_make_printable(text), file=sys.stderr)
 
 
-def _harmless(text: str) -> str:
-    return "\n".join(map(printable, text.split("\n")))
+def say_command(text: str) -> None:
+    """Print a command for GitHub's runner to standard error."""
+    print(make_printable(text), file=sys.stderr)
+
+
+def _make_printable(text: str) -> str:
+    lines = "\n".join(map(make_printable, text.split("\n")))
+    return without_commands(lines) if os.environ.get("GITHUB_ACTIONS") else lines
 
 
 def write_document(text: str) -> None:
@@ -92,11 +98,11 @@ def use_ascii_words() -> None:
     register_fallback()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors=FALLBACK)
+            stream.reconfigure(errors=ASCII_FALLBACK)
 
 
 @contextmanager
-def errors(context: typer.Context) -> Iterator[None]:
+def exit_on_errors(context: typer.Context) -> Iterator[None]:
     """End with one line per fault, and exit code 2, when an expected error escapes; `--debug` adds its traceback."""
     try:
         yield
@@ -104,9 +110,9 @@ def errors(context: typer.Context) -> Iterator[None]:
         if context.obj.debug:
             import traceback
 
-            say(traceback.format_exc())
+            print_note(traceback.format_exc())
         for fault in error.faults:
-            say(str(fault))
+            print_note(str(fault))
         annotate(error.faults)
         raise typer.Exit(ExitCode.INVALID) from None
 
@@ -115,35 +121,35 @@ def annotate(faults: Iterable[Fault]) -> None:
     """Show faults beside their lines in a pull request, when GitHub runs this."""
     if os.environ.get("GITHUB_ACTIONS"):
         from playground.report.github import fault_command
-        from playground.result import Invalid
+        from playground.result import ScenarioFault
 
         for fault in faults:
             place = fault.place or Place("")
             file, where = (place.file, "") if Path(place.file).is_file() else ("", place.file)  # or a part of the call
-            error = Invalid(file, place.line if file else 0, place.column, fault.message, where)
-            say(fault_command(error))
+            error = ScenarioFault(file, place.line if file else 0, place.column, fault.message, where)
+            say_command(fault_command(error))
 
 
 def load_plugins(context: typer.Context) -> Plugins:
     """Load plugins; say what failed, and end when that is not to be lived with."""
-    plugins = every_plugin(context)
+    plugins = load_all_plugins(context)
     for failure in plugins.failures:
-        say(f"plugin {failure}")
-    code = failures_code(context, plugins.failures)
+        print_note(f"plugin {failure}")
+    code = exit_code_of_failures(context, plugins.failures)
     if code is not ExitCode.PASSED:
         raise typer.Exit(code)
     return plugins
 
 
-def every_plugin(context: typer.Context) -> Plugins:
+def load_all_plugins(context: typer.Context) -> Plugins:
     """Load plugins, and leave it to the caller to look at what failed."""
     from playground.plugins.manager import load_plugins
 
-    with errors(context):
+    with exit_on_errors(context):
         return load_plugins(specs=context.obj.plugins, folder=Path.cwd())
 
 
-def failures_code(context: typer.Context, failures: Iterable[LoadFailure]) -> ExitCode:
+def exit_code_of_failures(context: typer.Context, failures: Iterable[LoadFailure]) -> ExitCode:
     """Return 3 for any failure under `--strict-plugins`, and 2 for that of a plugin that was asked for by `-p`."""
     failures = tuple(failures)
     if failures and context.obj.strict:
@@ -151,17 +157,17 @@ def failures_code(context: typer.Context, failures: Iterable[LoadFailure]) -> Ex
     return ExitCode.INVALID if any(failure.requested for failure in failures) else ExitCode.PASSED
 
 
-def memory_of(text: str | None) -> int | None:
+def parse_memory(text: str | None) -> int | None:
     """Return the bytes that `--memory` asks for; None where it is not given.
 
     :raises PlaygroundError: it is no size.
     """
-    from playground.runner.memory import parse_size
+    from playground.runner.single.memory import parse_size
 
     return None if text is None else parse_size(text)
 
 
-def pairs(texts: list[str], option: str) -> tuple[tuple[str, str], ...]:
+def split_pairs(texts: list[str], option: str) -> tuple[tuple[str, str], ...]:
     """Split `KEY=VALUE` at the first equals sign."""
     pairs = []
     for text in texts:
@@ -172,7 +178,7 @@ def pairs(texts: list[str], option: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def checked_engine(word: str) -> str:
+def check_engine(word: str) -> str:
     """Return the engine that `--engine` asks for.
 
     :raises PlaygroundError: there is no such engine.

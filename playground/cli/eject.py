@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import Memory, errors, load_plugins, memory_of, pairs, write_document
+from playground.cli.context import Memory, exit_on_errors, load_plugins, parse_memory, split_pairs, write_document
 from playground.cli.writing import require_free, write_whole
 
 
@@ -25,16 +25,18 @@ def eject(
 ) -> None:
     """Write the stand-alone PyTorch program that a scenario stands for, with the same losses to the last bit."""
     plugins = load_plugins(context)
-    with errors(context):
-        from playground.runner.changes import Changes, load
+    with exit_on_errors(context):
         from playground.runner.ejecting.program import eject as ejected
-        from playground.runner.ejecting.rendering import renderer
-        from playground.runner.memory import allowing
+        from playground.runner.ejecting.rendering import find_renderer
+        from playground.runner.loading.overrides import Changes, load_with_changes
+        from playground.runner.single.memory import limit_memory
 
         require_free(out, force)
-        render = renderer(form)
-        with allowing(memory_of(memory)):
-            text = render(ejected(load(path, Changes(pairs(overrides or [], "--set"), seed), plugins), plugins))
+        render = find_renderer(form)
+        with limit_memory(parse_memory(memory)):
+            text = render(
+                ejected(load_with_changes(path, Changes(split_pairs(overrides or [], "--set"), seed), plugins), plugins)
+            )
         if out is None:
             write_document(text)
         else:

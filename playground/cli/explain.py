@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import Memory, echo, errors, load_plugins, memory_of, pairs, write_document
+from playground.cli.context import Memory, echo, exit_on_errors, load_plugins, parse_memory, split_pairs, write_document
 from playground.cli.writing import require_free, write_whole
 
 
@@ -38,17 +38,17 @@ def explain(
 ) -> None:
     """Explain one step of a scenario: forward, backward, update, in words, and as a graph."""
     plugins = load_plugins(context)
-    with errors(context):
+    with exit_on_errors(context):
         from playground.report.explanation.rendering import renderer
-        from playground.runner.changes import Changes, load
-        from playground.runner.explaining import explain as explained
-        from playground.runner.memory import allowing
+        from playground.runner.explaining.step import explain as explained
+        from playground.runner.loading.overrides import Changes, load_with_changes
+        from playground.runner.single.memory import limit_memory
 
         require_free(out, force)
         width = min(120, shutil.get_terminal_size((100, 1)).columns)
         render = renderer(output, language, width, full)  # before anything runs, so that a misspelt one costs no time
-        loaded = load(path, Changes(pairs(overrides or [], "--set"), seed), plugins)
-        with allowing(memory_of(memory)):
+        loaded = load_with_changes(path, Changes(split_pairs(overrides or [], "--set"), seed), plugins)
+        with limit_memory(parse_memory(memory)):
             text = render(explained(loaded, plugins, step, sample, digits))
         if out is None and output == "text":
             echo(text)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playground.cli.context import say
+from playground.cli.context import print_note, say_command
 
 if TYPE_CHECKING:
     from playground.result import Batch
@@ -18,7 +18,7 @@ def show_on_github(batch: Batch) -> None:
         from playground.report.github import commands
 
         for line in commands(batch):
-            say(line)
+            say_command(line)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary and (batch.results or batch.errors):
         from playground.report.github import step_summary
@@ -27,4 +27,4 @@ def show_on_github(batch: Batch) -> None:
             with Path(summary).open("a", encoding="utf-8") as file:  # other commands of the step have written there
                 file.write(step_summary(batch))
         except OSError as error:
-            say(f"{summary}: the summary of the step is not written: {(error.strerror or str(error)).lower()}")
+            print_note(f"{summary}: the summary of the step is not written: {(error.strerror or str(error)).lower()}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.context import echo, load_plugins, say
+from playground.cli.context import echo, load_plugins, print_note
 from playground.errors import ExitCode, PlaygroundError, suggestion
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 INDENT = "  "
 
-WRAPPED = 100
+DEFAULT_WIDTH = 100
 """Characters of a line of names where there is no terminal that has a width."""
 
 
@@ -31,7 +31,7 @@ def list_components(
 
     registry = load_plugins(context).registry
     if kind is not None and kind not in KINDS:
-        say(f"unknown kind {kind!r}{suggestion(kind, KINDS)}")
+        print_note(f"unknown kind {kind!r}{suggestion(kind, KINDS)}")
         raise typer.Exit(ExitCode.INVALID)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for number, each in enumerate([kind] if kind else KINDS):
@@ -56,7 +56,7 @@ def _lines(components: list[Component], width: int | None) -> Iterator[str]:
     names = [label for label in summaries if label not in described]
     yield from textwrap.wrap(
         ", ".join(names),
-        width or WRAPPED,
+        width or DEFAULT_WIDTH,
         initial_indent=INDENT,
         subsequent_indent=INDENT,
         break_long_words=False,
@@ -70,10 +70,10 @@ def _label(component: Component) -> str:
 
 
 def _summary(component: Component) -> str:
-    from playground.figures.text import printable
+    from playground.figures.text import make_printable
     from playground.plugins.static_docs import component_summary
 
     try:
-        return printable(component_summary(component))
+        return make_printable(component_summary(component))
     except PlaygroundError:  # `show` says what is wrong with it
         return ""

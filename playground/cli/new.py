@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import echo, errors, load_plugins
+from playground.cli.context import echo, exit_on_errors, load_plugins
 from playground.cli.shared_options import SharedOptionsGroup
 from playground.cli.writing import write_whole
 from playground.errors import PlaygroundError
@@ -58,14 +58,14 @@ def plugin(
     """Write a plugin with a small component that works, its tests and a scenario; overwrites nothing."""
     from importlib.metadata import version
 
-    from playground.scaffold.plugin import component_name, distribution, use
-    from playground.scaffold.plugin import single_file as in_one_file
+    from playground.scaffold.plugin import component_name, distribution_files, usage_command
+    from playground.scaffold.plugin import single_file_plugin as in_one_file
 
-    with errors(context):
+    with exit_on_errors(context):
         if single_file:
             files, folder = in_one_file(name, kind), out or Path()
         else:
-            files = distribution(name, kind, version("gradient-playground"))
+            files = distribution_files(name, kind, version("gradient-playground"))
             folder = out or Path(f"gradient-playground-{name.replace('_', '-')}")
         registry, lower = load_plugins(context).registry, component_name(name)
         if lower in registry.names(kind):
@@ -75,7 +75,7 @@ def plugin(
     loading = f"-p {shlex.quote(str(folder / f'{lower}.py'))} " if single_file else ""
     if not single_file:
         echo(f"next: pip install -e {shlex.quote(f'{folder}[dev]')}")
-    echo(f"next: playground {loading}{use(name, kind, shlex.quote(str(scenario)))}")
+    echo(f"next: playground {loading}{usage_command(name, kind, shlex.quote(str(scenario)))}")
 
 
 @new_app.command("scenario")
@@ -88,9 +88,9 @@ def scenario(
     ] = None,
 ) -> None:
     """Write a scenario for a task, with comments that say what else could stand there; overwrites nothing."""
-    from playground.scaffold.scenario import scenario as written
+    from playground.scaffold.scenario import draft_scenario as written
 
-    with errors(context):
+    with exit_on_errors(context):
         text, missing = written(name, task, load_plugins(context).registry)
         path = out or Path(f"{name}.yaml")
         _write({path: text})

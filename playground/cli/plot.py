@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.context import Memory, errors, load_plugins, memory_of, pairs, say
+from playground.cli.context import Memory, exit_on_errors, load_plugins, parse_memory, print_note, split_pairs
 from playground.cli.writing import write_whole
 from playground.errors import PlaygroundError
-from playground.figures.text import printable
+from playground.figures.text import make_printable
 
 if TYPE_CHECKING:
     from playground.plugins.manager import Plugins
     from playground.result import Run
-    from playground.runner.changes import Changes
+    from playground.runner.loading.overrides import Changes
     from playground.views import Ensemble
 
-STEPS = 60
+MAX_RECORDED_STEPS = 60
 """Steps of a run that are recorded for its picture, and frames of one that moves."""
 
 
@@ -56,28 +56,28 @@ def plot(
     pip install 'gradient-playground[plot]'.
     """
     from playground.report.plotting.needed import require
-    from playground.runner.changes import Changes
-    from playground.runner.memory import allowing
+    from playground.runner.loading.overrides import Changes
+    from playground.runner.single.memory import limit_memory
 
-    with errors(context):
+    with exit_on_errors(context):
         require()
         from playground.report.plotting.figure import missing_letters
-        from playground.report.plotting.formats import format_of, write
+        from playground.report.plotting.formats import choose_format, write
         from playground.report.plotting.kinds import check_kind, drawing
 
-        form = format_of(out)
+        form = choose_format(out)
         check_kind(kind)
-        changes = Changes(pairs(overrides or [], "--set"), seed, steps, memory_of(memory))
+        changes = Changes(split_pairs(overrides or [], "--set"), seed, steps, parse_memory(memory))
         spans = dict(map(parse_range, ranges or []))
     plugins = load_plugins(context)
-    with errors(context):
-        with allowing(changes.memory):
-            drawn = drawing(_subject(subject, changes, spans, plugins), kind, width)
+    with exit_on_errors(context):
+        with limit_memory(changes.memory):
+            drawn = drawing(_load_subject(subject, changes, spans, plugins), kind, width)
         form.check(drawn)
         command = _command(subject, out, kind, ranges or [], changes, width)
         write_whole(out, lambda beside: write(drawn, form, command, beside))
         if letters := missing_letters(drawn.figure):
-            say(f"{out}: the font has no {letters}; boxes stand in place of these letters")
+            print_note(f"{out}: the font has no {letters}; boxes stand in place of these letters")
 
 
 def parse_range(text: str) -> tuple[str, tuple[float, float]]:
@@ -87,7 +87,7 @@ def parse_range(text: str) -> tuple[str, tuple[float, float]]:
     """
     from math import isfinite
 
-    ((name, span),) = pairs([text], "--range")
+    ((name, span),) = split_pairs([text], "--range")
     low, _, high = span.partition(":")
     try:
         ends = float(low), float(high)
@@ -98,32 +98,32 @@ def parse_range(text: str) -> tuple[str, tuple[float, float]]:
     return name, ends
 
 
-def _subject(
+def _load_subject(
     subject: str, changes: Changes, ranges: dict[str, tuple[float, float]], plugins: Plugins
 ) -> Run | Ensemble:
     """Run what is to be drawn, or read it from the store."""
-    from playground.runner.changes import load
-    from playground.runner.recorded import Recorded
-    from playground.runner.running import run_one
+    from playground.runner.loading.overrides import load_with_changes
+    from playground.runner.single.record_options import RecordOptions
+    from playground.runner.single.running import run_one
 
     path = Path(subject)
     if path.exists() or path.suffix:
-        loaded = load(path, changes, plugins)
+        loaded = load_with_changes(path, changes, plugins)
         if loaded.scenario.sweep is None:
-            return run_one(loaded, plugins, record=Recorded(STEPS, ranges=ranges))
-        from playground.runner.sweeping.ensemble import ensemble
+            return run_one(loaded, plugins, record=RecordOptions(MAX_RECORDED_STEPS, ranges=ranges))
+        from playground.runner.sweeping.ensemble import read_ensemble
         from playground.runner.sweeping.sweep import run_sweep
 
-        _refuse(range=ranges)
+        _refuse_unused_options(range=ranges)
         found = run_sweep(loaded, plugins)
-        return ensemble(Path(), found.id)
-    from playground.runner.sweeping.ensemble import ensemble
+        return read_ensemble(Path(), found.id)
+    from playground.runner.sweeping.ensemble import read_ensemble
 
-    _refuse(range=ranges, set=changes.overrides, seed=changes.seed, steps=changes.steps)
-    return ensemble(Path(), subject)
+    _refuse_unused_options(range=ranges, set=changes.overrides, seed=changes.seed, steps=changes.steps)
+    return read_ensemble(Path(), subject)
 
 
-def _refuse(**given: object) -> None:
+def _refuse_unused_options(**given: object) -> None:
     """Refuse options that a sweep takes no notice of."""
     for option, value in given.items():
         if value not in (None, (), {}):
@@ -138,4 +138,4 @@ def _command(subject: str, out: Path, kind: str | None, ranges: list[str], chang
         parts += [part for text in texts for part in (option, text)]
     for option, value in (("--seed", changes.seed), ("--steps", changes.steps)):
         parts += [option, str(value)] if value is not None else []
-    return printable(shlex.join([*parts, "--width", f"{width:g}"]))
+    return make_printable(shlex.join([*parts, "--width", f"{width:g}"]))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.context import echo, errors, every_plugin, failures_code
+from playground.cli.context import echo, exit_code_of_failures, exit_on_errors, load_all_plugins
 from playground.cli.shared_options import SharedOptionsGroup
 from playground.errors import ExitCode
 
@@ -30,14 +30,14 @@ def plugins(context: typer.Context) -> None:
 
 def list_plugins(context: typer.Context) -> None:
     """List what is loaded, then what failed."""
-    plugins = every_plugin(context)
+    plugins = load_all_plugins(context)
     for plugin in plugins.loaded:
         echo(str(plugin))
         for kind, names in plugin.offers.items():
             echo(f"  {kind}: {', '.join(names)}")
     for failure in plugins.failures:
         echo(f"FAILED {failure}")
-    raise typer.Exit(failures_code(context, plugins.failures))
+    raise typer.Exit(exit_code_of_failures(context, plugins.failures))
 
 
 @plugins_app.command("doctor")
@@ -50,9 +50,9 @@ def doctor(
     What is wrong stands one below the other, the likeliest first; of a plugin that could be loaded follow its file,
     how long its import takes in a fresh interpreter, and the names of its components.
     """
-    with errors(context):
+    with exit_on_errors(context):
         from playground.plugins.doctor import examine
-        from playground.runner.trying import find_fault
+        from playground.runner.loading.component_trials import find_fault
 
         examinations = examine(name, specs=context.obj.plugins, attempt=find_fault)
     for examination in examinations:
@@ -63,11 +63,11 @@ def doctor(
 
 def _print(examination: Examination) -> None:
     from playground.figures.numbers import duration
-    from playground.figures.text import printable
+    from playground.figures.text import make_printable
 
     echo(f"{examination.origin}: {'not healthy' if examination.faults else 'healthy'}")
     for fault in examination.faults:
-        echo(f"  WRONG {printable(fault)}")
+        echo(f"  WRONG {make_printable(fault)}")
     if examination.file:
         echo(f"  file: {examination.file}")
     if time := examination.time:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.context import errors, load_plugins, say
-from playground.cli.results import ID, stored
-from playground.cli.run import found_writers, written
+from playground.cli.context import exit_on_errors, load_plugins, print_note
+from playground.cli.results import ID_CHARACTERS, open_store
+from playground.cli.run import find_writers, write_report
 from playground.errors import ExitCode, ScenarioError, StoreError
 from playground.result import Batch, Sweep
 
@@ -30,18 +30,18 @@ def report(
 ) -> None:
     """Write a report of stored sweeps; nothing is computed again."""
     plugins = load_plugins(context)
-    with errors(context):
-        writers = found_writers(plugins, reports, html=html)
+    with exit_on_errors(context):
+        writers = find_writers(plugins, reports, html=html)
     if not writers:
-        say("nothing to write: give --html FILE or --report NAME=FILE")
+        print_note("nothing to write: give --html FILE or --report NAME=FILE")
         raise typer.Exit(ExitCode.INVALID)
-    with stored(context) as store:
-        sweeps = _accepted(store, _asked(store, query))
+    with open_store(context) as store:
+        sweeps = _read_sweeps(store, _find_sweeps(store, query))
     batch = Batch((), sweeps=sweeps)
-    raise typer.Exit(max(written(context, write, batch, path) for write, path in writers))
+    raise typer.Exit(max(write_report(context, write, batch, path) for write, path in writers))
 
 
-def _asked(store: Store, query: str | None) -> list[SweepRecord]:
+def _find_sweeps(store: Store, query: str | None) -> list[SweepRecord]:
     """Return the sweeps that are asked for.
 
     :raises StoreError: there is none.
@@ -52,20 +52,20 @@ def _asked(store: Store, query: str | None) -> list[SweepRecord]:
     return sweeps if query is None else store.asked(query)
 
 
-def _accepted(store: Store, records: list[SweepRecord]) -> tuple[Sweep, ...]:
+def _read_sweeps(store: Store, records: list[SweepRecord]) -> tuple[Sweep, ...]:
     """Read sweeps back; print a line for each whose scenario this version refuses, and leave it out.
 
     :raises typer.Exit: none is left.
     """
-    from playground.runner.sweeping.summing import stored_sweep
+    from playground.runner.sweeping.summary import summarize_stored_sweep
 
     accepted = []
     for record in records:
         try:
-            accepted.append(stored_sweep(store, record))
+            accepted.append(summarize_stored_sweep(store, record))
         except ScenarioError as error:
             reason = f"this version refuses its scenario: {error.faults[0]}"
-            say(f"sweep {record.id[:ID]} of {record.scenario} is left out: {reason}")
+            print_note(f"sweep {record.id[:ID_CHARACTERS]} of {record.scenario} is left out: {reason}")
     if not accepted:
         raise typer.Exit(ExitCode.INVALID)
     return tuple(accepted)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import document_stream, echo, errors, say, write_document
+from playground.cli.context import document_stream, echo, exit_on_errors, print_note, write_document
 from playground.cli.shared_options import SharedOptionsGroup
 from playground.errors import ExitCode
 
 if TYPE_CHECKING:
-    from playground.runner.store import Row, Stale, Store, SweepRecord, Tally
+    from playground.runner.store import Row, StaleSweep, Store, SweepRecord, Tally
 
 results_app = typer.Typer(
     cls=SharedOptionsGroup,
@@ -25,10 +25,10 @@ results_app = typer.Typer(
     rich_markup_mode=None,
 )
 
-ID = 12
+ID_CHARACTERS = 12
 """Characters of a sweep's id that are shown; commands take any beginning that only one has."""
 
-SHOWN = 20
+MAX_LISTED_RUNS = 20
 """Runs that `show` prints when nothing else is asked for."""
 
 Where = Annotated[
@@ -47,7 +47,7 @@ def results(context: typer.Context, as_json: AsJson = False) -> None:
     if context.invoked_subcommand is None:
         list_sweeps(context, as_json)
     elif as_json:
-        say(f"--json stands after {context.invoked_subcommand}")
+        print_note(f"--json stands after {context.invoked_subcommand}")
         raise typer.Exit(ExitCode.INVALID)
 
 
@@ -59,9 +59,9 @@ def list_sweeps(context: typer.Context, as_json: AsJson = False) -> None:
 
     if not as_json and not store_path(Path()).exists():
         where = store_path(Path())
-        say(f"{where}: there are no results yet; `playground sweep` writes them below the directory it runs in")
+        print_note(f"{where}: there are no results yet; `playground sweep` writes them below the directory it runs in")
         return
-    with stored(context) as store:
+    with open_store(context) as store:
         sweeps = [(sweep, store.tally(sweep.id)) for sweep in store.sweeps()]
         if as_json:
             content = [sweep_data(*each) for each in sweeps]
@@ -74,25 +74,25 @@ def list_sweeps(context: typer.Context, as_json: AsJson = False) -> None:
 @results_app.command("show")
 def show_sweep(
     context: typer.Context,
-    sweep_id: Annotated[str, typer.Argument(metavar="ID", help="The sweep's id, or the beginning of it.")],
+    sweep_id: Annotated[str, typer.Argument(metavar="ID_CHARACTERS", help="The sweep's id, or the beginning of it.")],
     where: Where = None,
     sort: Sort = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help=f"Show at most this many runs; {SHOWN}, or with --json all.")
+        int | None, typer.Option(min=1, help=f"Show at most this many runs; {MAX_LISTED_RUNS}, or with --json all.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show the runs of a sweep."""
     from playground.runner.store.exporting import write_json
 
-    with stored(context) as store:
+    with open_store(context) as store:
         sweep, conditions = store.sweep(sweep_id), where or []
         if as_json:
             runs = store.rows(sweep.id, conditions, sort, limit)
             with document_stream() as stream:
                 write_json(stream, [(sweep, store.tally(sweep.id))], runs)
             return
-        runs = store.rows(sweep.id, conditions, sort, limit or SHOWN)
+        runs = store.rows(sweep.id, conditions, sort, limit or MAX_LISTED_RUNS)
         chosen = store.tally(sweep.id, conditions)
         _print_head(sweep, store.tally(sweep.id), store.stale(sweep))
         shown = _print_runs(sweep, [row for _, row in runs], store.metrics(sweep.id, conditions))
@@ -101,62 +101,71 @@ def show_sweep(
 
 
 @contextmanager
-def stored(context: typer.Context) -> Iterator[Store]:
+def open_store(context: typer.Context) -> Iterator[Store]:
     """Open the store of the working directory; end with one line when that cannot be done."""
     from playground.runner.store import Store
 
-    with errors(context), Store.open(Path(), create=False) as store:
+    with exit_on_errors(context), Store.open(Path(), create=False) as store:
         yield store
 
 
 def _print_json(sweeps: list[dict[str, Any]]) -> None:
-    from playground.result import SCHEMA, plain
+    from playground.result import SCHEMA, json_value
 
-    write_document(json.dumps(plain({"schema": SCHEMA, "sweeps": sweeps}), indent=2, ensure_ascii=False) + "\n")
+    write_document(json.dumps(json_value({"schema": SCHEMA, "sweeps": sweeps}), indent=2, ensure_ascii=False) + "\n")
 
 
-def _print_sweeps(sweeps: Sequence[tuple[SweepRecord, Tally]], stale: Callable[[SweepRecord], list[Stale]]) -> None:
+def _print_sweeps(
+    sweeps: Sequence[tuple[SweepRecord, Tally]], stale: Callable[[SweepRecord], list[StaleSweep]]
+) -> None:
     """Print a line for each sweep, and below it why it could not use the runs of an earlier one."""
     head = ["id", "when", "scenario", "runs", "passed", "engine"]
     rows = [
-        [sweep.id[:ID], _when(sweep), sweep.scenario, _count(sweep, tally), _share(tally), sweep.engine]
+        [
+            sweep.id[:ID_CHARACTERS],
+            _format_time(sweep),
+            sweep.scenario,
+            _count(sweep, tally),
+            _share(tally),
+            sweep.engine,
+        ]
         for sweep, tally in sweeps
     ]
-    first, *lines = _lined_up([head, *rows], right={3, 4})
+    first, *lines = _align_columns([head, *rows], right={3, 4})
     echo(first)
     for line, (sweep, _) in zip(lines, sweeps, strict=True):
         echo(line)
         for each in stale(sweep)[:1]:
-            echo(f"  {_told(each)}")
+            echo(f"  {_format_stale(each)}")
 
 
-def _print_head(sweep: SweepRecord, tally: Tally, stale: Iterable[Stale]) -> None:
-    from playground.figures.text import printable
+def _print_head(sweep: SweepRecord, tally: Tally, stale: Iterable[StaleSweep]) -> None:
+    from playground.figures.text import make_printable
 
     statuses = ", ".join(f"{count} {status}" for status, count in sorted(tally.statuses.items()))
     points, seeds = ("" if number == 1 else "s" for number in (len(sweep.points), sweep.seeds))
     grid = f"{len(sweep.points):,} point{points}, {sweep.seeds:,} seed{seeds} each"
     lines = [
-        f"sweep {sweep.id[:ID]} of {sweep.scenario}, {_when(sweep)} UTC",
+        f"sweep {sweep.id[:ID_CHARACTERS]} of {sweep.scenario}, {_format_time(sweep)} UTC",
         sweep.command,
         f"{grid}: {_count(sweep, tally)} runs, {_share(tally)} passed, engine {sweep.engine}",
         statuses,
-        *map(_told, stale),
+        *map(_format_stale, stale),
     ]
     for line in filter(None, lines):
-        echo(printable(line))
+        echo(make_printable(line))
     echo()
 
 
 def _print_runs(sweep: SweepRecord, rows: Sequence[Row], metrics: Sequence[str]) -> int:
     """Print a table of runs; return how many. Axes have all their digits, so that `--where` can ask for them."""
     from playground.figures.numbers import column, short
-    from playground.runner.store.query import labels
+    from playground.runner.store.query import unique_labels
 
     if not rows:
         echo("no run is like that")
         return 0
-    axis_labels, metric_labels = labels(sweep.axes, metrics)
+    axis_labels, metric_labels = unique_labels(sweep.axes, metrics)
     columns: list[tuple[str, list[str]]] = [
         *((label, [_axis(sweep.points[row.point].get(axis)) for row in rows]) for axis, label in axis_labels.items()),
         ("seed", [str(row.seed) for row in rows]),
@@ -172,7 +181,7 @@ def _print_runs(sweep: SweepRecord, rows: Sequence[Row], metrics: Sequence[str])
     words = {"status", "verdict"}
     right = {index for index, (name, _) in enumerate(columns) if name not in words}
     table = zip(*([name, *cells] for name, cells in columns), strict=True)
-    for line in _lined_up([list(cells) for cells in table], right):
+    for line in _align_columns([list(cells) for cells in table], right):
         echo(line)
     return len(rows)
 
@@ -183,18 +192,18 @@ def _loss(row: Row, value: float) -> float | None:
 
 
 def _axis(value: Any) -> str:
-    from playground.runner.store.records import compact
+    from playground.runner.store.records import compact_json
 
     if value is None:
         return "–"
-    return value if isinstance(value, str) else compact(value)
+    return value if isinstance(value, str) else compact_json(value)
 
 
-def _lined_up(rows: list[list[str]], right: set[int]) -> list[str]:
+def _align_columns(rows: list[list[str]], right: set[int]) -> list[str]:
     """Return a line for each row, its cells below each other."""
-    from playground.figures.text import printable
+    from playground.figures.text import make_printable
 
-    cells = [[printable(cell) for cell in row] for row in rows]
+    cells = [[make_printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
 
     def placed(index: int, cell: str) -> str:
@@ -204,7 +213,7 @@ def _lined_up(rows: list[list[str]], right: set[int]) -> list[str]:
     return ["  ".join(placed(index, cell) for index, cell in enumerate(row)).rstrip() for row in cells]
 
 
-def _when(sweep: SweepRecord) -> str:
+def _format_time(sweep: SweepRecord) -> str:
     return sweep.created[:19].replace("T", " ")
 
 
@@ -218,5 +227,5 @@ def _share(tally: Tally) -> str:
     return "–" if tally.passed is None else f"{tally.passed:.1%}"
 
 
-def _told(stale: Stale) -> str:
-    return f"{stale} (sweep {stale.sweep.id[:ID]}, {_when(stale.sweep)})"
+def _format_stale(stale: StaleSweep) -> str:
+    return f"{stale} (sweep {stale.sweep.id[:ID_CHARACTERS]}, {_format_time(stale.sweep)})"

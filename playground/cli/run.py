@@ -12,13 +12,13 @@ import typer
 
 from playground.cli.context import (
     Memory,
-    checked_engine,
-    errors,
-    failures_code,
+    check_engine,
+    exit_code_of_failures,
+    exit_on_errors,
     load_plugins,
-    memory_of,
-    pairs,
-    say,
+    parse_memory,
+    print_note,
+    split_pairs,
     write_document,
 )
 from playground.cli.github import show_on_github
@@ -27,13 +27,13 @@ from playground.errors import ExitCode
 from playground.result import Batch, Verdict
 
 if TYPE_CHECKING:
-    from playground.engine.descent import Descent
+    from playground.core.descent import DescentTrace
     from playground.plugins.manager import Plugins
-    from playground.runner.batch import Finished, Progress
-    from playground.runner.recorded import Recorded
+    from playground.runner.batch.batch import BatchProgress, FinishedBatch
+    from playground.runner.single.record_options import RecordOptions
 
 
-LISTED_FILES = 5
+MAX_LISTED_FILES = 5
 """Files that one note names."""
 
 
@@ -66,35 +66,35 @@ def run(
     Exit code: 0 all passed, 1 an expectation failed or a run went wrong, 2 a scenario or the command line is not
     valid, 3 a plugin failed under --strict-plugins, 130 interrupted.
     """
-    from playground.runner.batch import Progress, run_batch
-    from playground.runner.changes import Changes
-    from playground.runner.finding import find
+    from playground.runner.batch.batch import BatchProgress, run_batch
+    from playground.runner.loading.overrides import Changes
+    from playground.runner.loading.scenario_files import find_scenarios
 
     plugins = load_plugins(context)
     known = plugins.failures
-    with errors(context):
-        checked_engine(engine)
-        changes = Changes(pairs(overrides or [], "--set"), seed, steps, memory_of(memory))
-        writers = found_writers(plugins, reports, junit=junit_xml, html=html)
-        record = wanted(writers)
-    files, missing = find(paths)
-    progress = Progress(len(files))
-    with _shown(progress, quiet=as_json), errors(context):
+    with exit_on_errors(context):
+        check_engine(engine)
+        changes = Changes(split_pairs(overrides or [], "--set"), seed, steps, parse_memory(memory))
+        writers = find_writers(plugins, reports, junit=junit_xml, html=html)
+        record = choose_recorded(writers)
+    files, missing = find_scenarios(paths)
+    progress = BatchProgress(len(files))
+    with _show_progress(progress, quiet=as_json), exit_on_errors(context):
         finished = run_batch(files, changes, plugins, jobs, fail_fast, progress, record, engine)
     batch = finished.batch
     batch = replace(batch, errors=(*missing, *batch.errors))
     _print(batch, as_json)
     say_unused(finished.unused)
-    codes = [exit_code(batch), _told(context, finished, known)]
-    codes += [written(context, write, batch, path) for write, path in writers]
+    codes = [exit_code(batch), _print_failures(context, finished, known)]
+    codes += [write_report(context, write, batch, path) for write, path in writers]
     raise typer.Exit(max(codes))
 
 
 def say_unused(unused: Mapping[str, Sequence[Path]]) -> None:
     """Say which options mean nothing to the tasks of some files, which did without them."""
     for option, files in unused.items():
-        shown = ", ".join(map(str, files[:LISTED_FILES])) + (", …" if len(files) > LISTED_FILES else "")
-        say(f"{option}: not used where the task has no such key: {shown}")
+        shown = ", ".join(map(str, files[:MAX_LISTED_FILES])) + (", …" if len(files) > MAX_LISTED_FILES else "")
+        print_note(f"{option}: not used where the task has no such key: {shown}")
 
 
 def exit_code(batch: Batch) -> ExitCode:
@@ -111,7 +111,7 @@ Writers = list[tuple[Any, Path]]
 """Reporters, each with where it writes to."""
 
 
-def found_writers(plugins: Plugins, reports: list[str] | None, **short_forms: Path | None) -> Writers:
+def find_writers(plugins: Plugins, reports: list[str] | None, **short_forms: Path | None) -> Writers:
     """Find the reporters before anything runs, so that a misspelt one costs no time.
 
     :param reports: as `--report` has them, `NAME=FILE`.
@@ -120,26 +120,26 @@ def found_writers(plugins: Plugins, reports: list[str] | None, **short_forms: Pa
     from playground.plugins.signature import build
 
     own = [(name, str(path)) for name, path in short_forms.items() if path is not None]
-    asked = [*pairs(reports or [], "--report"), *own]
+    asked = [*split_pairs(reports or [], "--report"), *own]
     for _, path in asked:
         require_free(Path(path))
     return [(build(plugins.registry.get("reporter", name), {}, {}), Path(path)) for name, path in asked]
 
 
-def wanted(writers: Writers) -> Recorded:
+def choose_recorded(writers: Writers) -> RecordOptions:
     """Return what the reporters want to be kept of each run, as they say by attributes `record` and `explanations`."""
-    from playground.runner.recorded import Recorded
+    from playground.runner.single.record_options import RecordOptions
 
-    return Recorded(
+    return RecordOptions(
         steps=max((getattr(write, "record", 0) for write, _ in writers), default=0),
         explanations=any(getattr(write, "explanations", False) for write, _ in writers),
     )
 
 
-def written(context: typer.Context, write: Any, batch: Batch, path: Path) -> ExitCode:
+def write_report(context: typer.Context, write: Any, batch: Batch, path: Path) -> ExitCode:
     """Write a report; one that cannot be written keeps no other from being."""
     try:
-        with errors(context):
+        with exit_on_errors(context):
             write_whole(path, lambda beside: write(batch, beside))
     except typer.Exit as end:
         return ExitCode(end.exit_code)
@@ -147,7 +147,7 @@ def written(context: typer.Context, write: Any, batch: Batch, path: Path) -> Exi
 
 
 @contextmanager
-def _shown(progress: Progress, quiet: bool) -> Iterator[None]:
+def _show_progress(progress: BatchProgress, quiet: bool) -> Iterator[None]:
     """Show a bar while the batch runs, on standard error, when somebody is looking there."""
     if quiet:
         yield
@@ -156,10 +156,10 @@ def _shown(progress: Progress, quiet: bool) -> Iterator[None]:
 
     from playground.report.progress import bar
 
-    current: list[Descent] = []
+    current: list[DescentTrace] = []
 
     @contextmanager
-    def observe(descent: Descent) -> Iterator[None]:
+    def observe(descent: DescentTrace) -> Iterator[None]:
         current[:] = [descent]
         yield
 
@@ -184,17 +184,17 @@ def _print(batch: Batch, as_json: bool) -> None:
     elif batch.results or len(batch.invalid) > 1:
         show(batch, open_console())
     for warning in (warning for run in batch.runs for warning in run.warnings):
-        say(warning)
+        print_note(warning)
     show_errors(batch.errors, open_console(stderr=True))
     show_on_github(batch)
 
 
-def _told(context: typer.Context, finished: Finished, known: tuple[Any, ...]) -> ExitCode:
+def _print_failures(context: typer.Context, finished: FinishedBatch, known: tuple[Any, ...]) -> ExitCode:
     """Say which plugins failed while scenarios ran, and with `--debug` what is behind errors."""
     if context.obj.debug:
         for text in finished.tracebacks:
-            say(text)
+            print_note(text)
     failures = [failure for failure in finished.failures if failure not in known]
     for failure in failures:
-        say(f"plugin {failure}")
-    return failures_code(context, failures)
+        print_note(f"plugin {failure}")
+    return exit_code_of_failures(context, failures)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import errors, load_plugins, write_document
+from playground.cli.context import exit_on_errors, load_plugins, write_document
 from playground.cli.writing import require_free, write_whole
 
 
@@ -17,10 +17,10 @@ def schema(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
 ) -> None:
     """Print the JSON Schema of a scenario, with the parameters of every installed component, for editors and CI."""
-    from playground.runner.schema import scenario_schema
+    from playground.runner.loading.schema import scenario_schema
 
     plugins = load_plugins(context)
-    with errors(context):
+    with exit_on_errors(context):
         require_free(out)
         text = json.dumps(scenario_schema(plugins), indent=2, ensure_ascii=False)
         if out is None:

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from playground.cli.context import Settings
 
-SHARED = {"plugin": "plugins", "strict_plugins": "strict", "debug": "debug"}
+SHARED_OPTIONS = {"plugin": "plugins", "strict_plugins": "strict", "debug": "debug"}
 """Options that every command takes too, each with the setting that it changes."""
 
 
@@ -20,12 +20,14 @@ class SharedOptionsGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command with the shared options among its own."""
         command: Any = super().get_command(ctx, cmd_name)
-        if command is not None and not any(parameter.name in SHARED for parameter in command.params):
-            command.params += [_after(option) for option in ctx.find_root().command.params if option.name in SHARED]
+        if command is not None and not any(parameter.name in SHARED_OPTIONS for parameter in command.params):
+            command.params += [
+                _trailing_option(option) for option in ctx.find_root().command.params if option.name in SHARED_OPTIONS
+            ]
         return command
 
 
-def _after(option: Any) -> Any:
+def _trailing_option(option: Any) -> Any:
     """Return an option that changes the settings, and is no argument of the command's function."""
     shared = copy(option)
     shared.expose_value = False
@@ -35,7 +37,7 @@ def _after(option: Any) -> Any:
 
 def _change_settings(context: Any, option: Any, value: Any) -> Any:
     """Add what stands after a command's name to what stood before it."""
-    settings, setting = context.obj or Settings(), SHARED[option.name]
+    settings, setting = context.obj or Settings(), SHARED_OPTIONS[option.name]
     if value:
         changed = (*settings.plugins, *value) if setting == "plugins" else True
         context.obj = replace(settings, **{setting: changed})

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli.context import echo, errors, load_plugins
+from playground.cli.context import echo, exit_on_errors, load_plugins
 
 
 def show(
@@ -17,9 +17,9 @@ def show(
 ) -> None:
     """Show a component: what it does, its parameters with types and defaults, and where it comes from."""
     plugins = load_plugins(context)
-    with errors(context):
-        from playground.plugins.describe import WIDTH, describe
+    with exit_on_errors(context):
+        from playground.plugins.describe import DEFAULT_WIDTH, describe
 
-        width = min(WIDTH, shutil.get_terminal_size((WIDTH, 1)).columns)
+        width = min(DEFAULT_WIDTH, shutil.get_terminal_size((DEFAULT_WIDTH, 1)).columns)
         for line in describe(plugins.registry.get(kind, name), width):
             echo(line)

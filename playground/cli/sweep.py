@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import checked_engine, document_stream, errors, load_plugins, pairs, say
+from playground.cli.context import check_engine, document_stream, exit_on_errors, load_plugins, print_note, split_pairs
 from playground.cli.github import show_on_github
-from playground.cli.run import exit_code, found_writers, say_unused, written
+from playground.cli.run import exit_code, find_writers, say_unused, write_report
 from playground.errors import ExitCode, Place, PlaygroundError, StoreError
 from playground.result import Batch
 
 if TYPE_CHECKING:
     from playground.plugins.manager import Plugins
-    from playground.result import Invalid, Sweep
-    from playground.runner.changes import Changes
-    from playground.runner.sweeping.loading import Axes
-    from playground.runner.sweeping.sweep import Options, Progress
+    from playground.result import ScenarioFault, Sweep
+    from playground.runner.loading.overrides import Changes
+    from playground.runner.sweeping.loading import AxisOptions
+    from playground.runner.sweeping.sweep import SweepOptions, SweepProgress
 
 
 def sweep(
@@ -80,47 +80,47 @@ def sweep(
     What was computed before is not computed again: an interrupted sweep goes on where it stopped. Results are in
     .playground/results.sqlite below the working directory.
     """
-    from playground.cli.axes import parse_over
-    from playground.engine.interrupts import treat_termination_as_interrupt
-    from playground.runner.changes import Changes
-    from playground.runner.finding import find
-    from playground.runner.memory import parse_size
-    from playground.runner.sweeping.loading import Axes
-    from playground.runner.sweeping.sweep import Options
+    from playground.cli.over_option import parse_over
+    from playground.core.interrupts import treat_termination_as_interrupt
+    from playground.runner.loading.overrides import Changes
+    from playground.runner.loading.scenario_files import find_scenarios
+    from playground.runner.single.memory import parse_size
+    from playground.runner.sweeping.loading import AxisOptions
+    from playground.runner.sweeping.sweep import SweepOptions
 
     treat_termination_as_interrupt()
     plugins = load_plugins(context)
-    with errors(context):
-        writers = found_writers(plugins, reports, html=html)
+    with exit_on_errors(context):
+        writers = find_writers(plugins, reports, html=html)
         if seed is not None and seeds is not None:
             raise PlaygroundError(f"--seed {seed} --seeds {seeds}: give one of them")
-        options = Options(
-            engine=checked_engine(engine),
+        options = SweepOptions(
+            engine=check_engine(engine),
             jobs=jobs,
             executor=executor,
-            executor_options=_values(executor_options or []),
+            executor_options=_parse_values(executor_options or []),
             fresh=fresh,
             memory=parse_size(memory),
             sensitivity=sensitivity,
             command=shlex.join(["playground", *sys.argv[1:]]),
         )
-        changes = Changes(pairs(overrides or [], "--set"), seed)
-        axes = Axes(dict(map(parse_over, over or [])), seeds)
-    files, missing = find(paths)
+        changes = Changes(split_pairs(overrides or [], "--set"), seed)
+        axes = AxisOptions(dict(map(parse_over, over or [])), seeds)
+    files, missing = find_scenarios(paths)
     swept = _sweep_all(context, files, partial(_load_and_run, changes, axes, plugins, options, len(files) > 1), as_json)
     batch = replace(swept.batch, errors=(*missing, *swept.batch.errors))
     if not (batch.sweeps or batch.errors):
-        say("nothing to sweep over: give --over or --seeds, or write a `sweep:` into a file")
+        print_note("nothing to sweep over: give --over or --seeds, or write a `sweep:` into a file")
         raise typer.Exit(ExitCode.INVALID)
     if as_json and batch.sweeps:
         _print_runs(context, [each.id for each in batch.sweeps])
     _show(batch, as_json)
     say_unused(swept.unused)
-    raise typer.Exit(max([exit_code(batch), *(written(context, write, batch, path) for write, path in writers)]))
+    raise typer.Exit(max([exit_code(batch), *(write_report(context, write, batch, path) for write, path in writers)]))
 
 
 @dataclass
-class Swept:
+class SweptFile:
     """The sweeps of several files, and the options that mean nothing to the tasks of some."""
 
     batch: Batch
@@ -129,12 +129,12 @@ class Swept:
 
 def _load_and_run(
     changes: Changes,
-    axes: Axes,
+    axes: AxisOptions,
     plugins: Plugins,
-    options: Options,
+    options: SweepOptions,
     one_of_many: bool,
     file: Path,
-    progress: Progress,
+    progress: SweepProgress,
 ) -> tuple[Sweep | None, Sequence[str]]:
     """Run the sweep of one file, if it has one; return it with the options that were not used."""
     from playground.runner.sweeping.loading import load_sweep
@@ -149,40 +149,40 @@ def _load_and_run(
 def _sweep_all(
     context: typer.Context,
     files: Sequence[Path],
-    run: Callable[[Path, Progress], tuple[Sweep | None, Sequence[str]]],
+    run: Callable[[Path, SweepProgress], tuple[Sweep | None, Sequence[str]]],
     quiet: bool,
-) -> Swept:
+) -> SweptFile:
     """Run one sweep after the other; a file that is not valid keeps no other from being swept."""
-    from playground.runner.answers import invalid_rows
-    from playground.runner.sweeping.sweep import Progress
+    from playground.runner.batch.file_result import fault_rows
+    from playground.runner.sweeping.sweep import SweepProgress
 
     start = time.perf_counter()
     sweeps: list[Sweep] = []
-    faults: list[Invalid] = []
+    faults: list[ScenarioFault] = []
     unused: dict[str, list[Path]] = {}
     for file in files:
-        progress = Progress()
+        progress = SweepProgress()
         try:
-            with _shown(progress, file.stem, quiet):
+            with _show_progress(progress, file.stem, quiet):
                 found, options = run(file, progress)
         except PlaygroundError as error:
             if len(files) == 1 or isinstance(error, StoreError):  # no other file would do better
-                with errors(context):
+                with exit_on_errors(context):
                     raise
             if context.obj.debug:
-                say(traceback.format_exc())
-            faults += invalid_rows(error, file)
+                print_note(traceback.format_exc())
+            faults += fault_rows(error, file)
             continue
         for option in options:
             unused.setdefault(option, []).append(file)
         if found is None:
-            say(f"{file}: skipped, nothing to sweep over")
+            print_note(f"{file}: skipped, nothing to sweep over")
             continue
         sweeps.append(found)
         if found.interrupted:
             break
     interrupted = any(each.interrupted for each in sweeps)
-    return Swept(Batch((), tuple(faults), interrupted, time.perf_counter() - start, tuple(sweeps)), unused)
+    return SweptFile(Batch((), tuple(faults), interrupted, time.perf_counter() - start, tuple(sweeps)), unused)
 
 
 def _show(batch: Batch, as_json: bool) -> None:
@@ -196,27 +196,29 @@ def _show(batch: Batch, as_json: bool) -> None:
             show_sweep(each, console)
             console.print()
         show(batch, console)
+    for warning in (warning for each in batch.sweeps for warning in each.warnings):
+        print_note(warning)
     show_errors(batch.errors, open_console(stderr=True))
     show_on_github(batch)
 
 
-def _values(texts: list[str]) -> dict[str, Any]:
+def _parse_values(texts: list[str]) -> dict[str, Any]:
     """Read `KEY=VALUE` with the value as YAML."""
     from playground.scenario.reader import read
 
     found = {}
-    for key, text in pairs(texts, "--executor-option"):
-        node = read(text, partial(_here, Place(f"--executor-option {key}={text}")))
+    for key, text in split_pairs(texts, "--executor-option"):
+        node = read(text, partial(_keep_place, Place(f"--executor-option {key}={text}")))
         found[key] = node.data() if node else None
     return found
 
 
-def _here(place: Place, line: int, column: int) -> Place:
+def _keep_place(place: Place, line: int, column: int) -> Place:
     return place
 
 
 @contextmanager
-def _shown(progress: Progress, name: str, quiet: bool) -> Iterator[None]:
+def _show_progress(progress: SweepProgress, name: str, quiet: bool) -> Iterator[None]:
     """Show how many runs are done, on standard error, when somebody is looking there."""
     if quiet:
         yield
@@ -233,6 +235,6 @@ def _print_runs(context: typer.Context, ids: Sequence[str]) -> None:
     from playground.runner.store import Store
     from playground.runner.store.exporting import write_json
 
-    with errors(context), Store.open(Path.cwd(), create=False) as store, document_stream() as stream:
+    with exit_on_errors(context), Store.open(Path.cwd(), create=False) as store, document_stream() as stream:
         runs = chain.from_iterable(map(store.rows, ids))
         write_json(stream, [(store.sweep(each), store.tally(each)) for each in ids], runs)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playground.errors import PlaygroundError
 
-SOURCES = (".py", ".ipynb", ".yaml", ".yml", ".tex")
+SOURCE_SUFFIXES = (".py", ".ipynb", ".yaml", ".yml", ".tex")
 """Suffixes of files that people write and go on editing; pictures, reports and data are written anew each time."""
 
 
@@ -21,7 +21,12 @@ def require_free(path: Path | None, force: bool | None = None) -> None:
     :param force: whether `--force` was given; None where there is no such option.
     :raises PlaygroundError: the file is there, and is a source.
     """
-    if path is not None and not force and path.suffix.lower() in SOURCES and (path.exists() or path.is_symlink()):
+    if (
+        path is not None
+        and not force
+        and path.suffix.lower() in SOURCE_SUFFIXES
+        and (path.exists() or path.is_symlink())
+    ):
         way = "" if force is None else ", or overwrite it with --force"
         raise PlaygroundError(f"{path}: is there already, and is not overwritten; write elsewhere{way}")
 

@@ -10,27 +10,27 @@ from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from playground.expression import printing, size
-from playground.expression.effort import MAX_PROOF_CALLS, NoAnswerError, limited
+from playground.expression.effort import MAX_PROOF_CALLS, NoAnswerError, limit_calls
 from playground.expression.errors import ExpressionError, shorten
 from playground.expression.operations import OPERATIONS
-from playground.expression.tree import Apply, Leaf, Node, Number, Variable, fold
+from playground.expression.tree import Apply, ExpressionNode, Leaf, Number, Variable, fold
 
 if TYPE_CHECKING:
     import sympy
 
-Coordinate = tuple[str, int | None]
+DerivativeVariable = tuple[str, int | None]
 """What one can differentiate by: a scalar `("x", None)`, or an entry of a vector `("x", 0)`."""
 
-Point = Mapping[str, float | Sequence[float]]
+VariableValues = Mapping[str, float | Sequence[float]]
 """A number for each scalar, a sequence of numbers for each vector."""
 
-PRECISION = 100
+PRECISION_DIGITS = 100
 """Decimal digits carried, so that more than a float's sixteen are left after any cancellation worth the name."""
 
-HUGE = 5_000
+MAX_NUMBER_DIGITS = 5_000
 """Decimal digits beyond which a number counts as infinite: the exponential of a much larger one takes for ever."""
 
-SIMPLE = 100
+MAX_SIMPLIFIED_OPERATIONS = 100
 """Operations in a formula up to which sympy is asked for a simpler form; its time grows without a bound."""
 
 
@@ -40,7 +40,7 @@ class Algebra:
     :param nodes: the tree in `postorder`.
     """
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
+    def __init__(self, nodes: Sequence[ExpressionNode]) -> None:
         self._nodes = nodes
         self._variables = {node for node in nodes if isinstance(node, Variable)}
 
@@ -49,35 +49,35 @@ class Algebra:
         """The expression in real symbols, named `x` or `x[0]`, with decimals as fractions: 0.1 is 1/10."""
         return self._built(_fraction if self._bounded else _float)
 
-    def differentiated(self, *coordinates: Coordinate) -> sympy.Expr:
+    def differentiated(self, *coordinates: DerivativeVariable) -> sympy.Expr:
         """Return the derivative by each coordinate in turn, lightly simplified; the expression itself without any.
 
         :raises NoAnswerError: sympy has none, or it takes too much work.
         """
         import sympy
 
-        with limited():
+        with limit_calls():
             formula = _derivative(self.expression, coordinates)
-            if not coordinates or formula.count_ops() > SIMPLE:
+            if not coordinates or formula.count_ops() > MAX_SIMPLIFIED_OPERATIONS:
                 return formula
             return min(formula, sympy.factor_terms(formula), key=lambda form: int(form.count_ops()))
 
-    def text(self, *coordinates: Coordinate) -> str:
+    def text(self, *coordinates: DerivativeVariable) -> str:
         """Return the derivative by each coordinate in turn as plain text."""
         import sympy
 
-        with limited():
+        with limit_calls():
             return str(sympy.sstr(self.differentiated(*coordinates), full_prec=False))
 
-    def latex(self, *coordinates: Coordinate) -> str:
+    def latex(self, *coordinates: DerivativeVariable) -> str:
         """Return the derivative by each coordinate in turn in LaTeX."""
         import sympy
 
         names = {_symbol(variable): printing.symbol(variable) for variable in self._variables}
-        with limited():
+        with limit_calls():
             return str(sympy.latex(self.differentiated(*coordinates), symbol_names=names))
 
-    def value(self, point: Point) -> float:
+    def value(self, point: VariableValues) -> float:
         """Return the value at a point, to the last digit of a float.
 
         :returns: infinite beyond the range of floats, nan where the expression has no real value.
@@ -85,10 +85,10 @@ class Algebra:
         """
         import sympy  # noqa: F401  (its import is not part of the work)
 
-        with limited():
+        with limit_calls():
             return float(self._value(partial(_at, point), _float))
 
-    def derivative(self, point: Point, *coordinates: Coordinate) -> float:
+    def derivative(self, point: VariableValues, *coordinates: DerivativeVariable) -> float:
         """Return the derivative by each coordinate in turn at a point, to the last digit of a float.
 
         :returns: infinite beyond the range of floats; nan where the expression has no finite value or its derivative
@@ -97,14 +97,14 @@ class Algebra:
         """
         import sympy  # noqa: F401  (its import is not part of the work)
 
-        with limited():
+        with limit_calls():
             if not self._value(partial(_at, point), _float).is_finite:
                 return math.nan
             formula = _derivative(self._binary, coordinates)
             values: dict[sympy.Basic, sympy.Basic] = {
-                _symbol(variable): _settled(_float(_at(point, variable))) for variable in self._variables
+                _symbol(variable): _evaluate_constant(_float(_at(point, variable))) for variable in self._variables
             }
-            return math.nan if _kinked(formula, values) else float(_settled(_worked_out(formula, values)))
+            return math.nan if _is_at_kink(formula, values) else float(_evaluate_constant(_substitute(formula, values)))
 
     def equivalent(self, other: Algebra) -> bool | None:
         """Return whether two expressions are the same function, wherever both have a value.
@@ -115,7 +115,7 @@ class Algebra:
         import sympy  # noqa: F401  (its import is not part of the work)
 
         try:
-            with limited(MAX_PROOF_CALLS):
+            with limit_calls(MAX_PROOF_CALLS):
                 return self._equivalent(other)
         except NoAnswerError:
             return None
@@ -124,17 +124,20 @@ class Algebra:
         difference = self.expression - other.expression
         if difference == 0:
             return True
-        if any(_differ(self._value(at, _fraction), other._value(at, _fraction)) for at in self._samples(other)):
+        if any(_is_different(self._value(at, _fraction), other._value(at, _fraction)) for at in self._samples(other)):
             return False
-        if not (self._bounded and other._bounded) or size.terms(self._nodes) + size.terms(other._nodes) >= size.ENOUGH:
+        if (
+            not (self._bounded and other._bounded)
+            or size.terms(self._nodes) + size.terms(other._nodes) >= size.MAX_SIZE
+        ):
             return None
         # by force, because log(x*y) is log(x) + log(y) wherever both have a value
-        return True if _vanishes(difference.expand(force=True)) else None
+        return True if _is_zero(difference.expand(force=True)) else None
 
     @cached_property
     def _bounded(self) -> bool:
         """Whether exact arithmetic on the expression meets integers of a reasonable length only."""
-        return size.digits(self._nodes) < size.ENOUGH
+        return size.digits(self._nodes) < size.MAX_SIZE
 
     @cached_property
     def _binary(self) -> sympy.Expr:
@@ -153,11 +156,11 @@ class Algebra:
         """Work the tree itself out: sympy's form of it may have cancelled what is undefined here, as in x**2/x."""
 
         def leaf(node: Leaf) -> sympy.Expr:
-            return _settled(number(node.value) if isinstance(node, Number) else _float(at(node)))
+            return _evaluate_constant(number(node.value) if isinstance(node, Number) else _float(at(node)))
 
         def apply(node: Apply, operands: list[sympy.Number]) -> sympy.Number:
             undefined = next((operand for operand in operands if operand.is_finite is None), None)
-            return undefined if undefined is not None else _settled(_apply(node, operands))
+            return undefined if undefined is not None else _evaluate_constant(_apply(node, operands))
 
         return fold(self._nodes, leaf, apply)
 
@@ -187,10 +190,10 @@ def _float(value: int | float) -> sympy.Expr:
     """Return the number as the float that it is."""
     import sympy
 
-    return sympy.Float(value, PRECISION)
+    return sympy.Float(value, PRECISION_DIGITS)
 
 
-def _at(point: Point, variable: Variable) -> float:
+def _at(point: VariableValues, variable: Variable) -> float:
     value: Any = point[variable.name]
     return float(value if variable.index is None else value[variable.index])
 
@@ -202,7 +205,7 @@ def _apply(node: Apply, operands: Sequence[sympy.Expr]) -> sympy.Expr:
     return result
 
 
-def _derivative(formula: sympy.Expr, coordinates: Sequence[Coordinate]) -> sympy.Expr:
+def _derivative(formula: sympy.Expr, coordinates: Sequence[DerivativeVariable]) -> sympy.Expr:
     try:
         for coordinate in coordinates:
             formula = formula.diff(_symbol(Variable(*coordinate)))
@@ -211,44 +214,44 @@ def _derivative(formula: sympy.Expr, coordinates: Sequence[Coordinate]) -> sympy
     return formula
 
 
-def _vanishes(difference: sympy.Expr) -> bool:
+def _is_zero(difference: sympy.Expr) -> bool:
     """Whether sympy can reduce this to zero without much work, as it is or in more elementary functions."""
     import sympy
 
-    if difference == 0 or difference.count_ops() > SIMPLE:
+    if difference == 0 or difference.count_ops() > MAX_SIMPLIFIED_OPERATIONS:
         return bool(difference == 0)
     forms = (difference, difference.rewrite(sympy.exp), difference.rewrite(sympy.Abs))
     return any(form.simplify() == 0 for form in forms)
 
 
-def _settled(value: sympy.Expr) -> sympy.Number:
+def _evaluate_constant(value: sympy.Expr) -> sympy.Number:
     """Return the real number or the infinity that a constant stands for; nan if it stands for neither."""
     import sympy
 
-    number = value if isinstance(value, sympy.Float) else value.evalf(PRECISION)
+    number = value if isinstance(value, sympy.Float) else value.evalf(PRECISION_DIGITS)
     if not isinstance(number, sympy.Number):
         return sympy.nan
     if number.is_zero:
         return sympy.S.Zero  # 0/0 is nan then; of two Floats it is an exception
-    if number.is_finite and abs(number) > _huge():
+    if number.is_finite and abs(number) > _largest_number():
         return sympy.oo if number > 0 else -sympy.oo
     return number
 
 
 @cache
-def _huge() -> sympy.Expr:
-    return _float(10) ** HUGE
+def _largest_number() -> sympy.Expr:
+    return _float(10) ** MAX_NUMBER_DIGITS
 
 
-def _kinked(formula: sympy.Expr, values: dict[sympy.Basic, sympy.Basic]) -> bool:
+def _is_at_kink(formula: sympy.Expr, values: dict[sympy.Basic, sympy.Basic]) -> bool:
     """Whether a step that differentiation left in the formula falls exactly on the point."""
     import sympy
 
     steps = formula.atoms(sympy.sign, sympy.Heaviside, sympy.DiracDelta)
-    return any(_settled(_worked_out(step.args[0], values)).is_zero for step in steps)
+    return any(_evaluate_constant(_substitute(step.args[0], values)).is_zero for step in steps)
 
 
-def _worked_out(formula: sympy.Expr, values: dict[sympy.Basic, sympy.Basic]) -> sympy.Expr:
+def _substitute(formula: sympy.Expr, values: dict[sympy.Basic, sympy.Basic]) -> sympy.Expr:
     """Return the formula with numbers for its symbols, operand by operand, none of them too long to compute with.
 
     :param values: of the symbols; those of all parts are added.
@@ -257,10 +260,10 @@ def _worked_out(formula: sympy.Expr, values: dict[sympy.Basic, sympy.Basic]) -> 
     if formula not in values:
         if not formula.args:
             return formula
-        operands = [_worked_out(operand, values) for operand in formula.args]
+        operands = [_substitute(operand, values) for operand in formula.args]
         _refuse_long_numbers(formula, operands)
         value = formula.func(*operands)
-        values[formula] = value.evalf(PRECISION) if value.is_number else value
+        values[formula] = value.evalf(PRECISION_DIGITS) if value.is_number else value
     return values[formula]
 
 
@@ -272,12 +275,12 @@ def _refuse_long_numbers(formula: sympy.Expr, operands: Sequence[sympy.Expr]) ->
     if formula.is_Add or formula.is_Mul:
         return
     exponents = operands[1:] if formula.is_Pow else operands
-    if any(operand.is_Float and operand.is_finite and abs(operand) > _huge() for operand in exponents):
-        raise NoAnswerError(f"it takes a function of a number beyond 10^{HUGE}")
+    if any(operand.is_Float and operand.is_finite and abs(operand) > _largest_number() for operand in exponents):
+        raise NoAnswerError(f"it takes a function of a number beyond 10^{MAX_NUMBER_DIGITS}")
 
 
-def _differ(one: sympy.Number, other: sympy.Number) -> bool:
+def _is_different(one: sympy.Number, other: sympy.Number) -> bool:
     """Whether two values are both finite and further apart than rounding in the last half of the digits explains."""
     if not (one.is_finite and other.is_finite):
         return False
-    return bool(abs(one - other) > (1 + abs(one) + abs(other)) / 10 ** (PRECISION // 2))
+    return bool(abs(one - other) > (1 + abs(one) + abs(other)) / 10 ** (PRECISION_DIGITS // 2))

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from playground.expression.errors import ExpressionError, shorten
 from playground.expression.operations import OPERATIONS
 from playground.expression.printing import plain
-from playground.expression.tree import Apply, Leaf, Node, Number, fold, postorder
+from playground.expression.tree import Apply, ExpressionNode, Leaf, Number, fold, postorder
 
 
-def reduced(nodes: Sequence[Node]) -> Node:
+def fold_constants(nodes: Sequence[ExpressionNode]) -> ExpressionNode:
     """Return the tree with every constant part as one number, a float that may be negative.
 
     :param nodes: the tree in `postorder`.
@@ -23,11 +23,11 @@ def reduced(nodes: Sequence[Node]) -> Node:
     return fold(nodes, _leaf, _apply)
 
 
-def _leaf(leaf: Leaf) -> Node:
+def _leaf(leaf: Leaf) -> ExpressionNode:
     return Number(float(leaf.value), leaf.column) if isinstance(leaf, Number) else leaf
 
 
-def _apply(node: Apply, operands: list[Node]) -> Node:
+def _apply(node: Apply, operands: list[ExpressionNode]) -> ExpressionNode:
     numbers = [operand.value for operand in operands if isinstance(operand, Number)]
     if len(numbers) < len(operands):
         return Apply(node.operation, tuple(operands), node.column)

@@ -30,7 +30,7 @@ class _SpentError(BaseException):
 
 
 @contextmanager
-def limited(calls: int = MAX_CALLS) -> Iterator[None]:
+def limit_calls(calls: int = MAX_CALLS) -> Iterator[None]:
     """Run sympy, and end it, in this thread, after so many function calls.
 
     A profiler of this thread sees nothing of what runs inside.

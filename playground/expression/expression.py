@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from playground.errors import suggestion
 from playground.expression import constants, numeric, parser, printing
-from playground.expression.algebra import Algebra, Coordinate
+from playground.expression.algebra import Algebra, DerivativeVariable
 from playground.expression.errors import ExpressionError
-from playground.expression.tree import Node, Variable, postorder
+from playground.expression.tree import ExpressionNode, Variable, postorder
 
 if TYPE_CHECKING:
     from sympy import Expr
@@ -37,7 +37,7 @@ class Expression:
     """A formula of named variables; made by `parse`. Equal when the trees are, however the texts are spaced."""
 
     text: str = field(compare=False)
-    tree: Node
+    tree: ExpressionNode
 
     @cached_property
     def variables(self) -> Mapping[str, int | None]:
@@ -45,11 +45,11 @@ class Expression:
         lengths: dict[str, int | None] = {}
         for node in postorder(self.tree):
             if isinstance(node, Variable):
-                lengths[node.name] = _longer(node, lengths)
+                lengths[node.name] = _extend_length(node, lengths)
         return dict(sorted(lengths.items()))
 
     @property
-    def coordinates(self) -> tuple[Coordinate, ...]:
+    def coordinates(self) -> tuple[DerivativeVariable, ...]:
         """All that one can differentiate by: each scalar and each entry of each vector, in order."""
         return tuple(
             (name, index)
@@ -64,7 +64,7 @@ class Expression:
         :raises ExpressionError: the first that is none of them, or an entry that a vector does not have.
         """
         for node in postorder(self.tree):
-            if isinstance(node, Variable) and (fault := _misfit(node, variables)):
+            if isinstance(node, Variable) and (fault := _find_unknown_variable(node, variables)):
                 raise ExpressionError.at(node.column, fault)
 
     def __call__(self, **variables: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class Expression:
         """Return the formula in sympy's real symbols, `x` and `x[0]`."""
         return self.algebra.expression
 
-    def derivative(self, *coordinates: Coordinate) -> Expr:
+    def derivative(self, *coordinates: DerivativeVariable) -> Expr:
         """Return the derivative by each coordinate in turn, lightly simplified.
 
         :param coordinates: `("x", None)` for a scalar, `("x", 0)` for an entry of a vector; the same twice is the
@@ -113,11 +113,11 @@ class Expression:
         return self.algebra.equivalent(other.algebra)
 
     @cached_property
-    def _reduced(self) -> tuple[Node, ...]:
-        return postorder(constants.reduced(postorder(self.tree)))
+    def _reduced(self) -> tuple[ExpressionNode, ...]:
+        return postorder(constants.fold_constants(postorder(self.tree)))
 
 
-def _misfit(variable: Variable, variables: Mapping[str, int | None]) -> str:
+def _find_unknown_variable(variable: Variable, variables: Mapping[str, int | None]) -> str:
     """Say why a variable is none of these; empty if it is one."""
     name, index = variable.name, variable.index
     if name not in variables:
@@ -130,7 +130,7 @@ def _misfit(variable: Variable, variables: Mapping[str, int | None]) -> str:
     return f"{name!r} is a vector; its entries are {name}[0]" + (f" to {name}[{length - 1}]" if length > 1 else "")
 
 
-def _longer(variable: Variable, lengths: Mapping[str, int | None]) -> int | None:
+def _extend_length(variable: Variable, lengths: Mapping[str, int | None]) -> int | None:
     """Return the variable's length with this occurrence counted in."""
     known = lengths.get(variable.name, 0)
     if variable.name in lengths and (known is None) != (variable.index is None):

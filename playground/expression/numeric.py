@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from playground.expression.operations import OPERATIONS
-from playground.expression.tree import Apply, Leaf, Node, Number, fold
+from playground.expression.tree import Apply, ExpressionNode, Leaf, Number, fold
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def evaluate(nodes: Sequence[Node], variables: Mapping[str, Tensor]) -> Tensor:
+def evaluate(nodes: Sequence[ExpressionNode], variables: Mapping[str, Tensor]) -> Tensor:
     """Return the value of a tree.
 
     Numbers stay Python floats until they meet a tensor, so they never widen its dtype.

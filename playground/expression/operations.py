@@ -13,7 +13,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Operation:
+class FormulaOperation:
     """One operation, and what it is called in each of the worlds that an expression lives in.
 
     :param name: how an expression writes it.
@@ -34,9 +34,9 @@ class Operation:
     code: str = ""
 
 
-def _common(name: str, latex: str = "") -> Operation:
+def _common(name: str, latex: str = "") -> FormulaOperation:
     """Return a function of one argument that `math`, `torch` and `sympy` call by the same name."""
-    return Operation(
+    return FormulaOperation(
         name,
         getattr(math, name),
         lambda torch, u: getattr(torch, name)(u),
@@ -55,7 +55,7 @@ def _softplus(u: float) -> float:
     return max(u, 0.0) + math.log1p(math.exp(-abs(u)))
 
 
-def _tensors(torch: Any, values: tuple[Any, ...]) -> list[Any]:
+def _as_tensors(torch: Any, values: tuple[Any, ...]) -> list[Any]:
     """Return all values as tensors of one dtype and device: `maximum` and `minimum` take no floats."""
     like = next(value for value in values if isinstance(value, torch.Tensor))
     return [
@@ -64,31 +64,31 @@ def _tensors(torch: Any, values: tuple[Any, ...]) -> list[Any]:
     ]
 
 
-def _halved(bound: Any, values: tuple[Any, ...]) -> Any:
+def _split_in_halves(bound: Any, values: tuple[Any, ...]) -> Any:
     """Return sympy's Max or Min of two halves, unevaluated: it would compare every pair, which can take minutes."""
     if len(values) == 1:
         return values[0]
     middle = len(values) // 2
-    return bound(_halved(bound, values[:middle]), _halved(bound, values[middle:]), evaluate=False)
+    return bound(_split_in_halves(bound, values[:middle]), _split_in_halves(bound, values[middle:]), evaluate=False)
 
 
-def _by_name(*operations: Operation) -> dict[str, Operation]:
+def _by_name(*operations: FormulaOperation) -> dict[str, FormulaOperation]:
     return {operation.name: operation for operation in operations}
 
 
 CONSTANTS = _by_name(
-    Operation("pi", lambda: math.pi, lambda torch: torch.pi, lambda sympy: sympy.pi, r"\pi"),
-    Operation("e", lambda: math.e, lambda torch: torch.e, lambda sympy: sympy.E, "e"),
+    FormulaOperation("pi", lambda: math.pi, lambda torch: torch.pi, lambda sympy: sympy.pi, r"\pi"),
+    FormulaOperation("e", lambda: math.e, lambda torch: torch.e, lambda sympy: sympy.E, "e"),
 )
 
 OPERATORS = _by_name(
-    Operation("+", lambda u, v: u + v, lambda _, u, v: u + v, lambda _, u, v: u + v),
-    Operation("-", lambda u, v: u - v, lambda _, u, v: u - v, lambda _, u, v: u - v),
-    Operation("*", lambda u, v: u * v, lambda _, u, v: u * v, lambda _, u, v: u * v),
-    Operation("/", lambda u, v: u / v, lambda _, u, v: u / v, lambda _, u, v: u / v),
+    FormulaOperation("+", lambda u, v: u + v, lambda _, u, v: u + v, lambda _, u, v: u + v),
+    FormulaOperation("-", lambda u, v: u - v, lambda _, u, v: u - v, lambda _, u, v: u - v),
+    FormulaOperation("*", lambda u, v: u * v, lambda _, u, v: u * v, lambda _, u, v: u * v),
+    FormulaOperation("/", lambda u, v: u / v, lambda _, u, v: u / v, lambda _, u, v: u / v),
     # math.pow, because (-8.0) ** 0.5 is a complex number in Python
-    Operation("**", math.pow, lambda _, u, v: u**v, lambda _, u, v: u**v),
-    Operation("neg", lambda u: -u, lambda _, u: -u, lambda _, u: -u),
+    FormulaOperation("**", math.pow, lambda _, u, v: u**v, lambda _, u, v: u**v),
+    FormulaOperation("neg", lambda u: -u, lambda _, u: -u, lambda _, u: -u),
 )
 
 FUNCTIONS = _by_name(
@@ -97,14 +97,14 @@ FUNCTIONS = _by_name(
     _common("tan"),
     _common("exp", "e^{#}"),
     _common("log"),
-    Operation(
+    FormulaOperation(
         "log2",
         math.log2,
         lambda torch, u: torch.log2(u),
         lambda sympy, u: sympy.log(u) / sympy.log(2),
         r"\log_{2}",
     ),
-    Operation(
+    FormulaOperation(
         "log10",
         math.log10,
         lambda torch, u: torch.log10(u),
@@ -113,24 +113,24 @@ FUNCTIONS = _by_name(
     ),
     _common("sqrt", r"\sqrt{#}"),
     # sympy makes Abs(u) of the root where it knows that u is real; elsewhere Abs would have a derivative by re and im
-    Operation("abs", abs, lambda torch, u: torch.abs(u), lambda sympy, u: sympy.sqrt(u**2), r"\left|#\right|"),
+    FormulaOperation("abs", abs, lambda torch, u: torch.abs(u), lambda sympy, u: sympy.sqrt(u**2), r"\left|#\right|"),
     _common("tanh"),
-    Operation(
+    FormulaOperation(
         "sigmoid",
         _sigmoid,
         lambda torch, u: torch.sigmoid(u),
         lambda sympy, u: 1 / (1 + sympy.exp(-u)),
         r"\sigma",
     ),
-    Operation(
+    FormulaOperation(
         "relu",
         lambda u: max(u, 0.0),
         lambda torch, u: torch.relu(u),
-        lambda sympy, u: _halved(sympy.Max, (u, 0)),
+        lambda sympy, u: _split_in_halves(sympy.Max, (u, 0)),
         r"\operatorname{relu}",
     ),
     # not torch's softplus, which is u from 20 on and so 2e-9 off
-    Operation(
+    FormulaOperation(
         "softplus",
         _softplus,
         lambda torch, u: -torch.nn.functional.logsigmoid(-u),
@@ -142,19 +142,19 @@ FUNCTIONS = _by_name(
     _common("atan", r"\arctan"),
     _common("sinh"),
     _common("cosh"),
-    Operation(
+    FormulaOperation(
         "max",
         max,
-        lambda torch, *u: functools.reduce(torch.maximum, _tensors(torch, u)),
-        lambda sympy, *u: _halved(sympy.Max, u),
+        lambda torch, *u: functools.reduce(torch.maximum, _as_tensors(torch, u)),
+        lambda sympy, *u: _split_in_halves(sympy.Max, u),
         r"\max",
         variadic=True,
     ),
-    Operation(
+    FormulaOperation(
         "min",
         min,
-        lambda torch, *u: functools.reduce(torch.minimum, _tensors(torch, u)),
-        lambda sympy, *u: _halved(sympy.Min, u),
+        lambda torch, *u: functools.reduce(torch.minimum, _as_tensors(torch, u)),
+        lambda sympy, *u: _split_in_halves(sympy.Min, u),
         r"\min",
         variadic=True,
     ),

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from playground.errors import suggestion
 from playground.expression.errors import ExpressionError, shorten
-from playground.expression.operations import CONSTANTS, FUNCTIONS, Operation
-from playground.expression.tree import Apply, Node, Number, Variable, postorder
+from playground.expression.operations import CONSTANTS, FUNCTIONS, FormulaOperation
+from playground.expression.tree import Apply, ExpressionNode, Number, Variable, postorder
 
 MAX_CHARACTERS = 1_000
 MAX_NODES = 500
@@ -67,7 +67,7 @@ def _tokens(text: str) -> Iterator[_Token]:
     yield _Token("end", "", len(text))
 
 
-def tree(text: str) -> Node:
+def tree(text: str) -> ExpressionNode:
     """Return the tree of an expression.
 
     :raises ExpressionError: at the first thing that does not belong, or that goes over a limit.
@@ -104,25 +104,25 @@ class _Parser:
         """Take the next token if it is one of these symbols."""
         return self._take() if self._token.kind == "symbol" and self._token.text in symbols else None
 
-    def whole(self) -> Node:
+    def whole(self) -> ExpressionNode:
         root = self._sum()
         if self._token.kind != "end":
             raise self._misplaced("an operator")
         return root
 
-    def _sum(self) -> Node:
+    def _sum(self) -> ExpressionNode:
         left = self._product()
         while operator := self._taken("+", "-"):
             left = Apply(operator.text, (left, self._product()), left.column)
         return left
 
-    def _product(self) -> Node:
+    def _product(self) -> ExpressionNode:
         left = self._sign()
         while operator := self._taken("*", "/"):
             left = Apply(operator.text, (left, self._sign()), left.column)
         return left
 
-    def _sign(self) -> Node:
+    def _sign(self) -> ExpressionNode:
         # every way into the depth leads through here
         self._depth += 1
         if self._depth > MAX_DEPTH:
@@ -135,11 +135,11 @@ class _Parser:
         self._depth -= 1
         return node
 
-    def _power(self) -> Node:
+    def _power(self) -> ExpressionNode:
         base = self._value()
         return Apply("**", (base, self._sign()), base.column) if self._taken("**") else base
 
-    def _value(self) -> Node:
+    def _value(self) -> ExpressionNode:
         if self._token.kind == "number":
             return self._number()
         if self._token.kind == "name":
@@ -150,7 +150,7 @@ class _Parser:
             return inner
         raise self._misplaced("a number, a name or '('")
 
-    def _number(self) -> Node:
+    def _number(self) -> ExpressionNode:
         token = self._take()
         try:
             value = int(token.text) if token.text.isdecimal() else float(token.text)
@@ -161,7 +161,7 @@ class _Parser:
             raise ExpressionError.at(token.column, f"{token} is too large for a floating-point number")
         return Number(value, token.column)
 
-    def _named(self) -> Node:
+    def _named(self) -> ExpressionNode:
         name = self._take()
         if name.text in CONSTANTS:
             if self._token.text == "[":
@@ -175,7 +175,7 @@ class _Parser:
             return self._entry(name, opening)
         return Variable(name.text, None, name.column)
 
-    def _call(self, name: _Token, opening: _Token) -> Node:
+    def _call(self, name: _Token, opening: _Token) -> ExpressionNode:
         if name.text not in FUNCTIONS:
             raise ExpressionError.at(name.column, f"unknown function {name}{suggestion(name.text, FUNCTIONS)}")
         if self._taken(")"):
@@ -188,7 +188,7 @@ class _Parser:
         _check_count(FUNCTIONS[name.text], len(operands), name.column)
         return Apply(name.text, tuple(operands), name.column)
 
-    def _entry(self, name: _Token, opening: _Token) -> Node:
+    def _entry(self, name: _Token, opening: _Token) -> ExpressionNode:
         index = self._take()
         if index.kind != "number" or not index.text.isdecimal() or int(index.text) > MAX_INDEX:
             raise ExpressionError.at(index.column, f"expected an index from 0 to {MAX_INDEX}, got {index}")
@@ -212,7 +212,7 @@ class _Parser:
         return ExpressionError.at(token.column, f"expected {expected}, got {token}{hint}")
 
 
-def _check_count(function: Operation, given: int, column: int) -> None:
+def _check_count(function: FormulaOperation, given: int, column: int) -> None:
     if given < 2 if function.variadic else given != 1:
         accepted = "2 arguments or more" if function.variadic else "1 argument"
         raise ExpressionError.at(column, f"{function.name} takes {accepted}, got {given}")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from playground.errors import PlaygroundError
 from playground.expression.operations import CONSTANTS, OPERATIONS
-from playground.expression.tree import Apply, Leaf, Node, Number, Variable, fold
+from playground.expression.tree import Apply, ExpressionNode, Leaf, Number, Variable, fold
 
 SUM, PRODUCT, SIGN, POWER, VALUE = range(1, 6)
 """How tightly a text holds together; the rules of the grammar in `parser`, in their order."""
@@ -42,7 +42,7 @@ _INFIX = {
 }
 
 
-def plain(nodes: Sequence[Node]) -> str:
+def plain(nodes: Sequence[ExpressionNode]) -> str:
     """Return the text that parses to exactly this tree, with no parentheses that it can do without.
 
     :param nodes: the tree in `postorder`.
@@ -56,20 +56,20 @@ def _plain_leaf(leaf: Leaf) -> _Piece:
 
 def _plain(node: Apply, operands: list[_Piece]) -> _Piece:
     if node.operation == "neg":
-        return _Piece(f"-{_enclosed(operands[0], SIGN)}", SIGN)
+        return _Piece(f"-{_enclose(operands[0], SIGN)}", SIGN)
     if infix := _INFIX.get(node.operation):
         left, right = operands
-        return _Piece(_enclosed(left, infix.left) + infix.text + _enclosed(right, infix.right), infix.binding)
+        return _Piece(_enclose(left, infix.left) + infix.text + _enclose(right, infix.right), infix.binding)
     if node.operation in CONSTANTS:
         return _Piece(node.operation)
     return _Piece(f"{node.operation}({', '.join(operand.text for operand in operands)})")
 
 
-def _enclosed(piece: _Piece, needed: int) -> str:
+def _enclose(piece: _Piece, needed: int) -> str:
     return piece.text if piece.binding >= needed else f"({piece.text})"
 
 
-def code(nodes: Sequence[Node]) -> str:
+def code(nodes: Sequence[ExpressionNode]) -> str:
     """Return the tree as Python that does to tensors what `numeric.evaluate` does, operation by operation.
 
     :param nodes: the tree in `postorder`, its constant parts worked out by `constants.reduced`.
@@ -106,15 +106,15 @@ def _code(node: Apply, operands: list[_Piece], like: str) -> _Piece:
     template = OPERATIONS[node.operation].code
     if not template:
         return _Piece(f"torch.{node.operation}({operands[0].text})")
-    return _Piece(template.replace("#", _enclosed(operands[0], POWER)), SIGN)
+    return _Piece(template.replace("#", _enclose(operands[0], POWER)), SIGN)
 
 
-def _as_tensor(node: Node, piece: _Piece, like: str) -> str:
+def _as_tensor(node: ExpressionNode, piece: _Piece, like: str) -> str:
     """Return a number as a tensor of the variables' dtype: `maximum` and `minimum` take no floats."""
     return f"{like}.new_tensor({float(node.value)!r})" if isinstance(node, Number) else piece.text
 
 
-def latex(nodes: Sequence[Node]) -> str:
+def latex(nodes: Sequence[ExpressionNode]) -> str:
     """Return the tree in LaTeX, for mathematics mode: quotients as fractions, powers raised.
 
     :param nodes: the tree in `postorder`.
@@ -145,13 +145,13 @@ def _latex(node: Apply, operands: list[_Piece]) -> _Piece:
         case "/", [above, below]:
             return _Piece(rf"\frac{{{above.text}}}{{{below.text}}}", PRODUCT)
         case "**", [base, exponent]:
-            return _Piece(f"{_bracketed(base, VALUE)}^{{{exponent.text}}}", POWER)
+            return _Piece(f"{_enclose_latex(base, VALUE)}^{{{exponent.text}}}", POWER)
         case "*", [left, right]:
-            return _Piece(_times(_bracketed(left, PRODUCT), _bracketed(right, PRODUCT)), PRODUCT)
+            return _Piece(_format_product(_enclose_latex(left, PRODUCT), _enclose_latex(right, PRODUCT)), PRODUCT)
         case (("+" | "-"), [left, right]):
-            return _Piece(f"{_bracketed(left, SUM)} {node.operation} {_bracketed(right, PRODUCT)}", SUM)
+            return _Piece(f"{_enclose_latex(left, SUM)} {node.operation} {_enclose_latex(right, PRODUCT)}", SUM)
         case "neg", [operand]:
-            return _Piece(f"-{_bracketed(operand, PRODUCT)}", SUM)
+            return _Piece(f"-{_enclose_latex(operand, PRODUCT)}", SUM)
     name = OPERATIONS[node.operation].latex
     if not operands:
         return _Piece(name)
@@ -160,10 +160,10 @@ def _latex(node: Apply, operands: list[_Piece]) -> _Piece:
     return _Piece(template.replace("#", ", ".join(operand.text for operand in operands)), PRODUCT)
 
 
-def _times(left: str, right: str) -> str:
+def _format_product(left: str, right: str) -> str:
     """Return a product, with a dot only where the right factor starts with a digit."""
     return rf"{left} \cdot {right}" if right[0].isdecimal() else f"{left} {right}"
 
 
-def _bracketed(piece: _Piece, needed: int) -> str:
+def _enclose_latex(piece: _Piece, needed: int) -> str:
     return piece.text if piece.binding >= needed else rf"\left({piece.text}\right)"

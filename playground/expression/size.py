@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from playground.expression.constants import reduced
-from playground.expression.tree import Apply, Leaf, Node, Number, Variable, fold, postorder
+from playground.expression.constants import fold_constants
+from playground.expression.tree import Apply, ExpressionNode, Leaf, Number, Variable, fold, postorder
 
-ENOUGH = 5_000
+MAX_SIZE = 5_000
 
 
-def digits(nodes: Sequence[Node]) -> int:
+def digits(nodes: Sequence[ExpressionNode]) -> int:
     """Return a bound for the decimal digits of any integer that exact arithmetic on this tree can meet.
 
     :param nodes: the tree in `postorder`.
@@ -31,12 +31,12 @@ def digits(nodes: Sequence[Node]) -> int:
 
     def apply(node: Apply, operands: list[int]) -> int:
         repeats = _exponent(node) or 1
-        return min(ENOUGH, sum(operands) + operands[0] * (repeats - 1) if operands else 1)
+        return min(MAX_SIZE, sum(operands) + operands[0] * (repeats - 1) if operands else 1)
 
     return fold(nodes, leaf, apply)
 
 
-def terms(nodes: Sequence[Node]) -> int:
+def terms(nodes: Sequence[ExpressionNode]) -> int:
     """Return a bound for the number of terms of this tree, multiplied out.
 
     :param nodes: the tree in `postorder`.
@@ -45,8 +45,8 @@ def terms(nodes: Sequence[Node]) -> int:
     def apply(node: Apply, operands: list[int]) -> int:
         exponent = _exponent(node)
         if exponent is not None and operands[0] > 1:
-            return min(ENOUGH, math.comb(operands[0] + exponent - 1, exponent))
-        return min(ENOUGH, math.prod(operands) if node.operation in ("*", "/") else sum(operands))
+            return min(MAX_SIZE, math.comb(operands[0] + exponent - 1, exponent))
+        return min(MAX_SIZE, math.prod(operands) if node.operation in ("*", "/") else sum(operands))
 
     return fold(nodes, lambda leaf: 1, apply)
 
@@ -55,5 +55,5 @@ def _exponent(node: Apply) -> int | None:
     """Return the size of a constant exponent, as a whole number up to `ENOUGH`; None if the node has no such thing."""
     if node.operation != "**":
         return None
-    exponent = reduced(postorder(node.operands[1]))
-    return min(ENOUGH, math.ceil(abs(exponent.value))) if isinstance(exponent, Number) else None
+    exponent = fold_constants(postorder(node.operands[1]))
+    return min(MAX_SIZE, math.ceil(abs(exponent.value))) if isinstance(exponent, Number) else None

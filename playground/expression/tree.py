@@ -39,17 +39,17 @@ class Apply:
     """An operation of `operations.OPERATIONS`, by name, applied to operands; none for a constant such as `pi`."""
 
     operation: str
-    operands: tuple[Node, ...] = ()
+    operands: tuple[ExpressionNode, ...] = ()
     column: int = field(default=0, compare=False, repr=False)
 
 
 Leaf = Number | Variable
-Node = Number | Variable | Apply
+ExpressionNode = Number | Variable | Apply
 
 
-def postorder(tree: Node) -> tuple[Node, ...]:
+def postorder(tree: ExpressionNode) -> tuple[ExpressionNode, ...]:
     """Return all nodes of the tree, operands from left to right before the operation on them."""
-    order: list[Node] = []
+    order: list[ExpressionNode] = []
     waiting = [tree]
     while waiting:
         node = waiting.pop()
@@ -59,7 +59,7 @@ def postorder(tree: Node) -> tuple[Node, ...]:
     return tuple(reversed(order))
 
 
-def fold(nodes: Iterable[Node], leaf: Callable[[Leaf], T], apply: Callable[[Apply, list[T]], T]) -> T:
+def fold(nodes: Iterable[ExpressionNode], leaf: Callable[[Leaf], T], apply: Callable[[Apply, list[T]], T]) -> T:
     """Work a tree out from its leaves to its root.
 
     :param nodes: the tree in `postorder`.

@@ -6,10 +6,10 @@ import codecs
 import unicodedata
 from typing import Final
 
-FALLBACK: Final = "playground.ascii"
+ASCII_FALLBACK: Final = "playground.ascii"
 """The error handler of streams that writes a sign that is missing in their encoding as ASCII."""
 
-SIGNS: Final = {
+ASCII_SIGNS: Final = {
     "✔": "ok",
     "✘": "FAIL",
     "→": "->",
@@ -97,38 +97,38 @@ SIGNS: Final = {
 }
 """What stands for a sign; lines and blocks keep their width."""
 
-BRAILLE: Final = 0x2800
+BLANK_BRAILLE: Final = 0x2800
 """The blank braille character; the others follow it in the order of the bits of their dots."""
 
-ROWS: Final = (0x09, 0x12, 0x24, 0xC0)
+BRAILLE_ROW_BITS: Final = (0x09, 0x12, 0x24, 0xC0)
 """The bits of each row of dots in a braille character, from the top."""
 
 
-def in_charset(text: str, encoding: str) -> str:
+def encode_signs(text: str, encoding: str) -> str:
     """Return text as it can be written in an encoding."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        return "".join(_written(character, encoding) for character in text)
+        return "".join(_encode_sign(character, encoding) for character in text)
     return text
 
 
 def ascii_form(character: str) -> str:
     r"""Return a character in ASCII: a sign as its word, a letter without its marks, any other as `\u6f22`."""
-    if character in SIGNS:
-        return SIGNS[character]
-    if BRAILLE <= ord(character) < BRAILLE + 256:
-        return _dots(ord(character) - BRAILLE)
+    if character in ASCII_SIGNS:
+        return ASCII_SIGNS[character]
+    if BLANK_BRAILLE <= ord(character) < BLANK_BRAILLE + 256:
+        return _braille_sign(ord(character) - BLANK_BRAILLE)
     bare = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode("ascii")
     return bare or character.encode("unicode_escape").decode("ascii")
 
 
 def register_fallback() -> None:
     """Make `FALLBACK` known, for streams to be opened or configured with."""
-    codecs.register_error(FALLBACK, _replace)
+    codecs.register_error(ASCII_FALLBACK, _replace)
 
 
-def _written(character: str, encoding: str) -> str:
+def _encode_sign(character: str, encoding: str) -> str:
     try:
         character.encode(encoding)
     except UnicodeEncodeError:
@@ -136,9 +136,9 @@ def _written(character: str, encoding: str) -> str:
     return character
 
 
-def _dots(bits: int) -> str:
+def _braille_sign(bits: int) -> str:
     """Return a braille character's dots as one sign that is as high as they are."""
-    rows = [row for row, mask in enumerate(ROWS) if bits & mask]
+    rows = [row for row, mask in enumerate(BRAILLE_ROW_BITS) if bits & mask]
     if not rows:
         return " "
     if len(rows) > 2:

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-DECADES = 1.5
+MAX_LINEAR_DECADES = 1.5
 """Positive values that span more powers of ten than this are drawn on a logarithmic axis."""
 
-LEAST = 3
+MIN_CURVE_VALUES = 3
 """Fewer values than this are better told than drawn."""
 
 
 @dataclass(frozen=True)
-class Curve:
+class ScaledCurve:
     """A curve between a lower edge, 0, and an upper edge, 1.
 
     :param heights: of each value; None, a gap, where it is not finite.
@@ -47,35 +47,35 @@ class Curve:
         return [left + (right - left) * (position % 1)]
 
 
-def curve(values: Sequence[float]) -> Curve | None:
+def curve(values: Sequence[float]) -> ScaledCurve | None:
     """Return the curve of values against their index.
 
     A tail of equal values longer than everything before it is left out.
 
     :returns: None when there are too few different values to draw.
     """
-    drawn = values[: _settled(values)]
+    drawn = values[: _count_drawn(values)]
     finite = [value for value in drawn if math.isfinite(value)]
-    if len(finite) < LEAST or min(finite) == max(finite):
+    if len(finite) < MIN_CURVE_VALUES or min(finite) == max(finite):
         return None
     positive = [value for value in finite if value > 0]
     high = max(finite)
-    logarithmic = min(finite) >= 0 and math.log10(high) - math.log10(min(positive)) > DECADES
+    logarithmic = min(finite) >= 0 and math.log10(high) - math.log10(min(positive)) > MAX_LINEAR_DECADES
     low = min(positive) if logarithmic else min(finite)
-    floor = _scaled(low, logarithmic)
-    span = (_scaled(high, logarithmic) - floor) or 1.0
+    floor = _scale(low, logarithmic)
+    span = (_scale(high, logarithmic) - floor) or 1.0
     heights = tuple(
-        (_scaled(max(value, low), logarithmic) - floor) / span if math.isfinite(value) else None for value in drawn
+        (_scale(max(value, low), logarithmic) - floor) / span if math.isfinite(value) else None for value in drawn
     )
-    return Curve(heights, high, low, logarithmic, unchanged=len(drawn) < len(values))
+    return ScaledCurve(heights, high, low, logarithmic, unchanged=len(drawn) < len(values))
 
 
-def _settled(values: Sequence[float]) -> int:
+def _count_drawn(values: Sequence[float]) -> int:
     """Return how many values are worth drawing."""
     tail = sum(1 for _ in takewhile(lambda value: value == values[-1], reversed(values)))
     return len(values) - tail + 1 if 2 * tail > len(values) else len(values)
 
 
-def _scaled(value: float, logarithmic: bool) -> float:
+def _scale(value: float, logarithmic: bool) -> float:
     """Return a value as its place on the axis; halved, so that the difference of two never overflows."""
     return math.log10(value) if logarithmic else value / 2

@@ -6,41 +6,41 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from playground.figures.curve import Curve, curve
+from playground.figures.curve import ScaledCurve, curve
 from playground.figures.numbers import brief, column, duration, short
-from playground.figures.text import cut, printable
+from playground.figures.text import cut, make_printable
 
 if TYPE_CHECKING:
-    from playground.result import Expectation, Run, Sweep, Table
+    from playground.result import Expectation, ResultTable, Run, Sweep
 
 WIDTH, HEIGHT = 400, 90
 """Size of the curve, in pixels."""
 
-ROWS = 10
+MAX_TABLE_ROWS = 10
 """Rows of a table that are shown."""
 
-LONGEST = 120
+MAX_VALUE_CHARACTERS = 120
 """Characters of one value that are shown."""
 
-COLOURS = {"passed": "#2a9d58", "failed": "#d64545"}
+VERDICT_COLOURS = {"passed": "#2a9d58", "failed": "#d64545"}
 """Of marks and verdicts; both can be read on white and on black."""
 
-TABLE = "border:none;margin:6px 0;color:inherit;font-size:inherit"
-FAINT = "opacity:.65"
-CELL = "text-align:left;padding:1px 14px 1px 0;background:none;border:none;white-space:nowrap"
-NUMBER = CELL.replace("left", "right")
+TABLE_STYLE = "border:none;margin:6px 0;color:inherit;font-size:inherit"
+FAINT_STYLE = "opacity:.65"
+CELL_STYLE = "text-align:left;padding:1px 14px 1px 0;background:none;border:none;white-space:nowrap"
+NUMBER_STYLE = CELL_STYLE.replace("left", "right")
 
 
 def run_line(run: Run) -> str:
     """Return scenario, verdict, how a run ended, and its loss."""
     loss = f", loss {short(run.loss.first)} → {short(run.loss.last)}" if run.loss else ""
-    return printable(f"{run.scenario}: {_word(run.verdict)}, {run.ending[0]}{loss}")
+    return make_printable(f"{run.scenario}: {_verdict_word(run.verdict)}, {run.ending[0]}{loss}")
 
 
 def sweep_line(sweep: Sweep) -> str:
     """Return scenario, verdict, how many runs a sweep has, and the setting that did best."""
     best = f", best at {_setting(sweep.best[0].values)}" if sweep.best and sweep.axes else ""
-    return printable(f"{sweep.scenario}: {_word(sweep.verdict)}, {_size(sweep)}{best}")
+    return make_printable(f"{sweep.scenario}: {_verdict_word(sweep.verdict)}, {_size(sweep)}{best}")
 
 
 def html(run: Run) -> str:
@@ -60,28 +60,29 @@ def _fragment(blocks: Iterable[str]) -> str:
 def _sweep_blocks(sweep: Sweep) -> Iterator[str]:
     yield f"<div><b>{_text(sweep.scenario)}</b>&ensp;a sweep</div>"
     state = "interrupted&ensp;" if sweep.interrupted else ""
-    yield f"<div>{_verdict(sweep)}&ensp;{state}{_text(_size(sweep))}&ensp;{_faint(duration(sweep.seconds))}</div>"
+    yield f"<div>{_verdict(sweep)}&ensp;{state}{_text(_size(sweep))}&ensp;{_fade_text(duration(sweep.seconds))}</div>"
     yield _settings(sweep)
-    if len(sweep.summaries) > ROWS:
-        yield f"<div>{_faint(f'the first {ROWS} of {len(sweep.summaries):,} settings')}</div>"
+    if len(sweep.summaries) > MAX_TABLE_ROWS:
+        yield f"<div>{_fade_text(f'the first {MAX_TABLE_ROWS} of {len(sweep.summaries):,} settings')}</div>"
     if sweep.best and sweep.axes:
         tie = f" (a tie with {len(sweep.best) - 1:,} more)" if len(sweep.best) > 1 else ""
-        yield f"<div>{_faint('best')} {_text(cut(_setting(sweep.best[0].values), LONGEST))}{_faint(tie)}</div>"
+        best = _text(cut(_setting(sweep.best[0].values), MAX_VALUE_CHARACTERS))
+        yield f"<div>{_fade_text('best')} {best}{_fade_text(tie)}</div>"
     yield _expectations(sweep.expectations)
-    yield f"<div>{_faint(f'sweep {sweep.id[:12]} in {sweep.store}')}</div>"
+    yield f"<div>{_fade_text(f'sweep {sweep.id[:12]} in {sweep.store}')}</div>"
 
 
 def _settings(sweep: Sweep) -> str:
     """Return a row for each setting: its values, the share that passed, and quartiles of the last loss."""
-    shown = sweep.summaries[:ROWS]
+    shown = sweep.summaries[:MAX_TABLE_ROWS]
     parts = {axis: [short(each.values.get(axis)) for each in shown] for axis in sweep.axes}
     parts["runs"] = [f"{each.runs:,}" for each in shown]
     if any(each.passed is not None for each in shown):
         parts["passed"] = ["" if each.share is None else f"{each.share:.1%}" for each in shown]
     for index, head in enumerate(("loss ¼", "median", "loss ¾")):
         parts[head] = [short(each.loss[index], 3) for each in shown]
-    body = ([_text(cut(cell, LONGEST)) for cell in row] for row in zip(*parts.values(), strict=True))
-    return _rows([[_faint(name) for name in parts], *body], NUMBER)
+    body = ([_text(cut(cell, MAX_VALUE_CHARACTERS)) for cell in row] for row in zip(*parts.values(), strict=True))
+    return _rows([[_fade_text(name) for name in parts], *body], NUMBER_STYLE)
 
 
 def _setting(values: Mapping[str, Any]) -> str:
@@ -92,7 +93,7 @@ def _size(sweep: Sweep) -> str:
     return f"{sweep.runs:,} runs" if sweep.runs == sweep.size else f"{sweep.runs:,} of {sweep.size:,} runs"
 
 
-def _word(verdict: str) -> str:
+def _verdict_word(verdict: str) -> str:
     return "not judged" if verdict == "none" else str(verdict)
 
 
@@ -100,72 +101,74 @@ def _blocks(run: Run) -> Iterator[str]:
     """Yield what a run has to show, from above to below."""
     how, *why = run.ending
     yield f"<div><b>{_text(run.scenario)}</b>&ensp;{_text(run.summary)}</div>"
-    yield f"<div>{_verdict(run)}&ensp;{_text(how)}&ensp;{_faint(duration(run.seconds))}</div>"
+    yield f"<div>{_verdict(run)}&ensp;{_text(how)}&ensp;{_fade_text(duration(run.seconds))}</div>"
     yield from (f"<div>{_text(reason)}</div>" for reason in why)
     seed = {} if run.loss is None else {"seed": str(run.seed)}
     yield _pairs({"task": run.task, **run.setup, **seed})
     if run.loss is not None:
         first, last = short(run.loss.first), short(run.loss.last)
-        yield f"<div>{_faint('loss')} {first} → <b>{last}</b></div>"
+        yield f"<div>{_fade_text('loss')} {first} → <b>{last}</b></div>"
     if drawn := curve(run.losses):
         yield _curve(drawn)
-    yield _pairs({name: brief(value, LONGEST) for name, value in {**run.parameters, **run.metrics}.items()})
+    yield _pairs(
+        {name: brief(value, MAX_VALUE_CHARACTERS) for name, value in {**run.parameters, **run.metrics}.items()}
+    )
     yield _expectations(run.expectations)
     if run.table is not None:
         yield _table(run.table)
 
 
 def _text(text: str) -> str:
-    return escape(printable(text))
+    return escape(make_printable(text))
 
 
 def _verdict(result: Run | Sweep) -> str:
-    word = _word(result.verdict)
-    return _coloured(word, str(result.verdict)) if result.verdict in COLOURS else f"<b>{word}</b>"
+    word = _verdict_word(result.verdict)
+    return _colour_text(word, str(result.verdict)) if result.verdict in VERDICT_COLOURS else f"<b>{word}</b>"
 
 
-def _faint(text: str) -> str:
-    return f'<span style="{FAINT}">{_text(text)}</span>'
+def _fade_text(text: str) -> str:
+    return f'<span style="{FAINT_STYLE}">{_text(text)}</span>'
 
 
-def _coloured(text: str, verdict: str) -> str:
-    return f'<b style="color:{COLOURS[verdict]}">{_text(text)}</b>'
+def _colour_text(text: str, verdict: str) -> str:
+    return f'<b style="color:{VERDICT_COLOURS[verdict]}">{_text(text)}</b>'
 
 
 def _pairs(parts: Mapping[str, str]) -> str:
     """Return names and values in two columns."""
-    return _rows([_faint(name), _text(cut(value, LONGEST))] for name, value in parts.items())
+    return _rows([_fade_text(name), _text(cut(value, MAX_VALUE_CHARACTERS))] for name, value in parts.items())
 
 
 def _expectations(expectations: Sequence[Expectation]) -> str:
     """Return each expectation with its mark, what was measured, and what there is to add."""
     return _rows(
         [
-            _coloured("✔", "passed") if expectation.passed else _coloured("✘", "failed"),
-            _text(cut(expectation.what, LONGEST)),
-            _text(brief(expectation.value, LONGEST)),
-            _faint(expectation.note),
+            _colour_text("✔", "passed") if expectation.passed else _colour_text("✘", "failed"),
+            _text(cut(expectation.what, MAX_VALUE_CHARACTERS)),
+            _text(brief(expectation.value, MAX_VALUE_CHARACTERS)),
+            _fade_text(expectation.note),
         ]
         for expectation in expectations
     )
 
 
-def _table(table: Table) -> str:
+def _table(table: ResultTable) -> str:
     """Return the first rows of a table under its head."""
-    rows = table.rows[:ROWS]
+    rows = table.rows[:MAX_TABLE_ROWS]
     columns = [column([row[index] for row in rows]) for index in range(len(table.columns))]
-    body = ([_text(cut(cell, LONGEST)) for cell in row] for row in zip(*columns, strict=True))
-    return _rows([[_faint(name) for name in table.columns], *body], NUMBER)
+    body = ([_text(cut(cell, MAX_VALUE_CHARACTERS)) for cell in row] for row in zip(*columns, strict=True))
+    return _rows([[_fade_text(name) for name in table.columns], *body], NUMBER_STYLE)
 
 
-def _rows(rows: Iterable[Sequence[str]], style: str = CELL) -> str:
+def _rows(rows: Iterable[Sequence[str]], style: str = CELL_STYLE) -> str:
     """Return a table of cells that are HTML already; nothing when there is no row."""
     lines = ["".join(f'<td style="{style}">{cell}</td>' for cell in row) for row in rows]
     body = "".join(f'<tr style="background:none">{line}</tr>' for line in lines)
-    return f'<table style="{TABLE}">{body}</table>' if lines else ""
+    return f'<table style="{TABLE_STYLE}">{body}</table>' if lines else ""
 
 
-def _curve(drawn: Curve) -> str:
+def _curve(drawn: ScaledCurve) -> str:
     """Return a curve as SVG in the colour of the page's text, the values of its edges beside it."""
     scale = " (log scale)" if drawn.logarithmic else ""
     lines = "".join(f'<polyline points="{points}"/>' for points in _polylines(drawn))
@@ -174,11 +177,11 @@ def _curve(drawn: Curve) -> str:
         f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="-2 -2 {WIDTH + 4} {HEIGHT + 4}" role="img" '
         f'fill="none" stroke="currentColor" stroke-width="1.5" stroke-linejoin="round">'
         f'<title>{title}</title><path d="M0 0V{HEIGHT}H{WIDTH}" stroke-opacity=".3"/>{lines}</svg>'
-        f"<div>{_faint(title)}</div>"
+        f"<div>{_fade_text(title)}</div>"
     )
 
 
-def _polylines(drawn: Curve) -> Iterator[str]:
+def _polylines(drawn: ScaledCurve) -> Iterator[str]:
     """Yield the points of each unbroken part of a curve: for each pixel across, its lowest and highest."""
     points: list[str] = []
     for x, heights in enumerate(drawn.buckets(WIDTH + 1)):

@@ -65,13 +65,13 @@ def shape(value: Any) -> tuple[int, ...]:
 
 def brief(value: Any, room: int) -> str:
     """Return a value in so many characters, or, for nested lists that do not fit, what `digest` tells of them."""
-    if crowded(value, room):  # ten million numbers are not written out to see that they are too many
+    if is_too_large(value, room):  # ten million numbers are not written out to see that they are too many
         return digest(value)
     text = short(value)
     return text if len(text) <= room or not isinstance(value, list) else digest(value)
 
 
-def crowded(value: Any, room: int) -> bool:
+def is_too_large(value: Any, room: int) -> bool:
     """Whether nested lists have more entries than there are characters to show them."""
     return math.prod(shape(value)) > room
 

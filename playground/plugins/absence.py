@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from playground.errors import suggestion
-from playground.plugins.discovery import DISTRIBUTION, Candidate, normalised
+from playground.plugins.discovery import DISTRIBUTION, Candidate, normalize_name
 from playground.plugins.hookspecs import PROJECT
 
 
@@ -21,31 +21,32 @@ def absence(name: str, folder: Path, known: Sequence[Candidate]) -> list[str]:
     :param folder: where a single file of that name may lie.
     :param known: every plugin that is found.
     """
-    found = [*dict.fromkeys((*_others(name, known), *_wrong_groups(name)))] or [*_modules(name)]
+    found = [*dict.fromkeys((*_find_other_names(name, known), *_wrong_groups(name)))] or [*_modules(name)]
     if (folder / f"{name}.py").is_file():
         found.append(f"{name}.py is a file here: `-p {name}.py` loads it, `playground plugins doctor {name}.py` looks")
     return found or [f"not installed in this environment ({sys.prefix}){suggestion(name, _names(known))}"]
 
 
-def _others(name: str, known: Sequence[Candidate]) -> Iterator[str]:
+def _find_other_names(name: str, known: Sequence[Candidate]) -> Iterator[str]:
     """Yield the plugins of the distribution that is called after this name, which have other names."""
     for candidate in known:
-        if normalised(candidate.origin.distribution) == f"{DISTRIBUTION}-{normalised(name)}":
-            yield f"no plugin has this name; the entry point of {_titled(candidate)} is {candidate.origin.plugin!r}"
+        if normalize_name(candidate.origin.distribution) == f"{DISTRIBUTION}-{normalize_name(name)}":
+            where = _format_distribution(candidate)
+            yield f"no plugin has this name; the entry point of {where} is {candidate.origin.plugin!r}"
 
 
-def _titled(candidate: Candidate) -> str:
+def _format_distribution(candidate: Candidate) -> str:
     return f"{candidate.origin.distribution} {candidate.origin.version}".strip()
 
 
 def _wrong_groups(name: str) -> Iterator[str]:
     """Yield distributions that mean to announce it, or should, and have no entry point in our group."""
-    called = {normalised(name), f"{DISTRIBUTION}-{normalised(name)}"}
+    called = {normalize_name(name), f"{DISTRIBUTION}-{normalize_name(name)}"}
     for distribution in importlib.metadata.distributions():
         try:
             title = f"{distribution.metadata['Name']} {distribution.metadata['Version']}"
             points = list(distribution.entry_points)
-            ours = normalised(distribution.metadata["Name"] or "") in called
+            ours = normalize_name(distribution.metadata["Name"] or "") in called
         except Exception:  # somebody else's metadata are damaged
             continue
         groups = sorted({point.group for point in points if ours or (point.name == name and _is_near(point.group))})
@@ -65,7 +66,7 @@ def _modules(name: str) -> Iterator[str]:
 
     Of `dask` and `playground_dask`, the first may be the library that the plugin is for.
     """
-    plain = normalised(name).replace("-", "_")
+    plain = normalize_name(name).replace("-", "_")
     for module in dict.fromkeys((name, plain, f"{PROJECT}_{plain}")):
         try:
             spec = importlib.util.find_spec(module) if module.isidentifier() else None

@@ -16,10 +16,10 @@ from typing import Any, Final
 import pluggy
 
 from playground.errors import PluginError, suggestion
-from playground.near_misses import closest
-from playground.plugins.causes import ISOLATED, cause, message
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause, message
 from playground.plugins.hookspecs import ARGUMENTS, COMPONENT_HOOKS, PROJECT, Hooks
 from playground.plugins.registry import Component, Origin
+from playground.suggestions import closest
 
 _NAME: Final = re.compile(r"[a-z][\w.-]*", re.ASCII)
 _REFERENCE: Final = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
@@ -54,7 +54,7 @@ def stage(name: str, file: str = "") -> Iterator[None]:
         raise
     except PluginError as error:
         raise AdoptionError(name, message(error)) from error
-    except ISOLATED as error:
+    except ISOLATED_EXCEPTIONS as error:
         raise AdoptionError(name, cause(error, file)) from error
 
 
@@ -76,7 +76,7 @@ def register(plugin: Any, origin: Origin) -> pluggy.PluginManager:
     if unmarked:
         raise AdoptionError(unmarked[0], "is not marked with @hookimpl")
     if not found:
-        raise AdoptionError(*_nothing(plugin))
+        raise AdoptionError(*_explain_no_hooks(plugin))
     with stage("registration", origin.file):
         manager.add_hookspecs(Hooks)
     return manager
@@ -105,7 +105,7 @@ def offers(components: list[Component]) -> Mapping[str, tuple[str, ...]]:
     return {kind: tuple(component.name for component in components if component.kind == kind) for kind in kinds}
 
 
-def _nothing(plugin: Any) -> tuple[str, str]:
+def _explain_no_hooks(plugin: Any) -> tuple[str, str]:
     """Return stage and cause where nothing is marked: a function may have a name that is nearly a hook's."""
     for name in vars(plugin) if hasattr(plugin, "__dict__") else ():
         if name.startswith(f"{PROJECT}_") and (near := closest(name, ARGUMENTS)):

@@ -10,11 +10,11 @@ from typing import Final
 
 from playground.errors import Place
 
-ISOLATED: Final = (Exception, SystemExit)
+ISOLATED_EXCEPTIONS: Final = (Exception, SystemExit)
 """What foreign code may raise without taking the command down; Ctrl-C is not among them."""
 
-_LONGEST: Final = 300
-_OURS: Final = (str(Path(__file__).parent.parent), str(Path(importlib.__file__ or "").parent))
+_MAX_MESSAGE_CHARACTERS: Final = 300
+_OWN_PATHS: Final = (str(Path(__file__).parent.parent), str(Path(importlib.__file__ or "").parent))
 
 
 def message(error: BaseException) -> str:
@@ -23,7 +23,7 @@ def message(error: BaseException) -> str:
         text = " ".join(str(error).split())
     except Exception:  # an exception of a plugin may fail to tell itself
         return ""
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return text if len(text) <= _MAX_MESSAGE_CHARACTERS else f"{text[:_MAX_MESSAGE_CHARACTERS]}…"
 
 
 def cause(error: BaseException, file: str = "") -> str:
@@ -45,7 +45,7 @@ def headline(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def deepest(error: BaseException, root: str) -> Place | None:
+def deepest_place(error: BaseException, root: str) -> Place | None:
     """Return the place inside a file or folder that was the last to be reached when the exception was raised.
 
     :param root: the plugin's file, or the folder of its package.
@@ -61,7 +61,7 @@ def _place(error: BaseException, file: str) -> str:
     frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     own = [frame for frame in frames if frame[0] == file]
     torch = str(Path(getattr(sys.modules.get("torch"), "__file__", None) or "<").parent)
-    foreign = [frame for frame in frames if not frame[0].startswith(("<", *_OURS, torch))]
+    foreign = [frame for frame in frames if not frame[0].startswith(("<", *_OWN_PATHS, torch))]
     if not (own or foreign):
         return ""
     name, line = (own or foreign)[-1]

@@ -24,11 +24,11 @@ _BOUNDS: Final = {
 }
 
 
-WIDTH: Final = 100
+DEFAULT_WIDTH: Final = 100
 """Characters of a line, where nobody says how many there is room for."""
 
 
-def describe(component: Component, width: int = WIDTH) -> list[str]:
+def describe(component: Component, width: int = DEFAULT_WIDTH) -> list[str]:
     """Return lines of plain text: name, origin, docstring, formula, and parameters with types, defaults and meaning.
 
     :param width: of the lines that are not the docstring's or the formula's own.
@@ -42,7 +42,7 @@ def describe(component: Component, width: int = WIDTH) -> list[str]:
         lines += ["formula:", *(f"  {line}" for line in formula), ""]
     wanted = scenario_parameters(component)
     if wanted:
-        lines += ["parameters:", *(line for parameter in wanted for line in _told(parameter, width))]
+        lines += ["parameters:", *(line for parameter in wanted for line in _describe_parameter(parameter, width))]
     elif not signature(factory).open:
         lines.append("no parameters")
     if signature(factory).open:
@@ -52,7 +52,7 @@ def describe(component: Component, width: int = WIDTH) -> list[str]:
     return lines
 
 
-def _told(parameter: Parameter, width: int) -> Iterator[str]:
+def _describe_parameter(parameter: Parameter, width: int) -> Iterator[str]:
     """Yield a parameter's name, type and default, and below them what it means."""
     head = f"{parameter.name}: {type_name(parameter.annotation)}"
     head += " (required)" if parameter.required else f" = {parameter.default!r}"

@@ -67,7 +67,7 @@ def installed_candidates() -> list[Candidate]:
         except (OSError, ValueError):  # unreadable, or not text
             continue
         name, version = _metadata(distribution)
-        normal = normalised(name)
+        normal = normalize_name(name)
         if not normal or normal not in seen:
             seen.add(normal)
             found += _entry_points(distribution, name, version)
@@ -127,7 +127,7 @@ def is_path(spec: str) -> bool:
     return spec.endswith(".py") or "/" in spec or "\\" in spec
 
 
-def normalised(distribution: str) -> str:
+def normalize_name(distribution: str) -> str:
     """Return a distribution's name as the index compares it."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
@@ -137,7 +137,7 @@ def blocked_names(specs: Sequence[str]) -> frozenset[str]:
     return frozenset(spec.removeprefix("no:") for spec in specs if spec.startswith("no:"))
 
 
-def merged(candidates: Sequence[Candidate], blocked: frozenset[str]) -> list[Candidate]:
+def merge_candidates(candidates: Sequence[Candidate], blocked: frozenset[str]) -> list[Candidate]:
     """Drop what is blocked, and keep the first of several that mean the same plugin."""
     unique: dict[str, Candidate] = {}
     for candidate in candidates:

@@ -36,12 +36,12 @@ def summary(text: str) -> str:
 def descriptions(factory: Callable[..., Any]) -> dict[str, str]:
     """Return what docstrings say of each parameter: those of a class, of its bases and of its constructor."""
     if not isinstance(factory, type):
-        return described(own_docstring(factory))
+        return parse_descriptions(own_docstring(factory))
     found: dict[str, str] = {}
     for base in reversed(factory.__mro__[:-1]):
-        found |= described(own_docstring(base))
+        found |= parse_descriptions(own_docstring(base))
         if "__init__" in vars(base):
-            found |= described(own_docstring(vars(base)["__init__"]))
+            found |= parse_descriptions(own_docstring(vars(base)["__init__"]))
     return found
 
 
@@ -67,7 +67,7 @@ def prose(text: str) -> str:
     return "\n".join(kept).strip()
 
 
-def described(text: str) -> dict[str, str]:
+def parse_descriptions(text: str) -> dict[str, str]:
     """Return the description of each parameter that a docstring names, each on one line."""
     found: dict[str, list[str]] = {}
     current: list[str] | None = None  # the lines of the parameter being described

@@ -20,18 +20,18 @@ from playground.plugins.discovery import (
     Candidate,
     every_candidate,
     is_path,
-    merged,
-    normalised,
+    merge_candidates,
+    normalize_name,
     project_plugins,
     requested_candidates,
 )
-from playground.plugins.manager import AUTOLOAD_OFF, BUILTIN, LoadedPlugin, Plugins, load_plugins
-from playground.plugins.reasons import reason
+from playground.plugins.manager import BUILTIN_MODULES, DISABLE_AUTOLOAD_VARIABLE, LoadedPlugin, Plugins, load_plugins
+from playground.plugins.reasons import explain_failure
 from playground.plugins.registry import Component, Origin
-from playground.plugins.requirements import unmet
+from playground.plugins.requirements import find_unmet
 from playground.plugins.timing import ImportTime, import_time
 
-_NOBODY: Final[frozenset[str]] = frozenset()
+_NO_PLUGINS: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def examine(
     *,
     specs: Sequence[str] = (),
     folder: str | Path = ".",
-    builtin: Sequence[str] = BUILTIN,
+    builtin: Sequence[str] = BUILTIN_MODULES,
     attempt: Callable[[Component], str] = lambda component: "",
 ) -> list[Examination]:
     """Examine every plugin that a name means.
@@ -75,22 +75,22 @@ def examine(
     project, listed = project_plugins(folder)
     known = every_candidate(specs, folder, listed, project, autoload=True, builtin=builtin)
     target = next(requested_candidates([name], folder, (), requested=True)).target
-    subjects = merged([candidate for candidate in known if _is_meant(candidate, name, target)], _NOBODY)
+    subjects = merge_candidates([candidate for candidate in known if _is_meant(candidate, name, target)], _NO_PLUGINS)
     if not subjects:
         return [Examination(Origin(name), tuple(absence(name, folder, known)))]
     plugins = load_plugins(specs=specs, folder=folder, builtin=builtin)
     blocks = dict.fromkeys(listed, f"{project / 'pyproject.toml'}") | {spec: f"-p {spec}" for spec in specs}
-    return [_examined(candidate, plugins, known, blocks, attempt) for candidate in subjects]
+    return [_examine_candidate(candidate, plugins, known, blocks, attempt) for candidate in subjects]
 
 
 def _is_meant(candidate: Candidate, name: str, target: str) -> bool:
     distribution = candidate.origin.distribution
-    is_its = distribution != DISTRIBUTION and normalised(distribution) == normalised(name)
-    is_called = normalised(name) in map(normalised, candidate.names)  # `my-loss` is what brings `my_loss`
+    is_its = distribution != DISTRIBUTION and normalize_name(distribution) == normalize_name(name)
+    is_called = normalize_name(name) in map(normalize_name, candidate.names)  # `my-loss` is what brings `my_loss`
     return is_its or candidate.target == target or is_called
 
 
-def _examined(
+def _examine_candidate(
     candidate: Candidate,
     plugins: Plugins,
     known: Sequence[Candidate],
@@ -100,16 +100,16 @@ def _examined(
     origin, faults = candidate.origin, list[str]()
     loaded = next((plugin for plugin in plugins.loaded if plugin.origin == origin), None)
     failed = any(failure.origin == origin for failure in plugins.failures)
-    left_out = "" if loaded or failed else _left_out(candidate, known, blocks)
+    left_out = "" if loaded or failed else _explain_exclusion(candidate, known, blocks)
     if loaded is None:
         try:
             loaded = plugins.take(candidate)
         except AdoptionError as error:
-            faults.append(reason(candidate, error))
+            faults.append(explain_failure(candidate, error))
     if loaded is not None:
-        faults += _unusable(loaded, plugins, attempt)
+        faults += _find_unusable(loaded, plugins, attempt)
     if origin.distribution:
-        faults += unmet(origin.distribution)
+        faults += find_unmet(origin.distribution)
     if left_out:
         faults.append(left_out)
     if loaded is None:
@@ -122,17 +122,18 @@ def _examined(
     return Examination(origin, tuple(faults), loaded.file, loaded.offers, plugins.events(loaded), time)
 
 
-def _left_out(candidate: Candidate, known: Sequence[Candidate], blocks: Mapping[str, str]) -> str:
+def _explain_exclusion(candidate: Candidate, known: Sequence[Candidate], blocks: Mapping[str, str]) -> str:
     for spec, source in blocks.items():
         if spec.removeprefix("no:") in candidate.names and spec.startswith("no:"):
             return f"left out by {spec!r} in {source}" if source.endswith(".toml") else f"left out by '{source}'"
     first = next(other for other in known if other.target == candidate.target)
     if first.origin != candidate.origin:
         return f"left out: {candidate.target} is loaded as plugin {first.origin} already"
-    return f"left out: {AUTOLOAD_OFF} is {os.environ.get(AUTOLOAD_OFF)!r}; `-p {candidate.origin.plugin}` loads it"
+    variable = f"{DISABLE_AUTOLOAD_VARIABLE} is {os.environ.get(DISABLE_AUTOLOAD_VARIABLE)!r}"
+    return f"left out: {variable}; `-p {candidate.origin.plugin}` loads it"
 
 
-def _unusable(loaded: LoadedPlugin, plugins: Plugins, attempt: Callable[[Component], str]) -> Iterator[str]:
+def _find_unusable(loaded: LoadedPlugin, plugins: Plugins, attempt: Callable[[Component], str]) -> Iterator[str]:
     """Yield what is wrong with components that are imported on first use, and with what they make."""
     for kind, names in loaded.offers.items():
         for name in names:

@@ -101,7 +101,7 @@ class Hooks:
 
         A function whose first parameter is `x`, a tensor of shape `(..., n)`, *is* the function, and its other
         parameters are options. Anything else is a factory that returns a callable, with its domain and minima where
-        they are known (`playground.engine.function.Function`).
+        they are known (`playground.core.function.Function`).
         """
         raise NotImplementedError
 
@@ -110,7 +110,7 @@ class Hooks:
         """Return datasets.
 
         The framework supplies `generator: torch.Generator`, and then lets the scenario write a `seed` for it, and
-        `folder: Path`, where the scenario is. The factory returns a `playground.engine.data.Data`.
+        `folder: Path`, where the scenario is. The factory returns a `playground.core.data.Data`.
         """
         raise NotImplementedError
 
@@ -142,7 +142,7 @@ class Hooks:
     def playground_operations(self) -> Mapping[str, Factory]:
         """Return what `explain` knows of torch's functions, by their short names: `sigmoid` for `torch.sigmoid`.
 
-        A factory takes no argument and returns a `playground.engine.operations.Operation`: the formula, and the local
+        A factory takes no argument and returns a `playground.core.operations.Operation`: the formula, and the local
         derivative in words and as tensor arithmetic. The short name is the last part of the function's own, in small
         letters and without underscores around it; for a `torch.autograd.Function` it is the node's: its class's name
         in small letters and `backward` behind it.
@@ -153,7 +153,7 @@ class Hooks:
     def playground_diagnoses(self) -> Mapping[str, Factory]:
         """Return mistakes that can be told from a run that ended badly, by the names that `expect` may use.
 
-        A factory takes no argument and returns a `playground.engine.evidence.Diagnoser`: a function that gets the
+        A factory takes no argument and returns a `playground.core.evidence.Diagnoser`: a function that gets the
         `Evidence` and returns one sentence with the run's own numbers, or nothing, and the remedy. It is asked once,
         after the run, and only of one that ended badly or expects a diagnosis; an exception counts as nothing.
         """

@@ -12,7 +12,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from playground.errors import PluginError, suggestion
-from playground.figures.text import PLUGIN_FILE
+from playground.figures.text import PLUGIN_FILE_PREFIX
 from playground.plugins.discovery import Candidate
 from playground.plugins.registry import resolve
 
@@ -55,7 +55,7 @@ def _import_file(path: Path) -> tuple[ModuleType, str]:
     """
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     unique = hashlib.sha256(f"{path}\n{digest}".encode()).hexdigest()[:12]
-    name = f"{PLUGIN_FILE}{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}_{unique}"
+    name = f"{PLUGIN_FILE_PREFIX}{re.sub(r'[^0-9A-Za-z_]', '_', path.stem)}_{unique}"
     if name in sys.modules:
         return sys.modules[name], digest
     loader = _SourceLoader(name, str(path))

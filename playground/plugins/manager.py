@@ -15,16 +15,16 @@ import pluggy
 
 from playground.errors import PluginError
 from playground.plugins.adoption import AdoptionError, collect, offers, register, stage
-from playground.plugins.discovery import Candidate, blocked_names, every_candidate, merged, project_plugins
+from playground.plugins.discovery import Candidate, blocked_names, every_candidate, merge_candidates, project_plugins
 from playground.plugins.hookspecs import EVENTS
 from playground.plugins.importing import import_plugin
-from playground.plugins.parameters import INJECTED, signature
+from playground.plugins.parameters import INJECTED_PARAMETERS, signature
 from playground.plugins.registry import Origin, Registry
 
-AUTOLOAD_OFF: Final = "PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD"
+DISABLE_AUTOLOAD_VARIABLE: Final = "PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD"
 """Environment variable: when it is not empty, installed plugins load only if they are asked for by name."""
 
-BUILTIN: Final = ("playground.builtin",)
+BUILTIN_MODULES: Final = ("playground.builtin",)
 """The modules of our own plugins."""
 
 
@@ -145,14 +145,14 @@ class Plugins:
 
         :raises ComponentError: no such task, or it cannot be imported.
         """
-        return {kind: required for kind, required in self._task(name).items() if kind in INJECTED["task"]}
+        return {kind: required for kind, required in self._task(name).items() if kind in INJECTED_PARAMETERS["task"]}
 
     def task_parameters(self, name: str) -> dict[str, bool]:
         """Return the keys that a task takes from the scenario, and whether it must have them.
 
         :raises ComponentError: no such task, or it cannot be imported.
         """
-        return {key: required for key, required in self._task(name).items() if key not in INJECTED["task"]}
+        return {key: required for key, required in self._task(name).items() if key not in INJECTED_PARAMETERS["task"]}
 
     def adopt(self, candidate: Candidate) -> None:
         """Load one plugin, all or nothing; a failure is kept as data."""
@@ -205,7 +205,7 @@ def load_plugins(
     specs: Sequence[str] = (),
     folder: str | Path = ".",
     autoload: bool | None = None,
-    builtin: Sequence[str] = BUILTIN,
+    builtin: Sequence[str] = BUILTIN_MODULES,
 ) -> Plugins:
     """Load the built-in plugins, the installed ones by name, those of the project, and those asked for, in this order.
 
@@ -223,11 +223,11 @@ def load_plugins(
     """
     folder = Path(folder).resolve()
     if autoload is None:
-        autoload = not os.environ.get(AUTOLOAD_OFF)
+        autoload = not os.environ.get(DISABLE_AUTOLOAD_VARIABLE)
     project, listed = project_plugins(folder)
     candidates = every_candidate(specs, folder, listed, project, autoload=autoload, builtin=builtin)
     recipe = {"specs": list(specs), "folder": str(folder), "autoload": autoload, "builtin": list(builtin)}
     plugins = Plugins(recipe)
-    for candidate in merged(candidates, blocked_names((*listed, *specs))):
+    for candidate in merge_candidates(candidates, blocked_names((*listed, *specs))):
         plugins.adopt(candidate)
     return plugins

@@ -18,7 +18,7 @@ from annotated_types import Ge
 from playground.plugins.docstring import descriptions
 from playground.plugins.registry import Component
 
-INJECTED: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyType(
+INJECTED_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyType(
     {
         "task": ("dataset", "model", "loss", "optimizer", "schedule", "function"),
         "model": ("inputs", "outputs"),
@@ -35,11 +35,11 @@ INJECTED: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyType(
 )
 """What the framework supplies to a factory of each kind, to those parameters that its signature names."""
 
-_DIRECT: Final = ("loss", "function", "reporter")
+_DIRECT_KINDS: Final = ("loss", "function", "reporter")
 """Kinds in which a function that begins with the `INJECTED` parameters *is* the component."""
 
 
-_CONTAINERS: Final = (tuple, list, set, frozenset, dict, abc.Sequence, abc.Iterable, abc.Collection, abc.Mapping)
+_CONTAINER_TYPES: Final = (tuple, list, set, frozenset, dict, abc.Sequence, abc.Iterable, abc.Collection, abc.Mapping)
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ def is_direct(component: Component) -> bool:
     :raises ComponentError: the factory cannot be imported.
     """
     factory = component.load()
-    leading = INJECTED[component.kind]
+    leading = INJECTED_PARAMETERS[component.kind]
     return (
-        component.kind in _DIRECT
+        component.kind in _DIRECT_KINDS
         and not isinstance(factory, type)
         and signature_of(component).names[: len(leading)] == leading
     )
@@ -135,10 +135,10 @@ def injected_names(component: Component) -> tuple[str, ...]:
 
     :raises ComponentError: the factory cannot be imported.
     """
-    if component.kind in _DIRECT and not is_direct(component):
+    if component.kind in _DIRECT_KINDS and not is_direct(component):
         return ()
     names = signature_of(component).names
-    return tuple(name for name in INJECTED[component.kind] if name in names)
+    return tuple(name for name in INJECTED_PARAMETERS[component.kind] if name in names)
 
 
 def scenario_parameters(component: Component) -> tuple[Parameter, ...]:
@@ -170,13 +170,13 @@ class _Tensor:
 def _annotation(factory: Callable[..., Any], parameter: inspect.Parameter) -> Any:
     raw = parameter.annotation
     if raw is parameter.empty:
-        return inferred(parameter.default)
+        return infer_type(parameter.default)
     scope = _scope(factory, parameter.name)
     unknown: dict[str, Any] = {}
     while True:
         try:
-            hints = typing.get_type_hints(_carrier(parameter.name, raw), scope, unknown, include_extras=True)
-            return without_tensors(hints[parameter.name])
+            hints = typing.get_type_hints(_annotated_function(parameter.name, raw), scope, unknown, include_extras=True)
+            return drop_tensors(hints[parameter.name])
         except NameError as error:  # imported under TYPE_CHECKING, as a light module should
             if not error.name or error.name in unknown:
                 return Any
@@ -185,7 +185,7 @@ def _annotation(factory: Callable[..., Any], parameter: inspect.Parameter) -> An
             return Any
 
 
-def inferred(default: Any) -> Any:
+def infer_type(default: Any) -> Any:
     """Return the type of a parameter that has no annotation: that of its default, where this says enough.
 
     A default that is a whole number may as well stand for any number, since `lr=1` is how people write rates.
@@ -199,7 +199,7 @@ def inferred(default: Any) -> Any:
     return Any
 
 
-def _carrier(name: str, annotation: Any) -> Callable[[], None]:
+def _annotated_function(name: str, annotation: Any) -> Callable[[], None]:
     """Return a function with this one annotation, so that each is resolved, or fails to be, by itself."""
 
     def carrier() -> None: ...
@@ -231,18 +231,18 @@ def _globals(function: Callable[..., Any]) -> dict[str, Any]:
     return dict(getattr(inspect.unwrap(function), "__globals__", {}))
 
 
-def without_tensors(hint: Any) -> Any:
+def drop_tensors(hint: Any) -> Any:
     """Drop `Tensor` from every union in a type, since YAML has none: `float | Tensor` becomes `float`."""
     if isinstance(hint, dataclasses.InitVar):
-        return without_tensors(hint.type)
+        return drop_tensors(hint.type)
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Annotated:
-        return Annotated[(without_tensors(inner[0]), *inner[1:])]
+        return Annotated[(drop_tensors(inner[0]), *inner[1:])]
     if origin in (Union, types.UnionType):
-        kept = tuple(without_tensors(member) for member in inner if not _is_tensor(member))
+        kept = tuple(drop_tensors(member) for member in inner if not _is_tensor(member))
         return Union[kept] if kept else Any  # noqa: UP007  (the members are known at run time only)
-    if origin in _CONTAINERS and inner:
-        return types.GenericAlias(origin, tuple(map(without_tensors, inner)))
+    if origin in _CONTAINER_TYPES and inner:
+        return types.GenericAlias(origin, tuple(map(drop_tensors, inner)))
     return hint
 
 

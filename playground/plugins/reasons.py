@@ -12,18 +12,18 @@ from urllib.request import url2pathname
 
 from playground.errors import PluginError, suggestion
 from playground.plugins.adoption import AdoptionError
-from playground.plugins.causes import deepest, headline
+from playground.plugins.causes import deepest_place, headline
 from playground.plugins.discovery import Candidate
 
 
-def reason(candidate: Candidate, error: AdoptionError) -> str:
+def explain_failure(candidate: Candidate, error: AdoptionError) -> str:
     """Return in one line why a plugin could not be loaded; of what it raised, with the place inside the plugin."""
     raised = error.__cause__
     if raised is None or isinstance(raised, PluginError):
         return str(error)
-    if error.stage == "import" and (misnamed := _misnamed(candidate, raised)):
+    if error.stage == "import" and (misnamed := _find_misnamed(candidate, raised)):
         return misnamed
-    place = deepest(raised, _root(candidate))
+    place = deepest_place(raised, _root(candidate))
     return f"{error.stage}: {headline(raised)} ({place.file}:{place.line})" if place else str(error)
 
 
@@ -40,14 +40,14 @@ def _root(candidate: Candidate) -> str:
     return next(iter(spec.submodule_search_locations or ()), spec.origin or "")
 
 
-def _misnamed(candidate: Candidate, raised: BaseException) -> str:
+def _find_misnamed(candidate: Candidate, raised: BaseException) -> str:
     """Return what is wrong with an entry point that names a module or an attribute which is not there."""
     if not candidate.origin.distribution:
         return ""
     module, _, attribute = candidate.target.partition(":")
     point = f"entry point {candidate.origin.plugin} = {candidate.target!r}"
     if isinstance(raised, ModuleNotFoundError) and f"{module}.".startswith(f"{raised.name}."):
-        near = _moved(candidate) or suggestion(module, _modules(candidate.origin.distribution))
+        near = _find_moved_source(candidate) or suggestion(module, _modules(candidate.origin.distribution))
         return f"{point}: no module {raised.name!r}{near}"
     if isinstance(raised, AttributeError) and attribute and module in sys.modules:
         near = suggestion(attribute, [name for name in vars(sys.modules[module]) if not name.startswith("_")])
@@ -55,7 +55,7 @@ def _misnamed(candidate: Candidate, raised: BaseException) -> str:
     return ""
 
 
-def _moved(candidate: Candidate) -> str:
+def _find_moved_source(candidate: Candidate) -> str:
     """Return where the source of an editable installation was, if it is no longer there."""
     try:
         text = importlib.metadata.distribution(candidate.origin.distribution).read_text("direct_url.json")

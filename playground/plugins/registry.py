@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from playground.errors import ComponentError, PluginError, suggestion, unknown_component
-from playground.plugins.causes import ISOLATED, cause
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause
 from playground.plugins.docstring import own_docstring, summary
 from playground.plugins.hookspecs import COMPONENT_HOOKS, Factory
 
@@ -63,7 +63,7 @@ class Component:
             return self.factory
         try:
             factory = resolve(self.factory)
-        except ISOLATED as error:
+        except ISOLATED_EXCEPTIONS as error:
             raise ComponentError(
                 f"{self} of plugin {self.origin}: cannot import {self.factory!r}: {cause(error)}"
             ) from error

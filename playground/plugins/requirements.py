@@ -7,7 +7,7 @@ import importlib.metadata
 from packaging.requirements import Requirement
 
 
-def unmet(distribution: str) -> list[str]:
+def find_unmet(distribution: str) -> list[str]:
     """Return a line for each requirement of an installed distribution that this environment does not meet.
 
     Requirements of an extra, or for another kind of environment, are passed over.
@@ -16,10 +16,10 @@ def unmet(distribution: str) -> list[str]:
         requirements = importlib.metadata.requires(distribution) or []
     except Exception:  # not installed, or metadata that are damaged in one of many ways
         return []
-    return [line for requirement in requirements if (line := _unmet(requirement))]
+    return [line for requirement in requirements if (line := _check_requirement(requirement))]
 
 
-def _unmet(text: str) -> str:
+def _check_requirement(text: str) -> str:
     """Return what is wrong with one requirement; one that cannot be read, or has an address, counts as met."""
     try:
         requirement = Requirement(text)

@@ -18,9 +18,9 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from playground.errors import ComponentError, Fault, PlaygroundError, suggestion
-from playground.plugins.causes import ISOLATED, message
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, message
 from playground.plugins.parameters import (
-    INJECTED,
+    INJECTED_PARAMETERS,
     Parameter,
     Signature,
     injected_names,
@@ -31,13 +31,13 @@ from playground.plugins.parameters import (
     signature_of,
 )
 from playground.plugins.registry import Component
-from playground.scenario.messages import Key, UnfitError, faults
+from playground.scenario.messages import FaultyKey, UnfitError, faults
 
 __all__ = [
-    "INJECTED",
+    "INJECTED_PARAMETERS",
     "Parameter",
     "Signature",
-    "blaming",
+    "blame_component",
     "build",
     "construct",
     "injected_names",
@@ -65,7 +65,7 @@ def validate(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
     accepted = {parameter.name: parameter for parameter in scenario_parameters(component)}
     others = [name for name in given if name not in accepted]
     if signature_of(component).open:
-        values = {name: given[name] for name in others if name not in INJECTED[component.kind]}
+        values = {name: given[name] for name in others if name not in INJECTED_PARAMETERS[component.kind]}
     else:
         values = {}
     wrong = [_unknown(component, name, accepted) for name in others if name not in values]
@@ -74,9 +74,9 @@ def validate(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
         for name, parameter in accepted.items()
         if parameter.required and name not in given
     ]
-    with blaming(component):  # a plugin's own validators may raise anything
+    with blame_component(component):  # a plugin's own validators may raise anything
         try:
-            values |= _converted(_model(component), {name: given[name] for name in accepted if name in given})
+            values |= _convert(_model(component), {name: given[name] for name in accepted if name in given})
         except ValidationError as error:
             wrong += faults(error)
     if wrong:
@@ -114,7 +114,7 @@ def construct(component: Component, values: Mapping[str, Any], injected: Mapping
         if "seed" not in known.names:
             del arguments["seed"]
     arguments |= supplied
-    with blaming(component):
+    with blame_component(component):
         built = factory(*[arguments.pop(name) for name in known.positional if name in arguments], **arguments)
         if built is None:
             raise TypeError("its factory returned None")
@@ -122,7 +122,7 @@ def construct(component: Component, values: Mapping[str, Any], injected: Mapping
 
 
 @contextmanager
-def blaming(component: Component) -> Iterator[None]:
+def blame_component(component: Component) -> Iterator[None]:
     """Turn whatever a component raises into a `ComponentError` that names it: `optimizer 'adam': message`.
 
     :raises ComponentError: something was raised inside. Errors of playground pass as they are.
@@ -131,7 +131,7 @@ def blaming(component: Component) -> Iterator[None]:
         yield
     except PlaygroundError:
         raise
-    except ISOLATED as error:
+    except ISOLATED_EXCEPTIONS as error:
         text = message(error)
         if not text or not isinstance(error, ValueError | TypeError | RuntimeError):
             text = f"{type(error).__name__}: {text}".removesuffix(": ")
@@ -145,7 +145,7 @@ def json_schema(component: Component) -> dict[str, Any]:
     """
     schema = _model(component).model_json_schema(schema_generator=_Draft7)
     definitions = schema.pop("$defs", {})
-    properties = _inlined(schema.get("properties", {}), definitions, ())
+    properties = _inline_definitions(schema.get("properties", {}), definitions, ())
     result: dict[str, Any] = {
         "type": "object",
         "properties": properties,
@@ -158,13 +158,13 @@ def json_schema(component: Component) -> dict[str, Any]:
 
 
 def _unknown(component: Component, name: str, accepted: Collection[str]) -> Fault:
-    if name in INJECTED[component.kind]:
+    if name in INJECTED_PARAMETERS[component.kind]:
         text = f"parameter {name!r} of {component} is supplied by playground, not by a scenario"
     elif accepted:
         text = f"unknown parameter {name!r} of {component}{suggestion(name, accepted)}"
     else:
         text = f"unknown parameter {name!r}: {component} has none"
-    return Fault(text, (Key(name),))
+    return Fault(text, (FaultyKey(name),))
 
 
 def _takes_params(factory: Callable[..., Any], known: Signature) -> bool:
@@ -182,7 +182,7 @@ def _model(component: Component) -> type[BaseModel]:
     try:
         return _model_of(*((parameter, parameter.annotation) for parameter in wanted))
     except Exception:  # some type is foreign to pydantic: find out which
-        return _model_of(*((parameter, _nearest(parameter)) for parameter in wanted))
+        return _model_of(*((parameter, _validatable_type(parameter)) for parameter in wanted))
 
 
 def _model_of(*fields: tuple[Parameter, Any]) -> type[BaseModel]:
@@ -190,36 +190,36 @@ def _model_of(*fields: tuple[Parameter, Any]) -> type[BaseModel]:
     model = create(
         "Parameters",
         __config__=_CONFIG,
-        **{f"field{i}": (annotation, _field(parameter)) for i, (parameter, annotation) in enumerate(fields)},
+        **{f"field{i}": (annotation, _parameter_field(parameter)) for i, (parameter, annotation) in enumerate(fields)},
     )
     model.model_rebuild()  # raises if a name inside a foreign class is not known
     return model
 
 
-def _field(parameter: Parameter) -> Any:
+def _parameter_field(parameter: Parameter) -> Any:
     """Describe a field; `validate` looks for what is required itself, since it can name the component."""
     described: dict[str, Any] = {"alias": parameter.name, "description": parameter.description or None}
-    if parameter.required or not _is_plain(parameter.default):
+    if parameter.required or not _is_json(parameter.default):
         return Field(default_factory=lambda: None, **described)
     return Field(default=parameter.default, **described)
 
 
-def _nearest(parameter: Parameter) -> Any:
+def _validatable_type(parameter: Parameter) -> Any:
     """Return the parameter's type, or what validation can do in its stead."""
     try:
         _model_of((parameter, parameter.annotation))
     except PydanticSchemaGenerationError:
-        return Annotated[Any, BeforeValidator(_refuse)]
+        return Annotated[Any, BeforeValidator(_refuse_object)]
     except Exception:  # contradictory bounds, names that are nowhere: nothing that could be checked
         return Any
     return parameter.annotation
 
 
-def _refuse(value: Any) -> Any:
+def _refuse_object(value: Any) -> Any:
     raise UnfitError("this parameter takes an object, which a scenario cannot write")
 
 
-def _converted(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
+def _convert(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
     """Validate as JSON, where strict still lets a list be a tuple and a text a path; as Python objects if need be."""
     try:
         text = json.dumps(given, ensure_ascii=False).encode()
@@ -231,12 +231,12 @@ def _converted(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
     return {alias: getattr(checked, name) for name, alias in fields.items() if name in checked.model_fields_set}
 
 
-def _is_plain(value: Any) -> bool:
+def _is_json(value: Any) -> bool:
     """Tell whether JSON can say this default."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
+        return all(map(_is_json, value))
     return value is None or type(value) in (bool, int, str)
 
 
@@ -256,14 +256,14 @@ class _Draft7(GenerateJsonSchema):
         return {}
 
 
-def _inlined(schema: Any, definitions: Mapping[str, Any], above: tuple[str, ...]) -> Any:
+def _inline_definitions(schema: Any, definitions: Mapping[str, Any], above: tuple[str, ...]) -> Any:
     """Put definitions in the place of references to them; a type within itself becomes anything."""
     if isinstance(schema, list):
-        return [_inlined(item, definitions, above) for item in schema]
+        return [_inline_definitions(item, definitions, above) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    rest = {key: _inlined(value, definitions, above) for key, value in schema.items() if key != "$ref"}
+    rest = {key: _inline_definitions(value, definitions, above) for key, value in schema.items() if key != "$ref"}
     if "$ref" not in schema:
         return rest
     name = schema["$ref"].rpartition("/")[2]
-    return rest if name in above else _inlined(definitions[name], definitions, (*above, name)) | rest
+    return rest if name in above else _inline_definitions(definitions[name], definitions, (*above, name)) | rest

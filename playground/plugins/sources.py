@@ -8,31 +8,39 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.metadata
 import importlib.util
 import inspect
 import json
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-from playground.plugins.causes import ISOLATED
+from playground.plugins.causes import ISOLATED_EXCEPTIONS
 from playground.plugins.registry import Component
 
-OURS: Final = "playground"
+OWN_PACKAGE: Final = "playground"
 """The package whose version says what its components are."""
 
 _NAMESPACES: Final = ("globals", "locals", "vars", "modules", "__getattr__", "__import__", "import_module")
-_OPAQUE: Final = frozenset([*_NAMESPACES, "eval", "exec", "__init_subclass__", "metaclass"])
+_OPAQUE_WORDS: Final = frozenset([*_NAMESPACES, "eval", "exec", "__init_subclass__", "metaclass"])
 """Words in a file that may reach what no name shows; its definitions are then not told apart."""
 
-_LIBRARIES: Final = tuple({str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")})
+_LIBRARY_PATHS: Final = tuple(
+    {str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")}
+)
 
 
 def source_digest(component: Component, file: str) -> str:
-    """Return a hash that changes with whatever the component is made of; empty for one of ours, or of a library.
+    """Return a hash that changes with whatever the component is made of; empty for one of ours.
+
+    The source of all packages of the plugin's distribution counts, and that of any package without a version. Another
+    library counts by its version.
 
     :param file: of the plugin that offers it; all of it counts where the factory is no function or class of a module.
     :raises ComponentError: the component cannot be imported.
@@ -40,24 +48,24 @@ def source_digest(component: Component, file: str) -> str:
     factory = component.load()
     module = sys.modules.get(getattr(factory, "__module__", None) or "")
     name = getattr(factory, "__name__", "")
-    parts = _Parts(_package_of(file))
+    parts = _Parts(_packages_of(file, component.origin.distribution))
     if (inspect.isfunction(factory) or inspect.isclass(factory)) and module and getattr(module, name, None) is factory:
         parts.add_definition(module, name)
     else:
-        parts.add_file(file, "")
+        parts.add_file(file, _module_of(file))
     return parts.digest()
 
 
 class _Parts:
     """Pieces of source that a component is made of, each once.
 
-    :param package: of the plugin: its source counts even where it is installed among the libraries.
+    :param packages: of the plugin: their source counts even where they are installed among the libraries.
     """
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, packages: frozenset[str]) -> None:
         self._texts: dict[str, str] = {}
         self._files: set[str] = set()
-        self._package = package
+        self._packages = packages
 
     def digest(self) -> str:
         """Return a hash of all pieces; empty if there are none."""
@@ -68,15 +76,14 @@ class _Parts:
     def add_definition(self, module: ModuleType, name: str) -> None:
         """Add what a module defines under a name, and whatever that uses."""
         file = getattr(module, "__file__", None) or ""
-        if not self._is_own(module.__name__, file):
-            self._add_library(module.__name__)
+        if not self._counts(module.__name__, file):
             return
         self._add_parents(module.__name__)
         tree, lines = _read(file)
         if tree is None or _is_opaque(tree):
             self.add_file(file, module.__name__)
             return
-        nodes = _used(tree, name)
+        nodes = _find_used_statements(tree, name)
         text = "\n".join("\n".join(lines[_first_line(node) - 1 : node.end_lineno]) for node in nodes)
         self._texts[f"{Path(file).name}:{name}"] = text
         self._follow(nodes, module.__name__)
@@ -95,11 +102,9 @@ class _Parts:
         """Add what these statements import."""
         for name in dict.fromkeys(_imports(nodes, importer)):
             file = _file_of(name)
-            if file and self._is_own(name, file):
+            if file and self._counts(name, file):
                 self._add_parents(name)
                 self.add_file(file, name)
-            elif file:
-                self._add_library(name)
 
     def _add_parents(self, module: str) -> None:
         """Add what importing a module runs before it: the packages that it is in."""
@@ -108,24 +113,52 @@ class _Parts:
             self._texts[f"package {parent}"] = "\n".join(_read(file)[1])
             self._add_parents(parent)
 
-    def _add_library(self, module: str) -> None:
+    def _counts(self, module: str, file: str) -> bool:
+        """Tell whether a module's source counts; where its version stands for it, add that."""
         top = module.partition(".")[0]
-        version = getattr(sys.modules.get(top), "__version__", "")
-        if version and top != OURS:
-            self._texts[f"library {top}"] = str(version)
-
-    def _is_own(self, module: str, file: str) -> bool:
-        """Tell whether the source counts: it is the plugin's own package, or belongs to no library."""
-        top = module.partition(".")[0]
-        if top == OURS or not file.endswith(".py"):
+        if top == OWN_PACKAGE or not file:
             return False
-        return top == self._package or not str(Path(file).resolve()).startswith(_LIBRARIES)
+        if top in self._packages or not str(Path(file).resolve()).startswith(_LIBRARY_PATHS):
+            return True
+        if top in sys.stdlib_module_names:
+            return False
+        version = _version_of(top)
+        if version:
+            self._texts[f"library {top}"] = version
+        return not version
+
+
+def _version_of(package: str) -> str:
+    """Return the version of a library; empty where nothing tells it."""
+    version = getattr(sys.modules.get(package), "__version__", "")
+    if not version:
+        with suppress(Exception):  # not the name of a distribution, or malformed metadata
+            version = importlib.metadata.version(package)
+    return str(version or "")
+
+
+def _packages_of(file: str, distribution: str) -> frozenset[str]:
+    """Return the packages and modules that are installed together with a file.
+
+    :param distribution: that the file came with; empty where it is not known.
+    """
+    found = {_package_of(file)}
+    with suppress(Exception):  # malformed metadata fails differently in every Python
+        files = importlib.metadata.files(distribution) or ()
+        found |= {path.parts[0].removesuffix(".py") for path in files if path.suffix == ".py"}
+    return frozenset(found - {"", ".."})
+
+
+def _module_of(file: str) -> str:
+    """Return the name of the module that was loaded from a file; empty if there is none."""
+    names = (name for name, module in list(sys.modules.items()) if getattr(module, "__file__", None) == file)
+    return next(names, "")
 
 
 def _package_of(file: str) -> str:
     """Return the installed package or module that a file belongs to; empty where it is not installed."""
     path = Path(file).resolve()
-    homes = [Path(library) for library in _LIBRARIES if path.is_relative_to(library)]
+    homes = [Path(library) for library in _LIBRARY_PATHS if path.is_relative_to(library)]
     if not homes:
         return ""
     return path.relative_to(max(homes, key=lambda home: len(home.parts))).parts[0].removesuffix(".py")
@@ -144,12 +177,12 @@ def _is_opaque(tree: ast.Module) -> bool:
     return any(
         isinstance(node, ast.Global)
         or (isinstance(node, ast.ImportFrom) and node.names[0].name == "*")
-        or not _words(node).isdisjoint(_OPAQUE)
+        or not _referenced_names(node).isdisjoint(_OPAQUE_WORDS)
         for node in ast.walk(tree)
     )
 
 
-def _words(node: ast.AST) -> set[str]:
+def _referenced_names(node: ast.AST) -> set[str]:
     """Return the names that a node says by itself."""
     match node:
         case ast.Name(id=word) | ast.Attribute(attr=word) | ast.FunctionDef(name=word) | ast.keyword(arg=str(word)):
@@ -159,28 +192,28 @@ def _words(node: ast.AST) -> set[str]:
     return set()
 
 
-def _used(tree: ast.Module, name: str) -> list[ast.stmt]:
+def _find_used_statements(tree: ast.Module, name: str) -> list[ast.stmt]:
     """Return the statements of a module that a definition needs, in their order.
 
     Statements that define nothing may do anything: they always count, with what they use.
     """
-    names = {word for statement in tree.body for word in _defined(statement)}
-    here = {word for statement in tree.body if not _is_foreign(statement) for word in _defined(statement)}
+    names = {word for statement in tree.body for word in _defined_names(statement)}
+    here = {word for statement in tree.body if not _is_foreign(statement) for word in _defined_names(statement)}
     used: set[int] = set()
     waiting = {name}
-    pending = [node for node in tree.body if not _defined(node) or _is_decorated_here(node, here)]
+    pending = [node for node in tree.body if not _defined_names(node) or _is_decorated_here(node, here)]
     seen: set[str] = set()
     while waiting or pending:
-        pending += [node for node in tree.body if waiting & _defined(node)]
+        pending += [node for node in tree.body if waiting & _defined_names(node)]
         seen |= waiting
-        found = {word for node in pending for each in ast.walk(node) for word in _words(each)}
+        found = {word for node in pending for each in ast.walk(node) for word in _referenced_names(each)}
         used |= {id(node) for node in pending}
         pending = []
         waiting = (found & names) - seen
     return [node for node in tree.body if id(node) in used]
 
 
-def _defined(node: ast.stmt) -> set[str]:
+def _defined_names(node: ast.stmt) -> set[str]:
     """Return the names that a statement defines and does nothing else; none for any other statement."""
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
@@ -188,7 +221,7 @@ def _defined(node: ast.stmt) -> set[str]:
         case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
             return {(alias.asname or alias.name).partition(".")[0] for alias in aliases}
         case ast.Assign(targets=targets):
-            flat = [each for target in targets for each in _flat(target)]
+            flat = [each for target in targets for each in _flatten(target)]
             return {each.id for each in flat if isinstance(each, ast.Name)} if all(map(_is_name, flat)) else set()
         case ast.AnnAssign(target=ast.Name(id=name)):
             return {name}
@@ -197,8 +230,8 @@ def _defined(node: ast.stmt) -> set[str]:
     return set()
 
 
-def _flat(target: ast.expr) -> list[ast.expr]:
-    return [each for part in target.elts for each in _flat(part)] if isinstance(target, ast.Tuple) else [target]
+def _flatten(target: ast.expr) -> list[ast.expr]:
+    return [each for part in target.elts for each in _flatten(part)] if isinstance(target, ast.Tuple) else [target]
 
 
 def _is_name(node: ast.expr) -> bool:
@@ -245,11 +278,19 @@ def _file_of(module: str) -> str:
     """Return the file of a module, without importing it; empty if there is none."""
     if module in sys.modules:
         return getattr(sys.modules[module], "__file__", None) or ""
-    parent = module.rpartition(".")[0]
-    if parent and parent not in sys.modules:
-        return ""
-    try:
-        spec = importlib.util.find_spec(module)
-    except ISOLATED:
-        return ""
+    spec = _spec_of(module)
     return (spec.origin or "") if spec and spec.has_location else ""
+
+
+def _spec_of(module: str) -> ModuleSpec | None:
+    """Return where a module that is not loaded would come from; a package that it is in need not be loaded, either."""
+    parent = module.rpartition(".")[0]
+    try:
+        if not parent:
+            return importlib.util.find_spec(module)
+        package = sys.modules.get(parent)
+        spec = _spec_of(parent) if package is None else None
+        places = getattr(package, "__path__", None) or (spec and spec.submodule_search_locations)
+        return PathFinder.find_spec(module, places) if places else None
+    except ISOLATED_EXCEPTIONS:
+        return None

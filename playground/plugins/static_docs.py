@@ -36,11 +36,11 @@ def _docstring(module: str, name: str, imports: int) -> str:
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
-                    return _docstring(_absolute(node, module, file), alias.name, imports - 1)
+                    return _docstring(_absolute_module(node, module, file), alias.name, imports - 1)
     return ""
 
 
-def _absolute(node: ast.ImportFrom, module: str, file: Path) -> str:
+def _absolute_module(node: ast.ImportFrom, module: str, file: Path) -> str:
     """Return the whole name of the module that an import is from."""
     if not node.level:
         return node.module or ""

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from playground.errors import PluginError
-from playground.plugins.causes import ISOLATED, cause
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause
 from playground.plugins.discovery import Candidate
 from playground.plugins.importing import import_plugin
 from playground.plugins.registry import Origin
 
-_PROBE: Final = """
+_PROBE_PROGRAM: Final = """
 import json, sys
 sys.path[:], target, file = json.loads(sys.argv[1])
 import playground.plugins.manager
@@ -43,7 +43,7 @@ def import_time(candidate: Candidate) -> ImportTime:
     :raises PluginError: the import fails there.
     """
     asked = json.dumps([sys.path, candidate.target, candidate.origin.file])
-    done = subprocess.run([sys.executable, "-c", _PROBE, asked], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", _PROBE_PROGRAM, asked], capture_output=True, text=True, check=False)
     if done.returncode:
         told = done.stderr.strip().splitlines()
         raise PluginError(f"fails in a fresh interpreter: {told[-1] if told else f'exit status {done.returncode}'}")
@@ -60,7 +60,7 @@ def measure(target: str, file: str) -> dict[str, float | bool | str]:
         started = time.perf_counter()
         try:
             import_plugin(candidate)
-        except ISOLATED as error:
+        except ISOLATED_EXCEPTIONS as error:
             return {"error": cause(error, file)}
         seconds = time.perf_counter() - started
     return {"seconds": seconds, "torch": "torch" in sys.modules}

@@ -5,41 +5,41 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from playground.figures.numbers import flat, short
-from playground.figures.text import printable
+from playground.figures.text import make_printable
 from playground.result import Run, Status
 from playground.views import Ensemble
 
-FEW = 4
+MAX_START_NUMBERS = 4
 """Numbers of a start that are written out."""
 
 
-def of_run(run: Run) -> str:
+def run_caption(run: Run) -> str:
     """Return scenario, optimizer, steps, start, seed and the rest of what decides a run, in a line.
 
     Of what does not descend, scenario and version.
     """
     conditions = run.conditions
     if run.loss is None:
-        return _joined([run.scenario], conditions)
+        return _join_parts([run.scenario], conditions)
     parts = [
         run.scenario,
         conditions.get("optimizer", ""),
         f"{run.steps:,} of {int(conditions['steps']):,} steps" if "steps" in conditions else "",
         _start(run),
         f"seed {run.seed}",
-        *_rest(conditions),
+        *_describe_conditions(conditions),
         "" if run.status is Status.BUDGET else f"ended {run.status}",
     ]
-    return _joined(parts, conditions)
+    return _join_parts(parts, conditions)
 
 
-def of_sweep(sweep: Ensemble, *more: str) -> str:
+def sweep_caption(sweep: Ensemble, *more: str) -> str:
     """Return the same of a sweep, with what varies in it.
 
     :param more: what else this picture must say.
     """
     conditions = sweep.conditions
-    varied = [f"{axis}: {_values(sweep, axis)}" for axis in sweep.axes]
+    varied = [f"{axis}: {_describe_values(sweep, axis)}" for axis in sweep.axes]
     start = f"start {conditions['start']}" if "start" in conditions else "start drawn by the seed"
     parts = [
         sweep.scenario,
@@ -48,15 +48,15 @@ def of_sweep(sweep: Ensemble, *more: str) -> str:
         "" if any(axis.partition(".")[0] == "start" for axis in sweep.axes) else start,
         *varied,
         f"{sweep.seeds:,} seeds each" if sweep.seeds > 1 else "1 seed",
-        *_rest(conditions, sweep.axes),
+        *_describe_conditions(conditions, sweep.axes),
         *more,
     ]
-    return _joined(parts, conditions)
+    return _join_parts(parts, conditions)
 
 
-def _joined(parts: list[str], conditions: Mapping[str, str]) -> str:
+def _join_parts(parts: list[str], conditions: Mapping[str, str]) -> str:
     version = f"playground {conditions['version']}" if conditions.get("version") else ""
-    return printable(" · ".join(part for part in (*parts, version) if part))
+    return make_printable(" · ".join(part for part in (*parts, version) if part))
 
 
 def _start(run: Run) -> str:
@@ -65,12 +65,12 @@ def _start(run: Run) -> str:
     recording = run.trace.recording
     if recording is not None:
         first = {name: rows[0] for name, rows in recording.parameters.items()}
-        if len(list(flat(list(first.values())))) <= FEW:
+        if len(list(flat(list(first.values())))) <= MAX_START_NUMBERS:
             return "start " + ", ".join(f"{name} {short(value)}" for name, value in first.items())
     return "start drawn by the seed"
 
 
-def _rest(conditions: Mapping[str, str], axes: tuple[str, ...] = ()) -> list[str]:
+def _describe_conditions(conditions: Mapping[str, str], axes: tuple[str, ...] = ()) -> list[str]:
     """Return what limits and changes the steps; what is not there is said too."""
     words = {
         "clip": ("clipping at {}", "no clipping"),
@@ -86,10 +86,10 @@ def _rest(conditions: Mapping[str, str], axes: tuple[str, ...] = ()) -> list[str
     ]
 
 
-def _values(sweep: Ensemble, axis: str) -> str:
+def _describe_values(sweep: Ensemble, axis: str) -> str:
     """Return an axis's values: all of them, or how many between which."""
     values = list(dict.fromkeys(str(point.get(axis)) for point in sweep.points))
     numbers = [point[axis] for point in sweep.points if isinstance(point.get(axis), int | float)]
-    if len(values) <= FEW or len(numbers) < len(sweep.points):
+    if len(values) <= MAX_START_NUMBERS or len(numbers) < len(sweep.points):
         return ", ".join(values[:8]) + ("…" if len(values) > 8 else "")
     return f"{len(values)} values from {short(min(numbers))} to {short(max(numbers))}"

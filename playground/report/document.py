@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from playground.result import SCHEMA, Batch, Run, Summary, Sweep, plain
+from playground.result import SCHEMA, Batch, Run, Summary, Sweep, json_value
 
 
 def document(batch: Batch) -> str:
@@ -17,7 +17,7 @@ def document(batch: Batch) -> str:
         "sweeps": [_sweep(sweep) for sweep in batch.sweeps],
         "errors": [vars(error) for error in batch.errors],
     }
-    return json.dumps(plain(content), indent=2, allow_nan=False)
+    return json.dumps(json_value(content), indent=2, allow_nan=False)
 
 
 def write(results: Batch, path: Path) -> None:

@@ -9,17 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from playground.figures.numbers import duration, short
-from playground.figures.text import escaped, markdown
-from playground.report.overview import INVALID
-from playground.result import Batch, Expectation, Invalid, Run, Status, Sweep, Verdict
+from playground.figures.text import escape_unprintable, markdown
+from playground.report.overview import INVALID_LABEL
+from playground.result import Batch, Expectation, Run, ScenarioFault, Status, Sweep, Verdict
 
-BAD_ENDS = (Status.DIVERGED, Status.NONFINITE, Status.ERROR)
+BAD_STATUSES = (Status.DIVERGED, Status.NONFINITE, Status.ERROR)
 """Statuses that are the one cause of whatever was expected and did not hold."""
 
-ROWS = 200
+MAX_SUMMARY_ROWS = 200
 """Rows of a summary, which may have a mebibyte; what failed comes first."""
 
-MESSAGE = 500
+MAX_MESSAGE_CHARACTERS = 500
 """Characters of a cell or of a line of a summary."""
 
 
@@ -41,16 +41,18 @@ def commands(batch: Batch, root: Path | None = None) -> Iterator[str]:
         yield fault_command(error, root)
     for run in batch.results:
         for level, message, line in _remarks(run):
-            yield _command(level, f"{run.scenario}: {message}", _relative(run.file, root), line)
+            yield _command(level, f"{run.scenario}: {message}", _relative_path(run.file, root), line)
 
 
-def fault_command(error: Invalid, root: Path | None = None) -> str:
+def fault_command(error: ScenarioFault, root: Path | None = None) -> str:
     """Return the workflow command for what is not valid."""
     root = root or repository_root()
     if error.line:
-        return _command("error", error.message, _relative(error.where or error.file, root), error.line, error.column)
+        return _command(
+            "error", error.message, _relative_path(error.where or error.file, root), error.line, error.column
+        )
     told = f"{error.where}: {error.message}" if error.where else error.message  # part of the command line, no file
-    return _command("error", told, _relative(error.file, root))
+    return _command("error", told, _relative_path(error.file, root))
 
 
 def step_summary(batch: Batch, root: Path | None = None) -> str:
@@ -58,14 +60,14 @@ def step_summary(batch: Batch, root: Path | None = None) -> str:
     root = root or repository_root()
     results = sorted(batch.results, key=lambda each: each.verdict is not Verdict.FAILED)
     rows = [*(_invalid_row(file, root) for file in batch.invalid), *(_row(each, root) for each in results)]
-    lines = ["| scenario | verdict | how it ended | loss | time |", "|---|---|---|---|---|", *rows[:ROWS]]
-    if len(rows) > ROWS:
-        lines += ["", f"and {len(rows) - ROWS} more"]
-    told = [f"- {_cell(str(replace(error, file=_relative(error.file, root))))}" for error in batch.errors]
+    lines = ["| scenario | verdict | how it ended | loss | time |", "|---|---|---|---|---|", *rows[:MAX_SUMMARY_ROWS]]
+    if len(rows) > MAX_SUMMARY_ROWS:
+        lines += ["", f"and {len(rows) - MAX_SUMMARY_ROWS} more"]
+    told = [f"- {_cell(str(replace(error, file=_relative_path(error.file, root))))}" for error in batch.errors]
     for run in results:
-        name = f"{run.scenario} ({_relative(run.file, root)})" if run.file else run.scenario
+        name = f"{run.scenario} ({_relative_path(run.file, root)})" if run.file else run.scenario
         told += [f"- {'<br>'.join(map(_cell, f'{name}: {message}'.splitlines()))}" for _, message, _ in _remarks(run)]
-    return "\n".join([*lines, "", *told[:ROWS], *([""] if told else [])]) + "\n"
+    return "\n".join([*lines, "", *told[:MAX_SUMMARY_ROWS], *([""] if told else [])]) + "\n"
 
 
 def _row(result: Run | Sweep, root: Path) -> str:
@@ -74,28 +76,28 @@ def _row(result: Run | Sweep, root: Path) -> str:
         loss = f"{short(result.loss.first)} → {short(result.loss.last)}" if result.loss else ""
     else:
         how, loss = f"{result.runs:,} of {result.size:,} runs", ""
-    name = result.scenario if not result.file else f"{result.scenario} ({_relative(result.file, root)})"
+    name = result.scenario if not result.file else f"{result.scenario} ({_relative_path(result.file, root)})"
     verdict = {Verdict.PASSED: "✔ passed", Verdict.FAILED: "✘ failed"}.get(result.verdict, "not judged")
-    return _joined(name, verdict, how, loss, duration(result.seconds))
+    return _join_cells(name, verdict, how, loss, duration(result.seconds))
 
 
 def _invalid_row(file: str, root: Path) -> str:
-    return _joined(_relative(file, root), f"✘ {INVALID}", "", "", "")
+    return _join_cells(_relative_path(file, root), f"✘ {INVALID_LABEL}", "", "", "")
 
 
-def _joined(*cells: str) -> str:
+def _join_cells(*cells: str) -> str:
     return f"| {' | '.join(map(_cell, cells))} |"
 
 
 def _cell(text: str) -> str:
-    return markdown(text if len(text) <= MESSAGE else f"{text[:MESSAGE]}…")
+    return markdown(text if len(text) <= MAX_MESSAGE_CHARACTERS else f"{text[:MAX_MESSAGE_CHARACTERS]}…")
 
 
 def _remarks(run: Run | Sweep) -> Iterator[tuple[str, str, int]]:
     """Yield the level, the message and the line of what a reviewer must know about a run."""
     failed = [each for each in run.expectations if not each.passed]
-    lines = list(map(_measured, failed))
-    cause = list(_cause(run))
+    lines = list(map(_format_measured, failed))
+    cause = list(_find_causes(run))
     if cause:
         place = next((each.line for each in failed if each.line), 0)
         yield "error", "\n".join([*cause, *lines]), place
@@ -103,25 +105,25 @@ def _remarks(run: Run | Sweep) -> Iterator[tuple[str, str, int]]:
         yield from (("error", line, each.line) for line, each in zip(lines, failed, strict=True))
     for each in run.expectations:
         if each.passed and each.vacuous:
-            yield "warning", _measured(each), each.line
+            yield "warning", _format_measured(each), each.line
 
 
-def _measured(expectation: Expectation) -> str:
+def _format_measured(expectation: Expectation) -> str:
     measured = f"{expectation.what}, measured {short(expectation.value, 6)}"
     return f"{measured}: {expectation.note}" if expectation.note else measured
 
 
-def _cause(run: Run | Sweep) -> Iterator[str]:
+def _find_causes(run: Run | Sweep) -> Iterator[str]:
     """Yield why a failed run failed in everything that was expected of it, where that is known."""
     if not isinstance(run, Run) or run.verdict is not Verdict.FAILED:
         return
-    if run.reason and (run.status in BAD_ENDS or run.diagnoses or all(each.passed for each in run.expectations)):
+    if run.reason and (run.status in BAD_STATUSES or run.diagnoses or all(each.passed for each in run.expectations)):
         yield run.reason
     for diagnosis in run.diagnoses:
         yield f"{diagnosis.name}: {diagnosis.sentence} {diagnosis.remedy}"
 
 
-def _relative(file: str, root: Path) -> str:
+def _relative_path(file: str, root: Path) -> str:
     """Return a file as the repository names it; one outside the repository as it was given."""
     with suppress(ValueError):  # a NUL in the name
         for follow in (os.path.abspath, os.path.realpath):
@@ -136,16 +138,16 @@ def _command(level: str, message: str, file: str, line: int = 0, column: int = 0
     fields = {"file": file, "line": line or 1} if file else {}
     if column:
         fields["col"] = column
-    told = ",".join(f"{name}={_field(str(value))}" for name, value in fields.items())
-    return f"::{level} {told}::{_data(message)}" if told else f"::{level}::{_data(message)}"
+    told = ",".join(f"{name}={_escape_field(str(value))}" for name, value in fields.items())
+    return f"::{level} {told}::{_escape_data(message)}" if told else f"::{level}::{_escape_data(message)}"
 
 
-def _data(text: str) -> str:
+def _escape_data(text: str) -> str:
     """Escape what would end a message, and what would act on the terminal of whoever reads the log."""
     lines = text.replace("%", "%25").replace("\r", "%0D").split("\n")
-    return "%0A".join(map(escaped, lines))
+    return "%0A".join(map(escape_unprintable, lines))
 
 
-def _field(text: str) -> str:
+def _escape_field(text: str) -> str:
     """Escape what would end a field."""
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return _escape_data(text).replace(":", "%3A").replace(",", "%2C")

@@ -14,7 +14,7 @@ from playground.result import Batch, Run, Status, Sweep, Verdict
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORBIDDEN = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+FORBIDDEN_CHARACTERS = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold, however they are escaped, and the carriage return, which its readers change."""
 
 
@@ -54,8 +54,10 @@ def _case(run: Run) -> Element:
     elif run.status is Status.INTERRUPTED:
         SubElement(case, "skipped", message=_clean(run.reason))
     elif run.verdict is Verdict.FAILED:
-        _add(case, "failure", "\n".join([*_failed(run), run.reason, *_diagnoses(run)]).strip(), "expectation")
-    SubElement(case, "system-out").text = _clean("\n".join(_story(run)))
+        _add(
+            case, "failure", "\n".join([*_describe_failures(run), run.reason, *_diagnoses(run)]).strip(), "expectation"
+        )
+    SubElement(case, "system-out").text = _clean("\n".join(_describe_run(run)))
     return case
 
 
@@ -64,7 +66,7 @@ def _sweep_case(sweep: Sweep) -> Element:
     if sweep.interrupted:
         SubElement(case, "skipped", message="interrupted")
     elif sweep.verdict is Verdict.FAILED:
-        _add(case, "failure", "\n".join(_failed(sweep)), "expectation")
+        _add(case, "failure", "\n".join(_describe_failures(sweep)), "expectation")
     SubElement(case, "system-out").text = f"{sweep.runs} of {sweep.size} runs, {sweep.computed} computed"
     return case
 
@@ -81,11 +83,14 @@ def _empty_case(name: str, file: str, seconds: float) -> Element:
     """Return a case whose class is the file with dots between its folders: readers group by what is before a dot."""
     path = PurePath(file)
     parts = [part for part in path.with_suffix("").parts if part not in (path.anchor, "..")] if path.name else []
-    names = {"name": _filled(name, "unnamed"), "classname": _filled(".".join(parts), "playground")}
+    names = {
+        "name": _nonempty_attribute(name, "unnamed"),
+        "classname": _nonempty_attribute(".".join(parts), "playground"),
+    }
     return Element("testcase", names, time=f"{seconds:.3f}")
 
 
-def _failed(run: Run | Sweep) -> Iterator[str]:
+def _describe_failures(run: Run | Sweep) -> Iterator[str]:
     for expectation in run.expectations:
         if not expectation.passed:
             note = f" ({expectation.note})" if expectation.note else ""
@@ -97,7 +102,7 @@ def _diagnoses(run: Run) -> Iterator[str]:
         yield f"{diagnosis.name}: {diagnosis.sentence} {diagnosis.remedy}"
 
 
-def _story(run: Run) -> Iterator[str]:
+def _describe_run(run: Run) -> Iterator[str]:
     """Yield how the run went, in a few lines."""
     loss = f", loss {short(run.loss.first)} -> {short(run.loss.last)}" if run.loss else ""
     yield f"{run.status} after {run.steps} steps from seed {run.seed}{loss}"
@@ -108,13 +113,13 @@ def _story(run: Run) -> Iterator[str]:
 
 def _add(case: Element, tag: str, text: str, kind: str) -> None:
     """Add an outcome: its first line as the message, all of them as its text."""
-    SubElement(case, tag, message=_filled(text.split("\n", 1)[0], kind), type=kind).text = _clean(text)
+    SubElement(case, tag, message=_nonempty_attribute(text.split("\n", 1)[0], kind), type=kind).text = _clean(text)
 
 
-def _filled(text: str, otherwise: str) -> str:
+def _nonempty_attribute(text: str, otherwise: str) -> str:
     """Return text for an attribute that may not be blank."""
     return _clean(text).strip() or otherwise
 
 
 def _clean(text: str) -> str:
-    return FORBIDDEN.sub("\ufffd", text)
+    return FORBIDDEN_CHARACTERS.sub("\ufffd", text)

@@ -6,29 +6,38 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from playground.figures.curve import Curve, curve
-from playground.figures.numbers import brief, column, crowded, digest, duration, matrix, shape, short
+from playground.figures.curve import ScaledCurve, curve
+from playground.figures.numbers import brief, column, digest, duration, is_too_large, matrix, shape, short
 from playground.figures.text import cut
-from playground.report.chart import draw
+from playground.report.braille import draw
 from playground.report.derivatives import v_curve
-from playground.report.layout import GAP, NARROWEST, READABLE, UNLIMITED, lined_up, rule, shown, styled
-from playground.result import Expectation, Loss, Run, Status, Table, Validation, Verdict
+from playground.report.layout import (
+    COLUMN_GAP,
+    MIN_COLUMN_WIDTH,
+    READABLE_WIDTH,
+    UNLIMITED_WIDTH,
+    align_columns,
+    console_text,
+    rule,
+    style_text,
+)
+from playground.result import Expectation, Loss, ResultTable, Run, Status, Validation, Verdict
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-COLOURS = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.NONE: "yellow"}
+VERDICT_COLOURS = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.NONE: "yellow"}
 
 CHART_WIDTH = 64
 """Characters across; a narrow terminal gets fewer."""
 
-TABLE_ROWS = 10
+MAX_TABLE_ROWS = 10
 """Rows of a table that are shown."""
 
-CELL = 24
+MAX_CELL_CHARACTERS = 24
 """Characters of a name, or of a cell in a table, that are shown."""
 
-MATRIX_ROWS = 8
+MAX_MATRIX_ROWS = 8
 """Rows of a parameter that are shown; a longer one is told by its shape."""
 
 
@@ -43,11 +52,11 @@ def blocks(run: Run, width: int) -> Iterator[list[Text]]:
     if run.trace.validation is not None:
         yield _validation(run.trace.validation)
     if run.parameters:
-        yield _tensors(run.parameters, width)
+        yield _tensor_block(run.parameters, width)
     if run.table is not None:
         yield _table(run.table, _count(run), width)
     if run.metrics:
-        yield _tensors(run.metrics, width)
+        yield _tensor_block(run.metrics, width)
     if (drawn := v_curve(run.points)) is not None:
         yield _error_curve(*drawn, width)
     if run.expectations:
@@ -57,16 +66,16 @@ def blocks(run: Run, width: int) -> Iterator[list[Text]]:
 def ending(run: Run) -> Iterator[Text]:
     """Yield the verdict with how the run ended, and then why, a line for each reason."""
     how, *why = run.ending
-    verdict = (_verdict(run), f"bold {COLOURS[run.verdict]}")
-    yield styled(verdict, f"  {how}  ", (duration(run.seconds), "dim"))
-    yield from map(styled, why)
+    verdict = (_verdict(run), f"bold {VERDICT_COLOURS[run.verdict]}")
+    yield style_text(verdict, f"  {how}  ", (duration(run.seconds), "dim"))
+    yield from map(style_text, why)
 
 
 def diagnosis_lines(run: Run) -> Iterator[Text]:
     """Yield what is wrong with a run and what helps."""
     for diagnosis in run.diagnoses:
-        yield styled((f"{diagnosis.name}: ", "bold yellow"), diagnosis.sentence)
-        yield styled(("remedy: ", "bold green"), diagnosis.remedy)
+        yield style_text((f"{diagnosis.name}: ", "bold yellow"), diagnosis.sentence)
+        yield style_text(("remedy: ", "bold green"), diagnosis.remedy)
 
 
 def _verdict(run: Run) -> str:
@@ -80,39 +89,43 @@ def _setup(run: Run, width: int) -> list[Text]:
     """Return what is trained with what; the seed only where something descended from it."""
     seed = {} if run.loss is None else {"seed": str(run.seed)}
     parts = {"task": run.task, **run.setup, **seed}
-    room = _room(parts, width)
-    return _named({_name(name, width): _folded(value, room) for name, value in parts.items()})
+    room = _room_beside_names(parts, width)
+    return _name_lines({_name(name, width): _wrap_text(value, room) for name, value in parts.items()})
 
 
-def _named(parts: Mapping[str, Sequence[str]]) -> list[Text]:
+def _name_lines(parts: Mapping[str, Sequence[str]]) -> list[Text]:
     """Return names and their lines in two columns."""
     rows = []
     for name, (first, *others) in parts.items():
-        rows.append((styled((name, "dim")), first))
-        rows += [(styled(), line) for line in others]
-    return lined_up(rows)
+        rows.append((style_text((name, "dim")), first))
+        rows += [(style_text(), line) for line in others]
+    return align_columns(rows)
 
 
-def _room(parts: Mapping[str, Any], width: int) -> int:
+def _room_beside_names(parts: Mapping[str, Any], width: int) -> int:
     """Return how many characters are left beside the names."""
     names = max(len(_name(name, width)) for name in parts)
-    return max(NARROWEST, min(width, READABLE) - GAP - names)
+    return max(MIN_COLUMN_WIDTH, min(width, READABLE_WIDTH) - COLUMN_GAP - names)
 
 
 def _name(text: str, width: int) -> str:
     """Return a name, or the beginning of one that is too long for a terminal."""
-    return shown(text) if width >= UNLIMITED - READABLE else cut(shown(text), CELL)
+    return (
+        console_text(text)
+        if width >= UNLIMITED_WIDTH - READABLE_WIDTH
+        else cut(console_text(text), MAX_CELL_CHARACTERS)
+    )
 
 
-def _folded(text: str, room: int) -> list[str]:
-    return textwrap.wrap(shown(text), room) or [""]
+def _wrap_text(text: str, room: int) -> list[str]:
+    return textwrap.wrap(console_text(text), room) or [""]
 
 
 def _loss(loss: Loss, values: Sequence[float], width: int) -> list[Text]:
     """Return the loss before and after, and its fall as a curve."""
-    headline = styled(("loss", "dim"), f"  {short(loss.first)} → ", (short(loss.last), "bold"))
+    headline = style_text(("loss", "dim"), f"  {short(loss.first)} → ", (short(loss.last), "bold"))
     if not loss.best >= loss.last:  # which may be nan
-        headline += styled((f"  best {short(loss.best)}", "dim"))
+        headline += style_text((f"  best {short(loss.best)}", "dim"))
     drawn = curve(values)
     if drawn is None:
         return [headline]
@@ -125,24 +138,24 @@ def _validation(found: Validation) -> list[Text]:
     """Return how each measure of held-out data changed, and at which of the measured steps the loss was least."""
     rows = []
     for name, values in found.values.items():
-        row = styled((f"{name}", "dim"), f"  {short(values[0])} → ", (short(values[-1]), "bold"))
+        row = style_text((f"{name}", "dim"), f"  {short(values[0])} → ", (short(values[-1]), "bold"))
         least = min(range(len(values)), key=lambda index: (values[index] != values[index], values[index]))
         if name == "validation_loss" and values[least] < values[-1]:
-            row += styled((f"  least {short(values[least])} at step {found.steps[least]}", "dim"))
+            row += style_text((f"  least {short(values[least])} at step {found.steps[least]}", "dim"))
         rows.append(row)
     return rows
 
 
 def _error_curve(title: str, steps: Sequence[float], errors: Sequence[float], width: int) -> list[Text]:
     """Return the V-curve of central differences: rounding falls from the left, truncation rises to the right."""
-    headline = styled(("central differences", "dim"), f"  their error by the step h, {title}")
+    headline = style_text(("central differences", "dim"), f"  their error by the step h, {title}")
     drawn = curve(errors)
     if drawn is None:
-        return [headline + styled(f": {short(max(errors), 3)} at every h")]
+        return [headline + style_text(f": {short(max(errors), 3)} at every h")]
     return [headline, *_chart(drawn, width, f"h {steps[0]:.0e}", "log scale", f"{steps[-1]:.1g}")]
 
 
-def _chart(drawn: Curve, width: int, left: str, middle: str, right: str) -> list[Text]:
+def _chart(drawn: ScaledCurve, width: int, left: str, middle: str, right: str) -> list[Text]:
     """Return a curve with its axes; what stands at both ends and in the middle of the lower one is given."""
     edges = {0: short(drawn.top, 3), -1: short(drawn.bottom, 3)}
     margin = max(map(len, edges.values()))
@@ -150,43 +163,43 @@ def _chart(drawn: Curve, width: int, left: str, middle: str, right: str) -> list
     rows = draw(drawn, across)
     labels = [edges[0], *[""] * (len(rows) - 2), edges[-1]]
     lines = [
-        styled((f"{label:>{margin}} {'┤' if label else '│'}", "dim"), (row, "cyan"))
+        style_text((f"{label:>{margin}} {'┤' if label else '│'}", "dim"), (row, "cyan"))
         for label, row in zip(labels, rows, strict=True)
     ]
     room = across - len(left) - len(right)
-    return [*lines, styled((f"{' ' * (margin + 2)}{left}{middle:^{room}}{right}", "dim"))]
+    return [*lines, style_text((f"{' ' * (margin + 2)}{left}{middle:^{room}}{right}", "dim"))]
 
 
-def _tensors(tensors: Mapping[str, Any], width: int) -> list[Text]:
+def _tensor_block(tensors: Mapping[str, Any], width: int) -> list[Text]:
     """Return numbers by name: a matrix in several lines, and what is too large by its shape and range."""
-    room = _room(tensors, width)
-    return _named({_name(name, width): _tensor(value, room) for name, value in tensors.items()})
+    room = _room_beside_names(tensors, width)
+    return _name_lines({_name(name, width): _tensor(value, room) for name, value in tensors.items()})
 
 
 def _tensor(value: Any, room: int) -> list[str]:
     """Return nested lists of numbers as lines that fit."""
     if not isinstance(value, list):
-        return _folded(short(value), room)
+        return _wrap_text(short(value), room)
     size = shape(value)
-    if len(size) != 2 or not size[1] or not 1 < size[0] <= MATRIX_ROWS or crowded(value, room * size[0]):
+    if len(size) != 2 or not size[1] or not 1 < size[0] <= MAX_MATRIX_ROWS or is_too_large(value, room * size[0]):
         return [brief(value, room)]
     lines = matrix(value)
     return lines if max(map(len, lines)) <= room else [digest(value)]
 
 
-def _table(table: Table, total: int, width: int) -> list[Text]:
+def _table(table: ResultTable, total: int, width: int) -> list[Text]:
     """Return a table under its head, numbers to the right; columns in the middle give way when there are too many."""
-    rows = table.rows[:TABLE_ROWS]
+    rows = table.rows[:MAX_TABLE_ROWS]
     columns = [_column(name, [row[index] for row in rows], width) for index, name in enumerate(table.columns)]
-    kept = _fitting([max(map(len, texts)) for texts, _ in columns], width)
+    kept = _choose_columns([max(map(len, texts)) for texts, _ in columns], width)
     drawn = [columns[index] if index >= 0 else (["…"] * (len(rows) + 1), False) for index in kept]
     right = {place for place, (_, numeric) in enumerate(drawn) if numeric}
-    head, *body = lined_up(zip(*(texts for texts, _ in drawn), strict=True), right)
+    head, *body = align_columns(zip(*(texts for texts, _ in drawn), strict=True), right)
     head.stylize("dim")
     gone = [name for index, name in enumerate(table.columns) if index not in kept]
     notes = [f"left out for want of width: {', '.join(gone)}"] if gone else []
     notes += [f"the first {len(rows)} of {total}"] if total > len(rows) else []
-    more = [styled((line, "dim")) for note in notes for line in _folded(note, width)]
+    more = [style_text((line, "dim")) for note in notes for line in _wrap_text(note, width)]
     return [head, rule(head, *body), *body, *more]
 
 
@@ -196,12 +209,12 @@ def _column(name: str, values: Sequence[Any], width: int) -> tuple[list[str], bo
     return [_name(text, width) for text in (name, *column(values))], numeric
 
 
-def _fitting(widths: Sequence[int], width: int) -> list[int]:
+def _choose_columns(widths: Sequence[int], width: int) -> list[int]:
     """Return the columns that fit beside each other, from both ends; -1 stands for those left out in the middle."""
     kept = list(range(len(widths)))
-    if sum(widths) + GAP * (len(widths) - 1) <= width:
+    if sum(widths) + COLUMN_GAP * (len(widths) - 1) <= width:
         return kept
-    while len(kept) > 2 and sum(widths[index] for index in kept) + GAP * len(kept) + 1 > width:
+    while len(kept) > 2 and sum(widths[index] for index in kept) + COLUMN_GAP * len(kept) + 1 > width:
         del kept[(len(kept) - 1) // 2]
     middle = (len(kept) + 1) // 2
     return [*kept[:middle], -1, *kept[middle:]]
@@ -217,13 +230,13 @@ def expectation_lines(expectations: Sequence[Expectation], width: int) -> list[T
     """Return each expectation with its mark and what was measured, and below it what there is to add."""
     rows = []
     for expectation in expectations:
-        mark = styled(("✔", "green") if expectation.passed else ("✘", "red"))
-        measured = styled((cut(short(expectation.value), width // 2), "bold"))
+        mark = style_text(("✔", "green") if expectation.passed else ("✘", "red"))
+        measured = style_text((cut(short(expectation.value), width // 2), "bold"))
         rows.append((mark, expectation.what, measured))
-    lines = lined_up(rows, give=1, width=width)
-    notes = [_folded(expectation.note, width - 3) if expectation.note else [] for expectation in expectations]
+    lines = align_columns(rows, give=1, width=width)
+    notes = [_wrap_text(expectation.note, width - 3) if expectation.note else [] for expectation in expectations]
     return [
         line
         for judged, note in zip(lines, notes, strict=True)
-        for line in (judged, *(styled((f"   {part}", "yellow")) for part in note))
+        for line in (judged, *(style_text((f"   {part}", "yellow")) for part in note))
     ]

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 
 from playground.figures.numbers import duration, short
 from playground.figures.text import cut
-from playground.report.layout import columns, styled
-from playground.report.one_run import COLOURS
+from playground.report.layout import columns, style_text
+from playground.report.one_run import VERDICT_COLOURS
 from playground.result import Batch, Run, Sweep, Verdict
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-MEASURED = 60
+MAX_MEASURED_CHARACTERS = 60
 """Characters of a measured value that are shown."""
 
-INVALID = "not valid"
+INVALID_LABEL = "not valid"
 """In place of a verdict."""
 
 Label = Callable[[str, str], str]
 """Returns what a scenario is called, given its name and its file."""
 
-HEAD = ("scenario", "verdict", "status", "steps", "loss", "", "", "time")
+TABLE_HEAD = ("scenario", "verdict", "status", "steps", "loss", "", "", "time")
 
 
 def table(batch: Batch, width: int) -> list[Text]:
@@ -36,7 +36,7 @@ def table(batch: Batch, width: int) -> list[Text]:
         *(_sweep_cells(sweep, label) for sweep in batch.sweeps),
         *(_invalid_cells(file, label) for file in batch.invalid),
     ]
-    return columns(HEAD, rows, {3, 4, 7}, width)
+    return columns(TABLE_HEAD, rows, {3, 4, 7}, width)
 
 
 def labeler(batch: Batch) -> Label:
@@ -53,20 +53,24 @@ def _stem(file: str) -> str:
 def _cells(run: Run, label: Label) -> list[Text]:
     loss = (short(run.loss.first, 3), "→", short(run.loss.last, 3)) if run.loss else ("", "", "")
     steps = str(run.steps) if run.loss else ""
-    verdict = (str(run.verdict), COLOURS[run.verdict])
+    verdict = (str(run.verdict), VERDICT_COLOURS[run.verdict])
     name = label(run.scenario, run.file)
-    return [styled(part) for part in (name, verdict, str(run.status), steps, *loss, duration(run.seconds))]
+    return [style_text(part) for part in (name, verdict, str(run.status), steps, *loss, duration(run.seconds))]
 
 
 def _sweep_cells(sweep: Sweep, label: Label) -> list[Text]:
-    verdict = (str(sweep.verdict), COLOURS[sweep.verdict])
+    verdict = (str(sweep.verdict), VERDICT_COLOURS[sweep.verdict])
     name = label(sweep.scenario, sweep.file)
     parts = (name, verdict, f"{sweep.runs:,} runs", "", "", "", "", duration(sweep.seconds))
-    return [styled(part) for part in parts]
+    return [style_text(part) for part in parts]
 
 
 def _invalid_cells(file: str, label: Label) -> list[Text]:
-    return [styled(label(_stem(file), file)), styled((INVALID, "red")), *(styled("") for _ in HEAD[2:])]
+    return [
+        style_text(label(_stem(file), file)),
+        style_text((INVALID_LABEL, "red")),
+        *(style_text("") for _ in TABLE_HEAD[2:]),
+    ]
 
 
 def remarks(run: Run | Sweep, name: str = "") -> Iterator[Text]:
@@ -77,16 +81,16 @@ def remarks(run: Run | Sweep, name: str = "") -> Iterator[Text]:
     name = name or run.scenario
     for expectation in run.expectations:
         if not expectation.passed or expectation.vacuous:
-            mark = styled(("vacuous  ", "yellow") if expectation.passed else ("failed   ", "red"))
-            measured = cut(short(expectation.value, 6), MEASURED)
+            mark = style_text(("vacuous  ", "yellow") if expectation.passed else ("failed   ", "red"))
+            measured = cut(short(expectation.value, 6), MAX_MEASURED_CHARACTERS)
             note = f" ({expectation.note})" if expectation.note else ""
-            yield mark + styled(f"{name}: {expectation.what}, measured {measured}{note}")
+            yield mark + style_text(f"{name}: {expectation.what}, measured {measured}{note}")
     if isinstance(run, Run) and run.reason and run.verdict is Verdict.FAILED:
-        yield styled(("reason   ", "dim"), f"{name}: {run.reason}")
+        yield style_text(("reason   ", "dim"), f"{name}: {run.reason}")
     if isinstance(run, Run) and run.verdict is Verdict.FAILED:
         for diagnosis in run.diagnoses:
             told = f"{name}: {diagnosis.name}: {diagnosis.sentence} {diagnosis.remedy}"
-            yield styled(("diagnosis", "yellow"), f" {told}")
+            yield style_text(("diagnosis", "yellow"), f" {told}")
 
 
 def summary(batch: Batch) -> Text:
@@ -96,10 +100,10 @@ def summary(batch: Batch) -> Text:
         (count[Verdict.PASSED], "passed", "green"),
         (count[Verdict.FAILED], "failed", "red"),
         (count[Verdict.NONE], "not judged", "yellow"),
-        (len(batch.invalid), INVALID, "red"),
+        (len(batch.invalid), INVALID_LABEL, "red"),
     ]
     parts = [(f"{number} {word}", f"bold {colour}") for number, word, colour in tallies if number]
     if batch.interrupted:
         parts.append(("interrupted", "bold yellow"))
-    told = styled(", ").join(map(styled, parts)) if parts else styled("nothing ran")
-    return told + styled((f"  {duration(batch.seconds)}", "dim"))
+    told = style_text(", ").join(map(style_text, parts)) if parts else style_text("nothing ran")
+    return told + style_text((f"  {duration(batch.seconds)}", "dim"))

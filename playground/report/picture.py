@@ -7,14 +7,14 @@ import re
 import shlex
 from pathlib import Path
 
-from playground.figures.text import cut, printable
+from playground.figures.text import cut, make_printable
 from playground.report.console import show
 from playground.result import Batch
 
-WIDTH = 90
+LINE_CHARACTERS = 90
 """Characters in a line."""
 
-TITLE = 80
+MAX_TITLE_CHARACTERS = 80
 """Characters of the window's title that are shown."""
 
 FONT_FACE = re.compile(r"@font-face\s*\{.*?\}", re.DOTALL)
@@ -29,10 +29,15 @@ def picture(batch: Batch, title: str) -> str:
     from rich.console import Console
 
     console = Console(
-        file=io.StringIO(), record=True, width=WIDTH, force_terminal=True, color_system="truecolor", no_color=False
+        file=io.StringIO(),
+        record=True,
+        width=LINE_CHARACTERS,
+        force_terminal=True,
+        color_system="truecolor",
+        no_color=False,
     )
     show(batch, console)
-    svg = console.export_svg(title=cut(printable(title), TITLE), unique_id="playground")
+    svg = console.export_svg(title=cut(make_printable(title), MAX_TITLE_CHARACTERS), unique_id="playground")
     return FONT_FACE.sub("", svg)
 
 

@@ -7,26 +7,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from playground.figures.text import cut, printable
+from playground.figures.text import cut, make_printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-PATIENCE = 1.0
+DELAY_SECONDS = 1.0
 """Seconds before the bar appears."""
 
-REFRESH = 0.1
+REFRESH_SECONDS = 0.1
 """Seconds between two looks."""
 
-TITLE = 24
+MAX_TITLE_CHARACTERS = 24
 """Characters of a title that are shown."""
 
-Reader = Callable[[], tuple[str, int, int]]
+ProgressReader = Callable[[], tuple[str, int, int]]
 """Returns a title, how much is done, and how much there is to do."""
 
 
 @contextmanager
-def bar(read: Reader, console: Console, patience: float = PATIENCE) -> Iterator[None]:
+def bar(read: ProgressReader, console: Console, patience: float = DELAY_SECONDS) -> Iterator[None]:
     """Show progress from a thread that only looks, so that what is watched pays nothing for it.
 
     :param read: is asked for progress, from another thread.
@@ -47,7 +47,7 @@ def bar(read: Reader, console: Console, patience: float = PATIENCE) -> Iterator[
         thread.join()
 
 
-def _draw(read: Reader, console: Console, patience: float, finished: threading.Event) -> None:
+def _draw(read: ProgressReader, console: Console, patience: float, finished: threading.Event) -> None:
     if finished.wait(patience):
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -57,6 +57,12 @@ def _draw(read: Reader, console: Console, patience: float, finished: threading.E
         task = progress.add_task("")
         while True:
             title, done, total = read()
-            progress.update(task, description=cut(printable(title), TITLE), completed=done, total=total, refresh=True)
-            if finished.wait(REFRESH):
+            progress.update(
+                task,
+                description=cut(make_printable(title), MAX_TITLE_CHARACTERS),
+                completed=done,
+                total=total,
+                refresh=True,
+            )
+            if finished.wait(REFRESH_SECONDS):
                 return

@@ -10,10 +10,10 @@ from typing import Any
 from playground.figures.numbers import short
 from playground.result import Summary, Sweep
 
-NAMED_TIES = 6
+MAX_NAMED_TIES = 6
 """Settings that share the first place and are named; of more it is said how many there are."""
 
-ENDS_OF = 3
+MIN_AXIS_VALUES = 3
 """Values that an axis has at least, for a best one at its end to say that the range may be too narrow."""
 
 
@@ -41,7 +41,7 @@ def rank(sweep: Sweep) -> Ranking | None:
         return None
     first = sweep.best[0]
     loss = f"{'median loss' if sweep.seeds > 1 else 'loss'} {short(first.loss.median)}"
-    settings = tuple(describe_setting(each.values) for each in sweep.best[:NAMED_TIES])
+    settings = tuple(describe_setting(each.values) for each in sweep.best[:MAX_NAMED_TIES])
     more = len(sweep.best) - len(settings)
     remarks = tuple(_remarks_on_ends(sweep))
     finite = math.isfinite(first.loss.median)
@@ -73,7 +73,7 @@ def _remarks_on_ends(sweep: Sweep) -> Iterator[str]:
     for axis in sweep.axes:
         values = sorted({float(value) for value in _values(sweep.summaries, axis) if _is_number(value)})
         found = {float(value) for value in _values(sweep.best, axis) if _is_number(value)}
-        if len(values) < ENDS_OF or len(found) != 1 or len(_values(sweep.best, axis)) < len(sweep.best):
+        if len(values) < MIN_AXIS_VALUES or len(found) != 1 or len(_values(sweep.best, axis)) < len(sweep.best):
             continue
         (value,) = found
         if value in (values[0], values[-1]):

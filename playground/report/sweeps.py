@@ -8,8 +8,8 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from playground.figures.numbers import duration, short
-from playground.report.layout import columns, styled
-from playground.report.one_run import COLOURS, expectation_lines
+from playground.report.layout import columns, style_text
+from playground.report.one_run import VERDICT_COLOURS, expectation_lines
 from playground.report.ranking import Ranking, rank, short_names
 from playground.result import Status, Summary, Sweep, Verdict
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 Columns = Iterator[tuple[str, list[str]]]
 """Heads, each with its cells."""
 
-NOTES = 4
+MAX_ENGINE_NOTES = 4
 """Notes about engines that are shown."""
 
-HANG = 8
+HANGING_INDENT = 8
 """Characters in front of what a line says."""
 
-SHOWN = 40
+MAX_TABLE_POINTS = 40
 """Points that the table has at most; of more, the best."""
 
-ENDS = (Status.DIVERGED, Status.NONFINITE, Status.ERROR, Status.STALLED, Status.CONVERGED)
+LISTED_STATUSES = (Status.DIVERGED, Status.NONFINITE, Status.ERROR, Status.STALLED, Status.CONVERGED)
 """Statuses that have a column when they occur."""
 
 
@@ -37,48 +37,53 @@ def blocks(sweep: Sweep, width: int) -> Iterator[list[Text]]:
     if sweep.runs:
         yield _table(sweep, width)
     if ranking := rank(sweep):
-        yield list(_ranked(ranking, width))
+        yield list(_ranking_lines(ranking, width))
     if sweep.expectations:
         yield expectation_lines(sweep.expectations, width)
 
 
 def head(sweep: Sweep) -> Iterator[Text]:
     """Tell how many runs there are, what computed them, and why not otherwise."""
-    points = [_counted(len(sweep.summaries), "point")] if sweep.axes else []
-    seeds = [_counted(sweep.seeds, "seed")] if sweep.seeds > 1 or not points else []
-    yield styled(("runs    ", "dim"), f"{sweep.runs:,} of {sweep.size:,}: {' × '.join(points + seeds)}")
+    points = [_format_count(len(sweep.summaries), "point")] if sweep.axes else []
+    seeds = [_format_count(sweep.seeds, "seed")] if sweep.seeds > 1 or not points else []
+    yield style_text(("runs    ", "dim"), f"{sweep.runs:,} of {sweep.size:,}: {' × '.join(points + seeds)}")
     for components in sweep.variants.values():
-        yield styled(("with    ", "dim"), ", ".join(components))
+        yield style_text(("with    ", "dim"), ", ".join(components))
     engines = ", ".join(f"{engine} {count:,}" for engine, count in sweep.engines.items())
     stored = sweep.runs - sweep.computed
     parts = [engines, f"{stored:,} were stored already" if stored else ""]
-    yield styled(("engine  ", "dim"), "; ".join(filter(None, parts)) or "–")
-    for note in sweep.notes[:NOTES]:
-        yield styled((f"        {note}", "dim"))
-    if len(sweep.notes) > NOTES:
-        yield styled((f"        … and {_counted(len(sweep.notes) - NOTES, 'more note')}", "dim"))
+    yield style_text(("engine  ", "dim"), "; ".join(filter(None, parts)) or "–")
+    for note in sweep.notes[:MAX_ENGINE_NOTES]:
+        yield style_text((f"        {note}", "dim"))
+    if len(sweep.notes) > MAX_ENGINE_NOTES:
+        yield style_text((f"        … and {_format_count(len(sweep.notes) - MAX_ENGINE_NOTES, 'more note')}", "dim"))
     for reason in sweep.stale[:3]:
-        yield styled((f"        {reason}", "dim"))
+        yield style_text((f"        {reason}", "dim"))
 
 
-def _counted(number: int, thing: str) -> str:
+def _format_count(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _table(sweep: Sweep, width: int) -> list[Text]:
     """Return a line for each point: its values, the share that passed, the quartiles of the last loss, bad ends."""
-    summaries = _chosen(sweep)
+    summaries = _choose_points(sweep)
     names = short_names(sweep.axes)
     found = [(names[axis], [_value(summary.values.get(axis)) for summary in summaries]) for axis in sweep.axes]
-    found += [*_passing(sweep, summaries), *_losses(sweep, summaries), *_ends(summaries), *_sensitive(summaries)]
+    found += [
+        *_pass_columns(sweep, summaries),
+        *_loss_columns(sweep, summaries),
+        *_status_columns(summaries),
+        *_sensitivity_columns(summaries),
+    ]
     rows = map(list, zip(*(cells for _, cells in found), strict=True))
     lines = columns([name for name, _ in found], rows, range(len(found)), width)
     left = len(sweep.summaries) - len(summaries)
     told = f"… and {left:,} more points; `playground results show {sweep.id[:12]}` has their runs"
-    return [*lines, *([styled((told, "dim"))] if left else [])]
+    return [*lines, *([style_text((told, "dim"))] if left else [])]
 
 
-def _passing(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:
+def _pass_columns(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:
     """Return the share that passed, and Wilson's interval where several runs say more than one."""
     if all(summary.passed is None for summary in summaries):
         return
@@ -87,32 +92,32 @@ def _passing(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:
         yield "Wilson 95 %", [_interval(summary) for summary in summaries]
 
 
-def _losses(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:
+def _loss_columns(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:
     """Return quartiles of the last loss; of one run, the loss."""
     heads = {"low": "loss ¼", "median": "median", "high": "¾"} if sweep.seeds > 1 else {"median": "loss"}
     for name, head in heads.items():
         yield head, [short(getattr(summary.loss, name), 3) if summary.runs else "–" for summary in summaries]
 
 
-def _ends(summaries: Sequence[Summary]) -> Columns:
+def _status_columns(summaries: Sequence[Summary]) -> Columns:
     """Return for each status that occurs how many ended so, and when."""
-    for status in ENDS:
+    for status in LISTED_STATUSES:
         if any(status in summary.statuses for summary in summaries):
-            yield str(status), [_end(summary, status) for summary in summaries]
+            yield str(status), [_format_ending(summary, status) for summary in summaries]
 
 
-def _sensitive(summaries: Sequence[Summary]) -> Columns:
+def _sensitivity_columns(summaries: Sequence[Summary]) -> Columns:
     """Return how many are sensitive, where that was looked at."""
     if any(summary.sensitive is not None for summary in summaries):
         yield "sensitive", ["" if summary.sensitive is None else str(summary.sensitive) for summary in summaries]
 
 
-def _chosen(sweep: Sweep) -> Sequence[Summary]:
+def _choose_points(sweep: Sweep) -> Sequence[Summary]:
     """Return all points in their order, or the best of very many."""
-    if len(sweep.summaries) <= SHOWN:
+    if len(sweep.summaries) <= MAX_TABLE_POINTS:
         return sweep.summaries
     ranked = sorted(sweep.summaries, key=lambda summary: (-(summary.share or 0.0), _rank(summary.loss.median)))
-    return ranked[:SHOWN]
+    return ranked[:MAX_TABLE_POINTS]
 
 
 def _rank(median: float) -> float:
@@ -130,13 +135,13 @@ def _interval(summary: Summary) -> str:
     return f"{100 * low:.3g}–{100 * high:.3g} %"
 
 
-def _end(summary: Summary, status: Status) -> str:
+def _format_ending(summary: Summary, status: Status) -> str:
     """Return how many ended so, and the median step at which they did."""
     count = summary.statuses.get(status, 0)
     return f"{count} @ {summary.steps[status]:.0f}" if count else ""
 
 
-def _ranked(ranking: Ranking, width: int) -> Iterator[Text]:
+def _ranking_lines(ranking: Ranking, width: int) -> Iterator[Text]:
     """Yield which settings did best, a line for each of a tie, what they reached, and what to make of it."""
     settings = [*ranking.settings, *([f"… and {ranking.more:,} more"] if ranking.more else [])]
     lines: list[tuple[str, str]] = [(text, "bold") for text in settings]
@@ -147,22 +152,24 @@ def _ranked(ranking: Ranking, width: int) -> Iterator[Text]:
     lines += [(remark, "yellow") for remark in ranking.remarks]
     for number, (text, style) in enumerate(lines):
         first = ranking.word if number == 0 else ""
-        for row, part in enumerate(wrap(text, max(20, width - HANG)) or [""]):
-            yield styled(((first if row == 0 else "").ljust(HANG), "dim"), (part, style))
+        for row, part in enumerate(wrap(text, max(20, width - HANGING_INDENT)) or [""]):
+            yield style_text(((first if row == 0 else "").ljust(HANGING_INDENT), "dim"), (part, style))
 
 
 def ending(sweep: Sweep) -> Iterator[Text]:
     """Yield the verdict, and where the runs are."""
     word = {Verdict.NONE: "not judged"}.get(sweep.verdict, str(sweep.verdict))
-    told = f"{_counted(sweep.computed, 'run')} computed" if sweep.computed else "nothing had to be computed"
+    told = f"{_format_count(sweep.computed, 'run')} computed" if sweep.computed else "nothing had to be computed"
     if sweep.interrupted:
-        word, told = "interrupted", _how_to_go_on(sweep)
-    yield styled((word, f"bold {COLOURS[sweep.verdict]}"), f"  {told}", (f"  {duration(sweep.seconds)}", "dim"))
-    yield styled((f"  sweep {sweep.id[:12]} in {sweep.store}", "dim"))
+        word, told = "interrupted", _describe_resume(sweep)
+    yield style_text(
+        (word, f"bold {VERDICT_COLOURS[sweep.verdict]}"), f"  {told}", (f"  {duration(sweep.seconds)}", "dim")
+    )
+    yield style_text((f"  sweep {sweep.id[:12]} in {sweep.store}", "dim"))
 
 
-def _how_to_go_on(sweep: Sweep) -> str:
+def _describe_resume(sweep: Sweep) -> str:
     """Say what an interrupted sweep has kept, and which command computes the rest."""
     command = "the same command without --fresh" if sweep.fresh else "the same command"
     verb = "is" if sweep.runs == 1 else "are"
-    return f"{sweep.runs:,} of {_counted(sweep.size, 'run')} {verb} stored; {command} goes on from there"
+    return f"{sweep.runs:,} of {_format_count(sweep.size, 'run')} {verb} stored; {command} goes on from there"

@@ -7,7 +7,7 @@ from typing import Final
 
 from playground.errors import PlaygroundError
 
-LONGEST: Final = 24
+MAX_NAME_CHARACTERS: Final = 24
 """Characters of a name, so that the lines it stands in stay lines."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
@@ -18,8 +18,8 @@ def require_name(name: str) -> None:
 
     :raises PlaygroundError: with what is accepted.
     """
-    if not _NAME.fullmatch(name) or len(name) > LONGEST:
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME_CHARACTERS:
         raise PlaygroundError(
             f"{name!r} is not a name: expected a lower-case letter, then lower-case letters and digits, "
-            f"with single '-' or '_' between them, at most {LONGEST} characters"
+            f"with single '-' or '_' between them, at most {MAX_NAME_CHARACTERS} characters"
         )

@@ -7,10 +7,10 @@ from string import Template
 from typing import Final
 
 from playground.plugins.hookspecs import COMPONENT_HOOKS
-from playground.scaffold.filling import filled
+from playground.scaffold.filling import fill_template
 from playground.scaffold.names import require_name
 
-ATTRIBUTES: Final[Mapping[str, str]] = {
+ATTRIBUTE_NAMES: Final[Mapping[str, str]] = {
     "loss": "{lower}_loss",
     "model": "{camel}Model",
     "optimizer": "{camel}Optimizer",
@@ -24,20 +24,20 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
 """What a component is called in Python: with its kind behind it, no name is a keyword or shadows another."""
 
 _HOOKS: Final = {kind: hook for hook, kind in COMPONENT_HOOKS.items()}
-_USES: Final = {
+_USAGE: Final = {
     "executor": "sweep {scenario} --seeds 20 --executor {name}",
     "reporter": "run {scenario} --report {name}=results.md",
 }
 """What uses a component that no scenario can name."""
 
-_INSTALLED: Final = {
+_INSTALLED_TEST_VALUES: Final = {
     "manager": "",
     "imports": "distribution/plugin_imports.py",
     "needs": "Needs the plugin to be installed: `pip install -e .`.",
     "scenario": 'Path(__file__).parent.parent / "scenarios" / "$name.yaml"',
     "loading": "",
 }
-_BESIDE: Final = {
+_FILE_TEST_VALUES: Final = {
     "manager": "from playground.plugins.manager import load_plugins\n",
     "imports": "distribution/plugin_loads.py",
     "needs": "Loads the plugin from the file beside this one, as `-p` does.",
@@ -46,10 +46,10 @@ _BESIDE: Final = {
 }
 """What a test says where the plugin is installed, and where it is a file beside the test."""
 
-_IMPORT: Final = "from playground import hookimpl\n"
+_HOOK_IMPORT: Final = "from playground import hookimpl\n"
 
 
-def distribution(name: str, kind: str, version: str) -> dict[str, str]:
+def distribution_files(name: str, kind: str, version: str) -> dict[str, str]:
     """Return the files of a distribution, by their path in its folder.
 
     :param name: of the plugin and its component.
@@ -57,49 +57,49 @@ def distribution(name: str, kind: str, version: str) -> dict[str, str]:
     :param version: of the playground that it is written for, such as `0.1.0`.
     :raises PlaygroundError: the name is none.
     """
-    values = _values(name, kind) | _versions(version)
+    values = _template_values(name, kind) | _version_range(version)
     lower, module = values["name"], values["module"]
     return {
-        "pyproject.toml": filled("distribution/pyproject.toml", values),
-        "README.md": filled("distribution/README.md", values),
-        f"{module}/__init__.py": filled("distribution/init.py", values),
-        f"{module}/{kind}.py": filled(f"{kind}/component.py", values | {"hookimport": ""}),
+        "pyproject.toml": fill_template("distribution/pyproject.toml", values),
+        "README.md": fill_template("distribution/README.md", values),
+        f"{module}/__init__.py": fill_template("distribution/init.py", values),
+        f"{module}/{kind}.py": fill_template(f"{kind}/component.py", values | {"hookimport": ""}),
         f"{module}/py.typed": "",
-        f"scenarios/{lower}.yaml": filled(f"{kind}/scenario.yaml", values),
-        f"tests/test_{lower}.py": _test(kind, values | _INSTALLED),
+        f"scenarios/{lower}.yaml": fill_template(f"{kind}/scenario.yaml", values),
+        f"tests/test_{lower}.py": _fill_test(kind, values | _INSTALLED_TEST_VALUES),
     }
 
 
-def single_file(name: str, kind: str) -> dict[str, str]:
+def single_file_plugin(name: str, kind: str) -> dict[str, str]:
     """Return a plugin in one file, and a scenario and a test beside it, by their names.
 
     :raises PlaygroundError: the name is none.
     """
-    values = _values(name, kind)
-    source = filled(f"{kind}/component.py", values | {"hookimport": _IMPORT})
+    values = _template_values(name, kind)
+    source = fill_template(f"{kind}/component.py", values | {"hookimport": _HOOK_IMPORT})
     return {
-        f"{values['name']}.py": source + filled("distribution/hook.py", values),
-        f"{values['name']}.yaml": filled(f"{kind}/scenario.yaml", values),
-        f"test_{values['name']}.py": _test(kind, values | _BESIDE),
+        f"{values['name']}.py": source + fill_template("distribution/hook.py", values),
+        f"{values['name']}.yaml": fill_template(f"{kind}/scenario.yaml", values),
+        f"test_{values['name']}.py": _fill_test(kind, values | _FILE_TEST_VALUES),
     }
 
 
-def _test(kind: str, values: Mapping[str, str]) -> str:
+def _fill_test(kind: str, values: Mapping[str, str]) -> str:
     """Return the tests of a component and of its scenario.
 
     :param values: `_INSTALLED` or `_BESIDE` among them, which say how the plugin is found.
     """
     values = {key: Template(value).safe_substitute(values) for key, value in values.items()}
-    imported = {"imported": filled(values["imports"], values)}
-    return filled(f"{kind}/test.py", values | imported) + filled("distribution/scenario_test.py", values)
+    imported = {"imported": fill_template(values["imports"], values)}
+    return fill_template(f"{kind}/test.py", values | imported) + fill_template("distribution/scenario_test.py", values)
 
 
-def use(name: str, kind: str, scenario: str) -> str:
+def usage_command(name: str, kind: str, scenario: str) -> str:
     """Return the words behind `playground` that use a component.
 
     :param scenario: the file of its scenario.
     """
-    return _USES.get(kind, "run {scenario}").format(name=component_name(name), scenario=scenario)
+    return _USAGE.get(kind, "run {scenario}").format(name=component_name(name), scenario=scenario)
 
 
 def component_name(name: str) -> str:
@@ -107,23 +107,23 @@ def component_name(name: str) -> str:
     return name.replace("-", "_")
 
 
-def _values(name: str, kind: str) -> dict[str, str]:
+def _template_values(name: str, kind: str) -> dict[str, str]:
     require_name(name)
     lower = component_name(name)
     stem = lower.removesuffix(f"_{kind}")  # no lion_loss_loss
     camel = "".join(part.capitalize() for part in stem.split("_"))
     return {
-        "attribute": ATTRIBUTES[kind].format(lower=stem, camel=camel),
+        "attribute": ATTRIBUTE_NAMES[kind].format(lower=stem, camel=camel),
         "distribution": f"gradient-playground-{name.replace('_', '-')}",
         "hook": _HOOKS[kind],
         "kind": kind,
         "module": f"playground_{lower}",
         "name": lower,
-        "use": f"playground {use(name, kind, f'scenarios/{lower}.yaml')}",
+        "use": f"playground {usage_command(name, kind, f'scenarios/{lower}.yaml')}",
     }
 
 
-def _versions(version: str) -> dict[str, str]:
+def _version_range(version: str) -> dict[str, str]:
     """Return the range of versions that keep what this one promises: before 1.0, those with the same minor number."""
     major, minor = version.split(".")[:2]
     return {"version": f"{major}.{minor}", "next": f"0.{int(minor) + 1}" if major == "0" else f"{int(major) + 1}"}

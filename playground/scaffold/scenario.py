@@ -6,18 +6,18 @@ import json
 import re
 from typing import Any, Final
 
-from playground.engine.task import descends
-from playground.figures.text import printable
+from playground.core.task import is_descent_task
+from playground.figures.text import make_printable
 from playground.plugins import Registry
 from playground.plugins.describe import type_name
-from playground.plugins.parameters import INJECTED, signature
-from playground.scaffold.filling import exists, filled
+from playground.plugins.parameters import INJECTED_PARAMETERS, signature
+from playground.scaffold.filling import fill_template, has_template
 from playground.scaffold.names import require_name
 
-_PLAIN: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+_PLAIN_TEXT: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 """What YAML reads as a text without quotes around it."""
 
-STARTERS: Final = {
+STARTER_VALUES: Final = {
     "dataset": "moons",
     "function": "(x - 1)**2",
     "loss": "bce_with_logits",
@@ -28,7 +28,7 @@ STARTERS: Final = {
 """What stands first where a task of a plugin takes a component of that kind."""
 
 
-def scenario(name: str, task: str, registry: Registry) -> tuple[str, tuple[str, ...]]:
+def draft_scenario(name: str, task: str, registry: Registry) -> tuple[str, tuple[str, ...]]:
     """Return a scenario, and the keys that only its author can fill in.
 
     :param task: a registered task. For each of ours there is a template that passes; for another its keys are written
@@ -37,25 +37,27 @@ def scenario(name: str, task: str, registry: Registry) -> tuple[str, tuple[str, 
     """
     require_name(name)
     component = registry.get("task", task)
-    values = {"name": name, "task": task if _PLAIN.fullmatch(task) else json.dumps(task)}
-    if exists(f"scenario/{task}.yaml"):
-        return filled(f"scenario/{task}.yaml", values), ()
+    values = {"name": name, "task": task if _PLAIN_TEXT.fullmatch(task) else json.dumps(task)}
+    if has_template(f"scenario/{task}.yaml"):
+        return fill_template(f"scenario/{task}.yaml", values), ()
     factory = component.load()
     lines, open_keys = [], []
     for each in signature(factory).parameters:
-        starter = STARTERS.get(each.name, "") if each.name in INJECTED["task"] else ""
+        starter = STARTER_VALUES.get(each.name, "") if each.name in INJECTED_PARAMETERS["task"] else ""
         note = " ".join([type_name(each.annotation) if not starter else "", each.description]).strip()
         if not each.required:
-            lines.append(printable(f"# {each.name}: {starter or _written(each.default)}  # {note}"))
+            lines.append(make_printable(f"# {each.name}: {starter or _default_text(each.default)}  # {note}"))
             continue
-        lines.append(printable(f"{each.name}: {starter}  # {note}".replace(":   #", ":  #")))
+        lines.append(make_printable(f"{each.name}: {starter}  # {note}".replace(":   #", ":  #")))
         if not starter:
             open_keys.append(each.name)
-    if "optimizer" not in {each.name for each in signature(factory).parameters} and descends(factory):
-        lines += [f"optimizer: {STARTERS['optimizer']}  # any of `playground list optimizer`", "steps: 100"]
+    if "optimizer" not in {each.name for each in signature(factory).parameters} and is_descent_task(factory):
+        lines += [f"optimizer: {STARTER_VALUES['optimizer']}  # any of `playground list optimizer`", "steps: 100"]
     measured = ", ".join(["status", *getattr(factory, "metrics", ())])
-    return filled("scenario/any.yaml", values | {"keys": "\n".join(lines), "expected": measured}), tuple(open_keys)
+    return fill_template("scenario/any.yaml", values | {"keys": "\n".join(lines), "expected": measured}), tuple(
+        open_keys
+    )
 
 
-def _written(default: Any) -> str:
+def _default_text(default: Any) -> str:
     return "null" if default is None else str(default)

@@ -2,7 +2,7 @@
 
 from playground.scenario.expect import Check
 from playground.scenario.model import (
-    Clip,
+    ClipSection,
     ComponentRef,
     Loaded,
     Patience,
@@ -11,25 +11,25 @@ from playground.scenario.model import (
     load_scenario,
     parse_scenario,
 )
-from playground.scenario.names import Catalogue, check_names
+from playground.scenario.name_check import ComponentNames, check_names
 from playground.scenario.schema import json_schema
 from playground.scenario.shorthand import COMPONENT_KINDS
-from playground.scenario.source import Source, load, parse
-from playground.scenario.sweep import Axis, Sweep
+from playground.scenario.source import SourceText, load, parse
+from playground.scenario.sweep import SweepAxis, SweepSection
 
 __all__ = [
     "COMPONENT_KINDS",
-    "Axis",
-    "Catalogue",
     "Check",
-    "Clip",
+    "ClipSection",
+    "ComponentNames",
     "ComponentRef",
     "Loaded",
     "Patience",
     "Scenario",
-    "Source",
+    "SourceText",
     "Stop",
-    "Sweep",
+    "SweepAxis",
+    "SweepSection",
     "check_names",
     "json_schema",
     "load",

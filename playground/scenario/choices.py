@@ -18,11 +18,11 @@ from pydantic import ValidationError
 from playground.errors import Place, ScenarioError
 from playground.scenario.messages import faults
 from playground.scenario.model import Loaded
-from playground.scenario.node import Entry, Node
+from playground.scenario.node import YamlEntry, YamlNode
 from playground.scenario.ranges import length, numbers
 from playground.scenario.shorthand import COMPONENT_KINDS
-from playground.scenario.source import Source
-from playground.scenario.sweep import Axis
+from playground.scenario.source import SourceText
+from playground.scenario.sweep import SweepAxis
 
 
 @dataclass(frozen=True)
@@ -37,20 +37,20 @@ class Column:
 
     key: str
     place: Place
-    written: Node
-    axis: Axis
+    written: YamlNode
+    axis: SweepAxis
 
     @property
-    def listed(self) -> tuple[Node, ...]:
+    def listed(self) -> tuple[YamlNode, ...]:
         """The entries of a list; none where it is a range."""
         inner = self.written.child("values")
         return inner.items if inner else self.written.items
 
-    def nodes(self) -> Sequence[Node]:
+    def nodes(self) -> Sequence[YamlNode]:
         """Return each value with its place."""
         if self.axis.values is not None:
             return self.listed
-        return [Node(self.written.place, number) for number in numbers(self.axis, self.key)]
+        return [YamlNode(self.written.place, number) for number in numbers(self.axis, self.key)]
 
 
 Group = tuple[Column, ...]
@@ -58,18 +58,18 @@ Group = tuple[Column, ...]
 
 
 @dataclass(frozen=True)
-class Choice:
+class AxisChoice:
     """One value of an axis, or one row of a zipped group.
 
     :param settings: dotted keys with their new values.
     :param values: what tables and filters know it by, as plain data.
     """
 
-    settings: tuple[tuple[str, Entry], ...]
+    settings: tuple[tuple[str, YamlEntry], ...]
     values: Mapping[str, Any]
 
 
-def written(loaded: Loaded) -> tuple[list[Column], list[Group]]:
+def swept_columns(loaded: Loaded) -> tuple[list[Column], list[Group]]:
     """Return what a scenario sweeps.
 
     :returns: every column in the order written, and the groups that make points: each axis alone, then the zipped
@@ -84,7 +84,7 @@ def written(loaded: Loaded) -> tuple[list[Column], list[Group]]:
         for key, entry in (tree["over"].value.entries.items() if "over" in tree else ())
     ]
     zipped = [
-        tuple(Column(key, entry.key, entry.value, Axis(values=lists[key])) for key, entry in node.entries.items())
+        tuple(Column(key, entry.key, entry.value, SweepAxis(values=lists[key])) for key, entry in node.entries.items())
         for lists, node in zip(sweep.zip, tree["zip"].value.items if "zip" in tree else (), strict=True)
     ]
     groups = [(column,) for column in axes if column.key != "seed"]
@@ -102,24 +102,24 @@ def size(group: Group) -> int:
     return sum(prod(_count(column.key, node) for column, node in zip(group, row, strict=True)) for row in rows)
 
 
-def choices(group: Group) -> Iterator[Choice]:
+def choices(group: Group) -> Iterator[AxisChoice]:
     """Yield what a group offers, in the order written; the last key of an entry's own grid varies fastest."""
     for row in zip(*(column.nodes() for column in group), strict=True):
         offers = [list(_alternatives(column.key, node)) for column, node in zip(group, row, strict=True)]
         for picked in product(*offers):
             settings = (
-                (column.key, Entry(column.place, node)) for column, (node, _) in zip(group, picked, strict=True)
+                (column.key, YamlEntry(column.place, node)) for column, (node, _) in zip(group, picked, strict=True)
             )
-            yield Choice(tuple(settings), {key: value for _, values in picked for key, value in values.items()})
+            yield AxisChoice(tuple(settings), {key: value for _, values in picked for key, value in values.items()})
 
 
-def _count(key: str, node: Node) -> int:
+def _count(key: str, node: YamlNode) -> int:
     if not _is_component(key, node):
         return 1
     return prod(_parameter_count(entry.value) for entry in node.entries.values())
 
 
-def _alternatives(key: str, node: Node) -> Iterator[tuple[Node, Mapping[str, Any]]]:
+def _alternatives(key: str, node: YamlNode) -> Iterator[tuple[YamlNode, Mapping[str, Any]]]:
     """Yield the values that one entry stands for, each with what it is known by."""
     if not _is_component(key, node):
         yield node, {key: node.data()}
@@ -128,34 +128,34 @@ def _alternatives(key: str, node: Node) -> Iterator[tuple[Node, Mapping[str, Any
     known = [key if name == "name" else f"{key}.{name}" for name in names]
     offers = [_parameter_nodes(dotted, node.entries[name].value) for dotted, name in zip(known, names, strict=True)]
     for picked in product(*offers):
-        entries = {name: Entry(node.entries[name].key, value) for name, value in zip(names, picked, strict=True)}
-        yield Node(node.place, entries), {dotted: value.data() for dotted, value in zip(known, picked, strict=True)}
+        entries = {name: YamlEntry(node.entries[name].key, value) for name, value in zip(names, picked, strict=True)}
+        yield YamlNode(node.place, entries), {dotted: value.data() for dotted, value in zip(known, picked, strict=True)}
 
 
-def _is_component(key: str, node: Node) -> bool:
+def _is_component(key: str, node: YamlNode) -> bool:
     return key in COMPONENT_KINDS and isinstance(node.value, Mapping)
 
 
-def _parameter_count(node: Node) -> int:
+def _parameter_count(node: YamlNode) -> int:
     axis = _range(node)
     if axis is not None:
         return length(axis)
     return len(node.value) if isinstance(node.value, tuple) else 1
 
 
-def _parameter_nodes(key: str, node: Node) -> Sequence[Node]:
+def _parameter_nodes(key: str, node: YamlNode) -> Sequence[YamlNode]:
     axis = _range(node)
     if axis is not None:
-        return [Node(node.place, number) for number in numbers(axis, key)]
+        return [YamlNode(node.place, number) for number in numbers(axis, key)]
     return node.value if isinstance(node.value, tuple) else (node,)
 
 
-def _range(node: Node) -> Axis | None:
+def _range(node: YamlNode) -> SweepAxis | None:
     """Return the range that a parameter's value is; None where it is a value or a list of them."""
     keys = node.entries.keys()
-    if not keys & {"log", "linear", "random"} or not keys <= Axis.model_fields.keys():
+    if not keys & {"log", "linear", "random"} or not keys <= SweepAxis.model_fields.keys():
         return None
     try:
-        return Axis.model_validate(node.data())
+        return SweepAxis.model_validate(node.data())
     except ValidationError as error:
-        raise Source(node.place.file, node).locate(ScenarioError(*faults(error))) from None
+        raise SourceText(node.place.file, node).locate(ScenarioError(*faults(error))) from None

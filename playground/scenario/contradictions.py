@@ -6,20 +6,20 @@ import json
 from collections.abc import Iterator, Sequence
 
 from playground.errors import Fault, Place
-from playground.scenario.choices import Choice, Column, Group
-from playground.scenario.messages import shown
-from playground.scenario.node import Node
+from playground.scenario.choices import AxisChoice, Column, Group
+from playground.scenario.messages import format_value
+from playground.scenario.node import YamlNode
 from playground.scenario.source import first_key
 
-SHARED = ("name", "summary", "task", "requires", "expect", "plot", "sweep")
+SHARED_KEYS = ("name", "summary", "task", "requires", "expect", "plot", "sweep")
 """Top-level keys that are the same for all runs of a sweep."""
 
 
-def unfit_keys(columns: Sequence[Column], groups: Sequence[Group]) -> Iterator[Fault]:
+def find_unfit_keys(columns: Sequence[Column], groups: Sequence[Group]) -> Iterator[Fault]:
     """Find keys that no axis can have, and seeds among what advances together."""
     for column in columns:
-        if column.key.partition(".")[0] in SHARED:
-            message = f"{shown(column.key)} cannot be swept; it is the same for all runs"
+        if column.key.partition(".")[0] in SHARED_KEYS:
+            message = f"{format_value(column.key)} cannot be swept; it is the same for all runs"
             yield Fault(message, place=column.place)
     for column in (column for group in groups for column in group):
         if column.key == "seed":
@@ -27,44 +27,44 @@ def unfit_keys(columns: Sequence[Column], groups: Sequence[Group]) -> Iterator[F
             yield Fault(message, place=column.place)
 
 
-def twice(columns: Sequence[Column]) -> Iterator[Fault]:
+def find_duplicate_axes(columns: Sequence[Column]) -> Iterator[Fault]:
     """Find keys with two axes."""
     first: dict[str, Place] = {}
     for column in columns:
         if column.key in first:
-            message = f"{shown(column.key)} is swept twice; the first time at {first[column.key]}"
+            message = f"{format_value(column.key)} is swept twice; the first time at {first[column.key]}"
             yield Fault(message, place=column.place)
         first.setdefault(column.key, column.place)
 
 
-def given_twice(dimensions: Sequence[Sequence[Choice]]) -> Iterator[Fault]:
+def find_overlapping_axes(dimensions: Sequence[Sequence[AxisChoice]]) -> Iterator[Fault]:
     """Find axes of what another axis gives too: `optimizer.lr` beside an optimizer with a rate of its own."""
     axes = {key: (entry.key, dimension) for dimension in dimensions for key, entry in dimension[0].settings}
     for key, (place, _) in axes.items():
         for above, (_, dimension) in axes.items():
             below = key.removeprefix(f"{above}.")
-            if below != key and any(_gives(dict(choice.settings)[above].value, below) for choice in dimension):
-                message = f"{shown(key)} is swept twice; a value of {shown(above)} gives it too"
+            if below != key and any(_has_key(dict(choice.settings)[above].value, below) for choice in dimension):
+                message = f"{format_value(key)} is swept twice; a value of {format_value(above)} gives it too"
                 yield Fault(message, place=place)
 
 
-def repeated(dimensions: Sequence[Sequence[Choice]]) -> Iterator[Fault]:
+def find_repeated_values(dimensions: Sequence[Sequence[AxisChoice]]) -> Iterator[Fault]:
     """Find values that an axis has twice: their runs would be the same, and count twice."""
     for dimension in dimensions:
         seen: set[str] = set()
         for choice in dimension:
             text = json.dumps(choice.values, sort_keys=True)
             if text in seen:
-                words = ", ".join(f"{key} {shown(value)}" for key, value in choice.values.items())
+                words = ", ".join(f"{key} {format_value(value)}" for key, value in choice.values.items())
                 place = choice.settings[0][1].value.place
                 yield Fault(f"the same value twice on one axis: {words}", place=place)
             seen.add(text)
 
 
-def _gives(node: Node, dotted: str) -> bool:
+def _has_key(node: YamlNode, dotted: str) -> bool:
     """Say whether a value has something at a dotted key of its own."""
     if isinstance(node.value, tuple):
         return True
     key, rest = first_key(node.entries, dotted)
     child = node.child(key)
-    return child is not None and (rest is None or _gives(child, rest))
+    return child is not None and (rest is None or _has_key(child, rest))

@@ -10,14 +10,19 @@ from math import prod
 from typing import Any
 
 from playground.errors import Fault, ScenarioError
-from playground.scenario.choices import Choice, choices, size, written
-from playground.scenario.contradictions import given_twice, repeated, twice, unfit_keys
-from playground.scenario.messages import Key
+from playground.scenario.choices import AxisChoice, choices, size, swept_columns
+from playground.scenario.contradictions import (
+    find_duplicate_axes,
+    find_overlapping_axes,
+    find_repeated_values,
+    find_unfit_keys,
+)
+from playground.scenario.messages import FaultyKey
 from playground.scenario.model import Loaded, Scenario, parse_scenario
-from playground.scenario.node import Entry, Node
-from playground.scenario.replacement import Known, know_nothing
+from playground.scenario.node import YamlEntry, YamlNode
+from playground.scenario.replacement import ParameterLookup, keep_no_parameter
 from playground.scenario.seeds import seeds_of
-from playground.scenario.source import Source, argument
+from playground.scenario.source import SourceText, argument
 
 MAX_POINTS = 100_000
 """Points of one sweep; each is a scenario of its own, validated and held in memory."""
@@ -30,7 +35,7 @@ MAX_FAULTS = 20
 
 
 @dataclass(frozen=True)
-class Point:
+class GridPoint:
     """One setting of everything that is swept but the seed.
 
     :param index: its number in the grid, from 0.
@@ -43,7 +48,7 @@ class Point:
     index: int
     values: Mapping[str, Any]
     scenario: Scenario
-    source: Source
+    source: SourceText
 
     @property
     def loaded(self) -> Loaded:
@@ -59,7 +64,7 @@ class Grid:
     :param seeds: of a `seed` axis, else the scenario's one; kept apart because a seed costs nothing to vary.
     """
 
-    points: tuple[Point, ...]
+    points: tuple[GridPoint, ...]
     seeds: Sequence[int]
 
     @property
@@ -73,7 +78,7 @@ class Grid:
         return tuple(dict.fromkeys(key for point in self.points for key in point.values))
 
 
-def expand(loaded: Loaded, known: Known = know_nothing) -> Grid:
+def expand(loaded: Loaded, known: ParameterLookup = keep_no_parameter) -> Grid:
     """Return the runs that a scenario's sweep consists of; without a sweep, the one of the scenario.
 
     Each point is validated as a scenario; names and parameters of components are not looked up here.
@@ -82,8 +87,8 @@ def expand(loaded: Loaded, known: Known = know_nothing) -> Grid:
     :raises ScenarioError: the sweep is too large, which is told before anything is made; contradicts itself; or some
         of its points are no scenarios. Places are those of the axes.
     """
-    columns, groups = written(loaded)
-    faults = [*unfit_keys(columns, groups), *twice(columns)]
+    columns, groups = swept_columns(loaded)
+    faults = [*find_unfit_keys(columns, groups), *find_duplicate_axes(columns)]
     seeds: Sequence[int] = (loaded.scenario.seed,)
     try:
         seeds = next((seeds_of(column) for column in columns if column.key == "seed"), seeds)
@@ -93,10 +98,10 @@ def expand(loaded: Loaded, known: Known = know_nothing) -> Grid:
         raise loaded.source.locate(ScenarioError(*faults))
     _check_size(loaded, [size(group) for group in groups], len(seeds))
     dimensions = [list(choices(group)) for group in groups]
-    faults = [*repeated(dimensions), *given_twice(dimensions)]
+    faults = [*find_repeated_values(dimensions), *find_overlapping_axes(dimensions)]
     if faults:
         raise loaded.source.locate(ScenarioError(*faults))
-    return Grid(_points(_without_sweep(loaded), dimensions, known), seeds)
+    return Grid(_make_points(_remove_sweep(loaded), dimensions, known), seeds)
 
 
 def _check_size(loaded: Loaded, sizes: Sequence[int], seeds: int) -> None:
@@ -112,16 +117,18 @@ def _check_size(loaded: Loaded, sizes: Sequence[int], seeds: int) -> None:
         message = f"this sweep has {points:,} points; at most {MAX_POINTS:,} are accepted, and seeds do not count"
     else:
         return
-    raise loaded.source.locate(ScenarioError(Fault(message, (Key("sweep"),))))
+    raise loaded.source.locate(ScenarioError(Fault(message, (FaultyKey("sweep"),))))
 
 
-def _points(base: Loaded, dimensions: Sequence[Sequence[Choice]], known: Known) -> tuple[Point, ...]:
+def _make_points(
+    base: Loaded, dimensions: Sequence[Sequence[AxisChoice]], known: ParameterLookup
+) -> tuple[GridPoint, ...]:
     """Make every point; what is wrong with several of them is told once."""
-    points: list[Point] = []
+    points: list[GridPoint] = []
     faults: dict[Fault, None] = {}
     for index, picked in enumerate(product(*dimensions)):
         try:
-            points.append(_point(index, base, picked, known))
+            points.append(_make_point(index, base, picked, known))
         except ScenarioError as error:
             faults |= dict.fromkeys(error.faults)
             if len(faults) >= MAX_FAULTS:
@@ -131,17 +138,17 @@ def _points(base: Loaded, dimensions: Sequence[Sequence[Choice]], known: Known) 
     return tuple(points)
 
 
-def _point(index: int, base: Loaded, picked: Sequence[Choice], known: Known) -> Point:
+def _make_point(index: int, base: Loaded, picked: Sequence[AxisChoice], known: ParameterLookup) -> GridPoint:
     source = base.source
     settings = [setting for choice in picked for setting in choice.settings]
     for key, entry in sorted(settings, key=lambda setting: len(setting[0])):  # `optimizer` before `optimizer.lr`
         source = source.assigned(key, entry, known)
     values = {key: value for choice in picked for key, value in choice.values.items()}
-    return Point(index, values, parse_scenario(source, base), source)
+    return GridPoint(index, values, parse_scenario(source, base), source)
 
 
-def _without_sweep(loaded: Loaded) -> Loaded:
-    source = Source(loaded.source.file, loaded.source.root.without("sweep"), loaded.source)
+def _remove_sweep(loaded: Loaded) -> Loaded:
+    source = SourceText(loaded.source.file, loaded.source.root.without("sweep"), loaded.source)
     return Loaded(parse_scenario(source, loaded), source)
 
 
@@ -152,27 +159,27 @@ def with_axes(loaded: Loaded, over: Mapping[str, Any], seeds: int | None = None)
     :param seeds: run each point from the seeds 0 to `seeds - 1`.
     :raises ScenarioError: one of them is no axis.
     """
-    given: dict[str, Entry] = {}
+    given: dict[str, YamlEntry] = {}
     for key, values in over.items():
         place = argument(f"--over {key}")
-        given[key] = Entry(place, Node.of(values, place))
+        given[key] = YamlEntry(place, YamlNode.of(values, place))
     if seeds is not None:
         place = argument(f"--seeds {seeds}")
         if "seed" in given:
             raise ScenarioError(Fault("'seed' is swept twice: --over seed asks for it too", place=place))
-        given["seed"] = Entry(place, Node.of({"count": seeds}, place))
+        given["seed"] = YamlEntry(place, YamlNode.of({"count": seeds}, place))
     if not given:
         return loaded
-    source = _widened(loaded.source, given)
+    source = _insert_axes(loaded.source, given)
     return Loaded(parse_scenario(source, loaded), source)
 
 
-def _widened(source: Source, axes: Mapping[str, Entry]) -> Source:
+def _insert_axes(source: SourceText, axes: Mapping[str, YamlEntry]) -> SourceText:
     """Put axes into a scenario's sweep; where there was none, it stands where the first of them was asked for."""
-    empty = Node(next(iter(axes.values())).key, None)
-    sweep = source.root.entries.get("sweep", Entry(empty.place, empty))
-    over = sweep.value.entries.get("over", Entry(empty.place, empty))
+    empty = YamlNode(next(iter(axes.values())).key, None)
+    sweep = source.root.entries.get("sweep", YamlEntry(empty.place, empty))
+    over = sweep.value.entries.get("over", YamlEntry(empty.place, empty))
     for key, entry in axes.items():
         over = replace(over, value=over.value.with_entry(key, entry))
     root = source.root.with_entry("sweep", replace(sweep, value=sweep.value.with_entry("over", over)))
-    return Source(source.file, root, source)
+    return SourceText(source.file, root, source)

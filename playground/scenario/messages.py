@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Keys and list positions that lead to a value."""
 
-LONGEST = 60
+MAX_SHOWN_CHARACTERS = 60
 """Characters of a user's own text that a message repeats."""
 
 
-class Key(str):
+class FaultyKey(str):
     """The last key of a fault's path, where the key itself is wrong and not its value: the place is then the key's."""
 
     __slots__ = ()
@@ -41,16 +41,16 @@ class UnfitError(ValueError):
         self.at = at
 
 
-def shown(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Return how a value is named in a message: as YAML writes it, shortened, and always on one line."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, float):
         return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(repr(value), repr(value))
     if isinstance(value, int):
-        return _shortened(hex(value) if value.bit_length() > 4 * LONGEST else str(value))
+        return _shorten(hex(value) if value.bit_length() > 4 * MAX_SHOWN_CHARACTERS else str(value))
     if isinstance(value, str):
-        return repr(_shortened(value))
+        return repr(_shorten(value))
     if isinstance(value, Mapping):
         return "a mapping" if value else "an empty mapping"
     if isinstance(value, Sequence):
@@ -60,15 +60,17 @@ def shown(value: Any) -> str:
 
 def mismatch(expected: str, given: Any) -> str:
     """Return the message for a value that is not what was expected."""
-    return f"expected {expected}, got {shown(given)}"
+    return f"expected {expected}, got {format_value(given)}"
 
 
 def unknown_key(key: str, accepted: Collection[str]) -> str:
     """Return the message for a key that nothing reads."""
-    return f"unknown key {shown(key)}{suggestion(key, accepted)}"
+    return f"unknown key {format_value(key)}{suggestion(key, accepted)}"
 
 
-def faults(error: ValidationError, accepted: Collection[str] | Callable[[Path], Collection[str]] = ()) -> list[Fault]:
+def faults(
+    error: ValidationError, accepted: Collection[str] | Callable[[KeyPath], Collection[str]] = ()
+) -> list[Fault]:
     """Turn what pydantic found into faults, one line each.
 
     :param error: what `model_validate` raised.
@@ -83,15 +85,15 @@ def faults(error: ValidationError, accepted: Collection[str] | Callable[[Path], 
 
 @dataclass(frozen=True)
 class _Problem:
-    path: Path
+    path: KeyPath
     message: str
     expected: str = ""
     """Set where the value is of another type altogether."""
     given: Any = None
 
 
-_Accepted = Collection[str] | Callable[[Path], Collection[str]]
-_Located = list[tuple[Path, "ErrorDetails"]]
+_Accepted = Collection[str] | Callable[[KeyPath], Collection[str]]
+_Located = list[tuple[KeyPath, "ErrorDetails"]]
 
 _UNION_BRANCH = re.compile(
     r"int|float|str|bool|none|any|enum|callable|constrained-\w+"
@@ -101,10 +103,10 @@ _UNION_BRANCH = re.compile(
 """What pydantic puts into a location to say which branch of a union it tried; no key of the user's."""
 
 
-def _problems(details: _Located, above: Path, accepted: _Accepted) -> list[_Problem]:
+def _problems(details: _Located, above: KeyPath, accepted: _Accepted) -> list[_Problem]:
     """Turn located errors into problems, the branches of each union merged into one answer."""
     found = []
-    unions: dict[Path, dict[str, _Located]] = {}
+    unions: dict[KeyPath, dict[str, _Located]] = {}
     for location, detail in details:
         tag = next((n for n, key in enumerate(location) if _is_branch(key)), None)
         if tag is None:
@@ -114,7 +116,7 @@ def _problems(details: _Located, above: Path, accepted: _Accepted) -> list[_Prob
             branches.setdefault(str(location[tag]), []).append((location[tag + 1 :], detail))
     for prefix, branches in unions.items():
         tried = [_problems(branch, above + prefix, accepted) for branch in branches.values()]
-        found += [replace(problem, path=prefix + problem.path) for problem in _merged(tried)]
+        found += [replace(problem, path=prefix + problem.path) for problem in _merge_branches(tried)]
     return found
 
 
@@ -122,7 +124,7 @@ def _is_branch(key: str | int) -> bool:
     return isinstance(key, str) and _UNION_BRANCH.fullmatch(key) is not None
 
 
-def _merged(branches: list[list[_Problem]]) -> list[_Problem]:
+def _merge_branches(branches: list[list[_Problem]]) -> list[_Problem]:
     """Return the branch that got furthest, or what all branches together would have accepted."""
     further = [branch for branch in branches if any(problem.path or not problem.expected for problem in branch)]
     if further:
@@ -133,7 +135,7 @@ def _merged(branches: list[list[_Problem]]) -> list[_Problem]:
     return [_mismatch((), " or ".join(alternatives), branches[0][0].given)]
 
 
-def _mismatch(path: Path, expected: str, given: Any) -> _Problem:
+def _mismatch(path: KeyPath, expected: str, given: Any) -> _Problem:
     return _Problem(path, mismatch(expected, given), expected, given)
 
 
@@ -168,18 +170,22 @@ _BOUNDS = {
 }
 
 
-def _problem(location: Path, detail: ErrorDetails, above: Path, accepted: _Accepted) -> _Problem:
+def _problem(location: KeyPath, detail: ErrorDetails, above: KeyPath, accepted: _Accepted) -> _Problem:
     """Say one error in words; `above` is what leads from the validated value to where `location` starts."""
     kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
     if location and location[-1] == "[key]":  # pydantic: the key of a mapping, not its value
-        return _Problem((*location[:-2], Key(location[-2])), mismatch("a key that is text", given))
+        return _Problem((*location[:-2], FaultyKey(location[-2])), mismatch("a key that is text", given))
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         *parent, key = location
         names = accepted((*above, *parent)) if callable(accepted) else () if above or parent else accepted
-        return _Problem((*parent, Key(key)), unknown_key(str(key), names))
+        return _Problem((*parent, FaultyKey(key)), unknown_key(str(key), names))
     if kind in ("missing", "missing_argument", "missing_keyword_only_argument"):
         absent = location[-1]
-        what = f"missing key {shown(absent)}" if isinstance(absent, str) else f"missing entry {absent + 1} of the list"
+        what = (
+            f"missing key {format_value(absent)}"
+            if isinstance(absent, str)
+            else f"missing entry {absent + 1} of the list"
+        )
         return _Problem(location, what)
     if kind == "literal_error":
         return _choice(location, context["expected"], given)
@@ -190,10 +196,10 @@ def _problem(location: Path, detail: ErrorDetails, above: Path, accepted: _Accep
         return _Problem(location, mismatch(_bound(_BOUNDS[kind], context), given))
     if kind in ("too_short", "too_long"):
         return _Problem(location, _length(context))
-    return _other(location, detail)
+    return _describe_other(location, detail)
 
 
-def _choice(location: Path, expected: str, given: Any) -> _Problem:
+def _choice(location: KeyPath, expected: str, given: Any) -> _Problem:
     """Say which words would have been accepted, and which of them was probably meant."""
     problem = _mismatch(location, expected, given)
     near = correction(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
@@ -217,7 +223,7 @@ def _length(context: Mapping[str, Any]) -> str:
     return f"expected {'at least' if least else 'at most'} {count} {entries}, got {context['actual_length']}"
 
 
-def _other(location: Path, detail: ErrorDetails) -> _Problem:
+def _describe_other(location: KeyPath, detail: ErrorDetails) -> _Problem:
     """Pass on an error that has words of its own: a validator's, or one of pydantic's rarer ones."""
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, UnfitError):
@@ -228,5 +234,5 @@ def _other(location: Path, detail: ErrorDetails) -> _Problem:
     return _Problem(location, text[:1].lower() + text[1:])
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 1] + "…"

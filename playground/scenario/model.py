@@ -14,24 +14,24 @@ from pydantic import AllowInfNan, Field, ValidationError, field_validator, model
 from playground.errors import Fault, ScenarioError, correction
 from playground.scenario.base import Count, NonNegative, Seed, Span, Strict, Text
 from playground.scenario.expect import Check
-from playground.scenario.messages import Key, UnfitError, faults, mismatch, shown, unknown_key
-from playground.scenario.messages import Path as Keys
-from playground.scenario.replacement import Known, know_nothing
-from playground.scenario.shorthand import COMPONENT_KINDS, expanded
-from playground.scenario.source import Source, load
-from playground.scenario.sweep import Axis, Sweep
+from playground.scenario.messages import FaultyKey, UnfitError, faults, format_value, mismatch, unknown_key
+from playground.scenario.messages import KeyPath as Keys
+from playground.scenario.replacement import ParameterLookup, keep_no_parameter
+from playground.scenario.shorthand import COMPONENT_KINDS, expand_shorthand
+from playground.scenario.source import SourceText, load
+from playground.scenario.sweep import SweepAxis, SweepSection
 
 __all__ = [
     "CORE_KEYS",
-    "Axis",
     "Check",
-    "Clip",
+    "ClipSection",
     "ComponentRef",
     "Loaded",
     "Patience",
     "Scenario",
     "Stop",
-    "Sweep",
+    "SweepAxis",
+    "SweepSection",
     "load_scenario",
     "parse_scenario",
 ]
@@ -74,7 +74,7 @@ class Stop(Strict):
     )
 
 
-class Clip(Strict):
+class ClipSection(Strict):
     """How gradients are limited before each update."""
 
     norm: Annotated[float, Gt(0)] | None = Field(
@@ -105,21 +105,21 @@ class Scenario(Strict):
     seed: Seed = Field(default=0, description="Seed of the initial parameters and of the order of mini-batches.")
     batch_size: Count | None = Field(default=None, description="Samples per step; all of them where it is not given.")
     stop: Stop = Field(default=Stop(), description="When a run ends before its budget is used.")
-    clip: Clip | None = Field(default=None, description="How gradients are limited before each update.")
+    clip: ClipSection | None = Field(default=None, description="How gradients are limited before each update.")
     dtype: Literal["float32", "float64"] = Field(default="float32", description="Floating-point type of all tensors.")
     device: Text = Field(default="cpu", description="Where tensors live: cpu, cuda, mps.")
     expect: Mapping[str, Check] = Field(default={}, description="What is expected, by quantity: {loss: {below: 0.1}}.")
     plot: Mapping[str, Span] | None = Field(
         default=None, description="Range of each variable in pictures: {x: [-10, 4]}."
     )
-    sweep: Sweep | None = Field(default=None, description="Many runs of this scenario.")
+    sweep: SweepSection | None = Field(default=None, description="Many runs of this scenario.")
     section: Mapping[str, Any] = Field(default={}, description="Every other key of the file; these belong to the task.")
 
     @field_validator("name")
     @classmethod
     def _printable(cls, name: str) -> str:
         if not name.isprintable():
-            raise UnfitError(f"expected a name of printable characters on one line, got {shown(name)}")
+            raise UnfitError(f"expected a name of printable characters on one line, got {format_value(name)}")
         return name
 
     @field_validator("requires")
@@ -140,10 +140,12 @@ class Loaded:
     """A scenario, and the text it came from, which knows the place of everything."""
 
     scenario: Scenario
-    source: Source
+    source: SourceText
 
 
-def load_scenario(path: str | Path, overrides: Sequence[tuple[str, str]] = (), known: Known = know_nothing) -> Loaded:
+def load_scenario(
+    path: str | Path, overrides: Sequence[tuple[str, str]] = (), known: ParameterLookup = keep_no_parameter
+) -> Loaded:
     """Read and validate a scenario file.
 
     :param overrides: dotted keys with values as YAML, as in `--set optimizer.lr=0.1`; later ones win.
@@ -156,7 +158,7 @@ def load_scenario(path: str | Path, overrides: Sequence[tuple[str, str]] = (), k
     return Loaded(parse_scenario(source), source)
 
 
-def parse_scenario(source: Source, valid: Loaded | None = None) -> Scenario:
+def parse_scenario(source: SourceText, valid: Loaded | None = None) -> Scenario:
     """Validate the values of a scenario.
 
     :param valid: a scenario of the same file; values that are the very same there are not validated again, and belong
@@ -166,18 +168,18 @@ def parse_scenario(source: Source, valid: Loaded | None = None) -> Scenario:
     found: list[Fault] = []
     scenario = None
     try:
-        scenario = Scenario.model_validate(_arranged(source, valid))
+        scenario = Scenario.model_validate(_arrange(source, valid))
     except ValidationError as error:
-        found = [replace(fault, path=_written(fault.path, source.data)) for fault in faults(error, _accepted)]
-    found += _misplaced(source.data)
+        found = [replace(fault, path=_written_path(fault.path, source.data)) for fault in faults(error, _accepted_keys)]
+    found += _find_misplaced(source.data)
     if scenario is None or found:
         raise source.locate(ScenarioError(*found))
     return scenario
 
 
-def _arranged(source: Source, valid: Loaded | None) -> dict[str, Any]:
+def _arrange(source: SourceText, valid: Loaded | None) -> dict[str, Any]:
     """Return the file's top level as `Scenario` has it: core keys, components, and the task's section."""
-    data, known = source.data, _known(source, valid) if valid else {}
+    data, known = source.data, _reuse_valid(source, valid) if valid else {}
     arranged = {key: known.get(key, data[key]) for key in CORE_KEYS if key in data}
     arranged.setdefault("name", Path(source.file).stem)
     references = {kind: known.get(kind) or _reference(kind, data[kind]) for kind in _REFERENCES if kind in data}
@@ -191,7 +193,7 @@ def _arranged(source: Source, valid: Loaded | None) -> dict[str, Any]:
 _REFERENCES = ("task", *COMPONENT_KINDS)
 
 
-def _known(source: Source, valid: Loaded) -> dict[str, Any]:
+def _reuse_valid(source: SourceText, valid: Loaded) -> dict[str, Any]:
     """Return what is valid already, by top-level key."""
     scenario = valid.scenario
     read = {key: getattr(scenario, key) for key in CORE_KEYS} | dict(scenario.components)
@@ -200,14 +202,14 @@ def _known(source: Source, valid: Loaded) -> dict[str, Any]:
 
 def _reference(kind: str, value: Any) -> Any:
     """Return a component as `ComponentRef` has it; what is neither a text nor a mapping is left to be refused."""
-    mapping = expanded(kind, value)
+    mapping = expand_shorthand(kind, value)
     if not isinstance(mapping, dict):
         return mapping
     parameters = {key: given for key, given in mapping.items() if key != "name"}
     return {"name": mapping["name"], "parameters": parameters} if "name" in mapping else {"parameters": parameters}
 
 
-def _written(path: Keys, data: Mapping[str, Any]) -> Keys:
+def _written_path(path: Keys, data: Mapping[str, Any]) -> Keys:
     """Return the path that a fault has in the file: components stand at its top, and shorthand leaves keys out."""
     match path:
         case ("components", *rest):
@@ -220,20 +222,24 @@ def _written(path: Keys, data: Mapping[str, Any]) -> Keys:
             return path
 
 
-def _misplaced(data: Mapping[str, Any]) -> list[Fault]:
+def _find_misplaced(data: Mapping[str, Any]) -> list[Fault]:
     """Find what the models cannot see: parameters given to the task, and a key that was meant to be `task`."""
     task = data.get("task")
     if isinstance(task, dict):
         message = "a task's own keys stand at the top of the file, beside 'task'"
-        return [Fault(f"{message}; move {shown(key)} there", ("task", Key(key))) for key in task if key != "name"]
+        return [
+            Fault(f"{message}; move {format_value(key)} there", ("task", FaultyKey(key)))
+            for key in task
+            if key != "name"
+        ]
     if "task" in data:
         return []
     known = (*CORE_KEYS, *COMPONENT_KINDS)
     strangers = [key for key in data if key not in known and correction(key, ["task"])]
-    return [Fault(unknown_key(key, ["task"]), (Key(key),)) for key in strangers]
+    return [Fault(unknown_key(key, ["task"]), (FaultyKey(key),)) for key in strangers]
 
 
-def _accepted(path: Keys) -> tuple[str, ...]:
+def _accepted_keys(path: Keys) -> tuple[str, ...]:
     """Return the keys of the mapping at `path`, for suggestions."""
     match path:
         case ("stop",):
@@ -241,11 +247,11 @@ def _accepted(path: Keys) -> tuple[str, ...]:
         case ("stop", "patience"):
             model = Patience
         case ("clip",):
-            model = Clip
+            model = ClipSection
         case ("sweep",):
-            model = Sweep
+            model = SweepSection
         case ("sweep", "over", _):
-            model = Axis
+            model = SweepAxis
         case ("expect", _) | ("sweep", "expect", _):
             model = Check
         case _:

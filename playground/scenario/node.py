@@ -12,15 +12,15 @@ Scalar = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
-class Entry:
+class YamlEntry:
     """One entry of a mapping: the place of its key, and its value."""
 
     key: Place
-    value: Node
+    value: YamlNode
 
 
 @dataclass(frozen=True)
-class Node:
+class YamlNode:
     """One value and where it stands.
 
     :param place: where it begins; for an alias, where its anchor stands, because that is where the value is.
@@ -30,11 +30,11 @@ class Node:
     """
 
     place: Place
-    value: Scalar | tuple[Node, ...] | Mapping[str, Entry]
+    value: Scalar | tuple[YamlNode, ...] | Mapping[str, YamlEntry]
     lead: int | None = None
 
     @classmethod
-    def of(cls, data: Any, place: Place) -> Node:
+    def of(cls, data: Any, place: Place) -> YamlNode:
         """Return a tree of plain data, all of it at one place.
 
         :raises ScenarioError: there is something in it that YAML cannot say.
@@ -44,19 +44,19 @@ class Node:
         if isinstance(data, int | float):  # a NumPy float is a float, and is written as one from here on
             return cls(place, int(data) if isinstance(data, int) else float(data))
         if isinstance(data, Mapping) and all(isinstance(key, str) for key in data):
-            return cls(place, {key: Entry(place, cls.of(value, place)) for key, value in data.items()})
+            return cls(place, {key: YamlEntry(place, cls.of(value, place)) for key, value in data.items()})
         if isinstance(data, Sequence) and not isinstance(data, bytes | bytearray):
             return cls(place, tuple(cls.of(value, place) for value in data))
         expected = "keys that are text" if isinstance(data, Mapping) else f"plain data, got {type(data).__name__}"
         raise ScenarioError(Fault(f"expected {expected}", place=place))
 
     @property
-    def entries(self) -> Mapping[str, Entry]:
+    def entries(self) -> Mapping[str, YamlEntry]:
         """The entries of a mapping; none where it is something else."""
         return self.value if isinstance(self.value, Mapping) else {}
 
     @property
-    def items(self) -> tuple[Node, ...]:
+    def items(self) -> tuple[YamlNode, ...]:
         """The entries of a list; none where it is something else."""
         return self.value if isinstance(self.value, tuple) else ()
 
@@ -68,7 +68,7 @@ class Node:
             return {key: entry.value.data() for key, entry in self.value.items()}
         return self.value
 
-    def child(self, key: str | int) -> Node | None:
+    def child(self, key: str | int) -> YamlNode | None:
         """Return the value at a key or a list position, None where there is none."""
         if isinstance(self.value, tuple):
             return self.value[key] if isinstance(key, int) and 0 <= key < len(self.value) else None
@@ -76,10 +76,10 @@ class Node:
             return self.value[key].value
         return None
 
-    def with_entry(self, key: str, entry: Entry) -> Node:
+    def with_entry(self, key: str, entry: YamlEntry) -> YamlNode:
         """Return the mapping with one entry more, or another in its place; what is no mapping becomes one."""
-        return Node(self.place, {**self.entries, key: entry})
+        return YamlNode(self.place, {**self.entries, key: entry})
 
-    def without(self, key: str) -> Node:
+    def without(self, key: str) -> YamlNode:
         """Return the mapping without an entry."""
-        return Node(self.place, {name: entry for name, entry in self.entries.items() if name != key})
+        return YamlNode(self.place, {name: entry for name, entry in self.entries.items() if name != key})

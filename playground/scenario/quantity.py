@@ -16,13 +16,13 @@ from typing import Any
 
 from playground.errors import Fault, correction
 from playground.scenario.expect import Check, describe_shape, shape_of
-from playground.scenario.messages import shown
+from playground.scenario.messages import format_value
 from playground.scenario.texts import rewrite
 
 Shape = tuple[int | EllipsisType, ...]
 """Lengths of nested lists, () for a number; `...` at the end stands for any further ones."""
 
-SLACK = 1e-9
+ROUNDING_TOLERANCE = 1e-9
 """Relative difference that rounding may make; what is further off is impossible."""
 
 
@@ -45,11 +45,11 @@ class Interval:
         """Tell whether one of the fractions k/parts lies in it; with 0 parts, whether any number does."""
         if not parts or math.isinf(self.low) or math.isinf(self.high):
             return self.low < self.high or (self.low == self.high and not (self.low_open or self.high_open))
-        first = math.ceil(self.low * parts - SLACK)
+        first = math.ceil(self.low * parts - ROUNDING_TOLERANCE)
         return any(self._holds(k / parts) for k in (first, first + 1))
 
     def _holds(self, value: float) -> bool:
-        slack = SLACK * abs(value)
+        slack = ROUNDING_TOLERANCE * abs(value)
         above = value > self.low if self.low_open else value >= self.low - slack
         return above and (value < self.high if self.high_open else value <= self.high + slack)
 
@@ -84,71 +84,79 @@ def find_impossible(name: str, check: Check, quantity: Quantity, resolution: flo
     :returns: the first thing that is wrong, empty where the check can hold; the path begins at `name`.
     """
     if quantity.words:
-        found = _unfit_words(name, check, quantity)
+        found = _find_unfit_words(name, check, quantity)
     elif isinstance(check.equals, str):
-        found = [] if quantity.free_text else _text_for_number(name, check.equals)
+        found = [] if quantity.free_text else _find_text_for_number(name, check.equals)
     else:
-        found = _unfit_shape(name, check, quantity) or list(_unfit_numbers(name, check, quantity, resolution))[:1]
+        found = (
+            _find_unfit_shape(name, check, quantity) or list(_find_unfit_numbers(name, check, quantity, resolution))[:1]
+        )
     return [Fault(message, (name, key)) for key, message in found]
 
 
-Found = list[tuple[str, str]]
+ConditionFaults = list[tuple[str, str]]
 """Conditions with what is wrong with each."""
 
 
-def _unfit_words(name: str, check: Check, quantity: Quantity) -> Found:
+def _find_unfit_words(name: str, check: Check, quantity: Quantity) -> ConditionFaults:
     accepted = ", ".join(word for word, obstacle in quantity.words.items() if not obstacle)
-    others = [key for key in given(check) if key != "equals"]
+    others = [key for key in given_conditions(check) if key != "equals"]
     if others:
-        return [(others[0], f"{shown(name)} is a text: expected one of {accepted}")]
+        return [(others[0], f"{format_value(name)} is a text: expected one of {accepted}")]
     word = str(check.equals)
     if word not in quantity.words:
         hint = correction(word, quantity.words)
-        return [("equals", f"unknown {name} {shown(check.equals)}{hint} (accepted: {accepted})")]
+        return [("equals", f"unknown {name} {format_value(check.equals)}{hint} (accepted: {accepted})")]
     obstacle = quantity.words[word]
-    return [("equals", f"{name} {shown(word)} can never occur here: {obstacle}")] if obstacle else []
+    return [("equals", f"{name} {format_value(word)} can never occur here: {obstacle}")] if obstacle else []
 
 
-def _text_for_number(name: str, text: str) -> Found:
+def _find_text_for_number(name: str, text: str) -> ConditionFaults:
     meant = rewrite(text)
     way = f"write {meant}" if meant else "expected a number, or conditions such as {below: 0.1}"
-    return [("equals", f"{shown(name)} is never the text {shown(text)}; {way}")]
+    return [("equals", f"{format_value(name)} is never the text {format_value(text)}; {way}")]
 
 
-def _unfit_shape(name: str, check: Check, quantity: Quantity) -> Found:
+def _find_unfit_shape(name: str, check: Check, quantity: Quantity) -> ConditionFaults:
     """Find a list that has another shape than what is measured, or than another list of the check."""
-    lists = {key: shape_of(value) for key, value in given(check).items() if key in ("near", "equals", "rounded")}
+    lists = {
+        key: shape_of(value) for key, value in given_conditions(check).items() if key in ("near", "equals", "rounded")
+    }
     for key, shape in lists.items():
-        if quantity.shape is not None and not _fits(shape, quantity.shape):
-            message = f"{shown(name)} is {describe_shape(quantity.shape)}, and {key} is {describe_shape(shape)}"
+        if quantity.shape is not None and not _is_fitting_shape(shape, quantity.shape):
+            message = f"{format_value(name)} is {describe_shape(quantity.shape)}, and {key} is {describe_shape(shape)}"
             return [(key, f"{message}; they can never be equal")]
         if shape != next(iter(lists.values())):
             first, *_ = lists
             message = f"{first} is {describe_shape(lists[first])}, and {key} is {describe_shape(shape)}"
-            return [(key, f"{message}; {shown(name)} can never be both")]
+            return [(key, f"{message}; {format_value(name)} can never be both")]
     return []
 
 
-def _fits(shape: tuple[int, ...], measured: Shape) -> bool:
+def _is_fitting_shape(shape: tuple[int, ...], measured: Shape) -> bool:
     if measured and measured[-1] is ...:
         return shape[: len(measured) - 1] == measured[:-1]
     return shape == measured
 
 
-def _unfit_numbers(name: str, check: Check, quantity: Quantity, resolution: float) -> Iterator[tuple[str, str]]:
+def _find_unfit_numbers(name: str, check: Check, quantity: Quantity, resolution: float) -> Iterator[tuple[str, str]]:
     """Yield conditions that exclude what is measured, then pairs of them that exclude each other."""
-    conditions = {key: _intervals(key, check, resolution) for key in given(check) if key != "within"}
+    conditions = {key: _intervals(key, check, resolution) for key in given_conditions(check) if key != "within"}
     possible = Interval(quantity.low, quantity.high)
     for key, intervals in conditions.items():
         if not all((each & possible).has_multiple(quantity.parts) for each in intervals):
-            yield key, f"{_words(name, key, check)} can never hold: {_limits(quantity)}{_percent(key, check, quantity)}"
+            words = _format_words(name, key, check)
+            yield key, f"{words} can never hold: {_limits(quantity)}{_percent(key, check, quantity)}"
     for one, other in combinations(conditions, 2):
-        pairs = _paired(conditions[one], conditions[other])
+        pairs = _pair_intervals(conditions[one], conditions[other])
         if not all((a & b & possible).has_multiple(quantity.parts) for a, b in pairs):
-            yield other, f"{_words(name, one, check)} and {_words('', other, check)} can never hold together"
+            yield (
+                other,
+                f"{_format_words(name, one, check)} and {_format_words('', other, check)} can never hold together",
+            )
 
 
-def _paired(one: list[Interval], other: list[Interval]) -> list[tuple[Interval, Interval]]:
+def _pair_intervals(one: list[Interval], other: list[Interval]) -> list[tuple[Interval, Interval]]:
     """Return the intervals of two conditions entry by entry; a single one is that of every entry."""
     length = max(len(one), len(other))
     return list(zip(one * (length if len(one) == 1 else 1), other * (length if len(other) == 1 else 1), strict=True))
@@ -167,27 +175,30 @@ def _intervals(key: str, check: Check, resolution: float) -> list[Interval]:
         case "at_most":
             return [Interval(high=value)]
         case "near":
-            return [_around(entry, (check.within or 0.0) + SLACK * abs(entry)) for entry in _flat(value)]
+            return [
+                _interval_around(entry, (check.within or 0.0) + ROUNDING_TOLERANCE * abs(entry))
+                for entry in _flatten(value)
+            ]
         case "equals":
-            return [_around(entry, 4 * resolution * abs(entry)) for entry in _flat(value)]
+            return [_interval_around(entry, 4 * resolution * abs(entry)) for entry in _flatten(value)]
         case _:  # rounded
-            return [_around(entry, 0.5) for entry in _flat(value)]
+            return [_interval_around(entry, 0.5) for entry in _flatten(value)]
 
 
-def _around(value: float, distance: float) -> Interval:
+def _interval_around(value: float, distance: float) -> Interval:
     return Interval(value - distance, value + distance)
 
 
-def _flat(value: Any) -> list[float]:
-    return [number for entry in value for number in _flat(entry)] if isinstance(value, list) else [float(value)]
+def _flatten(value: Any) -> list[float]:
+    return [number for entry in value for number in _flatten(entry)] if isinstance(value, list) else [float(value)]
 
 
-def given(check: Check) -> dict[str, Any]:
+def given_conditions(check: Check) -> dict[str, Any]:
     """Return the conditions that a check has."""
     return check.model_dump(exclude_none=True)
 
 
-def _words(name: str, key: str, check: Check) -> str:
+def _format_words(name: str, key: str, check: Check) -> str:
     value = getattr(check, key)
     number = f"{value:g}" if isinstance(value, int | float) else "these numbers"
     within = f" within {check.within:g}" if key == "near" else ""

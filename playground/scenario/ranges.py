@@ -10,21 +10,21 @@ from collections.abc import Sequence
 from decimal import Decimal, localcontext
 from random import Random
 
-from playground.scenario.sweep import Axis
+from playground.scenario.sweep import SweepAxis
 
-DIGITS = 30
+PRECISION_DIGITS = 30
 """Precision on the way; a float has 17 digits."""
 
-_LARGEST_WHOLE = 2.0**53
+_MAX_EXACT_INTEGER = 2.0**53
 """Beyond this not every whole number is a float."""
 
 
-def length(axis: Axis) -> int:
+def length(axis: SweepAxis) -> int:
     """Return how many values an axis has, without making them."""
     return len(axis.values) if axis.values is not None else axis.points or axis.count or 0
 
 
-def numbers(axis: Axis, key: str) -> Sequence[int | float]:
+def numbers(axis: SweepAxis, key: str) -> Sequence[int | float]:
     """Return the numbers of a range.
 
     `linear` and `log` have both ends exactly, and are whole numbers if all of them are whole: so that
@@ -34,31 +34,31 @@ def numbers(axis: Axis, key: str) -> Sequence[int | float]:
     :param axis: is no list.
     :param key: the key that takes the numbers; two keys with the same seed draw independently.
     """
-    with localcontext(prec=DIGITS):
+    with localcontext(prec=PRECISION_DIGITS):
         if axis.log is not None:
-            return _spaced(axis.log, axis.points or 2, by_ratio=True)
+            return _spaced_numbers(axis.log, axis.points or 2, by_ratio=True)
         if axis.linear is not None:
-            return _spaced(axis.linear, axis.points or 2, by_ratio=False)
+            return _spaced_numbers(axis.linear, axis.points or 2, by_ratio=False)
         if axis.random is not None:
-            return _drawn(axis.random, axis.count or 0, f"{key} {axis.seed or 0}")
+            return _draw_numbers(axis.random, axis.count or 0, f"{key} {axis.seed or 0}")
     return range(axis.count or 0)
 
 
-def _spaced(ends: tuple[float, float], points: int, by_ratio: bool) -> list[int] | list[float]:
+def _spaced_numbers(ends: tuple[float, float], points: int, by_ratio: bool) -> list[int] | list[float]:
     shares = (Decimal(step) / (points - 1) for step in range(1, points - 1))
-    between = [_between(ends, share, by_ratio) for share in shares]
+    between = [_interpolate(ends, share, by_ratio) for share in shares]
     values = [ends[0], *between, ends[1]]
-    if all(value.is_integer() and abs(value) <= _LARGEST_WHOLE for value in values):
+    if all(value.is_integer() and abs(value) <= _MAX_EXACT_INTEGER for value in values):
         return [int(value) for value in values]
     return values
 
 
-def _drawn(ends: tuple[float, float], count: int, seed: str) -> list[float]:
+def _draw_numbers(ends: tuple[float, float], count: int, seed: str) -> list[float]:
     random = Random(seed)  # hashes the text, the same way everywhere
-    return [_between(ends, Decimal(random.random()), by_ratio=ends[0] > 0) for _ in range(count)]
+    return [_interpolate(ends, Decimal(random.random()), by_ratio=ends[0] > 0) for _ in range(count)]
 
 
-def _between(ends: tuple[float, float], share: Decimal, by_ratio: bool) -> float:
+def _interpolate(ends: tuple[float, float], share: Decimal, by_ratio: bool) -> float:
     """Return the number that lies at a share of the way from the low end to the high one."""
     low, high = (Decimal(repr(end)) for end in ends)
     if by_ratio:

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 import yaml
 
 from playground.errors import Fault, Place, ScenarioError
-from playground.scenario.messages import shown
-from playground.scenario.node import Entry, Node, Scalar
+from playground.scenario.messages import format_value
+from playground.scenario.node import Scalar, YamlEntry, YamlNode
 
 MAX_DEPTH = 64
 """Lists and mappings inside each other, aliases followed."""
@@ -31,7 +31,7 @@ Placer = Callable[[int, int], Place]
 """From a line and a column, both counted from 0, to a place."""
 
 
-def read(text: str, placer: Placer) -> Node | None:
+def read(text: str, placer: Placer) -> YamlNode | None:
     """Return the one document in `text`; None when it holds nothing.
 
     :raises ScenarioError: with everything that is wrong, each fault with its place.
@@ -63,9 +63,9 @@ class _Composer:
         self._events: Iterator[Any] = iter(yaml.parse(text, Loader=yaml.SafeLoader))
         self._placer = placer
         self._nodes = 0
-        self._anchors: dict[str, tuple[Node, int, int] | None] = {}
+        self._anchors: dict[str, tuple[YamlNode, int, int] | None] = {}
 
-    def document(self) -> Node | None:
+    def document(self) -> YamlNode | None:
         self._next()  # the start of the stream
         if isinstance(self._next(), yaml.StreamEndEvent):
             return None
@@ -89,7 +89,7 @@ class _Composer:
     def _fault(self, event: Any, message: str) -> None:
         self.faults.append(Fault(message, place=self._place(event)))
 
-    def _node(self, event: Any, depth: int) -> tuple[Node, int]:
+    def _node(self, event: Any, depth: int) -> tuple[YamlNode, int]:
         """Return the value that starts with `event`, and how deep it is."""
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, depth)
@@ -116,50 +116,50 @@ class _Composer:
         if self._nodes > MAX_NODES:
             self._stop(f"more than {MAX_NODES:,} values, aliases followed")
 
-    def _alias(self, event: Any, depth: int) -> tuple[Node, int]:
+    def _alias(self, event: Any, depth: int) -> tuple[YamlNode, int]:
         if event.anchor not in self._anchors:
-            self._stop(f"alias {shown('*' + event.anchor)} has no anchor above it")
+            self._stop(f"alias {format_value('*' + event.anchor)} has no anchor above it")
         anchored = self._anchors[event.anchor]
         if anchored is None:
-            self._stop(f"alias {shown('*' + event.anchor)} stands inside its own anchor")
+            self._stop(f"alias {format_value('*' + event.anchor)} stands inside its own anchor")
         node, height, nodes = anchored
         self._count(nodes, depth + height)
         return node, height
 
-    def _sequence(self, start: Any, depth: int) -> tuple[Node, int]:
+    def _sequence(self, start: Any, depth: int) -> tuple[YamlNode, int]:
         nodes, height = [], 0
         while not isinstance(event := self._next(), yaml.SequenceEndEvent):
             node, below = self._node(event, depth + 1)
             nodes.append(node)
             height = max(height, below + 1)
-        return Node(self._place(start), tuple(nodes)), height
+        return YamlNode(self._place(start), tuple(nodes)), height
 
-    def _mapping(self, start: Any, depth: int) -> tuple[Node, int]:
-        entries: dict[str, Entry] = {}
+    def _mapping(self, start: Any, depth: int) -> tuple[YamlNode, int]:
+        entries: dict[str, YamlEntry] = {}
         height = 0
         while not isinstance(event := self._next(), yaml.MappingEndEvent):
             key, _ = self._node(event, depth + 1)
             value, below = self._node(self._next(), depth + 1)
             height = max(height, below + 1)
-            entry = Entry(self._place(event), value)
+            entry = YamlEntry(self._place(event), value)
             if (wrong := _wrong_key(event, key, entry, entries)) is not None:
                 self._fault(event, wrong)
             elif isinstance(key.value, str):
                 entries[key.value] = entry
-        return Node(self._place(start), entries), height
+        return YamlNode(self._place(start), entries), height
 
-    def _scalar(self, event: Any) -> Node:
+    def _scalar(self, event: Any) -> YamlNode:
         value: Scalar = event.value
         if event.implicit[0]:
             try:
-                value = resolved(event.value)
+                value = resolve_scalar(event.value)
             except ValueError as error:
                 self._fault(event, str(error))
-        elif _UNUSUAL.search(event.value):
+        elif _UNSUPPORTED_CHARACTERS.search(event.value):
             value = self._text(event)
         start, end = event.start_mark, event.end_mark
         around = end.column - start.column - len(event.value) if start.line == end.line else -1
-        return Node(self._place(event), value, around // 2 if around in (0, 2) else None)
+        return YamlNode(self._place(event), value, around // 2 if around in (0, 2) else None)
 
     def _text(self, event: Any) -> str:
         """Return a text from escapes; JSON writes a character beyond U+FFFF as two, which belong together."""
@@ -173,7 +173,7 @@ class _Composer:
         return text
 
 
-_UNUSUAL = re.compile("[\x00\ud800-\udfff]")
+_UNSUPPORTED_CHARACTERS = re.compile("[\x00\ud800-\udfff]")
 
 _NULL = re.compile(r"null|Null|NULL|~|")
 _BOOL = re.compile(r"(true|True|TRUE)|false|False|FALSE")
@@ -182,7 +182,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
-def resolved(text: str) -> Scalar:
+def resolve_scalar(text: str) -> Scalar:
     """Return what a plain scalar means by the core schema of YAML 1.2.
 
     :raises ValueError: a number with too many digits, or beyond a float's range.
@@ -204,26 +204,26 @@ def resolved(text: str) -> Scalar:
     return number
 
 
-def _wrong_key(event: Any, key: Node, entry: Entry, entries: dict[str, Entry]) -> str | None:
+def _wrong_key(event: Any, key: YamlNode, entry: YamlEntry, entries: dict[str, YamlEntry]) -> str | None:
     """Say what is wrong with a key, None when nothing is."""
     if isinstance(key.value, tuple | Mapping):
         return f"a key must be text, got {'a list' if isinstance(key.value, tuple) else 'a mapping'}"
     if not isinstance(key.value, str):
-        return f"a key must be text, got {shown(key.value)}; put it in quotes"
+        return f"a key must be text, got {format_value(key.value)}; put it in quotes"
     plain = isinstance(event, yaml.ScalarEvent) and event.implicit[0]
     if plain and key.value == "<<":
         return "merge keys (<<) are not part of YAML 1.2; repeat the entries, or use an alias for the whole value"
     if plain and re.search(r"\w:\S", key.value) and entry.value.value is None:
-        return f"key {shown(key.value)} has no value; put a space after the colon"
+        return f"key {format_value(key.value)} has no value; put a space after the colon"
     if key.value in entries:
         first = entries[key.value].key.line
         lines = f", on lines {first} and {event.start_mark.line + 1}" if first else ""
-        return f"key {shown(key.value)} is given twice{lines}"
+        return f"key {format_value(key.value)} is given twice{lines}"
     return None
 
 
 def _tag(tag: str) -> str:
-    return shown(tag.replace("tag:yaml.org,2002:", "!!"))
+    return format_value(tag.replace("tag:yaml.org,2002:", "!!"))
 
 
 def _forbidden_character(error: yaml.reader.ReaderError, text: str, placer: Placer) -> Fault:
@@ -235,7 +235,7 @@ def _forbidden_character(error: yaml.reader.ReaderError, text: str, placer: Plac
     return Fault(f"character U+{code:04X} is not allowed in YAML; is this a text file?", place=place)
 
 
-_PLAINER = {
+_PLAIN_MESSAGES = {
     "mapping values are not allowed here": "a ':' cannot stand here; a text that holds one needs quotes",
     "found character '\\t' that cannot start any token": "a tab cannot stand here; indent with spaces",
 }
@@ -244,13 +244,13 @@ _PLAINER = {
 def _syntax(error: yaml.MarkedYAMLError, placer: Placer) -> Fault:
     """Turn a syntax error into one line; PyYAML's own has several and an excerpt."""
     problem, mark, context = error.problem or "syntax error", error.problem_mark, error.context_mark
-    message = _PLAINER.get(problem, f"not valid YAML: {problem}")
+    message = _PLAIN_MESSAGES.get(problem, f"not valid YAML: {problem}")
     if problem == "could not find expected ':'" and context:
         message, mark = (
             "not valid YAML: this line has no ':' after its key",
             context,
         )  # the scanner noticed a line later
-    elif problem not in _PLAINER and error.context and context:
+    elif problem not in _PLAIN_MESSAGES and error.context and context:
         message += f", {error.context} that starts on line {context.line + 1}"
     place = placer(mark.line, mark.column) if mark else placer(0, 0)
     return Fault(_one_line(message), place=place)

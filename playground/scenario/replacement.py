@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
-from playground.scenario.node import Entry, Node
-from playground.scenario.shorthand import COMPONENT_KINDS, expanded
+from playground.scenario.node import YamlEntry, YamlNode
+from playground.scenario.shorthand import COMPONENT_KINDS, expand_shorthand
 
-Known = Callable[[str, str], Collection[str]]
+ParameterLookup = Callable[[str, str], Collection[str]]
 """Returns the parameters that the component of a kind and name takes; none where there is no such component."""
 
 
-def know_nothing(kind: str, name: str) -> Collection[str]:
+def keep_no_parameter(kind: str, name: str) -> Collection[str]:
     """Keep no parameter: for whoever cannot ask what is installed."""
     return ()
 
 
-def replace_component(kind: str, old: Node | None, new: Node, known: Known) -> Node:
+def replace_component(kind: str, old: YamlNode | None, new: YamlNode, known: ParameterLookup) -> YamlNode:
     """Return the new component with those parameters of the old one that it has too and is not given.
 
     :param kind: the key at the top of the scenario; of any other key than a component's the new value is returned.
@@ -39,12 +39,12 @@ def replace_component(kind: str, old: Node | None, new: Node, known: Known) -> N
         for key, entry in before.entries.items()
         if key != "name" and key in accepted and key not in after.entries
     }
-    return Node(new.place, {**after.entries, **kept}) if kept else new
+    return YamlNode(new.place, {**after.entries, **kept}) if kept else new
 
 
-def expand_component(node: Node, kind: str) -> Node:
+def expand_component(node: YamlNode, kind: str) -> YamlNode:
     """Write a component's shorthand out, so that it has keys."""
     if not isinstance(node.value, str):
         return node
-    written = expanded(kind, node.value).items()
-    return Node(node.place, {key: Entry(node.place, replace(node, value=text)) for key, text in written})
+    written = expand_shorthand(kind, node.value).items()
+    return YamlNode(node.place, {key: YamlEntry(node.place, replace(node, value=text)) for key, text in written})

@@ -14,8 +14,8 @@ from playground.scenario.shorthand import COMPONENT_KINDS
 
 Schema = dict[str, Any]
 
-_LITERAL = ("default", "enum", "const", "examples")
-_NAMED = ("properties", "patternProperties", "definitions")
+_LITERAL_KEYS = ("default", "enum", "const", "examples")
+_NAMED_SCHEMA_KEYS = ("properties", "patternProperties", "definitions")
 
 
 def json_schema(components: Mapping[str, Mapping[str, Schema]], tasks: Mapping[str, Mapping[str, Any]]) -> Schema:
@@ -27,7 +27,7 @@ def json_schema(components: Mapping[str, Mapping[str, Schema]], tasks: Mapping[s
         kinds of component that it takes, and whether each is required).
     """
     definitions: Schema = {}
-    core = _adopted(Scenario.model_json_schema(), "", definitions)
+    core = _adopt_schema(Scenario.model_json_schema(), "", definitions)
     definitions.pop("ComponentRef", None)
     for kind in COMPONENT_KINDS:
         definitions[kind] = _component(kind, components.get(kind, {}), definitions)
@@ -38,7 +38,7 @@ def json_schema(components: Mapping[str, Mapping[str, Schema]], tasks: Mapping[s
         **{kind: {"$ref": f"#/definitions/{kind}"} for kind in COMPONENT_KINDS},
         **{key: schema for key, schema in sections.items() if key not in (*CORE_KEYS, *COMPONENT_KINDS)},
     }
-    conditions = [_condition(name, task, properties) for name, task in tasks.items()]
+    conditions = [_task_condition(name, task, properties) for name, task in tasks.items()]
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "A scenario of playground",
@@ -60,7 +60,7 @@ def _component(kind: str, components: Mapping[str, Schema], definitions: Schema)
     if kind == "function":
         alternatives.append({"type": "string", "description": "a formula, such as (2*x + 10)**2"})
     for name, schema in components.items():
-        own = _adopted(schema, f"{kind}.{name}.", definitions)
+        own = _adopt_schema(schema, f"{kind}.{name}.", definitions)
         alternatives.append(
             {
                 "type": "object",
@@ -84,14 +84,14 @@ def _sections(tasks: Mapping[str, Mapping[str, Any]], definitions: Schema) -> Sc
     """Return the schema of each key that some task reads; several tasks may read one key differently."""
     read: dict[str, list[Schema]] = {}
     for name, task in tasks.items():
-        own = _adopted(task["parameters"], f"task.{name}.", definitions)
+        own = _adopt_schema(task["parameters"], f"task.{name}.", definitions)
         for key, schema in own.get("properties", {}).items():
             if schema not in read.setdefault(key, []):
                 read[key].append(schema)
     return {key: schemas[0] if len(schemas) == 1 else {"anyOf": schemas} for key, schemas in read.items()}
 
 
-def _condition(name: str, task: Mapping[str, Any], properties: Schema) -> Schema:
+def _task_condition(name: str, task: Mapping[str, Any], properties: Schema) -> Schema:
     """Say what a scenario with one task must have, and what belongs to others."""
     kinds, parameters = task["kinds"], task["parameters"]
     taken = {*CORE_KEYS, *kinds, *parameters.get("properties", {})}
@@ -103,7 +103,7 @@ def _condition(name: str, task: Mapping[str, Any], properties: Schema) -> Schema
     }
 
 
-def _adopted(schema: Schema, prefix: str, definitions: Schema) -> Schema:
+def _adopt_schema(schema: Schema, prefix: str, definitions: Schema) -> Schema:
     """Turn a schema into draft-07 and move what it defines to `definitions`, each name with the prefix."""
     for name, definition in schema.get("$defs", {}).items():
         definitions[prefix + name] = _draft07(definition, prefix)
@@ -119,9 +119,9 @@ def _draft07(schema: Any, prefix: str) -> Any:
         return schema
     result: Schema = {}
     for keyword, value in schema.items():
-        if keyword in _LITERAL:
+        if keyword in _LITERAL_KEYS:
             result[keyword] = value
-        elif keyword in _NAMED:
+        elif keyword in _NAMED_SCHEMA_KEYS:
             result[keyword] = {name: _draft07(entry, prefix) for name, entry in value.items()}
         elif keyword == "$ref":
             # beside `$ref`, draft-07 ignores everything, descriptions too
@@ -130,11 +130,11 @@ def _draft07(schema: Any, prefix: str) -> Any:
             result |= {"items": _draft07(value, prefix), "additionalItems": False}
         elif keyword != "title":
             result[keyword] = _draft07(value, prefix)
-    if "default" in result and not _writable(result["default"]):
+    if "default" in result and not _is_json(result["default"]):
         del result["default"]
     return result
 
 
-def _writable(default: Any) -> bool:
+def _is_json(default: Any) -> bool:
     """Return whether JSON can say it; null says nothing that leaving the key out does not."""
     return default is not None and not (isinstance(default, float) and not math.isfinite(default))

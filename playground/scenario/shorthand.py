@@ -11,7 +11,7 @@ COMPONENT_KINDS = ("dataset", "model", "loss", "optimizer", "schedule", "functio
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
 
 
-def expanded(kind: str, value: Any) -> Any:
+def expand_shorthand(kind: str, value: Any) -> Any:
     """Return the mapping that a text stands for; anything else is returned as it is.
 
     For a function, a text that is no name is a formula: `(2*x + 10)**2` means

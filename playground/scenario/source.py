@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from playground.errors import Fault, Place, PlaygroundError, ScenarioError, correction
-from playground.near_misses import closest
-from playground.scenario.messages import Key, shown
-from playground.scenario.node import Entry, Node
+from playground.scenario.messages import FaultyKey, format_value
+from playground.scenario.node import YamlEntry, YamlNode
 from playground.scenario.reader import MAX_DEPTH, read
-from playground.scenario.replacement import Known, expand_component, know_nothing, replace_component
+from playground.scenario.replacement import ParameterLookup, expand_component, keep_no_parameter, replace_component
 from playground.scenario.shorthand import COMPONENT_KINDS
+from playground.suggestions import closest
 
 MAX_BYTES = 1_000_000
 """Size of a scenario file."""
@@ -24,7 +24,7 @@ Error = TypeVar("Error", bound=PlaygroundError)
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceText:
     """The values of one scenario file and where each stands.
 
     :param file: the file as the user named it.
@@ -33,8 +33,8 @@ class Source:
     """
 
     file: str
-    root: Node
-    basis: Source | None = field(default=None, repr=False, compare=False)
+    root: YamlNode
+    basis: SourceText | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def data(self) -> dict[str, Any]:
@@ -43,7 +43,7 @@ class Source:
         known = self.basis.data if self.basis else {}
         return {key: known[key] if key in shared else entry.value.data() for key, entry in self.root.entries.items()}
 
-    def common(self, other: Source) -> set[str]:
+    def common(self, other: SourceText) -> set[str]:
         """Return the top-level keys whose values are the very same in both: not only equal, but not copied either."""
         theirs = other.root.entries
         return {key for key, entry in self.root.entries.items() if key in theirs and theirs[key].value is entry.value}
@@ -62,7 +62,7 @@ class Source:
         :param path: keys and list positions from the top.
         :param key: return the place of the last key instead; a path that ends in a `Key` asks for that by itself.
         """
-        if path and (key or isinstance(path[-1], Key)):
+        if path and (key or isinstance(path[-1], FaultyKey)):
             holder, found = self._deepest(path[:-1])
             if found and isinstance(holder.value, Mapping) and (entry := holder.value.get(str(path[-1]))):
                 return entry.key
@@ -83,7 +83,7 @@ class Source:
         faults = sorted(map(self.placed, error.faults), key=lambda fault: fault.place or Place(self.file))
         return type(error)(*faults)
 
-    def set(self, dotted: str, text: str, known: Known = know_nothing) -> Source:
+    def set(self, dotted: str, text: str, known: ParameterLookup = keep_no_parameter) -> SourceText:
         """Return a source in which one value is another, as `--set optimizer.lr=0.1` asks for.
 
         :param dotted: keys and list positions joined by dots (`optimizer.lr`, `start.x.0`); an existing key that
@@ -93,9 +93,11 @@ class Source:
         :raises ScenarioError: nothing can stand there, or the text is not YAML.
         """
         place = argument(f"--set {dotted}={text}")
-        return self.assigned(dotted, Entry(place, read(text, lambda line, column: place) or Node(place, None)), known)
+        return self.assigned(
+            dotted, YamlEntry(place, read(text, lambda line, column: place) or YamlNode(place, None)), known
+        )
 
-    def assigned(self, dotted: str, entry: Entry, known: Known = know_nothing) -> Source:
+    def assigned(self, dotted: str, entry: YamlEntry, known: ParameterLookup = keep_no_parameter) -> SourceText:
         """Return a source in which the value at a dotted key is another, found as `set` finds it.
 
         :param entry: the value, and where it was asked for: keys that do not exist yet are made there.
@@ -104,11 +106,13 @@ class Source:
         """
         keys = dotted.split(".")
         if not all(keys) or len(keys) > MAX_DEPTH:
-            raise ScenarioError(Fault(f"{shown(dotted)} is not a key; write it like optimizer.lr", place=entry.key))
+            raise ScenarioError(
+                Fault(f"{format_value(dotted)} is not a key; write it like optimizer.lr", place=entry.key)
+            )
         entry = replace(entry, value=replace_component(dotted, self.root.child(dotted), entry.value, known))
-        return Source(self.file, _assigned(self.root, dotted, entry, ()), self.basis or self)
+        return SourceText(self.file, _assign(self.root, dotted, entry, ()), self.basis or self)
 
-    def _deepest(self, path: Sequence[str | int]) -> tuple[Node, bool]:
+    def _deepest(self, path: Sequence[str | int]) -> tuple[YamlNode, bool]:
         """Return the last value that exists along `path`, and whether it is the one asked for."""
         node = self.root
         for key in path:
@@ -119,16 +123,16 @@ class Source:
         return node, True
 
 
-def load(path: str | Path) -> Source:
+def load(path: str | Path) -> SourceText:
     """Read a scenario file.
 
     :raises ScenarioError: the file cannot be read, or is not one YAML 1.2 mapping within the limits.
     """
     file = str(path)
-    return parse(_decoded(_bytes(Path(path), file), file), file)
+    return parse(_decode(_bytes(Path(path), file), file), file)
 
 
-def parse(text: str, file: str) -> Source:
+def parse(text: str, file: str) -> SourceText:
     """Read a scenario from text.
 
     :param file: what the places call it.
@@ -140,9 +144,9 @@ def parse(text: str, file: str) -> Source:
     if root is None or root.value is None:
         raise ScenarioError(Fault("the file is empty; a scenario has at least a task", place=Place(file)))
     if not isinstance(root.value, Mapping):
-        message = f"expected keys and values, such as 'task: minimize', got {shown(root.data())}"
+        message = f"expected keys and values, such as 'task: minimize', got {format_value(root.data())}"
         raise ScenarioError(Fault(message, place=root.place))
-    return Source(file, root)
+    return SourceText(file, root)
 
 
 def _bytes(path: Path, file: str) -> bytes:
@@ -152,7 +156,7 @@ def _bytes(path: Path, file: str) -> bytes:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ScenarioError(Fault(f"no such file{_similar(path)}", place=Place(file))) from None
+        raise ScenarioError(Fault(f"no such file{_suggest_file(path)}", place=Place(file))) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise ScenarioError(Fault(f"cannot be read: {reason.lower()}", place=Place(file))) from None
@@ -161,14 +165,14 @@ def _bytes(path: Path, file: str) -> bytes:
     return data
 
 
-def _similar(path: Path) -> str:
+def _suggest_file(path: Path) -> str:
     """Name the neighbour that was probably meant."""
     files = sorted(path.parent.glob("*.y*ml"))
     near = closest(path.stem, [file.stem for file in files])
     return correction(path.name, [file.name for file in files if file.stem in near])
 
 
-def _decoded(data: bytes, file: str) -> str:
+def _decode(data: bytes, file: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -178,40 +182,44 @@ def _decoded(data: bytes, file: str) -> str:
         raise ScenarioError(Fault(message, place=place)) from None
 
 
-def _assigned(node: Node, dotted: str | None, new: Entry, trail: tuple[str, ...]) -> Node:
+def _assign(node: YamlNode, dotted: str | None, new: YamlEntry, trail: tuple[str, ...]) -> YamlNode:
     """Return `node` with the new value at `dotted`; `trail` is what leads to `node`."""
     if dotted is None:
         return new.value
     if len(trail) == 1 and trail[0] in ("task", *COMPONENT_KINDS):
         node = expand_component(node, trail[0])
     if node.value is None:
-        node = Node(node.place, {})
+        node = YamlNode(node.place, {})
     if isinstance(node.value, tuple):
-        return _in_list(node.place, node.value, dotted, new, trail)
+        return _assign_in_list(node.place, node.value, dotted, new, trail)
     if not isinstance(node.value, Mapping):
         where = ".".join(trail)
         raise ScenarioError(
-            Fault(f"{shown(where)} is {shown(node.value)} and has no keys; set it as a whole", place=new.key)
+            Fault(
+                f"{format_value(where)} is {format_value(node.value)} and has no keys; set it as a whole", place=new.key
+            )
         )
     key, rest = first_key(node.value, dotted)
-    old = node.value.get(key, Entry(new.key, Node(new.key, None)))
-    changed = Entry(old.key, _assigned(old.value, rest, new, (*trail, key)))
+    old = node.value.get(key, YamlEntry(new.key, YamlNode(new.key, None)))
+    changed = YamlEntry(old.key, _assign(old.value, rest, new, (*trail, key)))
     return node.with_entry(key, changed)
 
 
-def _in_list(place: Place, nodes: tuple[Node, ...], dotted: str, new: Entry, trail: tuple[str, ...]) -> Node:
+def _assign_in_list(
+    place: Place, nodes: tuple[YamlNode, ...], dotted: str, new: YamlEntry, trail: tuple[str, ...]
+) -> YamlNode:
     position, _, rest = dotted.partition(".")
     positions = [str(number) for number in range(len(nodes))]
     if position not in positions:
         entries = f"entries 0 to {len(nodes) - 1}" if nodes else "no entries"
-        message = f"{shown('.'.join(trail))} is a list with {entries}, got {shown(position)}"
+        message = f"{format_value('.'.join(trail))} is a list with {entries}, got {format_value(position)}"
         raise ScenarioError(Fault(message, place=new.key))
     index = positions.index(position)
-    changed = _assigned(nodes[index], rest or None, new, (*trail, position))
-    return Node(place, (*nodes[:index], changed, *nodes[index + 1 :]))
+    changed = _assign(nodes[index], rest or None, new, (*trail, position))
+    return YamlNode(place, (*nodes[:index], changed, *nodes[index + 1 :]))
 
 
-def first_key(entries: Mapping[str, Entry], dotted: str) -> tuple[str, str | None]:
+def first_key(entries: Mapping[str, YamlEntry], dotted: str) -> tuple[str, str | None]:
     """Split off the first key: the longest one that exists (`layer1.weight`), else up to the first dot."""
     existing = [key for key in entries if dotted == key or dotted.startswith(f"{key}.")]
     key = max(existing, key=len) if existing else dotted.partition(".")[0]

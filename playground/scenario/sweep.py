@@ -13,8 +13,8 @@ from playground.scenario.base import Count, Seed, Span, Strict
 from playground.scenario.expect import Check
 from playground.scenario.messages import UnfitError
 
-Values = Annotated[list[Any], MinLen(1)]
-Points = Annotated[int, Interval(ge=2, le=10**9)]
+AxisValues = Annotated[list[Any], MinLen(1)]
+AxisPoints = Annotated[int, Interval(ge=2, le=10**9)]
 
 _FORMS = [
     {"values"},
@@ -26,17 +26,17 @@ _FORMS = [
 ]
 
 
-class Axis(Strict):
+class SweepAxis(Strict):
     """The values that one key takes: a list, an evenly or randomly filled range, or a count (0, 1, ...)."""
 
-    values: Values | None = Field(default=None, description="The values themselves; a bare list means the same.")
+    values: AxisValues | None = Field(default=None, description="The values themselves; a bare list means the same.")
     log: Span | None = Field(default=None, description="[low, high], filled evenly by ratio with `points` values.")
     linear: Span | None = Field(default=None, description="[low, high], filled evenly with `points` values.")
     random: Span | None = Field(
         default=None,
         description="[low, high], filled with `count` values drawn by `seed`: by ratio if both ends are positive.",
     )
-    points: Points | None = Field(default=None, description="How many values, both ends in.")
+    points: AxisPoints | None = Field(default=None, description="How many values, both ends in.")
     count: Count | None = Field(default=None, description="How many random values; alone, the integers from 0 on.")
     seed: Seed | None = Field(default=None, description="Seed of the random values.")
 
@@ -45,14 +45,14 @@ class Axis(Strict):
     def _shorthand(cls, value: Any) -> Any:
         if isinstance(value, list):
             return {"values": value}
-        if isinstance(value, Mapping | Axis):
+        if isinstance(value, Mapping | SweepAxis):
             return value
-        raise UnfitError(_WANTED)
+        raise UnfitError(_EXPECTED_AXIS)
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
         if self.model_dump(exclude_none=True).keys() not in _FORMS:
-            raise UnfitError(_WANTED)
+            raise UnfitError(_EXPECTED_AXIS)
         if self.log is not None and self.log[0] <= 0:
             raise UnfitError("expected [low, high] with low more than 0", "log")
         return self
@@ -64,17 +64,17 @@ class Axis(Strict):
         return {"description": form.pop("description", ""), "anyOf": [{"type": "array", "minItems": 1}, form]}
 
 
-_WANTED = (
+_EXPECTED_AXIS = (
     "expected a list of values, {log: [low, high], points: N}, {linear: [low, high], points: N}, "
     "{random: [low, high], count: N} or {count: N}"
 )
 
 
-class Sweep(Strict):
+class SweepSection(Strict):
     """Many runs of one scenario."""
 
-    over: Mapping[str, Axis] = Field(default={}, description="Every combination of these values, by dotted key.")
-    zip: list[Mapping[str, Values]] = Field(default=[], description="Groups of keys whose lists advance together.")
+    over: Mapping[str, SweepAxis] = Field(default={}, description="Every combination of these values, by dotted key.")
+    zip: list[Mapping[str, AxisValues]] = Field(default=[], description="Groups of keys whose lists advance together.")
     expect: Mapping[str, Check] = Field(
         default={}, description="What is expected of all runs together, such as `passed`."
     )

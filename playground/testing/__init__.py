@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from playground.testing.diagnoses import DiagnosisContract
     from playground.testing.executors import ExecutorContract
     from playground.testing.functions import FunctionContract
-    from playground.testing.lookup import registered
+    from playground.testing.lookup import build_registered
     from playground.testing.losses import LossContract
     from playground.testing.models import ModelContract
     from playground.testing.operations import OperationContract
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from playground.testing.schedules import ScheduleContract
     from playground.testing.tasks import TaskContract
 
-_WHERE: Final = {
+_CONTRACT_MODULES: Final = {
     "DatasetContract": "datasets",
     "DiagnosisContract": "diagnoses",
     "ExecutorContract": "executors",
@@ -58,12 +58,12 @@ __all__ = [
     "ReporterContract",
     "ScheduleContract",
     "TaskContract",
-    "registered",
+    "build_registered",
 ]
 
 
 def __getattr__(name: str) -> Any:
     """Import a contract when it is asked for: that of a schedule should not wait for torch."""
-    if name in _WHERE:
-        return getattr(importlib.import_module(f"{__name__}.{_WHERE[name]}"), name)
+    if name in _CONTRACT_MODULES:
+        return getattr(importlib.import_module(f"{__name__}.{_CONTRACT_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

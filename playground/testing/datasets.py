@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import torch
 
-from playground.engine.data import Data
-from playground.testing.differentiable import WHY_RANDOM, moves_the_stream
+from playground.core.data import Data
+from playground.testing.differentiable import WHY_RANDOM, draws_from_stream
 from playground.testing.verdict import require
 
 
@@ -56,11 +56,11 @@ class DatasetContract(ABC):
 
     def test_same_seed_same_data(self) -> None:
         """The same seed gives the same bits."""
-        require(_equal(self._data(0), self._data(0)), "two datasets from one seed differ", WHY_RANDOM)
+        require(_is_equal(self._data(0), self._data(0)), "two datasets from one seed differ", WHY_RANDOM)
 
     def test_other_seed_other_data(self) -> None:
         """Another seed gives other data, if the dataset draws at all."""
-        same = _equal(self._data(0), self._data(1))
+        same = _is_equal(self._data(0), self._data(1))
         if self.draws:
             wrong = "the data are the same for another seed; say `draws = False` if that is meant"
             require(not same, wrong, "a sweep over the data's seed would show no spread")
@@ -69,7 +69,7 @@ class DatasetContract(ABC):
 
     def test_leaves_the_global_stream_alone(self) -> None:
         """Nothing is drawn from torch's global stream."""
-        moved = moves_the_stream(lambda: self._data(0))
+        moved = draws_from_stream(lambda: self._data(0))
         wrong = "the dataset drew from torch's global stream, not from its generator"
         require(not moved, wrong, "the model's initial parameters would depend on the data")
 
@@ -80,5 +80,5 @@ class DatasetContract(ABC):
         return made  # type: ignore[return-value]
 
 
-def _equal(one: Data, other: Data) -> bool:
+def _is_equal(one: Data, other: Data) -> bool:
     return torch.equal(one.inputs, other.inputs) and torch.equal(one.targets, other.targets)

@@ -8,10 +8,10 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from playground.engine.problem import Batch, Forward, Problem
-from playground.engine.steppers import RuleStepper, TorchStepper
-from playground.engine.update import UpdateRule
-from playground.testing.differentiable import Values
+from playground.core.problem import Batch, Forward, Problem
+from playground.core.steppers import RuleStepper, TorchStepper
+from playground.core.update import UpdateRule
+from playground.testing.differentiable import ValuesModule
 
 START: Final = torch.tensor([[1.1, -0.7, 0.3], [-1.3, 0.9, 0.6]], dtype=torch.float64)
 """A matrix, since some optimizers move nothing else."""
@@ -24,10 +24,10 @@ def quadratic(low: float, high: float, start: Tensor = START) -> Problem:
     def loss(module: Forward, batch: Batch) -> Tensor:
         return (curvatures * module() ** 2).sum() / 2
 
-    return Problem(Values(start), loss)
+    return Problem(ValuesModule(start), loss)
 
 
-class _Lonely(Values):
+class _BowlWithUnused(ValuesModule):
     """Has a parameter besides, which nothing depends on."""
 
     def __init__(self) -> None:
@@ -35,9 +35,9 @@ class _Lonely(Values):
         self.unused = nn.Parameter(START.clone())
 
 
-def lonely() -> Problem:
+def bowl_with_unused() -> Problem:
     """Return a bowl with a parameter that is `unused`."""
-    return Problem(_Lonely(), lambda module, batch: (module() ** 2).sum() / 2)
+    return Problem(_BowlWithUnused(), lambda module, batch: (module() ** 2).sum() / 2)
 
 
 def descend(problem: Problem, optimizer: UpdateRule | Callable[[Any], torch.optim.Optimizer], steps: int) -> Tensor:
@@ -60,7 +60,7 @@ def paths(problem: Problem, optimizer: UpdateRule | Callable[[Any], torch.optim.
     return torch.stack(seen)
 
 
-class Alone:
+class SingleDescent:
     """A torch optimizer with a quadratic of its own, moved as torch's tutorials do.
 
     :param factory: makes the optimizer.
@@ -84,7 +84,7 @@ class Alone:
             self.optimizer.step(self.evaluate)  # type: ignore[arg-type]
 
 
-def beside(factory: Callable[[Any], torch.optim.Optimizer], share: float) -> tuple[Tensor, Tensor]:
+def descend_in_groups(factory: Callable[[Any], torch.optim.Optimizer], share: float) -> tuple[Tensor, Tensor]:
     """Move two groups beside each other, and return their values.
 
     :param share: of the usual learning rate that the first group has.

@@ -13,23 +13,23 @@ from typing import Any, ClassVar, Final
 
 import torch
 
-from playground.engine.evidence import Diagnoser, Evidence
+from playground.core.evidence import Diagnoser, Evidence
 from playground.errors import PlaygroundError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.result import Status
-from playground.runner.diagnosing import evidence
-from playground.runner.measuring import measure
-from playground.runner.preparing import prepared
-from playground.runner.running import run_one
+from playground.runner.single.diagnosing import gather_evidence
+from playground.runner.single.measuring import measure
+from playground.runner.single.preparing import prepare
+from playground.runner.single.running import run_one
 from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.source import load, parse
-from playground.testing.differentiable import WHY_RANDOM, moves_the_stream
+from playground.testing.differentiable import WHY_RANDOM, draws_from_stream
 from playground.testing.verdict import require
 
-Scenario = str | Path | Mapping[str, Any]
+ScenarioInput = str | Path | Mapping[str, Any]
 """A scenario's file, or what would stand in one."""
 
-HEALTHY: Final[tuple[Scenario, ...]] = (
+HEALTHY_SCENARIOS: Final[tuple[ScenarioInput, ...]] = (
     {
         "task": "minimize",
         "function": "(2*x + 10)**2",
@@ -56,7 +56,7 @@ HEALTHY: Final[tuple[Scenario, ...]] = (
 )
 """Runs with which nothing is wrong: of a function, of one neuron, of a small network."""
 
-LONGEST: Final = 300
+MAX_SENTENCE_CHARACTERS: Final = 300
 """Characters of a sentence."""
 
 WHY_FALSE: Final = "people believe it, and mend what is not broken; where there is doubt it must be silent"
@@ -78,12 +78,12 @@ class DiagnosisContract(ABC):
         """Return the diagnosis."""
 
     @abstractmethod
-    def ill(self) -> Scenario:
+    def ill(self) -> ScenarioInput:
         """Return a scenario whose run makes the mistake."""
 
-    def healthy(self) -> Sequence[Scenario]:
+    def healthy(self) -> Sequence[ScenarioInput]:
         """Return scenarios whose runs do not make it; override to add those that nearly do."""
-        return HEALTHY
+        return HEALTHY_SCENARIOS
 
     def test_speaks_of_the_ill_run(self) -> None:
         """The run that makes the mistake is told so."""
@@ -96,7 +96,7 @@ class DiagnosisContract(ABC):
         for scenario in self.healthy():
             with self._ended(scenario) as run:
                 told = self._asked(run, "a healthy run")
-                require(not told, f"of the healthy run of {_named(scenario)}: {told}", WHY_FALSE)
+                require(not told, f"of the healthy run of {_scenario_name(scenario)}: {told}", WHY_FALSE)
 
     def test_survives_what_is_not_finite(self) -> None:
         """A run whose loss and parameters are not finite raises nothing."""
@@ -114,9 +114,9 @@ class DiagnosisContract(ABC):
 
     def test_survives_what_is_not_known(self) -> None:
         """Operations of which nothing is known, another kind of optimizer, and runs of other tasks raise nothing."""
-        for scenario in (self.ill(), *HEALTHY):
+        for scenario in (self.ill(), *HEALTHY_SCENARIOS):
             with self._ended(scenario) as run:
-                where = f"the run of {_named(scenario)}"
+                where = f"the run of {_scenario_name(scenario)}"
                 self._asked(replace(run, operations={}), f"{where}, with operations that are not known")
                 torch_optimizer = partial(torch.optim.SGD, lr=0.1)
                 self._asked(replace(run, optimizer=torch_optimizer), f"{where}, with a torch.optim.Optimizer")
@@ -142,9 +142,9 @@ class DiagnosisContract(ABC):
     def test_leaves_the_run_as_it_was(self) -> None:
         """Parameters, data and the module's mode are as they were."""
         with self._ended(self.ill()) as run:
-            before, training = [tensor.clone() for tensor in _tensors(run)], run.problem.module.training
+            before, training = [tensor.clone() for tensor in _run_tensors(run)], run.problem.module.training
             self._asked(run, "the ill run")
-            after = _tensors(run)
+            after = _run_tensors(run)
             same = all(torch.allclose(a, b, 0, 0, equal_nan=True) for a, b in zip(before, after, strict=True))
             why = "what is asked next, and what the user gets, would be another run"
             require(same, "asking changed parameters or data of the run", why)
@@ -154,7 +154,7 @@ class DiagnosisContract(ABC):
         """The same run is told the same, and nothing is drawn from torch's global stream."""
         with self._ended(self.ill()) as run:
             told: list[str] = []
-            moved = moves_the_stream(lambda: told.extend(self._asked(run, "the ill run") for _ in range(2)))
+            moved = draws_from_stream(lambda: told.extend(self._asked(run, "the ill run") for _ in range(2)))
             require(told[0] == told[1], f"asked twice, it said {told[0]!r} and {told[1]!r}", WHY_RANDOM)
             require(not moved, "asked, it drew from torch's global random stream", WHY_RANDOM)
 
@@ -163,7 +163,7 @@ class DiagnosisContract(ABC):
         name = getattr(self, "name", "")
         why = "a scenario that shows the mistake could not be held to it"
         try:
-            run = run_one(_loaded(self.ill(), f"{{diagnosis: {json.dumps(name)}}}"), self._plugins())
+            run = run_one(_load_scenario(self.ill(), f"{{diagnosis: {json.dumps(name)}}}"), self._plugins())
         except PlaygroundError as error:
             raise AssertionError(f"expect: {{diagnosis: {name}}}: {error}\n  why it matters: {why}") from error
         found = ", ".join(each.name for each in run.diagnoses) or "none"
@@ -171,19 +171,22 @@ class DiagnosisContract(ABC):
         require(name in found.split(", "), wrong, why)
 
     @contextmanager
-    def _ended(self, scenario: Scenario) -> Iterator[Evidence]:
+    def _ended(self, scenario: ScenarioInput) -> Iterator[Evidence]:
         """Run a scenario, whatever it expects, and hold open what can be asked of it."""
         __tracebackhide__ = True
         plugins, why = self._plugins(), "only a descent that is over shows anything"
         with ExitStack() as stack:
             try:
-                ready = stack.enter_context(prepared(_loaded(scenario, "{}"), plugins))
+                ready = stack.enter_context(prepare(_load_scenario(scenario, "{}"), plugins))
             except PlaygroundError as error:
-                raise AssertionError(f"{_named(scenario)} cannot be run: {error}\n  why it matters: {why}") from None
+                raise AssertionError(
+                    f"{_scenario_name(scenario)} cannot be run: {error}\n  why it matters: {why}"
+                ) from None
             measured = measure(ready, nullcontext)
-            wrong = f"the run of {_named(scenario)} is no descent to be diagnosed: {measured.status}, {measured.reason}"
+            end = f"{measured.status}, {measured.reason}"
+            wrong = f"the run of {_scenario_name(scenario)} is no descent to be diagnosed: {end}"
             require(measured.loss is not None, wrong, why)
-            yield evidence(ready, measured, plugins)
+            yield gather_evidence(ready, measured, plugins)
 
     def _asked(self, run: Evidence, what: str) -> str:
         __tracebackhide__ = True
@@ -194,15 +197,15 @@ class DiagnosisContract(ABC):
             raise AssertionError(f"{wrong}\n  why it matters: {WHY_RAISES}") from error
 
     def _plugins(self) -> Plugins:
-        return _installed(self.plugins, Path.cwd())
+        return _load_plugins(self.plugins, Path.cwd())
 
 
 @lru_cache(maxsize=8)
-def _installed(specs: tuple[str, ...], folder: Path) -> Plugins:
+def _load_plugins(specs: tuple[str, ...], folder: Path) -> Plugins:
     return load_plugins(specs=specs, folder=folder)
 
 
-def _loaded(scenario: Scenario, expect: str) -> Loaded:
+def _load_scenario(scenario: ScenarioInput, expect: str) -> Loaded:
     """Return a scenario with other expectations."""
     mapping = isinstance(scenario, Mapping)
     source = parse(json.dumps(scenario), "scenario.yaml") if mapping else load(scenario)  # type: ignore[arg-type]
@@ -210,15 +213,15 @@ def _loaded(scenario: Scenario, expect: str) -> Loaded:
     return Loaded(parse_scenario(source), source)
 
 
-def _named(scenario: Scenario) -> str:
+def _scenario_name(scenario: ScenarioInput) -> str:
     return str(scenario.get("name", scenario.get("task"))) if isinstance(scenario, Mapping) else str(scenario)
 
 
-def _tensors(run: Evidence) -> list[torch.Tensor]:
+def _run_tensors(run: Evidence) -> list[torch.Tensor]:
     """Return what belongs to the run."""
     points = [tensor.detach() for point in (run.problem.parameters, run.start, run.final) for tensor in point.values()]
     return points + list(run.problem.batches.data)
 
 
 def _is_sentence(told: str) -> bool:
-    return told.endswith(".") and told.isprintable() and len(told) <= LONGEST
+    return told.endswith(".") and told.isprintable() and len(told) <= MAX_SENTENCE_CHARACTERS

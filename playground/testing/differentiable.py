@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from playground.engine.derivatives import Coordinate, Flat, check, finding
+from playground.core.derivatives import Coordinate, VectorFunction, check_derivatives, judge_entry
 from playground.testing.verdict import require
 
 WHY_BACKWARD = "an optimizer follows what backward says: it would go another way than the loss falls"
@@ -16,7 +16,7 @@ WHY_DTYPE = "a scenario says `dtype: float64` for precision, and would silently 
 WHY_RANDOM = "a run is repeated from its seed alone, and a hidden draw changes every number after it"
 
 
-class Values(nn.Module):
+class ValuesModule(nn.Module):
     """A module whose output is its one parameter, `values`."""
 
     def __init__(self, values: Tensor) -> None:
@@ -28,7 +28,7 @@ class Values(nn.Module):
         return self.values
 
 
-def require_right_backward(g: Flat, z: Tensor, names: Sequence[Coordinate], what: str) -> None:
+def require_right_backward(g: VectorFunction, z: Tensor, names: Sequence[Coordinate], what: str) -> None:
     """Differentiate g at z by every route, and require that autograd agrees.
 
     :param z: shape `(n,)`.
@@ -36,8 +36,8 @@ def require_right_backward(g: Flat, z: Tensor, names: Sequence[Coordinate], what
     :raises AssertionError: it does not, with the first entry that is wrong.
     """
     __tracebackhide__ = True
-    for entry in check(g, z, names).entries:
-        found = finding(entry, torch.finfo(z.dtype).eps)
+    for entry in check_derivatives(g, z, names).entries:
+        found = judge_entry(entry, torch.finfo(z.dtype).eps)
         routes = ", ".join(f"{route} {value:.10g}" for route, value in entry.routes.items())
         words = found.words if found else ""
         require(found is None, f"the derivative of {what} by {entry.by[0]}: {routes}; {words}", WHY_BACKWARD)
@@ -50,13 +50,13 @@ def require_no_draw(compute: Callable[[], Tensor], what: str) -> None:
     """
     __tracebackhide__ = True
     found: list[Tensor] = []
-    moved = moves_the_stream(lambda: found.extend(compute() for _ in range(2)))
+    moved = draws_from_stream(lambda: found.extend(compute() for _ in range(2)))
     first, second = found
     require(torch.equal(first, second), f"{what}: the same input gave two answers", WHY_RANDOM)
     require(not moved, f"{what} drew from torch's global random stream", WHY_RANDOM)
 
 
-def moves_the_stream(compute: Callable[[], object]) -> bool:
+def draws_from_stream(compute: Callable[[], object]) -> bool:
     """Compute, and tell whether torch's global random stream is drawn from or seeded; it is put back in any case."""
     before = torch.get_rng_state()
     torch.rand(())  # away from the beginning, so that the seed which the stream had last shows when it is set again

@@ -14,7 +14,7 @@ from playground.expression import parse
 _SIGNS: Final = {"·": "*", "−": "-", "²": "**2", "^": "**", "π": "pi", "σ(": "sigmoid(", "√(": "sqrt("}
 
 
-def worked_out(formula: str, numbers: Mapping[str, Tensor]) -> Tensor | None:
+def evaluate_formula(formula: str, numbers: Mapping[str, Tensor]) -> Tensor | None:
     """Return what a formula in the field's own signs gives, entry by entry.
 
     :param formula: with the names of `numbers` in it, such as `2·x² + √y`.

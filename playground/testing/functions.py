@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from itertools import combinations
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.func import vmap
 
-from playground.engine.derivatives import coordinates
-from playground.engine.function import Function
+from playground.core.derivatives import hessian, list_coordinates
+from playground.core.function import Function
 from playground.testing.differentiable import (
     WHY_DTYPE,
     WHY_VMAP,
@@ -61,7 +62,7 @@ class FunctionContract(ABC):
         """Autograd agrees with every independent route to the derivative."""
         function = self.function()
         for point in self.points():
-            require_right_backward(function, point, coordinates(function.variables), f"f at {point.tolist()}")
+            require_right_backward(function, point, list_coordinates(function.variables), f"f at {point.tolist()}")
 
     def test_maps_over_runs(self) -> None:
         """Under vmap each run has the value that it has alone."""
@@ -121,32 +122,55 @@ def require_inside(function: Function, point: Tensor) -> None:
 
 
 def require_no_descent(function: Function, point: Tensor, share: float) -> None:
-    """Require that no coordinate, moved alone, finds a place that is lower and further off than stated digits explain.
+    """Require that no straight line through a stated minimum leads to a lower place near it.
 
     Along each coordinate the lowest point within `share` of the domain's width, on both sides but inside the domain,
     must be the stated one, up to half a unit of the digits that are given and a hundredth of that width. A kink may be
-    a minimum, and so may a slope at the domain's boundary that would lead out of it.
+    a minimum, and so may a slope at the domain's boundary that would lead out of it. Along every other line, see
+    `_other_directions`, the function must not be lowest at an end, as it is at a saddle.
 
     :raises AssertionError: another point is lower.
     """
     __tracebackhide__ = True
-    for i, (low, high) in enumerate(function.domain):
-        reach = share * (high - low)
-        line = torch.linspace(-1, 1, 2001, dtype=torch.float64) * reach
-        line = line[(point[i] + line >= low) & (point[i] + line <= high)]
-        near = point.repeat(len(line), 1)
-        near[:, i] += line
+    here = function(point).item()
+    low, high = torch.tensor(function.domain, dtype=torch.float64).unbind(dim=1)
+    reach, axes = share * (high - low), torch.eye(len(point), dtype=torch.float64)
+    stated = f"the stated minimum {tuple(point.tolist())}"
+    for direction in (*axes, *_other_directions(function, point, high - low)):
+        line = torch.linspace(-1, 1, 2001, dtype=torch.float64)[:, None] * reach * direction
+        near = point + line
+        near = torch.cat([point[None], near[((near >= low) & (near <= high)).all(1)]])
         values = function(near)
         lowest = int(values.argmin())
-        off = abs(line[lowest].item())
-        here = function(point).item()
-        gain = here - values[lowest].item()
-        explained = off <= _digits(point[i].item()) + reach / 100 or gain <= 1e-13 * (1 + abs(here))
-        words = (
-            f"the slope at the stated minimum {tuple(point.tolist())} is not zero: by x[{i}], f is lower by {gain:.3g} "
-            f"at {near[lowest, i].item():.8g}"
-        )
-        require(explained, words, WHY_MINIMA)
+        gain, off = here - values[lowest].item(), (near[lowest] - point).abs()
+        if gain <= 1e-13 * (1 + abs(here)):
+            continue
+        lower = f"f is lower by {gain:.3g} at {tuple(round(each, 8) for each in near[lowest].tolist())}"
+        if direction.count_nonzero() == 1:
+            i = int(direction.abs().argmax())
+            near_enough = off[i].item() <= _digits(point[i].item()) + reach[i].item() / 100
+            require(near_enough, f"the slope at {stated} is not zero: by x[{i}], {lower}", WHY_MINIMA)
+        else:
+            require(bool((off <= 0.9 * reach * direction.abs()).all()), f"{stated} is a saddle: {lower}", WHY_MINIMA)
+
+
+def _other_directions(function: Function, point: Tensor, widths: Tensor) -> list[Tensor]:
+    """Return the lines that are examined besides the coordinates, as shares of the domain's widths, at most 1.
+
+    They are the diagonals of each two coordinates, which show saddles with kinks as well, and the eigenvectors of the
+    Hessian that belong to negative eigenvalues, where there is a Hessian.
+    """
+    axes = torch.eye(len(point), dtype=torch.float64)
+    diagonals = [one + sign * other for one, other in combinations(axes, 2) for sign in (1, -1)]
+    try:
+        scaled = hessian(function, point) * widths[:, None] * widths
+    except Exception:  # a backward of one's own may raise anything when it is differentiated once more
+        return diagonals
+    if not bool(scaled.isfinite().all()):
+        return diagonals
+    curvatures, vectors = torch.linalg.eigh(scaled)
+    falling = vectors.T[curvatures < -1e-9 * curvatures.abs().max()]
+    return [*diagonals, *(each / each.abs().max() for each in falling)]
 
 
 def _digits(number: float) -> float:

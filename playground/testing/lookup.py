@@ -10,7 +10,7 @@ from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.signature import build
 
 
-def registered(
+def build_registered(
     kind: str, name: str, parameters: Mapping[str, Any] | None = None, supplied: Mapping[str, Any] | None = None
 ) -> Any:
     """Build a component as a scenario would, from the plugins that are installed here.

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from playground.engine.derivatives import flat_loss, parameter_coordinates
-from playground.engine.losses import traits
-from playground.engine.problem import Batches, Problem
-from playground.engine.thresholds import find_centres
+from playground.core.derivatives import flat_loss, list_parameter_coordinates
+from playground.core.losses import loss_traits
+from playground.core.problem import Batches, Problem
+from playground.core.thresholds import find_centres
 from playground.testing.differentiable import (
     WHY_DTYPE,
     WHY_VMAP,
-    Values,
+    ValuesModule,
     require_close,
     require_no_draw,
     require_right_backward,
@@ -28,7 +28,7 @@ from playground.testing.verdict import require
 class LossContract(ABC):
     """What a loss must do: `class TestMine(LossContract)` with one method, `loss`.
 
-    A loss of logits or class indices says so with `playground.engine.losses.declares`: `threshold=0.0`,
+    A loss of logits or class indices says so with `playground.core.losses.declares`: `threshold=0.0`,
     `class_indices=True`.
     """
 
@@ -43,7 +43,7 @@ class LossContract(ABC):
             shape `(4,)` for a loss that declares to take them.
         """
         predictions = torch.linspace(0.1, 0.9, 8, dtype=torch.float64).reshape(2, 4).T.contiguous()
-        if traits(self.loss()).class_indices:
+        if loss_traits(self.loss()).class_indices:
             return predictions, torch.tensor([0, 1, 1, 0])
         return predictions, torch.tensor([[1, 0], [0, 1], [1, 1], [0, 0]], dtype=torch.float64)
 
@@ -58,7 +58,7 @@ class LossContract(ABC):
 
     def test_threshold_is_right(self) -> None:
         """Where a single output is class 1 is where the loss shows it: 0.5 for probabilities, 0 for logits."""
-        known = traits(self.loss())
+        known = loss_traits(self.loss())
         shown = find_centres(self.loss(), 1)
         if known.class_indices or known.threshold is None or not shown:
             pytest.skip("nothing is declared, or the loss is not symmetric about any threshold")
@@ -74,9 +74,9 @@ class LossContract(ABC):
         found = loss(prediction.clone().requires_grad_(), target)
         if found.dim() or not found.requires_grad:
             pytest.skip("the loss is not one number of the prediction, of which another rule tells")
-        problem = Problem(Values(prediction), lambda module, batch: loss(module(), batch[0]), Batches((target,)))
+        problem = Problem(ValuesModule(prediction), lambda module, batch: loss(module(), batch[0]), Batches((target,)))
         g, z = flat_loss(problem, problem.parameters)
-        require_right_backward(g, z, parameter_coordinates(problem.parameters), "the loss")
+        require_right_backward(g, z, list_parameter_coordinates(problem.parameters), "the loss")
 
     def test_maps_over_runs(self) -> None:
         """Under vmap each run has the loss that it has alone."""

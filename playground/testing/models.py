@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
-from playground.engine.derivatives import flat_loss, parameter_coordinates
-from playground.engine.functional import functional_call
-from playground.engine.problem import Batches, Problem
+from playground.core.derivatives import flat_loss, list_parameter_coordinates
+from playground.core.functional import functional_call
+from playground.core.problem import Batches, Problem
 from playground.testing.differentiable import (
     WHY_DTYPE,
     WHY_RANDOM,
@@ -50,7 +50,7 @@ class ModelContract(ABC):
         problem = Problem(self._made(), lambda module, batch: module(*batch).sin().mean(), Batches((self.samples(),)))
         problem.module.eval()
         g, z = flat_loss(problem, problem.parameters)
-        require_right_backward(g, z, parameter_coordinates(problem.parameters), "the model's output")
+        require_right_backward(g, z, list_parameter_coordinates(problem.parameters), "the model's output")
 
     def test_uses_every_parameter(self) -> None:
         """Every parameter has a gradient."""

@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from playground.engine.chain import call_of, shares
-from playground.engine.operations import Operation, Template, text
-from playground.engine.problem import Batches, Problem
-from playground.engine.tape import Record, Tape, Value, recorded
-from playground.report.explanation.latex import SIGNS
-from playground.testing.differentiable import WHY_RANDOM, moves_the_stream, require_close
-from playground.testing.formulas import worked_out
+from playground.core.chain import bind_call, propagate_gradient
+from playground.core.operations import Operation, Template, fill_template
+from playground.core.problem import Batches, Problem
+from playground.core.tape import Tape, TapeRecord, TapeValue, record_on_tape
+from playground.report.explanation.latex import LATEX_SIGNS
+from playground.testing.differentiable import WHY_RANDOM, draws_from_stream, require_close
+from playground.testing.formulas import evaluate_formula
 from playground.testing.verdict import require
 
-WHY_TOLD = "`explain` would stop at this operation, or print something that is no formula"
+WHY_EXPLAINED = "`explain` would stop at this operation, or print something that is no formula"
 WHY_TRUE = "`explain` teaches what it prints, and would teach something false"
 WHY_SLOPE = "`explain` would show another gradient than the one the run follows"
 
@@ -63,7 +63,7 @@ class OperationContract(ABC):
         """A formula that is arithmetic of entries gives the output."""
         made = self._made()
         formula = made.written(made.operation.formula)
-        told = None if made.operation.terms else worked_out(formula, made.numbers)
+        told = None if made.operation.terms else evaluate_formula(formula, made.numbers)
         if told is not None:
             wrong = f"{formula!r} is not what the operation returns"
             require_close(told, made.call.output, wrong, WHY_TRUE, 1e-9)
@@ -73,7 +73,7 @@ class OperationContract(ABC):
         made = self._made()
         for argument, *_ in made.shares():
             rule = made.operation.rules.get(argument)
-            require(rule is not None, f"there is a derivative by {argument!r}, but no rule for it", WHY_TOLD)
+            require(rule is not None, f"there is a derivative by {argument!r}, but no rule for it", WHY_EXPLAINED)
             self._spelt(rule or "", made, f"the rule of {argument!r}")
 
     def test_rules_are_true(self) -> None:
@@ -81,10 +81,10 @@ class OperationContract(ABC):
         made = self._made()
         for argument, template in made.operation.rules.items():
             value, rule = made.bound.get(argument), made.written(template)
-            entries = value.tensor.numel() if isinstance(value, Value) else 0
+            entries = value.tensor.numel() if isinstance(value, TapeValue) else 0
             count = torch.full_like(made.call.output, entries // max(made.call.output.numel(), 1))
-            told = worked_out(rule, made.numbers | {"dy": made.gradient, "n": count})
-            gradient = value.gradient if isinstance(value, Value) else None
+            told = evaluate_formula(rule, made.numbers | {"dy": made.gradient, "n": count})
+            gradient = value.gradient if isinstance(value, TapeValue) else None
             if told is not None and gradient is not None and gradient.shape == told.shape:
                 require_close(told, gradient, f"{rule!r} is not dL/d{argument}", WHY_TRUE, 1e-9)
 
@@ -92,15 +92,17 @@ class OperationContract(ABC):
         """Formula and rules are in letters, digits and signs of which LaTeX is made."""
         made = self._made()
         for template in (made.operation.formula, *made.operation.rules.values()):
-            strange = sorted({sign for sign in made.written(template) if not sign.isascii() and sign not in SIGNS})
-            signs = "".join(sign for sign in SIGNS if not sign.isascii() and sign.isprintable())
+            strange = sorted(
+                {sign for sign in made.written(template) if not sign.isascii() and sign not in LATEX_SIGNS}
+            )
+            signs = "".join(sign for sign in LATEX_SIGNS if not sign.isascii() and sign.isprintable())
             wrong = f"{made.written(template)!r} has {''.join(strange)}, which is none of {signs}"
             require(not strange, wrong, "`explain --format latex` would write what LaTeX cannot read")
 
     def test_slope_is_that_of_autograd(self) -> None:
         """Each derivative, times an incoming gradient, is what autograd gives."""
         made = self._made()
-        found: dict[Value, Tensor] = {}
+        found: dict[TapeValue, Tensor] = {}
         for _, value, share, _ in made.shares():
             found[value] = found.get(value, torch.zeros_like(value.tensor)) + share
         for value in made.record.values:
@@ -124,9 +126,9 @@ class OperationContract(ABC):
         """A derivative is as large as its argument, or as what broadcasting made of it."""
         made = self._made()
         for argument, pulled in made.pulled().items():
-            for item, share in zip(_listed(made.call.get(argument)), _listed(pulled), strict=False):
+            for item, share in zip(_as_list(made.call.get(argument)), _as_list(pulled), strict=False):
                 if _is_tensor(item):
-                    fits = _broadcasts(item.shape, share.shape)
+                    fits = _is_broadcast(item.shape, share.shape)
                     wrong = f"the derivative by {argument!r}, {tuple(item.shape)}, has shape {tuple(share.shape)}"
                     require(fits, wrong, "each entry's derivative is shown beside the entry")
 
@@ -152,7 +154,7 @@ class OperationContract(ABC):
     def test_answers_twice_alike(self) -> None:
         """The same call has the same derivatives, and draws nothing."""
         made, found = self._made(), list[list[Tensor]]()
-        moved = moves_the_stream(lambda: found.extend([share for _, _, share, _ in made.shares()] for _ in range(2)))
+        moved = draws_from_stream(lambda: found.extend([share for _, _, share, _ in made.shares()] for _ in range(2)))
         one, other = found
         same = len(one) == len(other) and all(map(torch.equal, one, other))
         require(same, "the same call gave two derivatives", WHY_RANDOM)
@@ -167,7 +169,7 @@ class OperationContract(ABC):
         for at in islice(product(*map(range, output.shape)), 16):
             written = made.operation.terms(made.call, at, _number)
             _require_line(written or "nothing", f"the arithmetic of entry {list(at)}")
-            told = worked_out(written, {})
+            told = evaluate_formula(written, {})
             if told is not None:
                 require_close(told, output[at], f"{written!r} is not entry {list(at)}", WHY_TRUE, 1e-9)
 
@@ -182,7 +184,7 @@ class OperationContract(ABC):
                     written = made.operation.sums[argument](made.call, made.gradient, at, _number)
                     where = f"entry {list(at)} of dL/d{argument}"
                     _require_line(written or "nothing", f"the arithmetic of {where}")
-                    told = worked_out(written, {})
+                    told = evaluate_formula(written, {})
                     if told is not None:
                         require_close(told, share[at], f"{written!r} is not {where}", WHY_TRUE, 1e-9)
 
@@ -212,35 +214,35 @@ class OperationContract(ABC):
         wrong = f"the steepest slope is stated as {steepest:g}, and is {largest:.4g}"
         require(close, wrong, "how much a unit has saturated is measured by it")
 
-    def _made(self, dtype: torch.dtype = torch.float64) -> _Recorded:
-        return _Recorded.of(self, dtype)
+    def _made(self, dtype: torch.dtype = torch.float64) -> _RecordedCall:
+        return _RecordedCall.of(self, dtype)
 
-    def _spelt(self, template: Template, made: _Recorded, what: str) -> str:
+    def _spelt(self, template: Template, made: _RecordedCall, what: str) -> str:
         __tracebackhide__ = True
         try:
-            told = text(template, made.call).format(**made.names)
+            told = fill_template(template, made.call).format(**made.names)
         except (KeyError, IndexError, ValueError) as error:
             wrong = f"{what}: {type(error).__name__}: {error}; there are {', '.join(made.names)}"
-            raise AssertionError(f"{wrong}\n  why it matters: {WHY_TOLD}") from error
+            raise AssertionError(f"{wrong}\n  why it matters: {WHY_EXPLAINED}") from error
         _require_line(told, what)
         return told
 
 
-class _Recorded:
+class _RecordedCall:
     """One call on a tape, with the gradient that autograd brought to each value."""
 
-    def __init__(self, operation: Operation, record: Record, gradient: Tensor) -> None:
+    def __init__(self, operation: Operation, record: TapeRecord, gradient: Tensor) -> None:
         self.operation = operation
         self.record = record
         self.gradient = gradient
-        self.call, self.bound = call_of(record, operation)
+        self.call, self.bound = bind_call(record, operation)
 
     @classmethod
-    def of(cls, contract: OperationContract, dtype: torch.dtype) -> _Recorded:
+    def of(cls, contract: OperationContract, dtype: torch.dtype) -> _RecordedCall:
         """Record the contract's call and differentiate it, weighted so that no two entries count alike."""
         module = nn.ParameterList(nn.Parameter(each.to(dtype)) for each in contract.inputs())
         problem, tape = Problem(module, lambda inputs, _: contract.call(*inputs), Batches(())), Tape()  # type: ignore[misc]
-        output = recorded(problem, tape).loss(module, ())
+        output = record_on_tape(problem, tape).loss(module, ())
         gradient = torch.arange(1, output.numel() + 1).to(output).reshape(output.shape)
         if output.requires_grad:
             torch.autograd.grad(output, list(module), gradient, allow_unused=True)
@@ -269,7 +271,7 @@ class _Recorded:
     def written(self, template: Template) -> str:
         """Return a template with the names in it; empty where it does not fit them, of which another rule tells."""
         try:
-            return text(template, self.call).format(**self.names)
+            return fill_template(template, self.call).format(**self.names)
         except (KeyError, IndexError, ValueError):
             return ""
 
@@ -277,16 +279,20 @@ class _Recorded:
         """Return the derivatives as the operation gives them, of the recorded gradient or another."""
         return self.operation.pull(self.call, self.gradient if gradient is None else gradient)
 
-    def shares(self) -> Iterator[tuple[str, Value, Tensor, bool]]:
+    def shares(self) -> Iterator[tuple[str, TapeValue, Tensor, bool]]:
         """Yield the derivatives as `explain` takes them."""
-        return shares(self.record, self.operation, self.gradient) if self.record.outputs[0].differentiable else iter(())
+        return (
+            propagate_gradient(self.record, self.operation, self.gradient)
+            if self.record.outputs[0].differentiable
+            else iter(())
+        )
 
     def tensors(self) -> list[Tensor]:
         """Return every argument that is a tensor."""
-        return [each for item in self.call.arguments.values() for each in _listed(item) if _is_tensor(each)]
+        return [each for item in self.call.arguments.values() for each in _as_list(item) if _is_tensor(each)]
 
 
-def _listed(item: Any) -> list[Any]:
+def _as_list(item: Any) -> list[Any]:
     return list(item) if isinstance(item, list | tuple) else [item]
 
 
@@ -303,7 +309,7 @@ def _kind(item: Any) -> str:
     return f"a tensor of {item.dtype}" if _is_tensor(item) else f"{item!r}"
 
 
-def _broadcasts(small: torch.Size, large: torch.Size) -> bool:
+def _is_broadcast(small: torch.Size, large: torch.Size) -> bool:
     """Tell whether a shape may have been enlarged to another."""
     return len(small) <= len(large) and all(a in (1, b) for a, b in zip(small[::-1], large[::-1], strict=False))
 
@@ -317,4 +323,4 @@ def _number(value: float) -> str:
 def _require_line(told: str, what: str) -> None:
     __tracebackhide__ = True
     one = bool(told.strip()) and told.isprintable()
-    require(one, f"{what} is no line of text: {told!r}", WHY_TOLD)
+    require(one, f"{what} is no line of text: {told!r}", WHY_EXPLAINED)

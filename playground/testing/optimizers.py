@@ -13,12 +13,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from playground.engine.replicas import RuleReplicas, TorchReplicas
-from playground.engine.trials import require_optimizer, require_rule
-from playground.engine.update import UpdateRule, together
+from playground.core.replicas import RuleReplicas, TorchReplicas
+from playground.core.trials import require_optimizer, require_rule
+from playground.core.update import UpdateRule, stack_rules
 from playground.errors import ComponentError
 from playground.plugins.signature import parameters
-from playground.testing.descents import START, Alone, beside, descend, lonely, paths, quadratic
+from playground.testing.descents import (
+    START,
+    SingleDescent,
+    bowl_with_unused,
+    descend,
+    descend_in_groups,
+    paths,
+    quadratic,
+)
 from playground.testing.differentiable import require_close
 from playground.testing.verdict import require
 
@@ -77,7 +85,9 @@ class OptimizerContract(ABC):
         moved: Sequence[UpdateRule | Factory]
         if isinstance(made, UpdateRule):
             moved = rules = [made, replace(made, lr=2 * made.lr)]  # type: ignore[type-var]
-            stepper: RuleReplicas | TorchReplicas = RuleReplicas(problem, {"values": starts}, [0, 1], together(rules))
+            stepper: RuleReplicas | TorchReplicas = RuleReplicas(
+                problem, {"values": starts}, [0, 1], stack_rules(rules)
+            )
         else:
             moved = [made, made]
             stepper = TorchReplicas(problem, {"values": starts}, [0, 1], [made, made], elementwise=True)
@@ -105,7 +115,7 @@ class OptimizerContract(ABC):
 
     def test_leaves_what_has_no_gradient(self) -> None:
         """A parameter whose gradient is None stays as it is, and stops nobody."""
-        problem = lonely()
+        problem = bowl_with_unused()
         before = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
         try:
             descend(problem, self.optimizer(), 3)
@@ -152,9 +162,9 @@ class OptimizerContract(ABC):
     def test_state_dict_resumes(self) -> None:
         """After `load_state_dict` a torch optimizer goes on with the very same bits."""
         factory = self._torch()
-        first = Alone(factory)
+        first = SingleDescent(factory)
         first.walk(5)
-        second = Alone(factory, first.values.detach().clone())
+        second = SingleDescent(factory, first.values.detach().clone())
         second.optimizer.load_state_dict(copy.deepcopy(first.optimizer.state_dict()))
         first.walk(5)
         second.walk(5)
@@ -166,16 +176,16 @@ class OptimizerContract(ABC):
         factory = self._torch()
         if not self.parameter_groups:
             pytest.skip("declared as taking one group alone")
-        slow, fast = beside(factory, 0.5)
-        usual, _ = beside(factory, 1.0)
-        alone = Alone(factory)
+        slow, fast = descend_in_groups(factory, 0.5)
+        usual, _ = descend_in_groups(factory, 1.0)
+        alone = SingleDescent(factory)
         alone.walk(3)
         require(not torch.equal(slow, usual), "a group's own learning rate makes no difference", WHY_GROUPS)
         require(torch.equal(fast, alone.values), "the rate of one group moves the other", WHY_GROUPS)
 
     def test_closure(self) -> None:
         """`step(closure)` evaluates the closure with gradients on, and returns the loss."""
-        alone = Alone(self._torch())
+        alone = SingleDescent(self._torch())
         losses: list[Tensor] = []
 
         def closure() -> Tensor:

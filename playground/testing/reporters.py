@@ -15,14 +15,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from playground.result import Batch, Expectation, Invalid, Loss, Run, Status, Table, Trace, Verdict
+from playground.result import Batch, Expectation, Loss, ResultTable, Run, RunTrace, ScenarioFault, Status, Verdict
 from playground.testing.verdict import require
 
-HOSTILE: Final = "[bold]x[/] <script>&'\" ]]> \x1b[31m\x07\x00\r\n\u202e\ufffe 漢字"
+HOSTILE_TEXT: Final = "[bold]x[/] <script>&'\" ]]> \x1b[31m\x07\x00\r\n\u202e\ufffe 漢字"
 """Markup of every kind, a terminal's commands, what XML cannot hold, double width."""
 
-FALLING: Final = Loss(0.5, 0.25, 0.25)
-STEPS: Final = Trace((0.5, 0.25))
+FALLING_LOSS: Final = Loss(0.5, 0.25, 0.25)
+TWO_STEP_TRACE: Final = RunTrace((0.5, 0.25))
 WHY_ESCAPE: Final = "names and messages come from files and plugins of others"
 
 
@@ -42,29 +42,29 @@ class ReporterContract(ABC):
     def test_every_status(self) -> None:
         """A run of every status is written, with and without a loss, expectations and a table."""
         for status in Status:
-            for run in (a_run(status), Run("bare", "id", 0, status, Verdict.NONE)):
+            for run in (make_run(status), Run("bare", "id", 0, status, Verdict.NONE)):
                 self._written(_batch(run), f"a run that ended in {status}")
 
     def test_no_run_and_many(self) -> None:
         """No run at all, several, and files that are not valid are written."""
         self._written(_batch(), "a batch without runs")
-        self._written(_batch(*map(a_run, Status)), "runs of every status together")
+        self._written(_batch(*map(make_run, Status)), "runs of every status together")
 
     def test_says_what_ran(self) -> None:
         """The scenario's name is in the file."""
-        text = self._written(_batch(a_run(Status.BUDGET)), "a run")
+        text = self._written(_batch(make_run(Status.BUDGET)), "a run")
         require("gate_of_names" in text, "the scenario's name is nowhere in the file", "nobody could tell runs apart")
 
     def test_not_finite(self) -> None:
         """Numbers that are not finite are written."""
         for number in (float("nan"), float("inf")):
-            run = a_run(Status.NONFINITE, Loss(1.0, number, 1.0), Trace((1.0, number)))
+            run = make_run(Status.NONFINITE, Loss(1.0, number, 1.0), RunTrace((1.0, number)))
             self._written(_batch(run), f"a run whose last loss is {number}")
 
     def test_escapes(self) -> None:
         """Names and texts with markup and control characters leave the file well formed."""
-        text = self._written(_batch(a_run(Status.ERROR, text=HOSTILE)), "a run with hostile names")
-        plain, told = self._written(_batch(a_run(Status.ERROR)), "a run"), text
+        text = self._written(_batch(make_run(Status.ERROR, text=HOSTILE_TEXT)), "a run with hostile names")
+        plain, told = self._written(_batch(make_run(Status.ERROR)), "a run"), text
         if self.folder:  # of files whose format only their readers know
             return
         if self.suffix in (".html", ".xml", ".svg"):
@@ -82,7 +82,7 @@ class ReporterContract(ABC):
             pytest.skip("declared as writing a folder, to what is there")
         with self._place() as path:
             path.write_text("old numbers\n" * 10_000, encoding="utf-8")
-            self.reporter()(_batch(a_run(Status.BUDGET)), path)
+            self.reporter()(_batch(make_run(Status.BUDGET)), path)
             left = "old numbers" in path.read_text(encoding="utf-8")
         require(not left, "what stood in the file before is still there", "old results would pass for new ones")
 
@@ -94,14 +94,14 @@ class ReporterContract(ABC):
             path.mkdir()
             Path(path, "mine.txt").write_text("mine", encoding="utf-8")
             for _ in range(2):
-                self.reporter()(_batch(a_run(Status.BUDGET)), path)
+                self.reporter()(_batch(make_run(Status.BUDGET)), path)
             kept = Path(path, "mine.txt").is_file() and Path(path, "mine.txt").read_text(encoding="utf-8") == "mine"
         require(kept, "what stood in the folder before is gone", "it may be somebody's only copy")
 
     def test_writes_nowhere_else(self) -> None:
         """A scenario whose name looks like a path to elsewhere is written where it was asked for, and only there."""
         with self._place() as path:
-            self.reporter()(_batch(a_run(Status.BUDGET, text="../elsewhere")), path)
+            self.reporter()(_batch(make_run(Status.BUDGET, text="../elsewhere")), path)
             beside = sorted(each.name for each in path.parent.iterdir() if each != path)
         require(not beside, f"beside {path.name} it wrote {', '.join(beside)}", "it may overwrite what is not its own")
 
@@ -135,7 +135,7 @@ class ReporterContract(ABC):
             yield inner / f"results{'' if self.folder else self.suffix}"
 
 
-def a_run(status: Status, loss: Loss = FALLING, trace: Trace = STEPS, text: str = "") -> Run:
+def make_run(status: Status, loss: Loss = FALLING_LOSS, trace: RunTrace = TWO_STEP_TRACE, text: str = "") -> Run:
     """Return a run with something in every field.
 
     :param text: in place of every text that people or plugins write.
@@ -157,13 +157,13 @@ def a_run(status: Status, loss: Loss = FALLING, trace: Trace = STEPS, text: str 
         predictions=[[0.9], [0.1]],
         metrics={"accuracy": 1.0},
         expectations=(Expectation(text or "loss below 0.1", 0.25, passed=False, note=text),),
-        table=Table((text or "a", "target"), ((1.0, 1.0), (0.0, text or 0.0))),
+        table=ResultTable((text or "a", "target"), ((1.0, 1.0), (0.0, text or 0.0))),
         trace=trace,
     )
 
 
 def _batch(*runs: Run) -> Batch:
-    errors = () if len(runs) == 1 else (Invalid("broken.yaml", 3, 5, "unknown key 'lrr'"),)
+    errors = () if len(runs) == 1 else (ScenarioFault("broken.yaml", 3, 5, "unknown key 'lrr'"),)
     return Batch(runs, errors=errors)
 
 
@@ -173,12 +173,12 @@ def _parse(text: str, suffix: str) -> None:
     :raises ValueError: it is not one; or, from XML, `ParseError`.
     """
     if suffix == ".json":
-        json.loads(text, parse_constant=_refuse)
+        json.loads(text, parse_constant=_refuse_constant)
     elif suffix in (".xml", ".svg"):
         ElementTree.fromstring(text)
 
 
-def _refuse(constant: str) -> float:
+def _refuse_constant(constant: str) -> float:
     raise ValueError(f"{constant} is no JSON")
 
 

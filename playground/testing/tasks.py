@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from playground.engine.problem import Problem
-from playground.engine.seeding import seeded
-from playground.engine.setting import Setting
-from playground.engine.task import DescentTask, DirectTask, Outcome
+from playground.core.problem import Problem
+from playground.core.seeding import seed_torch
+from playground.core.setting import Setting
+from playground.core.task import DescentTask, DirectTask, Outcome
 from playground.testing.differentiable import WHY_DTYPE, WHY_VMAP, require_close
 from playground.testing.verdict import require
 
@@ -85,7 +85,7 @@ class TaskContract(ABC):
         if isinstance(task, DescentTask):
             pytest.skip("this task descends")
         setting = Setting()
-        with seeded(setting.seed, setting.device):
+        with seed_torch(setting.seed, setting.device):
             task.probe(setting)
             found: Any = task.answer(setting)
         require(isinstance(found, Outcome), f"answered with a {type(found).__name__}, no Outcome", WHY_NAMES)
@@ -100,7 +100,7 @@ class TaskContract(ABC):
 
     def _problem(self, task: DescentTask, dtype: torch.dtype = torch.float32, seed: int = 0) -> Problem:
         setting = Setting(dtype=dtype, seed=seed)
-        with seeded(setting.seed, setting.device):
+        with seed_torch(setting.seed, setting.device):
             return task.problem(setting)
 
     def _measured(self, task: DescentTask, problem: Problem, parameters: Any) -> Any:

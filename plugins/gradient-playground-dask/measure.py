@@ -8,8 +8,8 @@ from pathlib import Path
 
 from playground.api import load_scenario
 from playground.plugins.manager import load_plugins
-from playground.runner.sweeping.plan import Parcel
-from playground.runner.sweeping.sweep import Options, run_sweep
+from playground.runner.sweeping.plan import PackedChunk
+from playground.runner.sweeping.sweep import SweepOptions, run_sweep
 from playground_dask.cluster import dask
 
 SCENARIO = """
@@ -42,9 +42,9 @@ def main() -> None:
         print(f"speed-up                        {one / two:6.2f}")
 
 
-def parcel() -> Parcel:
+def parcel() -> PackedChunk:
     """Return fifty runs as they travel."""
-    return Parcel(
+    return PackedChunk(
         file="gate.yaml",
         points={0: SCENARIO},
         keys={0: "0" * 32},
@@ -55,13 +55,13 @@ def parcel() -> Parcel:
     )
 
 
-def _give_back(given: Parcel) -> Parcel:
+def _give_back(given: PackedChunk) -> PackedChunk:
     return given
 
 
 def _sweep(folder: Path, workers: int) -> float:
     """Return the seconds of a sweep whose runs descend one after the other, in sixteen chunks, the start included."""
-    options = Options("plain", 16, "dask", {"workers": workers}, fresh=True)
+    options = SweepOptions("plain", 16, "dask", {"workers": workers}, fresh=True)
     return run_sweep(load_scenario(folder / "gate.yaml"), load_plugins(folder=folder), options, folder=folder).seconds
 
 

@@ -16,11 +16,11 @@ import pytest
 import torch
 
 from playground.api import load_scenario, run
-from playground.engine.setting import one_thread
+from playground.core.setting import one_thread
 from playground.errors import PlaygroundError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.runner.store import Store
-from playground.runner.sweeping.sweep import Options, run_sweep
+from playground.runner.sweeping.sweep import SweepOptions, run_sweep
 from playground.testing import OptimizerContract
 from playground_optimizers.collection import CLASSES, LICENCES, NEEDS, OBSTACLES
 
@@ -75,7 +75,9 @@ def _stacked(folder: Path, optimizer: Mapping[str, Any], plugins: Plugins) -> st
     (folder / "many.yaml").write_text(SCENARIO.replace("OPTIMIZER", "sgd") + SWEEP, encoding="utf-8")
     loaded = load_scenario(folder / "many.yaml", {"optimizer": optimizer})
     try:
-        together, alone = (run_sweep(loaded, plugins, Options(engine), folder=folder) for engine in ("auto", "plain"))
+        together, alone = (
+            run_sweep(loaded, plugins, SweepOptions(engine), folder=folder) for engine in ("auto", "plain")
+        )
     except PlaygroundError:
         return "refused"
     with Store.open(folder, create=False) as store:

@@ -15,13 +15,13 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
 from playground import hookimpl
-from playground.engine.function import Objective
-from playground.engine.losses import require_same_shape
-from playground.engine.setting import Setting
-from playground.engine.task import DirectTask, Outcome
-from playground.engine.update import Hyperparameter, State, UpdateRule
+from playground.core.function import Objective
+from playground.core.losses import require_same_shape
+from playground.core.setting import Setting
+from playground.core.task import DirectTask, Outcome
+from playground.core.update import Hyperparameter, State, UpdateRule
 from playground.errors import Fault, PlaygroundError, ScenarioError
-from playground.result import Expectation, Table
+from playground.result import Expectation, ResultTable
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Root(DirectTask):
         residual = abs(value.item())
         return Outcome(
             {"root": x.item(), "residual": residual, "iterations": step},
-            table=Table(("step", name, "f", "f'"), tuple(rows)),
+            table=ResultTable(("step", name, "f", "f'"), tuple(rows)),
             expectations=(Expectation(f"residual at most {self.tolerance:g}", residual, residual <= self.tolerance),),
         )
 

@@ -39,7 +39,7 @@ def uphill(lr: float = 0.01) -> Any:
 
     :param lr: learning rate.
     """
-    from playground.engine.update import UpdateRule
+    from playground.core.update import UpdateRule
 
     @dataclass(frozen=True)
     class Uphill(UpdateRule):

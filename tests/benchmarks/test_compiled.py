@@ -19,14 +19,14 @@ import torch
 from playground.builtin import functions, losses, models
 from playground.builtin.optimizers import Adam
 from playground.builtin.tasks.minimize import Minimize
-from playground.engine.compiled import CannotCompileError, CompiledReplicas
-from playground.engine.descent import Descent, descend
-from playground.engine.problem import Batches, Problem
-from playground.engine.replicas import RuleReplicas
-from playground.engine.setting import Setting, one_thread
-from playground.engine.steppers import RuleStepper
-from playground.engine.stopping import StopRules
-from playground.engine.traces import Traces
+from playground.core.compiled import CannotCompileError, CompiledReplicas
+from playground.core.descent import DescentTrace, descend
+from playground.core.problem import Batches, Problem
+from playground.core.replicas import RuleReplicas
+from playground.core.setting import Setting, one_thread
+from playground.core.steppers import RuleStepper
+from playground.core.stopping import StopRules
+from playground.core.traces import ReplicaTraces
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
 
@@ -63,7 +63,7 @@ def ready(problem, runs, steps=STEPS):
 def computing(problem, runs, steps=STEPS):
     """The seconds of the descent alone."""
     stepper = ready(problem, runs, steps)
-    traces = Traces(stepper, steps, StopRules(), runs)
+    traces = ReplicaTraces(stepper, steps, StopRules(), runs)
     start = time.perf_counter()
     stepper.descend(traces)
     return time.perf_counter() - start
@@ -135,7 +135,7 @@ def test_one_long_run(capsys) -> None:
     compiled = computing(PROBLEMS["gate"](), 1, steps)
     with one_thread():
         start = time.perf_counter()
-        descend(RuleStepper(PROBLEMS["gate"](), Adam(lr=0.01)), Descent(steps // 100))
+        descend(RuleStepper(PROBLEMS["gate"](), Adam(lr=0.01)), DescentTrace(steps // 100))
         plain = (time.perf_counter() - start) * 100
     with capsys.disabled():
         print(f"\none run of {steps:,} steps: {compiled:.2f} s, plain {plain:.0f} s (by a hundredth of it)")
@@ -162,11 +162,11 @@ def test_crossover(kind, capsys) -> None:
                 problem = PROBLEMS[kind]()
                 start = time.perf_counter()
                 stepper = ready(problem, runs, steps)
-                stepper.descend(Traces(stepper, steps, StopRules(), runs))
+                stepper.descend(ReplicaTraces(stepper, steps, StopRules(), runs))
                 compiled = time.perf_counter() - start
                 start = time.perf_counter()
                 parameters = {name: torch.rand(runs, *tensor.shape) for name, tensor in problem.parameters.items()}
                 batch = RuleReplicas(problem, parameters, range(runs), Adam(lr=0.01))
-                descend(batch, Traces(batch, steps, StopRules(), runs))
+                descend(batch, ReplicaTraces(batch, steps, StopRules(), runs))
                 batched = time.perf_counter() - start
                 print(f"{kind}, {runs:5,} runs of {steps:5,} steps: compiled {compiled:.3f} s, batched {batched:.3f} s")

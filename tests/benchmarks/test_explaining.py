@@ -9,8 +9,8 @@ import pytest
 
 from playground.plugins.manager import load_plugins
 from playground.report.explanation.rendering import renderer
-from playground.runner.explaining import explain
-from playground.runner.preparing import prepared
+from playground.runner.explaining.step import explain
+from playground.runner.single.preparing import prepare
 from playground.scenario.model import load_scenario
 
 LARGE = """
@@ -27,7 +27,7 @@ steps: 1
 def test_ten_million_parameters(tmp_path):
     (tmp_path / "large.yaml").write_text(LARGE)
     loaded, plugins = load_scenario(tmp_path / "large.yaml"), load_plugins(autoload=False)
-    with prepared(loaded, plugins) as ready:
+    with prepare(loaded, plugins) as ready:
         parameters = sum(tensor.numel() for tensor in ready.stepper.parameters)
         start = time.perf_counter()
         ready.stepper.evaluate(0)

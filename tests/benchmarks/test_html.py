@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from playground.cli.run import found_writers, wanted
+from playground.cli.run import choose_recorded, find_writers
 from playground.plugins.manager import load_plugins
 from playground.result import Batch
-from playground.runner.changes import Changes, load
-from playground.runner.running import run_one
+from playground.runner.loading.overrides import Changes, load_with_changes
+from playground.runner.single.running import run_one
 from playground.runner.sweeping.sweep import run_sweep
 from playground.scenario.grid import with_axes
 
@@ -43,8 +43,8 @@ def plugins():
 
 def written(plugins, path, make):
     """Write a page; print how long that took and how large it is."""
-    writers = found_writers(plugins, None, html=path)
-    batch = make(wanted(writers))
+    writers = find_writers(plugins, None, html=path)
+    batch = make(choose_recorded(writers))
     start = time.perf_counter()
     for write, where in writers:
         write(batch, where)
@@ -53,7 +53,7 @@ def written(plugins, path, make):
 
 @pytest.mark.parametrize("name", ["and_gate", "two_moons", "bowl", "himmelblau", "xor_gate"])
 def test_a_run(plugins, tmp_path, capsys, name):
-    loaded = load(SCENARIOS / f"{name}.yaml", Changes(steps=1000), plugins)
+    loaded = load_with_changes(SCENARIOS / f"{name}.yaml", Changes(steps=1000), plugins)
     run_one(loaded, plugins)  # so that nothing is imported below
     times = []
 
@@ -73,7 +73,7 @@ def test_a_run(plugins, tmp_path, capsys, name):
 
 
 def test_a_sweep(plugins, tmp_path, capsys):
-    loaded = with_axes(load(SCENARIOS / "and_gate.yaml", Changes(), plugins), RATES, 500)
+    loaded = with_axes(load_with_changes(SCENARIOS / "and_gate.yaml", Changes(), plugins), RATES, 500)
     found = run_sweep(loaded, plugins, folder=tmp_path)
     path = tmp_path / "page.html"
     took = written(plugins, path, lambda record: Batch((), sweeps=(found,)))

@@ -42,7 +42,7 @@ def test_one_step(capsys: pytest.CaptureFixture[str]) -> None:
     import torch
 
     from playground.plugins.manager import load_plugins
-    from playground.runner.running import run_one
+    from playground.runner.single.running import run_one
     from playground.scenario.model import load_scenario
 
     sys.path.insert(0, str(HERE))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from playground.plugins.discovery import installed_candidates
-from playground.plugins.manager import AUTOLOAD_OFF, load_plugins
+from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE, load_plugins
 from playground.plugins.timing import import_time
 
 pytestmark = pytest.mark.benchmark
@@ -47,7 +47,7 @@ def in_turn(one: Callable[[], object], other: Callable[[], object], rounds: int)
 
 def command(*words: str, alone: bool) -> Callable[[], object]:
     """Return what runs a command as a process, with the installed plugins or without."""
-    environment = {**os.environ, AUTOLOAD_OFF: "1" if alone else ""}
+    environment = {**os.environ, DISABLE_AUTOLOAD_VARIABLE: "1" if alone else ""}
     line = [sys.executable, "-m", "playground", *words]
     return lambda: subprocess.run(line, env=environment, check=True, capture_output=True)
 

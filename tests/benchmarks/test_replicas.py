@@ -14,12 +14,12 @@ import torch
 
 from playground.builtin import losses, models
 from playground.builtin.optimizers import Adam
-from playground.engine.descent import descend
-from playground.engine.problem import Batches, Problem
-from playground.engine.replicas import RuleReplicas, chunk_size, initial, stacked
-from playground.engine.setting import one_thread
-from playground.engine.stopping import StopRules
-from playground.engine.traces import Traces
+from playground.core.descent import descend
+from playground.core.problem import Batches, Problem
+from playground.core.replicas import RuleReplicas, chunk_size, initial_parameters, stack_parameters
+from playground.core.setting import one_thread
+from playground.core.stopping import StopRules
+from playground.core.traces import ReplicaTraces
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(600)]
 
@@ -41,15 +41,15 @@ def sweep(build: Callable[[], torch.nn.Module], runs: int) -> None:
     """Twenty rates under so many seeds, in chunks; every seed's initial parameters are drawn once."""
     one = problem(build)
     seeds = [run % (runs // 20) for run in range(runs)]
-    drawn = initial(lambda seed: problem(build), range(runs // 20))
-    parameters = stacked([drawn[seed] for seed in seeds])
+    drawn = initial_parameters(lambda seed: problem(build), range(runs // 20))
+    parameters = stack_parameters([drawn[seed] for seed in seeds])
     rates = torch.logspace(-4, 0, 20, dtype=torch.float64).repeat_interleave(runs // 20)
     size = chunk_size(one, one.parameters, MEMORY)
     for start in range(0, runs, size):
         cut = slice(start, start + size)
         chosen = {name: tensor[cut] for name, tensor in parameters.items()}
         stepper = RuleReplicas(one, chosen, seeds[cut], Adam(lr=rates[cut]))
-        descend(stepper, Traces(stepper, STEPS, StopRules(), len(seeds[cut])))
+        descend(stepper, ReplicaTraces(stepper, STEPS, StopRules(), len(seeds[cut])))
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -84,6 +84,8 @@ def test_one_of_many_runs(
 
 def test_initial_parameters(capsys: pytest.CaptureFixture[str]) -> None:
     build = BUILDS["AND gate"]
-    took = statistics.median(seconds(lambda: initial(lambda seed: problem(build), range(500))) for _ in range(5))
+    took = statistics.median(
+        seconds(lambda: initial_parameters(lambda seed: problem(build), range(500))) for _ in range(5)
+    )
     with capsys.disabled():
         print(f"\ninitial parameters of a seed: {took / 500 * 1e6:.0f} µs")

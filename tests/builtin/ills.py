@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812  (the field's own abbreviation)
 from torch import nn
 
 from playground import hookimpl
-from playground.engine.update import UpdateRule
+from playground.core.update import UpdateRule
 
 # Functions: of x, a vector.
 

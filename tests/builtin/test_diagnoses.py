@@ -7,8 +7,8 @@ import pytest
 
 from playground.errors import ScenarioError
 from playground.plugins.manager import load_plugins
-from playground.runner.preparing import check_structure
-from playground.runner.running import run_one
+from playground.runner.single.preparing import check_structure
+from playground.runner.single.running import run_one
 from playground.runner.sweeping.sweep import run_sweep
 from playground.scenario.expect import Check
 from playground.scenario.model import Loaded, load_scenario

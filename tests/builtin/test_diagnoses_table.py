@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from playground.plugins.manager import load_plugins
-from playground.runner.running import run_one
+from playground.runner.single.running import run_one
 from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.source import parse
 

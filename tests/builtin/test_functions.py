@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from playground.builtin import functions
-from playground.engine.function import Function, Objective
+from playground.core.function import Function, Objective
 from playground.expression import Expression, ExpressionError
 
 CASES: dict[str, Function] = {

@@ -9,7 +9,7 @@ from torch import nn
 from torch.func import grad, vmap
 
 from playground.builtin import losses
-from playground.engine.losses import LossTraits, traits
+from playground.core.losses import LossTraits, loss_traits
 from playground.errors import ComponentError
 
 # loss, options, torch's module, how to make a valid prediction out of any real numbers
@@ -180,7 +180,7 @@ def test_cross_entropy_refuses_shapes_that_do_not_fit(left, right):
     ],
 )
 def test_traits(loss, expected):
-    assert traits(loss) == expected
+    assert loss_traits(loss) == expected
 
 
 @settings(deadline=None, max_examples=50)

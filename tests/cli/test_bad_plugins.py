@@ -96,7 +96,7 @@ def test_a_plugin_that_is_not_there(playground, write):
 
 COMPONENTS = """
 from playground import hookimpl
-from playground.engine.task import DescentTask, DirectTask, Outcome
+from playground.core.task import DescentTask, DirectTask, Outcome
 from playground.builtin.tasks.minimize import Minimize
 
 

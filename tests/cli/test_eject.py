@@ -11,11 +11,11 @@ PLUGIN = """
 from dataclasses import dataclass, field
 import torch
 from torch import nn
-import playground.engine.gradients as clipping
+import playground.core.gradients as clipping
 from playground import hookimpl
-from playground.engine.problem import Problem
-from playground.engine.task import DescentTask
-from playground.engine.update import UpdateRule
+from playground.core.problem import Problem
+from playground.core.task import DescentTask
+from playground.core.update import UpdateRule
 
 class Bare(DescentTask):
     def problem(self, setting):
@@ -148,7 +148,7 @@ def test_a_notebook_has_the_cells_of_the_script(eject):
         ("backward_check", ["--set", "order=2"], "second derivatives by a model's parameters are not written out"),
         ("and_gate", ["--set", "model=closed"], "inner.<locals>.Closed of module"),
         ("and_gate", ["--set", "model=clashing"], "a name that the program itself uses; rename it"),
-        ("and_gate", ["--set", "model=whole"], "uses 'import playground.engine.gradients as clipping', a whole module"),
+        ("and_gate", ["--set", "model=whole"], "uses 'import playground.core.gradients as clipping', a whole module"),
         (
             "xor_gate",
             ["--set", "loss=unseen"],

@@ -131,7 +131,7 @@ def test_a_budget_from_the_command_line_is_no_mistake_of_the_scenario(playground
 
 FREE = """\
 from playground import hookimpl
-from playground.engine.losses import declares
+from playground.core.losses import declares
 
 
 @declares(same_shape=False)

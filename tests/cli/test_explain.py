@@ -116,6 +116,14 @@ def test_html_is_one_whole_page_that_asks_nobody(explain, name):
     assert [drawing.count("<rect") for drawing in drawings] == [len(nodes)] * 2
 
 
+def test_a_page_folds_large_tensors_and_shows_all_of_them(explain):
+    page = explain("two_moons", "--format", "html")
+    summary = r'<details><summary class="value">\(32 × 2\)  mean [^<]*</summary><table class="entries value">'
+    (table,) = re.findall(summary + "(.*?)</table></details>", page)
+    assert table.count("<tr>") == 32
+    assert "<details" not in explain("and_gate", "--format", "html")
+
+
 def test_html_escapes_what_a_scenario_says(explain):
     page = explain("bowl", "--format", "html", "--set", "summary=<script>alert(1)</script>")
     assert "<script" not in page

@@ -56,3 +56,54 @@ def test_a_divergence_is_one_annotation_and_files_tell_equal_names_apart(playgro
     assert re.search(r"^\| bowl \(sub/a\.yaml\) \| ✘ failed \| diverged after \d+ steps? \|", summary, re.MULTILINE)
     playground("run", "a.yaml")
     assert (tmp_path / "summary.md").read_text(encoding="utf-8").startswith(summary)
+
+
+SHADY = """\
+name: "::error::all is well"
+task: minimize
+function: (2*x + 10)**2
+start: {x: 1}
+optimizer: {name: sgd, lr: 0.1}
+steps: 3
+"""
+PRINTS = """\
+from playground import hookimpl
+
+def shady(x):
+    "::warning::a summary ##[error]of a function"
+    return (x**2).sum()
+
+@hookimpl
+def playground_functions():
+    return {"shady": shady}
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("run", "a.yaml"),
+        ("run", "a.yaml", "b.yaml"),
+        ("sweep", "a.yaml", "--seeds", "2"),
+        ("explain", "a.yaml"),
+        ("check", "a.yaml", "--set", "optimizer=::error::x ##[error]y"),
+        ("check", "::error::c.yaml"),
+        ("list", "function"),
+    ],
+)
+def test_no_line_of_text_is_a_command(playground, tmp_path, monkeypatch, command):
+    for name in ("a", "b"):
+        (tmp_path / "sub" / f"{name}.yaml").write_text(SHADY.replace("all is", f"{name} is"))
+    (tmp_path / "sub" / "p.py").write_text(PRINTS)
+    result = playground("-p", "p.py", *command)
+    lines = [line.strip() for line in result.output.splitlines()]
+    commands = [line for line in lines if line.startswith("::") or ("##[" in line and not line.startswith("::"))]
+    assert set(commands) <= set(annotations(result))
+    assert all(line.startswith(("::error file=", "::error::")) for line in commands)
+    assert not {"::error::a is well", "::error::b is well"} & set(commands)
+    if command[0] in ("run", "sweep", "list"):
+        assert r"\x3a:" in result.stdout or r"#\x23[" in result.stdout  # elsewhere than at its beginning, `::` is text
+        monkeypatch.delenv("GITHUB_ACTIONS")
+        plain = playground("-p", "p.py", *command).output
+        assert r"\x3a" not in plain
+        assert r"\x23" not in plain

@@ -12,12 +12,12 @@ import pytest
 from lxml import etree, html
 from markdown_it import MarkdownIt
 
-from playground.figures.text import markdown, printable
+from playground.figures.text import make_printable, markdown
 from playground.plugins.manager import load_plugins
-from playground.runner.changes import Changes, load
 from playground.runner.ejecting.program import eject
-from playground.runner.ejecting.rendering import notebook, script
-from playground.runner.running import run_one
+from playground.runner.ejecting.rendering import render_notebook, render_script
+from playground.runner.loading.overrides import Changes, load_with_changes
+from playground.runner.single.running import run_one
 
 TOUCH = "__import__('os').system('touch pwned')"
 TEXTS = {
@@ -133,7 +133,7 @@ def plugins(tmp_path_factory):
     """Return plugins, of which one has a loss whose docstring, comment and options are hostile."""
     file = tmp_path_factory.mktemp("plugin") / "mine.py"
     every = "\n".join(TEXTS.values())
-    file.write_text(PLUGIN.format(docstring=repr(every), comment=printable(every)), encoding="utf-8")
+    file.write_text(PLUGIN.format(docstring=repr(every), comment=make_printable(every)), encoding="utf-8")
     return load_plugins(specs=[str(file)], autoload=False)
 
 
@@ -144,19 +144,19 @@ FEW = ("triple quotes", "cell", "format")
 def test_ejected_programs_do_nothing_else_and_give_the_losses_of_the_run(plugins, write, tmp_path, names):
     programs, expected = {}, {}
     for what, text in ((name, TEXTS[name]) for name in names):
-        loaded = load(write("a.yaml", scenario(text)), Changes(), plugins)
+        loaded = load_with_changes(write("a.yaml", scenario(text)), Changes(), plugins)
         loss = run_one(loaded, plugins).loss
         program = eject(loaded, plugins)
-        programs[what] = made = script(program)
+        programs[what] = made = render_script(program)
         assert all(line.isprintable() for line in made.split("\n"))
         headings = [line.removeprefix("# %% ") for line in made.splitlines() if re.match(r"#\s*(%%|In\[)", line)]
         assert headings == [cell.heading for cell in program.cells]
-        markdown_cell, *cells = json.loads(notebook(program))["cells"]
+        markdown_cell, *cells = json.loads(render_notebook(program))["cells"]
         code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
         programs[f"{what}, notebook"] = "\n\n".join(code)
         shown, others = plain_words(MarkdownIt("commonmark").parse("".join(markdown_cell["source"])))
         assert others == {"code_inline"}  # of the note, which is ours
-        assert " ".join(printable(text).split()) in shown
+        assert " ".join(make_printable(text).split()) in shown
         expected[what] = expected[f"{what}, notebook"] = [loss.first, loss.last]
     printed = run_elsewhere(programs, tmp_path)
     assert {what: losses(text) for what, text in printed.items()} == expected
@@ -168,7 +168,7 @@ def test_markdown_shows_a_text_as_it_is(text, before):
     made = before + markdown(text)
     words, others = plain_words(MarkdownIt("commonmark").enable("table").parse(made))
     assert others == set()
-    assert words == " ".join(printable(text).split())
+    assert words == " ".join(make_printable(text).split())
     assert "\n" not in made
 
 
@@ -179,7 +179,9 @@ def hostile_run(playground, write):
     def run(text, *words):
         columns = [f"{text[:60]} a", f"{text[:60]} b", "target"]
         with Path("data.csv").open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([[" ".join(printable(each).split()) for each in columns], [1, 0, 1], [0, 1, 2]])
+            csv.writer(file).writerows(
+                [[" ".join(make_printable(each).split()) for each in columns], [1, 0, 1], [0, 1, 2]]
+            )
         write("mine.py", PLUGIN.format(docstring=repr(text), comment="a"))
         write("a.yaml", scenario(text, dataset={"name": "csv", "file": "data.csv", "target": "target"}))
         result = playground("-p", "mine.py", words[0], "a.yaml", *words[1:])

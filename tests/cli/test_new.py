@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from playground.scaffold.plugin import ATTRIBUTES, distribution
+from playground.scaffold.plugin import ATTRIBUTE_NAMES, distribution_files
 
 
-@pytest.mark.parametrize("kind", ATTRIBUTES)
+@pytest.mark.parametrize("kind", ATTRIBUTE_NAMES)
 def test_a_single_file_runs(playground, kind):
     made = playground("new", "plugin", "own-thing", "--kind", kind, "--single-file")
     assert made.exit_code == 0, made.stderr
@@ -18,7 +18,7 @@ def test_a_single_file_runs(playground, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ATTRIBUTES)
+@pytest.mark.parametrize("kind", ATTRIBUTE_NAMES)
 def test_the_tests_of_a_single_file_pass(playground, tmp_path, kind):
     assert playground("new", "plugin", "lambda", "--kind", kind, "--single-file").exit_code == 0
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_lambda.py"]
@@ -26,9 +26,9 @@ def test_the_tests_of_a_single_file_pass(playground, tmp_path, kind):
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("kind", ATTRIBUTES)
+@pytest.mark.parametrize("kind", ATTRIBUTE_NAMES)
 def test_the_files_of_a_distribution_compile(kind):
-    files = distribution("own", kind, "0.1.0")
+    files = distribution_files("own", kind, "0.1.0")
     for path, text in files.items():
         if path.endswith(".py"):
             compile(text, path, "exec")

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 import playground as package
-from playground.engine.setting import one_thread
+from playground.core.setting import one_thread
 from playground.errors import PlaygroundError
 
 BOWL = "task: minimize\nfunction: (2*x + 10)**2\nstart: {x: 1}\noptimizer: {name: sgd, lr: 0.15}\nsteps: 20\n"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from playground import hookimpl
-from playground.engine.update import UpdateRule
-from playground.engine.data import Data
+from playground.core.update import UpdateRule
+from playground.core.data import Data
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ SLOPE = "task: derivative\nfunction: x**2\nat: {x: [1, 2]}\n"
 SIGN = """\
 from dataclasses import dataclass
 from playground import hookimpl
-from playground.engine.update import UpdateRule
+from playground.core.update import UpdateRule
 
 @dataclass(frozen=True)
 class Sign(UpdateRule):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 import sqlite3
+import sys
 import time
 
 import pytest
@@ -51,6 +53,14 @@ def raising(prediction, target):
 @hookimpl
 def playground_losses():
     return {{"deadly": deadly, "raising": raising, "squares": squares}}
+"""
+
+OFFER = """\
+from playground import hookimpl
+
+@hookimpl
+def playground_losses():
+    return {"far": fake_rest.far}
 """
 
 
@@ -276,6 +286,28 @@ def test_a_plugin_that_changed_has_its_runs_computed_again(playground, write, sc
     assert "losses" in playground("results").stdout
 
 
+def test_an_installed_package_without_a_version_that_changed_has_its_runs_computed_again(
+    playground, write, scenario, monkeypatch, tmp_path
+):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("playground.plugins.sources._LIBRARIES", (str(tmp_path.resolve()),))
+    write("fake_offer.py", "import fake_rest\n" + OFFER)
+    command = ("-p", "fake_offer", "sweep", scenario, "--seeds", "2", "--set", "loss=far", "--set", "steps=2")
+
+    def swept(factor):
+        write(
+            "fake_rest.py", f"def far(prediction, target):\n    return {factor} * (prediction - target).abs().mean()\n"
+        )
+        for name in ("fake_offer", "fake_rest"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        return playground(*command).stdout
+
+    assert "2 runs computed" in swept("1")
+    assert "nothing had to be computed" in swept("1")
+    assert "2 runs computed" in swept("2.5")
+
+
 def test_what_a_run_does_not_use_has_nothing_computed_again(playground, write, scenario):
     command = ("sweep", scenario, "--seeds", "2", "--set", "steps=2")
     write("losses.py", LOSSES.format(factor=1))
@@ -434,3 +466,17 @@ def test_steps_vary_under_an_optimizer_of_torch(playground, write, engine):
     runs = runs_of(playground("sweep", "bowl.yaml", "--engine", engine, "--json"))
     assert [(run["status"], run["steps"]) for run in runs] == [("budget", 0), ("converged", 1), ("converged", 1)]
     assert [run["loss"]["last"] for run in runs] == pytest.approx([4, 1, 1], rel=1e-6)
+
+
+def test_a_warning_is_printed_once_for_all_runs_of_a_sweep(playground, write):
+    write(
+        "twice.yaml",
+        AND.replace("perceptron", "{name: mlp, hidden: [], output: sigmoid}").replace("mse", "bce_with_logits"),
+    )
+    checked = [line for line in playground("check", "twice.yaml").stderr.splitlines() if "warning" in line]
+    swept = playground("sweep", "twice.yaml", "--over", "optimizer.lr=0.1,0.2", "--seeds", "3", "--set", "steps=2")
+    (warning,) = [line for line in swept.stderr.splitlines() if "warning" in line]
+    assert "outputs stay between 0 and 1" in warning
+    assert [warning] == checked
+    several = playground("sweep", "twice.yaml", "--over", "model.output=sigmoid,identity", "--set", "steps=2").stderr
+    assert several.count("warning") == 1

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from playground.plugins.manager import load_plugins
-from playground.runner.store import Layout, Row, Store
+from playground.runner.store import ParameterLayout, Row, Store
 from playground.runner.store.opening import store_path
 from playground.runner.sweeping.identity import Identities
-from playground.runner.sweeping.sweep import Options, _record
+from playground.runner.sweeping.sweep import SweepOptions, _make_record
 from playground.scenario.grid import expand
 from playground.scenario.model import load_scenario
 
@@ -28,7 +28,7 @@ sweep: {over: {optimizer.lr: [0.1, 0.2], seed: [0, 1]}, expect: {passed: {at_lea
 """
 
 ROW = Row("", 0, 0, "budget", "passed", 9.0, 0.5, 0.5, 5, 6, 0.1, "plain", parameters=b"\0" * 8, trace=b"\0" * 20)
-LAYOUT = Layout((("x", ()),), (0, 1, 2, 3, 4))
+LAYOUT = ParameterLayout((("x", ()),), (0, 1, 2, 3, 4))
 NAN = math.nan
 FAILED = replace(
     ROW, status="error", verdict="failed", first=NAN, last=NAN, best=NAN, steps=0, parameters=None, trace=None
@@ -73,10 +73,10 @@ def store(folder, *stored):
     """Store some of the runs of the sweep under the keys that they would have; return its id."""
     plugins = load_plugins(autoload=False, folder=folder)
     loaded = load_scenario("bowl.yaml")
-    grid, options = expand(loaded), Options()
+    grid, options = expand(loaded), SweepOptions()
     identities = Identities(plugins)
     keys = {point.index: identities.key(point.loaded, options.engine) for point in grid.points}
-    record = _record(loaded, grid, keys, {}, options)
+    record = _make_record(loaded, grid, keys, {}, options)
     with Store.open(folder) as file:
         file.begin(record)
         for row, places in stored:

@@ -14,7 +14,7 @@ from playground.testing import (
     ReporterContract,
     ScheduleContract,
     TaskContract,
-    registered,
+    build_registered,
 )
 
 REGISTRY = load_plugins(specs=["no:mistakes"], autoload=False).registry
@@ -59,7 +59,7 @@ class TestOptimizers(OptimizerContract):
     named = every("optimizer")
 
     def optimizer(self):
-        return registered("optimizer", self.name)
+        return build_registered("optimizer", self.name)
 
     @property
     def elementwise(self):
@@ -74,21 +74,21 @@ class TestLosses(LossContract):
     named = every("loss")
 
     def loss(self):
-        return registered("loss", self.name)
+        return build_registered("loss", self.name)
 
 
 class TestModels(ModelContract):
     named = every("model")
 
     def model(self, inputs, outputs):
-        return registered("model", self.name, {}, {"inputs": inputs, "outputs": outputs})
+        return build_registered("model", self.name, {}, {"inputs": inputs, "outputs": outputs})
 
 
 class TestFunctions(FunctionContract):
     named = every("function")
 
     def function(self):
-        return registered("function", self.name)
+        return build_registered("function", self.name)
 
 
 class TestDatasets(DatasetContract):
@@ -96,7 +96,7 @@ class TestDatasets(DatasetContract):
 
     def dataset(self, generator):
         assert isinstance(generator, torch.Generator)
-        return registered("dataset", self.name, {}, {"generator": lambda seed: generator})
+        return build_registered("dataset", self.name, {}, {"generator": lambda seed: generator})
 
     @property
     def draws(self):
@@ -107,14 +107,14 @@ class TestSchedules(ScheduleContract):
     named = every("schedule")
 
     def schedule(self, steps):
-        return registered("schedule", self.name, SCHEDULES.get(self.name, {}), {"steps": steps})
+        return build_registered("schedule", self.name, SCHEDULES.get(self.name, {}), {"steps": steps})
 
 
 class TestReporters(ReporterContract):
     named = every("reporter")
 
     def reporter(self):
-        return registered("reporter", self.name)
+        return build_registered("reporter", self.name)
 
     @property
     def suffix(self):
@@ -125,7 +125,7 @@ class TestExecutors(ExecutorContract):
     named = every("executor")
 
     def executor(self):
-        return registered("executor", self.name, {"workers": 2} if self.name == "processes" else {})
+        return build_registered("executor", self.name, {"workers": 2} if self.name == "processes" else {})
 
     @property
     def elsewhere(self):
@@ -138,12 +138,12 @@ class TestTasks(TaskContract):
     def task(self):
         parts, keys = {}, {}
         if self.name in ("classification", "regression"):
-            parts["dataset"] = registered("dataset", "and_gate")
-            parts["model"] = lambda inputs, outputs: registered(
+            parts["dataset"] = build_registered("dataset", "and_gate")
+            parts["model"] = lambda inputs, outputs: build_registered(
                 "model", "perceptron", {}, {"inputs": inputs, "outputs": outputs}
             )
-            parts["loss"] = registered("loss", "mse")
+            parts["loss"] = build_registered("loss", "mse")
         else:
-            parts["function"] = registered("function", "expression", {"formula": "x**2 + 3*x"})
+            parts["function"] = build_registered("function", "expression", {"formula": "x**2 + 3*x"})
             keys = {"start": {"x": 1}} if self.name == "minimize" else {"at": {"x": [4]}}
-        return registered("task", self.name, keys, parts)
+        return build_registered("task", self.name, keys, parts)

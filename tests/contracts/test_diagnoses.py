@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from playground.plugins.manager import load_plugins
-from playground.testing import DiagnosisContract, registered
+from playground.testing import DiagnosisContract, build_registered
 
 BROKEN = Path(__file__).parents[2] / "scenarios" / "broken"
 NAMES = load_plugins(autoload=False).registry.names("diagnosis")
@@ -19,7 +19,7 @@ class TestDiagnoses(DiagnosisContract):
         self.name = request.param
 
     def diagnosis(self):
-        return registered("diagnosis", self.name)
+        return build_registered("diagnosis", self.name)
 
     def ill(self):
         return BROKEN / f"{self.name}.yaml"

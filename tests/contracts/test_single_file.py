@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playground.plugins.manager import load_plugins
 from playground.plugins.signature import build
-from playground.testing import LossContract, OptimizerContract, TaskContract, registered
+from playground.testing import LossContract, OptimizerContract, TaskContract, build_registered
 
 NEWTON = Path(__file__).parents[2] / "plugins" / "single_file" / "newton.py"
 REGISTRY = load_plugins(specs=[str(NEWTON)], autoload=False).registry
@@ -22,5 +22,5 @@ class TestBiweight(LossContract):
 
 class TestRoot(TaskContract):
     def task(self):
-        function = registered("function", "expression", {"formula": "x**2 - 2"})
+        function = build_registered("function", "expression", {"formula": "x**2 - 2"})
         return build(REGISTRY.get("task", "root"), {"start": {"x": 1}}, {"function": function})

@@ -10,7 +10,7 @@ import pytest
 import sympy
 
 from playground.expression import ExpressionError, NoAnswerError, parse
-from playground.expression.effort import limited
+from playground.expression.effort import limit_calls
 
 X, Y = ("x", None), ("y", None)
 
@@ -215,7 +215,7 @@ def test_work_is_limited_in_the_thread_that_asks_and_a_profiler_stays() -> None:
 
     sys.setprofile(profiler)
     try:
-        with pytest.raises(NoAnswerError), limited(100):
+        with pytest.raises(NoAnswerError), limit_calls(100):
             sum(abs(number) for number in range(1000))
         assert sys.getprofile() is profiler
     finally:

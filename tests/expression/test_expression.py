@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from playground.engine.function import Objective
+from playground.core.function import Objective
 from playground.errors import Fault, Place, PlaygroundError
 from playground.expression import Expression, ExpressionError, parse
 

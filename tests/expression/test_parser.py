@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.expression import ExpressionError, parse, parser
-from playground.expression.tree import Apply, Node, Number, Variable
+from playground.expression.tree import Apply, ExpressionNode, Number, Variable
 
 x, y = Variable("x"), Variable("y")
 one, two = Number(1), Number(2)
 
 
-def op(operation: str, *operands: Node) -> Apply:
+def op(operation: str, *operands: ExpressionNode) -> Apply:
     return Apply(operation, operands)
 
 
@@ -46,7 +46,7 @@ def op(operation: str, *operands: Node) -> Apply:
         ("max (x, y)", op("max", x, y)),
     ],
 )
-def test_grammar(text: str, tree: Node) -> None:
+def test_grammar(text: str, tree: ExpressionNode) -> None:
     assert repr(parser.tree(text)) == repr(tree)  # repr, because 2 == 2.0
 
 
@@ -165,7 +165,7 @@ def test_limits_are_inclusive() -> None:
         parse("+".join(["x"] * 251))
 
 
-def from_python(node: ast.expr) -> Node:
+def from_python(node: ast.expr) -> ExpressionNode:
     """Python's own tree of the same text, as ours."""
     signs = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
     match node:

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from playground.expression import Expression, ExpressionError, parse, parser
 from playground.expression.operations import CONSTANTS, FUNCTIONS
 from playground.expression.printing import plain
-from playground.expression.tree import Apply, Node, Number, Variable, postorder
+from playground.expression.tree import Apply, ExpressionNode, Number, Variable, postorder
 
 VARIABLES = [Variable("x"), Variable("y"), Variable("z", 0), Variable("z", 1)]
 
 
-def calls(children: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
-    def applied(name: str) -> st.SearchStrategy[Node]:
+def calls(children: st.SearchStrategy[ExpressionNode]) -> st.SearchStrategy[ExpressionNode]:
+    def applied(name: str) -> st.SearchStrategy[ExpressionNode]:
         least, most = (2, 3) if name in FUNCTIONS and FUNCTIONS[name].variadic else (1, 1)
         if name in ("+", "-", "*", "/", "**"):
             least = most = 2
@@ -35,14 +35,14 @@ mild_numbers = st.integers(0, 4) | st.sampled_from([0.1, 0.5, 1.5, 2.75])
 constants = st.sampled_from([Apply(name) for name in CONSTANTS])
 
 
-def trees(numbers: st.SearchStrategy[Any], leaves: int) -> st.SearchStrategy[Node]:
+def trees(numbers: st.SearchStrategy[Any], leaves: int) -> st.SearchStrategy[ExpressionNode]:
     atoms = st.sampled_from(VARIABLES) | st.sampled_from(VARIABLES) | numbers.map(Number) | constants
     return st.recursive(atoms, calls, max_leaves=leaves)
 
 
 @given(trees(numbers, 25))
 @settings(deadline=None)
-def test_text_parses_to_the_tree_it_came_from(tree: Node) -> None:
+def test_text_parses_to_the_tree_it_came_from(tree: ExpressionNode) -> None:
     text = plain(postorder(tree))
     assert repr(parser.tree(text)) == repr(tree)
     assert plain(postorder(parser.tree(text))) == text
@@ -50,7 +50,7 @@ def test_text_parses_to_the_tree_it_came_from(tree: Node) -> None:
 
 @given(trees(numbers, 12))
 @settings(deadline=None)
-def test_no_parentheses_are_superfluous(tree: Node) -> None:
+def test_no_parentheses_are_superfluous(tree: ExpressionNode) -> None:
     text = plain(postorder(tree))
     for start in (i for i, character in enumerate(text) if character == "(" and not text[:i][-1:].isalnum()):
         depth, end = 1, start + 1
@@ -64,7 +64,7 @@ def test_no_parentheses_are_superfluous(tree: Node) -> None:
 
 @given(trees(numbers, 12))
 @settings(deadline=None)
-def test_latex_has_balanced_braces(tree: Node) -> None:
+def test_latex_has_balanced_braces(tree: ExpressionNode) -> None:
     try:
         latex = parse(plain(postorder(tree))).latex()
     except ExpressionError:
@@ -74,7 +74,7 @@ def test_latex_has_balanced_braces(tree: Node) -> None:
     assert "#" not in latex
 
 
-def expression_of(tree: Node) -> Expression:
+def expression_of(tree: ExpressionNode) -> Expression:
     try:
         return parse(plain(postorder(tree)))
     except ExpressionError:  # a constant part without a value
@@ -101,7 +101,7 @@ def well_conditioned(double: float, single: float) -> bool:
     return math.isfinite(double) and math.isclose(double, single, rel_tol=1e-3, abs_tol=1e-3)
 
 
-def constants_are_well_conditioned(tree: Node) -> bool:
+def constants_are_well_conditioned(tree: ExpressionNode) -> bool:
     """No constant part hangs on its last digits, as 1/sin(pi) does; float32 cannot tell, it gets them ready-made."""
     for node in postorder(tree):
         if isinstance(node, Apply) and not any(isinstance(part, Variable) for part in postorder(node)):
@@ -116,7 +116,9 @@ coordinate = st.floats(-3, 3).map(lambda value: round(value, 2))
 
 @given(trees(mild_numbers, 8), coordinate, coordinate, st.tuples(coordinate, coordinate))
 @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
-def test_torch_agrees_with_sympy_in_value_and_gradient(tree: Node, x: float, y: float, z: tuple[float, float]) -> None:
+def test_torch_agrees_with_sympy_in_value_and_gradient(
+    tree: ExpressionNode, x: float, y: float, z: tuple[float, float]
+) -> None:
     expression, point = expression_of(tree), {"x": x, "y": y, "z": z}
     assume(expression.variables and constants_are_well_conditioned(tree))
     double, gradient = value_and_gradient(expression, point, torch.float64)

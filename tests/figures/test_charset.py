@@ -4,9 +4,9 @@ import io
 
 import pytest
 
-from playground.figures.charset import FALLBACK, SIGNS, ascii_form, in_charset, register_fallback
+from playground.figures.charset import ASCII_FALLBACK, ASCII_SIGNS, ascii_form, encode_signs, register_fallback
 from playground.figures.curve import curve
-from playground.report.chart import draw
+from playground.report.braille import draw
 
 ENCODINGS = ("ascii", "cp1252", "latin-1", "cp437", "shift_jis")
 
@@ -25,27 +25,27 @@ ENCODINGS = ("ascii", "cp1252", "latin-1", "cp437", "shift_jis")
     ],
 )
 def test_signs_that_an_encoding_lacks_are_words(encoding, text, shown):
-    assert in_charset(text, encoding) == shown
+    assert encode_signs(text, encoding) == shown
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_a_stream_writes_every_character(encoding):
     register_fallback()
-    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=FALLBACK)
-    text = "".join(SIGNS) + "".join(map(chr, range(0x2800, 0x2900))) + "漢\ud800\U0010ffff"
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors=ASCII_FALLBACK)
+    text = "".join(ASCII_SIGNS) + "".join(map(chr, range(0x2800, 0x2900))) + "漢\ud800\U0010ffff"
     stream.write(text)
     stream.flush()
     assert "?" not in stream.buffer.getvalue().decode(encoding)
 
 
 def test_signs_are_ascii_and_passed_is_not_failed():
-    assert all(form.isascii() for form in SIGNS.values())
+    assert all(form.isascii() for form in ASCII_SIGNS.values())
     assert ascii_form("✔") != ascii_form("✘")
 
 
 def test_a_chart_keeps_its_width_and_its_fall():
     rows = draw(curve([2.0**-step for step in range(40)]), 40, 6)
-    plain = [in_charset(row, "ascii") for row in rows]
+    plain = [encode_signs(row, "ascii") for row in rows]
     assert [len(row) for row in plain] == [len(row) for row in rows]
     first = [len(row) - len(row.lstrip()) for row in plain]
     assert first == sorted(first)

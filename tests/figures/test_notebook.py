@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree, html
 
 from playground.errors import Fault, Place, ScenarioError
-from playground.result import Expectation, Loss, Quartiles, Run, Status, Summary, Sweep, Table, Trace, Verdict
+from playground.result import Expectation, Loss, Quartiles, ResultTable, Run, RunTrace, Status, Summary, Sweep, Verdict
 
 RUN = Run(
     "and_gate",
@@ -28,9 +28,9 @@ RUN = Run(
         Expectation("loss below 0.05", 0.0125, passed=True),
         Expectation("x near 5", None, passed=False, note="not measured"),
     ),
-    table=Table(("a", "prediction"), tuple((1.0, 0.5) for _ in range(20))),
+    table=ResultTable(("a", "prediction"), tuple((1.0, 0.5) for _ in range(20))),
     seconds=0.2,
-    trace=Trace(tuple(0.2 * 0.991**step for step in range(300))),
+    trace=RunTrace(tuple(0.2 * 0.991**step for step in range(300))),
 )
 
 
@@ -69,7 +69,7 @@ def test_the_curve_runs_from_edge_to_edge():
 
 
 def test_a_gap_breaks_the_line():
-    trace = Trace((3.0, 2.0, math.nan, math.inf, 1.0))
+    trace = RunTrace((3.0, 2.0, math.nan, math.inf, 1.0))
     page, _ = shown(replace(RUN, steps=5, trace=trace, loss=Loss(3.0, 0.5, 0.5)))
     assert len(list(page.iter("polyline"))) == 2
 
@@ -87,7 +87,7 @@ def test_how_it_ended(changes, told):
 
 
 def test_a_run_without_descent_has_no_loss_seed_or_curve():
-    page, text = shown(replace(RUN, loss=None, trace=Trace(), status=Status.CONVERGED, reason="computed"))
+    page, text = shown(replace(RUN, loss=None, trace=RunTrace(), status=Status.CONVERGED, reason="computed"))
     assert "passed computed 200 ms" in text
     assert "seed" not in text
     assert not list(page.iter("svg"))
@@ -99,7 +99,9 @@ def test_an_empty_run():
 
 
 def test_it_is_small_and_needs_nothing_from_outside():
-    text = replace(RUN, steps=100_000, trace=Trace(tuple(0.2 * 0.991**step for step in range(100_000))))._repr_html_()
+    text = replace(
+        RUN, steps=100_000, trace=RunTrace(tuple(0.2 * 0.991**step for step in range(100_000)))
+    )._repr_html_()
     assert len(text) < 20_000
     for word in ("<script", "http", "url(", "@import", "class=", "id="):
         assert word not in text
@@ -122,7 +124,7 @@ def test_text_is_never_markup(text):
         parameters={hostile: 1.0},
         metrics={hostile: hostile},
         expectations=(Expectation(hostile, hostile, passed=True, note=hostile),),
-        table=Table((hostile,), ((hostile,),)),
+        table=ResultTable((hostile,), ((hostile,),)),
     )
     page = etree.fromstring(run._repr_html_().replace("&ensp;", " "))
     assert not page.xpath("//*[@onclick]")

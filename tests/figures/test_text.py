@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.figures.text import cut, module_label, printable
+from playground.figures.text import cut, make_printable, module_label, without_commands
 
 
 @pytest.mark.parametrize(
@@ -20,15 +20,15 @@ from playground.figures.text import cut, module_label, printable
     ],
 )
 def test_nothing_acts(text, shown):
-    assert printable(text) == shown
+    assert make_printable(text) == shown
 
 
 @settings(deadline=None)
 @given(st.text(st.characters()))
 def test_printable_is_printable_and_stays(text):
-    shown = printable(text)
+    shown = make_printable(text)
     assert shown.isprintable()
-    assert printable(shown) == shown
+    assert make_printable(shown) == shown
     shown.encode()
 
 
@@ -49,3 +49,21 @@ def test_cut(width, shown):
 )
 def test_a_module_as_people_call_it(module, label):
     assert module_label(module) == label
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("a::b", "a::b"),
+        (": :error", ": :error"),
+        ("::error::x", r"\x3a:error::x"),
+        ("a\n  ::error::x\n::", "a\n  \\x3a:error::x\n\\x3a:"),
+        ("\u2003::stop-commands::x", "\u2003\\x3a:stop-commands::x"),
+        ("\n\n::a::b", "\n\n\\x3a:a::b"),
+        ("a ##[error]b ###[c]", "a #\\x23[error]b ##\\x23[c]"),
+        ("##a", "##a"),
+    ],
+)
+def test_no_line_is_a_command_of_github(text, shown):
+    assert without_commands(text) == shown

@@ -7,13 +7,13 @@ import textwrap
 
 import pytest
 
-from playground.plugins.manager import AUTOLOAD_OFF
+from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
 
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch):
     """Forget what a test imported, and let no plugin of this machine in unless the test asks for it."""
-    monkeypatch.setenv(AUTOLOAD_OFF, "1")
+    monkeypatch.setenv(DISABLE_AUTOLOAD_VARIABLE, "1")
     before = set(sys.modules)
     yield
     for name in set(sys.modules) - before:

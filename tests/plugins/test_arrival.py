@@ -8,8 +8,8 @@ PLUGIN = """
 import math
 
 from playground import hookimpl
-from playground.engine.evidence import Diagnoser
-from playground.engine.operations import elementwise
+from playground.core.evidence import Diagnoser
+from playground.core.operations import elementwise
 
 
 def far_away():

@@ -10,7 +10,7 @@ from playground.plugins.discovery import (
     blocked_names,
     builtin_candidates,
     installed_candidates,
-    merged,
+    merge_candidates,
     project_plugins,
     requested_candidates,
 )
@@ -139,12 +139,12 @@ def test_links_in_a_circle_are_told(tmp_path):
 )
 def test_no_blocks_by_name_module_or_stem(blocked, left):
     candidates = [*INSTALLED, Candidate(Origin("steep", file="/x/steep.py"), "/x/steep.py")]
-    assert [candidate.origin.plugin for candidate in merged(candidates, blocked_names(blocked))] == left
+    assert [candidate.origin.plugin for candidate in merge_candidates(candidates, blocked_names(blocked))] == left
 
 
 def test_the_same_plugin_asked_for_twice_loads_once_and_is_asked_for():
     again = Candidate(Origin("other name"), "playground_muon", requested=True)
-    first, second = merged([*INSTALLED, again], frozenset())
+    first, second = merge_candidates([*INSTALLED, again], frozenset())
     assert (first.origin.plugin, first.requested) == ("muon", True)
     assert (second.origin.plugin, second.requested) == ("lion", False)
 

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from playground.plugins.docstring import described, descriptions, own_docstring, prose
+from playground.plugins.docstring import descriptions, own_docstring, parse_descriptions, prose
 
 SPHINX = """Rule of someone.
 
@@ -55,7 +55,7 @@ Note:
     ],
 )
 def test_parameters_are_described_in_both_styles(text, found):
-    assert described(text) == found
+    assert parse_descriptions(text) == found
 
 
 def test_prose_leaves_the_parameters_out():

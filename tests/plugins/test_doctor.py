@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from playground.plugins.doctor import examine
-from playground.plugins.manager import AUTOLOAD_OFF
+from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
 
 HEAD = "from playground import hookimpl\n\n"
 GOOD = f'{HEAD}@hookimpl\ndef playground_optimizers():\n    return {{"muon": dict}}\n'
@@ -16,7 +16,7 @@ INFO = "site/gradient_playground_muon-1.0.dist-info"
 
 @pytest.fixture(autouse=True)
 def _autoload(monkeypatch):
-    monkeypatch.setenv(AUTOLOAD_OFF, "")
+    monkeypatch.setenv(DISABLE_AUTOLOAD_VARIABLE, "")
 
 
 @pytest.fixture
@@ -194,8 +194,8 @@ def test_left_out_and_by_whom(doctor, install, write, monkeypatch):
     project = write("pyproject.toml", '[tool.playground]\nplugins = ["no:muon"]\n')
     assert doctor("muon")[0].faults == (f"left out by 'no:muon' in {project}",)
     project.unlink()
-    monkeypatch.setenv(AUTOLOAD_OFF, "1")
-    assert doctor("muon")[0].faults == (f"left out: {AUTOLOAD_OFF} is '1'; `-p muon` loads it",)
+    monkeypatch.setenv(DISABLE_AUTOLOAD_VARIABLE, "1")
+    assert doctor("muon")[0].faults == (f"left out: {DISABLE_AUTOLOAD_VARIABLE} is '1'; `-p muon` loads it",)
     assert doctor("muon", "muon")[0].faults == ()
 
 

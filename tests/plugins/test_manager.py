@@ -10,7 +10,7 @@ import pytest
 import playground
 from playground.errors import ComponentError, PluginError
 from playground.plugins import load_plugins
-from playground.plugins.manager import AUTOLOAD_OFF
+from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
 
 
 def load(folder, *specs, **options):
@@ -88,7 +88,7 @@ def test_the_order_is_builtin_installed_by_name_project_command_line(install, wr
     ],
 )
 def test_autoload_and_blocking(autoload, variable, specs, loaded, install, tmp_path, source, monkeypatch):
-    monkeypatch.setenv(AUTOLOAD_OFF, variable)
+    monkeypatch.setenv(DISABLE_AUTOLOAD_VARIABLE, variable)
     install(
         "gradient-playground-x",
         {"muon": "fake_muon", "nadir": "fake_nadir"},

@@ -14,12 +14,12 @@ from playground.plugins import Component, Origin
 from playground.plugins.parameters import (
     Parameter,
     Signature,
+    drop_tensors,
     injected_names,
     is_direct,
     parameters,
     scenario_parameters,
     signature,
-    without_tensors,
 )
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ ForeignTensor = type("Tensor", (), {"__module__": "tensorly"})
     ],
 )
 def test_tensors_are_dropped_from_unions(hint, kept):
-    assert without_tensors(hint) == kept
+    assert drop_tensors(hint) == kept
 
 
 def test_an_inherited_field_is_resolved_where_it_was_written(write, tmp_path, monkeypatch):

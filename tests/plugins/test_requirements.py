@@ -2,7 +2,7 @@
 
 import importlib.metadata
 
-from playground.plugins.requirements import unmet
+from playground.plugins.requirements import find_unmet
 
 
 def test_what_a_distribution_requires(install):
@@ -21,9 +21,9 @@ def test_what_a_distribution_requires(install):
     )
     metadata = "Metadata-Version: 2.1\nName: gradient-playground-x\nVersion: 1.0\n"
     install("gradient-playground-x", {}, metadata=metadata + "".join(f"Requires-Dist: {each}\n" for each in requires))
-    assert unmet("gradient-playground-x") == [
+    assert find_unmet("gradient-playground-x") == [
         f"requires pluggy[extra] (<1), installed is {pluggy}",
         "requires no-such-thing>=2, which is not installed",
         f"requires pluggy<1, installed is {pluggy}",
     ]
-    assert unmet("gradient-playground-y") == []
+    assert find_unmet("gradient-playground-y") == []

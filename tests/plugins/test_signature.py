@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import playground
 from playground.errors import ComponentError, Fault, Place, ScenarioError
 from playground.plugins import Component, Origin
-from playground.plugins.signature import blaming, build, construct, json_schema, validate
-from playground.scenario.messages import Key
+from playground.plugins.signature import blame_component, build, construct, json_schema, validate
+from playground.scenario.messages import FaultyKey
 
 ORIGIN = Origin("test")
 
@@ -138,7 +138,7 @@ def test_all_faults_are_found_in_one_pass():
         Fault("optimizer 'adam' needs the parameter 'size'", ("size",)),
         Fault("expected a number, got 'x'", ("lr",)),
     )
-    assert isinstance(caught.value.faults[0].path[0], Key)
+    assert isinstance(caught.value.faults[0].path[0], FaultyKey)
 
 
 @pytest.mark.parametrize(
@@ -331,7 +331,7 @@ def test_errors_of_playground_pass_as_they_are():
 
 
 def test_ctrl_c_is_nobodys_fault():
-    with pytest.raises(KeyboardInterrupt), blaming(component(Rule)):
+    with pytest.raises(KeyboardInterrupt), blame_component(component(Rule)):
         raise KeyboardInterrupt
 
 
@@ -417,7 +417,7 @@ def test_every_optimizer_of_torch_can_be_described_and_built():
     adam = component("torch.optim:Adam", name="torch.Adam")
     bound = build(adam, {"lr": 1, "betas": [0.5, 0.5]})
     assert (bound.func, bound.keywords) == (torch.optim.Adam, {"lr": 1.0, "betas": (0.5, 0.5)})
-    with pytest.raises(ComponentError) as caught, blaming(adam):
+    with pytest.raises(ComponentError) as caught, blame_component(adam):
         torch.nn.Linear(2, 2)(torch.zeros(3))
     assert "\n" not in str(caught.value)
 

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 
 import pytest
 
@@ -133,15 +134,96 @@ def test_what_does_not_change_keeps_its_digest(digests):
 def test_a_class_of_a_library_counts_by_its_version(name):
     plugins = load_plugins(autoload=False)
     ours = next(plugin.file for plugin in plugins.loaded if plugin.name == "builtin")
-    parts = sources._Parts(sources._package_of(ours))
+    parts = sources._Parts(frozenset({sources._package_of(ours)}))
     factory = plugins.registry.get("optimizer", name).load()
     parts.add_definition(sys.modules[factory.__module__], factory.__name__)
     assert list(parts._texts) == ["library torch"]
     assert source_digest(plugins.registry.get("optimizer", name), ours)
 
 
-def test_an_installed_plugin_counts_by_its_source(monkeypatch, tmp_path):
-    monkeypatch.setattr(sources, "_LIBRARIES", (str(tmp_path.resolve()),))
+def test_the_package_of_an_installed_file(monkeypatch, tmp_path):
+    monkeypatch.setattr(sources, "_LIBRARY_PATHS", (str(tmp_path.resolve()),))
     assert sources._package_of(str(tmp_path / "mine" / "rules.py")) == "mine"
     assert sources._package_of(str(tmp_path / "mine.py")) == "mine"
     assert sources._package_of(str(tmp_path.parent / "mine.py")) == ""
+
+
+BINARY = f"fake_second/late/_binary{EXTENSION_SUFFIXES[0]}"
+INSTALLED = {
+    "fake_first/__init__.py": """
+        from playground.plugins.hookspecs import hookimpl
+        from .near import degree
+        import fake_second.rules
+
+        @hookimpl
+        def playground_optimizers():
+            return {"far": fake_second.rules.Far, "wrapped": lambda lr=0.1: degree(1)}
+        """,
+    "fake_first/near.py": "def degree(x):\n    return x * 1\n",
+    "fake_second/__init__.py": "__version__ = '1.0'\n",
+    "fake_second/rules.py": """
+        import fake_loose
+        import fake_library
+        from .helper import half
+
+        class Far:
+            def update(self, gradient):
+                from fake_second.late.deep import turn
+                return turn(half(1) * fake_loose.scale(gradient) + fake_library.y)
+        """,
+    "fake_second/helper.py": "def half(x):\n    return x * 1\n",
+    "fake_second/late/__init__.py": "",
+    "fake_second/late/deep.py": "from ._binary import c\n\ndef turn(x):\n    return x * 1\n",
+    BINARY: "x * 1",
+    "fake_loose.py": "def scale(x):\n    return x * 1\n",
+    "fake_library.py": "__version__ = '1.0'\ny = 'x * 1'\n",
+}
+"""A distribution with two packages, and two modules of other distributions: one has a version."""
+
+
+@pytest.fixture
+def installed(install, write, monkeypatch, tmp_path):
+    """Return the digests of two components of an installed plugin with some text replaced in one file."""
+    install("gradient-playground-two", {"two": "fake_first"})
+    record = "".join(f"{name},,\n" for name in INSTALLED if name.startswith(("fake_first/", "fake_second/")))
+    write("site/gradient_playground_two-1.0.dist-info/RECORD", record)
+    monkeypatch.setattr(sources, "_LIBRARY_PATHS", (str((tmp_path / "site").resolve()),))
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+
+    def installed(file="", old="x * 1", new="x * 2"):
+        for name in [name for name in sys.modules if name.startswith("fake_")]:
+            del sys.modules[name]
+        for name, text in INSTALLED.items():
+            write(f"site/{name}", text.replace(old, new) if name == file else text)
+        importlib.invalidate_caches()
+        plugins = load_plugins(specs=["two"], autoload=False)
+        assert not plugins.failures, plugins.failures
+        components = [plugins.registry.get("optimizer", name) for name in ("far", "wrapped")]
+        return dict(
+            zip(("far", "wrapped"), (source_digest(each, plugins.loaded[-1].file) for each in components), strict=True)
+        )
+
+    return installed
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("", set()),
+        ("fake_first/near.py", {"wrapped"}),
+        ("fake_second/helper.py", {"far", "wrapped"}),
+        ("fake_second/late/deep.py", {"far", "wrapped"}),
+        (BINARY, {"far", "wrapped"}),
+        ("fake_loose.py", {"far", "wrapped"}),
+        ("fake_library.py", set()),
+    ],
+)
+def test_an_edit_of_an_installed_plugin_changes_what_uses_it(installed, file, changed):
+    before, after = installed(), installed(file)
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_an_installed_class_and_the_version_of_a_library_count(installed):
+    before = installed()
+    assert before["far"] != installed("fake_second/rules.py", "half(1)", "half(2)")["far"]
+    assert before["far"] != installed("fake_library.py", "1.0", "1.1")["far"]

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from playground.result import Expectation, Loss, Run, Status, Table, Trace, Verdict
+from playground.result import Expectation, Loss, ResultTable, Run, RunTrace, Status, Verdict
 
 HOSTILE = "[bold red]x[/] <b>&'\" ]]> \x1b[31m\x07\x00\r\n\u202e\ufffe 漢字"
 """Markup of every kind that we write, a terminal's commands, what XML cannot hold, double width."""
@@ -38,9 +38,11 @@ def make_run():
             "predictions": [[0.8664], [0.1236]],
             "metrics": {"accuracy": 1.0},
             "expectations": (Expectation("loss below 0.05", 0.0125, passed=True),),
-            "table": Table(("a", "b", "target", "prediction"), ((1.0, 1.0, 1.0, 0.8664), (1.0, 0.0, 0.0, 0.1236))),
+            "table": ResultTable(
+                ("a", "b", "target", "prediction"), ((1.0, 1.0, 1.0, 0.8664), (1.0, 0.0, 0.0, 0.1236))
+            ),
             "seconds": 0.2,
-            "trace": Trace(losses),
+            "trace": RunTrace(losses),
         }
         return Run(scenario, **{**fields, **changes})
 

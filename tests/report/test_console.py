@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from playground.report.console import show, show_errors, show_run, write
-from playground.result import Batch, Invalid, Status
+from playground.result import Batch, ScenarioFault, Status
 
 
 def test_one_run_is_shown_in_full(lines, make_run):
@@ -22,7 +22,7 @@ def test_several_runs_are_a_table(lines, make_run, make_failed):
 
 
 def test_one_run_beside_a_scenario_that_is_not_valid_is_a_table(lines, make_run):
-    text = lines(partial(show, Batch((make_run(),), (Invalid("a.yaml", 1, 2, "no"),))))
+    text = lines(partial(show, Batch((make_run(),), (ScenarioFault("a.yaml", 1, 2, "no"),))))
     assert text[0].startswith("scenario")
     assert text[-1].startswith("1 passed, 1 not valid")
 
@@ -62,7 +62,7 @@ def test_no_color_is_respected(terminal, make_run, monkeypatch):
 
 
 def test_errors_are_one_line_each_whatever_the_width(lines, hostile):
-    errors = (Invalid("a.yaml", 3, 5, "message " * 30), Invalid(hostile, 0, 0, hostile))
+    errors = (ScenarioFault("a.yaml", 3, 5, "message " * 30), ScenarioFault(hostile, 0, 0, hostile))
     text = lines(partial(show_errors, errors), width=40)
     assert len(text) == 2
     assert text[0].startswith("a.yaml:3:5: message message")
@@ -72,7 +72,7 @@ def test_errors_are_one_line_each_whatever_the_width(lines, hostile):
 def test_write(tmp_path, make_run, hostile, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     path = tmp_path / "out.txt"
-    write(Batch((make_run(hostile),), (Invalid("a.yaml", 1, 1, "wrong"),)), path)
+    write(Batch((make_run(hostile),), (ScenarioFault("a.yaml", 1, 1, "wrong"),)), path)
     text = path.read_text(encoding="utf-8")
     assert text.splitlines()[-1] == "a.yaml:1:1: wrong"
     assert "\x1b" not in text

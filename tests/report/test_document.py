@@ -6,7 +6,7 @@ import math
 import pytest
 
 from playground.report.document import document, write
-from playground.result import Batch, Expectation, Invalid, Loss, Status, Verdict
+from playground.result import Batch, Expectation, Loss, ScenarioFault, Status, Verdict
 
 
 def refuse(constant):
@@ -44,7 +44,7 @@ RUN_KEYS = [
 
 def test_schema_1(make_run):
     """Whoever breaks this breaks the readers of `--json`: raise `SCHEMA`."""
-    content = read(make_run(), errors=[Invalid("bad.yaml", 3, 5, "wrong", "x.csv")])
+    content = read(make_run(), errors=[ScenarioFault("bad.yaml", 3, 5, "wrong", "x.csv")])
     assert list(content) == ["schema", "runs", "sweeps", "errors"]
     assert content["schema"] == 1
     assert list(content["runs"][0]) == RUN_KEYS

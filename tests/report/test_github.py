@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.figures.text import escaped
+from playground.figures.text import escape_unprintable
 from playground.report.github import commands, step_summary
-from playground.result import Batch, Expectation, Invalid, Status
+from playground.result import Batch, Expectation, ScenarioFault, Status
 
 FILES = st.text(min_size=1).filter(lambda file: os.path.normpath(file) == file and file[0] not in "/.")
 """Names of files below this folder."""
 
 
 def test_faults_stand_at_their_place():
-    errors = (Invalid("a.yaml", 3, 5, "unknown key"), Invalid("gone.yaml", 0, 0, "no such file"))
+    errors = (ScenarioFault("a.yaml", 3, 5, "unknown key"), ScenarioFault("gone.yaml", 0, 0, "no such file"))
     assert list(commands(Batch((), errors))) == [
         "::error file=a.yaml,line=3,col=5::unknown key",
         "::error file=gone.yaml,line=1::no such file",
@@ -26,8 +26,8 @@ def test_faults_stand_at_their_place():
 
 def test_a_fault_outside_the_scenario_stands_there_if_that_is_a_file():
     errors = (
-        Invalid("a.yaml", 3, 5, "expected a number", "points.csv"),
-        Invalid("a.yaml", 0, 0, "expected a number", "--set x=y"),
+        ScenarioFault("a.yaml", 3, 5, "expected a number", "points.csv"),
+        ScenarioFault("a.yaml", 0, 0, "expected a number", "--set x=y"),
     )
     assert list(commands(Batch((), errors))) == [
         "::error file=points.csv,line=3,col=5::expected a number",
@@ -78,12 +78,12 @@ def test_files_are_named_from_the_repository(tmp_path, monkeypatch, workspace, r
     if repository:
         (tmp_path / repository / ".git").mkdir()
     given = os.path.relpath(tmp_path / file, here)
-    (command,) = commands(Batch((), (Invalid(given, 3, 1, "m"),)))
+    (command,) = commands(Batch((), (ScenarioFault(given, 3, 1, "m"),)))
     assert command == f"::error file={shown},line=3,col=1::m"
 
 
 def test_a_summary_of_the_step(make_run, make_failed, hostile):
-    errors = (Invalid("bad.yaml", 3, 5, "unknown key <b> | ![x](y) `z`"),)
+    errors = (ScenarioFault("bad.yaml", 3, 5, "unknown key <b> | ![x](y) `z`"),)
     batch = Batch((make_run(), make_failed("a|b", status=Status.DIVERGED, reason=hostile)), errors)
     text = step_summary(batch)
     table, told = text.split("\n\n", 1)
@@ -109,7 +109,7 @@ def test_a_run_from_python_has_no_file(make_failed):
 
 
 def test_characters_that_would_end_a_field_are_escaped():
-    error = Invalid("a,b:100%\n.yaml", 3, 5, "100%: a, b\r\nc::d")
+    error = ScenarioFault("a,b:100%\n.yaml", 3, 5, "100%: a, b\r\nc::d")
     assert list(commands(Batch((), (error,)))) == [
         "::error file=a%2Cb%3A100%25%0A.yaml,line=3,col=5::100%25: a, b%0D%0Ac::d"
     ]
@@ -118,7 +118,7 @@ def test_characters_that_would_end_a_field_are_escaped():
 @settings(deadline=None)
 @given(FILES, st.text(), st.integers(1, 99), st.integers(1, 99))
 def test_a_command_is_one_line_that_says_what_was_meant(file, message, line, column):
-    (command,) = commands(Batch((), (Invalid(file, line, column, message),)))
+    (command,) = commands(Batch((), (ScenarioFault(file, line, column, message),)))
     found = re.fullmatch(r"::error file=([^,:\r\n]*),line=(\d+),col=(\d+)::([^\r\n]*)", command)
     assert found
     assert (unquote(found[1]), int(found[2]), int(found[3])) == (_without_controls(file), line, column)
@@ -126,4 +126,4 @@ def test_a_command_is_one_line_that_says_what_was_meant(file, message, line, col
 
 
 def _without_controls(text):
-    return re.sub(r"[^\r\n]+", lambda part: escaped(part[0]), text)
+    return re.sub(r"[^\r\n]+", lambda part: escape_unprintable(part[0]), text)

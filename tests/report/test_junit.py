@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from playground.report.junit import write
-from playground.result import Batch, Expectation, Invalid, Run, Status, Verdict
+from playground.result import Batch, Expectation, Run, ScenarioFault, Status, Verdict
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +90,9 @@ def test_how_a_run_went_is_printed(written, make_run):
 
 def test_scenarios_that_are_not_valid_are_errors_one_for_each_file(written, make_run):
     errors = [
-        Invalid("b/bad.yaml", 3, 5, "first"),
-        Invalid("gone.yaml", 0, 0, "no"),
-        Invalid("b/bad.yaml", 9, 1, "second"),
+        ScenarioFault("b/bad.yaml", 3, 5, "first"),
+        ScenarioFault("gone.yaml", 0, 0, "no"),
+        ScenarioFault("b/bad.yaml", 9, 1, "second"),
     ]
     root = written(make_run(), errors=errors)
     cases = {case.get("classname"): case for case in root.iter("testcase")}
@@ -127,7 +127,7 @@ def test_an_empty_batch(written):
 
 def test_what_xml_cannot_hold_is_replaced(written, make_failed, hostile):
     run = make_failed(hostile, expectations=(Expectation(hostile, hostile, passed=False),), reason=hostile)
-    root = written(run, errors=[Invalid(f"{hostile}.yaml", 1, 1, hostile)])
+    root = written(run, errors=[ScenarioFault(f"{hostile}.yaml", 1, 1, hostile)])
     case = next(root.iter("testcase"))
     assert case.get("name").startswith("[bold red]x[/] <b>&'\" ]]> \ufffd[31m\ufffd\ufffd")
     assert "]]> \ufffd[31m" in case[0].text
@@ -145,4 +145,4 @@ def test_any_text(written, text, seconds):
         Run(name, "1", 0, Status.ERROR, Verdict.FAILED, **fields),
         Run(name, "1", 0, Status.INTERRUPTED, Verdict.NONE, **fields),
     )
-    written(*runs, errors=[Invalid(text, 1, 1, text)], seconds=seconds)
+    written(*runs, errors=[ScenarioFault(text, 1, 1, text)], seconds=seconds)

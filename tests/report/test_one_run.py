@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from playground.report.layout import UNLIMITED
+from playground.report.layout import UNLIMITED_WIDTH
 from playground.report.one_run import blocks, ending
-from playground.result import Expectation, Loss, Status, Table, Trace, Verdict
+from playground.result import Expectation, Loss, ResultTable, RunTrace, Status, Verdict
 
 
 def shown(run, width=78):
@@ -36,7 +36,7 @@ def test_a_run_shows_everything(make_run):
 
 
 def test_a_task_without_descent_shows_neither_seed_nor_loss(make_run):
-    points = Table(("x", "by", "autograd", "central"), ((4, "x", 13.0, 13.00000001), (0.5, "x", -2.0, -2.0)))
+    points = ResultTable(("x", "by", "autograd", "central"), ((4, "x", 13.0, 13.00000001), (0.5, "x", -2.0, -2.0)))
     setup, table, *_ = shown(make_run(loss=None, parameters={}, table=points, setup={"function": "x**2"}))
     assert setup == ["task      classification", "function  x**2"]
     assert table == [
@@ -59,20 +59,20 @@ def test_the_chart_tells_its_edges_and_steps(make_run):
 
 def test_the_chart_says_when_its_scale_is_logarithmic_and_where_nothing_changed_any_more(make_run):
     losses = (1.0, 0.1, 0.01, 0.001, *[0.001] * 96)
-    _, loss, *_ = shown(make_run(steps=100, loss=Loss(1.0, 0.001, 0.001), trace=Trace(losses)))
+    _, loss, *_ = shown(make_run(steps=100, loss=Loss(1.0, 0.001, 0.001), trace=RunTrace(losses)))
     assert loss[-1].split("  ")[-1].strip() == "3"
     assert "log scale, unchanged after step 3" in loss[-1]
 
 
 def test_a_run_that_was_stopped_ends_the_chart_at_its_last_step(make_run):
-    run = make_run(steps=3, loss=Loss(1.0, 4.0, 1.0), trace=Trace((1.0, 2.0, 3.0, 4.0)))
+    run = make_run(steps=3, loss=Loss(1.0, 4.0, 1.0), trace=RunTrace((1.0, 2.0, 3.0, 4.0)))
     _, loss, *_ = shown(run)
     assert loss[-1].endswith(" 3")
 
 
 @pytest.mark.parametrize("last", [2.0, math.nan])
 def test_a_better_loss_on_the_way_is_told(make_run, last):
-    _, loss, *_ = shown(make_run(steps=0, loss=Loss(1.0, last, 0.5), trace=Trace()))
+    _, loss, *_ = shown(make_run(steps=0, loss=Loss(1.0, last, 0.5), trace=RunTrace()))
     assert loss == [f"loss  1 → {'nan' if math.isnan(last) else '2'}  best 0.5"]
 
 
@@ -88,7 +88,7 @@ def test_small_matrices_take_several_lines_and_large_ones_are_told_by_shape(make
 
 
 def test_a_long_table_is_cut_and_says_so(make_run):
-    table = Table(("x",), tuple((float(index),) for index in range(20)))
+    table = ResultTable(("x",), tuple((float(index),) for index in range(20)))
     _, _, _, rows, *_ = shown(make_run(table=table, predictions=[[0.0]] * 200))
     assert len(rows) == 13
     assert rows[-1] == "the first 10 of 200"
@@ -96,7 +96,7 @@ def test_a_long_table_is_cut_and_says_so(make_run):
 
 def test_a_wide_table_keeps_both_ends(make_run):
     columns = (*(f"feature_{index}" for index in range(20)), "target", "prediction")
-    table = Table(columns, (tuple(range(22)), tuple(range(22))))
+    table = ResultTable(columns, (tuple(range(22)), tuple(range(22))))
     _, _, _, (head, rule, first, second, *notes), *_ = shown(make_run(table=table), width=60)
     assert head.startswith("feature_0  feature_1")
     assert head.endswith("target  prediction")
@@ -109,8 +109,8 @@ def test_a_wide_table_keeps_both_ends(make_run):
 
 def test_without_a_terminal_no_column_is_left_out(make_run):
     columns = ("a name of more than twenty-four characters", *(f"feature_{index}" for index in range(200)))
-    table = Table(columns, (tuple(range(201)),))
-    _, _, _, (head, _, row, *_), *_ = shown(make_run(table=table), width=UNLIMITED - 2)
+    table = ResultTable(columns, (tuple(range(201)),))
+    _, _, _, (head, _, row, *_), *_ = shown(make_run(table=table), width=UNLIMITED_WIDTH - 2)
     assert all(name in head for name in columns)
     assert row.split() == [str(index) for index in range(201)]
 
@@ -122,7 +122,7 @@ def test_lines_fit(make_run, hostile, width):
         setup={hostile: hostile * 9, "function": "x + " * 300},
         metrics={"note": "words " * 50, "text": hostile},
         expectations=(Expectation(hostile * 5, [[0.5]] * 50, passed=False, note="because " * 40),),
-        table=Table((hostile, *"abcdefghij"), ((hostile, *[0.123] * 10),)),
+        table=ResultTable((hostile, *"abcdefghij"), ((hostile, *[0.123] * 10),)),
     )
     for block in blocks(run, width):
         for line in block:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from playground.report.overview import remarks, summary, table
-from playground.result import Batch, Expectation, Invalid, Loss, Status, Verdict
+from playground.result import Batch, Expectation, Loss, ScenarioFault, Status, Verdict
 
 
 def test_table_lines_up(make_run, make_failed):
@@ -22,7 +22,7 @@ def test_table_lines_up(make_run, make_failed):
 
 
 def test_what_is_not_valid_has_a_line_too(make_run):
-    errors = (Invalid("a/bad.yaml", 1, 1, "x"), Invalid("a/bad.yaml", 2, 1, "y"))
+    errors = (ScenarioFault("a/bad.yaml", 1, 1, "x"), ScenarioFault("a/bad.yaml", 2, 1, "y"))
     assert [line.plain.rstrip() for line in table(Batch((make_run(),), errors), 100)[2:]] == [
         "and_gate  passed     budget    300   0.2  →  0.0125  200 ms",
         "bad       not valid",
@@ -62,7 +62,11 @@ def test_a_long_measurement_is_cut(make_failed):
 
 
 def test_summary_counts(make_run, make_failed):
-    errors = (Invalid("a.yaml", 1, 1, "x"), Invalid("a.yaml", 2, 1, "y"), Invalid("b.yaml", 0, 0, "z"))
+    errors = (
+        ScenarioFault("a.yaml", 1, 1, "x"),
+        ScenarioFault("a.yaml", 2, 1, "y"),
+        ScenarioFault("b.yaml", 0, 0, "z"),
+    )
     runs = (make_run(), make_run("b"), make_failed(), make_run(verdict=Verdict.NONE))
     assert (
         summary(Batch(runs, errors, True, 2.0)).plain

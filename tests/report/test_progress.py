@@ -42,7 +42,7 @@ def drawn(file, patience, title="and_gate"):
 
 
 def test_a_bar_appears_after_its_patience(monkeypatch):
-    monkeypatch.setattr(progress, "REFRESH", 0.01)
+    monkeypatch.setattr(progress, "REFRESH_SECONDS", 0.01)
     text = drawn(Terminal(), 0.0)
     assert "and_gate" in text
     assert "250/1000" in text
@@ -54,7 +54,7 @@ def test_nothing_is_drawn_before_that():
 
 
 def test_patience_is_a_second():
-    assert progress.PATIENCE == 1.0
+    assert progress.DELAY_SECONDS == 1.0
 
 
 @pytest.mark.parametrize("variable", ["FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"])
@@ -76,7 +76,7 @@ def test_a_dumb_terminal_gets_none(monkeypatch):
 
 
 def test_titles_are_only_text(monkeypatch):
-    monkeypatch.setattr(progress, "REFRESH", 0.01)
+    monkeypatch.setattr(progress, "REFRESH_SECONDS", 0.01)
     text = drawn(Terminal(), 0.0, title="[bold]\x07 " + "long" * 50)
     assert "[bold]\\x07 long" in text
     assert "g…" in text

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from playground.report.ranking import NAMED_TIES, describe_setting, rank
+from playground.report.ranking import MAX_NAMED_TIES, describe_setting, rank
 from playground.result import Quartiles, Status, Summary, Sweep, Verdict
-from playground.runner.statistics import best
+from playground.runner.sweeping.statistics import find_best
 
 AXES = ("optimizer", "optimizer.lr")
 
@@ -38,7 +38,7 @@ def sweep(*points, seeds=4):
         engines={},
         notes=(),
         summaries=summaries,
-        best=best(summaries),
+        best=find_best(summaries),
         expectations=(),
         verdict=Verdict.NONE,
         interrupted=False,
@@ -103,8 +103,8 @@ def test_what_is_said(points, ranked):
 
 def test_of_many_ties_some_are_named():
     found = rank(sweep(*[("adam", lr, 4, 0.5) for lr in range(1, 16)]))
-    assert len(found.settings) == NAMED_TIES
-    assert found.more == 15 - NAMED_TIES
+    assert len(found.settings) == MAX_NAMED_TIES
+    assert found.more == 15 - MAX_NAMED_TIES
 
 
 def test_one_setting_is_not_compared():

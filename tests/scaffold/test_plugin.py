@@ -8,11 +8,17 @@ import pytest
 
 from playground.cli.new import Kind
 from playground.plugins.hookspecs import COMPONENT_HOOKS
-from playground.scaffold.names import LONGEST
-from playground.scaffold.plugin import ATTRIBUTES, distribution, single_file
+from playground.scaffold.names import MAX_NAME_CHARACTERS
+from playground.scaffold.plugin import ATTRIBUTE_NAMES, distribution_files, single_file_plugin
 
-KINDS = tuple(ATTRIBUTES)
-NAMES = {"short": "a", "long": "x" * LONGEST, "two words": "my-own", "keyword": "lambda", "builtin": "print"}
+KINDS = tuple(ATTRIBUTE_NAMES)
+NAMES = {
+    "short": "a",
+    "long": "x" * MAX_NAME_CHARACTERS,
+    "two words": "my-own",
+    "keyword": "lambda",
+    "builtin": "print",
+}
 
 
 def run(folder, *words, **environment):
@@ -40,7 +46,7 @@ def written(tmp_path_factory):
     """Return a folder with a distribution of every kind, and where they are installed."""
     folder = tmp_path_factory.mktemp("plugins")
     for kind in KINDS:
-        write(folder / kind, distribution(f"new-{kind}", kind, "0.1.0"))
+        write(folder / kind, distribution_files(f"new-{kind}", kind, "0.1.0"))
     quietly = ("-q", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
     run(folder, "pip", "install", *quietly, "--target", "site", *(f"./{kind}" for kind in KINDS))
     return folder
@@ -55,8 +61,8 @@ def test_there_is_a_template_for_every_kind_that_a_scenario_or_the_command_line_
 def test_what_is_written_is_clean_by_ruffs_rules_whatever_its_name(tmp_path, kind):
     pytest.importorskip("ruff")
     for name in NAMES.values():
-        write(tmp_path / name / "file", single_file(name, kind))
-        write(tmp_path / name / "folder", distribution(name, kind, "0.1.0"))
+        write(tmp_path / name / "file", single_file_plugin(name, kind))
+        write(tmp_path / name / "folder", distribution_files(name, kind, "0.1.0"))
     run(tmp_path, "ruff", "check", "--no-cache", ".")
     run(tmp_path, "ruff", "format", "--no-cache", "--check", ".")
 

@@ -2,12 +2,12 @@ import pytest
 
 from playground.errors import PlaygroundError
 from playground.plugins.manager import load_plugins
-from playground.scaffold.filling import exists
-from playground.scaffold.scenario import scenario
+from playground.scaffold.filling import has_template
+from playground.scaffold.scenario import draft_scenario
 
 PLUGIN = """
 from playground import hookimpl
-from playground.engine.task import DirectTask, Outcome
+from playground.core.task import DirectTask, Outcome
 
 class Twice(DirectTask):
     def __init__(self, number: float, again: int = 1) -> None:
@@ -28,8 +28,8 @@ def plugins():
 
 @pytest.mark.parametrize("task", load_plugins(autoload=False).names("task"))
 def test_it_does_what_it_expects_and_shows_what_else_could_stand_there(playground, tmp_path, plugins, task):
-    assert exists(f"scenario/{task}.yaml")
-    text = scenario("my_own", task, plugins.registry)[0]
+    assert has_template(f"scenario/{task}.yaml")
+    text = draft_scenario("my_own", task, plugins.registry)[0]
     (tmp_path / "my_own.yaml").write_text(text)
     result = playground("run", "my_own.yaml")
     assert result.exit_code == 0, result.output
@@ -39,7 +39,7 @@ def test_it_does_what_it_expects_and_shows_what_else_could_stand_there(playgroun
 @pytest.mark.parametrize("task", load_plugins(autoload=False).names("task"))
 def test_what_is_a_comment_could_stand_there(playground, tmp_path, plugins, task):
     """The commented keys are keys: taking the sign away gives no unknown key."""
-    lines = scenario("my_own", task, plugins.registry)[0].splitlines()
+    lines = draft_scenario("my_own", task, plugins.registry)[0].splitlines()
     lines = [line.removeprefix("# ") if line.startswith("# ") and ":  " in line else line for line in lines]
     (tmp_path / "my_own.yaml").write_text("\n".join(lines))
     result = playground("check", "my_own.yaml")
@@ -67,5 +67,5 @@ def test_a_task_without_a_template_gets_its_own_keys(playground, tmp_path):
 )
 def test_what_will_not_do_is_refused(plugins, name, task, told):
     with pytest.raises(PlaygroundError) as caught:
-        scenario(name, task, plugins.registry)
+        draft_scenario(name, task, plugins.registry)
     assert str(caught.value).startswith(told)

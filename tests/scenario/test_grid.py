@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.errors import ScenarioError
-from playground.scenario import Loaded, Source, parse, parse_scenario
+from playground.scenario import Loaded, SourceText, parse, parse_scenario
 from playground.scenario.grid import MAX_POINTS, expand, with_axes
-from playground.scenario.messages import Key
+from playground.scenario.messages import FaultyKey
 
 BASE = """\
 task: classification
@@ -164,7 +164,7 @@ def test_a_point_is_what_validating_all_of_it_gives():
     grid = expand(load(base + "clip: {norm: 1}\nsummary: s\nplot: {x: [0, 1]}\nrequires: [a]\n"))
     assert len(grid.points) == 12
     for point in grid.points:
-        whole = parse_scenario(Source(point.source.file, point.source.root))
+        whole = parse_scenario(SourceText(point.source.file, point.source.root))
         assert whole == point.scenario
         assert whole.model_fields_set == point.scenario.model_fields_set
 
@@ -189,7 +189,7 @@ def test_a_value_stands_at_its_axis_and_a_key_where_the_axis_names_it():
         grid_of("  over:\n    optimizer.lrr: [0.1, 0.2]\n    loss.x: {linear: [0, 1], points: 2}\n").points[2].source
     )
     assert str(source.place(("optimizer", "lrr"))) == "f.yaml:10:26"
-    assert str(source.place(("optimizer", Key("lrr")))) == "f.yaml:10:5"
+    assert str(source.place(("optimizer", FaultyKey("lrr")))) == "f.yaml:10:5"
     assert str(source.place(("loss", "x"))) == "f.yaml:11:13"
     assert str(source.place(("optimizer", "name"))) == "f.yaml:5:19"
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
-from playground.scenario.messages import Key, UnfitError, faults, shown
+from playground.scenario.messages import FaultyKey, UnfitError, faults, format_value
 
 
 def found(hint, value):
@@ -40,7 +40,7 @@ class Inner(BaseModel):
         (float, "0.1", [((), "expected a number, got '0.1'")]),
         (float, None, [((), "expected a number, got null")]),
         (float, math.inf, [((), "expected a finite number, got .inf")]),
-        (float, 10**400, [((), f"expected a number within a float's range, got {shown(10**400)}")]),
+        (float, 10**400, [((), f"expected a number within a float's range, got {format_value(10**400)}")]),
         (int, 1.0, [((), "expected a whole number, got 1.0")]),
         (int, True, [((), "expected a whole number, got true")]),
         (str, 1, [((), "expected text, got 1")]),
@@ -87,8 +87,8 @@ def test_missing_and_unknown_keys_with_a_suggestion():
     missing, unknown = faults(caught.value, accepted=["lr", "momentum"])
     assert (missing.path, missing.message) == (("lr",), "missing key 'lr'")
     assert (unknown.path, unknown.message) == (("momentun",), "unknown key 'momentun'; did you mean 'momentum'?")
-    assert isinstance(unknown.path[-1], Key)
-    assert not isinstance(missing.path[-1], Key)
+    assert isinstance(unknown.path[-1], FaultyKey)
+    assert not isinstance(missing.path[-1], FaultyKey)
 
 
 def test_accepted_keys_may_depend_on_where():
@@ -120,18 +120,18 @@ def test_accepted_keys_may_depend_on_where():
     ],
 )
 def test_shown(value, text):
-    assert shown(value) == text
+    assert format_value(value) == text
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
 @settings(deadline=None, max_examples=50)
 def test_whatever_is_shown_is_short_and_one_line(value):
-    assert len(shown(value)) < 300
-    assert shown(value).isprintable()
+    assert len(format_value(value)) < 300
+    assert format_value(value).isprintable()
 
 
 def test_a_huge_number_is_shown():
-    assert len(shown(16**100_000)) < 100
+    assert len(format_value(16**100_000)) < 100
 
 
 def test_a_validated_value_that_is_no_model():

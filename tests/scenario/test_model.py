@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from playground.errors import PlaygroundError, ScenarioError
 from playground.scenario import (
     Check,
-    Clip,
+    ClipSection,
     ComponentRef,
     Patience,
     Scenario,
@@ -67,7 +67,7 @@ def test_everything_a_scenario_can_say():
         "optimizer": ComponentRef(name="adam", parameters={"lr": 0.01}),
     }
     assert scenario.stop == Stop(loss=0.001, patience=Patience(steps=50))
-    assert scenario.clip == Clip(norm=1.0)
+    assert scenario.clip == ClipSection(norm=1.0)
     assert scenario.expect["loss"] == Check(below=0.05)
     assert scenario.expect["status"] == Check(equals="budget")
     assert scenario.plot == {"x": (-10.0, 4.0)}

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.scenario.ranges import length, numbers
-from playground.scenario.sweep import Axis
+from playground.scenario.sweep import SweepAxis
 
 
 def filled(key="optimizer.lr", **form):
-    return list(numbers(Axis.model_validate(form), key))
+    return list(numbers(SweepAxis.model_validate(form), key))
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def filled(key="optimizer.lr", **form):
 )
 def test_evenly_filled(form, expected):
     assert filled(**form) == expected
-    assert length(Axis.model_validate(form)) == len(expected)
+    assert length(SweepAxis.model_validate(form)) == len(expected)
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,4 @@ def test_random_numbers_depend_on_seed_and_key():
 
 
 def test_a_list_has_its_length():
-    assert length(Axis.model_validate(["a", "b"])) == 2
+    assert length(SweepAxis.model_validate(["a", "b"])) == 2

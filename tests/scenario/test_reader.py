@@ -5,7 +5,7 @@ import math
 import pytest
 
 from playground.errors import Place, ScenarioError
-from playground.scenario.reader import MAX_DEPTH, MAX_NODES, read, resolved
+from playground.scenario.reader import MAX_DEPTH, MAX_NODES, read, resolve_scalar
 
 UNENDED = "not valid YAML: expected ',' or ']', but got '<stream end>'"
 
@@ -59,12 +59,12 @@ def value_of(text):
     ],
 )
 def test_plain_scalars_mean_what_yaml_1_2_core_says(text, value):
-    assert resolved(text) == value
-    assert type(resolved(text)) is type(value)
+    assert resolve_scalar(text) == value
+    assert type(resolve_scalar(text)) is type(value)
 
 
 def test_nan():
-    assert math.isnan(resolved(".NaN"))
+    assert math.isnan(resolve_scalar(".NaN"))
 
 
 @pytest.mark.parametrize("text", ["'1e-3'", '"1e-3"', "|-\n  1e-3", ">-\n  1e-3"])

@@ -1,6 +1,6 @@
 import pytest
 
-from playground.scenario.shorthand import expanded
+from playground.scenario.shorthand import expand_shorthand
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from playground.scenario.shorthand import expanded
     ],
 )
 def test_expanded(kind, value, expected):
-    assert expanded(kind, value) == expected
+    assert expand_shorthand(kind, value) == expected

@@ -5,8 +5,8 @@ import os
 import pytest
 
 from playground.errors import Fault, Place, ScenarioError
-from playground.scenario.messages import Key
-from playground.scenario.node import Entry, Node
+from playground.scenario.messages import FaultyKey
+from playground.scenario.node import YamlEntry, YamlNode
 from playground.scenario.source import MAX_BYTES, load, parse
 
 TEXT = """\
@@ -40,11 +40,11 @@ def source():
         (("start", "x", "y"), 5, 6),
         (("start", "layer1.weight", 0), 6, 19),
         (("start", "y"), 5, 3),
-        (("start", Key("x")), 5, 3),
-        (("start", Key("y")), 5, 3),
+        (("start", FaultyKey("x")), 5, 3),
+        (("start", FaultyKey("y")), 5, 3),
         (("optimizer", "lr"), 7, 28),
-        (("optimizer", Key("lr")), 7, 24),
-        ((Key("optimizer"),), 7, 1),
+        (("optimizer", FaultyKey("lr")), 7, 24),
+        ((FaultyKey("optimizer"),), 7, 1),
         (("model",), 8, 7),
         (("absent", "lr"), 2, 1),
     ],
@@ -107,8 +107,8 @@ def test_set(source, dotted, text, path, value):
 def test_a_value_that_was_set_is_placed_on_the_command_line(source):
     changed = source.set("optimizer.lr", "fast").set("stop.patience.steps", "0")
     assert str(changed.place(("optimizer", "lr"))) == "--set optimizer.lr=fast"
-    assert str(changed.place(("optimizer", Key("lr")))) == "f.yaml:7:24"
-    assert str(changed.place(("stop", "patience", Key("steps")))) == "--set stop.patience.steps=0"
+    assert str(changed.place(("optimizer", FaultyKey("lr")))) == "f.yaml:7:24"
+    assert str(changed.place(("stop", "patience", FaultyKey("steps")))) == "--set stop.patience.steps=0"
     assert changed.place(("optimizer", "name")) == Place("f.yaml", 7, 19)
 
 
@@ -199,13 +199,13 @@ def test_text_from_python_is_limited_too():
 
 def test_an_assigned_value_keeps_its_own_place_and_new_keys_stand_where_they_were_asked_for(source):
     asked, found = Place("asked", 1, 1), Place("found", 2, 2)
-    changed = source.assigned("optimizer.momentum", Entry(asked, Node(found, 0.9)))
+    changed = source.assigned("optimizer.momentum", YamlEntry(asked, YamlNode(found, 0.9)))
     assert changed.data["optimizer"] == {"name": "sgd", "lr": 0.1, "momentum": 0.9}
     assert changed.place(("optimizer", "momentum")) == found
-    assert changed.place(("optimizer", Key("momentum"))) == asked
+    assert changed.place(("optimizer", FaultyKey("momentum"))) == asked
     assert changed.place(("optimizer", "lr")) == source.place(("optimizer", "lr"))
     with pytest.raises(ScenarioError, match=r"^asked:1:1: 'summary' is "):
-        source.assigned("summary.x", Entry(asked, Node(found, 1)))
+        source.assigned("summary.x", YamlEntry(asked, YamlNode(found, 1)))
 
 
 def test_variants_share_what_they_have_in_common(source):

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from playground.scenario.messages import faults
-from playground.scenario.sweep import Axis, Sweep
+from playground.scenario.sweep import SweepAxis, SweepSection
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from playground.scenario.sweep import Axis, Sweep
     ],
 )
 def test_axes(value):
-    given = Axis.model_validate(value).model_dump(exclude_none=True)
+    given = SweepAxis.model_validate(value).model_dump(exclude_none=True)
     plain = {key: list(entry) if isinstance(entry, tuple) else entry for key, entry in given.items()}
     assert plain == (value if isinstance(value, dict) else {"values": value})
 
@@ -42,7 +42,7 @@ def test_axes(value):
 )
 def test_what_is_no_axis(value, path, message):
     with pytest.raises(ValidationError) as caught:
-        Axis.model_validate(value)
+        SweepAxis.model_validate(value)
     (fault,) = faults(caught.value)
     assert fault.path == path
     assert fault.message.startswith(message)
@@ -58,6 +58,6 @@ def test_what_is_no_axis(value, path, message):
 )
 def test_what_is_no_sweep(value, path, message):
     with pytest.raises(ValidationError) as caught:
-        Sweep.model_validate(value)
+        SweepSection.model_validate(value)
     (fault,) = faults(caught.value)
     assert (fault.path, fault.message) == (path, message)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from playground.engine.evidence import Diagnoser
+from playground.core.evidence import Diagnoser
 from playground.testing import DiagnosisContract
 
 BOWL = {"task": "minimize", "function": "(2*x + 10)**2", "start": {"x": 1}, "steps": 50}

@@ -7,13 +7,13 @@ import pytest
 
 import playground.testing
 from playground.errors import ComponentError
-from playground.testing import registered
+from playground.testing import build_registered
 
 
 def test_a_registered_component_is_built_as_a_scenario_would():
-    assert registered("optimizer", "sgd", {"lr": 1}).lr == 1.0
+    assert build_registered("optimizer", "sgd", {"lr": 1}).lr == 1.0
     with pytest.raises(ComponentError, match="unknown optimizer 'sdg'; did you mean 'sgd'"):
-        registered("optimizer", "sdg")
+        build_registered("optimizer", "sdg")
 
 
 def test_every_name_can_be_imported():

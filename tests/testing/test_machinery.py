@@ -10,8 +10,8 @@ from concurrent.futures import Executor, Future
 import pytest
 import torch
 
-from playground.engine.problem import Problem
-from playground.engine.task import DescentTask, DirectTask, Outcome
+from playground.core.problem import Problem
+from playground.core.task import DescentTask, DirectTask, Outcome
 from playground.testing import ExecutorContract, ReporterContract, TaskContract
 
 

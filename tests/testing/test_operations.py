@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from playground.engine.operations import Operation, elementwise
+from playground.core.operations import Operation, elementwise
 from playground.testing import OperationContract
 
 SQUARE = Operation(

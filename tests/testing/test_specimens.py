@@ -6,10 +6,10 @@ from typing import ClassVar
 import pytest
 import torch
 
-from playground.engine.data import Data
-from playground.engine.function import Function, Minimum
-from playground.engine.losses import declares
-from playground.engine.update import UpdateRule
+from playground.core.data import Data
+from playground.core.function import Function, Minimum
+from playground.core.losses import declares
+from playground.core.update import UpdateRule
 from playground.testing import (
     DatasetContract,
     FunctionContract,

@@ -7,13 +7,16 @@ import math
 import torch
 from torch import Tensor
 
-from playground.engine.evidence import Diagnoser, Evidence
-from playground.engine.experiments import Least
-from playground.engine.outputs import Floors
-from playground.engine.smoothing import left_out_error, nearest_errors
+from playground.core.evidence import Diagnoser, Evidence
+from playground.core.experiments import LeastLoss
+from playground.core.outputs import Floors
+from playground.core.smoothing import leave_one_out_error, neighbour_errors
 
-TABLE = 32
+MAX_TRUTH_TABLE_SAMPLES = 32
 """Samples up to which data with few different targets are a truth table, in which nothing is noise."""
+
+NEAR = 0.1
+"""A run is at the least loss of its model when it is above by at most this share of what that lacks."""
 
 PLATEAU_STEPS = 100
 """Steps in whose second half a run must have stood still."""
@@ -37,7 +40,7 @@ def _bounded_output(run: Evidence) -> str:
     low, high = seen.tail.prediction.min().item(), seen.tail.prediction.max().item()
     return (
         f"The model ends in {seen.tail.name}, whose results here lie between {low:.3g} and {high:.3g}: with any such "
-        f"numbers the loss cannot fall below {seen.within:.4g}, and without it to {_rounded(seen.free)}."
+        f"numbers the loss cannot fall below {seen.within:.4g}, and without it to {_format_loss(seen.free)}."
     )
 
 
@@ -56,17 +59,20 @@ def _cannot_represent(run: Evidence) -> str:
     if seen is None or run.measure is None or not math.isfinite(run.last):
         return ""
     scale = seen.constant - seen.within
-    least = run.least if run.last - seen.within > max(0.05 * run.last, 0.01 * scale) else None
+    if not run.last - seen.within > max(0.05 * run.last, 0.01 * scale):
+        return ""
+    # With a loss below this one the run is not near the least: it is not worth while to find out how low that is.
+    least = run.least((run.last + NEAR * seen.within) / (1 + NEAR))
     if least is None:
         return ""
     excess = least.loss - seen.within
     if not excess > max(0.05 * least.loss, 0.01 * scale) or not excess > 0:
         return ""
-    if not run.last <= least.loss + 0.1 * excess or not _is_no_noise(run, least):
+    if not run.last <= least.loss + NEAR * excess or not _is_no_noise(run, least):
         return ""
     return (
         f"The least loss found from {least.starts} starts is {least.loss:.4g}, and this run ended at {run.last:.4g}; "
-        f"other predictions of the same data would reach {_rounded(seen.within)}."
+        f"other predictions of the same data would reach {_format_loss(seen.within)}."
     )
 
 
@@ -92,13 +98,14 @@ def _plateau(run: Evidence) -> str:
         return ""
     if _falls_along_the_gradient(run, run.last - seen.within, 0.1 * scale):
         return ""
-    least = run.least
-    if least is None or not least.loss < seen.within + 0.5 * scale:
+    enough = seen.within + 0.5 * scale
+    least = run.least(min(enough, (run.last + seen.within) / 2))
+    if least is None or not least.loss < enough:
         return ""
     return (
         f"The loss has stood near {run.last:.4g} for half the run, which is that of one answer for all samples "
         f"({seen.constant:.4g}; answers go from {predictions.min():.3g} to {predictions.max():.3g}); with other "
-        f"parameters this model reaches {_rounded(least.loss)}."
+        f"parameters this model reaches {_format_loss(least.loss)}."
     )
 
 
@@ -119,7 +126,7 @@ def _falls_along_the_gradient(run: Evidence, height: float, drop: float) -> bool
     return False
 
 
-def _is_no_noise(run: Evidence, least: Least) -> bool:
+def _is_no_noise(run: Evidence, least: LeastLoss) -> bool:
     """Whether the model's errors are not those that any model would make."""
     inputs, targets = run.problem.batches.data[0].double(), run.problem.batches.data[1]
     if inputs.dim() != 2:
@@ -131,19 +138,21 @@ def _is_no_noise(run: Evidence, least: Least) -> bool:
     measured = run.measure({name: piece.view(each.shape).to(each) for (name, each), piece in pieces})  # type: ignore[misc]
     if "accuracy" in measured:
         wrong = (1 - measured["accuracy"].item()) * len(inputs)
-        return wrong >= 2 + 3 * nearest_errors(inputs, targets)
+        return wrong >= 2 + 3 * neighbour_errors(inputs, targets)
     targets = targets.double().reshape(len(inputs), -1)
     predictions = measured["predictions"].double() if "predictions" in measured else None
     if predictions is None or predictions.shape != targets.shape:
         return False
-    error = left_out_error(inputs, targets)
+    error = leave_one_out_error(inputs, targets)
     return error is not None and (predictions - targets).square().mean().item() > 4 * error
 
 
 def _is_table(inputs: Tensor, targets: Tensor) -> bool:
     """Whether no input stands there twice and few different targets do: nobody can say that one of them is noise."""
     rows, kinds = (torch.unique(each.reshape(len(each), -1), dim=0) for each in (inputs, targets))
-    return len(inputs) <= TABLE and len(rows) == len(inputs) and len(kinds) <= max(2, len(inputs) // 4)
+    return (
+        len(inputs) <= MAX_TRUTH_TABLE_SAMPLES and len(rows) == len(inputs) and len(kinds) <= max(2, len(inputs) // 4)
+    )
 
 
 def _target_spread(run: Evidence, seen: Floors) -> float:
@@ -154,6 +163,6 @@ def _target_spread(run: Evidence, seen: Floors) -> float:
     return 1.0
 
 
-def _rounded(loss: float) -> str:
+def _format_loss(loss: float) -> str:
     """Write a loss that a search has found, which is 0 to it below a millionth."""
     return "0" if abs(loss) < 1e-6 else f"{loss:.4g}"

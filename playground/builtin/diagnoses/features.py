@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from playground.builtin.diagnoses.measures import alike, slope_at_start
-from playground.engine.derivatives import hessian
-from playground.engine.derivatives.points import Flat, flat_loss
-from playground.engine.diagnosis import LARGEST
-from playground.engine.evidence import Diagnoser, Evidence, flat
-from playground.engine.problem import Batches, Problem
+from playground.builtin.diagnoses.measures import is_close_to, slope_at_start
+from playground.core.derivatives import hessian
+from playground.core.derivatives.points import VectorFunction, flat_loss
+from playground.core.diagnosis import MAX_CURVATURE_PARAMETERS
+from playground.core.evidence import Diagnoser, Evidence, to_vector
+from playground.core.problem import Batches, Problem
 
-WORSE = 100.0
+MIN_NARROWING_FACTOR = 100.0
 """By which factor the columns as they are must make the valley narrower."""
 
 CONVEX_SEEDS = 3
@@ -49,7 +49,7 @@ class Valley:
 def _unscaled_features(run: Evidence) -> str:
     data = run.problem.batches.data
     usable = len(data) == 2 and data[0].dim() == 2 and len(data[0]) > 1 and data[0].is_floating_point()
-    if not usable or len(flat(run.start)) > LARGEST or not _follows_the_size(run):
+    if not usable or len(to_vector(run.start)) > MAX_CURVATURE_PARAMETERS or not _follows_the_size(run):
         return ""
     raw = _valley(run, run.problem)
     if raw is None:
@@ -58,21 +58,21 @@ def _unscaled_features(run: Evidence) -> str:
         (how, found)
         for how, inputs in _scalings(data[0].double())
         if (found := _valley(run, replace(run.problem, batches=Batches((inputs.to(data[0]), data[1]))))) is not None
-        and _serves(run, raw, found)
+        and _is_scaling_useful(run, raw, found)
     ]
     if not scaled:
         return ""
     how, best = min(scaled, key=lambda each: each[1].spread)
     at_least = "at least " if raw.singular else ""
     return (
-        f"{_sizes(data[0])}, so the loss curves {at_least}{raw.spread:.2g} times more in one direction than another; "
-        f"{how} it would be {best.spread:.2g} times."
+        f"{_describe_sizes(data[0])}, so the loss curves {at_least}{raw.spread:.2g} times more in one direction than "
+        f"another; {how} it would be {best.spread:.2g} times."
     )
 
 
-def _serves(run: Evidence, raw: Valley, scaled: Valley) -> bool:
+def _is_scaling_useful(run: Evidence, raw: Valley, scaled: Valley) -> bool:
     """Whether scaling is what helps: a hundredfold rounder valley, as deep, in which this rate is not too large."""
-    if scaled.singular or raw.spread < WORSE * scaled.spread:
+    if scaled.singular or raw.spread < MIN_NARROWING_FACTOR * scaled.spread:
         return False
     if raw.least is not None and scaled.least is not None and not raw.singular:
         deeper = scaled.least - raw.least
@@ -92,7 +92,7 @@ def _scalings(inputs: Tensor) -> list[tuple[str, Tensor]]:
     ]
 
 
-def _sizes(inputs: Tensor) -> str:
+def _describe_sizes(inputs: Tensor) -> str:
     """Say how large the columns are."""
     sizes = inputs.double().square().mean(0).sqrt()
     if len(sizes) == 1:
@@ -105,7 +105,7 @@ def _follows_the_size(run: Evidence) -> bool:
     if slope_at_start(run) is None:
         return False
     (once,), (tenfold,) = run.answers([1.0]), run.answers([10.0])
-    return bool(once.any()) and alike(tenfold, 10 * once)
+    return bool(once.any()) and is_close_to(tenfold, 10 * once)
 
 
 def _valley(run: Evidence, problem: Problem) -> Valley | None:
@@ -138,7 +138,7 @@ def _is_convex(curvatures: Tensor) -> bool:
     return bool(values[0] >= -1e-9 * values[-1].abs())
 
 
-def _minimum(loss: Flat, zero: Tensor, curvatures: Tensor) -> float:
+def _minimum(loss: VectorFunction, zero: Tensor, curvatures: Tensor) -> float:
     """Return the least value of a loss of constant curvature: g(0) - ½ ∇gᵀ H⁻¹ ∇g."""
     leaf = zero.clone().requires_grad_()
     value = loss(leaf)

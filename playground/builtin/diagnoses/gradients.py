@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from playground.engine.evidence import Diagnoser, Evidence, finite, flat
-from playground.engine.tape import Tape, Value
+from playground.core.evidence import Diagnoser, Evidence, is_finite, to_vector
+from playground.core.tape import Tape, TapeValue
 from playground.result import Status
 
-BAD = (Status.DIVERGED, Status.NONFINITE)
+BAD_STATUSES = (Status.DIVERGED, Status.NONFINITE)
 
 
 def cut_off() -> Diagnoser:
@@ -64,7 +64,7 @@ def zero_gradient() -> Diagnoser:
 
 
 def _zero_gradient(run: Evidence) -> str:
-    if not finite(run.final) or flat(run.at_start.gradient).any() or flat(run.at_end.gradient).any():
+    if not is_finite(run.final) or to_vector(run.at_start.gradient).any() or to_vector(run.at_end.gradient).any():
         return ""
     if run.mismatches:  # the loss has a slope, and it is lost on the way
         return ""
@@ -74,7 +74,7 @@ def _zero_gradient(run: Evidence) -> str:
         for _ in range(8):
             noise = {name: torch.randn(p.shape, generator=generator).to(p) for name, p in run.final.items()}
             there = run.at({name: run.final[name] + scale * each for name, each in noise.items()})
-            if flat(there.gradient).any():
+            if to_vector(there.gradient).any():
                 return ""
             losses.append(there.loss)
     if not min(losses) < run.last:
@@ -94,11 +94,11 @@ def exploding_product() -> Diagnoser:
     return Diagnoser(_exploding_product, remedy, 2)
 
 
-PRODUCTS = frozenset(("mul", "multiply", "matmul", "mm", "spmm", "linear"))
+PRODUCT_OPERATIONS = frozenset(("mul", "multiply", "matmul", "mm", "spmm", "linear"))
 
 
 def _exploding_product(run: Evidence) -> str:
-    if run.status not in BAD or not finite(run.start):
+    if run.status not in BAD_STATUSES or not is_finite(run.start):
         return ""
     count, growth = _longest_growth(run.at_start.tape)
     if count < 4 or growth < max(100.0, 1.5**count):
@@ -111,13 +111,13 @@ def _exploding_product(run: Evidence) -> str:
 
 def _longest_growth(tape: Tape) -> tuple[int, float]:
     """Return through how many multiplications the gradient grew most, and by how much; not more than in them alone."""
-    above: dict[Value, tuple[int, float, float]] = {}
+    above: dict[TapeValue, tuple[int, float, float]] = {}
     best = (0, 1.0)
     for record in reversed(tape.records):
         output = record.outputs[0]
         if output.gradient is None:
             continue
-        size, multiplies = _size(output), record.name in PRODUCTS
+        size, multiplies = _size(output), record.name in PRODUCT_OPERATIONS
         count, top, alone = above.get(output, (0, size, 1.0))
         if multiplies and not count:
             top = size
@@ -131,5 +131,5 @@ def _longest_growth(tape: Tape) -> tuple[int, float]:
     return best
 
 
-def _size(value: Value) -> float:
+def _size(value: TapeValue) -> float:
     return 0.0 if value.gradient is None else value.gradient.abs().max().item()

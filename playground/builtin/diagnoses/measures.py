@@ -5,12 +5,12 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from playground.engine.evidence import Evidence, flat
+from playground.core.evidence import Evidence, to_vector
 
 
 def slope_at_start(run: Evidence) -> Tensor | None:
     """Return the gradient at the start; None where it shows no direction."""
-    slope = flat(run.at_start.gradient)
+    slope = to_vector(run.at_start.gradient)
     return slope if bool(slope.isfinite().all()) and bool(slope.any()) else None
 
 
@@ -19,7 +19,7 @@ def cosine(a: Tensor, b: Tensor) -> float:
     return cosine_similarity(a.double(), b.double(), dim=0).item()
 
 
-def alike(a: Tensor, b: Tensor) -> bool:
+def is_close_to(a: Tensor, b: Tensor) -> bool:
     """Whether two vectors are the same to a thousandth."""
     size = b.double().abs().max()
     if not size > 0:

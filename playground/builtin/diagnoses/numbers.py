@@ -6,8 +6,8 @@ import math
 
 import torch
 
-from playground.engine.evidence import Diagnoser, Evidence, finite
-from playground.engine.experiments import Break
+from playground.core.evidence import Diagnoser, Evidence, is_finite
+from playground.core.experiments import Breakdown
 from playground.result import Status
 
 
@@ -42,7 +42,7 @@ def nonfinite_operation() -> Diagnoser:
 
 
 def _nonfinite_operation(run: Evidence) -> str:
-    broke = _break(run)
+    broke = _find_nonfinite(run)
     if broke is None or broke.source is None or _is_effect(run, broke):
         return ""
     source = str(broke.source)
@@ -50,14 +50,16 @@ def _nonfinite_operation(run: Evidence) -> str:
     return f"At step {broke.step} {source}, {what}."
 
 
-def _is_effect(run: Evidence, broke: Break) -> bool:
+def _is_effect(run: Evidence, broke: Breakdown) -> bool:
     """Whether a lower rate keeps the run finite, and the numbers were on their way out or too large already."""
     source = broke.source
     if broke.step == 0 or source is None:
         return False
     ran_away = run.losses[: broke.step + 1] and _last_finite(run) > run.first
     masked = source.backward and math.isnan(source.value) and not any(abs(each) > 1e6 for each in source.arguments)
-    return bool(source.overflow or (ran_away and not masked)) and (run.rerun.calmer is not None or source.overflow)
+    return bool(source.overflow or (ran_away and not masked)) and (
+        run.rerun.lower_rate_rerun is not None or source.overflow
+    )
 
 
 def _last_finite(run: Evidence) -> float:
@@ -71,7 +73,7 @@ def nonfinite_update() -> Diagnoser:
 
 
 def _nonfinite_update(run: Evidence) -> str:
-    broke = _break(run)
+    broke = _find_nonfinite(run)
     if broke is None or broke.source is not None or run.rate is None:
         return ""
     limit = torch.finfo(next(iter(run.start.values())).dtype).max ** 0.5
@@ -83,7 +85,7 @@ def _nonfinite_update(run: Evidence) -> str:
     )
 
 
-def _break(run: Evidence) -> Break | None:
+def _find_nonfinite(run: Evidence) -> Breakdown | None:
     """Return where a run that ended in NaN or infinity stopped being finite."""
-    broke = run.status is Status.NONFINITE or not math.isfinite(run.last) or not finite(run.final)
-    return run.rerun.broke if broke else None
+    broke = run.status is Status.NONFINITE or not math.isfinite(run.last) or not is_finite(run.final)
+    return run.rerun.breakdown if broke else None

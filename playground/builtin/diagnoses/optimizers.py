@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from playground.builtin.diagnoses.measures import alike, cosine, slope_at_start
-from playground.engine.evidence import Diagnoser, Evidence
+from playground.builtin.diagnoses.measures import cosine, is_close_to, slope_at_start
+from playground.core.evidence import Diagnoser, Evidence
 
-DAMPED = 0.9
+DAMPED_SHARE = 0.9
 """What a share of 1 or more is lowered to, to see whether it was the reason."""
 
 
@@ -37,14 +37,14 @@ def forgotten_zero_grad() -> Diagnoser:
 
 
 def _forgotten_zero_grad(run: Evidence) -> str:
-    if slope_at_start(run) is None or _undamping(run):
+    if slope_at_start(run) is None or _find_undamped_share(run):
         return ""
     pushed, coasting = run.answers([1.0] * 5), run.answers([1.0, 0.0, 0.0, 0.0])
     first = pushed[0]
     if not first.any() or not first.isfinite().all():
         return ""
-    grows = all(alike(move, number * first) for number, move in enumerate(pushed, 1))
-    if not grows or not all(alike(move, first) for move in coasting):
+    grows = all(is_close_to(move, number * first) for number, move in enumerate(pushed, 1))
+    if not grows or not all(is_close_to(move, first) for move in coasting):
         return ""
     return (
         f"The optimizer adds up gradients: given the same one five times, its steps have lengths "
@@ -58,31 +58,31 @@ def undamped_momentum() -> Diagnoser:
 
 
 def _undamped_momentum(run: Evidence) -> str:
-    found = _undamping(run)
+    found = _find_undamped_share(run)
     if found is None:
         return ""
     name, value, growth = found
     return (
         f"With {name} = {value:g} nothing slows the optimizer down: after one gradient, steps without any have "
-        f"{growth:.3g} times the length of the one before; with {name} = {DAMPED:g} they fade."
+        f"{growth:.3g} times the length of the one before; with {name} = {DAMPED_SHARE:g} they fade."
     )
 
 
-def _undamping(run: Evidence) -> tuple[str, float, float] | None:
+def _find_undamped_share(run: Evidence) -> tuple[str, float, float] | None:
     """Return the hyperparameter that keeps steps from fading, its value, and by what they grow; None for none."""
     if slope_at_start(run) is None:
         return None
-    growth = _coasting(run)
+    growth = _coasting_ratios(run)
     if growth is None or growth < 0.999:
         return None
     for name, value in run.hyperparameters.items():
-        damped = _coasting(run, **{name: DAMPED}) if value >= 1 else None
+        damped = _coasting_ratios(run, **{name: DAMPED_SHARE}) if value >= 1 else None
         if damped is not None and damped < 0.99:
             return name, value, growth
     return None
 
 
-def _coasting(run: Evidence, **changes: float) -> float | None:
+def _coasting_ratios(run: Evidence, **changes: float) -> float | None:
     """Return by what each step without a gradient is longer than the one before; None where there are none."""
     lengths = [move.double().norm().item() for move in run.answers([1.0, 0.0, 0.0, 0.0, 0.0], **changes)][1:]
     if not 0 < lengths[0] < 1e100 or not 0 < lengths[-1] < 1e100:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 
-from playground.builtin.diagnoses.units import stuck_units
-from playground.engine.diagnosis import Curvature, curvature
-from playground.engine.evidence import Diagnoser, Evidence, finite, flat
-from playground.engine.experiments import Rerun
-from playground.engine.update import UpdateRule
+from playground.builtin.diagnoses.units import describe_stuck_units
+from playground.core.diagnosis import Curvature, measure_curvature
+from playground.core.evidence import Diagnoser, Evidence, is_finite, to_vector
+from playground.core.experiments import Rerun
+from playground.core.update import UpdateRule
 from playground.figures.numbers import distinct
 from playground.result import Status
 
-SAME = 1e-5
+ROUNDING_TOLERANCE = 1e-5
 """Share by which two numbers may differ that are the same apart from rounding."""
 
 
@@ -28,19 +28,19 @@ def rate_too_large() -> Diagnoser:
 
 
 def _rate_too_large(run: Evidence) -> str:
-    if run.rate is None or not math.isfinite(run.first) or not finite(run.start):
+    if run.rate is None or not math.isfinite(run.first) or not is_finite(run.start):
         return ""
-    ran_away = _ran_away(run)
-    found = curvature(run.problem, dict(run.start)) if ran_away or _stands_still(run) else None
+    ran_away = _has_run_away(run)
+    found = measure_curvature(run.problem, dict(run.start)) if ran_away or _is_stuck(run) else None
     if found is not None and found.constant:
-        return (_on_a_bowl(run, found) if ran_away else "") or _at_the_bound(run, found.largest)
-    calmer = run.rerun.calmer if ran_away or _units_died(run) else None
+        return (_describe_bowl(run, found) if ran_away else "") or _describe_rate_at_bound(run, found.largest)
+    calmer = run.rerun.lower_rate_rerun if ran_away or _has_dead_layer(run) else None
     if calmer is None or not _is_better(run, calmer):
         return ""
-    return _compared(run, calmer) + _bound_at_start(run, found)
+    return _compare_runs(run, calmer) + _bound_at_start(run, found)
 
 
-def _ran_away(run: Evidence) -> bool:
+def _has_run_away(run: Evidence) -> bool:
     """Whether the loss ended above where it began, and not because it fell without end.
 
     A run that used up its budget and would come back by itself has only had too few steps.
@@ -51,18 +51,20 @@ def _ran_away(run: Evidence) -> bool:
     return run.status in (Status.DIVERGED, Status.NONFINITE) or not run.rerun.recovers
 
 
-def _stands_still(run: Evidence) -> bool:
+def _is_stuck(run: Evidence) -> bool:
     """Whether the loss does not change any more, although its gradient is as large as at the start."""
-    if run.steps < 2 or len(run.losses) < 2 or not finite(run.final) or not math.isfinite(run.last):
+    if run.steps < 2 or len(run.losses) < 2 or not is_finite(run.final) or not math.isfinite(run.last):
         return False
-    still = abs(run.losses[-1] - run.last) <= SAME * abs(run.last)
-    slope, slope_at_start = (flat(each.gradient).norm() for each in (run.at_end, run.at_start))
+    still = abs(run.losses[-1] - run.last) <= ROUNDING_TOLERANCE * abs(run.last)
+    slope, slope_at_start = (to_vector(each.gradient).norm() for each in (run.at_end, run.at_start))
     return bool(still and slope > 0.001 * slope_at_start)
 
 
-def _units_died(run: Evidence) -> bool:
+def _has_dead_layer(run: Evidence) -> bool:
     """Whether a layer passes no gradient at the end, and did at the start."""
-    return finite(run.final) and bool(stuck_units(run, run.final)) and not stuck_units(run, run.start)
+    return (
+        is_finite(run.final) and bool(describe_stuck_units(run, run.final)) and not describe_stuck_units(run, run.start)
+    )
 
 
 def _is_better(run: Evidence, calmer: Rerun) -> bool:
@@ -70,9 +72,9 @@ def _is_better(run: Evidence, calmer: Rerun) -> bool:
     return not run.last <= calmer.last + 0.1 * (calmer.first - calmer.last)
 
 
-def _on_a_bowl(run: Evidence, found: Curvature) -> str:
+def _describe_bowl(run: Evidence, found: Curvature) -> str:
     """Say by what each step multiplies the distance to the minimum, and at which rate that is less than 1."""
-    calmer, rate = _calmer_rate(run, found.largest) if found.largest > 0 else "", run.rate
+    calmer, rate = _suggest_lower_rate(run, found.largest) if found.largest > 0 else "", run.rate
     if not calmer or rate is None:
         return ""
     growth = run.growth(found.largest, run.factor)
@@ -83,12 +85,12 @@ def _on_a_bowl(run: Evidence, found: Curvature) -> str:
     )
 
 
-def _at_the_bound(run: Evidence, largest: float) -> str:
+def _describe_rate_at_bound(run: Evidence, largest: float) -> str:
     """Say that the rate is the bound; nothing where the distance to the minimum shrinks.
 
     :param largest: the bowl's curvature.
     """
-    swings = largest > 0 and _stands_still(run) and abs(run.growth(largest, run.factor) - 1) <= SAME
+    swings = largest > 0 and _is_stuck(run) and abs(run.growth(largest, run.factor) - 1) <= ROUNDING_TOLERANCE
     if not swings or not run.growth(largest, 0.9 * run.factor) < 0.999:
         return ""
     return (
@@ -98,7 +100,7 @@ def _at_the_bound(run: Evidence, largest: float) -> str:
     )
 
 
-def _calmer_rate(run: Evidence, largest: float) -> str:
+def _suggest_lower_rate(run: Evidence, largest: float) -> str:
     """Say at which rate the optimizer comes nearer to the minimum of a bowl; nothing where the rate is not too large.
 
     :param largest: the bowl's curvature.
@@ -118,7 +120,7 @@ def _bound(run: Evidence, largest: float) -> float | None:
     return run.optimizer.stability_bound(largest) if isinstance(run.optimizer, UpdateRule) else None
 
 
-def _compared(run: Evidence, calmer: Rerun) -> str:
+def _compare_runs(run: Evidence, calmer: Rerun) -> str:
     rate = (run.rate or math.nan) * run.factor
     return (
         f"At the rate {rate:g} the loss went from {run.first:.4g} to {run.last:.4g} in {run.steps} steps; at "

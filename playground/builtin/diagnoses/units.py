@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from playground.engine.chain import call_of
-from playground.engine.evidence import Diagnoser, Evidence, Pass, Point, finite
+from playground.core.chain import bind_call
+from playground.core.evidence import Diagnoser, Evidence, GradientPass, NamedTensors, is_finite
 
 
 def dead_relu() -> Diagnoser:
@@ -15,10 +15,10 @@ def dead_relu() -> Diagnoser:
 
 
 def _dead_relu(run: Evidence) -> str:
-    return _dead(run.at_end) if finite(run.final) else ""
+    return _describe_dead(run.at_end) if is_finite(run.final) else ""
 
 
-def _dead(at: Pass) -> str:
+def _describe_dead(at: GradientPass) -> str:
     for record in at.tape.records:
         output = record.outputs[0]
         arrives = output.gradient is not None and bool((output.gradient < 0).any())  # else 0 is as good as it gets
@@ -40,10 +40,10 @@ def saturated_sigmoid() -> Diagnoser:
 
 
 def _saturated_sigmoid(run: Evidence) -> str:
-    return _saturated(run, run.at_end) if finite(run.final) else ""
+    return _describe_saturated(run, run.at_end) if is_finite(run.final) else ""
 
 
-def _saturated(run: Evidence, at: Pass) -> str:
+def _describe_saturated(run: Evidence, at: GradientPass) -> str:
     neutral = run.at({name: torch.zeros_like(tensor) for name, tensor in run.final.items()}).loss
     gain = at.loss - neutral
     for record in at.tape.records:
@@ -52,7 +52,7 @@ def _saturated(run: Evidence, at: Pass) -> str:
         if not known or arriving is None or not arriving.any() or not gain > 0:
             continue
         operation = run.operations[record.name]
-        call, bound = call_of(record, operation)
+        call, bound = bind_call(record, operation)
         passed = operation.pull(call, arriving)["x"]
         promised = (passed * bound["x"].tensor).abs().sum().item()
         share = (passed.abs().sum() / (operation.steepest * arriving.abs().sum())).item()  # type: ignore[operator]
@@ -64,7 +64,7 @@ def _saturated(run: Evidence, at: Pass) -> str:
     return ""
 
 
-def stuck_units(run: Evidence, parameters: Point) -> str:
+def describe_stuck_units(run: Evidence, parameters: NamedTensors) -> str:
     """Say that units are dead or saturated at these parameters; nothing where they are not."""
     at = run.at(parameters)
-    return _dead(at) or _saturated(run, at)
+    return _describe_dead(at) or _describe_saturated(run, at)

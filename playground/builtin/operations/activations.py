@@ -1,4 +1,4 @@
-"""Functions of one number, entry by entry."""
+"""Activations of `torch.nn.functional`, and bounds."""
 
 from __future__ import annotations
 
@@ -6,43 +6,10 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812  (the field's own abbreviation)
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation, elementwise
-
-
-def neg() -> Operation:
-    """−x."""
-    return Operation("−{x}", {"x": "−{dy}"}, lambda call, g: {"x": -g}, entrywise=True)
-
-
-def sqrt() -> Operation:
-    """√x."""
-    return elementwise("√{x}", "1 / (2·{y})", lambda call: 0.5 / call.output)
-
-
-def rsqrt() -> Operation:
-    """1 / √x."""
-    return elementwise("1 / √{x}", "(−0.5)·{y}/{x}", lambda call: -0.5 * call.output / call["x"])
-
-
-def reciprocal() -> Operation:
-    """1 / x."""
-    return elementwise("1 / {x}", "(−{y}²)", lambda call: -call.output.square())
-
-
-def expm1() -> Operation:
-    """exp(x) − 1, exact near 0."""
-    return elementwise(
-        "exp({x}) − 1", "({y} + 1)", lambda call: call.output + 1, forward=lambda call: call["x"].expm1()
-    )
-
-
-def log1p() -> Operation:
-    """log(1 + x), exact near 0."""
-    return elementwise(
-        "log(1 + {x})", "1 / (1 + {x})", lambda call: 1 / (1 + call["x"]), forward=lambda call: call["x"].log1p()
-    )
+from playground.core.operations import Call, Operation, elementwise
 
 
 def relu6() -> Operation:
@@ -70,68 +37,6 @@ def selu() -> Operation:
     )
 
 
-def exp() -> Operation:
-    """The exponential, its own slope."""
-    return elementwise("exp({x})", "{y}", lambda call: call.output)
-
-
-def log() -> Operation:
-    """The natural logarithm."""
-    return elementwise("log({x})", "1 / {x}", lambda call: 1 / call["x"])
-
-
-def log2() -> Operation:
-    """The logarithm to base 2."""
-    return elementwise("log2({x})", "1 / ({x}·log(2))", lambda call: 1 / (call["x"] * math.log(2)))
-
-
-def log10() -> Operation:
-    """The logarithm to base 10."""
-    return elementwise("log10({x})", "1 / ({x}·log(10))", lambda call: 1 / (call["x"] * math.log(10)))
-
-
-def sin() -> Operation:
-    """The sine of x."""
-    return elementwise("sin({x})", "cos({x})", lambda call: call["x"].cos())
-
-
-def cos() -> Operation:
-    """The cosine of x."""
-    return elementwise("cos({x})", "(−sin({x}))", lambda call: -call["x"].sin())
-
-
-def tan() -> Operation:
-    """The tangent of x."""
-    return elementwise("tan({x})", "(1 + {y}²)", lambda call: 1 + call.output**2)
-
-
-def atan() -> Operation:
-    """The angle whose tangent is x."""
-    return elementwise("atan({x})", "1 / (1 + {x}²)", lambda call: 1 / (1 + call["x"] ** 2))
-
-
-def sinh() -> Operation:
-    """The hyperbolic sine of x."""
-    return elementwise("sinh({x})", "cosh({x})", lambda call: call["x"].cosh())
-
-
-def cosh() -> Operation:
-    """The hyperbolic cosine of x."""
-    return elementwise("cosh({x})", "sinh({x})", lambda call: call["x"].sinh())
-
-
-def erf() -> Operation:
-    """The error function."""
-    return elementwise(
-        "erf({x})", "2/√π·exp(−{x}²)", lambda call: 2 / math.sqrt(math.pi) * torch.exp(-(call["x"] ** 2))
-    )
-
-
-def absolute() -> Operation:
-    """|x|; at the kink the slope is taken as 0."""
-    return elementwise("|{x}|", "sign({x})", lambda call: call["x"].sign())
-
-
 def sigmoid() -> Operation:
     """σ(x) = 1 / (1 + exp(−x)); steepest, ¼, at 0."""
     return elementwise("σ({x})", "{y}(1 − {y})", lambda call: call.output * (1 - call.output), steepest=0.25)
@@ -148,7 +53,7 @@ def relu() -> Operation:
 
 
 def leaky_relu() -> Operation:
-    """X above 0, negative_slope · x below."""
+    """x above 0, negative_slope · x below."""
 
     def slope(call: Call) -> Any:
         x = call["x"]
@@ -166,7 +71,7 @@ def leaky_relu() -> Operation:
 
 
 def elu() -> Operation:
-    """X above 0, alpha (exp(x) − 1) below."""
+    """x above 0, alpha (exp(x) − 1) below."""
 
     def slope(call: Call) -> Any:
         x = call["x"]
@@ -184,7 +89,7 @@ def elu() -> Operation:
 
 
 def gelu() -> Operation:
-    """X Φ(x), Φ the normal distribution function; or its approximation by tanh."""
+    """x Φ(x), Φ the normal distribution function; or its approximation by tanh."""
 
     def slope(call: Call) -> Any:
         x: Tensor = call["x"]
@@ -207,7 +112,7 @@ def gelu() -> Operation:
 
 
 def silu() -> Operation:
-    """X σ(x)."""
+    """x σ(x)."""
 
     def slope(call: Call) -> Any:
         s = torch.sigmoid(call["x"])
@@ -217,23 +122,36 @@ def silu() -> Operation:
 
 
 def softplus() -> Operation:
-    """log(1 + exp(beta x)) / beta, and x itself beyond the threshold."""
+    """log(1 + exp(beta x)) / beta, and x itself where beta x is larger than the threshold."""
+
+    def scaled(call: Call) -> Tensor:
+        return call["x"] * call.get("beta", 1.0)  # type: ignore[no-any-return]
+
+    def beyond(call: Call) -> Tensor:
+        return scaled(call) > call.get("threshold", 20.0)  # type: ignore[no-any-return]
 
     def slope(call: Call) -> Any:
-        scaled = call["x"] * call.get("beta", 1.0)
-        return torch.where(scaled > call.get("threshold", 20.0), torch.ones_like(scaled), torch.sigmoid(scaled))
+        return torch.where(beyond(call), torch.ones_like(call["x"]), torch.sigmoid(scaled(call)))
 
-    def plain(call: Call) -> bool:
-        return bool(call.get("beta", 1.0) == 1)
+    def argument(call: Call) -> str:
+        return "{x}" if call.get("beta", 1.0) == 1 else "{beta}·{x}"
+
+    def split(call: Call, above: str, below: str) -> str:
+        """Return a template with both branches, where some entries are beyond the threshold."""
+        limit = _number(call.get("threshold", 20.0))
+        return f"[{above} if {argument(call)} > {limit}, else {below}]" if bool(beyond(call).any()) else below
+
+    def formula(call: Call) -> str:
+        return split(
+            call, "{x}", f"log(1 + exp({argument(call)}))" + (" / {beta}" if call.get("beta", 1.0) != 1 else "")
+        )
 
     return elementwise(
-        lambda call: "log(1 + exp({x}))" if plain(call) else "log(1 + exp({beta}·{x})) / {beta}",
-        lambda call: "σ({x})" if plain(call) else "σ({beta}·{x})",
+        formula,
+        lambda call: split(call, "1", f"σ({argument(call)})"),
         slope,
         *("beta", "threshold"),
-        forward=lambda call: torch.nn.functional.softplus(
-            call["x"], call.get("beta", 1.0), call.get("threshold", 20.0)
-        ),
+        forward=lambda call: F.softplus(call["x"], call.get("beta", 1.0), call.get("threshold", 20.0)),
     )
 
 
@@ -243,7 +161,149 @@ def logsigmoid() -> Operation:
         "log σ({x})",
         "σ(−{x})",
         lambda call: torch.sigmoid(-call["x"]),
-        forward=lambda call: torch.nn.functional.logsigmoid(call["x"]),
+        forward=lambda call: F.logsigmoid(call["x"]),
+    )
+
+
+def mish() -> Operation:
+    """X tanh(log(1 + exp(x)))."""
+
+    def slope(call: Call) -> Any:
+        x = call["x"]
+        t = torch.tanh(F.softplus(x))
+        return t + x * torch.sigmoid(x) * (1 - t**2)
+
+    bent = "tanh(softplus({x}))"
+    return elementwise(
+        f"{{x}}·{bent}",
+        f"({bent} + {{x}}·σ({{x}})·(1 − {bent}²))",
+        slope,
+        "inplace",
+        forward=lambda call: F.mish(call["x"]),
+    )
+
+
+def hardswish() -> Operation:
+    """X (x + 3) / 6 between −3 and 3, 0 below, x above."""
+
+    def slope(call: Call) -> Any:
+        x = call["x"]
+        middle = torch.where(x < 3, x / 3 + 0.5, torch.ones_like(x))
+        return torch.where(x > -3, middle, torch.zeros_like(x))
+
+    return elementwise(
+        "{x}·min(max({x} + 3, 0), 6) / 6", "([−3 < {x} < 3]·(2·{x} + 3)/6 + [3 ≤ {x}])", slope, "inplace"
+    )
+
+
+def celu() -> Operation:
+    """X above 0, alpha (exp(x / alpha) − 1) below."""
+
+    def slope(call: Call) -> Any:
+        x = call["x"]
+        return torch.where(x > 0, torch.ones_like(x), (x.clamp(max=0) / call.get("alpha", 1.0)).exp())
+
+    def alpha(call: Call) -> str:
+        return _number(call.get("alpha", 1.0))
+
+    return elementwise(
+        lambda call: f"max(0, {{x}}) + {alpha(call)}·(exp(min(0, {{x}})/{alpha(call)}) − 1)",
+        lambda call: f"[1 if {{x}} > 0, else exp({{x}}/{alpha(call)})]",
+        slope,
+        *("alpha", "inplace"),
+    )
+
+
+def prelu() -> Operation:
+    """X above 0, w · x below; w is learned, one number or one for each channel."""
+
+    def weight(call: Call) -> Tensor:
+        w, dimensions = call["w"], call["x"].dim()
+        return w.reshape(-1, *[1] * (dimensions - 2)) if w.numel() > 1 else w.reshape([1] * dimensions)  # type: ignore[no-any-return]
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        x, w = call["x"], weight(call)
+        to_w = (g * x.clamp(max=0)).sum_to_size(w.shape).reshape(call["w"].shape)
+        return {"x": g * torch.where(x > 0, torch.ones_like(x), w), "w": to_w}
+
+    rules = {"x": "{dy} · [1 if {x} > 0, else {w}]", "w": "Σ {dy} · min(0, {x})"}
+    return Operation(
+        "max(0, {x}) + {w}·min(0, {x})",
+        rules,
+        pull,
+        ("x", "w"),
+        names={"input": "x", "self": "x", "weight": "w"},
+        forward=lambda call: call["x"].clamp(min=0) + weight(call) * call["x"].clamp(max=0),
+    )
+
+
+def glu() -> Operation:
+    """The first half of x along an axis, times σ of the second half."""
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        first, second = call["x"].chunk(2, call.get("dim", -1))
+        gate = torch.sigmoid(second)
+        return {"x": torch.cat([g * gate, g * first * gate * (1 - gate)], call.get("dim", -1))}
+
+    def forward(call: Call) -> Tensor:
+        first, second = call["x"].chunk(2, call.get("dim", -1))
+        return first * torch.sigmoid(second)  # type: ignore[no-any-return]
+
+    return Operation(
+        "a·σ(b), a and b the halves of {x}",
+        {"x": "{dy} · σ(b) for a, {dy} · a·σ(b)(1 − σ(b)) for b"},
+        pull,
+        ("x", "dim"),
+        names={"input": "x", "self": "x"},
+        forward=forward,
+    )
+
+
+def softsign() -> Operation:
+    """X / (1 + |x|)."""
+    return elementwise("{x} / (1 + |{x}|)", "1 / (1 + |{x}|)²", lambda call: (1 + call["x"].abs()) ** -2)
+
+
+def tanhshrink() -> Operation:
+    """X − tanh(x)."""
+    return elementwise("{x} − tanh({x})", "tanh({x})²", lambda call: call["x"].tanh() ** 2)
+
+
+def softshrink() -> Operation:
+    """x, moved towards 0 by lambd, and 0 within lambd of it."""
+
+    def bound(call: Call) -> str:
+        return _number(call.get("lambd", 0.5))
+
+    return elementwise(
+        lambda call: f"max(0, {{x}} − {bound(call)}) + min(0, {{x}} + {bound(call)})",
+        lambda call: f"[|{{x}}| > {bound(call)}]",
+        lambda call: (call["x"].abs() > call.get("lambd", 0.5)).to(call.output),
+        "lambd",
+    )
+
+
+def hardshrink() -> Operation:
+    """x, and 0 within lambd of 0."""
+
+    def kept(call: Call) -> str:
+        return f"[|{{x}}| > {_number(call.get('lambd', 0.5))}]"
+
+    return elementwise(
+        lambda call: "{x}·" + kept(call),
+        kept,
+        lambda call: (call["x"].abs() > call.get("lambd", 0.5)).to(call.output),
+        "lambd",
+    )
+
+
+def threshold() -> Operation:
+    """X above a threshold, else a fixed value."""
+    return elementwise(
+        lambda call: f"[{{x}} if {{x}} > {_number(call['threshold'])}, else {_number(call['value'])}]",
+        lambda call: f"[{{x}} > {_number(call['threshold'])}]",
+        lambda call: (call["x"] > call["threshold"]).to(call.output),
+        *("threshold", "value", "inplace"),
     )
 
 
@@ -268,6 +328,21 @@ def hardtanh() -> Operation:
 
 def clamp() -> Operation:
     """x, moved into [min, max]; the slope is 1 inside, bounds included."""
+    return _clamp("min", "max")
+
+
+def clamp_min() -> Operation:
+    """The larger of x and a bound."""
+    return _clamp("min")
+
+
+def clamp_max() -> Operation:
+    """The smaller of x and a bound."""
+    return _clamp("max")
+
+
+def _clamp(*bounds: str) -> Operation:
+    """Return what moves x into bounds, given in this order."""
 
     def slope(call: Call) -> Any:
         x = call["x"]
@@ -282,7 +357,7 @@ def clamp() -> Operation:
         low, high = (_number(bound) for bound in (call.get("min"), call.get("max")))
         return "[" + " ≤ ".join(part for part in (low, "{x}", high) if part) + "]"
 
-    return elementwise(lambda call: _bounded(call.get("min"), call.get("max")), inside, slope, "min", "max")
+    return elementwise(lambda call: _bounded(call.get("min"), call.get("max")), inside, slope, *bounds)
 
 
 def _bounded(low: Any, high: Any) -> str:
@@ -294,31 +369,3 @@ def _bounded(low: Any, high: Any) -> str:
 def _number(value: Any) -> str:
     """Return an option as a formula writes it; nothing for one that is not given."""
     return "" if value is None else "bound" if isinstance(value, Tensor) else f"{value:.12g}".replace("-", "−")
-
-
-def nan_to_num() -> Operation:
-    """x, with what is no number replaced."""
-    return elementwise("nan_to_num({x})", "[{x} is finite]", lambda call: call["x"].isfinite().to(call.output), "nan")
-
-
-def dropout() -> Operation:
-    """x, with some entries set to 0 and the others enlarged."""
-
-    def idle(call: Call) -> bool:
-        return not call.get("training", True) or call.get("p", 0.5) == 0
-
-    def slope(call: Call) -> Any:
-        if idle(call):
-            return torch.ones_like(call.output)
-        if call.dice is None:  # drawn on another device than the CPU
-            return call.output / call["x"]
-        with call.same_dice():  # of an entry that is 0 in any case, the output does not tell whether it was kept
-            return torch.nn.functional.dropout(torch.ones_like(call.output), call.get("p", 0.5))
-
-    return elementwise(
-        "dropout({x})",
-        lambda call: "1" if idle(call) else "[kept] / (1 − rate)",
-        slope,
-        *("p", "training", "inplace"),
-        forward=lambda call: call["x"] * slope(call),
-    )

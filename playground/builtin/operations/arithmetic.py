@@ -8,20 +8,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation, ShareTerms, Template
+from playground.core.operations import Call, Operation, ShareTerms, Template
 
-_NAMES = {"input": "a", "self": "a", "other": "b", "exponent": "b", "mat2": "b", "tensor": "b"}
+_ARGUMENT_NAMES = {"input": "a", "self": "a", "other": "b", "exponent": "b", "mat2": "b", "tensor": "b"}
 
 
-def _two(formula: str, a: str, b: str, pull: Callable[[Any, Any, Call, Tensor], dict[str, Any]]) -> Operation:
+def _binary_operation(
+    formula: str, a: str, b: str, pull: Callable[[Any, Any, Call, Tensor], dict[str, Any]]
+) -> Operation:
     rules = {"a": "{dy}" + a, "b": b if b.startswith("−") else "{dy}" + b}
     return Operation(
-        formula, rules, lambda call, g: pull(call["a"], call["b"], call, g), ("a", "b"), names=_NAMES, entrywise=True
+        formula,
+        rules,
+        lambda call, g: pull(call["a"], call["b"], call, g),
+        ("a", "b"),
+        names=_ARGUMENT_NAMES,
+        entrywise=True,
     )
 
 
 def add() -> Operation:
-    """A + b, or a + alpha · b."""
+    """a + b, or a + alpha · b."""
 
     def formula(call: Call) -> str:
         return "{a} + {b}" if call.get("alpha", 1) == 1 else "{a} + {alpha}·{b}"
@@ -33,11 +40,11 @@ def add() -> Operation:
         "a": "{dy}",
         "b": lambda call: "{dy}" if call.get("alpha", 1) == 1 else "{dy} · {alpha}",
     }
-    return Operation(formula, rules, pull, ("a", "b"), names=_NAMES, entrywise=True)
+    return Operation(formula, rules, pull, ("a", "b"), names=_ARGUMENT_NAMES, entrywise=True)
 
 
 def sub() -> Operation:
-    """A − b, or a − alpha · b."""
+    """a − b, or a − alpha · b."""
 
     def formula(call: Call) -> str:
         return "{a} − {b}" if call.get("alpha", 1) == 1 else "{a} − {alpha}·{b}"
@@ -49,11 +56,11 @@ def sub() -> Operation:
         "a": "{dy}",
         "b": lambda call: "−{dy}" if call.get("alpha", 1) == 1 else "−{dy} · {alpha}",
     }
-    return Operation(formula, rules, pull, ("a", "b"), names=_NAMES, entrywise=True)
+    return Operation(formula, rules, pull, ("a", "b"), names=_ARGUMENT_NAMES, entrywise=True)
 
 
 def rsub() -> Operation:
-    """B − a, or b − alpha · a: subtraction from the right."""
+    """b − a, or b − alpha · a: subtraction from the right."""
 
     def formula(call: Call) -> str:
         return "{b} − {a}" if call.get("alpha", 1) == 1 else "{b} − {alpha}·{a}"
@@ -65,31 +72,31 @@ def rsub() -> Operation:
         "a": lambda call: "−{dy}" if call.get("alpha", 1) == 1 else "−{dy} · {alpha}",
         "b": "{dy}",
     }
-    return Operation(formula, rules, pull, ("a", "b"), names=_NAMES, entrywise=True)
+    return Operation(formula, rules, pull, ("a", "b"), names=_ARGUMENT_NAMES, entrywise=True)
 
 
 def mul() -> Operation:
-    """A · b, entry by entry."""
-    return _two("{a}·{b}", " · {b}", " · {a}", lambda a, b, call, g: {"a": g * b, "b": g * a})
+    """a · b, entry by entry."""
+    return _binary_operation("{a}·{b}", " · {b}", " · {a}", lambda a, b, call, g: {"a": g * b, "b": g * a})
 
 
 def div() -> Operation:
-    """A / b."""
+    """a / b."""
 
     def pull(a: Any, b: Any, call: Call, g: Tensor) -> dict[str, Any]:
         return {"a": g / b, "b": -g * call.output / b}
 
-    return _two("{a} / {b}", " / {b}", "−{dy} · {y} / {b}", pull)
+    return _binary_operation("{a} / {b}", " / {b}", "−{dy} · {y} / {b}", pull)
 
 
 def rdiv() -> Operation:
-    """B / a: division from the right."""
+    """b / a: division from the right."""
     return Operation(
         "{b} / {a}",
         {"a": "−{dy} · {y} / {a}", "b": "{dy} / {a}"},
         lambda call, g: {"a": -g * call.output / call["a"], "b": g / call["a"]},
         ("a", "b"),
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         entrywise=True,
     )
 
@@ -98,30 +105,30 @@ def power() -> Operation:
     """A to the power b; where b is 0 the slope is 0."""
 
     def rule(call: Call) -> str:
-        return "{dy} · 2·{a}" if _is(call["b"], 2) else "{dy} · {b}·{a}^({b} − 1)"
+        return "{dy} · 2·{a}" if _is_number(call["b"], 2) else "{dy} · {b}·{a}^({b} − 1)"
 
     def formula(call: Call) -> str:
-        return "{a}²" if _is(call["b"], 2) else "{a}^{b}"
+        return "{a}²" if _is_number(call["b"], 2) else "{a}^{b}"
 
     return Operation(
         formula,
         {"a": rule, "b": "{dy} · {y}·log({a})"},
         lambda call, g: _powers(call["a"], call["b"], call.output, g),
         ("a", "b"),
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         entrywise=True,
     )
 
 
 def rpow() -> Operation:
-    """B to the power a: the power's operands from the right."""
+    """b to the power a: the power's operands from the right."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         found = _powers(call["b"], call["a"], call.output, g)
         return {"a": found["b"], "b": found["a"]}
 
     rules = {"a": "{dy} · {y}·log({b})", "b": "{dy} · {a}·{b}^({a} − 1)"}
-    return Operation("{b}^{a}", rules, pull, ("a", "b"), names=_NAMES, entrywise=True)
+    return Operation("{b}^{a}", rules, pull, ("a", "b"), names=_ARGUMENT_NAMES, entrywise=True)
 
 
 def square() -> Operation:
@@ -137,22 +144,22 @@ def square() -> Operation:
 
 def maximum() -> Operation:
     """The larger of two; at a tie the gradient is halved."""
-    return _chosen("max", lambda a, b: a > b)
+    return _extreme_operation("max", lambda a, b: a > b)
 
 
 def minimum() -> Operation:
     """The smaller of two; at a tie the gradient is halved."""
-    return _chosen("min", lambda a, b: a < b)
+    return _extreme_operation("min", lambda a, b: a < b)
 
 
-def _chosen(name: str, wins: Callable[[Tensor, Tensor], Tensor]) -> Operation:
+def _extreme_operation(name: str, wins: Callable[[Tensor, Tensor], Tensor]) -> Operation:
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         a, b = call["a"], call["b"]
         tie = (a == b) / 2
         return {"a": g * (wins(a, b) + tie), "b": g * (wins(b, a) + tie)}
 
     rules = {side: f"{{dy}} · [{{{side}}} is the {name}]" for side in ("a", "b")}
-    return Operation(f"{name}({{a}}, {{b}})", rules, pull, ("a", "b"), names=_NAMES, entrywise=True)
+    return Operation(f"{name}({{a}}, {{b}})", rules, pull, ("a", "b"), names=_ARGUMENT_NAMES, entrywise=True)
 
 
 def matmul() -> Operation:
@@ -188,12 +195,19 @@ def matmul() -> Operation:
     rules = {"a": "{dy} · {b}ᵀ", "b": "{a}ᵀ · {dy}"}
     sums = {"a": of_matrices(to_a), "b": of_matrices(to_b)}
     return Operation(
-        "{a} · {b}", rules, pull, ("a", "b"), terms, _NAMES, sums=sums, forward=lambda call: call["a"] @ call["b"]
+        "{a} · {b}",
+        rules,
+        pull,
+        ("a", "b"),
+        terms,
+        _ARGUMENT_NAMES,
+        sums=sums,
+        forward=lambda call: call["a"] @ call["b"],
     )
 
 
 def linear() -> Operation:
-    """X · Wᵀ + b: a linear layer. The gradients of W and b are sums over the samples."""
+    """x · Wᵀ + b: a linear layer. The gradients of W and b are sums over the samples."""
 
     def formula(call: Call) -> str:
         return "{x} · {w}ᵀ" + ("" if call.get("b") is None else " + {b}")
@@ -258,5 +272,5 @@ def _powers(base: Any, exponent: Any, output: Tensor, g: Tensor) -> dict[str, An
     return {"a": g * by_base, "b": g * by_exponent}
 
 
-def _is(value: Any, number: float) -> bool:
+def _is_number(value: Any, number: float) -> bool:
     return isinstance(value, int | float) and value == number

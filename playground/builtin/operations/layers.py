@@ -1,50 +1,101 @@
-"""Layers of `torch.nn.functional`: normalization, convolution, pooling, embedding."""
+"""Layers of `torch.nn.functional`: normalization and embedding."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812  (the field's own abbreviation)
 from torch import Tensor
-from torch.nn import grad
 
-from playground.engine.operations import Call, Operation, Template
+from playground.core.operations import Call, Operation, Template
 
-_NAMES = {"input": "x", "self": "x", "weight": "w", "bias": "b"}
+_ARGUMENT_NAMES = {"input": "x", "self": "x", "weight": "w", "bias": "b"}
 
-Axes = Callable[[Call], Sequence[int]]
-"""Returns the axes over which a normalization takes mean and variance."""
+Average = Callable[[Call, Tensor], Tensor]
+"""Returns the mean of a tensor of x's shape over what is normalized together, so that it broadcasts against x."""
 
 
 def layer_norm() -> Operation:
     """(x − mean) / √(var + eps) · w + b, mean and variance over the last axes of one sample."""
 
-    def axes(call: Call) -> Sequence[int]:
-        return range(-len(call["shape"]), 0)
+    def average(call: Call, tensor: Tensor) -> Tensor:
+        return tensor.mean(tuple(range(-len(call["shape"]), 0)), keepdim=True)
 
-    return _normalization(axes, _last, ("x", "shape", "w", "b", "eps"), {"normalized_shape": "shape"})
+    return _normalization(average, _last, ("x", "shape", "w", "b", "eps"), {"normalized_shape": "shape"})
 
 
 def batch_norm() -> Operation:
     """(x − mean) / √(var + eps) · w + b, mean and variance of a channel over the batch, or those kept from before."""
 
-    def axes(call: Call) -> Sequence[int]:
-        return (0, *range(2, call["x"].dim()))
+    def average(call: Call, tensor: Tensor) -> Tensor:
+        return tensor.mean((0, *range(2, tensor.dim())), keepdim=True)
 
     arguments = ("x", "running_mean", "running_var", "w", "b", "training", "momentum", "eps")
-    return _normalization(axes, _channels, arguments, {}, kept=lambda call: not call.get("training", False))
+    return _normalization(average, _channels, arguments, {}, kept=lambda call: not call.get("training", False))
 
 
 def instance_norm() -> Operation:
     """(x − mean) / √(var + eps) · w + b, mean and variance of a channel of one sample."""
 
-    def axes(call: Call) -> Sequence[int]:
-        return range(2, call["x"].dim())
+    def average(call: Call, tensor: Tensor) -> Tensor:
+        return tensor.mean(tuple(range(2, tensor.dim())), keepdim=True)
 
     arguments = ("x", "running_mean", "running_var", "w", "b", "use_input_stats", "momentum", "eps")
-    return _normalization(axes, _channels, arguments, {}, kept=lambda call: not call.get("use_input_stats", True))
+    return _normalization(average, _channels, arguments, {}, kept=lambda call: not call.get("use_input_stats", True))
+
+
+def group_norm() -> Operation:
+    """(x − mean) / √(var + eps) · w + b, mean and variance of a group of channels of one sample."""
+
+    def average(call: Call, tensor: Tensor) -> Tensor:
+        samples, channels = tensor.shape[:2]
+        means = tensor.reshape(samples, call["groups"], -1).mean(-1)
+        each = means.repeat_interleave(channels // call["groups"], dim=1)
+        return each.reshape(samples, channels, *[1] * (tensor.dim() - 2))
+
+    return _normalization(average, _channels, ("x", "groups", "w", "b", "eps"), {"num_groups": "groups"})
+
+
+def rms_norm() -> Operation:
+    """X / √(mean(x²) + eps) · w, the mean over the last axes of one sample."""
+
+    def axes(call: Call) -> tuple[int, ...]:
+        return tuple(range(-len(call["shape"]), 0))
+
+    def epsilon(call: Call) -> float:
+        given = call.get("eps")
+        return float(torch.finfo(call["x"].dtype).eps if given is None else given)
+
+    def size(call: Call) -> Tensor:
+        """Return √(mean(x²) + eps)."""
+        return (call["x"].square().mean(axes(call), keepdim=True) + epsilon(call)).sqrt()  # type: ignore[no-any-return]
+
+    def forward(call: Call) -> Tensor:
+        return call["x"] / size(call) * (1.0 if call.get("w") is None else call["w"])  # type: ignore[no-any-return]
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        by, w = size(call), call.get("w")
+        normal, through = call["x"] / by, g if w is None else g * w
+        found = {"x": (through - normal * (through * normal).mean(axes(call), keepdim=True)) / by}
+        return found if w is None else found | {"w": (g * normal).sum_to_size(*w.shape)}
+
+    def by(call: Call) -> str:
+        return f"√(mean({{x}}²) + {epsilon(call):g})"
+
+    def rule(call: Call) -> str:
+        dy = "{dy}" if call.get("w") is None else "{dy}·{w}"
+        return f"({dy} − r · mean({dy} · r)) / {by(call)}, r = {{x}} / {by(call)}"
+
+    rules: dict[str, Template] = {"x": rule, "w": lambda call: f"Σ {{dy}} · {{x}} / {by(call)}"}
+    return Operation(
+        lambda call: f"{{x}} / {by(call)}" + ("" if call.get("w") is None else " · {w}"),
+        rules,
+        pull,
+        ("x", "shape", "w", "eps"),
+        names=_ARGUMENT_NAMES | {"normalized_shape": "shape"},
+        forward=forward,
+    )
 
 
 def _last(call: Call, parameter: Tensor) -> Tensor:
@@ -57,7 +108,7 @@ def _channels(call: Call, parameter: Tensor) -> Tensor:
 
 
 def _normalization(
-    axes: Axes,
+    average: Average,
     shaped: Callable[[Call, Tensor], Tensor],
     arguments: tuple[str, ...],
     names: dict[str, str],
@@ -65,17 +116,19 @@ def _normalization(
 ) -> Operation:
     """Return what normalizes by mean and variance, and then scales and shifts.
 
+    :param average: of what mean and variance are taken.
     :param shaped: makes a weight broadcast against x.
     :param kept: whether mean and variance are those that were kept, through which no gradient flows.
     """
 
     def parts(call: Call) -> tuple[Tensor, Tensor, Tensor | float]:
         """Return x̂, √(var + eps) and w."""
-        x, over = call["x"], tuple(axes(call))
+        x = call["x"]
         if kept(call):
             mean, var = shaped(call, call["running_mean"]), shaped(call, call["running_var"])
         else:
-            mean, var = x.mean(over, keepdim=True), x.var(over, correction=0, keepdim=True)
+            mean = average(call, x)
+            var = average(call, (x - mean).square())
         deviation = (var + call.get("eps", 1e-5)).sqrt()
         weight = 1.0 if call.get("w") is None else shaped(call, call["w"])
         return (x - mean) / deviation, deviation, weight
@@ -86,10 +139,9 @@ def _normalization(
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         normal, deviation, weight = parts(call)
-        through, over = g * weight, tuple(axes(call))
+        through = g * weight
         if not kept(call):
-            mean = through.mean(over, keepdim=True)
-            through = through - mean - normal * (through * normal).mean(over, keepdim=True)
+            through = through - average(call, through) - normal * average(call, through * normal)
         found = {"x": through / deviation}
         for name, share in (("w", g * normal), ("b", g)):
             if call.get(name) is not None:
@@ -115,51 +167,7 @@ def _normalization(
         return f"Σ {{dy}} · ({{x}} − {mean}) / √({var} + {call.get('eps', 1e-5):g})"
 
     rules: dict[str, Template] = {"x": rule, "w": scaled, "b": "Σ {dy}"}
-    return Operation(formula, rules, pull, arguments, None, {**_NAMES, **names}, forward=forward)
-
-
-def conv1d() -> Operation:
-    """The sum of products of a kernel with every place of a signal."""
-    return _convolution(1)
-
-
-def conv2d() -> Operation:
-    """The sum of products of a kernel with every place of a picture."""
-    return _convolution(2)
-
-
-def conv3d() -> Operation:
-    """The sum of products of a kernel with every place of a volume."""
-    return _convolution(3)
-
-
-def _convolution(dimensions: int) -> Operation:
-    convolve = getattr(F, f"conv{dimensions}d")
-    to_input = getattr(grad, f"conv{dimensions}d_input")
-    to_weight = getattr(grad, f"conv{dimensions}d_weight")
-    settings = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
-
-    def given(call: Call) -> dict[str, Any]:
-        return {name: call.get(name, usual) for name, usual in settings.items()}
-
-    def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        x, w = call["x"], call["w"]
-        found = {"x": to_input(x.shape, w, g, **given(call)), "w": to_weight(x, w.shape, g, **given(call))}
-        return found if call.get("b") is None else found | {"b": g.transpose(0, 1).flatten(1).sum(1)}
-
-    rules = {
-        "x": "each {dy}, spread by {w} over the places it came from",
-        "w": "Σ {dy} · the entries of {x} that this weight met",
-        "b": "Σ {dy} (over samples and places)",
-    }
-    return Operation(
-        lambda call: "{x} convolved with {w}" + ("" if call.get("b") is None else " + {b}"),
-        rules,
-        pull,
-        ("x", "w", "b", *settings),
-        names=_NAMES,
-        forward=lambda call: convolve(call["x"], call["w"], call.get("b"), **given(call)),
-    )
+    return Operation(formula, rules, pull, arguments, None, {**_ARGUMENT_NAMES, **names}, forward=forward)
 
 
 def embedding() -> Operation:

@@ -8,17 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation, Template, text
+from playground.core.operations import Call, Operation, Template, fill_template
 
-_NAMES = {"input": "p", "prediction": "p", "target": "t", "weight": "w"}
-_OLD = ("size_average", "reduce")
+_ARGUMENT_NAMES = {"input": "p", "prediction": "p", "target": "t", "weight": "w"}
+_RETIRED_ARGUMENTS = ("size_average", "reduce")
 """Arguments that torch has retired and still takes."""
 
-Terms = Callable[[float, float, Callable[[float], str]], str]
+TermWriter = Callable[[float, float, Callable[[float], str]], str]
 """Writes the term of one entry with the numbers of its prediction and target."""
 
 
-def _reduced(call: Call, term: str, count: str = "") -> str:
+def _reduction_formula(call: Call, term: str, count: str = "") -> str:
     """Return a formula for the mean, the sum or each of some terms.
 
     :param count: what a mean divides by, where that is not the number of terms.
@@ -29,7 +29,7 @@ def _reduced(call: Call, term: str, count: str = "") -> str:
     return {"sum": f"Σ({term})", "none": f"({term})"}[reduction]
 
 
-def _divided(call: Call, count: str) -> str:
+def _mean_divisor(call: Call, count: str) -> str:
     """Return what a mean divides the slope by."""
     return f" / {count}" if call.get("reduction", "mean") == "mean" else ""
 
@@ -38,7 +38,7 @@ def _entrywise(
     term: str,
     slope: Template,
     derivative: Callable[[Call], Any],
-    terms: Terms | None,
+    terms: TermWriter | None,
     *more: str,
     by_weight: bool = False,
     of_difference: bool = True,
@@ -60,7 +60,7 @@ def _entrywise(
         return call["w"].expand_as(entries).sum().item() if by_weight and weighted(call) else float(entries.numel())
 
     def formula(call: Call) -> str:
-        return _reduced(call, "{w}·(" + term + ")" if weighted(call) else term, _by(call))
+        return _reduction_formula(call, "{w}·(" + term + ")" if weighted(call) else term, _by(call))
 
     def _by(call: Call) -> str:
         return "Σ{w}" if by_weight and weighted(call) else ""
@@ -68,7 +68,7 @@ def _entrywise(
     def rule(sign: str) -> Callable[[Call], str]:
         def written(call: Call) -> str:
             weight = "{w} · " if weighted(call) else ""
-            return sign + "{dy} · " + weight + text(slope, call) + _divided(call, _by(call) or "{n}")
+            return sign + "{dy} · " + weight + fill_template(slope, call) + _mean_divisor(call, _by(call) or "{n}")
 
         return written
 
@@ -91,10 +91,12 @@ def _entrywise(
         return f"({joined})" + (f" / {call['p'].numel()}" if call.get("reduction", "mean") == "mean" else "")
 
     rules: dict[str, Any] = {"p": rule(""), "t": rule("−")} if of_difference else {"p": rule("")}
-    return Operation(formula, rules, pull, ("p", "t", *more), arithmetic, _NAMES, entrywise=True, forward=forward)
+    return Operation(
+        formula, rules, pull, ("p", "t", *more), arithmetic, _ARGUMENT_NAMES, entrywise=True, forward=forward
+    )
 
 
-def _of_torch(loss: Callable[..., Tensor], *options: str) -> Callable[[Call], Tensor]:
+def _call_torch(loss: Callable[..., Tensor], *options: str) -> Callable[[Call], Tensor]:
     """Return what calls torch's own loss with the arguments that the formula knows, and no others."""
     known = {"w": "weight", "reduction": "reduction", **{name: name for name in options}}
 
@@ -112,7 +114,7 @@ def mse_loss() -> Operation:
         "2({p} − {t})",
         lambda call: 2 * (call["p"] - call["t"]),
         lambda p, t, number: f"({number(p)} − {number(t)})²",
-        *(*_OLD, "reduction", "w"),
+        *(*_RETIRED_ARGUMENTS, "reduction", "w"),
         by_weight=True,
     )
 
@@ -124,7 +126,7 @@ def l1_loss() -> Operation:
         "sign({p} − {t})",
         lambda call: (call["p"] - call["t"]).sign(),
         lambda p, t, number: f"|{number(p)} − {number(t)}|",
-        *(*_OLD, "reduction", "w"),
+        *(*_RETIRED_ARGUMENTS, "reduction", "w"),
         by_weight=True,
     )
 
@@ -139,7 +141,7 @@ def huber_loss() -> Operation:
     def slope(call: Call) -> str:
         return "clamp({p} − {t}, ±" + f"{call.get('delta', 1.0):.12g})"
 
-    more, forward = ("reduction", "delta", "w"), _of_torch(torch.nn.functional.huber_loss, "delta")
+    more, forward = ("reduction", "delta", "w"), _call_torch(torch.nn.functional.huber_loss, "delta")
     return _entrywise("huber({p} − {t})", slope, derivative, None, *more, forward=forward)
 
 
@@ -154,7 +156,7 @@ def smooth_l1_loss() -> Operation:
         beta = call.get("beta", 1.0)
         return "sign({p} − {t})" if beta == 0 else "clamp(({p} − {t})/" + f"{beta:.12g}, ±1)"
 
-    more, forward = (*_OLD, "reduction", "beta"), _of_torch(torch.nn.functional.smooth_l1_loss, "beta")
+    more, forward = (*_RETIRED_ARGUMENTS, "reduction", "beta"), _call_torch(torch.nn.functional.smooth_l1_loss, "beta")
     return _entrywise("smooth_l1({p} − {t})", slope, derivative, None, *more, forward=forward)
 
 
@@ -175,9 +177,9 @@ def binary_cross_entropy() -> Operation:
         "({p} − {t}) / ({p}(1 − {p}))",
         derivative,
         term,
-        *("w", *_OLD, "reduction"),
+        *("w", *_RETIRED_ARGUMENTS, "reduction"),
         of_difference=False,
-        forward=_of_torch(torch.nn.functional.binary_cross_entropy),
+        forward=_call_torch(torch.nn.functional.binary_cross_entropy),
     )
 
 
@@ -188,7 +190,7 @@ def binary_cross_entropy_with_logits() -> Operation:
         p, t, positive = call["p"], call["t"], call.get("pos_weight", 1.0)
         return (1 - t) * torch.sigmoid(p) - (1.0 if positive is None else positive) * t * torch.sigmoid(-p)
 
-    more = ("w", *_OLD, "reduction", "pos_weight")
+    more = ("w", *_RETIRED_ARGUMENTS, "reduction", "pos_weight")
     plain = _entrywise("log(1 + exp({p})) − {t}·{p}", "(σ({p}) − {t})", derivative, None, *more, of_difference=False)
     counted = _entrywise(
         "(1 − {t})·log(1 + exp({p})) + {pos_weight}·{t}·log(1 + exp(−{p}))",
@@ -203,13 +205,13 @@ def binary_cross_entropy_with_logits() -> Operation:
         return plain if call.get("pos_weight") is None else counted
 
     return Operation(
-        lambda call: text(chosen(call).formula, call),
-        {"p": lambda call: text(chosen(call).rules["p"], call)},
+        lambda call: fill_template(chosen(call).formula, call),
+        {"p": lambda call: fill_template(chosen(call).rules["p"], call)},
         plain.pull,
         plain.arguments,
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         entrywise=True,
-        forward=_of_torch(torch.nn.functional.binary_cross_entropy_with_logits, "pos_weight"),
+        forward=_call_torch(torch.nn.functional.binary_cross_entropy_with_logits, "pos_weight"),
     )
 
 
@@ -223,24 +225,24 @@ def cross_entropy() -> Operation:
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         axis = _classes(call)
-        wanted, count = _wanted(call)
+        wanted, count = _class_weights(call)
         found = torch.softmax(call["p"], axis) * wanted.sum(axis, keepdim=True) - wanted
         return {"p": (g.unsqueeze(axis) if call.get("reduction", "mean") == "none" else g) * found / count}
 
     def formula(call: Call) -> str:
-        named = _named(call)
+        named = _weight_formula(call)
         if named == "onehot({t})":
-            return _reduced(call, "log Σ exp({p}) − {p}[{t}]")
-        return f"{_reduced(call, 'Σ W·(log Σ exp({p}) − {p})', _count(call))}, W = {named}"
+            return _reduction_formula(call, "log Σ exp({p}) − {p}[{t}]")
+        return f"{_reduction_formula(call, 'Σ W·(log Σ exp({p}) − {p})', _count(call))}, W = {named}"
 
     def rule(call: Call) -> str:
-        named = _named(call)
+        named = _weight_formula(call)
         slope = "softmax({p}) − onehot({t})" if named == "onehot({t})" else "softmax({p})·ΣW − W"
-        return "{dy} · (" + slope + ")" + _divided(call, _count(call) or "{n}")
+        return "{dy} · (" + slope + ")" + _mean_divisor(call, _count(call) or "{n}")
 
     def arithmetic(call: Call, g: Tensor, at: tuple[int, ...], number: Callable[[float], str]) -> str:
         axis = _classes(call)
-        wanted, count = _wanted(call)
+        wanted, count = _class_weights(call)
         arriving = g if g.dim() == 0 else g[at[:axis] + at[axis + 1 :]]
         share, whole = torch.softmax(call["p"], axis)[at].item(), wanted.sum(axis, keepdim=True).expand_as(wanted)[at]
         times = "" if whole == 1 else f"·{number(whole.item())}"
@@ -248,8 +250,31 @@ def cross_entropy() -> Operation:
         return f"{number(arriving.item())} · ({number(share)}{times} − {number(wanted[at].item())}){divided}"
 
     arguments = ("p", "t", "w", "size_average", "ignore_index", "reduce", "reduction", "label_smoothing")
-    forward = _of_torch(torch.nn.functional.cross_entropy, "ignore_index", "label_smoothing")
-    return Operation(formula, {"p": rule}, pull, arguments, None, _NAMES, sums={"p": arithmetic}, forward=forward)
+    forward = _call_torch(torch.nn.functional.cross_entropy, "ignore_index", "label_smoothing")
+    return Operation(
+        formula, {"p": rule}, pull, arguments, None, _ARGUMENT_NAMES, sums={"p": arithmetic}, forward=forward
+    )
+
+
+def nll_loss() -> Operation:
+    """Mean over samples of −p[t], p logarithms of shares, classes along the second axis; weighted as cross entropy."""
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        wanted, count = _class_weights(call)
+        return {"p": -(g.unsqueeze(_classes(call)) if call.get("reduction", "mean") == "none" else g) * wanted / count}
+
+    def formula(call: Call) -> str:
+        named = _weight_formula(call)
+        if named == "onehot({t})":
+            return _reduction_formula(call, "−{p}[{t}]")
+        return f"{_reduction_formula(call, '−Σ W·{p}', _count(call))}, W = {named}"
+
+    def rule(call: Call) -> str:
+        return f"−{{dy}} · {_weight_formula(call)}" + _mean_divisor(call, _count(call) or "{n}")
+
+    arguments = ("p", "t", "w", "size_average", "ignore_index", "reduce", "reduction")
+    forward = _call_torch(torch.nn.functional.nll_loss, "ignore_index")
+    return Operation(formula, {"p": rule}, pull, arguments, None, _ARGUMENT_NAMES, forward=forward)
 
 
 def _classes(call: Call) -> int:
@@ -257,12 +282,12 @@ def _classes(call: Call) -> int:
     return 1 if call["p"].dim() > 1 else 0
 
 
-def _counted(call: Call) -> Tensor:
+def _counted_samples(call: Call) -> Tensor:
     """Return which samples count."""
     return call["t"] != call.get("ignore_index", -100)  # type: ignore[no-any-return]
 
 
-def _wanted(call: Call) -> tuple[Tensor, float]:
+def _class_weights(call: Call) -> tuple[Tensor, float]:
     """Return W, of the logits' shape, and what the sum over samples is divided by."""
     z, t, axis, smoothing = call["p"], call["t"], _classes(call), call.get("label_smoothing", 0.0)
     classes = z.shape[axis]
@@ -271,7 +296,7 @@ def _wanted(call: Call) -> tuple[Tensor, float]:
     if t.is_floating_point():
         wanted, samples = t, z.numel() / classes
     else:
-        counted = _counted(call)
+        counted = _counted_samples(call)
         wanted = torch.nn.functional.one_hot(t.where(counted, torch.zeros_like(t)), classes).to(z)
         wanted = (wanted * counted.unsqueeze(-1)).movedim(-1, axis)
         samples = (wanted * weight).sum().item()
@@ -280,7 +305,7 @@ def _wanted(call: Call) -> tuple[Tensor, float]:
     return wanted, samples if call.get("reduction", "mean") == "mean" else 1.0
 
 
-def _named(call: Call) -> str:
+def _weight_formula(call: Call) -> str:
     """Return W in signs."""
     shares, smoothing = call["t"].is_floating_point(), call.get("label_smoothing", 0.0)
     named = "{t}" if shares else "onehot({t})"
@@ -289,7 +314,7 @@ def _named(call: Call) -> str:
         named = f"{1 - smoothing:g}·{named} + {smoothing:g}/{classes}"
     if call.get("w") is not None:
         named = "{w}·(" + named + ")" if smoothing else "{w}·" + named
-    ignored = not shares and not bool(_counted(call).all())
+    ignored = not shares and not bool(_counted_samples(call).all())
     return named + (" (0 where {t} = " + str(call.get("ignore_index", -100)).replace("-", "−") + ")" if ignored else "")
 
 
@@ -299,4 +324,4 @@ def _count(call: Call) -> str:
         return ""
     if call.get("w") is not None:
         return "Σ{w}[{t}]"
-    return "" if bool(_counted(call).all()) else str(int(_counted(call).sum()))
+    return "" if bool(_counted_samples(call).all()) else str(int(_counted_samples(call).sum()))

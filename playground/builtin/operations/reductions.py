@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation
+from playground.core.operations import Call, Operation, Template
 
-_NAMES = {"input": "x", "self": "x", "axis": "dim", "keepdims": "keepdim"}
+_ARGUMENT_NAMES = {"input": "x", "self": "x", "axis": "dim", "keepdims": "keepdim"}
 _ARGUMENTS = ("x", "dim", "keepdim")
 
 
@@ -22,7 +23,7 @@ def _axes(call: Call) -> tuple[int, ...]:
     return tuple(sorted(axis % max(axes, 1) for axis in (dim if isinstance(dim, tuple | list) else [dim])))
 
 
-def _again(call: Call, small: Tensor) -> Tensor:
+def _broadcast(call: Call, small: Tensor) -> Tensor:
     """Return a reduced tensor so that it broadcasts against x."""
     axes = _axes(call)
     if call["x"].dim() == small.dim() or len(axes) == call["x"].dim():
@@ -32,7 +33,7 @@ def _again(call: Call, small: Tensor) -> Tensor:
     return small
 
 
-def _reduced(call: Call, found: Tensor) -> Tensor:
+def _reshape_reduced(call: Call, found: Tensor) -> Tensor:
     """Return what was reduced with its axes kept, in the shape that the call asks for."""
     if call.get("keepdim", False) or not call["x"].dim():
         return found
@@ -53,13 +54,13 @@ def total() -> Operation:
     """Σ x over all entries, or along axes."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        return {"x": _again(call, g).expand(call["x"].shape)}
+        return {"x": _broadcast(call, g).expand(call["x"].shape)}
 
     def forward(call: Call) -> Tensor:
-        return _reduced(call, call["x"].sum(_axes(call), keepdim=True))
+        return _reshape_reduced(call, call["x"].sum(_axes(call), keepdim=True))
 
     rules = {"x": "{dy}, for each entry"}
-    return Operation("Σ {x}", rules, pull, _ARGUMENTS, _entries(" + "), _NAMES, forward=forward)
+    return Operation("Σ {x}", rules, pull, _ARGUMENTS, _entries(" + "), _ARGUMENT_NAMES, forward=forward)
 
 
 def mean() -> Operation:
@@ -67,13 +68,13 @@ def mean() -> Operation:
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         share = call["x"].numel() / max(call.output.numel(), 1)
-        return {"x": (_again(call, g) / share).expand(call["x"].shape)}
+        return {"x": (_broadcast(call, g) / share).expand(call["x"].shape)}
 
     def forward(call: Call) -> Tensor:
-        return _reduced(call, call["x"].mean(_axes(call), keepdim=True))
+        return _reshape_reduced(call, call["x"].mean(_axes(call), keepdim=True))
 
     rules, terms = {"x": "{dy} / {n}"}, _entries(" + ", " / {n}")
-    return Operation("mean({x})", rules, pull, _ARGUMENTS, terms, _NAMES, entrywise=True, forward=forward)
+    return Operation("mean({x})", rules, pull, _ARGUMENTS, terms, _ARGUMENT_NAMES, entrywise=True, forward=forward)
 
 
 def product() -> Operation:
@@ -86,14 +87,14 @@ def product() -> Operation:
         others = torch.where(torch.eye(n, dtype=torch.bool), torch.ones_like(flat)[..., None, :], flat[..., None, :])
         found = others.prod(-1)
         back = found.reshape(x.shape) if dim is None else found.movedim(-1, dim)
-        return {"x": back * _again(call, g)}
+        return {"x": back * _broadcast(call, g)}
 
     def forward(call: Call) -> Tensor:
         dim = call.get("dim")
         return call["x"].prod() if dim is None else call["x"].prod(dim, keepdim=call.get("keepdim", False))  # type: ignore[no-any-return]
 
     rules = {"x": "{dy} · the product of the others"}
-    return Operation("Π {x}", rules, pull, _ARGUMENTS, _entries("·"), _NAMES, forward=forward)
+    return Operation("Π {x}", rules, pull, _ARGUMENTS, _entries("·"), _ARGUMENT_NAMES, forward=forward)
 
 
 def extreme_max() -> Operation:
@@ -133,36 +134,118 @@ def _extreme(name: str, share: bool = False) -> Operation:
         if isinstance(dim, Tensor):
             return two(call, g)
         if dim is None or share:
-            hit = (x == _again(call, call.output)).to(x)
-            return {"x": _again(call, g) * hit / hit.sum(_axes(call), keepdim=True)}
+            hit = (x == _broadcast(call, call.output)).to(x)
+            return {"x": _broadcast(call, g) * hit / hit.sum(_axes(call), keepdim=True)}
         index = getattr(torch, f"arg{name}")(x, dim, keepdim=True)
-        return {"x": torch.zeros_like(x).scatter(dim, index, _again(call, g))}
+        return {"x": torch.zeros_like(x).scatter(dim, index, _broadcast(call, g))}
 
     def forward(call: Call) -> Tensor:
         if isinstance(call.get("dim"), Tensor):
             return getattr(torch, f"{name}imum")(call["x"], call["dim"])  # type: ignore[no-any-return]
-        return _reduced(call, getattr(call["x"], f"a{name}")(_axes(call), keepdim=True))
+        return _reshape_reduced(call, getattr(call["x"], f"a{name}")(_axes(call), keepdim=True))
 
     def formula(call: Call) -> str:
         return f"{name}({{x}}, {{dim}})" if isinstance(call.get("dim"), Tensor) else f"{name}({{x}})"
 
     rules = {"x": f"{{dy}} · [is the {name}]", "dim": f"{{dy}} · [is the {name}]"}
-    return Operation(formula, rules, pull, _ARGUMENTS, None, {**_NAMES, "other": "dim"}, forward=forward)
+    return Operation(formula, rules, pull, _ARGUMENTS, None, {**_ARGUMENT_NAMES, "other": "dim"}, forward=forward)
 
 
 def norm() -> Operation:
-    """The Euclidean norm √Σ x²; at the origin the slope is taken as 0."""
+    """The Euclidean norm √Σ x², or Σ |x| or max |x|; at the origin the slope is taken as 0."""
+
+    def order(call: Call) -> float:
+        given = call.get("ord")
+        found = 2.0 if given in (None, "fro") else float(given)
+        if found not in (1, 2, math.inf):
+            raise ValueError(f"the norm of order {found}")
+        return found
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        y = _again(call, call.output)
-        slope = torch.where(y == 0, torch.zeros_like(call["x"]), call["x"] / y)
-        return {"x": slope * _again(call, g)}
+        x, y = call["x"], _broadcast(call, call.output)
+        if order(call) == 1:
+            slope = x.sign()
+        elif order(call) == 2:
+            slope = torch.where(y == 0, torch.zeros_like(x), x / y)
+        else:
+            hit = (x.abs() == y).to(x)
+            slope = x.sign() * hit / hit.sum(_axes(call), keepdim=True)
+        return {"x": slope * _broadcast(call, g)}
 
     def forward(call: Call) -> Tensor:
-        return _reduced(call, call["x"].square().sum(_axes(call), keepdim=True).sqrt())
+        size, axes = call["x"].abs(), _axes(call)
+        if order(call) == 2:
+            return _reshape_reduced(call, size.square().sum(axes, keepdim=True).sqrt())
+        return _reshape_reduced(
+            call, size.sum(axes, keepdim=True) if order(call) == 1 else size.amax(axes, keepdim=True)
+        )
 
-    rules, arguments = {"x": "{dy} · {x} / {y}"}, ("x", "ord", "dim", "keepdim")
-    return Operation("√(Σ {x}²)", rules, pull, arguments, None, {**_NAMES, "p": "ord"}, forward=forward)
+    formulas = {1: "Σ |{x}|", 2: "√(Σ {x}²)", math.inf: "max |{x}|"}
+    slopes = {1: "sign({x})", 2: "{x} / {y}", math.inf: "sign({x}), where |{x}| is the largest"}
+    rules: dict[str, Template] = {"x": lambda call: "{dy} · " + slopes[order(call)]}
+    return Operation(
+        lambda call: formulas[order(call)],
+        rules,
+        pull,
+        ("x", "ord", "dim", "keepdim"),
+        None,
+        {**_ARGUMENT_NAMES, "p": "ord", "A": "x"},
+        forward=forward,
+    )
+
+
+def var() -> Operation:
+    """Σ (x − mean)² / (n − 1) over all entries, or along axes."""
+    return _spread(root=False)
+
+
+def std() -> Operation:
+    """√(Σ (x − mean)² / (n − 1)) over all entries, or along axes."""
+    return _spread(root=True)
+
+
+def _spread(root: bool) -> Operation:
+    """Return the variance, or its root."""
+
+    def degrees(call: Call) -> float:
+        """Return what the sum of squares is divided by."""
+        entries = call["x"].numel() / max(call.output.numel(), 1)
+        given = call.get("unbiased", True) if call.get("correction") is None else call["correction"]
+        return float(entries - given)
+
+    def away(call: Call) -> Tensor:
+        return call["x"] - call["x"].mean(_axes(call), keepdim=True)  # type: ignore[no-any-return]
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        slope = away(call) / degrees(call)
+        return {"x": _broadcast(call, g) * (slope / _broadcast(call, call.output) if root else 2 * slope)}
+
+    def forward(call: Call) -> Tensor:
+        found = away(call).square().sum(_axes(call), keepdim=True) / degrees(call)
+        return _reshape_reduced(call, found.sqrt() if root else found)
+
+    def formula(call: Call) -> str:
+        inside = f"Σ ({{x}} − mean({{x}}))² / {degrees(call):g}"
+        return f"√({inside})" if root else inside
+
+    def rule(call: Call) -> str:
+        slope = f"({{x}} − mean({{x}})) / {degrees(call):g}"
+        return f"{{dy}} · {slope} / {{y}}" if root else f"{{dy}} · 2·{slope}"
+
+    arguments = ("x", "dim", "unbiased", "keepdim")
+    return Operation(formula, {"x": rule}, pull, arguments, None, _ARGUMENT_NAMES, forward=forward)
+
+
+def cumsum() -> Operation:
+    """The sum of the entries so far along an axis."""
+    return Operation(
+        "the sum of {x} so far",
+        {"x": "the sum of {dy} from here on"},
+        lambda call, g: {"x": g.flip(call["dim"]).cumsum(call["dim"]).flip(call["dim"])},
+        ("x", "dim"),
+        names=_ARGUMENT_NAMES,
+        forward=lambda call: call["x"].cumsum(call["dim"]),
+    )
 
 
 def softmax() -> Operation:
@@ -178,13 +261,30 @@ def softmax() -> Operation:
         rules,
         pull,
         ("x", "dim"),
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         forward=lambda call: torch.softmax(call["x"], call["dim"]),
     )
 
 
+def softmin() -> Operation:
+    """exp(−x) / Σ exp(−x) along an axis: shares that sum to 1."""
+
+    def pull(call: Call, g: Tensor) -> dict[str, Any]:
+        s = call.output
+        return {"x": s * ((g * s).sum(call["dim"], keepdim=True) - g)}
+
+    return Operation(
+        "exp(−{x}) / Σ exp(−{x})",
+        {"x": "{y} · (Σ {dy}·{y} − {dy})"},
+        pull,
+        ("x", "dim"),
+        names=_ARGUMENT_NAMES,
+        forward=lambda call: torch.softmax(-call["x"], call["dim"]),
+    )
+
+
 def log_softmax() -> Operation:
-    """X − log Σ exp(x) along an axis."""
+    """x − log Σ exp(x) along an axis."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         return {"x": g - call.output.exp() * g.sum(call["dim"], keepdim=True)}
@@ -195,7 +295,7 @@ def log_softmax() -> Operation:
         rules,
         pull,
         ("x", "dim"),
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         forward=lambda call: torch.log_softmax(call["x"], call["dim"]),
     )
 
@@ -204,10 +304,10 @@ def logsumexp() -> Operation:
     """Log Σ exp(x) along axes."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
-        return {"x": (call["x"] - _again(call, call.output)).exp() * _again(call, g)}
+        return {"x": (call["x"] - _broadcast(call, call.output)).exp() * _broadcast(call, g)}
 
     def forward(call: Call) -> Tensor:
-        return _reduced(call, call["x"].logsumexp(_axes(call), keepdim=True))
+        return _reshape_reduced(call, call["x"].logsumexp(_axes(call), keepdim=True))
 
     rules = {"x": "{dy} · exp({x} − {y})"}
-    return Operation("log Σ exp({x})", rules, pull, _ARGUMENTS, None, _NAMES, forward=forward)
+    return Operation("log Σ exp({x})", rules, pull, _ARGUMENTS, None, _ARGUMENT_NAMES, forward=forward)

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from playground.engine.operations import Call, Operation
+from playground.core.operations import Call, Operation
 
-_NAMES = {"input": "x", "self": "x", "tensors": "x", "axis": "dim", "axis0": "dim0", "axis1": "dim1"}
+_ARGUMENT_NAMES = {"input": "x", "self": "x", "tensors": "x", "axis": "dim", "axis0": "dim0", "axis1": "dim1"}
 
 
 def reshape() -> Operation:
@@ -19,7 +19,7 @@ def reshape() -> Operation:
         "reshape({x})",
         {"x": "{dy}, reshaped"},
         lambda call, g: {"x": g.reshape(call["x"].shape)},
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         forward=lambda call: call["x"].reshape(call.output.shape),
     )
 
@@ -30,7 +30,7 @@ def expand() -> Operation:
         "expand({x})",
         {"x": "Σ {dy} (over copies)"},
         lambda call, g: {"x": g},
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         forward=lambda call: call["x"].expand(call.output.shape),
     )
 
@@ -46,7 +46,7 @@ def transpose() -> Operation:
         {"x": "{dy}ᵀ"},
         lambda call, g: {"x": swapped(call, g)},
         ("x", "dim0", "dim1"),
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         forward=lambda call: swapped(call, call["x"]),
     )
 
@@ -63,7 +63,7 @@ def permute() -> Operation:
         {"x": "{dy}, permuted back"},
         pull,
         ("x", "*dims"),
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         forward=lambda call: call["x"].permute(call["dims"]),
     )
 
@@ -71,13 +71,17 @@ def permute() -> Operation:
 def same() -> Operation:
     """The same numbers."""
     return Operation(
-        "{x}", {"x": "{dy}"}, lambda call, g: {"x": g.to(call["x"])}, names=_NAMES, forward=lambda call: call["x"]
+        "{x}",
+        {"x": "{dy}"},
+        lambda call, g: {"x": g.to(call["x"])},
+        names=_ARGUMENT_NAMES,
+        forward=lambda call: call["x"],
     )
 
 
 def constant() -> Operation:
     """Numbers that do not depend on x: no gradient flows."""
-    return Operation("constant", {}, lambda call, g: {}, names=_NAMES)
+    return Operation("constant", {}, lambda call, g: {}, names=_ARGUMENT_NAMES)
 
 
 def getitem() -> Operation:
@@ -94,14 +98,14 @@ def getitem() -> Operation:
         {"x": "{dy} at [{index}], 0 elsewhere"},
         pull,
         ("x", "index"),
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         forward=lambda call: call["x"][call["index"]],
     )
 
 
 def stack() -> Operation:
     """Tensors side by side along a new axis."""
-    return _joined("stack", lambda call, g, dim: list(g.unbind(dim)), torch.stack)
+    return _joining_operation("stack", lambda call, g, dim: list(g.unbind(dim)), torch.stack)
 
 
 def cat() -> Operation:
@@ -110,10 +114,10 @@ def cat() -> Operation:
     def pieces(call: Call, g: Tensor, dim: int) -> list[Tensor]:
         return list(torch.split(g, [each.shape[dim] for each in call["x"]], dim))
 
-    return _joined("cat", pieces, torch.cat)
+    return _joining_operation("cat", pieces, torch.cat)
 
 
-def _joined(
+def _joining_operation(
     name: str, pieces: Callable[[Call, Tensor, int], list[Tensor]], join: Callable[[Any, int], Tensor]
 ) -> Operation:
     return Operation(
@@ -121,7 +125,7 @@ def _joined(
         {"x": "its part of {dy}"},
         lambda call, g: {"x": pieces(call, g, call.get("dim", 0))},
         ("x", "dim"),
-        names=_NAMES,
+        names=_ARGUMENT_NAMES,
         forward=lambda call: join(call["x"], call.get("dim", 0)),
     )
 

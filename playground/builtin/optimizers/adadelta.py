@@ -9,16 +9,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from playground.builtin.optimizers.arithmetic import (
+from playground.builtin.optimizers.fused import (
     SYMBOLS,
     WEIGHT_DECAY,
     Fraction,
     NonNegative,
+    add_weight_decay,
     average_square,
     plus,
-    with_weight_decay,
 )
-from playground.engine.update import Hyperparameter, State, UpdateRule
+from playground.core.update import Hyperparameter, State, UpdateRule
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Adadelta(UpdateRule):
         self, parameter: Tensor, gradient: Tensor, state: State, step: int, lr: Hyperparameter
     ) -> tuple[Tensor, State]:
         """Return the parameter and both averages after one step."""
-        g = with_weight_decay(gradient, parameter, self.weight_decay)
+        g = add_weight_decay(gradient, parameter, self.weight_decay)
         v = average_square(state["v"], g, self.rho)
         d = (state["u"] + self.eps).sqrt() / (v + self.eps).sqrt() * g
         u = average_square(state["u"], d, self.rho)

@@ -9,14 +9,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from playground.builtin.optimizers.arithmetic import (
+from playground.builtin.optimizers.fused import (
     SYMBOLS,
     WEIGHT_DECAY,
     NonNegative,
+    add_weight_decay,
     plus_ratio,
-    with_weight_decay,
 )
-from playground.engine.update import Hyperparameter, State, UpdateRule
+from playground.core.update import Hyperparameter, State, UpdateRule
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Adagrad(UpdateRule):
         self, parameter: Tensor, gradient: Tensor, state: State, step: int, lr: Hyperparameter
     ) -> tuple[Tensor, State]:
         """Return the parameter and the sum of squares after one step."""
-        g = with_weight_decay(gradient, parameter, self.weight_decay)
+        g = add_weight_decay(gradient, parameter, self.weight_decay)
         s = torch.addcmul(state["s"], g, g)
         rate = lr / (1 + step * self.lr_decay)
         return plus_ratio(parameter, -rate, g, s.sqrt() + self.eps), {"s": s}

@@ -9,18 +9,18 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from playground.builtin.optimizers.arithmetic import (
+from playground.builtin.optimizers.fused import (
     SYMBOLS,
     WEIGHT_DECAY,
     Decay,
     NonNegative,
+    add_weight_decay,
     average,
     average_square,
     is_zero,
     plus_ratio,
-    with_weight_decay,
 )
-from playground.engine.update import Hyperparameter, State, UpdateRule
+from playground.core.update import Hyperparameter, State, UpdateRule
 
 _STEP = (
     "m = beta1 * m + (1 - beta1) * g",
@@ -99,7 +99,7 @@ class Adam(_Moments):
         self, parameter: Tensor, gradient: Tensor, state: State, step: int, lr: Hyperparameter
     ) -> tuple[Tensor, State]:
         """Return the parameter and the moments after one step."""
-        g = with_weight_decay(gradient, parameter, self.weight_decay)
+        g = add_weight_decay(gradient, parameter, self.weight_decay)
         return self._step(parameter, g, state, step + 1, lr)
 
 

@@ -9,16 +9,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from playground.builtin.optimizers.arithmetic import (
+from playground.builtin.optimizers.fused import (
     SYMBOLS,
     WEIGHT_DECAY,
     Decay,
     NonNegative,
+    add_weight_decay,
     average,
     plus_ratio,
-    with_weight_decay,
 )
-from playground.engine.update import Hyperparameter, State, UpdateRule
+from playground.core.update import Hyperparameter, State, UpdateRule
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Adamax(UpdateRule):
         self, parameter: Tensor, gradient: Tensor, state: State, step: int, lr: Hyperparameter
     ) -> tuple[Tensor, State]:
         """Return the parameter, the first moment and the largest gradient after one step."""
-        g = with_weight_decay(gradient, parameter, self.weight_decay)
+        g = add_weight_decay(gradient, parameter, self.weight_decay)
         m = average(state["m"], g, self.beta1)
         u = torch.maximum(self.beta2 * state["u"], g.abs() + self.eps)
         rate = lr / (1 - self.beta1 ** (step + 1))

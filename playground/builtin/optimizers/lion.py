@@ -9,16 +9,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from playground.builtin.optimizers.arithmetic import (
+from playground.builtin.optimizers.fused import (
     SYMBOLS,
     WEIGHT_DECAY,
     Decay,
     NonNegative,
+    add_weight_decay,
     average,
     plus,
-    with_weight_decay,
 )
-from playground.engine.update import Hyperparameter, State, UpdateRule
+from playground.core.update import Hyperparameter, State, UpdateRule
 
 
 @dataclass(frozen=True)
@@ -62,4 +62,4 @@ class Lion(UpdateRule):
         """Return the parameter and the momentum after one step."""
         c = average(state["m"], gradient, self.beta1)
         m = average(state["m"], gradient, self.beta2)
-        return plus(parameter, -lr, with_weight_decay(c.sign(), parameter, self.weight_decay)), {"m": m}
+        return plus(parameter, -lr, add_weight_decay(c.sign(), parameter, self.weight_decay)), {"m": m}

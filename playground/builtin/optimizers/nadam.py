@@ -9,17 +9,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from playground.builtin.optimizers.arithmetic import (
+from playground.builtin.optimizers.fused import (
     SYMBOLS,
     WEIGHT_DECAY,
     Decay,
     NonNegative,
+    add_weight_decay,
     average,
     average_square,
     plus_ratio,
-    with_weight_decay,
 )
-from playground.engine.update import Hyperparameter, State, UpdateRule
+from playground.core.update import Hyperparameter, State, UpdateRule
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class NAdam(UpdateRule):
     ) -> tuple[Tensor, State]:
         """Return the parameter, the moments and the product of the momenta after one step."""
         t = step + 1
-        g = with_weight_decay(gradient, parameter, self.weight_decay)
+        g = add_weight_decay(gradient, parameter, self.weight_decay)
         m = average(state["m"], g, self.beta1)
         v = average_square(state["v"], g, self.beta2)
         mu, mu_next = self._momentum(t), self._momentum(t + 1)

@@ -9,16 +9,16 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from playground.builtin.optimizers.arithmetic import (
+from playground.builtin.optimizers.fused import (
     SYMBOLS,
     WEIGHT_DECAY,
     Decay,
     NonNegative,
+    add_weight_decay,
     average,
     average_square,
-    with_weight_decay,
 )
-from playground.engine.update import Hyperparameter, State, UpdateRule
+from playground.core.update import Hyperparameter, State, UpdateRule
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,14 @@ class RAdam(UpdateRule):
     ) -> tuple[Tensor, State]:
         """Return the parameter and the moments after one step."""
         t = step + 1
-        g = with_weight_decay(gradient, parameter, self.weight_decay)
+        g = add_weight_decay(gradient, parameter, self.weight_decay)
         m = average(state["m"], g, self.beta1)
         v = average_square(state["v"], g, self.beta2)
         stride = m / (1 - self.beta1**t) * lr
-        return parameter - _rectified(stride, v, t, self.beta2, self.eps), {"m": m, "v": v}
+        return parameter - _rectify(stride, v, t, self.beta2, self.eps), {"m": m, "v": v}
 
 
-def _rectified(stride: Tensor, v: Tensor, t: int, beta2: Hyperparameter, eps: Hyperparameter) -> Tensor:
+def _rectify(stride: Tensor, v: Tensor, t: int, beta2: Hyperparameter, eps: Hyperparameter) -> Tensor:
     """`stride · √(1 − β2ᵗ) / (√v + eps) · r` where `rho > 5`, else the stride as it is."""
     correction = 1 - beta2**t
     rho_inf = 2 / (1 - beta2) - 1

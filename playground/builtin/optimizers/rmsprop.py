@@ -9,20 +9,20 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from playground.builtin.optimizers.arithmetic import (
+from playground.builtin.optimizers.fused import (
     SYMBOLS,
     WEIGHT_DECAY,
     Decay,
     Fraction,
     NonNegative,
+    add_weight_decay,
     average,
     average_square,
     is_zero,
     plus,
     plus_ratio,
-    with_weight_decay,
 )
-from playground.engine.update import Hyperparameter, State, UpdateRule
+from playground.core.update import Hyperparameter, State, UpdateRule
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class RMSprop(UpdateRule):
         self, parameter: Tensor, gradient: Tensor, state: State, step: int, lr: Hyperparameter
     ) -> tuple[Tensor, State]:
         """Return the parameter, the averages and the velocity after one step."""
-        g = with_weight_decay(gradient, parameter, self.weight_decay)
+        g = add_weight_decay(gradient, parameter, self.weight_decay)
         v = average_square(state["v"], g, self.alpha)
         after, variance = {"v": v}, v
         if self.centered:

@@ -10,8 +10,8 @@ import torch
 from annotated_types import Gt, Lt
 from torch import Tensor
 
-from playground.builtin.optimizers.arithmetic import SYMBOLS, NonNegative, Positive
-from playground.engine.update import Hyperparameter, State, UpdateRule
+from playground.builtin.optimizers.fused import SYMBOLS, NonNegative, Positive
+from playground.core.update import Hyperparameter, State, UpdateRule
 from playground.errors import ComponentError, Fault
 
 

@@ -13,10 +13,10 @@ from playground.errors import Fault, ScenarioError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from playground.engine.axes import Ranges
-    from playground.engine.data import Data
-    from playground.engine.problem import Problem
-    from playground.engine.setting import Setting
+    from playground.core.axes import Ranges
+    from playground.core.data import Data
+    from playground.core.problem import Problem
+    from playground.core.setting import Setting
     from playground.result import Recording
     from playground.scenario.quantity import Quantity
     from playground.views import View
@@ -44,17 +44,17 @@ class Classification(Training):
 
     def read(self, data: Data) -> Data:
         """Read one column of whole numbers 0, 1, ... as class indices, where the data do not say."""
-        return _with_classes(data)
+        return _read_classes(data)
 
     def encode(self, data: Data, setting: Setting) -> tuple[Tensor, int]:
         """Return the targets as the loss wants them, and how many numbers the model must give for each sample."""
         import torch
 
-        from playground.engine.losses import traits
-        from playground.engine.thresholds import require_floats
+        from playground.core.losses import loss_traits
+        from playground.core.thresholds import require_floats
 
         targets = data.targets.to(setting.device)
-        if traits(self.loss).class_indices:
+        if loss_traits(self.loss).class_indices:
             if data.classes is None:
                 raise ScenarioError(Fault("this loss needs one class index per sample as target", ("loss",)))
             return targets.long().squeeze(1), data.classes
@@ -83,19 +83,19 @@ class Classification(Training):
 
     def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Show where the model divides its classes, where there are two inputs."""
-        from playground.engine.predictions import boundary
+        from playground.core.predictions import compute_boundary
 
         if self.dataset.inputs.shape[1] != 2 or self.dataset.classes is None:
             return ()
-        return (boundary(problem, recording, ranges, self.dataset, self._score, self._level()),)
+        return (compute_boundary(problem, recording, ranges, self.dataset, self._score, self._level()),)
 
     def _level(self) -> float | None:
         """Return the score above which a sample is class 1; None where the score is the class."""
-        from playground.engine.losses import traits
+        from playground.core.losses import loss_traits
 
         if self.dataset.classes != 2:
             return None
-        return 0.0 if traits(self.loss).class_indices else self._threshold(1)
+        return 0.0 if loss_traits(self.loss).class_indices else self._threshold(1)
 
     def _score(self, predictions: Tensor) -> Tensor:
         """Return the score of class 1, by how much its output exceeds the other's if it has one; else the class."""
@@ -112,12 +112,12 @@ class Classification(Training):
     @cache  # noqa: B019  (a task lives as long as its run, and vmap must not see how this is found out)
     def _threshold(self, outputs: int) -> float:
         """Return the prediction above which a sample is class 1."""
-        from playground.engine.thresholds import find_threshold
+        from playground.core.thresholds import find_threshold
 
         return find_threshold(self.loss, outputs)
 
 
-def _with_classes(data: Data) -> Data:
+def _read_classes(data: Data) -> Data:
     """Read one column of whole numbers 0, 1, ... as class indices, where the data do not say."""
     column = data.targets
     if data.classes is not None or column.shape[1] != 1:

@@ -7,27 +7,32 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from playground.builtin.tasks.derivative_points import formulas_of, of_one_vector, parsed, points_of
-from playground.engine.task import DirectTask, Outcome
+from playground.builtin.tasks.derivative_points import (
+    parse_derivatives,
+    parse_formula,
+    split_points,
+    wrap_vector_function,
+)
+from playground.core.task import DirectTask, Outcome
 from playground.errors import Fault, ScenarioError
 from playground.expression import Expression, NoAnswerError
-from playground.result import Expectation, Table
+from playground.result import Expectation, ResultTable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from playground.engine.data import Data
-    from playground.engine.derivatives import Checked, Entry, Finding
-    from playground.engine.function import Objective
-    from playground.engine.listing import Listing, Writer
-    from playground.engine.problem import Problem
-    from playground.engine.setting import Setting
+    from playground.core.data import Data
+    from playground.core.derivatives import DerivativeEntry, Finding, PointDerivatives
+    from playground.core.function import Objective
+    from playground.core.listing import Listing, Writer
+    from playground.core.problem import Problem
+    from playground.core.setting import Setting
     from playground.scenario.quantity import Quantity
 
-Judged = tuple["Point", "Entry", "Finding | None"]
+JudgedEntry = tuple["CheckedPoint", "DerivativeEntry", "Finding | None"]
 """One derivative at a point, and what is wrong with it."""
 
-CHECKED = {1: 64, 2: 8}
+MAX_CHECKED_PARAMETERS = {1: 64, 2: 8}
 """Parameters of a model that are checked one by one, by order of the derivative; the seed chooses among more."""
 
 ROUTES = {
@@ -41,14 +46,14 @@ ROUTES = {
 
 
 @dataclass(frozen=True)
-class Point:
+class CheckedPoint:
     """One point that was checked.
 
     :param at: a value for each variable; empty where the point is a model's parameters.
     """
 
     at: Mapping[str, Any]
-    checked: Checked
+    checked: PointDerivatives
 
 
 class DerivativeCheck(DirectTask):
@@ -97,15 +102,17 @@ class DerivativeCheck(DirectTask):
             _require_absent(dataset=dataset, model=model, loss=loss, start=start)
             if at is None:
                 raise ScenarioError(Fault("missing key 'at', which a function needs: {x: [4]}", ("function",)))
-            self.function = function = function if hasattr(function, "variables") else of_one_vector(function, at)
-            self.points = list(points_of(function.variables, at))
-            self.given = formulas_of(function.variables, derivative)
-            self.same_as = None if same_as is None else parsed(same_as, function.variables, "same_as")
+            self.function = function = (
+                function if hasattr(function, "variables") else wrap_vector_function(function, at)
+            )
+            self.points = list(split_points(function.variables, at))
+            self.given = parse_derivatives(function.variables, derivative)
+            self.same_as = None if same_as is None else parse_formula(same_as, function.variables, "same_as")
         else:
             if dataset is None or model is None or loss is None:
                 raise ScenarioError(Fault("expected a 'function', or a 'dataset', a 'model' and a 'loss'", ("task",)))
             _require_absent(at=at, derivative=derivative, same_as=same_as)
-            self._problem = _problem_of(dataset, model, loss, start)
+            self._problem = _problem_factory(dataset, model, loss, start)
         self._built: Problem | None = None
 
     def probe(self, setting: Setting) -> None:
@@ -113,7 +120,7 @@ class DerivativeCheck(DirectTask):
 
         :raises ComponentError: that is no single number.
         """
-        from playground.engine.problem import require_number
+        from playground.core.problem import require_number
 
         if self._problem is not None:
             self._built = self._problem(setting)
@@ -126,25 +133,27 @@ class DerivativeCheck(DirectTask):
         """Compute every route at every point, and compare."""
         import torch
 
-        from playground.engine.derivatives import finding
+        from playground.core.derivatives import judge_entry
 
         eps = torch.finfo(setting.dtype).eps
         points = [self._checked(point, setting) for point in self.points] or list(self._of_model(setting))
         measured = points[: len(self.points) or 1]  # a direction through all parameters of a model is a check only
         entries = [(point, entry) for point in points for entry in point.checked.entries]
         routes = [route for route in ROUTES if any(route in entry.routes for _, entry in entries)]
-        judged = [(point, entry, finding(entry, eps)) for point, entry in entries]
+        judged = [(point, entry, judge_entry(entry, eps)) for point, entry in entries]
         expectations = [_agreement(route, judged) for route in routes if _is_asked(route, judged)]
         expectations += [_proportionality(judged), _smoothness(judged)]
         if self.same_as is not None:
             expectations.append(self._sameness(self.same_as))
         return Outcome(
             metrics={
-                "derivative": [_single([entry.routes["autograd"] for entry in p.checked.entries]) for p in measured],
+                "derivative": [
+                    _unwrap_single([entry.routes["autograd"] for entry in p.checked.entries]) for p in measured
+                ],
                 "value": [point.checked.value for point in measured],
             },
             table=_table(points, routes),
-            points=tuple(_plain(point, eps) for point in points),
+            points=tuple(_plain_point(point, eps) for point in points),
             expectations=tuple(expectations),
         )
 
@@ -161,36 +170,36 @@ class DerivativeCheck(DirectTask):
 
     def problems(self, setting: Setting) -> Sequence[Problem]:
         """Return the function at each point, or the model with its loss."""
-        from playground.engine.point import Point
-        from playground.engine.problem import Problem
+        from playground.core.point import MovingPoint
+        from playground.core.problem import Problem
 
         if self.function is None:
             return (self._model(setting),)
-        places = [Point(self.function, at, setting) for at in self.points]
+        places = [MovingPoint(self.function, at, setting) for at in self.points]
         return [Problem(place, lambda forward, batch: forward()) for place in places]
 
     def listing(self, problem: None, writer: Writer, setting: Setting) -> Listing:
         """Write the check by autograd, the given formula and plain central differences."""
-        from playground.builtin.tasks.derivative_listing import of_function, of_model
+        from playground.builtin.tasks.derivative_listing import write_function_check, write_model_check
 
         if self.function is not None:
-            return of_function(self.function, self.points, self.given, self.order, writer, setting)
+            return write_function_check(self.function, self.points, self.given, self.order, writer, setting)
         if self.order != 1:
             message = "second derivatives by a model's parameters are not written out (accepted: order 1)"
             raise ScenarioError(Fault(message, ("order",)))
-        return of_model(self._problem.__self__, self._model(setting), writer, setting)  # type: ignore[union-attr]
+        return write_model_check(self._problem.__self__, self._model(setting), writer, setting)  # type: ignore[union-attr]
 
-    def _checked(self, at: Mapping[str, Any], setting: Setting) -> Point:
+    def _checked(self, at: Mapping[str, Any], setting: Setting) -> CheckedPoint:
         """Check the function at one point."""
         import torch
 
-        from playground.engine import derivatives
+        from playground.core import derivatives
 
         function: Any = self.function
         flat = [number for value in at.values() for number in (value if isinstance(value, list) else [value])]
         z = torch.tensor(flat, dtype=setting.dtype, device=setting.device)
-        names = derivatives.coordinates(function.variables)
-        checked = derivatives.check(derivatives.flatten(function), z, names, self.order)
+        names = derivatives.list_coordinates(function.variables)
+        checked = derivatives.check_derivatives(derivatives.flatten(function), z, names, self.order)
         entries = []
         unavailable = dict(checked.unavailable)
         for entry in checked.entries:
@@ -200,7 +209,7 @@ class DerivativeCheck(DirectTask):
             except NoAnswerError as error:
                 unavailable["symbolic"] = str(error)
             entries.append(replace(entry, routes=routes))
-        return Point(at, replace(checked, entries=tuple(entries), unavailable=unavailable))
+        return CheckedPoint(at, replace(checked, entries=tuple(entries), unavailable=unavailable))
 
     def _model(self, setting: Setting) -> Problem:
         """Return the model with its loss, which is built once."""
@@ -208,26 +217,33 @@ class DerivativeCheck(DirectTask):
             self.probe(setting)
         return self._built  # type: ignore[return-value]  # which `probe` has built
 
-    def _of_model(self, setting: Setting) -> Iterator[Point]:
+    def _of_model(self, setting: Setting) -> Iterator[CheckedPoint]:
         """Check the loss by the model's parameters, all or some of them, and along one direction in all of them."""
         import torch
 
-        from playground.engine import derivatives
-        from playground.engine.seeding import generator
+        from playground.core import derivatives
+        from playground.core.seeding import make_generator
 
         problem = self._model(setting)
         problem.module.eval()
         g, z = derivatives.flat_loss(problem, problem.parameters)
-        names = derivatives.parameter_coordinates(problem.parameters)
-        chosen = torch.randperm(len(z), generator=generator(setting.seed, "derivatives"))
-        some = sorted(chosen[: CHECKED[self.order]].tolist())
-        yield Point({}, derivatives.check(*derivatives.restricted(g, z, some), [names[i] for i in some], self.order))
+        names = derivatives.list_parameter_coordinates(problem.parameters)
+        chosen = torch.randperm(len(z), generator=make_generator(setting.seed, "derivatives"))
+        some = sorted(chosen[: MAX_CHECKED_PARAMETERS[self.order]].tolist())
+        yield CheckedPoint(
+            {},
+            derivatives.check_derivatives(
+                *derivatives.restrict_to_entries(g, z, some), [names[i] for i in some], self.order
+            ),
+        )
         if len(z) > 1:
-            direction = torch.randn(len(z), generator=generator(setting.seed, "direction"), dtype=torch.float64)
-            line = derivatives.along(g, z, direction / direction.norm())
-            yield Point({}, derivatives.check(*line, [derivatives.Coordinate("a random direction")], self.order))
+            direction = torch.randn(len(z), generator=make_generator(setting.seed, "direction"), dtype=torch.float64)
+            line = derivatives.restrict_to_line(g, z, direction / direction.norm())
+            yield CheckedPoint(
+                {}, derivatives.check_derivatives(*line, [derivatives.Coordinate("a random direction")], self.order)
+            )
 
-    def _given(self, at: Mapping[str, Any], entry: Entry, z: Tensor) -> dict[str, float]:
+    def _given(self, at: Mapping[str, Any], entry: DerivativeEntry, z: Tensor) -> dict[str, float]:
         """Return the route of the given formula, where there is one for `by`."""
         import torch
 
@@ -236,7 +252,7 @@ class DerivativeCheck(DirectTask):
         named = {name: torch.tensor(value, dtype=z.dtype, device=z.device).double() for name, value in at.items()}
         return {"given": float(formula(**named))}
 
-    def _symbolic(self, at: Mapping[str, Any], entry: Entry, z: Tensor) -> dict[str, float]:
+    def _symbolic(self, at: Mapping[str, Any], entry: DerivativeEntry, z: Tensor) -> dict[str, float]:
         """Return the symbolic route, where the function is an expression.
 
         :raises NoAnswerError: sympy's work would be too much.
@@ -273,7 +289,9 @@ def _require_absent(**keys: Any) -> None:
         raise ScenarioError(*faults)
 
 
-def _problem_of(dataset: Data, model: Any, loss: Any, start: dict[str, Any] | None) -> Callable[[Setting], Problem]:
+def _problem_factory(
+    dataset: Data, model: Any, loss: Any, start: dict[str, Any] | None
+) -> Callable[[Setting], Problem]:
     """Return what builds the problem that a training task would have."""
     from playground.builtin.tasks.classification import Classification
     from playground.builtin.tasks.regression import Regression
@@ -282,15 +300,15 @@ def _problem_of(dataset: Data, model: Any, loss: Any, start: dict[str, Any] | No
     return kind(dataset, model, loss, start).problem
 
 
-def _is_asked(route: str, judged: Sequence[Judged]) -> bool:
+def _is_asked(route: str, judged: Sequence[JudgedEntry]) -> bool:
     """Tell whether a route has an answer anywhere, or one is missed where nothing else confirms autograd."""
     return any(route in entry.voters or (found and route in found.routes) for _, entry, found in judged)
 
 
-def _agreement(route: str, judged: Sequence[Judged]) -> Expectation:
+def _agreement(route: str, judged: Sequence[JudgedEntry]) -> Expectation:
     """Judge one route against autograd, over all points; where the route has no answer, it has no vote."""
     worst = max(
-        (_apart(entry, route) for _, entry, _ in judged if route in entry.voters),
+        (_difference(entry, route) for _, entry, _ in judged if route in entry.voters),
         key=lambda apart: (not math.isfinite(apart), apart),
         default=math.nan,
     )
@@ -300,47 +318,47 @@ def _agreement(route: str, judged: Sequence[Judged]) -> Expectation:
     return Expectation(f"autograd agrees with {ROUTES[route]}", worst, passed=not wrong, note=note)
 
 
-def _apart(entry: Entry, route: str) -> float:
+def _difference(entry: DerivativeEntry, route: str) -> float:
     return abs(entry.routes["autograd"] - entry.routes[route])
 
 
-def _note(route: str, wrong: Sequence[Judged], asked: int) -> str:
+def _note(route: str, wrong: Sequence[JudgedEntry], asked: int) -> str:
     """Say where a route disagrees first, by how much, and why that may be."""
     point, entry, found = wrong[0]
     ours, theirs = entry.routes["autograd"], entry.routes[route]
     why = f"; {found.words}" if found else ""
     count = f" ({len(wrong)} of {asked} derivatives)" if asked > 1 else ""
-    return f"{_where(point, entry)}: autograd {ours:.10g}, {route} {theirs:.10g}{why}{count}"
+    return f"{_describe_place(point, entry)}: autograd {ours:.10g}, {route} {theirs:.10g}{why}{count}"
 
 
-def _proportionality(judged: Sequence[Judged]) -> Expectation:
+def _proportionality(judged: Sequence[JudgedEntry]) -> Expectation:
     """Judge whether backward multiplies by what is sent back to it, as it must where something follows the function."""
     wrong = [each for each in judged if each[2] is not None and each[2].is_about_backward]
     return _count("backward is proportional to grad_output", wrong)
 
 
-def _smoothness(judged: Sequence[Judged]) -> Expectation:
+def _smoothness(judged: Sequence[JudgedEntry]) -> Expectation:
     """Judge whether there is a derivative to speak of: one value, and one slope, the same to the left and right."""
     return _count(
         "no kink, jump or pole at any point", [each for each in judged if each[2] and each[2].is_no_derivative]
     )
 
 
-def _count(what: str, wrong: Sequence[Judged]) -> Expectation:
+def _count(what: str, wrong: Sequence[JudgedEntry]) -> Expectation:
     note = ""
     if wrong:
         point, entry, found = wrong[0]
-        note = f"{_where(point, entry)}: {found.words if found else ''}"
+        note = f"{_describe_place(point, entry)}: {found.words if found else ''}"
     return Expectation(what, len(wrong), passed=not wrong, note=note)
 
 
-def _where(point: Point, entry: Entry) -> str:
+def _describe_place(point: CheckedPoint, entry: DerivativeEntry) -> str:
     at = ", ".join(f"{name} = {value}" for name, value in point.at.items())
     by = f"by {' '.join(map(str, entry.by))}"
     return f"at {at} {by}" if at else by
 
 
-def _table(points: Sequence[Point], routes: Sequence[str]) -> Table:
+def _table(points: Sequence[CheckedPoint], routes: Sequence[str]) -> ResultTable:
     columns = (*points[0].at, "by", "autograd", *routes)
     rows = [
         (
@@ -351,25 +369,25 @@ def _table(points: Sequence[Point], routes: Sequence[str]) -> Table:
         for point in points
         for entry in point.checked.entries
     ]
-    return Table(columns, tuple(rows))
+    return ResultTable(columns, tuple(rows))
 
 
-def _single(values: list[float]) -> float | list[float]:
+def _unwrap_single(values: list[float]) -> float | list[float]:
     return values[0] if len(values) == 1 else values
 
 
-def _plain(point: Point, eps: float) -> dict[str, Any]:
-    from playground.engine.derivatives import finding
+def _plain_point(point: CheckedPoint, eps: float) -> dict[str, Any]:
+    from playground.core.derivatives import judge_entry
 
     return {
         "at": dict(point.at),
         "value": point.checked.value,
         "unavailable": dict(point.checked.unavailable),
-        "derivatives": [_plain_entry(entry, finding(entry, eps)) for entry in point.checked.entries],
+        "derivatives": [_plain_entry(entry, judge_entry(entry, eps)) for entry in point.checked.entries],
     }
 
 
-def _plain_entry(entry: Entry, found: Finding | None) -> dict[str, Any]:
+def _plain_entry(entry: DerivativeEntry, found: Finding | None) -> dict[str, Any]:
     return {
         "by": [str(coordinate) for coordinate in entry.by],
         **entry.routes,

@@ -7,16 +7,16 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from playground.engine.listing import Cell, Listing, Writer
+from playground.core.listing import Cell, Listing, Writer
 from playground.expression import Expression, argument
 
 if TYPE_CHECKING:
     from playground.builtin.tasks.training import Training
-    from playground.engine.function import Objective
-    from playground.engine.problem import Problem
-    from playground.engine.setting import Setting
+    from playground.core.function import Objective
+    from playground.core.problem import Problem
+    from playground.core.setting import Setting
 
-POINTS = """
+POINTS_TEMPLATE = """
 def central_differences(point, h=1e-5):
     \"\"\"(f(z + h) - f(z - h)) / 2h for each entry z of each variable, in float64.\"\"\"
     variables = {name: torch.tensor(value, dtype=torch.float64) for name, value in point.items()}
@@ -39,7 +39,7 @@ for point in points:
     print(f"  derivative          {torch.cat([gradient.flatten() for gradient in gradients]).tolist()!r}")
 """
 
-SECOND = """
+HESSIAN_TEMPLATE = """
 def g(z):
     \"\"\"f of a vector that holds all variables, one after the other.\"\"\"
     pieces = torch.split(z, SIZES)
@@ -78,7 +78,7 @@ for point in points:
     print(f"  derivative          {second_derivatives(z)!r}")
 """
 
-MODEL = """
+MODEL_TEMPLATE = """
 def central_differences(parameter, h=STEP):
     \"\"\"(loss(z + h) - loss(z - h)) / 2h for each entry z of a parameter.\"\"\"
     slopes = torch.zeros_like(parameter)
@@ -105,7 +105,7 @@ for (name, parameter), gradient in zip(model.named_parameters(), gradients):
 """
 
 
-def of_function(
+def write_function_check(
     function: Objective,
     points: Sequence[Mapping[str, Any]],
     given: Mapping[str, Expression],
@@ -120,16 +120,16 @@ def of_function(
         before, formula = writer.component("function", *names)
     defined = f"def f({', '.join(names)}):\n    return {formula}"
     cells = [Cell("The function", "\n\n\n".join(part for part in (before, defined) if part))]
-    code = (POINTS if order == 1 else _second(function)).replace("DTYPE", str(setting.dtype)).strip()
+    code = (POINTS_TEMPLATE if order == 1 else _second(function)).replace("DTYPE", str(setting.dtype)).strip()
     if given:
         cells.append(
             Cell(
                 "The derivative that is claimed",
-                "\n\n\n".join(_claim(claim, names, writer, given[claim]) for claim in given),
+                "\n\n\n".join(_write_given_formula(claim, names, writer, given[claim]) for claim in given),
             )
         )
         for claim in given:
-            code += f'\n    print(f"  given by {claim:<11}{{{_named(claim)}(**variables)!r}}")'
+            code += f'\n    print(f"  given by {claim:<11}{{{_given_name(claim)}(**variables)!r}}")'
     code += f'\n    print(f"  central differences {{central_differences({"point" if order == 1 else "z"})!r}}")'
     written = [{argument(name): value for name, value in point.items()} for point in points]
     return Listing(
@@ -142,23 +142,25 @@ def _second(function: Objective) -> str:
     lengths = list(function.variables.values())
     pieces = [f"pieces[{index}]{'[0]' if length is None else ''}" for index, length in enumerate(lengths)]
     sizes = [1 if length is None else length for length in lengths]
-    return SECOND.replace("SIZES", str(sizes)).replace("PIECES", ", ".join(pieces))
+    return HESSIAN_TEMPLATE.replace("SIZES", str(sizes)).replace("PIECES", ", ".join(pieces))
 
 
-def _claim(claim: str, names: Sequence[str], writer: Writer, formula: Expression) -> str:
-    return f"def {_named(claim)}({', '.join(names)}):\n    return torch.as_tensor({writer.code(formula)}).item()"
+def _write_given_formula(claim: str, names: Sequence[str], writer: Writer, formula: Expression) -> str:
+    return f"def {_given_name(claim)}({', '.join(names)}):\n    return torch.as_tensor({writer.code(formula)}).item()"
 
 
-def _named(claim: str) -> str:
+def _given_name(claim: str) -> str:
     return "given_" + "".join(letter if letter.isalnum() else "_" for letter in claim).strip("_")
 
 
-def of_model(training: Training, problem: Problem, writer: Writer, setting: Setting) -> Listing:
+def write_model_check(training: Training, problem: Problem, writer: Writer, setting: Setting) -> Listing:
     """Write the check of a model's loss by its parameters."""
     import torch
 
     listing = training.listing(problem, writer, setting)
     step = "1e-5" if setting.dtype == torch.float64 else "1e-2"
     parts = {"LOSS": listing.loss(*listing.data), "PARAMETERS": listing.parameters, "STEP": step}
-    code = re.sub("|".join(parts), lambda found: parts[found[0]], MODEL)  # at once: an option may read like a part
+    code = re.sub(
+        "|".join(parts), lambda found: parts[found[0]], MODEL_TEMPLATE
+    )  # at once: an option may read like a part
     return Listing([*listing.cells, Cell("The check", textwrap.dedent(code).strip())])

@@ -11,18 +11,18 @@ from playground.expression import Expression, parse
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from playground.engine.function import Function
+    from playground.core.function import Function
 
 Variables = Mapping[str, int | None]
 """Each variable with its length; None stands for a scalar."""
 
 
-def of_one_vector(formula: Callable[[Tensor], Tensor], at: Mapping[str, Any]) -> Function:
+def wrap_vector_function(formula: Callable[[Tensor], Tensor], at: Mapping[str, Any]) -> Function:
     """Wrap a plain function of one vector `x`, whose length only the points can tell.
 
     :raises ScenarioError: they do not.
     """
-    from playground.engine.function import Function
+    from playground.core.function import Function
 
     points = at.get("x")
     first = points[0] if isinstance(points, list) and points else None
@@ -33,7 +33,7 @@ def of_one_vector(formula: Callable[[Tensor], Tensor], at: Mapping[str, Any]) ->
     return Function(formula, dim=len(first), domain=())
 
 
-def points_of(variables: Variables, at: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def split_points(variables: Variables, at: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield each point as a value for each variable.
 
     :raises ScenarioError: a variable is unknown or missing, or there are not as many points for one as for another.
@@ -69,29 +69,29 @@ def _column_faults(name: str, length: int | None, column: Sequence[Any]) -> Iter
             yield Fault(f"expected {wanted} for {name!r}, got {value!r}", ("at", name, index))
 
 
-def formulas_of(variables: Variables, derivative: str | dict[str, str] | None) -> dict[str, Expression]:
+def parse_derivatives(variables: Variables, derivative: str | dict[str, str] | None) -> dict[str, Expression]:
     """Return the given formulas by coordinate.
 
     :raises ScenarioError: a formula for something that is no coordinate, or one formula for several.
     """
-    from playground.engine.derivatives import coordinates
+    from playground.core.derivatives import list_coordinates
 
-    names = [str(coordinate) for coordinate in coordinates(variables)]
+    names = [str(coordinate) for coordinate in list_coordinates(variables)]
     if derivative is None:
         return {}
     if isinstance(derivative, str):
         if len(names) != 1:
             raise ScenarioError(Fault(f"expected one formula for each of {', '.join(names)}", ("derivative",)))
-        return {names[0]: parsed(derivative, variables, "derivative")}
+        return {names[0]: parse_formula(derivative, variables, "derivative")}
     unknown = [name for name in derivative if name not in names]
     if unknown:
         raise ScenarioError(
             *(Fault(f"unknown variable {name!r}{suggestion(name, names)}", ("derivative", name)) for name in unknown)
         )
-    return {name: parsed(formula, variables, "derivative", name) for name, formula in derivative.items()}
+    return {name: parse_formula(formula, variables, "derivative", name) for name, formula in derivative.items()}
 
 
-def parsed(formula: str, variables: Variables, *path: str) -> Expression:
+def parse_formula(formula: str, variables: Variables, *path: str) -> Expression:
     """Return a formula of these variables.
 
     :param path: the keys under which it stands.

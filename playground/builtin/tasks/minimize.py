@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from playground.engine.task import DescentTask
+from playground.core.task import DescentTask
 from playground.errors import Fault, ScenarioError, suggestion
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from playground.engine.axes import Ranges
-    from playground.engine.function import Function, Objective
-    from playground.engine.listing import Listing, Writer
-    from playground.engine.problem import Problem
-    from playground.engine.setting import Setting
+    from playground.core.axes import Ranges
+    from playground.core.function import Function, Objective
+    from playground.core.listing import Listing, Writer
+    from playground.core.problem import Problem
+    from playground.core.setting import Setting
     from playground.result import Recording
     from playground.scenario.quantity import Quantity
     from playground.views import View
@@ -30,16 +30,16 @@ class Minimize(DescentTask):
     """
 
     def __init__(self, function: Objective, start: dict[str, float | list[float]] | None = None) -> None:
-        self.function = function if hasattr(function, "variables") else _of_one_vector(function, start)
+        self.function = function if hasattr(function, "variables") else _wrap_vector_function(function, start)
         self.start = start
         self.metrics = ("distance",) if getattr(self.function, "minima", ()) else ()
 
     def problem(self, setting: Setting) -> Problem:
         """Build a module whose parameters are the variables and whose output is the value."""
-        from playground.engine.point import Point
-        from playground.engine.problem import Problem
+        from playground.core.point import MovingPoint
+        from playground.core.problem import Problem
 
-        point = Point(self.function, self._start_point(), setting)
+        point = MovingPoint(self.function, self._start_point(), setting)
         formula = getattr(self.function, "formula", self.function)
         return Problem(point, lambda forward, batch: forward(), objective=formula)
 
@@ -62,14 +62,14 @@ class Minimize(DescentTask):
 
     def views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Show the function with its known minima."""
-        from playground.engine.landscape import landscape
+        from playground.core.landscape import compute_landscape
 
         minima = [minimum.point for minimum in getattr(self.function, "minima", ())]
-        return (landscape(problem, recording, ranges, minima),)
+        return (compute_landscape(problem, recording, ranges, minima),)
 
     def listing(self, problem: Problem, writer: Writer, setting: Setting) -> Listing:
         """Write the function and the point where it starts."""
-        from playground.engine.listing import Cell, Listing
+        from playground.core.listing import Cell, Listing
         from playground.expression import argument
 
         names = {name: writer.variable(name) for name in problem.parameters}
@@ -130,9 +130,9 @@ class Minimize(DescentTask):
         return {"x": (low + (high - low) * torch.rand(len(domain), dtype=torch.float64)).tolist()}
 
 
-def _of_one_vector(formula: Any, start: dict[str, Any] | None) -> Function:
+def _wrap_vector_function(formula: Any, start: dict[str, Any] | None) -> Function:
     """Wrap a plain function of one vector `x`, whose length only the start can tell."""
-    from playground.engine.function import Function
+    from playground.core.function import Function
 
     point = (start or {}).get("x")
     if not isinstance(point, list):

@@ -11,10 +11,10 @@ from playground.errors import Fault, ScenarioError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from playground.engine.axes import Ranges
-    from playground.engine.data import Data
-    from playground.engine.problem import Problem
-    from playground.engine.setting import Setting
+    from playground.core.axes import Ranges
+    from playground.core.data import Data
+    from playground.core.problem import Problem
+    from playground.core.setting import Setting
     from playground.result import Recording
     from playground.scenario.quantity import Quantity
     from playground.views import View
@@ -40,9 +40,9 @@ class Regression(Training):
 
         :raises ScenarioError: the loss wants classes, which quantities are not.
         """
-        from playground.engine.losses import traits
+        from playground.core.losses import loss_traits
 
-        if traits(self.loss).class_indices:
+        if loss_traits(self.loss).class_indices:
             raise ScenarioError(Fault("this loss tells classes apart; use task: classification", ("loss",)))
         return super().encode(data, setting)
 
@@ -63,9 +63,9 @@ class Regression(Training):
 
     def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Show the curve through the data, where there are one input and one output."""
-        from playground.engine.predictions import fit
+        from playground.core.predictions import compute_fit
 
         data = self.dataset
         if data.inputs.shape[1] != 1 or data.targets.shape[1] != 1:
             return ()
-        return (fit(problem, recording, ranges, data),)
+        return (compute_fit(problem, recording, ranges, data),)

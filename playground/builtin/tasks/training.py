@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge, Lt
 
-from playground.engine.task import DescentTask
-from playground.result import Table
+from playground.core.task import DescentTask
+from playground.result import ResultTable
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from playground.engine.axes import Ranges
-    from playground.engine.data import Data, Split
-    from playground.engine.listing import Listing, Writer
-    from playground.engine.problem import Problem
-    from playground.engine.setting import Setting
+    from playground.core.axes import Ranges
+    from playground.core.data import Data, Split
+    from playground.core.listing import Listing, Writer
+    from playground.core.problem import Problem
+    from playground.core.setting import Setting
     from playground.result import Recording
     from playground.scenario.quantity import Quantity
     from playground.views import View
 
-ROWS = 20
+MAX_TABLE_ROWS = 20
 """Rows of the table for people; the predictions themselves are kept whole."""
 
-WRITTEN = 100
+MAX_WRITTEN_NUMBERS = 100
 """Numbers of a table that a program writes out, whatever made them; more are drawn again, as the dataset draws them."""
 
 
@@ -59,7 +59,7 @@ class Training(DescentTask):
         self.start = start or {}
         self.split: Split | None = None
         if validation > 0:
-            from playground.engine.data import Split
+            from playground.core.data import Split
 
             self.split = Split.of(len(dataset.inputs), validation, validation_seed)
             self.dataset, self.held_out = self.split.take(self.dataset)
@@ -71,8 +71,8 @@ class Training(DescentTask):
 
     def problem(self, setting: Setting) -> Problem:
         """Build the module in float32, as a script would, and convert it, so that each precision starts alike."""
-        from playground.engine.losses import Comparison
-        from playground.engine.problem import Batches, Problem, assign
+        from playground.core.losses import Comparison
+        from playground.core.problem import Batches, Problem, assign
         from playground.errors import ScenarioError
 
         targets, outputs = self.encode(self.dataset, setting)
@@ -91,11 +91,11 @@ class Training(DescentTask):
 
     def advise(self, problem: Problem) -> str:
         """Warn of outputs that are squashed before a loss that squashes them itself."""
-        from playground.engine.advice import squashed_twice
-        from playground.engine.losses import Comparison
+        from playground.core.advice import find_double_squashing
+        from playground.core.losses import Comparison
 
         outputs = self.dataset.classes if problem.batches.data[1].dim() == 1 else problem.batches.data[1].shape[1]
-        return squashed_twice(problem, Comparison(self.loss, problem.module, outputs or 1))
+        return find_double_squashing(problem, Comparison(self.loss, problem.module, outputs or 1))
 
     def measure(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Predict every sample and measure how well; held-out samples likewise, with their loss."""
@@ -123,10 +123,10 @@ class Training(DescentTask):
 
     def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
         """Say what loss and score can be, and that predictions have the targets' shape, or a column for each class."""
-        from playground.engine.losses import traits
+        from playground.core.losses import loss_traits
         from playground.scenario.quantity import Quantity
 
-        targets, loss = problem.batches.data[1], traits(self.loss)
+        targets, loss = problem.batches.data[1], loss_traits(self.loss)
         least = Quantity(shape=(), low=-math.inf if loss.minimum is None else loss.minimum)
         known = {"loss": least, self.score: self.score_quantity(self.dataset)}
         if self.split is not None:
@@ -143,7 +143,7 @@ class Training(DescentTask):
 
     def listing(self, problem: Problem, writer: Writer, setting: Setting) -> Listing:
         """Write the data, the model and the loss."""
-        from playground.engine.listing import Cell, Listing
+        from playground.core.listing import Cell, Listing
 
         definitions, _ = writer.component("loss", "model(inputs)", "targets")
 
@@ -160,7 +160,7 @@ class Training(DescentTask):
             "with torch.no_grad():",
             "    predictions = model(inputs)",
             "rows = list(zip(inputs.tolist(), targets.tolist(), predictions.tolist()))",
-            f"for x, wanted, prediction in rows[:{ROWS}]:",
+            f"for x, wanted, prediction in rows[:{MAX_TABLE_ROWS}]:",
             '    print(f"{x} -> {prediction}, wanted {wanted}")',
         ]
         if self.split is not None:
@@ -175,7 +175,7 @@ class Training(DescentTask):
         inputs, targets = problem.batches.data
         draws = writer.draws("dataset")
         where = "" if setting.device.type == "cpu" else f".to({writer.literal(str(setting.device))})"
-        if draws is None or inputs.numel() + targets.numel() <= WRITTEN:
+        if draws is None or inputs.numel() + targets.numel() <= MAX_WRITTEN_NUMBERS:
             named = {"inputs": inputs, "targets": targets}
             if self.split is not None:
                 named |= dict(zip(("validation_inputs", "validation_targets"), self._held_out, strict=True))
@@ -222,16 +222,18 @@ class Training(DescentTask):
             lines.append(f"    model.get_parameter({writer.literal(name)}).copy_({value})")
         return "\n\n\n".join(part for part in (definitions, "\n".join(lines)) if part)
 
-    def table(self, measured: Mapping[str, Tensor]) -> Table:
+    def table(self, measured: Mapping[str, Tensor]) -> ResultTable:
         """Put inputs, targets and predictions side by side."""
         targets = self.dataset.targets.tolist()
         predictions = measured["predictions"]
         if predictions.shape[:1] != (len(targets),):
             predictions = predictions.new_empty((len(targets), 0))  # they do not belong to samples one by one
         outputs = predictions.reshape(len(targets), -1).tolist()
-        columns = (*self.dataset.names, *_numbered("target", targets), *_numbered("prediction", outputs))
+        columns = (*self.dataset.names, *_number_names("target", targets), *_number_names("prediction", outputs))
         rows = zip(self.dataset.inputs.tolist(), targets, outputs, strict=True)
-        return Table(columns, tuple((*inputs, *target, *output) for inputs, target, output in list(rows)[:ROWS]))
+        return ResultTable(
+            columns, tuple((*inputs, *target, *output) for inputs, target, output in list(rows)[:MAX_TABLE_ROWS])
+        )
 
     def axes(self, problem: Problem) -> tuple[str, ...]:
         """Name the inputs as well, where there are few enough for a picture."""
@@ -245,18 +247,18 @@ class Training(DescentTask):
 
     def _told(self, problem: Problem, recording: Recording) -> View:
         """Return the table at each recorded step."""
-        from playground.engine.predictions import recorded
-        from playground.views import Predictions
+        from playground.core.predictions import recorded_parameters
+        from playground.views import PredictionsView
 
-        tables = [self.table(self.measure(problem, then)) for then in recorded(problem, recording)]
-        return Predictions(tables[0].columns, recording.steps, tuple(table.rows for table in tables))
+        tables = [self.table(self.measure(problem, then)) for then in recorded_parameters(problem, recording)]
+        return PredictionsView(tables[0].columns, recording.steps, tuple(table.rows for table in tables))
 
     def seen(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Return what can be seen of the predictions over the inputs."""
         return ()
 
 
-def _numbered(name: str, rows: list[list[float]]) -> list[str]:
+def _number_names(name: str, rows: list[list[float]]) -> list[str]:
     """Name the columns of a table: `target`, or `target 0`, `target 1`, ... when there are several."""
     width = len(rows[0])
     return [name] if width == 1 else [f"{name} {index}" for index in range(width)]

@@ -6,30 +6,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
-from playground.explanation import Explanation, Node
-from playground.figures.text import cut, printable
-from playground.report.explanation.numbers import brief
+from playground.explanation import Explanation, GraphNode
+from playground.figures.text import cut, make_printable
+from playground.report.explanation.formatting import brief
 
 WIDTH, HEIGHT = 168, 66
 """Of a node's box."""
 ACROSS, DOWN = 24, 42
 """Between boxes."""
-ROOM = 21
+BOX_CHARACTERS = 21
 """Characters in a box."""
 
 
 @dataclass(frozen=True)
-class Edge:
+class GraphEdge:
     """From an input to what was made of it."""
 
     source: str
     target: str
 
 
-def edges(explanation: Explanation) -> list[Edge]:
+def edges(explanation: Explanation) -> list[GraphEdge]:
     """Return every edge once."""
     found = [
-        Edge(source, target)
+        GraphEdge(source, target)
         for operation in explanation.operations
         for target in operation.outputs
         for source in operation.inputs
@@ -62,7 +62,7 @@ def layers(explanation: Explanation) -> list[list[str]]:
     return [row for row in rows if row]
 
 
-NARROW = 2
+MAX_PHONE_BOXES = 2
 """Boxes side by side that a phone shows at a size that can be read."""
 
 
@@ -91,21 +91,21 @@ def svg(explanation: Explanation, across: int = 0) -> str:
     )
 
 
-def _line(places: Mapping[str, tuple[float, float]], edge: Edge) -> str:
+def _line(places: Mapping[str, tuple[float, float]], edge: GraphEdge) -> str:
     (x1, y1), (x2, y2) = places[edge.source], places[edge.target]
     x1, x2, y1 = x1 + WIDTH / 2, x2 + WIDTH / 2, y1 + HEIGHT
     middle = DOWN * 0.6
     return f'<path class="edge" d="M{x1:g} {y1:g}C{x1:g} {y1 + middle:g} {x2:g} {y2 - middle:g} {x2:g} {y2:g}"/>'
 
 
-def _box(node: Node, made: Mapping[str, str], place: tuple[float, float], digits: int) -> str:
+def _box(node: GraphNode, made: Mapping[str, str], place: tuple[float, float], digits: int) -> str:
     x, y = place
-    head = printable(f"{node.name} ← {made[node.name]}" if node.name in made else node.name)
-    texts = [("name", head), ("value", brief(node.value, digits, ROOM))]
+    head = make_printable(f"{node.name} ← {made[node.name]}" if node.name in made else node.name)
+    texts = [("name", head), ("value", brief(node.value, digits, BOX_CHARACTERS))]
     if node.gradient is not None:
-        texts.append(("slope", f"∂ {brief(node.gradient, digits, ROOM - 2)}"))
+        texts.append(("slope", f"∂ {brief(node.gradient, digits, BOX_CHARACTERS - 2)}"))
     shown = "".join(
-        f'<text class="{kind}" x="{x + 10:g}" y="{y + 18 + 18 * line:g}">{escape(cut(text, ROOM + 1))}</text>'
+        f'<text class="{kind}" x="{x + 10:g}" y="{y + 18 + 18 * line:g}">{escape(cut(text, BOX_CHARACTERS + 1))}</text>'
         for line, (kind, text) in enumerate(texts)
     )
     whole = escape("\n".join((head, *(text for _, text in texts[1:]))))

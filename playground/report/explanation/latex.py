@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from playground.explanation import Explanation, Shown
+from playground.explanation import Explanation, TensorSummary
 from playground.figures.numbers import shape
-from playground.figures.text import printable
+from playground.figures.text import make_printable
+from playground.report.explanation.formatting import digest, heading, number, sentence, uses
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import digest, heading, number, sentence, uses
 
-SIGNS = {
+LATEX_SIGNS = {
     "·": r" \cdot ",
     "−": "-",
     "≤": r"\le ",
@@ -48,7 +48,7 @@ SIGNS = {
     "\u00a0": r"\ ",
 }
 
-COMMANDS = ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min")
+LATEX_COMMANDS = ("exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min")
 
 
 def latex(explanation: Explanation, translate: Translate) -> str:
@@ -119,7 +119,7 @@ def _align(rows: list[tuple[str, str, str]]) -> str:
     return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}\n"
 
 
-def tensor(shown: Shown, digits: int) -> str:
+def tensor(shown: TensorSummary, digits: int) -> str:
     """Return a tensor as a matrix, or what is said of one too large."""
     if shown.values is None or len(shape(shown.values)) > 2:
         return f"\\text{{{prose(digest(shown, digits))}}}"
@@ -133,7 +133,7 @@ def tensor(shown: Shown, digits: int) -> str:
 def formula(text: str) -> str:
     """Return a formula in signs as LaTeX in math mode."""
     made = ""
-    text = re.sub(r"\^{2,}", lambda run: "˄" * len(run[0]), printable(text))  # to TeX, ^^5c is a backslash
+    text = re.sub(r"\^{2,}", lambda run: "˄" * len(run[0]), make_printable(text))  # to TeX, ^^5c is a backslash
     text = re.sub(r"(?<=[a-z]) (?=[a-z])", "\u00a0", text)  # math mode drops blanks, and words need theirs
     for part in re.split(r"(dL/d[A-Za-z0-9_.]+|[A-Za-z][A-Za-z0-9_.]*)", text):
         if match := re.fullmatch(r"dL/d(.+)", part):
@@ -141,19 +141,19 @@ def formula(text: str) -> str:
         elif re.fullmatch(r"[A-Za-z][A-Za-z0-9_.]*", part):
             made += _name(part)
         else:
-            made += "".join(SIGNS.get(character, character) for character in part)
+            made += "".join(LATEX_SIGNS.get(character, character) for character in part)
     return made
 
 
 def prose(text: str) -> str:
     """Return text as LaTeX outside math mode."""
-    return "".join(_said(character) for character in printable(text))
+    return "".join(_latex_sign(character) for character in make_printable(text))
 
 
-def _said(character: str) -> str:
+def _latex_sign(character: str) -> str:
     if character == "^":
         return r"\^{}"
-    sign = SIGNS.get(character)
+    sign = LATEX_SIGNS.get(character)
     if sign is None:
         return character
     if character in "&%#${}_":
@@ -162,7 +162,7 @@ def _said(character: str) -> str:
 
 
 def _name(text: str) -> str:
-    if text in COMMANDS:
+    if text in LATEX_COMMANDS:
         return f"\\{text}"
     if match := re.fullmatch(r"([A-Za-z])(\d+)", text):
         return f"{match[1]}_{{{match[2]}}}"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 
-from playground.explanation import Explanation, Moved, Operated, Share, Shown
+from playground.explanation import ExplainedOperation, ExplainedParameter, Explanation, GradientShare, TensorSummary
 from playground.figures.numbers import shape
-from playground.figures.text import printable
-from playground.report.explanation.graph import NARROW, svg
+from playground.figures.text import make_printable
+from playground.report.explanation.formatting import brief, deviation, digest, heading, number, sentence, uses
+from playground.report.explanation.graph import MAX_PHONE_BOXES, svg
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import brief, deviation, digest, heading, number, sentence, uses
 
-PAGE = """
+SIDE, LINES = 8, 4
+"""Rows or columns of a tensor, and lines of arithmetic, beyond which they are folded away: a click shows all of it."""
+
+PAGE_STYLE = """
 :root{color-scheme:light dark;--ink:#1d2733;--dim:#5b6673;--paper:#fff;--card:#f5f7fa;--line:#d5dce4}
 @media screen and (prefers-color-scheme:dark){:root{--ink:#e4e9ef;--dim:#98a4b3;--paper:#12171d;--card:#1b222b;
 --line:#36414e}}
@@ -24,7 +27,7 @@ h1{font-size:1.5rem;margin:0}h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-b
 p{margin:.3rem 0}.dim{color:var(--dim)}.card{background:var(--card);border-radius:8px;padding:.6rem .9rem}
 """
 
-STYLE = """
+BODY_STYLE = """
 .explanation{--value:#0b62b8;--slope:#b3411a}
 @media screen and (prefers-color-scheme:dark){.explanation{--value:#79b8ff;--slope:#ff9d76}}
 .explanation section{min-width:0}.explanation .card{margin:.5rem 0;overflow-x:auto}
@@ -37,6 +40,8 @@ overflow-wrap:anywhere}
 .explanation .symbols :is(td,th){text-align:left;vertical-align:top;padding:0 .8rem 0 0}
 .explanation :is(.symbols th,.changes td){white-space:normal}
 .entries td{border-left:1px solid var(--line)}.entries td:last-child{border-right:1px solid var(--line)}
+.explanation :is(div,summary):is(.value,.slope){font:.85rem/1.6 ui-monospace,monospace}
+.explanation summary{cursor:pointer}
 .explanation .value{color:var(--value)}.explanation .slope{color:var(--slope)}
 .given{display:flex;flex-wrap:wrap;gap:.5rem}.explanation .given .card{margin:0}
 .graph{font:12px ui-monospace,monospace;display:block;margin:auto}.drawn{overflow-x:auto}
@@ -46,7 +51,8 @@ overflow-wrap:anywhere}
 .graph.narrow{display:none}@media screen and (max-width:600px){.graph{display:none}
 .graph.narrow{display:block;max-width:100%;height:auto}}
 .edge{fill:none;stroke:var(--dim);stroke-opacity:.6}
-@media print{.graph{max-width:100%;height:auto}.explanation .card{overflow:visible;break-inside:avoid}
+@media print{.explanation details::details-content{content-visibility:visible;block-size:auto}
+.graph{max-width:100%;height:auto}.explanation .card{overflow:visible;break-inside:avoid}
 .explanation td{white-space:normal}}
 """
 """Of a body, wherever it stands; the page around it says what --ink, --dim, --card and --line are."""
@@ -54,12 +60,12 @@ overflow-wrap:anywhere}
 
 def page(explanation: Explanation, translate: Translate, language: str) -> str:
     """Return the page."""
-    title = shown_text(" · ".join(heading(explanation, translate)))
+    title = escape_html(" · ".join(heading(explanation, translate)))
     return (
-        f'<!doctype html><html lang="{shown_text(language)}"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{escape_html(language)}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
-        f"<style>{PAGE}{STYLE}</style></head><body><h1>{title}</h1>"
-        f'<p class="dim">{shown_text(explanation.summary)}</p>'
+        f"<style>{PAGE_STYLE}{BODY_STYLE}</style></head><body><h1>{title}</h1>"
+        f'<p class="dim">{escape_html(explanation.summary)}</p>'
         f'<div class="explanation">{body(explanation, translate)}</div></body></html>'
     )
 
@@ -70,17 +76,17 @@ def body(explanation: Explanation, translate: Translate, level: int = 2) -> str:
     :param level: of the sections' headings.
     """
     _ = translate
-    label = shown_text(_("Graph"))
-    drawn = svg(explanation) + svg(explanation, NARROW)
+    label = escape_html(_("Graph"))
+    drawn = svg(explanation) + svg(explanation, MAX_PHONE_BOXES)
     parts = (
-        ("words", _("In words"), "".join(f"<p>{shown_text(sentence(each, _))}</p>" for each in explanation.words)),
+        ("words", _("In words"), "".join(f"<p>{escape_html(sentence(each, _))}</p>" for each in explanation.words)),
         ("forward", _("Forward"), "".join(_forward(explanation, _))),
         ("backward", _("Backward"), "".join(_backward(explanation, _))),
         ("update", _("Update"), "".join(_update(explanation, _))),
         ("picture", _("Graph"), f'<div class="drawn" tabindex="0" aria-label="{label}">{drawn}</div>'),
     )
     return "".join(
-        f'<section class="{kind}"><h{level}>{shown_text(title)}</h{level}>{part}</section>'
+        f'<section class="{kind}"><h{level}>{escape_html(title)}</h{level}>{part}</section>'
         for kind, title, part in parts
         if part
     )
@@ -94,7 +100,7 @@ def _forward(told: Explanation, _: Translate) -> Iterator[str]:
     for operation in told.operations:
         head = f"{', '.join(operation.outputs)} = {operation.formula or _call(operation)}"
         note = "" if operation.formula else _note(_("nothing more is known of this operation"))
-        written = "".join(f'<div class="written">{shown_text(line)}</div>' for line in operation.written)
+        written = _arithmetic(operation.written, _)
         values = "".join(_tensor(nodes[name].value, told.digits, "value") for name in operation.outputs)
         yield _card(head, note + written + values)
 
@@ -112,46 +118,53 @@ def _backward(told: Explanation, _: Translate) -> Iterator[str]:
         yield _ending(told, index, moved, _)
 
 
-def _share(told: Explanation, operation: Operated, share: Share, sign: str, _: Translate) -> str:
+def _share(told: Explanation, operation: ExplainedOperation, share: GradientShare, sign: str, _: Translate) -> str:
     value = _tensor(share.value, told.digits, "slope")
     if not share.rule:
         note = _note(f"{_call(operation)}: {_('as autograd gives it')}")
         return _card(f"dL/d{share.to} {sign} …", note + value)
-    written = f'<div class="written">= {shown_text(share.written)}</div>' if share.written else ""
-    written += "".join(
-        f'<div class="written">{shown_text(f"dL/d{share.to}{place} {sign} {arithmetic}")}</div>'
-        for place, arithmetic in share.entries
-    )
+    written = f'<div class="written">= {escape_html(share.written)}</div>' if share.written else ""
+    written += _arithmetic([f"dL/d{share.to}{place} {sign} {arithmetic}" for place, arithmetic in share.entries], _)
     return _card(f"dL/d{share.to} {sign} {share.rule}", written + value)
 
 
+def _arithmetic(lines: Sequence[str], _: Translate) -> str:
+    """Return the arithmetic of single entries; of many lines, all but the first are folded away."""
+    written = [f'<div class="written">{escape_html(line)}</div>' for line in lines]
+    if len(written) <= LINES:
+        return "".join(written)
+    more = escape_html(_("… {count} more like this").format(count=len(written) - 1))
+    summary = f'<summary class="written">{more}</summary>'
+    return f"{written[0]}<details>{summary}{''.join(written[1:])}</details>"
+
+
 def _note(text: str) -> str:
-    return f'<p class="dim">{shown_text(text)}</p>'
+    return f'<p class="dim">{escape_html(text)}</p>'
 
 
-def _ending(told: Explanation, index: int, moved: Moved, _: Translate) -> str:
+def _ending(told: Explanation, index: int, moved: ExplainedParameter, _: Translate) -> str:
     if moved.gradient is None:
-        return _card(f"dL/d{moved.name}", shown_text(_("the loss does not depend on it")))
+        return _card(f"dL/d{moved.name}", escape_html(_("the loss does not depend on it")))
     inside = _tensor(moved.gradient, told.digits, "slope")
     off = deviation(told, index)
     if off is not None and moved.central is not None:
         check = f"{_('central differences')}: {brief(moved.central, told.digits, 60)} ({_('deviation')} {off:.0e})"
-        inside += f'<div class="written">{shown_text(check)}</div>'
+        inside += f'<div class="written">{escape_html(check)}</div>'
     if moved.used is not None:
-        inside += f"<p>{shown_text(_('after clipping'))}</p>{_tensor(moved.used, told.digits, 'slope')}"
+        inside += f"<p>{escape_html(_('after clipping'))}</p>{_tensor(moved.used, told.digits, 'slope')}"
     return _card(f"dL/d{moved.name}", inside)
 
 
 def _update(told: Explanation, _: Translate) -> Iterator[str]:
     update = told.update
     if update is None:
-        yield f"<p>{shown_text(_('Nothing moves: there is no step left to make.'))}</p>"
+        yield f"<p>{escape_html(_('Nothing moves: there is no step left to make.'))}</p>"
         return
-    rule = "".join(f'<div class="formula">{shown_text(line)}</div>' for line in update.formula)
+    rule = "".join(f'<div class="formula">{escape_html(line)}</div>' for line in update.formula)
     used = [key for key in update.symbols if re.search(rf"\b{re.escape(key)}\b", " ".join(update.formula))]
     rows = "".join(
-        f"<tr><td>{shown_text(key)}</td><td>{shown_text(str(update.settings.get(key, '')))}</td>"
-        f"<th>{shown_text(_(update.symbols[key]))}</th></tr>"
+        f"<tr><td>{escape_html(key)}</td><td>{escape_html(str(update.settings.get(key, '')))}</td>"
+        f"<th>{escape_html(_(update.symbols[key]))}</th></tr>"
         for key in used
     )
     rate = "" if update.lr is None else f", lr = {update.lr:g}"
@@ -163,36 +176,39 @@ def _update(told: Explanation, _: Translate) -> Iterator[str]:
         changes = "".join(
             _change(*change, told.digits) for change in ((moved.name, moved.before, moved.after), *states)
         )
-        written = "".join(f'<div class="written">{shown_text(line)}</div>' for line in moved.written)
+        written = "".join(f'<div class="written">{escape_html(line)}</div>' for line in moved.written)
         head = _note(f"{_('its first entry')}, t = {told.step + 1}:") if written else ""
         yield f'<div class="card"><table class="changes">{changes}</table>{head}{written}</div>'
     if told.loss_after is not None:
         before, after = number(told.loss, told.digits), number(told.loss_after, told.digits)
-        yield f"<p>L: {before} → {after} ({shown_text(_('on the same data'))})</p>"
+        yield f"<p>L: {before} → {after} ({escape_html(_('on the same data'))})</p>"
 
 
-def _change(name: str, before: Shown | None, after: Shown, digits: int) -> str:
+def _change(name: str, before: TensorSummary | None, after: TensorSummary, digits: int) -> str:
     old = "–" if before is None else brief(before, digits, 80)
-    return f"<tr><th>{shown_text(name)}</th><td>{old}</td><td>→</td><td>{brief(after, digits, 80)}</td></tr>"
+    return f"<tr><th>{escape_html(name)}</th><td>{old}</td><td>→</td><td>{brief(after, digits, 80)}</td></tr>"
 
 
-def shown_text(text: str) -> str:
+def escape_html(text: str) -> str:
     """Return text as HTML that shows it as it is, on one line, in an element or an attribute."""
-    return escape(printable(text))
+    return escape(make_printable(text))
 
 
 def _card(head: str, inside: str) -> str:
-    return f'<div class="card"><div class="formula">{shown_text(head)}</div>{inside}</div>'
+    return f'<div class="card"><div class="formula">{escape_html(head)}</div>{inside}</div>'
 
 
-def _tensor(shown: Shown, digits: int, kind: str) -> str:
+def _tensor(shown: TensorSummary, digits: int, kind: str) -> str:
     if shown.values is None or len(shape(shown.values)) > 2:
-        return f'<div class="{kind}">{shown_text(digest(shown, digits))}</div>'
+        return f'<div class="{kind}">{escape_html(digest(shown, digits))}</div>'
     rows = shown.values if len(shape(shown.values)) == 2 else [shown.values]
     rows = [row if isinstance(row, list) else [row] for row in rows]
     cells = "".join("<tr>" + "".join(f"<td>{number(entry, digits)}</td>" for entry in row) + "</tr>" for row in rows)
-    return f'<table class="entries {kind}">{cells}</table>'
+    table = f'<table class="entries {kind}">{cells}</table>'
+    if max(len(rows), *map(len, rows)) <= SIDE:
+        return table
+    return f'<details><summary class="{kind}">{escape_html(digest(shown, digits))}</summary>{table}</details>'
 
 
-def _call(operation: Operated) -> str:
+def _call(operation: ExplainedOperation) -> str:
     return f"{operation.name}({', '.join(operation.inputs)})"

@@ -6,15 +6,15 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from playground.explanation import Explanation, Moved, Operated, Share, Shown
-from playground.figures.text import printable
+from playground.explanation import ExplainedOperation, ExplainedParameter, Explanation, GradientShare, TensorSummary
+from playground.figures.text import make_printable
+from playground.report.explanation.formatting import brief, deviation, heading, lines, number, sentence, span, uses
 from playground.report.explanation.language import Translate
-from playground.report.explanation.numbers import brief, deviation, heading, lines, number, sentence, uses
 
 GUTTER = "    "
 
 
-LONG = 120
+MAX_FULL_LINES = 120
 """Lines beyond which an explanation is summed up unless all of it is asked for."""
 
 ROWS, ENTRIES = 4, 2
@@ -26,11 +26,11 @@ def text(explanation: Explanation, translate: Translate, width: int, full: bool 
 
     :param full: also where it is long; otherwise a long one is summed up, and says how to see all of it.
     """
-    whole = [printable(line) for line in _sections(_Page(explanation, translate, width))]
-    if full or len(whole) <= LONG:
+    whole = [make_printable(line) for line in _sections(_Page(explanation, translate, width))]
+    if full or len(whole) <= MAX_FULL_LINES:
         yield from whole
         return
-    yield from map(printable, _sections(_Page(explanation, translate, width, brief=True)))
+    yield from map(make_printable, _sections(_Page(explanation, translate, width, brief=True)))
     said = translate("Summed up; all {count} lines are shown with --full.").format(count=len(whole))
     yield from ("", *textwrap.wrap(said, width))
 
@@ -67,7 +67,7 @@ class _Page:
     def head(self) -> Iterator[str]:
         told = self._told
         yield " · ".join(heading(told, self._))
-        yield from textwrap.wrap(printable(told.summary), self._width)
+        yield from textwrap.wrap(make_printable(told.summary), self._width)
 
     def forward(self) -> Iterator[str]:
         for node in self._told.nodes:
@@ -75,7 +75,7 @@ class _Page:
                 yield from self._named(node.name, node.value)
         for operation in self._told.operations:
             yield ""
-            yield f"  {_left(operation)} = {operation.formula or _call(operation)}"
+            yield f"  {_format_left_side(operation)} = {operation.formula or _format_call(operation)}"
             if not operation.formula:
                 yield GUTTER + self._("nothing more is known of this operation")
             yield from self._entries(operation.written)
@@ -94,7 +94,7 @@ class _Page:
         for index, moved in enumerate(self._told.parameters):
             yield from self._gradient(index, moved)
 
-    def _share(self, operation: Operated, share: Share) -> Iterator[str]:
+    def _share(self, operation: ExplainedOperation, share: GradientShare) -> Iterator[str]:
         yield ""
         # A value that several operations use collects a part from each of them.
         sign = "+=" if self._uses.get(share.to, 0) > 1 else "="
@@ -102,7 +102,7 @@ class _Page:
             equals = f" = {share.written}" if share.written and share.written != share.rule else ""
             yield f"  dL/d{share.to} {sign} {share.rule}{equals}"
         else:
-            yield f"  dL/d{share.to} {sign} …  ({_call(operation)}: {self._('as autograd gives it')})"
+            yield f"  dL/d{share.to} {sign} …  ({_format_call(operation)}: {self._('as autograd gives it')})"
         yield from self._entries([f"dL/d{share.to}{place} {sign} {arithmetic}" for place, arithmetic in share.entries])
         yield from self._tensor(share.value)
 
@@ -114,7 +114,7 @@ class _Page:
             yield f"  dL/d{name}: {self._('the sum of its parts')}"
             yield from self._tensor(gradient)
 
-    def _gradient(self, index: int, moved: Moved) -> Iterator[str]:
+    def _gradient(self, index: int, moved: ExplainedParameter) -> Iterator[str]:
         if moved.gradient is None:
             yield f"  dL/d{moved.name}: {self._('the loss does not depend on it')}"
             return
@@ -170,7 +170,9 @@ class _Page:
         if loss is not None:
             yield from self._branch(loss, made, "  ", "  ", set())
 
-    def _branch(self, name: str, made: dict[str, Operated], lead: str, below: str, seen: set[str]) -> Iterator[str]:
+    def _branch(
+        self, name: str, made: dict[str, ExplainedOperation], lead: str, below: str, seen: set[str]
+    ) -> Iterator[str]:
         """Yield what a value was made of: a chain goes straight down, and where it forks, branches are indented."""
         following: str | None = name
         while following is not None:
@@ -189,18 +191,25 @@ class _Page:
                 yield from self._branch(each, made, below + fork, below + beside, seen)
             lead = below
 
-    def _told_of(self, name: str, operation: Operated | None, again: bool, room: int) -> str:
-        """Return a value with its gradient, and an arrow where it stands further up already."""
-        node = self._nodes[name]
-        gradient = "" if node.gradient is None else f"  ∂ {brief(node.gradient, self._digits)}"
-        by = f" ← {operation.name}" if operation else ""
-        line = f"{name}{by}  {brief(node.value, self._digits)}{gradient}{'  ↑' if again else ''}"
+    def _told_of(self, name: str, operation: ExplainedOperation | None, again: bool, room: int) -> str:
+        """Return a value with its gradient, and an arrow where it stands further up already.
+
+        Of what does not fit, means are left out first, then the gradient.
+        """
+        node, by = self._nodes[name], f" ← {operation.name}" if operation else ""
+        head, tail, line = f"{name}{by}  ", "  ↑" if again else "", ""
+        for show in (brief, span):
+            value, slope = (each and show(each, self._digits) for each in (node.value, node.gradient))
+            line = f"{head}{value}{f'  ∂ {slope}' if slope else ''}{tail}"
+            if len(line) <= room:
+                return line
+        line = f"{head}{value}{tail}"
         return line if len(line) <= room else f"{line[: room - 2]} …"
 
     def _wrapped(self, line: str) -> list[str]:
         return textwrap.wrap(line, self._width, initial_indent=GUTTER, subsequent_indent=GUTTER + "  ")
 
-    def _change(self, name: str, before: Shown | None, after: Shown) -> Iterator[str]:
+    def _change(self, name: str, before: TensorSummary | None, after: TensorSummary) -> Iterator[str]:
         room = self._width - max(8, len(name) + 4)  # on a line of its own, where both do not fit on one
         old = "–" if before is None else brief(before, self._digits, room)
         new = brief(after, self._digits, room)
@@ -209,7 +218,7 @@ class _Page:
             yield line
         else:
             yield f"  {name}: {old}"
-            yield f"  {GUTTER}→ {new}"
+            yield f"  {' ' * max(4, len(name) - len(name.lstrip()) + 2)}→ {new}"
 
     def _entries(self, written: Sequence[str]) -> Iterator[str]:
         """Yield arithmetic of single entries; summed up, the first of it."""
@@ -219,22 +228,22 @@ class _Page:
         if len(few) < len(written):
             yield GUTTER + self._("… {count} more like this").format(count=len(written) - len(few))
 
-    def _lines(self, shown: Shown, width: int) -> list[str]:
+    def _lines(self, shown: TensorSummary, width: int) -> list[str]:
         return lines(shown, self._digits, width, ROWS if self._brief else 16)
 
-    def _named(self, name: str, shown: Shown) -> Iterator[str]:
+    def _named(self, name: str, shown: TensorSummary) -> Iterator[str]:
         head = f"  {name} = "
         for index, line in enumerate(self._lines(shown, max(20, self._width - len(head)))):
             yield (head if index == 0 else " " * len(head)) + line
 
-    def _tensor(self, shown: Shown) -> Iterator[str]:
+    def _tensor(self, shown: TensorSummary) -> Iterator[str]:
         for index, line in enumerate(self._lines(shown, self._width - 6)):
             yield f"{GUTTER}{'= ' if index == 0 else '  '}{line}"
 
 
-def _left(operation: Operated) -> str:
+def _format_left_side(operation: ExplainedOperation) -> str:
     return ", ".join(operation.outputs)
 
 
-def _call(operation: Operated) -> str:
+def _format_call(operation: ExplainedOperation) -> str:
     return f"{operation.name}({', '.join(operation.inputs)})"

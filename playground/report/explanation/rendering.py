@@ -8,9 +8,9 @@ from collections.abc import Callable
 from playground.errors import PlaygroundError, suggestion
 from playground.explanation import Explanation
 from playground.report.explanation.language import translator
-from playground.result import plain
+from playground.result import json_value
 
-FORMATS = ("html", "json", "latex", "text")
+EXPLANATION_FORMATS = ("html", "json", "latex", "text")
 
 
 def renderer(form: str, language: str, width: int, full: bool = True) -> Callable[[Explanation], str]:
@@ -22,7 +22,7 @@ def renderer(form: str, language: str, width: int, full: bool = True) -> Callabl
     """
     translate = translator(language)
     if form == "json":
-        return lambda told: json.dumps(plain(told.to_dict()), indent=2, allow_nan=False)
+        return lambda told: json.dumps(json_value(told.to_dict()), indent=2, allow_nan=False)
     if form == "text":
         from playground.report.explanation.plain import text
 
@@ -35,4 +35,4 @@ def renderer(form: str, language: str, width: int, full: bool = True) -> Callabl
         from playground.report.explanation.latex import latex
 
         return lambda told: latex(told, translate)
-    raise PlaygroundError(f"--format: unknown format {form!r}{suggestion(form, FORMATS)}")
+    raise PlaygroundError(f"--format: unknown format {form!r}{suggestion(form, EXPLANATION_FORMATS)}")

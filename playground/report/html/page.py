@@ -9,15 +9,15 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from playground.figures.text import printable
-from playground.report.html.explained import STYLE
+from playground.figures.text import make_printable
+from playground.report.html.explained import BODY_STYLE
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-HERE = "playground.report.html"
+PACKAGE = "playground.report.html"
 
-UNSAFE = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
+SCRIPT_ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 """Characters that could end a script or begin a comment inside one; in JSON they only occur in texts."""
 
 
@@ -33,7 +33,7 @@ def page(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> str:
     data = {part["id"]: part["data"] for part in parts}
     shown = _environment().get_template("page.html").render(parts=parts, **index, versions=versions())
     inlined = {
-        "STYLE": _text("page.css") + STYLE,
+        "STYLE": _text("page.css") + BODY_STYLE,
         "PLOTLY": get_plotlyjs(),
         "SCRIPT": _text("page.js"),
         "DATA": as_json(data),
@@ -45,7 +45,7 @@ def page(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> str:
 
 def as_json(data: Any) -> str:
     """Return JSON that is safe inside a script element, in ASCII; a number that is not finite is a mistake here."""
-    return json.dumps(data, allow_nan=False, separators=(",", ":")).translate(UNSAFE)
+    return json.dumps(data, allow_nan=False, separators=(",", ":")).translate(SCRIPT_ESCAPES)
 
 
 def versions() -> str:
@@ -61,7 +61,7 @@ def versions() -> str:
 
 @cache
 def _text(name: str) -> str:
-    return files(HERE).joinpath("templates", name).read_text(encoding="utf-8")
+    return files(PACKAGE).joinpath("templates", name).read_text(encoding="utf-8")
 
 
 @cache
@@ -71,9 +71,9 @@ def _environment() -> Environment:
     from markupsafe import Markup
 
     def shown(value: Any) -> Any:
-        return value if isinstance(value, Markup) else printable(str(value)).replace("@@", "@\u200b@")
+        return value if isinstance(value, Markup) else make_printable(str(value)).replace("@@", "@\u200b@")
 
-    loader = PackageLoader(HERE, "templates")
+    loader = PackageLoader(PACKAGE, "templates")
     return Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, finalize=shown, trim_blocks=True, lstrip_blocks=True
     )

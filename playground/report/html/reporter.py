@@ -12,7 +12,7 @@ from playground.report.html.run_part import run_part
 from playground.report.html.sweep_part import sweep_part
 from playground.result import Batch, Verdict
 
-NEEDED = ("jinja2", "plotly")
+REQUIRED_MODULES = ("jinja2", "plotly")
 
 
 class Html:
@@ -26,7 +26,7 @@ class Html:
     explanations: ClassVar[bool] = True
 
     def __init__(self) -> None:
-        missing = [name for name in NEEDED if find_spec(name) is None]
+        missing = [name for name in REQUIRED_MODULES if find_spec(name) is None]
         if missing:
             needs = f"a report in HTML needs {' and '.join(missing)}"
             raise PlaygroundError(f"{needs}; install what it needs: pip install 'gradient-playground[html]'")

@@ -10,14 +10,24 @@ from typing import Any
 from playground.figures.curve import curve
 from playground.figures.numbers import shape, short
 from playground.report.derivatives import v_curve
-from playground.report.html.chart import PALETTE, STEPS, SYMBOLS, VALUES, Chart, Move, axis, line, point
-from playground.report.html.numbers import span, thinned
+from playground.report.html.chart_spec import (
+    PALETTE,
+    STEP_SWITCH,
+    SYMBOLS,
+    VALUE_SWITCH,
+    Chart,
+    Move,
+    axis,
+    line,
+    point,
+)
+from playground.report.html.encoding import padded_range, thin_indices
 from playground.result import Recording, Run
 
-ENTRIES = 8
+MAX_DRAWN_ENTRIES = 8
 """Numbers among the parameters that are drawn: those that moved most."""
 
-FEW = 20
+MAX_MARKED_VALUES = 20
 """Values of a line, or fewer, that are marked one by one: a single finite one would be no line."""
 
 
@@ -35,13 +45,16 @@ def charts(run: Run) -> Iterator[Chart]:
 def loss_chart(run: Run) -> Chart:
     """Return the loss before each update, and below it the gradient's norm where it was recorded."""
     losses, recording = run.losses, run.trace.recording
-    shown = thinned(len(losses))
+    shown = thin_indices(len(losses))
     drawn = curve(losses)
     kind = "log" if drawn is not None and drawn.logarithmic else "linear"
-    marked: dict[str, Any] = {"mode": "lines+markers" if len(shown) <= FEW else "lines", "showlegend": False}
+    marked: dict[str, Any] = {
+        "mode": "lines+markers" if len(shown) <= MAX_MARKED_VALUES else "lines",
+        "showlegend": False,
+    }
     traces = [line(list(shown), [losses[step] for step in shown], "loss", **marked)]
-    layout: dict[str, Any] = {"xaxis": _steps(losses), "yaxis": axis("loss", type=kind, **_room(losses))}
-    moves, scales, text = [], {VALUES: ["yaxis"], STEPS: ["xaxis"]}, _fall(losses)
+    layout: dict[str, Any] = {"xaxis": _steps(losses), "yaxis": axis("loss", type=kind, **_range_around(losses))}
+    moves, scales, text = [], {VALUE_SWITCH: ["yaxis"], STEP_SWITCH: ["xaxis"]}, _describe_fall(losses)
     if recording is not None:
         traces.append(point("loss at this step", PALETTE[0]))
         moves.append(Move((1,), at={"x": recording.steps, "y": [losses[step] for step in recording.steps]}))
@@ -52,9 +65,9 @@ def loss_chart(run: Run) -> Chart:
         traces.append(point("gradient norm at this step", PALETTE[1], SYMBOLS[1], **below))
         moves.append(Move((3,), at={"x": recording.steps, "y": norms}))
         layout["yaxis"]["domain"] = [0.46, 1]
-        layout["yaxis2"] = axis("gradient norm", type=kind, domain=[0, 0.38], **_room(norms))
+        layout["yaxis2"] = axis("gradient norm", type=kind, domain=[0, 0.38], **_range_around(norms))
         layout["xaxis"]["anchor"] = "y2"
-        scales[VALUES].append("yaxis2")
+        scales[VALUE_SWITCH].append("yaxis2")
     if run.trace.validation is not None:
         found = run.trace.validation
         values = found.values["validation_loss"]
@@ -66,15 +79,15 @@ def loss_chart(run: Run) -> Chart:
     return Chart("loss", title, text, traces, layout, moves, scales, 420 if "yaxis2" in layout else 320)
 
 
-def _fall(losses: Sequence[float]) -> str:
+def _describe_fall(losses: Sequence[float]) -> str:
     last = len(losses) - 1
     return f"The loss goes from {short(losses[0])} at step 0 to {short(losses[-1])} after {last} steps."
 
 
-def _room(values: Sequence[float]) -> dict[str, Any]:
+def _range_around(values: Sequence[float]) -> dict[str, Any]:
     """Return a range around a value that is the only finite one; its axis, left to itself, has unreadable ticks."""
     finite = {value for value in values if math.isfinite(value)}
-    return {"range": span(finite)} if len(finite) == 1 else {}
+    return {"range": padded_range(finite)} if len(finite) == 1 else {}
 
 
 def _steps(losses: Sequence[float]) -> dict[str, Any]:
@@ -93,7 +106,7 @@ def parameter_chart(run: Run, recording: Recording) -> Chart:
     ends = ", ".join(f"{name} ends at {short(rows[name][-1])}" for name in list(rows)[:3])
     layout = {"xaxis": _steps(run.losses), "yaxis": axis("value")}
     text = f"{some} {ends}.".strip()
-    return Chart("parameters", "Parameters", text, traces, layout, moves, {STEPS: ["xaxis"]})
+    return Chart("parameters", "Parameters", text, traces, layout, moves, {STEP_SWITCH: ["xaxis"]})
 
 
 def _moved_most(recording: Recording) -> tuple[dict[str, list[float]], int]:
@@ -104,7 +117,7 @@ def _moved_most(recording: Recording) -> tuple[dict[str, list[float]], int]:
     values = np.concatenate([rows.reshape(len(rows), -1) for rows in columns.values()], axis=1)
     finite = np.where(np.isfinite(values), values, np.nan)
     spans = np.nan_to_num(np.fmax.reduce(finite) - np.fmin.reduce(finite))
-    chosen = sorted(np.argsort(-spans, kind="stable")[:ENTRIES].tolist())
+    chosen = sorted(np.argsort(-spans, kind="stable")[:MAX_DRAWN_ENTRIES].tolist())
     names = _names({name: rows.shape[1:] for name, rows in columns.items()}, chosen)
     return {name: values[:, index].tolist() for name, index in zip(names, chosen, strict=True)}, values.shape[1]
 

@@ -8,18 +8,18 @@ from itertools import islice
 from typing import Any
 
 from playground.figures.numbers import brief, column, duration, flat, short
-from playground.report.captions import of_run
+from playground.report.captions import run_caption
 from playground.report.html import view_charts
-from playground.report.html.explained import explained
-from playground.report.html.numbers import rounded
+from playground.report.html.encoding import round_data
+from playground.report.html.explained import explanation_parts
 from playground.report.html.run_charts import charts, entries
-from playground.result import Run, Table, Verdict
-from playground.views import Predictions
+from playground.result import ResultTable, Run, Verdict
+from playground.views import PredictionsView
 
-ROWS = 40
+MAX_TABLE_ROWS = 40
 """Rows of a table that are shown."""
 
-CELLS = 24
+MAX_PARAMETER_ROWS = 24
 """Numbers among the parameters that have a row."""
 
 
@@ -28,8 +28,8 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
     recording = run.trace.recording
     drawn = [chart for view in run.views for chart in view_charts.charts(view)]
     drawn += charts(run)
-    told = view_charts.table_of(run.views)
-    values = dict(islice(entries(recording), CELLS)) if recording else {}
+    told = view_charts.find_prediction_table(run.views)
+    values = dict(islice(entries(recording), MAX_PARAMETER_ROWS)) if recording else {}
     steps = list(recording.steps) if recording and len(recording.steps) > 1 else []
     how, *why = run.ending
     return {
@@ -40,9 +40,9 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
         "mark": mark(run.verdict),
         "how": [how, *why],
         "facts": _facts(run),
-        "made": of_run(run),
+        "made": run_caption(run),
         "explain": _explain(run.command) if steps else "",
-        "explained": explained(run.explanations),
+        "explained": explanation_parts(run.explanations),
         "charts": drawn,
         "steps": steps,
         "first": f"{short(run.loss.first)} → {short(run.loss.last)}" if run.loss else "",
@@ -54,11 +54,11 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
         "data": {
             "charts": {chart.name: chart.data() for chart in drawn},
             "steps": steps,
-            "losses": rounded([run.losses[step] for step in steps]),
-            "norms": rounded(list(recording.gradient_norms)) if recording and steps else [],
-            "parameters": rounded(list(values.values())) if steps else [],
+            "losses": round_data([run.losses[step] for step in steps]),
+            "norms": round_data(list(recording.gradient_norms)) if recording and steps else [],
+            "parameters": round_data(list(values.values())) if steps else [],
             "explained": [steps.index(each.step) for each in run.explanations] if steps else [],
-            "predictions": rounded([rows[:ROWS] for rows in told.rows]) if told and steps else [],
+            "predictions": round_data([rows[:MAX_TABLE_ROWS] for rows in told.rows]) if told and steps else [],
         },
     }
 
@@ -93,11 +93,11 @@ def _explain(command: str) -> str:
     return shlex.join([*rest, "--step"])
 
 
-def _table(table: Table | None, told: Predictions | None) -> dict[str, Any] | None:
+def _table(table: ResultTable | None, told: PredictionsView | None) -> dict[str, Any] | None:
     """Return the rows that are shown; with predictions of each step, the script fills them in."""
     if table is None:
         return None
-    rows: Sequence[Sequence[Any]] = table.rows[:ROWS]
+    rows: Sequence[Sequence[Any]] = table.rows[:MAX_TABLE_ROWS]
     columns = [column([row[index] for row in rows]) for index in range(len(table.columns))]
     return {
         "columns": table.columns,

@@ -7,27 +7,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from playground.figures.numbers import short
-from playground.report.html.chart import DASHES, PALETTE, STEPS, SYMBOLS, VALUES, Chart, axis
-from playground.report.ranking import NAMED_TIES
+from playground.report.html.chart_spec import DASHES, PALETTE, STEP_SWITCH, SYMBOLS, VALUE_SWITCH, Chart, axis
+from playground.report.ranking import MAX_NAMED_TIES
 from playground.result import Summary, Sweep
-from playground.views import Ended, Ensemble
+from playground.views import EndView, Ensemble
 
-GROUPS = 6
+MAX_LINES = 6
 """Lines in one chart; more cannot be told apart."""
 
-WIDE = 10.0
+MIN_LOG_RATIO = 10.0
 """A positive axis whose ends differ by more than this factor is logarithmic."""
 
-SHOWN = 3_000
+MAX_DRAWN_RUNS = 3_000
 """Runs that are drawn one by one."""
 
-NEAR = 0.02
+SAME_MINIMUM_SHARE = 0.02
 """Ends closer than this share of the span of all are one minimum."""
 
-FAINT = "2e"
+BAND_OPACITY = "2e"
 """Opacity of a band, in hexadecimal digits: bands of several settings lie on one another."""
 
-PLACES = 6
+MAX_COLOURED_MINIMA = 6
 """Minima that have a colour of their own."""
 
 Groups = dict[str, list[Summary]]
@@ -36,7 +36,7 @@ Groups = dict[str, list[Summary]]
 def charts(sweep: Sweep, runs: Ensemble | None) -> Iterator[Chart]:
     """Yield what can be drawn of a sweep; without its runs, what its points say."""
     key = horizontal(sweep)
-    groups = grouped(sweep, key)
+    groups = group_points(sweep, key)
     if any(summary.interval for summary in sweep.summaries):
         yield pass_chart(sweep, key, groups)
     yield loss_chart(sweep, key, groups, runs)
@@ -55,7 +55,7 @@ def horizontal(sweep: Sweep) -> str | None:
     return next(iter([*rates, *numeric]), None)
 
 
-def grouped(sweep: Sweep, key: str | None) -> Groups:
+def group_points(sweep: Sweep, key: str | None) -> Groups:
     """Return the points by the values of all other axes, those that do best first, no more than can be told apart."""
     groups: Groups = {}
     for summary in sweep.summaries:
@@ -64,7 +64,7 @@ def grouped(sweep: Sweep, key: str | None) -> Groups:
     if key:
         for group in groups.values():
             group.sort(key=lambda summary: float(summary.values[key]))
-    return dict(sorted(groups.items(), key=lambda pair: min(map(_rank, pair[1])))[:GROUPS])
+    return dict(sorted(groups.items(), key=lambda pair: min(map(_rank, pair[1])))[:MAX_LINES])
 
 
 def label(values: Mapping[str, Any]) -> str:
@@ -86,21 +86,24 @@ def pass_chart(sweep: Sweep, key: str | None, groups: Groups) -> Chart:
         }
         points = [each.index for each in group]
         traces.append(_series(_places(group, key), shares, name, index, error, points))
-    text = f"Share of the runs that passed at each setting, with Wilson's 95 % interval. {_largest(sweep)}"
-    layout = {"xaxis": _across(sweep, key), "yaxis": axis("share that passed", range=[-0.03, 1.03], tickformat=".0%")}
-    return Chart("passed", "How many passed", text + _left(sweep, key, groups), traces, layout)
+    text = f"Share of the runs that passed at each setting, with Wilson's 95 % interval. {_name_largest_shares(sweep)}"
+    layout = {
+        "xaxis": _axis_across(sweep, key),
+        "yaxis": axis("share that passed", range=[-0.03, 1.03], tickformat=".0%"),
+    }
+    return Chart("passed", "How many passed", text + _describe_left_out(sweep, key, groups), traces, layout)
 
 
-def _largest(sweep: Sweep) -> str:
+def _name_largest_shares(sweep: Sweep) -> str:
     """Name every setting with the largest share that passed, as far as a caption has room."""
     most = max(each.share or 0.0 for each in sweep.summaries)
     if most == 0:
         return "No run passed."
     settings = [label(each.values) or "the only setting" for each in sweep.summaries if each.share == most]
-    named = "; ".join(settings[:NAMED_TIES])
+    named = "; ".join(settings[:MAX_NAMED_TIES])
     if len(settings) == 1:
         return f"The largest is {most:.1%} at {named}."
-    more = f" and {len(settings) - NAMED_TIES:,} more" if len(settings) > NAMED_TIES else ""
+    more = f" and {len(settings) - MAX_NAMED_TIES:,} more" if len(settings) > MAX_NAMED_TIES else ""
     return f"The largest, {most:.1%}, is that of {len(settings):,} settings: {named}{more}."
 
 
@@ -117,14 +120,14 @@ def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | N
         }
         traces.append(_series(_places(drawn, key), medians, name or "median", index, error, points))
     seen = [value for trace in traces for value in trace["y"] if value > 0]
-    kind = "log" if seen and max(seen) > WIDE * min(seen) else "linear"
-    layout = {"xaxis": _across(sweep, key), "yaxis": axis("final loss", type=kind)}
+    kind = "log" if seen and max(seen) > MIN_LOG_RATIO * min(seen) else "linear"
+    layout = {"xaxis": _axis_across(sweep, key), "yaxis": axis("final loss", type=kind)}
     bad = [run for run in runs.runs if math.isinf(run.loss)] if runs else []
     text = "Final loss at each setting: median, and quartiles as bars."
     if bad:
         places = _all_places(sweep, key)
         top = (max(seen) * 3 if kind == "log" else max(seen) * 1.15) if seen else 1.0
-        crosses = _some([run for run in bad if run.point in places])
+        crosses = _thin_runs([run for run in bad if run.point in places])
         marker = {"symbol": "x-thin-open", "size": 9, "color": "@red", "opacity": 0.6, "line": {"width": 2}}
         traces.append(
             {
@@ -144,22 +147,28 @@ def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | N
         text += " Of a setting's, which lie on one another, some are drawn." if len(crosses) < len(bad) else ""
     title = f"Final loss against {_short(key)}" if key else "Final loss"
     return Chart(
-        "loss", title, text + _left(sweep, key, groups), traces, layout, scales={VALUES: ["yaxis"]}, height=400
+        "loss",
+        title,
+        text + _describe_left_out(sweep, key, groups),
+        traces,
+        layout,
+        scales={VALUE_SWITCH: ["yaxis"]},
+        height=400,
     )
 
 
-def _some(runs: Sequence[Ended]) -> list[Ended]:
+def _thin_runs(runs: Sequence[EndView]) -> list[EndView]:
     """Return no more runs than are drawn one by one, of each setting equally many at most."""
-    settings: dict[int, list[Ended]] = {}
+    settings: dict[int, list[EndView]] = {}
     for run in runs:
         settings.setdefault(run.point, []).append(run)
-    most = max(1, SHOWN // max(1, len(settings)))
-    return [run for each in settings.values() for run in each[:most]] if len(runs) > SHOWN else list(runs)
+    most = max(1, MAX_DRAWN_RUNS // max(1, len(settings)))
+    return [run for each in settings.values() for run in each[:most]] if len(runs) > MAX_DRAWN_RUNS else list(runs)
 
 
 def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
     """Return the fall of the loss at the settings that did best: median, and the middle half as a band."""
-    ranked = sorted(sweep.summaries, key=_rank)[:GROUPS]
+    ranked = sorted(sweep.summaries, key=_rank)[:MAX_LINES]
     bands = {band.point: band for band in runs.bands}
     traces: list[dict[str, Any]] = []
     for index, summary in enumerate(each for each in ranked if each.index in bands):
@@ -175,15 +184,27 @@ def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
         style = {"color": colour, "dash": DASHES[index % len(DASHES)], "width": 2}
         traces.append({**edge, "y": low, "name": f"{name}, lower quartile"})
         traces.append(
-            {**edge, "y": high, "name": f"{name}, upper quartile", "fill": "tonexty", "fillcolor": f"{colour}/{FAINT}"}
+            {
+                **edge,
+                "y": high,
+                "name": f"{name}, upper quartile",
+                "fill": "tonexty",
+                "fillcolor": f"{colour}/{BAND_OPACITY}",
+            }
         )
         middle = {"type": "scatter", "mode": "lines", "x": band.steps, "y": median, "name": name, "line": style}
         traces.append({**middle, "legendgroup": name, "customdata": [summary.index] * len(band.steps)})
-    some = f" The {GROUPS} settings that did best are drawn." if len(sweep.summaries) > GROUPS else ""
+    some = f" The {MAX_LINES} settings that did best are drawn." if len(sweep.summaries) > MAX_LINES else ""
     text = "How the loss fell over the steps: the median of the runs, and a band that holds the middle half of them."
     layout = {"xaxis": axis("step"), "yaxis": axis("loss", type="log")}
     return Chart(
-        "bands", "Loss curves", text + some, traces, layout, scales={VALUES: ["yaxis"], STEPS: ["xaxis"]}, height=400
+        "bands",
+        "Loss curves",
+        text + some,
+        traces,
+        layout,
+        scales={VALUE_SWITCH: ["yaxis"], STEP_SWITCH: ["xaxis"]},
+        height=400,
     )
 
 
@@ -224,13 +245,13 @@ def basin_chart(runs: Ensemble) -> Chart | None:
     size = {len(start) for start in starts}
     if size not in ({1}, {2}):
         return None
-    every = math.ceil(len(runs.runs) / SHOWN) or 1
+    every = math.ceil(len(runs.runs) / MAX_DRAWN_RUNS) or 1
     some = runs.runs[::every]
     ends = [run.end if math.isfinite(run.loss) and all(map(math.isfinite, run.end)) else None for run in some]
     places = _minima([end for end in ends if end])
     traces = []
-    reached = [_nearest(end, places[:PLACES]) for end in ends]
-    for index, place in enumerate([*places[:PLACES], None]):
+    reached = [_nearest_minimum(end, places[:MAX_COLOURED_MINIMA]) for end in ends]
+    for index, place in enumerate([*places[:MAX_COLOURED_MINIMA], None]):
         chosen = [run for run, at in zip(some, reached, strict=True) if at == (index if place else None)]
         if not chosen:
             continue
@@ -271,20 +292,20 @@ def _minima(ends: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
         return []
     found: dict[tuple[float, ...], int] = {}
     spans = [max(column) - min(column) for column in zip(*ends, strict=True)]
-    near = max(1e-3, NEAR * max(spans))
+    near = max(1e-3, SAME_MINIMUM_SHARE * max(spans))
     for end in ends:
         place = next((each for each in found if math.dist(each, end) <= near), tuple(end))
         found[place] = found.get(place, 0) + 1
     return sorted(found, key=lambda place: -found[place])
 
 
-def _nearest(end: Sequence[float] | None, places: Sequence[tuple[float, ...]]) -> int | None:
+def _nearest_minimum(end: Sequence[float] | None, places: Sequence[tuple[float, ...]]) -> int | None:
     """Return which of the places this end belongs to; None for another one, or a run that ended badly."""
     if end is None or not places:
         return None
     index = min(range(len(places)), key=lambda i: math.dist(places[i], end))
     spread = max((math.dist(a, b) for a in places for b in places), default=0.0)
-    return index if math.dist(places[index], end) <= max(1e-3, 2 * NEAR * spread) else None
+    return index if math.dist(places[index], end) <= max(1e-3, 2 * SAME_MINIMUM_SHARE * spread) else None
 
 
 def _series(
@@ -309,15 +330,15 @@ def _all_places(sweep: Sweep, key: str | None) -> dict[int, Any]:
     return {each.index: place for each, place in zip(points, _places(points, key), strict=True)}
 
 
-def _across(sweep: Sweep, key: str | None) -> dict[str, Any]:
+def _axis_across(sweep: Sweep, key: str | None) -> dict[str, Any]:
     if key is None:
         return axis("setting", type="category")
     values = [float(each.values[key]) for each in sweep.summaries]
-    wide = min(values) > 0 and max(values) > WIDE * min(values)
+    wide = min(values) > 0 and max(values) > MIN_LOG_RATIO * min(values)
     return axis("learning rate" if key.endswith(".lr") else key, type="log" if wide else "linear")
 
 
-def _left(sweep: Sweep, key: str | None, groups: Groups) -> str:
+def _describe_left_out(sweep: Sweep, key: str | None, groups: Groups) -> str:
     """Return what is not drawn."""
     rest = len(sweep.summaries) - sum(map(len, groups.values()))
     return f" The {len(groups)} best of several combinations are drawn; the table has all." if rest else ""

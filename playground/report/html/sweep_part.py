@@ -7,18 +7,18 @@ from dataclasses import asdict
 from typing import Any
 
 from playground.figures.numbers import duration, short
-from playground.report.captions import of_sweep
-from playground.report.html.numbers import rounded
+from playground.report.captions import sweep_caption
+from playground.report.html.encoding import round_data
 from playground.report.html.run_part import mark, mark_of
 from playground.report.html.sweep_charts import charts
 from playground.report.ranking import Ranking, rank
 from playground.result import Status, Summary, Sweep
 from playground.views import Ensemble
 
-RUNS = 20_000
+MAX_PAGE_RUNS = 20_000
 """Runs that a page has one by one; of more, every so manieth."""
 
-POINTS = 2_000
+MAX_SETTING_ROWS = 2_000
 """Settings that have a row."""
 
 STATUSES = tuple(map(str, Status))
@@ -28,8 +28,8 @@ def sweep_part(name: str, sweep: Sweep) -> dict[str, Any]:
     """Return what the template shows of a sweep, and what the script reads."""
     runs, ranking = sweep.ensemble(), rank(sweep)
     drawn = list(charts(sweep, runs))
-    shown = sweep.summaries[:POINTS]
-    every = math.ceil(len(runs.runs) / RUNS) if runs and runs.runs else 1
+    shown = sweep.summaries[:MAX_SETTING_ROWS]
+    every = math.ceil(len(runs.runs) / MAX_PAGE_RUNS) if runs and runs.runs else 1
     return {
         "id": name,
         "template": "sweep.html",
@@ -40,7 +40,7 @@ def sweep_part(name: str, sweep: Sweep) -> dict[str, Any]:
         "first": short(sweep.best[0].loss.median) if sweep.best else "",
         "ranking": ranking,
         "facts": _facts(sweep, runs),
-        "made": of_sweep(runs) if runs else "",
+        "made": sweep_caption(runs) if runs else "",
         "command": runs.command if runs else "",
         "written": runs.written if runs else "",
         "expectations": [(*mark_of(each.passed), each, short(each.value)) for each in sweep.expectations],
@@ -114,5 +114,5 @@ def _compact(runs: Ensemble, every: int) -> dict[str, Any]:
         "seed": [run.seed for run in some],
         "status": [STATUSES.index(run.status) if run.status in STATUSES else 0 for run in some],
         "steps": [run.steps for run in some],
-        "loss": [rounded(float(f"{run.loss:.4g}")) for run in some],
+        "loss": [round_data(float(f"{run.loss:.4g}")) for run in some],
     }

@@ -8,14 +8,14 @@ from functools import singledispatch
 from typing import Any
 
 from playground.figures.numbers import short
-from playground.report.html.chart import PALETTE, SYMBOLS, Chart, Move, axis, line, point
-from playground.report.html.numbers import packed, span
-from playground.views import Boundary, Curve, Fit, Path, Predictions, Surface, View
+from playground.report.html.chart_spec import PALETTE, SYMBOLS, Chart, Move, axis, line, point
+from playground.report.html.encoding import pack_grids, padded_range
+from playground.views import BoundaryView, CurveView, FitView, PathView, PredictionsView, SurfaceView, View
 
-TICKS = 5
+COLOUR_BAR_TICKS = 5
 """Labels of a bar of colours, more or less: a phone has room for no more."""
 
-PATH = "@red"
+PATH_COLOUR = "@red"
 """Of where the run was, on any ground."""
 
 
@@ -26,7 +26,7 @@ def charts(view: View) -> Iterator[Chart]:
 
 
 @charts.register
-def _curve(view: Curve) -> Iterator[Chart]:
+def _curve(view: CurveView) -> Iterator[Chart]:
     """Draw f, where the run was, its tangent there, and the next step where that was recorded as well."""
     x, y = [at.x for at in view.path], [at.y for at in view.path]
     tangents = [_tangent(view, index) for index in range(len(view.path))]
@@ -37,7 +37,7 @@ def _curve(view: Curve) -> Iterator[Chart]:
         line(x[-1:], y[-1:], "path so far", 1, mode="lines+markers", marker={"size": 5}, meta="aside"),
         line([], [], "tangent", 2, meta="aside"),
         line([], [], "next step", 3, mode="lines+markers", marker={"size": 8, "symbol": "diamond-open"}, meta="aside"),
-        point("the run", PATH),
+        point("the run", PATH_COLOUR),
     ]
     moves = [
         Move((2,), upto={"x": x, "y": y}),
@@ -47,19 +47,21 @@ def _curve(view: Curve) -> Iterator[Chart]:
     ]
     layout = {
         "xaxis": axis(view.x.name, range=[view.x.values[0], view.x.values[-1]]),
-        "yaxis": axis("loss", range=span(view.y)),
+        "yaxis": axis("loss", range=padded_range(view.y)),
     }
-    text = f"The loss over {view.x.name}, with the point, its tangent and the next step. {_known(view.minima)}"
+    text = (
+        f"The loss over {view.x.name}, with the point, its tangent and the next step. {_describe_minima(view.minima)}"
+    )
     yield Chart("curve", f"The loss over {view.x.name}", text, traces, layout, moves, height=400)
 
 
-def _tangent(view: Curve, index: int) -> tuple[list[float], list[float]]:
+def _tangent(view: CurveView, index: int) -> tuple[list[float], list[float]]:
     """Return a tangent's ends, a sixth of the axis to each side."""
     at, half = view.path[index], (view.x.values[-1] - view.x.values[0]) / 6
     return [at.x - half, at.x + half], [at.y - half * at.slope, at.y + half * at.slope]
 
 
-def _next(view: Curve, index: int) -> tuple[list[float], list[float]]:
+def _next(view: CurveView, index: int) -> tuple[list[float], list[float]]:
     """Return the step from one point to the next; nothing where steps between were not recorded."""
     after = index + 1
     if after == len(view.path) or view.steps[after] != view.steps[index] + 1:
@@ -69,32 +71,32 @@ def _next(view: Curve, index: int) -> tuple[list[float], list[float]]:
 
 
 @charts.register
-def _surface(view: Surface) -> Iterator[Chart]:
+def _surface(view: SurfaceView) -> Iterator[Chart]:
     x, y = [at[0] for at in view.path], [at[1] for at in view.path]
     ground, told = _ground(view.x.values, view.y.values, view.values)
-    traces = [*ground, _marks(view.minima, "known minimum"), *_walked(x, y)]
-    moves = _walk(len(traces) - 2, x, y)
+    traces = [*ground, _marks(view.minima, "known minimum"), *_path_traces(x, y)]
+    moves = _path_moves(len(traces) - 2, x, y)
     layout = {
         "xaxis": axis(view.x.name, range=[view.x.values[0], view.x.values[-1]]),
         "yaxis": axis(view.y.name, range=[view.y.values[0], view.y.values[-1]]),
     }
     text = (
         f"The path from ({short(x[0])}, {short(y[0])}) to ({short(x[-1])}, {short(y[-1])}) over {view.x.name} and "
-        f"{view.y.name}. {told} {_known(view.minima)}"
+        f"{view.y.name}. {told} {_describe_minima(view.minima)}"
     ).rstrip()
     yield Chart("surface", "The path over the loss", text, traces, layout, moves, height=520, square=True)
 
 
 @charts.register
-def _path(view: Path) -> Iterator[Chart]:
+def _path(view: PathView) -> Iterator[Chart]:
     x, y = [at[0] for at in view.path], [at[1] for at in view.path]
     first, second = (f"{share:.0%}" for share in view.explained)
     ground, told = _ground(view.x.values, view.y.values, view.values or ())
-    traces = [*ground, *_walked(x, y)]
-    moves = _walk(len(traces) - 2, x, y)
+    traces = [*ground, *_path_traces(x, y)]
+    moves = _path_moves(len(traces) - 2, x, y)
     layout = {
-        "xaxis": axis(f"first principal direction ({first} of variance)", range=span(view.x.values, 0)),
-        "yaxis": axis(f"second principal direction ({second})", range=span(view.y.values, 0)),
+        "xaxis": axis(f"first principal direction ({first} of variance)", range=padded_range(view.x.values, 0)),
+        "yaxis": axis(f"second principal direction ({second})", range=padded_range(view.y.values, 0)),
     }
     text = (
         "The parameters in the two directions in which they moved most, counted from where the run ended; "
@@ -104,12 +106,12 @@ def _path(view: Path) -> Iterator[Chart]:
 
 
 @charts.register
-def _boundary(view: Boundary) -> Iterator[Chart]:
+def _boundary(view: BoundaryView) -> Iterator[Chart]:
     """Draw the score as a ground, its level as a line, and each class by a symbol of its own.
 
     The page paints the grid of each step itself, 60 times a second; plotly draws its bar and axes.
     """
-    frames = packed(view.values)
+    frames = pack_grids(view.values)
     x, y = ([side.values[0], side.values[-1]] for side in (view.x, view.y))
     area = {"x": x, "y": y, "z": [[0, 0]] * 2, "opacity": 0, "hoverinfo": "skip", "meta": "aside"}
     ground = {**area, "type": "heatmap", "zsmooth": "fast", "colorscale": "@diverging", **_levels(view, frames)}
@@ -124,15 +126,15 @@ def _boundary(view: Boundary) -> Iterator[Chart]:
     moves = [Move(tuple(range(len(traces))), frames={"z": frames})]
     traces += _classes(view)
     layout = {
-        "xaxis": axis(view.x.name, range=span(view.x.values, 0), showgrid=False, zeroline=False),
-        "yaxis": axis(view.y.name, range=span(view.y.values, 0), showgrid=False, zeroline=False),
+        "xaxis": axis(view.x.name, range=padded_range(view.x.values, 0), showgrid=False, zeroline=False),
+        "yaxis": axis(view.y.name, range=padded_range(view.y.values, 0), showgrid=False, zeroline=False),
     }
     text = f"What the model tells of each place, with {len(view.inputs)} samples of {view.classes} classes on it."
     text += "" if view.level is None else f" The line is where the score is {short(view.level)}."
     yield Chart("boundary", "The decision surface", text, traces, layout, moves, height=520, square=True)
 
 
-def _levels(view: Boundary, frames: dict[str, Any]) -> dict[str, float]:
+def _levels(view: BoundaryView, frames: dict[str, Any]) -> dict[str, float]:
     """Return the range of colours, the same at each step; around the level where there is one."""
     if view.level is None:
         return {"zmin": 0, "zmax": max(view.classes - 1, 1)}
@@ -141,7 +143,7 @@ def _levels(view: Boundary, frames: dict[str, Any]) -> dict[str, float]:
     return {"zmin": view.level - away, "zmax": view.level + away}
 
 
-def _classes(view: Boundary) -> Iterator[dict[str, Any]]:
+def _classes(view: BoundaryView) -> Iterator[dict[str, Any]]:
     for told in range(view.classes):
         chosen = [at for at, target in zip(view.inputs, view.targets, strict=True) if target == told]
         colour = ("@blue", "@red")[told] if view.classes == 2 else PALETTE[told % len(PALETTE)]
@@ -152,7 +154,7 @@ def _classes(view: Boundary) -> Iterator[dict[str, Any]]:
 
 
 @charts.register
-def _fit(view: Fit) -> Iterator[Chart]:
+def _fit(view: FitView) -> Iterator[Chart]:
     traces = [
         line(view.x.values, view.values[-1], "prediction", 1),
         {
@@ -166,21 +168,21 @@ def _fit(view: Fit) -> Iterator[Chart]:
     ]
     moves = [Move((0,), frames={"y": view.values})]
     layout = {
-        "xaxis": axis(view.x.name, range=span(view.x.values, 0)),
-        "yaxis": axis("target", range=span([*view.targets, *view.values[-1]])),
+        "xaxis": axis(view.x.name, range=padded_range(view.x.values, 0)),
+        "yaxis": axis("target", range=padded_range([*view.targets, *view.values[-1]])),
     }
     text = f"What the model predicts over {view.x.name}, through {len(view.inputs)} samples."
     yield Chart("fit", "The fit", text, traces, layout, moves, height=400)
 
 
-def _walked(x: Sequence[float], y: Sequence[float]) -> list[dict[str, Any]]:
+def _path_traces(x: Sequence[float], y: Sequence[float]) -> list[dict[str, Any]]:
     """Return traces of a path and of where the run is."""
-    style = {"color": PATH, "width": 2}
+    style = {"color": PATH_COLOUR, "width": 2}
     path = {"type": "scatter", "mode": "lines+markers", "x": x, "y": y, "name": "path so far", "line": style}
-    return [{**path, "marker": {"size": 4, "color": PATH}}, point("the run", PATH)]
+    return [{**path, "marker": {"size": 4, "color": PATH_COLOUR}}, point("the run", PATH_COLOUR)]
 
 
-def _walk(first: int, x: Sequence[float], y: Sequence[float]) -> list[Move]:
+def _path_moves(first: int, x: Sequence[float], y: Sequence[float]) -> list[Move]:
     return [Move((first,), upto={"x": x, "y": y}), Move((first + 1,), at={"x": x, "y": y})]
 
 
@@ -190,7 +192,7 @@ def _marks(places: Sequence[tuple[float, float]], name: str) -> dict[str, Any]:
     return {"type": "scatter", "mode": "markers", **columns, "name": name, "marker": marker}
 
 
-def _known(minima: Sequence[tuple[float, float]]) -> str:
+def _describe_minima(minima: Sequence[tuple[float, float]]) -> str:
     places = ", ".join(f"({short(x)}, {short(y)})" for x, y in minima)
     return f"Stars mark minima: {places}." if minima else ""
 
@@ -208,7 +210,7 @@ def _ground(x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]]
     logs = [[math.log10(max(value - low, floor)) if math.isfinite(value) else None for value in row] for row in z]
     ends = sorted(value for row in logs for value in row if value is not None)
     bottom, top = ends[len(ends) // 1000], ends[-1]
-    ticks = range(math.floor(bottom), math.ceil(top) + 1, math.ceil((top - bottom) / TICKS) or 1)
+    ticks = range(math.floor(bottom), math.ceil(top) + 1, math.ceil((top - bottom) / COLOUR_BAR_TICKS) or 1)
     contours = {"start": bottom, "end": top, "size": (top - bottom) / 18 or 1.0, "coloring": "fill"}
     bar = {"title": {"text": "loss − lowest"}, "tickvals": list(ticks), "thickness": 12}
     bar["ticktext"] = [f"{10.0**tick:g}" if abs(tick) < 5 else f"10<sup>{tick}</sup>" for tick in ticks]
@@ -218,6 +220,6 @@ def _ground(x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]]
     return [{**trace, "colorbar": bar, **more}], told
 
 
-def table_of(views: Sequence[View]) -> Predictions | None:
+def find_prediction_table(views: Sequence[View]) -> PredictionsView | None:
     """Return what a model told of its data, step by step, where that is among the views."""
-    return next((view for view in views if isinstance(view, Predictions)), None)
+    return next((view for view in views if isinstance(view, PredictionsView)), None)

@@ -9,23 +9,23 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, ListedColormap, to_rgb
 
-from playground.report.captions import of_run
-from playground.report.plotting.figure import COLOURS, MARKERS, Drawing, legend_above, plain_axes, step_label
+from playground.report.captions import run_caption
+from playground.report.plotting.figure import MARKERS, SERIES_COLOURS, Drawing, add_step_label, legend_above, plain_axes
 from playground.result import Run
-from playground.views import Boundary
+from playground.views import BoundaryView
 
 ASPECT = 0.82
 
-FAINT = 0.55
+REGION_WHITENESS = 0.55
 """How much white there is in the colour of a region."""
 
 
-def boundary(run: Run, view: Boundary, width: float) -> Drawing:
+def boundary(run: Run, view: BoundaryView, width: float) -> Drawing:
     """Draw the regions of the classes, the line between them, and the samples."""
-    figure, axes = plain_axes(width, of_run(run), view.x.name, view.y.name, ASPECT)
+    figure, axes = plain_axes(width, run_caption(run), view.x.name, view.y.name, ASPECT)
     grids = np.array(view.values)
     extent = (view.x.values[0], view.x.values[-1], view.y.values[0], view.y.values[-1])
-    regions = shown(grids, view.level)
+    regions = scale_scores(grids, view.level)
     look: dict[str, Any] = _scores() if view.level is not None else _classes(view.classes)
     image = axes.imshow(regions[-1], extent=extent, origin="lower", aspect="auto", **look)
     _samples(axes, view)
@@ -33,7 +33,7 @@ def boundary(run: Run, view: Boundary, width: float) -> Drawing:
     axes.set_xlim(*extent[:2])
     axes.set_ylim(*extent[2:])
     lines: list[Any] = []
-    label = step_label(axes)
+    label = add_step_label(axes)
 
     def divide(frame: int) -> None:
         while lines:
@@ -52,7 +52,7 @@ def boundary(run: Run, view: Boundary, width: float) -> Drawing:
     return Drawing(figure, show, len(view.steps))
 
 
-def shown(grids: np.ndarray, level: float | None) -> np.ndarray:
+def scale_scores(grids: np.ndarray, level: float | None) -> np.ndarray:
     """Return scores from -1, surely class 0, over 0, the boundary, to 1; classes as they are.
 
     Probabilities are stretched; other scores saturate about the median size that they have at the end.
@@ -65,10 +65,12 @@ def shown(grids: np.ndarray, level: float | None) -> np.ndarray:
     return np.tanh(above / max(float(np.median(np.abs(above[-1]))), 1e-12))
 
 
-def _samples(axes: Axes, view: Boundary) -> None:
+def _samples(axes: Axes, view: BoundaryView) -> None:
     inputs, targets = np.array(view.inputs), np.array(view.targets)
     size = 42 if len(inputs) <= 20 else 14
-    for number, (colour, marker) in zip(range(view.classes), cycle(zip(COLOURS, MARKERS, strict=True)), strict=False):
+    for number, (colour, marker) in zip(
+        range(view.classes), cycle(zip(SERIES_COLOURS, MARKERS, strict=True)), strict=False
+    ):
         chosen = inputs[targets == number]
         axes.scatter(
             *(chosen[:, 0], chosen[:, 1]),
@@ -83,16 +85,16 @@ def _samples(axes: Axes, view: Boundary) -> None:
 
 
 def _scores() -> dict[str, Any]:
-    ends = [_faint(COLOURS[0]), (0.97, 0.97, 0.97), _faint(COLOURS[1])]
+    ends = [_fade_colours(SERIES_COLOURS[0]), (0.97, 0.97, 0.97), _fade_colours(SERIES_COLOURS[1])]
     cmap = LinearSegmentedColormap.from_list("classes", ends)
     return {"cmap": cmap, "vmin": -1, "vmax": 1, "interpolation": "bilinear"}
 
 
 def _classes(count: int) -> dict[str, Any]:
-    colours = [_faint(COLOURS[number % len(COLOURS)]) for number in range(count)]
+    colours = [_fade_colours(SERIES_COLOURS[number % len(SERIES_COLOURS)]) for number in range(count)]
     return {"cmap": ListedColormap(colours), "vmin": -0.5, "vmax": count - 0.5, "interpolation": "nearest"}
 
 
-def _faint(colour: str) -> tuple[float, float, float]:
-    red, green, blue = (part + (1 - part) * FAINT for part in to_rgb(colour))
+def _fade_colours(colour: str) -> tuple[float, float, float]:
+    red, green, blue = (part + (1 - part) * REGION_WHITENESS for part in to_rgb(colour))
     return red, green, blue

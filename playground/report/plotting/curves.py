@@ -6,36 +6,36 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from playground.figures.numbers import short
-from playground.report.captions import of_run
-from playground.report.plotting.figure import COLOURS, Drawing, Picture, literal, plain_axes, step_label
+from playground.report.captions import run_caption
+from playground.report.plotting.figure import SERIES_COLOURS, Drawing, Picture, add_step_label, literal, plain_axes
 from playground.result import Run
-from playground.views import Curve, Fit
+from playground.views import CurveView, FitView
 
-TANGENT = 0.12
+TANGENT_SHARE = 0.12
 """Length of a tangent to each side, as a share of the axis."""
 
 
-def function(run: Run, view: Curve, width: float) -> Drawing:
+def function(run: Run, view: CurveView, width: float) -> Drawing:
     """Draw a function with its minimum."""
     figure, axes = _function(run, view, width)
     axes.legend(loc="best")
     return Drawing(figure)
 
 
-def path(run: Run, view: Curve, width: float) -> Drawing:
+def path(run: Run, view: CurveView, width: float) -> Drawing:
     """Draw a function with where the run touched it; as it moves, with the tangent."""
     figure, axes = _function(run, view, width)
     low, high = axes.get_ylim()
     x, y, slope = np.array(view.path).T
-    (line,) = axes.plot(x, y, "o-", color=COLOURS[1], markersize=3, linewidth=0.8, label="the run")
-    (here,) = axes.plot(x[-1:], y[-1:], "o", color=COLOURS[1], markersize=7, markeredgecolor="white")
-    (tangent,) = axes.plot([], [], color=COLOURS[2], linewidth=1.2)
-    axes.plot(x[:1], y[:1], "o", color="white", markeredgecolor=COLOURS[1], markersize=6, label="start")
+    (line,) = axes.plot(x, y, "o-", color=SERIES_COLOURS[1], markersize=3, linewidth=0.8, label="the run")
+    (here,) = axes.plot(x[-1:], y[-1:], "o", color=SERIES_COLOURS[1], markersize=7, markeredgecolor="white")
+    (tangent,) = axes.plot([], [], color=SERIES_COLOURS[2], linewidth=1.2)
+    axes.plot(x[:1], y[:1], "o", color="white", markeredgecolor=SERIES_COLOURS[1], markersize=6, label="start")
     axes.set_xlim(view.x.values[0], view.x.values[-1])
     axes.set_ylim(low, high)
     axes.legend(loc="best")
-    reach = TANGENT * (view.x.values[-1] - view.x.values[0])
-    label = step_label(axes)
+    reach = TANGENT_SHARE * (view.x.values[-1] - view.x.values[0])
+    label = add_step_label(axes)
 
     def show(frame: int) -> None:
         line.set_data(x[: frame + 1], y[: frame + 1])
@@ -47,14 +47,14 @@ def path(run: Run, view: Curve, width: float) -> Drawing:
     return Drawing(figure, show, len(view.steps))
 
 
-def fit(run: Run, view: Fit, width: float) -> Drawing:
+def fit(run: Run, view: FitView, width: float) -> Drawing:
     """Draw the data, and the curve through them at the start and at the end."""
-    figure, axes = plain_axes(width, of_run(run), view.x.name, "target and prediction")
+    figure, axes = plain_axes(width, run_caption(run), view.x.name, "target and prediction")
     few = len(view.inputs) <= 200
     axes.plot(view.inputs, view.targets, "o" if few else ".", color="#555555", markersize=3, alpha=0.7, label="data")
-    axes.plot(view.x.values, view.values[0], "--", color=COLOURS[5], label=f"step {view.steps[0]}")
+    axes.plot(view.x.values, view.values[0], "--", color=SERIES_COLOURS[5], label=f"step {view.steps[0]}")
     axes.plot(view.x.values, view.values[-1], color="none")  # so that the axis has room for it
-    (line,) = axes.plot(view.x.values, view.values[-1], color=COLOURS[1], label=f"step {view.steps[-1]:,}")
+    (line,) = axes.plot(view.x.values, view.values[-1], color=SERIES_COLOURS[1], label=f"step {view.steps[-1]:,}")
     legend = axes.legend()
     axes.margins(x=0)
 
@@ -65,10 +65,10 @@ def fit(run: Run, view: Fit, width: float) -> Drawing:
     return Drawing(figure, show, len(view.steps))
 
 
-def _function(run: Run, view: Curve, width: float) -> tuple[Picture, Axes]:
-    figure, axes = plain_axes(width, of_run(run), view.x.name, run.setup.get("function", "loss"))
+def _function(run: Run, view: CurveView, width: float) -> tuple[Picture, Axes]:
+    figure, axes = plain_axes(width, run_caption(run), view.x.name, run.setup.get("function", "loss"))
     values = np.where(np.isfinite(view.y), view.y, np.nan)
-    axes.plot(view.x.values, values, color=COLOURS[0])
+    axes.plot(view.x.values, values, color=SERIES_COLOURS[0])
     for number, (x, y) in enumerate(view.minima):
         label = literal(f"minimum {short(y)} at {view.x.name} = {short(x)}") if number == 0 else None
         axes.plot(x, y, "*", color="black", markersize=9, markeredgecolor="white", label=label, zorder=5)

@@ -19,24 +19,24 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
-from playground.figures.text import printable
+from playground.figures.text import make_printable
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+SERIES_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's, the strongest first."""
 
-LINES = ("-", "--", ":", "-.")
+LINE_STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-WIDTH = 5.0
+FIGURE_INCHES = 5.0
 """Of a figure, in inches."""
 
-ASPECT = 0.68
+FIGURE_ASPECT = 0.68
 """Height of a figure for its width."""
 
-SMALL = 6.0
+CAPTION_POINTS = 6.0
 """Size of the caption in points."""
 
-STYLE: Any = {
+MATPLOTLIB_STYLE: Any = {
     "figure.constrained_layout.use": True,
     "figure.dpi": 100,
     "font.size": 9,
@@ -54,7 +54,7 @@ STYLE: Any = {
     "legend.edgecolor": "none",
     "legend.borderpad": 0.3,
     "lines.linewidth": 1.4,
-    "axes.prop_cycle": cycler(color=COLOURS),
+    "axes.prop_cycle": cycler(color=SERIES_COLOURS),
     "axes.unicode_minus": True,
     "pdf.fonttype": 42,
     "svg.fonttype": "path",
@@ -67,7 +67,7 @@ class Picture(Figure):
 
     def _repr_png_(self) -> bytes:
         stream = io.BytesIO()
-        with styled():
+        with use_style():
             self.savefig(stream, format="png", dpi=150)
         return stream.getvalue()
 
@@ -86,9 +86,9 @@ class Drawing:
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def use_style() -> Iterator[None]:
     """Draw in our style, whatever the user's own matplotlibrc says, with a box for a letter that no font has."""
-    with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
+    with matplotlib.style.context(["default", MATPLOTLIB_STYLE]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
         yield
 
@@ -97,29 +97,31 @@ def missing_letters(figure: Figure) -> str:
     """Return the letters in a figure that its font lacks, each once; boxes stand in their place."""
     texts = {text.get_text() for text in figure.findobj(Text)}
     font = get_font(findfont(FontProperties(family=matplotlib.rcParamsDefault["font.family"])))
-    return "".join(sorted({each for text in texts for each in text if each.isprintable() and not _has(font, each)}))
+    return "".join(
+        sorted({each for text in texts for each in text if each.isprintable() and not _has_letter(font, each)})
+    )
 
 
-def _has(font: FT2Font, letter: str) -> bool:
+def _has_letter(font: FT2Font, letter: str) -> bool:
     return font.get_char_index(ord(letter)) != 0
 
 
-def page(width: float, caption: str, aspect: float = ASPECT) -> Picture:
+def page(width: float, caption: str, aspect: float = FIGURE_ASPECT) -> Picture:
     """Return an empty figure with a caption in small type below.
 
     :param width: in inches.
     :param aspect: height of what is above the caption, as a share of the width.
     """
-    characters = max(30, int(width * 72 / (SMALL * 0.52)))
+    characters = max(30, int(width * 72 / (CAPTION_POINTS * 0.52)))
     text = textwrap.fill(literal(caption), characters, break_on_hyphens=False)
-    below = (text.count("\n") + 1) * 1.3 * SMALL / 72
+    below = (text.count("\n") + 1) * 1.3 * CAPTION_POINTS / 72
     figure = Picture(figsize=(width, width * aspect + below))
     FigureCanvasAgg(figure)
-    figure.supxlabel(text, x=0.01, ha="left", fontsize=SMALL, color="#555555", linespacing=1.3)
+    figure.supxlabel(text, x=0.01, ha="left", fontsize=CAPTION_POINTS, color="#555555", linespacing=1.3)
     return figure
 
 
-def plain_axes(width: float, caption: str, x: str, y: str, aspect: float = ASPECT) -> tuple[Picture, Axes]:
+def plain_axes(width: float, caption: str, x: str, y: str, aspect: float = FIGURE_ASPECT) -> tuple[Picture, Axes]:
     """Return a figure with one pair of named axes."""
     figure = page(width, caption, aspect)
     axes = figure.subplots()
@@ -132,7 +134,7 @@ def legend_above(figure: Picture, axes: Axes) -> None:
     """Put the legend above the axes, where it hides nothing, in as many columns as the width has room for."""
     handles, labels = axes.get_legend_handles_labels()
     if labels:
-        characters = figure.get_figwidth() * 72 / (STYLE["legend.fontsize"] * 0.6)
+        characters = figure.get_figwidth() * 72 / (MATPLOTLIB_STYLE["legend.fontsize"] * 0.6)
         columns = max(1, int(characters / (max(map(len, labels)) + 6)))
         look = {"handletextpad": 0.4, "columnspacing": 1.2, "borderpad": 0.0, "borderaxespad": 0.2}
         figure.legend(handles, labels, loc="outside upper left", ncols=min(columns, len(labels)), **look)
@@ -140,10 +142,10 @@ def legend_above(figure: Picture, axes: Axes) -> None:
 
 def literal(text: str) -> str:
     """Return text of a scenario on one line, its dollar signs no formula's beginning to matplotlib."""
-    return printable(text).replace("$", r"\$")
+    return make_printable(text).replace("$", r"\$")
 
 
-def step_label(axes: Axes) -> Callable[[int], None]:
+def add_step_label(axes: Axes) -> Callable[[int], None]:
     """Return what writes above the axes which step is shown."""
     text = axes.text(1, 1.01, "", transform=axes.transAxes, ha="right", va="bottom", fontsize=8)
     return lambda step: text.set_text(f"step {step:,}")

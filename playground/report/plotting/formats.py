@@ -14,24 +14,24 @@ from playground.errors import PlaygroundError, suggestion
 if TYPE_CHECKING:
     from playground.report.plotting.figure import Drawing
 
-SHARP = 200
+STILL_DPI = 200
 """Dots per inch of a still."""
 
-MOVING = 110
+FRAME_DPI = 110
 """Dots per inch of a frame."""
 
-FRAME = 100
+FRAME_MILLISECONDS = 100
 """Milliseconds that a frame is shown."""
 
-WHITE = 249
+MIN_WHITE_LEVEL = 249
 """Least of the three colours of what is taken for white in a GIF."""
 
-LAST = 1500
+LAST_FRAME_MILLISECONDS = 1500
 """Milliseconds that the last one is."""
 
 
 @dataclass(frozen=True)
-class Format:
+class PictureFormat:
     """A kind of file.
 
     :param write: given a drawing, the command that makes it again, and the file.
@@ -47,53 +47,57 @@ class Format:
         :raises PlaygroundError: this format is for what moves, and the drawing does not.
         """
         if self.moves and not drawing.frames:
-            raise PlaygroundError(f"nothing moves in this picture; write it as {', '.join(STILL)}")
+            raise PlaygroundError(f"nothing moves in this picture; write it as {', '.join(STILL_SUFFIXES)}")
 
 
-def format_of(path: Path) -> Format:
+def choose_format(path: Path) -> PictureFormat:
     """Return what a file's suffix asks for.
 
     :raises PlaygroundError: nothing that we write.
     """
     suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        raise PlaygroundError(f"{path}: the suffix says what is written{suggestion('', FORMATS)}")
-    return FORMATS[suffix]
+    if suffix not in PICTURE_FORMATS:
+        raise PlaygroundError(f"{path}: the suffix says what is written{suggestion('', PICTURE_FORMATS)}")
+    return PICTURE_FORMATS[suffix]
 
 
-def write(drawing: Drawing, kind: Format, command: str, path: Path) -> None:
+def write(drawing: Drawing, kind: PictureFormat, command: str, path: Path) -> None:
     """Write a figure.
 
     :param command: makes it again; it stands in the file's metadata.
     """
-    from playground.report.plotting.figure import styled
+    from playground.report.plotting.figure import use_style
 
-    with styled():
+    with use_style():
         kind.write(drawing, command, path)
 
 
-def _still(name: str, metadata: Callable[[str], Mapping[str, Any]], drawing: Drawing, command: str, path: Path) -> None:
-    drawing.figure.savefig(path, format=name, dpi=SHARP, metadata=metadata(command))
+def _write_still(
+    name: str, metadata: Callable[[str], Mapping[str, Any]], drawing: Drawing, command: str, path: Path
+) -> None:
+    drawing.figure.savefig(path, format=name, dpi=STILL_DPI, metadata=metadata(command))
 
 
-def _animated(name: str, more: Callable[[str], Mapping[str, Any]], drawing: Drawing, command: str, path: Path) -> None:
+def _write_animation(
+    name: str, more: Callable[[str], Mapping[str, Any]], drawing: Drawing, command: str, path: Path
+) -> None:
     from PIL import Image
 
     frames = []
     for frame in range(drawing.frames):
         drawing.show(frame)
         stream = io.BytesIO()
-        drawing.figure.savefig(stream, format="png", dpi=MOVING)
+        drawing.figure.savefig(stream, format="png", dpi=FRAME_DPI)
         if frame == 0:
             drawing.figure.set_layout_engine("none")  # the axes stand still while the rest moves
         frames.append(Image.open(stream).convert("RGB"))
-    durations = [FRAME] * (len(frames) - 1) + [LAST]
-    first, *rest = _same_colours(frames) if name == "GIF" else frames
+    durations = [FRAME_MILLISECONDS] * (len(frames) - 1) + [LAST_FRAME_MILLISECONDS]
+    first, *rest = _share_palette(frames) if name == "GIF" else frames
     with path.open("wb") as file:
         first.save(file, format=name, save_all=True, append_images=rest, duration=durations, loop=0, **more(command))
 
 
-def _same_colours(frames: list[Any]) -> list[Any]:
+def _share_palette(frames: list[Any]) -> list[Any]:
     """Return frames with one palette for all, so that colours do not flicker: that of the first, middle and last."""
     from PIL import Image
 
@@ -105,7 +109,9 @@ def _same_colours(frames: list[Any]) -> list[Any]:
     palette = strip.quantize(255, dither=Image.Dither.NONE)
     colours = palette.getpalette() or []
     for place in range(0, len(colours), 3):
-        if min(colours[place : place + 3]) >= WHITE:  # the nearest colour is found in steps of 4, and paper is white
+        if (
+            min(colours[place : place + 3]) >= MIN_WHITE_LEVEL
+        ):  # the nearest colour is found in steps of 4, and paper is white
             colours[place : place + 3] = [255, 255, 255]
     palette.putpalette(colours)
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
@@ -119,12 +125,12 @@ def _png_text(command: str) -> dict[str, Any]:
     return {"pnginfo": info}
 
 
-FORMATS: Mapping[str, Format] = {
-    ".png": Format(partial(_still, "png", lambda command: {"Description": command})),
-    ".svg": Format(partial(_still, "svg", lambda command: {"Description": command, "Date": None})),
-    ".pdf": Format(partial(_still, "pdf", lambda command: {"Subject": command, "CreationDate": None})),
-    ".gif": Format(partial(_animated, "GIF", lambda command: {"comment": command.encode()}), moves=True),
-    ".apng": Format(partial(_animated, "PNG", _png_text), moves=True),
+PICTURE_FORMATS: Mapping[str, PictureFormat] = {
+    ".png": PictureFormat(partial(_write_still, "png", lambda command: {"Description": command})),
+    ".svg": PictureFormat(partial(_write_still, "svg", lambda command: {"Description": command, "Date": None})),
+    ".pdf": PictureFormat(partial(_write_still, "pdf", lambda command: {"Subject": command, "CreationDate": None})),
+    ".gif": PictureFormat(partial(_write_animation, "GIF", lambda command: {"comment": command.encode()}), moves=True),
+    ".apng": PictureFormat(partial(_write_animation, "PNG", _png_text), moves=True),
 }
 
-STILL = [suffix for suffix, kind in FORMATS.items() if not kind.moves]
+STILL_SUFFIXES = [suffix for suffix, kind in PICTURE_FORMATS.items() if not kind.moves]

@@ -8,22 +8,22 @@ from typing import Any
 
 from playground.errors import PlaygroundError, suggestion
 from playground.report.plotting import boundaries, curves, losses, surfaces, sweeps
-from playground.report.plotting.figure import WIDTH, Drawing, styled
+from playground.report.plotting.figure import FIGURE_INCHES, Drawing, use_style
 from playground.result import Run
-from playground.views import Boundary, Curve, Ensemble, Fit, Path, Surface
+from playground.views import BoundaryView, CurveView, Ensemble, FitView, PathView, SurfaceView
 
 Draw = Callable[..., Drawing]
 
-OF_VIEW: Mapping[type, Mapping[str, Draw]] = {
-    Boundary: {"boundary": boundaries.boundary},
-    Fit: {"fit": curves.fit},
-    Curve: {"path": curves.path, "function": curves.function},
-    Surface: {"path": surfaces.path, "surface": surfaces.surface},
-    Path: {"path": surfaces.plane},
+VIEW_KINDS: Mapping[type, Mapping[str, Draw]] = {
+    BoundaryView: {"boundary": boundaries.boundary},
+    FitView: {"fit": curves.fit},
+    CurveView: {"path": curves.path, "function": curves.function},
+    SurfaceView: {"path": surfaces.path, "surface": surfaces.surface},
+    PathView: {"path": surfaces.plane},
 }
 """What can be drawn of each view, the best first; a picture is given the run, the view and a width."""
 
-KINDS = tuple(dict.fromkeys([*(kind for kinds in OF_VIEW.values() for kind in kinds), "loss", "lr"]))
+PICTURE_KINDS = tuple(dict.fromkeys([*(kind for kinds in VIEW_KINDS.values() for kind in kinds), "loss", "lr"]))
 
 
 def check_kind(kind: str | None) -> None:
@@ -31,11 +31,11 @@ def check_kind(kind: str | None) -> None:
 
     :raises PlaygroundError: there is no such kind.
     """
-    if kind is not None and kind not in KINDS:
-        raise PlaygroundError(f"--kind {kind}: unknown{suggestion(kind, KINDS)}")
+    if kind is not None and kind not in PICTURE_KINDS:
+        raise PlaygroundError(f"--kind {kind}: unknown{suggestion(kind, PICTURE_KINDS)}")
 
 
-def drawing(subject: Run | Ensemble, kind: str | None = None, width: float = WIDTH) -> Drawing:
+def drawing(subject: Run | Ensemble, kind: str | None = None, width: float = FIGURE_INCHES) -> Drawing:
     """Draw a run or a sweep.
 
     :param kind: which picture; None for the best that there is.
@@ -49,13 +49,13 @@ def drawing(subject: Run | Ensemble, kind: str | None = None, width: float = WID
     kind = kind or next(iter(offered))
     if kind not in offered:
         raise PlaygroundError(f"{subject.scenario} has no picture {kind!r}; it has {', '.join(offered)}")
-    with styled():
+    with use_style():
         return offered[kind](width=width)
 
 
 def _of_run(run: Run) -> dict[str, Callable[..., Drawing]]:
     offered: dict[str, Any] = {
-        kind: partial(draw, run, view) for view in run.views for kind, draw in OF_VIEW.get(type(view), {}).items()
+        kind: partial(draw, run, view) for view in run.views for kind, draw in VIEW_KINDS.get(type(view), {}).items()
     }
     return {**offered, "loss": partial(losses.loss, run)} if run.losses else offered
 

@@ -8,25 +8,25 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from playground.report.captions import of_run
-from playground.report.plotting.figure import COLOURS, Drawing, plain_axes
+from playground.report.captions import run_caption
+from playground.report.plotting.figure import SERIES_COLOURS, Drawing, plain_axes
 from playground.result import Run, Status
 
-POINTS = 4000
+MAX_LINE_POINTS = 4000
 """Of a line; of a longer run every so-manieth step is drawn."""
 
-RATIO = 20
+MIN_LOG_RATIO = 20
 """Of the largest to the smallest loss, from which on the axis is logarithmic."""
 
 
-LARGEST = 1e150
+MAX_DRAWN_LOSS = 1e150
 """Size of a loss beyond which it leaves the picture, and below the reciprocal of which it is drawn as zero: matplotlib
 squares what it draws."""
 
-FLAT = 0.005
+FLAT_HEIGHT_SHARE = 0.005
 """Of a picture's height, within which a line counts as flat."""
 
-ROOM = 1.25
+FLAT_LINE_FACTOR = 1.25
 """Times the steps of a descent, that are drawn of it and the flat line behind it."""
 
 
@@ -34,58 +34,63 @@ def loss(run: Run, width: float) -> Drawing:
     """Draw the loss before each update and after the last, as far as there is something to see."""
     name = "loss of the step's batch" if "batch_size" in run.conditions else "loss"
     held_out = run.trace.validation
-    end = len(run.losses) - 1 if held_out else last_step_of_interest(run.losses)  # overfitting comes late
+    end = len(run.losses) - 1 if held_out else find_last_step(run.losses)  # overfitting comes late
     left_out = f"the loss stays flat up to step {len(run.losses) - 1:,}, which is not drawn"
-    caption = of_run(run) if end == len(run.losses) - 1 else f"{of_run(run)} · {left_out}"
+    caption = run_caption(run) if end == len(run.losses) - 1 else f"{run_caption(run)} · {left_out}"
     figure, axes = plain_axes(width, caption, "step", name)
-    stride = max(1, math.ceil((end + 1) / POINTS))
+    stride = max(1, math.ceil((end + 1) / MAX_LINE_POINTS))
     steps = list(range(0, end + 1, stride))
-    values = drawable([run.losses[step] for step in steps])
+    values = clip_losses([run.losses[step] for step in steps])
     fit_axis(axes, [*values, *(held_out.values["validation_loss"] if held_out else ())])
-    axes.plot(steps, values, color=COLOURS[0])
+    axes.plot(steps, values, color=SERIES_COLOURS[0])
     if held_out:
-        line = drawable(held_out.values["validation_loss"])
-        axes.plot(held_out.steps, line, "--", color=COLOURS[1], label="held-out data")
+        line = clip_losses(held_out.values["validation_loss"])
+        axes.plot(held_out.steps, line, "--", color=SERIES_COLOURS[1], label="held-out data")
         axes.legend(loc="best")
     if run.status in (Status.DIVERGED, Status.NONFINITE):
         finite = [index for index, value in enumerate(values) if math.isfinite(value)]
         if finite:
             axes.plot(
-                steps[finite[-1]], values[finite[-1]], "X", color=COLOURS[1], clip_on=False, label=str(run.status)
+                steps[finite[-1]],
+                values[finite[-1]],
+                "X",
+                color=SERIES_COLOURS[1],
+                clip_on=False,
+                label=str(run.status),
             )
             axes.legend(loc="upper left")
     axes.margins(x=0.01)
     return Drawing(figure)
 
 
-def last_step_of_interest(losses: Sequence[float]) -> int:
+def find_last_step(losses: Sequence[float]) -> int:
     """Return the step where a picture of these losses may end: the last one, or soon after the line has become flat.
 
     It is cut where what is left out is at least half of it, and the loss of every step there is within `FLAT` of the
     height from the last loss. Where a logarithmic axis fits, heights are logarithms.
     """
     last = len(losses) - 1
-    heights = drawable(losses)
+    heights = clip_losses(losses)
     if np.isnan(heights).any():
         return last
     if is_logarithmic(heights):
         heights = np.log10(np.maximum(heights, heights[heights > 0].min() / 10))  # a zero lies below all others
-    away = np.flatnonzero(np.abs(heights - heights[-1]) > FLAT * (heights.max() - heights.min()))
-    end = math.ceil(ROOM * (away[-1] + 1)) if len(away) else last
+    away = np.flatnonzero(np.abs(heights - heights[-1]) > FLAT_HEIGHT_SHARE * (heights.max() - heights.min()))
+    end = math.ceil(FLAT_LINE_FACTOR * (away[-1] + 1)) if len(away) else last
     return end if 2 * end <= last else last
 
 
-def drawable(losses: Sequence[float] | np.ndarray) -> np.ndarray:
+def clip_losses(losses: Sequence[float] | np.ndarray) -> np.ndarray:
     """Return losses as what can be drawn: nan for what is not finite or too large, zero for what is too small."""
     values = np.asarray(losses, dtype=float)
-    values = np.where(np.abs(values) <= LARGEST, values, np.nan)
-    return np.where(np.abs(values) < 1 / LARGEST, 0.0, values)
+    values = np.where(np.abs(values) <= MAX_DRAWN_LOSS, values, np.nan)
+    return np.where(np.abs(values) < 1 / MAX_DRAWN_LOSS, 0.0, values)
 
 
 def is_logarithmic(finite: np.ndarray) -> bool:
     """Return whether losses differ by ratios; the rest of them may be zero."""
     positive = finite[finite > 0]
-    return bool(finite.min() >= 0 and len(positive) and finite.max() >= RATIO * positive.min())
+    return bool(finite.min() >= 0 and len(positive) and finite.max() >= MIN_LOG_RATIO * positive.min())
 
 
 def fit_axis(axes: Axes, values: Sequence[float] | np.ndarray) -> None:
@@ -93,7 +98,7 @@ def fit_axis(axes: Axes, values: Sequence[float] | np.ndarray) -> None:
 
     Zeros among them get a linear end.
     """
-    finite = drawable(values)
+    finite = clip_losses(values)
     finite = finite[np.isfinite(finite)]
     if not len(finite):
         return

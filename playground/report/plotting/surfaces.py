@@ -9,27 +9,27 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.ticker import FuncFormatter
 
 from playground.figures.numbers import short
-from playground.report.captions import of_run
-from playground.report.plotting.figure import COLOURS, Drawing, Picture, legend_above, plain_axes, step_label
+from playground.report.captions import run_caption
+from playground.report.plotting.figure import SERIES_COLOURS, Drawing, Picture, add_step_label, legend_above, plain_axes
 from playground.result import Run
-from playground.views import Grid, Path, Surface
+from playground.views import Grid, PathView, SurfaceView
 
-LEVELS = 14
+BAND_COUNT = 14
 """Bands of a surface."""
 
-DEEPEST = 1e-4
+MIN_LEVEL_SHARE = 1e-4
 """Height of the lowest level above the lowest value, as a share of the whole height."""
 
-NEAR = 0.05
+MIN_LEVEL_RATIO = 0.05
 """Height of the lowest level above the lowest value, at least, as a share of that value: so that labels differ."""
 
-DARKEST = 0.75
+MAX_DARKNESS = 0.75
 """Of the colours of the bands, so that a path stands out."""
 
 ASPECT = 0.82
 
 
-def surface(run: Run, view: Surface, width: float) -> Drawing:
+def surface(run: Run, view: SurfaceView, width: float) -> Drawing:
     """Draw the loss over two parameters as bands, with its known minima."""
     figure, axes = _landscape(run, view, width, view.x.name, view.y.name)
     if view.minima:
@@ -37,20 +37,20 @@ def surface(run: Run, view: Surface, width: float) -> Drawing:
     return Drawing(figure)
 
 
-def path(run: Run, view: Surface, width: float) -> Drawing:
+def path(run: Run, view: SurfaceView, width: float) -> Drawing:
     """Draw the same with the run's path."""
     figure, axes = _landscape(run, view, width, view.x.name, view.y.name)
-    return _with_path(figure, axes, view)
+    return _draw_with_path(figure, axes, view)
 
 
-def plane(run: Run, view: Path, width: float) -> Drawing:
+def plane(run: Run, view: PathView, width: float) -> Drawing:
     """Draw a path in its two principal directions, with the loss in their plane."""
     names = (
         f"{which} principal direction ({_percent(share)} of the variance)"
         for which, share in zip(("first", "second"), view.explained, strict=True)
     )
     figure, axes = _landscape(run, view, width, *names)
-    return _with_path(figure, axes, view)
+    return _draw_with_path(figure, axes, view)
 
 
 def _percent(share: float) -> str:
@@ -62,13 +62,13 @@ def levels(values: np.ndarray) -> np.ndarray:
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if not high > low:
         return np.array([low - 0.5, low + 0.5])
-    lowest = min(max(DEEPEST, NEAR * abs(low) / (high - low)), 0.1)
-    above = np.geomspace(lowest, 1, LEVELS) * (high - low)
+    lowest = min(max(MIN_LEVEL_SHARE, MIN_LEVEL_RATIO * abs(low) / (high - low)), 0.1)
+    above = np.geomspace(lowest, 1, BAND_COUNT) * (high - low)
     return np.array([low, *(low + above)])
 
 
-def _landscape(run: Run, view: Surface | Path, width: float, x: str, y: str) -> tuple[Picture, Axes]:
-    figure, axes = plain_axes(width, of_run(run), x, y, ASPECT)
+def _landscape(run: Run, view: SurfaceView | PathView, width: float, x: str, y: str) -> tuple[Picture, Axes]:
+    figure, axes = plain_axes(width, run_caption(run), x, y, ASPECT)
     if view.values is not None:
         _bands(figure, axes, view, view.values)
     for number, (a, b) in enumerate(getattr(view, "minima", ())):
@@ -79,14 +79,14 @@ def _landscape(run: Run, view: Surface | Path, width: float, x: str, y: str) -> 
     return figure, axes
 
 
-def _bands(figure: Picture, axes: Axes, view: Surface | Path, grid: Grid) -> None:
+def _bands(figure: Picture, axes: Axes, view: SurfaceView | PathView, grid: Grid) -> None:
     values = np.array(grid)
     values = np.where(np.isfinite(values), values, np.nan)
     if np.isnan(values).all():
         return
     heights = levels(values)
-    norm = BoundaryNorm(heights, LEVELS)
-    colours = ListedColormap(matplotlib.colormaps["Blues"](np.linspace(0, DARKEST, LEVELS)))
+    norm = BoundaryNorm(heights, BAND_COUNT)
+    colours = ListedColormap(matplotlib.colormaps["Blues"](np.linspace(0, MAX_DARKNESS, BAND_COUNT)))
     bands = axes.contourf(view.x.values, view.y.values, values, heights, norm=norm, cmap=colours)
     bands.set_edgecolor("face")  # viewers of PDF show hairlines between bands otherwise
     bands.set_linewidth(0.2)
@@ -96,13 +96,15 @@ def _bands(figure: Picture, axes: Axes, view: Surface | Path, grid: Grid) -> Non
     bar.outline.set_linewidth(0.4)
 
 
-def _with_path(figure: Picture, axes: Axes, view: Surface | Path) -> Drawing:
+def _draw_with_path(figure: Picture, axes: Axes, view: SurfaceView | PathView) -> Drawing:
     x, y = np.array(view.path).T
-    (line,) = axes.plot(x, y, "o-", color=COLOURS[1], markersize=2.5, linewidth=1, label="the run")
-    axes.plot(x[:1], y[:1], "o", color="white", markeredgecolor=COLOURS[1], markersize=6, label="start")
-    (here,) = axes.plot(x[-1:], y[-1:], "o", color=COLOURS[1], markersize=7, markeredgecolor="white", label="end")
+    (line,) = axes.plot(x, y, "o-", color=SERIES_COLOURS[1], markersize=2.5, linewidth=1, label="the run")
+    axes.plot(x[:1], y[:1], "o", color="white", markeredgecolor=SERIES_COLOURS[1], markersize=6, label="start")
+    (here,) = axes.plot(
+        x[-1:], y[-1:], "o", color=SERIES_COLOURS[1], markersize=7, markeredgecolor="white", label="end"
+    )
     legend_above(figure, axes)
-    label = step_label(axes)
+    label = add_step_label(axes)
 
     def show(frame: int) -> None:
         line.set_data(x[: frame + 1], y[: frame + 1])

@@ -13,12 +13,12 @@ from matplotlib.ticker import NullFormatter
 
 from playground.errors import PlaygroundError
 from playground.figures.numbers import short
-from playground.report.captions import of_sweep
+from playground.report.captions import sweep_caption
 from playground.report.plotting.figure import (
-    ASPECT,
-    COLOURS,
-    LINES,
+    FIGURE_ASPECT,
+    LINE_STYLES,
     MARKERS,
+    SERIES_COLOURS,
     Drawing,
     legend_above,
     literal,
@@ -28,13 +28,13 @@ from playground.report.plotting.figure import (
 from playground.report.plotting.losses import fit_axis
 from playground.views import Bands, Ensemble
 
-MOST = len(COLOURS)
+MAX_SERIES = len(SERIES_COLOURS)
 """Series in one picture; more cannot be told apart."""
 
-HIGHEST = 1e3
+MAX_LOSS_RATIO = 1e3
 """Times the first loss; what diverges beyond it leaves the picture at the top."""
 
-DOTS = 3000
+MAX_DRAWN_RUNS = 3000
 """Runs that are drawn one by one, besides those that ended badly."""
 
 
@@ -47,19 +47,21 @@ def lr(sweep: Ensemble, width: float) -> Drawing:
     if axis is None:
         raise PlaygroundError(f"{sweep.scenario}: no learning rate varies in this sweep")
     series = _series(sweep, axis)
-    some = _some(list(series))
-    caption = of_sweep(sweep, "line and band: median and quartiles", _left_out(len(some), len(series), "settings"))
+    some = _thin_evenly(list(series))
+    caption = sweep_caption(
+        sweep, "line and band: median and quartiles", _describe_left_out(len(some), len(series), "settings")
+    )
     bad = [[rate for rate, losses in series[name].items() for loss in losses if math.isinf(loss)] for name in some]
     rows = sum(map(bool, bad))
-    figure = page(width, caption, ASPECT + 0.03 * rows)
+    figure = page(width, caption, FIGURE_ASPECT + 0.03 * rows)
     if rows:
         strip, axes = figure.subplots(2, 1, sharex=True, height_ratios=[0.05 * rows, 1])
-        _crosses(strip, [(COLOURS[index], rates) for index, rates in enumerate(bad) if rates])
+        _draw_crosses(strip, [(SERIES_COLOURS[index], rates) for index, rates in enumerate(bad) if rates])
     else:
         axes = figure.subplots()
     fit_axis(axes, [loss for name in some for losses in series[name].values() for loss in losses])
     for index, name in enumerate(some):
-        _quartiles(axes, series[name], index, name, dots=len(sweep.runs) <= DOTS)
+        _quartiles(axes, series[name], index, name, dots=len(sweep.runs) <= MAX_DRAWN_RUNS)
     axes.set_xscale("log")
     axes.set_xlabel("learning rate")
     axes.set_ylabel("loss at the end")
@@ -70,15 +72,17 @@ def lr(sweep: Ensemble, width: float) -> Drawing:
 
 def loss(sweep: Ensemble, width: float) -> Drawing:
     """Draw the loss against the step: median and quartiles over the runs of each setting."""
-    some = _some(sweep.bands)
-    left_out = _left_out(len(some), len(sweep.bands), "settings")
-    caption = of_sweep(sweep, "line and band: median and quartiles; a run that ended stays at its last loss", left_out)
+    some = _thin_evenly(sweep.bands)
+    left_out = _describe_left_out(len(some), len(sweep.bands), "settings")
+    caption = sweep_caption(
+        sweep, "line and band: median and quartiles; a run that ended stays at its last loss", left_out
+    )
     figure, axes = plain_axes(width, caption, "step", "loss")
     first = max((value for band in some for value in band.quartiles[0] if math.isfinite(value)), default=math.inf)
     values = (value for band in some for row in band.quartiles for value in row)
-    fit_axis(axes, [value for value in values if value <= HIGHEST * abs(first)])
+    fit_axis(axes, [value for value in values if value <= MAX_LOSS_RATIO * abs(first)])
     for index, band in enumerate(some):
-        label = _named(sweep.points[band.point]) or sweep.scenario
+        label = _setting_label(sweep.points[band.point]) or sweep.scenario
         _band(axes, band.steps, np.array(band.quartiles).T, index, "", label)
     axes.margins(x=0.01)
     legend_above(figure, axes)
@@ -96,12 +100,12 @@ def _series(sweep: Ensemble, axis: str) -> dict[str, dict[float, list[float]]]:
     for run in sweep.runs:
         point = sweep.points[run.point]
         if isinstance(point.get(axis), int | float):
-            name = _named({key: value for key, value in point.items() if key != axis})
+            name = _setting_label({key: value for key, value in point.items() if key != axis})
             found.setdefault(name, {}).setdefault(point[axis], []).append(run.loss)
     return {name: dict(sorted(rates.items())) for name, rates in found.items()}
 
 
-def _named(values: Mapping[str, Any]) -> str:
+def _setting_label(values: Mapping[str, Any]) -> str:
     """Return a setting: `adam`, `sgd, model.hidden 8`."""
     return ", ".join(_value(value) if key == "optimizer" else f"{key} {_value(value)}" for key, value in values.items())
 
@@ -113,7 +117,7 @@ def _value(value: Any) -> str:
 def _quartiles(axes: Axes, rates: Mapping[float, Sequence[float]], index: int, name: str, dots: bool) -> None:
     """Draw one series, and its runs."""
     quartiles = [np.quantile(losses, (0.25, 0.5, 0.75), method="inverted_cdf") for losses in rates.values()]
-    colour = COLOURS[index]
+    colour = SERIES_COLOURS[index]
     _band(axes, list(rates), np.array(quartiles).T, index, MARKERS[index], name)
     if dots:
         places = [(rate, loss) for rate, losses in rates.items() for loss in losses if math.isfinite(loss)]
@@ -125,14 +129,14 @@ def _band(axes: Axes, x: Sequence[float], quartiles: np.ndarray, index: int, mar
     bottom, top = axes.get_ylim()
     beyond = top + 9 * (top - bottom)
     low, median, high = (np.where(np.isfinite(each), each, beyond) for each in quartiles)
-    look: dict[str, Any] = {"color": COLOURS[index]}
+    look: dict[str, Any] = {"color": SERIES_COLOURS[index]}
     axes.fill_between(x, low, high, alpha=0.18, linewidth=0, **look)
     line = np.where(np.isfinite(quartiles[1]), median, np.nan)
-    style = LINES[index % len(LINES)]
+    style = LINE_STYLES[index % len(LINE_STYLES)]
     axes.plot(x, line, linestyle=style, marker=marker, markersize=4, label=literal(label) or None, **look)
 
 
-def _crosses(strip: Axes, rows: Sequence[tuple[str, Sequence[float]]]) -> None:
+def _draw_crosses(strip: Axes, rows: Sequence[tuple[str, Sequence[float]]]) -> None:
     """Mark every run that ended badly, a row for each series, those of one rate beside each other."""
     known = sorted({rate for _, rates in rows for rate in rates})
     spread = 0.6 * min((math.log10(b / a) for a, b in pairwise(known)), default=0.2)
@@ -150,12 +154,12 @@ def _crosses(strip: Axes, rows: Sequence[tuple[str, Sequence[float]]]) -> None:
     strip.spines["bottom"].set_visible(False)
 
 
-def _some(items: Sequence[Any] | tuple[Bands, ...]) -> list[Any]:
+def _thin_evenly(items: Sequence[Any] | tuple[Bands, ...]) -> list[Any]:
     """Return all, or as many as can be told apart, evenly spaced."""
-    if len(items) <= MOST:
+    if len(items) <= MAX_SERIES:
         return list(items)
-    return [items[round(place)] for place in np.linspace(0, len(items) - 1, MOST)]
+    return [items[round(place)] for place in np.linspace(0, len(items) - 1, MAX_SERIES)]
 
 
-def _left_out(shown: int, all_of_them: int, what: str) -> str:
+def _describe_left_out(shown: int, all_of_them: int, what: str) -> str:
     return "" if shown == all_of_them else f"{shown} of {all_of_them} {what} are shown"

@@ -11,13 +11,13 @@ from typing import Any
 
 from playground.errors import PlaygroundError
 from playground.figures.text import module_label
-from playground.runner.ejecting.modules import Source, source_of, stands_alone
+from playground.runner.ejecting.modules import ModuleSource, is_standalone, read_source
 from playground.runner.ejecting.names import free_names
-from playground.runner.ejecting.specialising import body_of, specialised, tidy, without_arguments
-from playground.runner.ejecting.stripping import stripped
-from playground.runner.ejecting.unparsing import written
+from playground.runner.ejecting.specialising import body_of, drop_unused_names, remove_arguments, specialise
+from playground.runner.ejecting.stripping import strip_definition
+from playground.runner.ejecting.unparsing import unparse_definition
 
-RESERVED = frozenset(
+RESERVED_NAMES = frozenset(
     (
         *("model", "inputs", "targets", "parameters", "parameter", "gradients", "gradient", "rule", "states", "losses"),
         *("loss", "optimizer", "schedule", "group", "order", "chosen", "value", "last", "best", "limit"),
@@ -26,7 +26,7 @@ RESERVED = frozenset(
 )
 """Names that the program itself uses."""
 
-SHOWN_ONLY = ("extra_repr", "__repr__", "__str__")
+DISPLAY_METHODS = ("extra_repr", "__repr__", "__str__")
 """Methods of a module that only show it."""
 
 
@@ -55,18 +55,18 @@ class Definitions:
         module, name = target.__module__, target.__qualname__
         if module not in sys.modules:
             raise PlaygroundError(f"{name} belongs to no module, and so has no source")
-        if stands_alone(module):
+        if is_standalone(module):
             return self._foreign(module, name, target), None
         if "." in name or getattr(sys.modules.get(module), name, None) is not target:
             raise PlaygroundError(
                 f"{name} of module {module_label(module)} is made inside another function, and has no source alone"
             )
-        self._words |= {value for value in _flat(options.values()) if isinstance(value, str)}
-        source = source_of(module)
+        self._words |= {value for value in _flatten(options.values()) if isinstance(value, str)}
+        source = read_source(module)
         node = self._prepared(source, name)
-        left = specialised(node, source, options)
+        left = specialise(node, source, options)
         called = name
-        if name in RESERVED:
+        if name in RESERVED_NAMES:
             called = node.name = f"{name}_{kind}" if name != kind else f"this_{kind}"
         self.add(called, module, node)
         return called, left
@@ -82,7 +82,7 @@ class Definitions:
                 first, second = module_label(self._origins[name]), module_label(module)
                 raise PlaygroundError(f"{name!r} is defined by {first} and by {second}; rename one of them")
             return
-        if name in RESERVED:
+        if name in RESERVED_NAMES:
             raise PlaygroundError(
                 f"{name!r} of module {module_label(module)} has a name that the program itself uses; rename it"
             )
@@ -99,7 +99,7 @@ class Definitions:
 
         :raises PlaygroundError: one cannot stand in a program of its own.
         """
-        source = source_of(module)
+        source = read_source(module)
         for name in sorted(names):
             if name in source.definitions:
                 self.add(name, module, self._prepared(source, name))
@@ -113,11 +113,11 @@ class Definitions:
         for name in [name for name in self._tables if name in self._order]:
             self._keep_words(name)
         order, self._order = self._order, []
-        return "\n\n\n".join(written(self._nodes[name]) for name in order)
+        return "\n\n\n".join(unparse_definition(self._nodes[name]) for name in order)
 
-    def _imported(self, name: str, source: Source) -> None:
+    def _imported(self, name: str, source: ModuleSource) -> None:
         imported = source.imports[name]
-        if stands_alone(imported.module):
+        if is_standalone(imported.module):
             self._import(name, imported.line)
             return
         user = module_label(source.module.__name__)
@@ -142,18 +142,18 @@ class Definitions:
         self._import(name, f"from {module} import {name}")
         return name
 
-    def _prepared(self, source: Source, name: str) -> Any:
+    def _prepared(self, source: ModuleSource, name: str) -> Any:
         """Return a definition as it stands in a program: stripped, and without what stripping left unused."""
-        node = stripped(source.definitions[name], source)
+        node = strip_definition(source.definitions[name], source)
         for function in [each for each in ast.walk(node) if isinstance(each, ast.FunctionDef)]:
             self._without_checks(function, source)
         if isinstance(node, ast.FunctionDef):
-            tidy(node, source.definitions[name])  # type: ignore[arg-type]  # stripping keeps the kind
+            drop_unused_names(node, source.definitions[name])  # type: ignore[arg-type]  # stripping keeps the kind
         if isinstance(node, ast.ClassDef):
-            node.body = [each for each in node.body if getattr(each, "name", "") not in SHOWN_ONLY] or [ast.Pass()]
+            node.body = [each for each in node.body if getattr(each, "name", "") not in DISPLAY_METHODS] or [ast.Pass()]
         return node
 
-    def _without_checks(self, function: ast.FunctionDef, source: Source) -> None:
+    def _without_checks(self, function: ast.FunctionDef, source: ModuleSource) -> None:
         """Drop calls of what does nothing but check, and arguments that nobody reads any more."""
         for body in [each.body for each in ast.walk(function) if isinstance(each, ast.FunctionDef | ast.If)]:
             kept = [each for each in body if not (isinstance(each, ast.Expr) and self._checks(each.value, source))]
@@ -161,22 +161,22 @@ class Definitions:
         for call in [each for each in ast.walk(function) if isinstance(each, ast.Call)]:
             callee = self._callee(call, source)
             if callee is not None:
-                without_arguments(call, *callee)
+                remove_arguments(call, *callee)
 
-    def _checks(self, call: ast.expr, source: Source) -> bool:
+    def _checks(self, call: ast.expr, source: ModuleSource) -> bool:
         callee = self._callee(call, source)
         return callee is not None and all(isinstance(each, ast.Pass) for each in body_of(callee[1]))
 
-    def _callee(self, call: ast.expr, source: Source) -> tuple[ast.FunctionDef, ast.FunctionDef] | None:
+    def _callee(self, call: ast.expr, source: ModuleSource) -> tuple[ast.FunctionDef, ast.FunctionDef] | None:
         """Return a called function of ours as it was and as it is now."""
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
             return None
         name = call.func.id
         if name in source.imports:
             imported = source.imports[name]
-            if not imported.attribute or stands_alone(imported.module) or imported.module not in sys.modules:
+            if not imported.attribute or is_standalone(imported.module) or imported.module not in sys.modules:
                 return None
-            source, name = source_of(imported.module), imported.attribute
+            source, name = read_source(imported.module), imported.attribute
         node = source.definitions.get(name)
         if not isinstance(node, ast.FunctionDef):
             return None
@@ -213,5 +213,5 @@ def _has_words_as_keys(node: ast.Assign) -> bool:
     return words and getattr(node, "_annotated", "").startswith("Mapping[")
 
 
-def _flat(values: Any) -> list[Any]:
-    return [item for value in values for item in (_flat(value) if isinstance(value, list | tuple) else [value])]
+def _flatten(values: Any) -> list[Any]:
+    return [item for value in values for item in (_flatten(value) if isinstance(value, list | tuple) else [value])]

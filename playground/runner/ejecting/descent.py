@@ -5,22 +5,22 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from playground.engine.listing import Cell, Listing
-from playground.engine.update import UpdateRule
+from playground.core.listing import Cell, Listing
+from playground.core.update import UpdateRule
 from playground.runner.ejecting.definitions import Definitions
 from playground.runner.ejecting.literals import literal
-from playground.runner.ejecting.rules import rule_class
-from playground.runner.ejecting.writer import ComponentWriter, refused
-from playground.runner.measuring import stop_rules
-from playground.runner.preparing import Prepared
+from playground.runner.ejecting.rules import add_rule_class
+from playground.runner.ejecting.writer import ComponentWriter, refuse_unwritable
+from playground.runner.single.measuring import stop_rules
+from playground.runner.single.preparing import Prepared
 
 if TYPE_CHECKING:
     from playground.plugins.registry import Registry
 
-KEPT = ("value = loss.item()", "losses.append(value)")
+LOSS_STATEMENTS = ("value = loss.item()", "losses.append(value)")
 """What becomes of each loss."""
 
-NORM = "torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()"
+GRADIENT_NORM_CODE = "torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()"
 
 
 class DescentWriter:
@@ -51,9 +51,9 @@ class DescentWriter:
                 Cell("The schedule: a factor on the learning rate", f"{definitions}\n\n\nschedule = {expression}")
             )
         if self._batched:
-            from playground.engine import seeding
+            from playground.core import seeding
 
-            self._definitions.refer(seeding.generator, "batches", {})
+            self._definitions.refer(seeding.make_generator, "batches", {})
             cells.append(Cell("Mini-batches: the seed of each pass through the data", self._definitions.take()))
         cells.append(Cell("Gradient descent", self._loop()))
         return cells
@@ -74,8 +74,8 @@ class DescentWriter:
             lines.append(f"parameters = [parameters[i] for i in {reached}]  # the loss does not depend on the others")
         component = self._registry.get("optimizer", self._scenario.components["optimizer"].name)
         if self._rule:
-            with refused("optimizer", component):
-                name = rule_class(self._ready.bound.optimizer, self._definitions)
+            with refuse_unwritable("optimizer", component):
+                name = add_rule_class(self._ready.bound.optimizer, self._definitions)
                 definitions = self._definitions.take()
             lines += [f"rule = {name}()", "states = [rule.init(parameter.detach()) for parameter in parameters]"]
         else:
@@ -94,7 +94,8 @@ class DescentWriter:
         lines += ["torch.set_flush_denormal(True)  # numbers too small for full precision are zero"]
         lines += [f"for step in range({self._scenario.steps}):"]
         lines += [
-            f"    {line}" for line in (*self._batch(), *self._evaluation(), *KEPT, *self._stopping(), *self._update())
+            f"    {line}"
+            for line in (*self._batch(), *self._evaluation(), *LOSS_STATEMENTS, *self._stopping(), *self._update())
         ]
         return "\n".join(lines)
 
@@ -125,7 +126,7 @@ class DescentWriter:
         if self._clip is not None and self._clip.norm is not None:
             limit = literal(self._clip.norm)
             lines += [
-                f"norm = {NORM}",
+                f"norm = {GRADIENT_NORM_CODE}",
                 f"scale = {limit} / norm.clamp(min={limit})  # 1 where the gradient is no longer than {limit}",
                 "gradients = [gradient * scale for gradient in gradients]",
             ]
@@ -146,7 +147,7 @@ class DescentWriter:
             lines += [f"if value <= {literal(stop.loss)}:", "    break  # converged: the loss is small enough"]
         if stop.gradient is not None:
             lines += [
-                f"if {NORM}.item() <= {literal(stop.gradient)}:",
+                f"if {GRADIENT_NORM_CODE}.item() <= {literal(stop.gradient)}:",
                 "    break  # converged: the gradient has nearly vanished",
             ]
         if stop.patience is not None:

@@ -14,7 +14,7 @@ def fold(node: Any) -> Any:
 class _Folder(ast.NodeTransformer):
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         self.generic_visit(node)
-        if isinstance(node.op, ast.Not) and _decided(node.operand):
+        if isinstance(node.op, ast.Not) and _decide(node.operand):
             return ast.Constant(not _value(node.operand))
         return node
 
@@ -23,7 +23,7 @@ class _Folder(ast.NodeTransformer):
         stops = isinstance(node.op, ast.Or)
         values: list[ast.expr] = []
         for value in node.values:
-            if not _decided(value):
+            if not _decide(value):
                 values.append(value)
             elif bool(_value(value)) is stops:
                 values.append(value)
@@ -35,20 +35,20 @@ class _Folder(ast.NodeTransformer):
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
         operands = [node.left, *node.comparators]
-        if len(operands) == 2 and all(map(_decided, operands)) and isinstance(node.ops[0], ast.Eq | ast.NotEq):
+        if len(operands) == 2 and all(map(_decide, operands)) and isinstance(node.ops[0], ast.Eq | ast.NotEq):
             same = _value(operands[0]) == _value(operands[1])
             return ast.Constant(same if isinstance(node.ops[0], ast.Eq) else not same)
         return node
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         self.generic_visit(node)
-        if _decided(node.test):
+        if _decide(node.test):
             return node.body if _value(node.test) else node.orelse
         return node
 
     def visit_If(self, node: ast.If) -> Any:
         node.test = self.visit(node.test)
-        if _decided(node.test):
+        if _decide(node.test):
             return self._statements(node.body if _value(node.test) else node.orelse)
         node.body, node.orelse = self._statements(node.body) or [ast.Pass()], self._statements(node.orelse)
         return node
@@ -68,7 +68,7 @@ class _Folder(ast.NodeTransformer):
         return kept
 
 
-def _decided(node: ast.expr) -> bool:
+def _decide(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant)
 
 

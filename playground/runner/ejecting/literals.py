@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import PlaygroundError
-from playground.figures.text import escaped
+from playground.figures.text import escape_unprintable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,9 +22,9 @@ def literal(value: Any) -> str:
     if value is None or isinstance(value, bool | int):
         return repr(value)
     if isinstance(value, float):
-        return _number(value) if math.isfinite(value) else f'float("{value}")'
+        return _number_literal(value) if math.isfinite(value) else f'float("{value}")'
     if isinstance(value, str):
-        return '"' + _backslashed(value).replace('"', r"\"") + '"'
+        return '"' + _escape_backslashes(value).replace('"', r"\"") + '"'
     if isinstance(value, tuple):
         return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
     if isinstance(value, list):
@@ -39,17 +39,17 @@ def docstring_literal(text: str) -> str:
 
     A line that begins with `#` is no line of code, but editors take `# %%` for the beginning of a cell, and run it.
     """
-    lines = (_backslashed(line).replace('"' * 3, r"\"" * 3) for line in text.split("\n"))
+    lines = (_escape_backslashes(line).replace('"' * 3, r"\"" * 3) for line in text.split("\n"))
     lines = (re.sub(r"^(\s*)#", r"\1\\x23", line) for line in lines)
     return '"""' + "\n".join(lines) + '\n"""'
 
 
-def _backslashed(text: str) -> str:
+def _escape_backslashes(text: str) -> str:
     """Return a text whose backslashes are doubled and whose characters without a shape are Python escapes."""
-    return escaped(text.replace("\\", r"\\"))
+    return escape_unprintable(text.replace("\\", r"\\"))
 
 
-def _number(value: float) -> str:
+def _number_literal(value: float) -> str:
     """Return the shorter of `1000000.0` and `1e6`."""
     short = f"{value:g}".replace("e+0", "e")
     return short if "e" in short and float(short) == value else repr(value)
@@ -58,10 +58,10 @@ def _number(value: float) -> str:
 def tensor_literal(tensor: Tensor) -> str:
     """Return a tensor as an expression that makes it again, to the last bit."""
     values = tensor.detach().cpu()
-    return f"torch.tensor({literal(shortest(values))}, dtype={tensor.dtype})"
+    return f"torch.tensor({literal(shortest_numbers(values))}, dtype={tensor.dtype})"
 
 
-def shortest(values: Tensor) -> Any:
+def shortest_numbers(values: Tensor) -> Any:
     """Return a tensor's numbers, in single precision with no more digits than tell them from their neighbours."""
     import numpy as np
     import torch

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from playground.errors import PlaygroundError
-from playground.figures.text import PLUGIN_FILE, module_label
+from playground.figures.text import PLUGIN_FILE_PREFIX, module_label
 
-COMMENTS = "_comments"
+COMMENTS_ATTRIBUTE = "_comments"
 """The attribute of a statement that holds the comments above and behind it."""
 
 _PRAGMA = re.compile(r"#\s*(noqa|type:|fmt:|pragma|pylint|mypy)")
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedName:
     """A name that an import gives.
 
     :param module: where from, in full.
@@ -37,7 +37,7 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class Source:
+class ModuleSource:
     """One module.
 
     :param definitions: the statement that gives each name at its top.
@@ -46,11 +46,11 @@ class Source:
 
     module: ModuleType
     definitions: Mapping[str, ast.stmt]
-    imports: Mapping[str, Imported]
+    imports: Mapping[str, ImportedName]
 
 
 @functools.lru_cache(maxsize=256)
-def source_of(name: str) -> Source:
+def read_source(name: str) -> ModuleSource:
     """Read a module that is imported.
 
     :raises PlaygroundError: it has no readable source.
@@ -63,7 +63,7 @@ def source_of(name: str) -> Source:
         raise PlaygroundError(f"module {module_label(name)} has no readable source") from error
     _attach_comments(tree, text)
     definitions: dict[str, ast.stmt] = {}
-    imports: dict[str, Imported] = {}
+    imports: dict[str, ImportedName] = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             definitions[node.name] = node
@@ -71,14 +71,14 @@ def source_of(name: str) -> Source:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             definitions |= {target.id: node for target in targets if isinstance(target, ast.Name)}
         elif isinstance(node, ast.Import | ast.ImportFrom):
-            imports |= dict(_imports(node, module))
-    return Source(module, definitions, imports)
+            imports |= dict(_read_imports(node, module))
+    return ModuleSource(module, definitions, imports)
 
 
-def stands_alone(name: str) -> bool:
+def is_standalone(name: str) -> bool:
     """Tell whether a module can be imported by a program that knows nothing of playground or its plugins."""
     package = name.partition(".")[0]
-    if package == "playground" or package.startswith(PLUGIN_FILE):
+    if package == "playground" or package.startswith(PLUGIN_FILE_PREFIX):
         return False
     return not any(
         _imports_playground(module)
@@ -95,18 +95,21 @@ def _imports_playground(module: ModuleType) -> bool:
         return False
 
 
-def _imports(node: ast.Import | ast.ImportFrom, module: ModuleType) -> Iterator[tuple[str, Imported]]:
+def _read_imports(node: ast.Import | ast.ImportFrom, module: ModuleType) -> Iterator[tuple[str, ImportedName]]:
     for alias in node.names:
         behind = f" as {alias.asname}" if alias.asname else ""
         if isinstance(node, ast.Import):
-            yield alias.asname or alias.name.partition(".")[0], Imported(alias.name, "", f"import {alias.name}{behind}")
+            yield (
+                alias.asname or alias.name.partition(".")[0],
+                ImportedName(alias.name, "", f"import {alias.name}{behind}"),
+            )
             continue
         origin = node.module or ""
         if node.level:
             above = (module.__package__ or "").split(".")
             origin = ".".join([*above[: len(above) - node.level + 1], *([origin] if origin else [])])
         line = f"from {origin} import {alias.name}{behind}"
-        yield alias.asname or alias.name, Imported(origin, alias.name, line)
+        yield alias.asname or alias.name, ImportedName(origin, alias.name, line)
 
 
 def _attach_comments(tree: ast.Module, text: str) -> None:
@@ -132,4 +135,4 @@ def _attach_comments(tree: ast.Module, text: str) -> None:
                 default=None,
             )
         if owner is not None:
-            setattr(owner, COMMENTS, [*getattr(owner, COMMENTS, []), token.string])
+            setattr(owner, COMMENTS_ATTRIBUTE, [*getattr(owner, COMMENTS_ATTRIBUTE, []), token.string])

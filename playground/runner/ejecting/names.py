@@ -19,31 +19,31 @@ def free_names(node: ast.stmt) -> set[str]:
     own = {getattr(node, "name", "")}
     return {
         instruction.argval
-        for each in _codes(code)
+        for each in _walk_codes(code)
         for instruction in dis.get_instructions(each)
         if instruction.opname in _GLOBAL
     } - own
 
 
-def _codes(code: CodeType) -> Iterator[CodeType]:
+def _walk_codes(code: CodeType) -> Iterator[CodeType]:
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _codes(constant)
+            yield from _walk_codes(constant)
 
 
-def loaded(node: ast.AST) -> set[str]:
+def read_names(node: ast.AST) -> set[str]:
     """Return all names that are read anywhere inside."""
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
 
 
-def parameters(function: ast.FunctionDef) -> list[str]:
+def parameter_names(function: ast.FunctionDef) -> list[str]:
     """Return the names of a function's parameters, those by position first."""
     arguments = function.args
     return [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
 
 
-def without_parameters(function: ast.FunctionDef, names: set[str]) -> None:
+def remove_parameters(function: ast.FunctionDef, names: set[str]) -> None:
     """Take parameters off a function, with their defaults."""
     arguments = function.args
     positional = [*arguments.posonlyargs, *arguments.args]

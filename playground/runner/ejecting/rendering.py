@@ -11,48 +11,51 @@ from collections.abc import Callable
 from typing import Any
 
 from playground.errors import PlaygroundError, suggestion
-from playground.figures.text import markdown, printable
+from playground.figures.text import make_printable, markdown
 from playground.runner.ejecting.literals import docstring_literal
-from playground.runner.ejecting.program import Program
+from playground.runner.ejecting.program import EjectedProgram
 
-LINE = 120
+LINE_LENGTH = 120
 """Characters in a line."""
 
 
-def renderer(name: str) -> Callable[[Program], str]:
+def find_renderer(name: str) -> Callable[[EjectedProgram], str]:
     """Return what makes a text of a program.
 
     :raises PlaygroundError: no such form.
     """
-    forms = {"script": script, "notebook": notebook}
+    forms = {"script": render_script, "notebook": render_notebook}
     if name not in forms:
         raise PlaygroundError(f"--as: unknown form {name!r}{suggestion(name, forms)}")
     return forms[name]
 
 
-def script(program: Program) -> str:
+def render_script(program: EjectedProgram) -> str:
     """Return one file, in cells that editors know by `# %%`."""
     title = docstring_literal("\n\n".join([program.title, textwrap.fill(program.note, 100)]))
-    cells = [f"# %% {printable(cell.heading)}\n{cell.code}" for cell in program.cells]
-    return formatted("\n\n\n".join([title, *cells]) + "\n")
+    cells = [f"# %% {make_printable(cell.heading)}\n{cell.code}" for cell in program.cells]
+    return format_program("\n\n\n".join([title, *cells]) + "\n")
 
 
-def notebook(program: Program) -> str:
+def render_notebook(program: EjectedProgram) -> str:
     """Return a notebook, format 4.5: the script's cells, each under its heading.
 
     Cells are taken from the program, never found in its text, where a scenario's words could look like one.
     """
-    made = [_cell("markdown", 0, f"# {markdown(program.title)}\n\n{program.note}")]
+    made = [_notebook_cell("markdown", 0, f"# {markdown(program.title)}\n\n{program.note}")]
     for cell in program.cells:
         heading = f"## {markdown(cell.heading)}"
-        made += [_cell("markdown", len(made), heading), _cell("code", len(made) + 1, cell.code.strip())]
+        made += [
+            _notebook_cell("markdown", len(made), heading),
+            _notebook_cell("code", len(made) + 1, cell.code.strip()),
+        ]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
     document = {"cells": made, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
-    return formatted(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "program.ipynb")
+    return format_program(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "program.ipynb")
 
 
-def _cell(kind: str, number: int, text: str) -> dict[str, Any]:
+def _notebook_cell(kind: str, number: int, text: str) -> dict[str, Any]:
     cell: dict[str, Any] = {
         "cell_type": kind,
         "id": f"cell-{number}",
@@ -62,20 +65,20 @@ def _cell(kind: str, number: int, text: str) -> dict[str, Any]:
     return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
 
 
-def formatted(text: str, name: str = "program.py") -> str:
+def format_program(text: str, name: str = "program.py") -> str:
     """Return a program laid out by ruff, where ruff is installed; as it is elsewhere.
 
     :param name: its suffix tells a script from a notebook.
     """
-    ruff = shutil.which("ruff") or _beside()
+    ruff = shutil.which("ruff") or _find_ruff()
     if ruff is None:
         return text
-    options = ["--isolated", f"--line-length={LINE}", "--target-version=py311", f"--stdin-filename={name}", "-"]
+    options = ["--isolated", f"--line-length={LINE_LENGTH}", "--target-version=py311", f"--stdin-filename={name}", "-"]
     done = subprocess.run([ruff, "format", *options], input=text, capture_output=True, encoding="utf-8", check=False)
     return done.stdout if done.returncode == 0 else text
 
 
-def _beside() -> str | None:
+def _find_ruff() -> str | None:
     """Return the ruff that is installed beside us, whether or not the environment is active."""
     try:
         from ruff import find_ruff_bin  # type: ignore[import-not-found, import-untyped, unused-ignore]

@@ -9,27 +9,27 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from playground.engine.update import UpdateRule
+from playground.core.update import UpdateRule
 from playground.errors import PlaygroundError
 from playground.plugins.docstring import descriptions, own_docstring
 from playground.runner.ejecting.definitions import Definitions
 from playground.runner.ejecting.folding import fold
 from playground.runner.ejecting.literals import literal
-from playground.runner.ejecting.modules import Source, source_of, stands_alone
-from playground.runner.ejecting.names import Substitution, free_names, parameters
+from playground.runner.ejecting.modules import ModuleSource, is_standalone, read_source
+from playground.runner.ejecting.names import Substitution, free_names, parameter_names
 from playground.runner.ejecting.specialising import body_of
-from playground.runner.ejecting.stripping import docstring, plain_docstring, stripped
+from playground.runner.ejecting.stripping import docstring_statement, plain_docstring, strip_definition
 
 LOOP_CALLS = ("init", "update")
 
 
-def rule_class(rule: UpdateRule, definitions: Definitions) -> str:
+def add_rule_class(rule: UpdateRule, definitions: Definitions) -> str:
     """Add the class of a rule, with this rule's numbers in it; return its name.
 
     :raises PlaygroundError: it cannot be written out.
     """
     kind = type(rule)
-    methods = _methods(rule)
+    methods = _collect_methods(rule)
     values = {name: value for name, value in inspect.getmembers(rule) if not callable(value)}
     read = {
         each.attr
@@ -38,10 +38,10 @@ def rule_class(rule: UpdateRule, definitions: Definitions) -> str:
         if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == "self"
     }
     attributes = {name: values[name] for name in values if name in read - set(methods) or name == "lr"}
-    ordered = {name: attributes[name] for name in sorted(attributes, key=_order(rule))}
+    ordered = {name: attributes[name] for name in sorted(attributes, key=_attribute_order(rule))}
     for name in ordered:
         literal(ordered[name])
-    body = [_told(kind), *_attributes(kind, ordered), *(method for method, _ in methods.values())]
+    body = [_rule_docstring(kind), *_attribute_statements(kind, ordered), *(method for method, _ in methods.values())]
     node = ast.ClassDef(kind.__name__, [], [], body, [])
     if sys.version_info >= (3, 12):
         node.type_params = []
@@ -56,12 +56,12 @@ def rule_class(rule: UpdateRule, definitions: Definitions) -> str:
     return kind.__name__
 
 
-def _order(rule: UpdateRule) -> Any:
+def _attribute_order(rule: UpdateRule) -> Any:
     names = list(getattr(rule, "__dataclass_fields__", ())) or list(vars(rule))
     return lambda name: (name != "lr", names.index(name) if name in names else len(names), name)
 
 
-def _told(kind: type) -> ast.Expr:
+def _rule_docstring(kind: type) -> ast.Expr:
     """Return the docstring: what the class says of itself, and its formula."""
     text = plain_docstring(own_docstring(kind) or f"The update rule {kind.__name__}.")
     formula = getattr(kind, "formula", ())
@@ -71,10 +71,10 @@ def _told(kind: type) -> ast.Expr:
         text = "\n\n".join(
             part for part in (first, f"In full, for each parameter p with gradient g:\n\n{lines}", rest) if part
         )
-    return docstring(text, 4)
+    return docstring_statement(text, 4)
 
 
-def _attributes(kind: type, values: Mapping[str, Any]) -> list[ast.stmt]:
+def _attribute_statements(kind: type, values: Mapping[str, Any]) -> list[ast.stmt]:
     """Return an assignment for each number, with what it means behind it."""
     told = descriptions(kind)
     nodes: list[ast.stmt] = []
@@ -86,17 +86,17 @@ def _attributes(kind: type, values: Mapping[str, Any]) -> list[ast.stmt]:
     return nodes
 
 
-def _methods(rule: UpdateRule) -> dict[str, tuple[ast.FunctionDef, list[Source]]]:
+def _collect_methods(rule: UpdateRule) -> dict[str, tuple[ast.FunctionDef, list[ModuleSource]]]:
     """Return `init` and `update` and what they call, helpers and options written into them."""
-    found: dict[str, tuple[ast.FunctionDef, list[Source]]] = {}
+    found: dict[str, tuple[ast.FunctionDef, list[ModuleSource]]] = {}
     waiting = list(LOOP_CALLS)
     while waiting:
         name = waiting.pop(0)
         if name in found or not callable(getattr(type(rule), name, None)):
             continue
-        node, source = _method(type(rule), name)
+        node, source = _find_method(type(rule), name)
         sources = [source]
-        node = fold(_Inlined(sources, rule).visit(node))
+        node = fold(_Inliner(sources, rule).visit(node))
         found[name] = node, sources
         waiting += [
             each.attr
@@ -105,37 +105,37 @@ def _methods(rule: UpdateRule) -> dict[str, tuple[ast.FunctionDef, list[Source]]
         ]
     if [ast.unparse(each) for each in body_of(found["init"][0])] == ["return {}"]:
         update = found["update"][0]
-        state = parameters(update)[3]
-        found["update"] = fold(_Stateless(state).visit(update)), found["update"][1]
+        state = parameter_names(update)[3]
+        found["update"] = fold(_StatelessFolder(state).visit(update)), found["update"][1]
     return found
 
 
-def _method(kind: type, name: str) -> tuple[ast.FunctionDef, Source]:
+def _find_method(kind: type, name: str) -> tuple[ast.FunctionDef, ModuleSource]:
     for owner in kind.__mro__:
         if name in vars(owner):
-            source = source_of(owner.__module__)
-            definition = _definition(owner, source)
+            source = read_source(owner.__module__)
+            definition = _find_definition(owner, source)
             for node in getattr(definition, "body", []):
                 if isinstance(node, ast.FunctionDef) and node.name == name:
                     if any(isinstance(each, ast.Name) and each.id == "super" for each in ast.walk(node)):
                         raise PlaygroundError(f"{owner.__name__}.{name} calls super()")
-                    for outer in _closure(vars(owner)[name]):
+                    for outer in _closure_names(vars(owner)[name]):
                         raise PlaygroundError(f"{owner.__name__}.{name} uses {outer!r} of the function it is made in")
-                    made = stripped(node, source)
+                    made = strip_definition(node, source)
                     if ast.get_docstring(made) is not None:
-                        made.body[0] = docstring(plain_docstring(ast.get_docstring(node) or ""), 8)
+                        made.body[0] = docstring_statement(plain_docstring(ast.get_docstring(node) or ""), 8)
                     return made, source
             break
     raise PlaygroundError(f"{kind.__name__}.{name} is not written in the class itself")
 
 
-def _closure(method: Any) -> tuple[str, ...]:
+def _closure_names(method: Any) -> tuple[str, ...]:
     """Return what a method uses of the function that its class is made in, a static or class method as well."""
     function = inspect.unwrap(getattr(method, "__func__", method))
     return getattr(getattr(function, "__code__", None), "co_freevars", ())
 
 
-def _definition(kind: type, source: Source) -> ast.stmt | None:
+def _find_definition(kind: type, source: ModuleSource) -> ast.stmt | None:
     """Return the statement that makes a class, at the top of its module or inside a function."""
     top, *inner = [name for name in kind.__qualname__.split(".") if name != "<locals>"]
     node = source.definitions.get(top)
@@ -145,10 +145,10 @@ def _definition(kind: type, source: Source) -> ast.stmt | None:
     return node
 
 
-class _Inlined(ast.NodeTransformer):
+class _Inliner(ast.NodeTransformer):
     """Writes options of the rule, and helpers of one expression, into its methods."""
 
-    def __init__(self, sources: list[Source], rule: UpdateRule) -> None:
+    def __init__(self, sources: list[ModuleSource], rule: UpdateRule) -> None:
         self._sources, self._source, self._rule = sources, sources[-1], rule
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
@@ -178,35 +178,35 @@ class _Inlined(ast.NodeTransformer):
             return node
         function, source = helper
         body = body_of(function)
-        given = dict(zip(parameters(function), node.args, strict=False))
+        given = dict(zip(parameter_names(function), node.args, strict=False))
         given |= {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
-        if not isinstance(body[0], ast.Return) or body[0].value is None or set(given) != set(parameters(function)):
+        if not isinstance(body[0], ast.Return) or body[0].value is None or set(given) != set(parameter_names(function)):
             return node
-        if not _may_stand(body[0].value, given):
+        if not _can_inline(body[0].value, given):
             return node
         made = Substitution(given).visit(copy.deepcopy(body[0].value))
         self._sources.append(source)
-        return fold(_Inlined(self._sources, self._rule).visit(made))  # type: ignore[no-any-return]
+        return fold(_Inliner(self._sources, self._rule).visit(made))  # type: ignore[no-any-return]
 
-    def _helper(self, call: ast.Call) -> tuple[ast.FunctionDef, Source] | None:
+    def _helper(self, call: ast.Call) -> tuple[ast.FunctionDef, ModuleSource] | None:
         """Return a helper that is one expression, and where it comes from."""
         if not isinstance(call.func, ast.Name) or any(isinstance(each, ast.Starred) for each in call.args):
             return None
         source, name = self._source, call.func.id
         if name in source.imports:
             imported = source.imports[name]
-            if stands_alone(imported.module) or imported.module not in sys.modules:
+            if is_standalone(imported.module) or imported.module not in sys.modules:
                 return None
-            source, name = source_of(imported.module), imported.attribute
+            source, name = read_source(imported.module), imported.attribute
         node = source.definitions.get(name)
         if not isinstance(node, ast.FunctionDef) or node.args.vararg or node.args.kwarg:
             return None
-        function = fold(stripped(node, source))
+        function = fold(strip_definition(node, source))
         body = body_of(function)
         return (function, source) if len(body) == 1 else None
 
 
-def _may_stand(value: ast.expr, given: Mapping[str, ast.expr]) -> bool:
+def _can_inline(value: ast.expr, given: Mapping[str, ast.expr]) -> bool:
     """Tell whether arguments can be written in place of parameters: nothing is computed twice, or in another order."""
     if any(isinstance(each, ast.Lambda | ast.comprehension) for each in ast.walk(value)):
         return False
@@ -223,7 +223,7 @@ def _may_stand(value: ast.expr, given: Mapping[str, ast.expr]) -> bool:
     return sum(any(isinstance(each, ast.Call) for each in ast.walk(argument)) for argument in given.values()) <= 1
 
 
-class _Stateless(ast.NodeTransformer):
+class _StatelessFolder(ast.NodeTransformer):
     """Decides questions for a state that is always empty."""
 
     def __init__(self, state: str) -> None:

@@ -7,18 +7,18 @@ import copy
 import re
 from typing import Any
 
-from playground.engine.data import Data
-from playground.engine.function import Function
+from playground.core.data import Data
+from playground.core.function import Function
 from playground.errors import PlaygroundError
-from playground.figures.text import escaped
+from playground.figures.text import escape_unprintable
 from playground.runner.ejecting.folding import fold
-from playground.runner.ejecting.modules import Source, stands_alone
+from playground.runner.ejecting.modules import ModuleSource, is_standalone
 
-HYPERPARAMETER = ("Hyperparameter", "float | Tensor", "Tensor | float")
+HYPERPARAMETER_ANNOTATIONS = ("Hyperparameter", "float | Tensor", "Tensor | float")
 """Annotations of what is one number in a run alone, and a tensor with one for each run in many together."""
 
 
-def stripped(node: ast.stmt, source: Source) -> Any:
+def strip_definition(node: ast.stmt, source: ModuleSource) -> Any:
     """Return a definition without what only the framework needs; the same operations in the same order."""
     return fold(_Stripper(source).visit(copy.deepcopy(node)))
 
@@ -30,16 +30,16 @@ def plain_docstring(text: str) -> str:
     return "\n\n".join(paragraph.strip() for paragraph in paragraphs if paragraph.strip())
 
 
-def docstring(text: str, depth: int) -> ast.Expr:
+def docstring_statement(text: str, depth: int) -> ast.Expr:
     """Return a docstring as a statement, to stand in a body that is indented so far."""
-    indented = "\n".join(" " * depth + escaped(line) if line else "" for line in text.splitlines()).strip()
+    indented = "\n".join(" " * depth + escape_unprintable(line) if line else "" for line in text.splitlines()).strip()
     if "\n" in indented:
         indented += "\n" + " " * depth
     return ast.Expr(ast.Constant(indented))
 
 
 class _Stripper(ast.NodeTransformer):
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ModuleSource) -> None:
         self._source = source
         self._depth = 0
         self._numbers: list[set[str]] = [set()]
@@ -54,7 +54,7 @@ class _Stripper(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        numbers = {a.arg for a in arguments if a.annotation and ast.unparse(a.annotation) in HYPERPARAMETER}
+        numbers = {a.arg for a in arguments if a.annotation and ast.unparse(a.annotation) in HYPERPARAMETER_ANNOTATIONS}
         for argument in (*arguments, node.args.vararg, node.args.kwarg):
             if argument is not None:
                 argument.annotation = None
@@ -74,7 +74,7 @@ class _Stripper(ast.NodeTransformer):
         told = ast.get_docstring(node)
         if told is not None:
             text = plain_docstring(told)
-            node.body[0:1] = [docstring(text, self._depth)] if text else []
+            node.body[0:1] = [docstring_statement(text, self._depth)] if text else []
         self.generic_visit(node)
         self._depth -= 4
         node.body = node.body or [ast.Pass()]
@@ -82,7 +82,7 @@ class _Stripper(ast.NodeTransformer):
 
     def _ours(self, decorator: ast.expr) -> bool:
         named = self._named(decorator)
-        return named is not None and not stands_alone(getattr(named, "__module__", None) or "builtins")
+        return named is not None and not is_standalone(getattr(named, "__module__", None) or "builtins")
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | None:
         if node.value is None:

@@ -5,23 +5,23 @@ from __future__ import annotations
 import ast
 import copy
 
-from playground.figures.text import printable
-from playground.runner.ejecting.modules import COMMENTS
+from playground.figures.text import make_printable
+from playground.runner.ejecting.modules import COMMENTS_ATTRIBUTE
 
 
-def written(node: ast.stmt) -> str:
+def unparse_definition(node: ast.stmt) -> str:
     """Return a definition as text, with its comments."""
-    node = _Marked().visit(copy.deepcopy(node))
+    node = _CommentMarker().visit(copy.deepcopy(node))
     lines = []
     for line in ast.unparse(ast.fix_missing_locations(node)).split("\n"):
         text = line.lstrip()
         indent = line[: len(line) - len(text)]
         marker = text.startswith(("'\\x00#", '"\\x00#'))
-        lines.append(indent + (ast.literal_eval(text)[1:] if marker else _bare(text)))
+        lines.append(indent + (ast.literal_eval(text)[1:] if marker else _drop_parentheses(text)))
     return "\n".join(lines)
 
 
-def _bare(line: str) -> str:
+def _drop_parentheses(line: str) -> str:
     """Return `return (a, b)` as one writes it: without parentheses."""
     if not line.startswith("return (") and " = (" not in line:
         return line
@@ -36,7 +36,7 @@ def _bare(line: str) -> str:
     return line.removesuffix(written) + written[1:-1] if written.startswith("(") else line
 
 
-class _Marked(ast.NodeTransformer):
+class _CommentMarker(ast.NodeTransformer):
     """Puts a marker above each statement for each of its comments, which syntax trees do not know."""
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
@@ -49,4 +49,7 @@ class _Marked(ast.NodeTransformer):
 
     def _markers(self, node: ast.stmt) -> list[ast.stmt]:
         """Return a marker for each comment, on one line: what follows a line end would be code."""
-        return [ast.Expr(ast.Constant(f"\x00{printable(comment)}")) for comment in getattr(node, COMMENTS, [])]
+        return [
+            ast.Expr(ast.Constant(f"\x00{make_printable(comment)}"))
+            for comment in getattr(node, COMMENTS_ATTRIBUTE, [])
+        ]

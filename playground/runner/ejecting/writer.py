@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from playground.engine.setting import Setting
+from playground.core.setting import Setting
 from playground.errors import Fault, PlaygroundError, ScenarioError
 from playground.expression import Expression
 from playground.plugins.parameters import injected_names, is_direct, scenario_parameters
@@ -37,13 +37,13 @@ class ComponentWriter:
         self._scenario, self._registry, self._definitions = scenario, registry, definitions
 
     def component(self, kind: str, *arguments: str) -> tuple[str, str]:
-        """See `playground.engine.listing.Writer`."""
+        """See `playground.core.listing.Writer`."""
         component, values = self._component(kind)
-        with refused(kind, component):
+        with refuse_unwritable(kind, component):
             factory = component.load()
             name, left = self._definitions.refer(factory, kind, self._with_defaults(component, values))
             options = [f"{key}={literal(value)}" for key, value in values.items() if left is None or key in left]
-            arguments = tuple(each for each in arguments if left is None or _keyword(each) in (*left, ""))
+            arguments = tuple(each for each in arguments if left is None or _keyword_name(each) in (*left, ""))
             if is_direct(component):
                 expression = f"{name}({', '.join([*arguments, *options])})"
             elif kind in ("loss", "function"):
@@ -53,32 +53,32 @@ class ComponentWriter:
             return self._definitions.take(), expression
 
     def seeded(self, kind: str) -> str:
-        """See `playground.engine.listing.Writer`."""
-        from playground.engine.seeding import derive
+        """See `playground.core.listing.Writer`."""
+        from playground.core.seeding import derive_seed
 
         _, values = self._component(kind)
-        return f"torch.Generator().manual_seed({derive(values['seed'], kind)})"
+        return f"torch.Generator().manual_seed({derive_seed(values['seed'], kind)})"
 
     def draws(self, kind: str) -> bool | None:
-        """See `playground.engine.listing.Writer`."""
+        """See `playground.core.listing.Writer`."""
         component, _ = self._component(kind)
         names = injected_names(component)
         return None if "folder" in names else "generator" in names
 
     def literal(self, value: Any) -> str:
-        """See `playground.engine.listing.Writer`."""
+        """See `playground.core.listing.Writer`."""
         return literal(value)
 
     def tensor(self, tensor: Tensor) -> str:
-        """See `playground.engine.listing.Writer`."""
+        """See `playground.core.listing.Writer`."""
         return tensor_literal(tensor)
 
     def variable(self, name: str) -> str:
-        """See `playground.engine.listing.Writer`; only single letters are sure to be nobody else's name."""
+        """See `playground.core.listing.Writer`; only single letters are sure to be nobody else's name."""
         return name if re.fullmatch(r"[a-hj-km-z]\d*", name) and name != "f" else f"{name}_"
 
     def code(self, function: Callable[..., Any]) -> str | None:
-        """See `playground.engine.listing.Writer`."""
+        """See `playground.core.listing.Writer`."""
         return ast.unparse(ast.parse(function.code())) if isinstance(function, Expression) else None
 
     def _component(self, kind: str) -> tuple[Component, dict[str, Any]]:
@@ -93,14 +93,14 @@ class ComponentWriter:
         return {**defaults, **values}
 
 
-def _keyword(argument: str) -> str:
+def _keyword_name(argument: str) -> str:
     """Return the name of an argument that is given by name."""
     found = re.match(r"(\w+)=[^=]", argument)
     return found[1] if found else ""
 
 
 @contextmanager
-def refused(kind: str, component: Component) -> Iterator[None]:
+def refuse_unwritable(kind: str, component: Component) -> Iterator[None]:
     """Say which component cannot be written out.
 
     :raises ScenarioError: one line, at the key that names the component.

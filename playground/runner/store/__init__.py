@@ -1,6 +1,6 @@
 """Results that survive: every run of every sweep, in one SQLite file below the working directory."""
 
-from playground.runner.store.records import Layout, Row, Stale, SweepRecord, Tally
+from playground.runner.store.records import ParameterLayout, Row, StaleSweep, SweepRecord, Tally
 from playground.runner.store.store import Store
 
-__all__ = ["Layout", "Row", "Stale", "Store", "SweepRecord", "Tally"]
+__all__ = ["ParameterLayout", "Row", "StaleSweep", "Store", "SweepRecord", "Tally"]

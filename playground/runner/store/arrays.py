@@ -11,44 +11,44 @@ from playground.result import Numbers
 from playground.runner.store.records import Row
 
 
-def parameters(row: Row) -> dict[str, Numbers]:
+def read_parameters(row: Row) -> dict[str, Numbers]:
     """Return the final parameters by name, as nested lists; none when the run kept none.
 
     :raises ValueError: the layout wants another count of numbers than there are.
     """
     if row.parameters is None:
         return {}
-    flat = _numbers("d", row.parameters)
+    flat = _decode_numbers("d", row.parameters)
     sizes = [math.prod(shape) for _, shape in row.layout.parameters]
     if sum(sizes) != len(flat):
         raise ValueError(f"the layout of run {row.key} wants {sum(sizes)} numbers, it has {len(flat)}")
     found: dict[str, Numbers] = {}
     start = 0
     for (name, shape), size in zip(row.layout.parameters, sizes, strict=True):
-        found[name] = _nested(flat[start : start + size], shape)
+        found[name] = _nest(flat[start : start + size], shape)
         start += size
     return found
 
 
-def trace(row: Row) -> list[tuple[int, float]]:
+def read_trace(row: Row) -> list[tuple[int, float]]:
     """Return the steps whose losses the run kept, with the loss before the update of each.
 
     :raises ValueError: the layout wants another count of numbers than there are.
     """
     if row.trace is None:
         return []
-    return list(zip(row.layout.trace_steps, _numbers("f", row.trace), strict=True))
+    return list(zip(row.layout.trace_steps, _decode_numbers("f", row.trace), strict=True))
 
 
-def _numbers(code: Literal["f", "d"], blob: bytes) -> list[float]:
+def _decode_numbers(code: Literal["f", "d"], blob: bytes) -> list[float]:
     numbers: array[float] = array(code, blob)
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tolist()
 
 
-def _nested(flat: list[float], shape: tuple[int, ...]) -> Numbers:
+def _nest(flat: list[float], shape: tuple[int, ...]) -> Numbers:
     if not shape:
         return flat[0]
     stride = math.prod(shape[1:])
-    return [_nested(flat[index * stride : (index + 1) * stride], shape[1:]) for index in range(shape[0])]
+    return [_nest(flat[index * stride : (index + 1) * stride], shape[1:]) for index in range(shape[0])]

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from playground.errors import StoreError
-from playground.result import SCHEMA, plain
-from playground.runner.store.arrays import parameters, trace
-from playground.runner.store.query import labels
-from playground.runner.store.records import Row, SweepRecord, Tally, compact
+from playground.result import SCHEMA, json_value
+from playground.runner.store.arrays import read_parameters, read_trace
+from playground.runner.store.query import unique_labels
+from playground.runner.store.records import Row, SweepRecord, Tally, compact_json
 
 Runs = Iterable[tuple[SweepRecord, Row]]
 
-_BEFORE = {"sweep": str, "scenario": str, "point": int}
-_AFTER = {
+_COLUMNS_BEFORE_AXES = {"sweep": str, "scenario": str, "point": int}
+_COLUMNS_AFTER_AXES = {
     "seed": int,
     "key": str,
     "status": str,
@@ -36,14 +36,14 @@ _AFTER = {
 }
 """Columns that every run has, before and after the axes, and what stands in them."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 """What a formula of a spreadsheet begins with."""
 
-_BATCH = 10_000
+_PARQUET_BATCH_ROWS = 10_000
 """Rows that are written to Parquet at once."""
 
 
-class Table:
+class RunTable:
     """What stands in which column of a flat table of runs.
 
     :param sweeps: those that the runs belong to; an axis of any of them has a column.
@@ -54,12 +54,12 @@ class Table:
     def __init__(self, sweeps: Sequence[SweepRecord], metrics: Sequence[str]) -> None:
         self._axes = list(dict.fromkeys(axis for sweep in sweeps for axis in sweep.axes))
         self._metrics = list(metrics)
-        axis_labels, metric_labels = labels(self._axes, self._metrics)
-        self._axis_types = {axis: _kind(sweeps, axis) for axis in self._axes}
+        axis_labels, metric_labels = unique_labels(self._axes, self._metrics)
+        self._axis_types = {axis: _axis_type(sweeps, axis) for axis in self._axes}
         self.columns: dict[str, type] = {
-            **_BEFORE,
+            **_COLUMNS_BEFORE_AXES,
             **{axis_labels[axis]: kind for axis, kind in self._axis_types.items()},
-            **_AFTER,
+            **_COLUMNS_AFTER_AXES,
             **dict.fromkeys(metric_labels.values(), float),
         }
 
@@ -68,25 +68,25 @@ class Table:
         values = sweep.points[row.point]
         return [
             *(sweep.id, sweep.scenario, row.point),
-            *(_cell(values.get(axis), kind) for axis, kind in self._axis_types.items()),
-            *(getattr(row, name) for name in _AFTER),
+            *(_convert_cell(values.get(axis), kind) for axis, kind in self._axis_types.items()),
+            *(getattr(row, name) for name in _COLUMNS_AFTER_AXES),
             *(row.metrics.get(name) for name in self._metrics),
         ]
 
 
-def write_csv(stream: TextIO, table: Table, runs: Runs) -> None:
+def write_csv(stream: TextIO, table: RunTable, runs: Runs) -> None:
     """Write a table with a head: numbers in full, `inf` and `nan` as such, nothing where a run has nothing."""
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(map(_text, table.columns))
-    writer.writerows([_text(cell) for cell in table.cells(*run)] for run in runs)
+    writer.writerow(map(_csv_cell, table.columns))
+    writer.writerows([_csv_cell(cell) for cell in table.cells(*run)] for run in runs)
 
 
-def write_parquet(path: Path, table: Table, runs: Runs) -> None:
+def write_parquet(path: Path, table: RunTable, runs: Runs) -> None:
     """Write a table with a type for each column, the final parameters as JSON, and the kept losses as lists.
 
     :raises StoreError: pyarrow is not installed.
     """
-    arrow, parquet = _arrow()
+    arrow, parquet = _import_arrow()
     types = {str: arrow.string(), int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_()}
     arrays = {
         "parameters": arrow.string(),
@@ -96,8 +96,8 @@ def write_parquet(path: Path, table: Table, runs: Runs) -> None:
     schema = arrow.schema([*((name, types[kind]) for name, kind in table.columns.items()), *arrays.items()])
     iterator = iter(runs)
     with parquet.ParquetWriter(path, schema) as writer:
-        while some := list(islice(iterator, _BATCH)):
-            rows = [(*table.cells(sweep, row), *_arrays(row)) for sweep, row in some]
+        while some := list(islice(iterator, _PARQUET_BATCH_ROWS)):
+            rows = [(*table.cells(sweep, row), *_array_cells(row)) for sweep, row in some]
             columns = zip(zip(*rows, strict=True), schema, strict=True)
             batch = [arrow.array(column, field.type) for column, field in columns]
             writer.write_batch(arrow.record_batch(batch, schema=schema))
@@ -108,15 +108,15 @@ def require_parquet() -> None:
 
     :raises StoreError: pyarrow is not installed.
     """
-    _arrow()
+    _import_arrow()
 
 
 def write_json(stream: TextIO, sweeps: Sequence[tuple[SweepRecord, Tally]], runs: Runs) -> None:
     """Write one document: the sweeps, and every run with its parameters and losses; `null` for what is not finite."""
-    stream.write(f'{{"schema": {SCHEMA},\n "sweeps": {_json([sweep_data(*each) for each in sweeps])},\n "runs": [')
+    stream.write(f'{{"schema": {SCHEMA},\n "sweeps": {_to_json([sweep_data(*each) for each in sweeps])},\n "runs": [')
     separator = "\n  "
     for sweep, row in runs:
-        stream.write(separator + _json(run_data(sweep, row)))
+        stream.write(separator + _to_json(run_data(sweep, row)))
         separator = ",\n  "
     stream.write("\n ]}\n")
 
@@ -134,7 +134,7 @@ def sweep_data(sweep: SweepRecord, tally: Tally) -> dict[str, Any]:
 
 def run_data(sweep: SweepRecord, row: Row) -> dict[str, Any]:
     """Return a run as JSON shows it, in the words of `playground run --json` where they mean the same."""
-    losses = trace(row)
+    losses = read_trace(row)
     return {
         "sweep": sweep.id,
         "scenario": sweep.scenario,
@@ -149,7 +149,7 @@ def run_data(sweep: SweepRecord, row: Row) -> dict[str, Any]:
         "evaluations": row.evaluations,
         "loss": {"first": row.first, "last": row.last, "best": row.best},
         "metrics": row.metrics,
-        "parameters": parameters(row),
+        "parameters": read_parameters(row),
         "trace": {"steps": [step for step, _ in losses], "loss": [loss for _, loss in losses]},
         "engine": row.engine,
         "sensitive": row.sensitive,
@@ -157,19 +157,19 @@ def run_data(sweep: SweepRecord, row: Row) -> dict[str, Any]:
     }
 
 
-def _json(value: Any) -> str:
-    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
+def _to_json(value: Any) -> str:
+    return json.dumps(json_value(value), ensure_ascii=False, allow_nan=False)
 
 
-def _kind(sweeps: Iterable[SweepRecord], axis: str) -> type:
+def _axis_type(sweeps: Iterable[SweepRecord], axis: str) -> type:
     """Return the narrowest type that holds every value of an axis."""
-    kinds = set(map(_number_kind, _values(sweeps, axis)))
+    kinds = set(map(_number_kind, _axis_values(sweeps, axis)))
     if kinds <= {int, float}:
         return float if float in kinds else int
     return bool if kinds == {bool} else str
 
 
-def _values(sweeps: Iterable[SweepRecord], axis: str) -> Iterator[Any]:
+def _axis_values(sweeps: Iterable[SweepRecord], axis: str) -> Iterator[Any]:
     for sweep in sweeps:
         for values in sweep.points:
             if values.get(axis) is not None:
@@ -180,28 +180,28 @@ def _number_kind(value: Any) -> type:
     return float if type(value) is int and abs(value) >= 2**63 else type(value)
 
 
-def _cell(value: Any, kind: type) -> Any:
+def _convert_cell(value: Any, kind: type) -> Any:
     if value is None or isinstance(value, kind):
         return value
-    return float(value) if kind is float else compact(value)
+    return float(value) if kind is float else compact_json(value)
 
 
-def _text(value: Any) -> Any:
+def _csv_cell(value: Any) -> Any:
     """Return a cell as CSV shows it; the writer itself writes None as nothing and floats in full.
 
     A text that a spreadsheet would take for a formula, and run, has an apostrophe before it.
     """
-    if isinstance(value, str) and value.startswith(_FORMULA):
+    if isinstance(value, str) and value.startswith(_FORMULA_PREFIXES):
         return f"'{value}"
     return str(value).lower() if isinstance(value, bool) else value
 
 
-def _arrays(row: Row) -> tuple[str, list[int], list[float]]:
-    losses = trace(row)
-    return compact(parameters(row)), [step for step, _ in losses], [loss for _, loss in losses]
+def _array_cells(row: Row) -> tuple[str, list[int], list[float]]:
+    losses = read_trace(row)
+    return compact_json(read_parameters(row)), [step for step, _ in losses], [loss for _, loss in losses]
 
 
-def _arrow() -> tuple[Any, Any]:
+def _import_arrow() -> tuple[Any, Any]:
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 
-APPLICATION = 0x506C6179
+APPLICATION_ID = 0x506C6179
 """Marks a SQLite file as ours ("Play" in ASCII), in its header."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -54,21 +54,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
 )
 
-VERSION = len(MIGRATIONS)
+LAYOUT_VERSION = len(MIGRATIONS)
 """Number of the newest layout."""
 
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring a file to the newest layout, whole or not at all; another process may be about to do the same."""
-    if version(connection) == VERSION:
+    if layout_version(connection) == LAYOUT_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for step in MIGRATIONS[version(connection) :]:
+        for step in MIGRATIONS[layout_version(connection) :]:
             for statement in step:
                 connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:  # a full disk has ended it already
@@ -76,19 +76,19 @@ def migrate(connection: sqlite3.Connection) -> None:
         raise
 
 
-def version(connection: sqlite3.Connection) -> int:
+def layout_version(connection: sqlite3.Connection) -> int:
     """Return the number of the file's layout; 0 is an empty file."""
     number: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return number
 
 
-def application(connection: sqlite3.Connection) -> int:
+def application_id(connection: sqlite3.Connection) -> int:
     """Return which program the file says it belongs to; 0 is none."""
     number: int = connection.execute("PRAGMA application_id").fetchone()[0]
     return number
 
 
-def columns(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+def table_columns(connection: sqlite3.Connection) -> set[tuple[str, str]]:
     """Return every table's columns."""
     query = "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table'"
     return set(connection.execute(query))
@@ -99,6 +99,6 @@ def expected_columns() -> set[tuple[str, str]]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     try:
         migrate(connection)
-        return columns(connection)
+        return table_columns(connection)
     finally:
         connection.close()

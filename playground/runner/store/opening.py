@@ -11,22 +11,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playground.errors import StoreError
-from playground.runner.store.migrations import APPLICATION, VERSION, application, columns, expected_columns, migrate
-from playground.runner.store.migrations import version as layout_version
+from playground.runner.store.migrations import (
+    APPLICATION_ID,
+    LAYOUT_VERSION,
+    application_id,
+    expected_columns,
+    layout_version,
+    migrate,
+    table_columns,
+)
 
 MAGIC = b"SQLite format 3\x00"
 
-PATIENCE = 30.0
+LOCK_TIMEOUT_SECONDS = 30.0
 """Seconds to wait for another process to end its writing; ten thousand runs take it a tenth of one."""
 
-CHECKED = 32 * 2**20
+MAX_CHECKED_BYTES = 32 * 2**20
 """A file up to this size is checked page by page at every opening, in at most 60 ms. A larger one (2 ms for each MB)
 only when it was not closed properly, which its write-ahead log shows: damage that happens meanwhile is found when the
 damaged page is read."""
 
-REASONS = {
+SQLITE_REASONS = {
     sqlite3.SQLITE_PERM: "permission denied",
-    sqlite3.SQLITE_BUSY: f"another process has kept it locked for {PATIENCE:.0f} s",
+    sqlite3.SQLITE_BUSY: f"another process has kept it locked for {LOCK_TIMEOUT_SECONDS:.0f} s",
     sqlite3.SQLITE_LOCKED: "it is locked",
     sqlite3.SQLITE_READONLY: "cannot be written: the file or its folder is read-only",
     sqlite3.SQLITE_IOERR: "the disk failed to read or write it",
@@ -44,14 +51,14 @@ def store_path(folder: Path) -> Path:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def translate_store_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite reports, and JSON that is none, into one line for people."""
     try:
         yield
     except json.JSONDecodeError as error:
-        raise StoreError(f"{path}: {REASONS[sqlite3.SQLITE_CORRUPT]}") from error
+        raise StoreError(f"{path}: {SQLITE_REASONS[sqlite3.SQLITE_CORRUPT]}") from error
     except sqlite3.Error as error:
-        reason = REASONS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        reason = SQLITE_REASONS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
         if reason is None:
             raise
         raise StoreError(f"{path}: {reason}") from error
@@ -64,18 +71,18 @@ def connect(path: Path, create: bool) -> sqlite3.Connection:
     :raises StoreError: there is none, it is damaged, newer than this version, of another program, or out of reach.
     """
     if create:
-        _make_room(path.parent)
-    _look(path, create)
-    unclean = _size(path.with_name(path.name + "-wal")) > 0
+        _make_folder(path.parent)
+    _check_header(path, create)
+    unclean = _file_size(path.with_name(path.name + "-wal")) > 0
     fixed = not (create or unclean or _is_writable(path))
-    with told(path):
+    with translate_store_errors(path):
         # a file on a read-only disk has no write-ahead log beside it, and nobody who could change it
         name = f"{path.resolve().as_uri()}?immutable=1" if fixed else path
-        connection = sqlite3.connect(name, timeout=PATIENCE, isolation_level=None, uri=fixed)
+        connection = sqlite3.connect(name, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None, uri=fixed)
         try:
-            _check(connection, path, thoroughly=unclean or _size(path) <= CHECKED)
-            if not fixed or layout_version(connection) != VERSION:
-                _prepare(connection)
+            _check_database(connection, path, thoroughly=unclean or _file_size(path) <= MAX_CHECKED_BYTES)
+            if not fixed or layout_version(connection) != LAYOUT_VERSION:
+                _configure(connection)
             _check_tables(connection, path)
         except BaseException:
             connection.close()
@@ -87,7 +94,7 @@ def _is_writable(path: Path) -> bool:
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
-def _make_room(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     """Make the folder and tell git to leave it alone; a file that says otherwise is kept."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -95,10 +102,10 @@ def _make_room(folder: Path) -> None:
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
-        raise StoreError(f"{folder}: results cannot be written there: {_words(error)}") from error
+        raise StoreError(f"{folder}: results cannot be written there: {_error_text(error)}") from error
 
 
-def _look(path: Path, create: bool) -> None:
+def _check_header(path: Path, create: bool) -> None:
     """Refuse what is no SQLite file before SQLite sees it; an empty file is one that nothing was written to yet."""
     try:
         with path.open("rb") as file:
@@ -110,39 +117,39 @@ def _look(path: Path, create: bool) -> None:
             f"{path}: there are no results yet; `playground sweep` writes them below the directory it runs in"
         ) from None
     except OSError as error:
-        raise StoreError(f"{path}: {_words(error)}") from error
+        raise StoreError(f"{path}: {_error_text(error)}") from error
     if beginning not in (b"", MAGIC):
-        raise StoreError(f"{path}: {REASONS[sqlite3.SQLITE_NOTADB]}")
+        raise StoreError(f"{path}: {SQLITE_REASONS[sqlite3.SQLITE_NOTADB]}")
 
 
-def _check(connection: sqlite3.Connection, path: Path, thoroughly: bool) -> None:
+def _check_database(connection: sqlite3.Connection, path: Path, thoroughly: bool) -> None:
     connection.execute("BEGIN")  # one state throughout, though another process may just be making the tables
     found = layout_version(connection)
-    if application(connection) != APPLICATION and (found or columns(connection)):
+    if application_id(connection) != APPLICATION_ID and (found or table_columns(connection)):
         raise StoreError(f"{path}: belongs to another program; nothing was changed in it: move it away")
-    if found > VERSION:
+    if found > LAYOUT_VERSION:
         raise StoreError(
-            f"{path}: was written by a newer playground (layout {found}, this one knows up to {VERSION}); "
+            f"{path}: was written by a newer playground (layout {found}, this one knows up to {LAYOUT_VERSION}); "
             "upgrade gradient-playground, or move the file away"
         )
     if thoroughly and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        raise StoreError(f"{path}: {REASONS[sqlite3.SQLITE_CORRUPT]}")
+        raise StoreError(f"{path}: {SQLITE_REASONS[sqlite3.SQLITE_CORRUPT]}")
     connection.execute("COMMIT")
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _configure(connection: sqlite3.Connection) -> None:
     """Set what a connection needs. A killed process loses nothing; a power cut at most the last transactions."""
-    _write_ahead(connection)
+    _enable_write_ahead(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA cache_size = -65536")  # 64 MiB hold the index of a million keys
     migrate(connection)
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
+def _enable_write_ahead(connection: sqlite3.Connection) -> None:
     """Let readers and one writer work side by side. SQLite does not wait for a lock here, so this does."""
     if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
         return
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + LOCK_TIMEOUT_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -155,18 +162,18 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
-    missing = expected_columns() - columns(connection)
+    missing = expected_columns() - table_columns(connection)
     if missing:
         table, column = min(missing)
         raise StoreError(f"{path}: is damaged: table {table!r} has no column {column!r}; move the file away")
 
 
-def _size(path: Path) -> int:
+def _file_size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
         return 0
 
 
-def _words(error: OSError) -> str:
+def _error_text(error: OSError) -> str:
     return (error.strerror or str(error)).lower()

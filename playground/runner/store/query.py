@@ -9,20 +9,22 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from playground.errors import Place, PlaygroundError, StoreError, suggestion
-from playground.figures.text import printable
+from playground.figures.text import make_printable
 from playground.result import Status, Verdict
-from playground.runner.store.records import RUN_COLUMNS, compact
-from playground.scenario.messages import shown
+from playground.runner.store.records import RUN_COLUMNS, compact_json
+from playground.scenario.messages import format_value
 from playground.scenario.reader import read
 
-_FORM = re.compile(r"\s*(?P<key>[^=!<>]*[^=!<>\s])\s*(?P<operator><=|>=|!=|[=<>])(?![=<>])\s*(?P<value>.*)", re.DOTALL)
+_CONDITION_PATTERN = re.compile(
+    r"\s*(?P<key>[^=!<>]*[^=!<>\s])\s*(?P<operator><=|>=|!=|[=<>])(?![=<>])\s*(?P<value>.*)", re.DOTALL
+)
 
 _OPERATORS = {"=": "IS", "!=": "IS NOT", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 """`IS` compares NULL, which is a NaN or a metric that a run lacks, like any other value."""
 
 
 @dataclass(frozen=True)
-class Key:
+class QueryKey:
     """Something that runs can be chosen and sorted by.
 
     :param kind: what stands there; `open` is whatever a scenario can say, as JSON.
@@ -53,33 +55,35 @@ class Condition:
     word: str
 
 
-_NUMBERS = ("seed", "steps", "evaluations", "first", "last", "best", "seconds")
+_NUMBER_COLUMNS = ("seed", "steps", "evaluations", "first", "last", "best", "seconds")
 
-COLUMNS: Mapping[str, Key] = {
-    "sweep": Key("text", "sweeps.id"),
-    "scenario": Key("text", "sweeps.scenario"),
-    "point": Key("number", "sweep_runs.point"),
-    "key": Key("text", "runs.key"),
-    "status": Key("text", "runs.status", words=tuple(each.value for each in Status)),
-    "verdict": Key("text", "runs.verdict", words=tuple(each.value for each in Verdict)),
-    "engine": Key("text", "runs.engine"),
-    "sensitive": Key("open", "runs.sensitive"),
-    **{name: Key("number", f"runs.{name}") for name in _NUMBERS},
-    "loss": Key("number", "runs.last"),
+COLUMN_KEYS: Mapping[str, QueryKey] = {
+    "sweep": QueryKey("text", "sweeps.id"),
+    "scenario": QueryKey("text", "sweeps.scenario"),
+    "point": QueryKey("number", "sweep_runs.point"),
+    "key": QueryKey("text", "runs.key"),
+    "status": QueryKey("text", "runs.status", words=tuple(each.value for each in Status)),
+    "verdict": QueryKey("text", "runs.verdict", words=tuple(each.value for each in Verdict)),
+    "engine": QueryKey("text", "runs.engine"),
+    "sensitive": QueryKey("open", "runs.sensitive"),
+    **{name: QueryKey("number", f"runs.{name}") for name in _NUMBER_COLUMNS},
+    "loss": QueryKey("number", "runs.last"),
 }
 """What every run has; `loss` is the last one, as it is where a scenario expects it."""
 
 
-def condition(text: str) -> Condition:
+def parse_condition(text: str) -> Condition:
     """Read `KEY OP VALUE`.
 
     :raises StoreError: it is not of this form.
     """
-    match = _FORM.fullmatch(text)
+    match = _CONDITION_PATTERN.fullmatch(text)
     if match is None:
-        raise StoreError(f"{asked(text)}: expected KEY OP VALUE, such as status=diverged; OP is = != < <= > or >=")
+        raise StoreError(
+            f"{format_where(text)}: expected KEY OP VALUE, such as status=diverged; OP is = != < <= > or >="
+        )
     key, operator, word = (match[name].strip() for name in ("key", "operator", "value"))
-    place = Place(asked(text))
+    place = Place(format_where(text))
     try:
         node = read(word, lambda line, column: place)
     except PlaygroundError as error:
@@ -87,36 +91,36 @@ def condition(text: str) -> Condition:
     return Condition(key, operator, node.data() if node else None, text, word)
 
 
-def asked(text: str) -> str:
+def format_where(text: str) -> str:
     """Return the option as it was given, for messages."""
-    return printable(f"--where {text}")
+    return make_printable(f"--where {text}")
 
 
-def labels(axes: Iterable[str], metrics: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+def unique_labels(axes: Iterable[str], metrics: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
     """Name axes and metrics so that no name means two things: a name that is taken gets `axis.` or `metric.` before it.
 
     :returns: what each axis is called, and what each metric is.
     """
-    axis_labels = {name: f"axis.{name}" if name in _TAKEN else name for name in axes}
-    taken = _TAKEN | set(axis_labels.values())
+    axis_labels = {name: f"axis.{name}" if name in _TAKEN_NAMES else name for name in axes}
+    taken = _TAKEN_NAMES | set(axis_labels.values())
     return axis_labels, {name: f"metric.{name}" if name in taken else name for name in metrics}
 
 
-_TAKEN = {*COLUMNS, *RUN_COLUMNS}
+_TAKEN_NAMES = {*COLUMN_KEYS, *RUN_COLUMNS}
 
 
-def known_keys(axes: Iterable[str], metrics: Iterable[str]) -> dict[str, Key]:
+def known_keys(axes: Iterable[str], metrics: Iterable[str]) -> dict[str, QueryKey]:
     """Return every key that conditions may name."""
-    axis_labels, metric_labels = labels(axes, metrics)
+    axis_labels, metric_labels = unique_labels(axes, metrics)
     entries = [
         *((label, "points.axes", name) for name, label in axis_labels.items()),
         *((label, "runs.metrics", name) for name, label in metric_labels.items()),
     ]
     return {
-        **COLUMNS,
+        **COLUMN_KEYS,
         # A quote cannot be written in SQLite's path into JSON, so a name with one cannot be asked for.
         **{
-            label: Key("open", f"json_extract({source}, ?)", (f'$."{name}"',))
+            label: QueryKey("open", f"json_extract({source}, ?)", (f'$."{name}"',))
             for label, source, name in entries
             if '"' not in name
         },
@@ -144,8 +148,8 @@ expression names."""
 _ORDER = "sweeps.number, sweep_runs.point, sweep_runs.seed"
 
 
-def select(
-    sweep: str | None, where: Sequence[Condition], sort: str | None, limit: int | None, keys: Mapping[str, Key]
+def select_runs(
+    sweep: str | None, where: Sequence[Condition], sort: str | None, limit: int | None, keys: Mapping[str, QueryKey]
 ) -> Selection:
     """Choose runs.
 
@@ -153,14 +157,14 @@ def select(
     :param sort: a key, with `-` before it for the largest first; what has no value there comes last either way.
     :raises StoreError: a key that is not known, or a value that cannot stand there.
     """
-    parts = [_compared(each, keys) for each in where]
+    parts = [_condition_sql(each, keys) for each in where]
     if sweep is not None:
         parts.append(("sweeps.id = ?", (sweep,)))
     sql = _TABLES + (f"WHERE {' AND '.join(text for text, _ in parts)} " if parts else "")
     bound = tuple(value for _, values in parts for value in values)
     if sort is not None:
         name = sort.removeprefix("-")
-        key = find(name, keys, printable(f"--sort {sort}"))
+        key = find_key(name, keys, make_printable(f"--sort {sort}"))
         sql += f"ORDER BY {key.sql} IS NULL, {key.sql} {'DESC' if sort != name else 'ASC'}, {_ORDER} "
         bound += key.bound * 2
     else:
@@ -170,39 +174,43 @@ def select(
     return Selection(sql, bound)
 
 
-def find(name: str, keys: Mapping[str, Key], option: str) -> Key:
+def find_key(name: str, keys: Mapping[str, QueryKey], option: str) -> QueryKey:
     """Return a key by name.
 
     :param option: what asked for it, for the message.
     :raises StoreError: no run has it.
     """
     if name not in keys:
-        raise StoreError(f"{option}: no run has {shown(name)}{suggestion(name, keys)}")
+        raise StoreError(f"{option}: no run has {format_value(name)}{suggestion(name, keys)}")
     return keys[name]
 
 
-def _compared(given: Condition, keys: Mapping[str, Key]) -> tuple[str, tuple[Any, ...]]:
+def _condition_sql(given: Condition, keys: Mapping[str, QueryKey]) -> tuple[str, tuple[Any, ...]]:
     """Return a condition as SQL."""
-    key = find(given.key, keys, asked(given.text))
+    key = find_key(given.key, keys, format_where(given.text))
     ordered = given.operator not in ("=", "!=")
     if key.kind == "text":
-        return _text_compared(given, key, ordered)
+        return _text_condition_sql(given, key, ordered)
     value = given.value
     if (key.kind == "number" or ordered) and not _is_number(value) and (ordered or value is not None):
-        raise StoreError(f"{asked(given.text)}: expected a number after {given.operator}, got {shown(value)}")
+        raise StoreError(
+            f"{format_where(given.text)}: expected a number after {given.operator}, got {format_value(value)}"
+        )
     sql = f"{key.sql} {_OPERATORS[given.operator]} ?"
-    bound = (*key.bound, _bindable(value))
+    bound = (*key.bound, _sql_value(value))
     if key.kind == "open" and ordered:  # to SQLite any text is more than any number
         return f"(typeof({key.sql}) IN ('integer', 'real') AND {sql})", (*key.bound, *bound)
     return sql, bound
 
 
-def _text_compared(given: Condition, key: Key, ordered: bool) -> tuple[str, tuple[Any, ...]]:
+def _text_condition_sql(given: Condition, key: QueryKey, ordered: bool) -> tuple[str, tuple[Any, ...]]:
     if ordered:
-        raise StoreError(f"{asked(given.text)}: {given.key} is a text; compare it with = or !=")
+        raise StoreError(f"{format_where(given.text)}: {given.key} is a text; compare it with = or !=")
     word = given.value if isinstance(given.value, str) else given.word  # the id 12e4 is no number
     if key.words and word not in key.words:
-        raise StoreError(f"{asked(given.text)}: no {given.key} is {shown(word)}{suggestion(word, key.words)}")
+        raise StoreError(
+            f"{format_where(given.text)}: no {given.key} is {format_value(word)}{suggestion(word, key.words)}"
+        )
     if given.key == "sweep":  # its beginning will do, as everywhere
         return f"substr({key.sql}, 1, ?) {_OPERATORS[given.operator]} ?", (len(word), word)
     return f"{key.sql} {_OPERATORS[given.operator]} ?", (word,)
@@ -212,10 +220,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _bindable(value: Any) -> Any:
+def _sql_value(value: Any) -> Any:
     """Return the value as SQLite has it: lists and mappings as JSON, a NaN as NULL, no integer beyond 64 bits."""
     if isinstance(value, Collection) and not isinstance(value, str):
-        return compact(value)
+        return compact_json(value)
     if isinstance(value, float) and math.isnan(value):
         return None
     return float(value) if isinstance(value, int) and abs(value) >= 2**63 else value

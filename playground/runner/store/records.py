@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import Any
 
-UNPLACED = -1
+NO_POINT = -1
 """The point of a run that was asked for by its key: a run may belong to several sweeps, at a point of each."""
 
 
@@ -43,7 +43,7 @@ class SweepRecord:
 
 
 @dataclass(frozen=True)
-class Layout:
+class ParameterLayout:
     """How a run's `parameters` and `trace` are to be read.
 
     :param parameters: name and shape of each parameter, in the order in which their numbers follow each other.
@@ -88,7 +88,7 @@ class Row:
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     parameters: bytes | None = None
     trace: bytes | None = None
-    layout: Layout = Layout()
+    layout: ParameterLayout = ParameterLayout()
     lost: bool = False
 
 
@@ -108,7 +108,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Stale:
+class StaleSweep:
     """An earlier sweep of the same scenario over the same axes whose runs could not be used again.
 
     :param reasons: in words what is different now: `plugin 'bold' changed since`.
@@ -132,7 +132,7 @@ RUN_COLUMNS = (
 """Columns of a run, in the order of `encoded` and of what `decoded` takes."""
 
 
-def encoded(row: Row, layout: int) -> tuple[Any, ...]:
+def encode_row(row: Row, layout: int) -> tuple[Any, ...]:
     """Return a run as the values of `RUN_COLUMNS`. SQLite keeps infinities, and writes a NaN as NULL by itself.
 
     :param layout: number of its layout.
@@ -140,12 +140,16 @@ def encoded(row: Row, layout: int) -> tuple[Any, ...]:
     return (
         *(row.key, row.seed, row.status, row.verdict, row.first, row.last, row.best, row.steps, row.evaluations),
         *(row.seconds, row.engine, row.sensitive, row.reason),
-        *(compact(row.metrics) if row.metrics else None, layout, row.lost),
+        *(compact_json(row.metrics) if row.metrics else None, layout, row.lost),
     )
 
 
-def decoded(
-    point: int, values: Sequence[Any], parameters: bytes | None, trace: bytes | None, layouts: Mapping[int, Layout]
+def decode_row(
+    point: int,
+    values: Sequence[Any],
+    parameters: bytes | None,
+    trace: bytes | None,
+    layouts: Mapping[int, ParameterLayout],
 ) -> Row:
     """Return the run that `encoded` wrote."""
     key, seed, status, verdict, first, last, best, steps, evaluations, seconds, engine, sensitive, reason = values[:13]
@@ -176,19 +180,21 @@ def decoded(
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def compact(value: Any) -> str:
+def compact_json(value: Any) -> str:
     """Return plain data as JSON that SQLite understands too: 9e999 is infinite to both, and a NaN is null."""
     try:
         return _ENCODER.encode(value)
     except ValueError:
-        return _compact(value)
+        return _encode_nonfinite(value)
 
 
-def _compact(value: Any) -> str:
+def _encode_nonfinite(value: Any) -> str:
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{compact(str(key))}:{_compact(item)}" for key, item in value.items()) + "}"
+        return (
+            "{" + ",".join(f"{compact_json(str(key))}:{_encode_nonfinite(item)}" for key, item in value.items()) + "}"
+        )
     if isinstance(value, list | tuple):
-        return "[" + ",".join(map(_compact, value)) + "]"
+        return "[" + ",".join(map(_encode_nonfinite, value)) + "]"
     if isinstance(value, float) and not math.isfinite(value):
         return "null" if math.isnan(value) else "9e999" if value > 0 else "-9e999"
-    return compact(value)
+    return compact_json(value)

@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from playground.runner.store.records import Stale, SweepRecord
+from playground.runner.store.records import StaleSweep, SweepRecord
 
 _DIGEST = re.compile(r"[0-9a-f]{16,}")
 """The hash of what a sweep uses of a plugin, beside its version if it has one."""
 
 
-def stale(
+def find_stale_sweeps(
     record: SweepRecord, sweeps: Sequence[SweepRecord], unused: Callable[[SweepRecord], int] = lambda earlier: 1
-) -> list[Stale]:
+) -> list[StaleSweep]:
     """Return earlier sweeps of the same scenario over the same axes whose runs could not be used again, newest first.
 
     What is older than one that differs in nothing does not matter any more.
@@ -26,22 +26,22 @@ def stale(
     earlier = sweeps[: ids.index(record.id)] if record.id in ids else sweeps
     found = []
     for sweep in reversed([each for each in earlier if _subject(each) == _subject(record)]):
-        reasons = tuple(differences(sweep, record))
+        reasons = tuple(describe_differences(sweep, record))
         if not reasons:
             break
         if count := unused(sweep):
-            found.append(Stale(sweep, reasons, count))
+            found.append(StaleSweep(sweep, reasons, count))
     return found
 
 
-def differences(old: SweepRecord, new: SweepRecord) -> Iterator[str]:
+def describe_differences(old: SweepRecord, new: SweepRecord) -> Iterator[str]:
     """Say what computed one sweep and not the other."""
     before, after = old.versions.get("plugins") or {}, new.versions.get("plugins") or {}
     for name in sorted({*before, *after}):
-        if (reason := _difference(before, after, name)) is not None:
+        if (reason := _describe_difference(before, after, name)) is not None:
             yield f"plugin {name!r} {reason}"
     for name in sorted({*old.versions, *new.versions} - {"plugins"}):
-        if (reason := _difference(old.versions, new.versions, name)) is not None:
+        if (reason := _describe_difference(old.versions, new.versions, name)) is not None:
             yield f"{name}: {reason}"
     if old.engine != new.engine:
         yield f"engine: {old.engine} → {new.engine}"
@@ -51,7 +51,7 @@ def _subject(record: SweepRecord) -> tuple[Any, ...]:
     return record.scenario, record.file, tuple(record.axes)
 
 
-def _difference(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str | None:
+def _describe_difference(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str | None:
     """Say how one version differs from another; None if it does not."""
     if name not in before:
         return "is new"
@@ -60,12 +60,12 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any], name: str) 
     old, new = str(before[name]), str(after[name])
     if old == new:
         return None
-    if _version(old) == _version(new):
+    if _plain_version(old) == _plain_version(new):
         return "changed since"
-    return f"{_version(old)} → {_version(new)}"
+    return f"{_plain_version(old)} → {_plain_version(new)}"
 
 
-def _version(text: str) -> str:
+def _plain_version(text: str) -> str:
     """Return a plugin's version without the hash of what is used of it."""
     words = [word for word in text.split() if not _DIGEST.fullmatch(word)]
     return " ".join(words) or "a file of its own"

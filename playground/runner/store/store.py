@@ -12,26 +12,26 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from playground.errors import StoreError
-from playground.runner.store.opening import connect, store_path, told
-from playground.runner.store.query import Condition, Key, condition, find, known_keys, select
+from playground.runner.store.opening import connect, store_path, translate_store_errors
+from playground.runner.store.query import Condition, QueryKey, find_key, known_keys, parse_condition, select_runs
 from playground.runner.store.records import (
+    NO_POINT,
     RUN_COLUMNS,
-    UNPLACED,
-    Layout,
+    ParameterLayout,
     Row,
-    Stale,
+    StaleSweep,
     SweepRecord,
     Tally,
-    compact,
-    decoded,
-    encoded,
+    compact_json,
+    decode_row,
+    encode_row,
 )
-from playground.runner.store.staleness import stale
-from playground.scenario.messages import shown
+from playground.runner.store.staleness import find_stale_sweeps
+from playground.scenario.messages import format_value
 
 Item = TypeVar("Item")
 
-_AT_ONCE = 5_000
+_BATCH_ROWS = 5_000
 """Keys in one query, and rows fetched at once."""
 
 _RUN = ", ".join(f"runs.{name}" for name in RUN_COLUMNS)
@@ -95,14 +95,14 @@ class Store:
         with self._writing() as connection:
             connection.execute(_ADD_SWEEP, texts)
             number = self._number(record.id)
-            points = ((number, index, compact(values)) for index, values in enumerate(record.points))
+            points = ((number, index, compact_json(values)) for index, values in enumerate(record.points))
             connection.executemany("INSERT OR IGNORE INTO points VALUES (?, ?, ?)", points)
 
     def add(self, sweep_id: str, rows: Sequence[Row]) -> None:
         """Write runs of a sweep, all or none of them; a run whose key is known takes its place in every sweep."""
         with self._writing() as connection:
             sweep, layouts = self._number(sweep_id), self._layout_numbers(rows)
-            connection.executemany(_ADD_RUN, (encoded(row, layouts[_form(row)]) for row in rows))
+            connection.executemany(_ADD_RUN, (encode_row(row, layouts[_form(row)]) for row in rows))
             connection.executemany(_ADD_ARRAYS, ((row.parameters, row.trace, row.key) for row in rows))
             connection.executemany(_ADD_MEMBER, ((sweep, row.point, row.key) for row in rows))
 
@@ -133,16 +133,16 @@ class Store:
             "WHERE key IN (SELECT value FROM json_each(?))"
         )
         found = {}
-        with told(self.path):
+        with translate_store_errors(self.path):
             layouts = self._layouts()
             for some in _chunked(keys):
                 for *values, parameters, trace in self._connection.execute(query, (json.dumps(some),)):
-                    found[values[0]] = decoded(UNPLACED, values, parameters, trace, layouts)
+                    found[values[0]] = decode_row(NO_POINT, values, parameters, trace, layouts)
         return found
 
     def sweeps(self) -> list[SweepRecord]:
         """Return every sweep, the oldest first."""
-        with told(self.path):
+        with translate_store_errors(self.path):
             return list(self._sweeps().values())
 
     def sweep(self, id_prefix: str) -> SweepRecord:
@@ -150,18 +150,18 @@ class Store:
 
         :raises StoreError: none does, or several do.
         """
-        with told(self.path):
+        with translate_store_errors(self.path):
             ids = [row[0] for row in self._connection.execute("SELECT id FROM sweeps ORDER BY number")]
             fitting = [each for each in ids if each.startswith(id_prefix)]
             if id_prefix in ids:
                 fitting = [id_prefix]
             if not fitting:
                 raise StoreError(
-                    f"there is no sweep {shown(id_prefix)} in {self.path}; `playground results` lists them"
+                    f"there is no sweep {format_value(id_prefix)} in {self.path}; `playground results` lists them"
                 )
             if len(fitting) > 1:
                 some = ", ".join(fitting[:4])
-                raise StoreError(f"several sweeps begin with {shown(id_prefix)}: {some}; write more of it")
+                raise StoreError(f"several sweeps begin with {format_value(id_prefix)}: {some}; write more of it")
             return next(iter(self._sweeps(fitting[0]).values()))
 
     def asked(self, query: str) -> list[SweepRecord]:
@@ -205,7 +205,7 @@ class Store:
         Takes what `rows` takes. A NaN is None here, and a list on an axis is its JSON.
         """
         keys = self._keys()
-        wanted = [find(name, keys, "values") for name in names]
+        wanted = [find_key(name, keys, "values") for name in names]
         sql, bound = self._query(f"SELECT {', '.join(key.sql for key in wanted)}", sweep_id, where, sort, limit)
         return self._fetched(sql, (*(value for key in wanted for value in key.bound), *bound))
 
@@ -227,7 +227,7 @@ class Store:
         texts = self._fetched(f"SELECT metrics FROM layouts WHERE number IN ({numbers}) ORDER BY number", bound)
         return list(_names(text for (text,) in texts))
 
-    def stale(self, record: SweepRecord) -> list[Stale]:
+    def stale(self, record: SweepRecord) -> list[StaleSweep]:
         """Return earlier sweeps of the same scenario over the same axes that could not be used again, and why."""
         runs = "SELECT run FROM sweep_runs WHERE sweep = (SELECT number FROM sweeps WHERE id = ?)"
         query = f"SELECT count(*) FROM ({runs}) WHERE run NOT IN ({runs})"
@@ -236,15 +236,15 @@ class Store:
             count: int = self._connection.execute(query, (earlier.id, record.id)).fetchone()[0]
             return count
 
-        with told(self.path):
-            return stale(record, list(self._sweeps().values()), unused)
+        with translate_store_errors(self.path):
+            return find_stale_sweeps(record, list(self._sweeps().values()), unused)
 
     # Helpers
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Write everything or nothing; other writers wait."""
-        with told(self.path):
+        with translate_store_errors(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -261,7 +261,7 @@ class Store:
         number: int = row[0]
         return number
 
-    def _layout_numbers(self, rows: Iterable[Row]) -> dict[tuple[Layout, tuple[str, ...]], int]:
+    def _layout_numbers(self, rows: Iterable[Row]) -> dict[tuple[ParameterLayout, tuple[str, ...]], int]:
         """Return the number of each layout that occurs, new ones written down."""
         numbers = {}
         for layout, metrics in dict.fromkeys(map(_form, rows)):
@@ -272,10 +272,10 @@ class Store:
             numbers[layout, metrics] = self._connection.execute(query, texts).fetchone()[0]
         return numbers
 
-    def _layouts(self) -> dict[int, Layout]:
+    def _layouts(self) -> dict[int, ParameterLayout]:
         query = "SELECT number, parameters, trace_steps FROM layouts"
         return {
-            number: Layout(
+            number: ParameterLayout(
                 tuple((name, tuple(shape)) for name, shape in json.loads(parameters)), tuple(json.loads(steps))
             )
             for number, parameters, steps in self._connection.execute(query)
@@ -293,9 +293,9 @@ class Store:
             values += [json.loads(text) for (text,) in self._connection.execute(query, (number,))]
         return {number: replace(record, points=points[number]) for number, record in found.items()}
 
-    def _keys(self) -> dict[str, Key]:
+    def _keys(self) -> dict[str, QueryKey]:
         """Return every key that conditions may name."""
-        with told(self.path):
+        with translate_store_errors(self.path):
             axes = [row[0] for row in self._connection.execute("SELECT axes FROM sweeps ORDER BY number")]
             metrics = [row[0] for row in self._connection.execute("SELECT metrics FROM layouts ORDER BY number")]
         return known_keys(
@@ -310,20 +310,20 @@ class Store:
         sort: str | None = None,
         limit: int | None = None,
     ) -> tuple[str, tuple[Any, ...]]:
-        conditions: list[Condition] = [condition(text) for text in where]
-        selection = select(sweep_id, conditions, sort, limit, self._keys())
+        conditions: list[Condition] = [parse_condition(text) for text in where]
+        selection = select_runs(sweep_id, conditions, sort, limit, self._keys())
         return head + selection.sql, selection.bound
 
     def _rows(self, sweep_id: str | None, sql: str, bound: tuple[Any, ...]) -> Iterator[tuple[SweepRecord, Row]]:
-        with told(self.path):
+        with translate_store_errors(self.path):
             sweeps, layouts = self._sweeps(sweep_id), self._layouts()
             for number, point, *values, parameters, trace in self._fetched(sql, bound):
-                yield sweeps[number], decoded(point, values, parameters, trace, layouts)
+                yield sweeps[number], decode_row(point, values, parameters, trace, layouts)
 
     def _fetched(self, sql: str, bound: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-        with told(self.path):
+        with translate_store_errors(self.path):
             cursor = self._connection.execute(sql, bound)
-            while rows := cursor.fetchmany(_AT_ONCE):
+            while rows := cursor.fetchmany(_BATCH_ROWS):
                 yield from rows
 
 
@@ -332,7 +332,7 @@ def _names(texts: Iterable[str]) -> dict[str, None]:
     return dict.fromkeys(name for text in texts for name in json.loads(text))
 
 
-def _form(row: Row) -> tuple[Layout, tuple[str, ...]]:
+def _form(row: Row) -> tuple[ParameterLayout, tuple[str, ...]]:
     return row.layout, tuple(row.metrics)
 
 
@@ -344,5 +344,5 @@ def _record(values: Sequence[Any]) -> SweepRecord:
 
 def _chunked(items: Iterable[Item]) -> Iterator[list[Item]]:
     iterator = iter(items)
-    while some := list(islice(iterator, _AT_ONCE)):
+    while some := list(islice(iterator, _BATCH_ROWS)):
         yield some

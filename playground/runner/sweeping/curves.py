@@ -8,14 +8,14 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from playground.result import Quartiles
-from playground.runner.expectations import UNWELCOME
-from playground.runner.statistics import quantiles
+from playground.runner.single.expectations import BAD_STATUSES
 from playground.runner.store import Row
+from playground.runner.sweeping.statistics import quantiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BAD = tuple(map(str, UNWELCOME))
+BAD_STATUS_NAMES = tuple(map(str, BAD_STATUSES))
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ def loss_curves(rows: Iterable[Row]) -> Iterator[LossCurve]:
     """
     for point, runs in groupby((row for row in rows if row.trace is not None), key=lambda row: row.point):
         some = list(runs)
-        yield LossCurve(point, some[0].layout.trace_steps, _quartiles(some))
+        yield LossCurve(point, some[0].layout.trace_steps, _loss_quartiles(some))
 
 
-def _quartiles(runs: list[Row]) -> tuple[Quartiles, ...]:
+def _loss_quartiles(runs: list[Row]) -> tuple[Quartiles, ...]:
     import numpy as np
 
     losses: NDArray[Any] = np.stack([np.frombuffer(row.trace or b"", "<f4") for row in runs]).astype(np.float64)
-    ended = np.array([np.inf if row.status in BAD else row.last for row in runs])
+    ended = np.array([np.inf if row.status in BAD_STATUS_NAMES else row.last for row in runs])
     filled = np.where(np.isnan(losses), ended[:, None], losses)
     steps = filled.shape[1]
     found = quantiles(filled.ravel(), np.tile(np.arange(steps), len(runs)), steps, (0.25, 0.5, 0.75))

@@ -8,16 +8,16 @@ from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from playground.runner.describing import as_yaml, conditions
+from playground.runner.single.labels import as_yaml, describe_conditions
 from playground.runner.store import Row, Store
-from playground.runner.sweeping.curves import BAD, loss_curves
-from playground.views import Bands, Ended, Ensemble
+from playground.runner.sweeping.curves import BAD_STATUS_NAMES, loss_curves
+from playground.views import Bands, EndView, Ensemble
 
-FEW = 2
+MAX_KEPT_PARAMETERS = 2
 """Parameters of a run whose end is kept: those of a point on a line or in a plane."""
 
 
-def ensemble(folder: Path, query: str) -> Ensemble:
+def read_ensemble(folder: Path, query: str) -> Ensemble:
     """Return the runs of a sweep.
 
     :param folder: where `.playground` is.
@@ -26,8 +26,8 @@ def ensemble(folder: Path, query: str) -> Ensemble:
     """
     with Store.open(folder, create=False) as store:
         sweep = store.asked(query)[-1]
-        runs: list[Ended] = []
-        curves = tuple(loss_curves(_noted((row for _, row in store.rows(sweep.id)), runs)))
+        runs: list[EndView] = []
+        curves = tuple(loss_curves(_note_ends((row for _, row in store.rows(sweep.id)), runs)))
         return Ensemble(
             scenario=sweep.scenario,
             axes=tuple(sweep.axes),
@@ -35,22 +35,23 @@ def ensemble(folder: Path, query: str) -> Ensemble:
             seeds=sweep.seeds,
             runs=tuple(runs),
             bands=tuple(Bands(curve.point, curve.steps, tuple(map(tuple, curve.quartiles))) for curve in curves),  # type: ignore[arg-type]
-            conditions=conditions(sweep.spec, sweep.axes) | {"version": str(sweep.versions.get("playground", ""))},
+            conditions=describe_conditions(sweep.spec, sweep.axes)
+            | {"version": str(sweep.versions.get("playground", ""))},
             command=sweep.command,
             written=as_yaml(sweep.spec),
         )
 
 
-def _noted(rows: Iterable[Row], runs: list[Ended]) -> Iterator[Row]:
+def _note_ends(rows: Iterable[Row], runs: list[EndView]) -> Iterator[Row]:
     """Pass rows on, and note how each ended."""
     for row in rows:
-        loss = math.inf if row.status in BAD or math.isnan(row.last) else row.last
-        end = row.parameters if row.parameters and len(row.parameters) <= FEW * 8 else b""
-        runs.append(Ended(row.point, loss, row.seed, row.status, row.verdict, row.steps, _numbers(end)))
+        loss = math.inf if row.status in BAD_STATUS_NAMES or math.isnan(row.last) else row.last
+        end = row.parameters if row.parameters and len(row.parameters) <= MAX_KEPT_PARAMETERS * 8 else b""
+        runs.append(EndView(row.point, loss, row.seed, row.status, row.verdict, row.steps, _decode_numbers(end)))
         yield row
 
 
-def _numbers(blob: bytes) -> tuple[float, ...]:
+def _decode_numbers(blob: bytes) -> tuple[float, ...]:
     numbers = array("d", blob)
     if sys.byteorder == "big":
         numbers.byteswap()

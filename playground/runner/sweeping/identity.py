@@ -11,7 +11,7 @@ from typing import Any
 from playground.plugins.manager import Plugins
 from playground.plugins.registry import Component
 from playground.plugins.sources import source_digest
-from playground.runner.sweeping.plan import determining, digest
+from playground.runner.sweeping.plan import digest, seedless_spec
 from playground.scenario.model import Loaded
 
 
@@ -29,7 +29,7 @@ class Identities:
     def key(self, loaded: Loaded, engine: str) -> str:
         """Return what the keys of a scenario's runs begin with; the seed is the rest."""
         components = {str(component): self._digest(component) for component in self._components(loaded)}
-        content, folder = determining(loaded.scenario), Path(loaded.source.file).parent
+        content, folder = seedless_spec(loaded.scenario), Path(loaded.source.file).parent
         files = {text: _file_digest(folder / text) for text in sorted(set(_texts(content))) if _is_file(folder, text)}
         return digest(components, files, engine, version("torch"), version("gradient-playground"), content)
 

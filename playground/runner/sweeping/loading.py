@@ -9,13 +9,13 @@ from typing import Any
 
 from playground.errors import Fault, Place, PlaygroundError
 from playground.plugins.manager import Plugins
-from playground.runner.changes import Changes, applicable, foreign_keys, load
+from playground.runner.loading.overrides import Changes, drop_foreign_overrides, find_foreign_keys, load_with_changes
 from playground.scenario.grid import with_axes
 from playground.scenario.model import Loaded
 
 
 @dataclass(frozen=True)
-class Axes:
+class AxisOptions:
     """What `--over` and `--seeds` ask for.
 
     :param over: dotted keys with what a scenario's `sweep.over` may hold for them, as plain data.
@@ -38,7 +38,9 @@ class LoadedSweep:
     unused: tuple[str, ...] = ()
 
 
-def load_sweep(file: Path, changes: Changes, axes: Axes, plugins: Plugins, one_of_many: bool = False) -> LoadedSweep:
+def load_sweep(
+    file: Path, changes: Changes, axes: AxisOptions, plugins: Plugins, one_of_many: bool = False
+) -> LoadedSweep:
     """Load a scenario with axes in its sweep.
 
     :param one_of_many: leave out changes and axes that mean nothing to its task.
@@ -47,11 +49,11 @@ def load_sweep(file: Path, changes: Changes, axes: Axes, plugins: Plugins, one_o
     unused: list[str] = []
     over = dict(axes.over)
     if one_of_many:
-        changes, overrides = applicable(file, changes, plugins)
-        foreign = foreign_keys(file, over, plugins)
+        changes, overrides = drop_foreign_overrides(file, changes, plugins)
+        foreign = find_foreign_keys(file, over, plugins)
         unused = [f"--set {override}" for override in overrides] + [f"--over {key}" for key in foreign]
         over = {key: values for key, values in over.items() if key not in foreign}
-    loaded = load(file, changes, plugins)
+    loaded = load_with_changes(file, changes, plugins)
     if over or axes.seeds is not None:
         loaded = with_axes(loaded, over, axes.seeds)
     if loaded.scenario.sweep is None and one_of_many:

@@ -17,7 +17,7 @@ from playground.errors import PlaygroundError, ScenarioError
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import build
 from playground.runner.store import Row
-from playground.scenario.grid import Point
+from playground.scenario.grid import GridPoint
 from playground.scenario.model import Loaded, Scenario, parse_scenario
 from playground.scenario.source import parse
 
@@ -48,7 +48,7 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Parcel:
+class PackedChunk:
     """A chunk as plain data, which can travel to another process: its points as the text of a scenario."""
 
     file: str
@@ -74,19 +74,19 @@ class ChunkResult:
     interrupted: bool = False
 
 
-def packed(chunk: Chunk) -> Parcel:
+def pack_chunk(chunk: Chunk) -> PackedChunk:
     """Return a chunk as plain data."""
-    points = {index: _text(loaded) for index, loaded in chunk.points.items()}
-    return Parcel(chunk.file, points, chunk.keys, chunk.members, chunk.engine, chunk.note, chunk.sensitivity)
+    points = {index: _scenario_text(loaded) for index, loaded in chunk.points.items()}
+    return PackedChunk(chunk.file, points, chunk.keys, chunk.members, chunk.engine, chunk.note, chunk.sensitivity)
 
 
-def unpacked(parcel: Parcel) -> Chunk:
+def unpack_chunk(parcel: PackedChunk) -> Chunk:
     """Return the chunk that `packed` was given."""
-    points = {index: _loaded(parcel.file, text) for index, text in parcel.points.items()}
+    points = {index: _load_text(parcel.file, text) for index, text in parcel.points.items()}
     return Chunk(*(parcel.file, points, parcel.keys, parcel.members, parcel.engine, parcel.note, parcel.sensitivity))
 
 
-def _text(loaded: Loaded) -> str:
+def _scenario_text(loaded: Loaded) -> str:
     """Write a scenario as YAML; as JSON, which is YAML, unless it has numbers that JSON cannot say."""
     try:
         return json.dumps(loaded.source.data, allow_nan=False)
@@ -94,7 +94,7 @@ def _text(loaded: Loaded) -> str:
         return str(yaml.safe_dump(loaded.source.data))
 
 
-def _loaded(file: str, text: str) -> Loaded:
+def _load_text(file: str, text: str) -> Loaded:
     source = parse(text, file)
     return Loaded(parse_scenario(source), source)
 
@@ -104,40 +104,40 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-def determining(scenario: Scenario) -> dict[str, Any]:
+def seedless_spec(scenario: Scenario) -> dict[str, Any]:
     """Return everything in a scenario that determines a run but its seed, as plain data."""
     unused = {"name", "summary", "requires", "plot", "sweep", "seed"}
     return scenario.model_dump(mode="json", exclude=unused, exclude_none=True)
 
 
-def families(points: Sequence[Point], plugins: Plugins) -> list[list[Point]]:
+def group_families(points: Sequence[GridPoint], plugins: Plugins) -> list[list[GridPoint]]:
     """Group the points whose runs can descend together: they differ at most in start and in the optimizer's numbers.
 
     :raises ScenarioError: an optimizer cannot be built, with the place of what is wrong.
     """
-    groups: dict[str, list[Point]] = {}
+    groups: dict[str, list[GridPoint]] = {}
     for point in points:
-        content = determining(point.scenario)
-        content["components"] = {**content["components"], "optimizer": _form(point, plugins)}
+        content = seedless_spec(point.scenario)
+        content["components"] = {**content["components"], "optimizer": _optimizer_form(point, plugins)}
         content["section"] = {key: value for key, value in content["section"].items() if key != "start"}
         groups.setdefault(digest(content), []).append(point)
     return list(groups.values())
 
 
-def starts(family: Sequence[Point]) -> dict[str, list[Point]]:
+def group_by_start(family: Sequence[GridPoint]) -> dict[str, list[GridPoint]]:
     """Group the points of a family that start alike."""
-    groups: dict[str, list[Point]] = {}
+    groups: dict[str, list[GridPoint]] = {}
     for point in family:
         groups.setdefault(digest(point.scenario.section.get("start")), []).append(point)
     return groups
 
 
-def _form(point: Point, plugins: Plugins) -> str:
+def _optimizer_form(point: GridPoint, plugins: Plugins) -> str:
     """Say what optimizers must share to move runs together.
 
     :raises ScenarioError: this one cannot be built.
     """
-    from playground.engine.update import UpdateRule, form
+    from playground.core.update import UpdateRule, rule_signature
 
     ref = point.scenario.components.get("optimizer")
     if ref is None:
@@ -146,10 +146,12 @@ def _form(point: Point, plugins: Plugins) -> str:
         optimizer = build(plugins.registry.get("optimizer", ref.name), ref.parameters)
     except PlaygroundError as error:
         raise point.source.locate(ScenarioError(*error.under("optimizer").faults)) from error
-    return repr(form(optimizer)) if isinstance(optimizer, UpdateRule) else ref.name
+    return repr(rule_signature(optimizer)) if isinstance(optimizer, UpdateRule) else ref.name
 
 
-def by_seed(family: Sequence[Point], missing: Mapping[int, Sequence[int]], seeds: Sequence[int]) -> Iterator[Member]:
+def order_by_seed(
+    family: Sequence[GridPoint], missing: Mapping[int, Sequence[int]], seeds: Sequence[int]
+) -> Iterator[Member]:
     """Yield the missing runs of a family, all points of one seed and then of the next.
 
     So a chunk has few seeds, and the initial parameters of each are drawn once for all points instead of once for each.
@@ -160,8 +162,8 @@ def by_seed(family: Sequence[Point], missing: Mapping[int, Sequence[int]], seeds
     return ((index, seeds[position]) for position, index in heapq.merge(*columns))
 
 
-def chunk_of(
-    family: Sequence[Point],
+def make_chunk(
+    family: Sequence[GridPoint],
     keys: Mapping[int, str],
     members: Sequence[Member],
     engine: str,

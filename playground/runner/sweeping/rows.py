@@ -8,19 +8,19 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from playground.result import Status, Verdict
-from playground.runner.expectations import UNWELCOME, holding
-from playground.runner.preparing import Prepared
-from playground.runner.store import Layout, Row
+from playground.runner.single.expectations import BAD_STATUSES, judge_runs
+from playground.runner.single.preparing import Prepared
+from playground.runner.store import ParameterLayout, Row
 from playground.runner.sweeping.plan import Chunk
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from playground.engine.problem import Problem
+    from playground.core.problem import Problem
 
 
 @dataclass(frozen=True)
-class Ended:
+class FinishedRuns:
     """What the members of a chunk came to, in their order; tensors with one entry for each.
 
     :param engine: what computed them.
@@ -49,16 +49,16 @@ class Ended:
     seconds: float
 
 
-def rows(chunk: Chunk, ready: Prepared, ended: Ended) -> tuple[Row, ...]:
+def make_rows(chunk: Chunk, ready: Prepared, ended: FinishedRuns) -> tuple[Row, ...]:
     """Measure, judge and write down every run that was not interrupted."""
     import torch
 
     with torch.no_grad():
-        metrics = _measured(ready, ended)
+        metrics = _measure_runs(ready, ended)
     statuses = list(map(str, ended.statuses))
-    verdicts = _verdicts(ready, ended, statuses, metrics)
+    verdicts = _decide_verdicts(ready, ended, statuses, metrics)
     flat = torch.cat([tensor.reshape(len(tensor), -1) for tensor in ended.final.values()], dim=1)
-    layout = Layout(
+    layout = ParameterLayout(
         tuple((name, tuple(tensor.shape[1:])) for name, tensor in ended.final.items()), tuple(ended.steps_kept)
     )
     count = len(chunk.members)
@@ -69,15 +69,15 @@ def rows(chunk: Chunk, ready: Prepared, ended: Ended) -> tuple[Row, ...]:
         *zip(*chunk.members, strict=True),
         *(statuses, verdicts, *(column.tolist() for column in numbers)),
         *(repeat(ended.seconds / count, count), repeat(ended.engine, count), ended.sensitive, ended.reasons),
-        _records(metrics, count),
-        _blobs(flat.double()),
-        _blobs(ended.kept) if ended.steps_kept else repeat(None, count),
+        _metric_records(metrics, count),
+        _row_bytes(flat.double()),
+        _row_bytes(ended.kept) if ended.steps_kept else repeat(None, count),
         repeat(layout, count),
     )
     return tuple(row for row in found if row.status != Status.INTERRUPTED)
 
 
-def _measured(ready: Prepared, ended: Ended) -> dict[str, Any]:
+def _measure_runs(ready: Prepared, ended: FinishedRuns) -> dict[str, Any]:
     """Let the task measure all runs at once, or one after the other where it cannot."""
     import torch
     from torch.func import vmap
@@ -95,7 +95,9 @@ def _measured(ready: Prepared, ended: Ended) -> dict[str, Any]:
     return {name: tensor.numpy(force=True) for name, tensor in measured.items()}
 
 
-def _verdicts(ready: Prepared, ended: Ended, statuses: Sequence[str], metrics: Mapping[str, Any]) -> list[str]:
+def _decide_verdicts(
+    ready: Prepared, ended: FinishedRuns, statuses: Sequence[str], metrics: Mapping[str, Any]
+) -> list[str]:
     """Judge all runs at once, by the scenario's expectations and by how they ended."""
     import numpy as np
     import torch
@@ -109,15 +111,15 @@ def _verdicts(ready: Prepared, ended: Ended, statuses: Sequence[str], metrics: M
         "status": np.asarray(statuses),
     }
     expect, eps = ready.loaded.scenario.expect, torch.finfo(ready.setting.dtype).eps
-    bad = np.isin(measured["status"], [str(status) for status in UNWELCOME])
+    bad = np.isin(measured["status"], [str(status) for status in BAD_STATUSES])
     failed = np.zeros_like(bad) if "status" in expect else bad
     for name, check in expect.items():
-        failed = failed | ~holding(check, measured[name], eps) if name in measured else np.ones_like(bad)
+        failed = failed | ~judge_runs(check, measured[name], eps) if name in measured else np.ones_like(bad)
     otherwise = str(Verdict.PASSED if expect else Verdict.NONE)
     return [str(Verdict.FAILED) if each else otherwise for each in failed.tolist()]
 
 
-def _records(metrics: Mapping[str, Any], count: int) -> list[dict[str, float]]:
+def _metric_records(metrics: Mapping[str, Any], count: int) -> list[dict[str, float]]:
     """Return what was measured of each run, as far as it is a number."""
     columns = {name: values.tolist() for name, values in metrics.items() if values.ndim == 1}
     if not columns:
@@ -125,7 +127,7 @@ def _records(metrics: Mapping[str, Any], count: int) -> list[dict[str, float]]:
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
-def _blobs(numbers: Tensor) -> list[bytes]:
+def _row_bytes(numbers: Tensor) -> list[bytes]:
     """Return the bytes of each row, little-endian."""
     array = numbers.numpy(force=True)
     if not array.shape[1]:  # no step, no loss to keep

@@ -19,48 +19,49 @@ from typing import TYPE_CHECKING, Any
 from playground.errors import ComponentError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.signature import build, scenario_parameters, validate
-from playground.runner.catalogue import Catalogue
-from playground.runner.describing import variants
-from playground.runner.memory import DEFAULT, allowing, memory_limit
-from playground.runner.parallel import side_by_side
-from playground.runner.preparing import check_structure, prepared, refuse_diagnosis, refuse_impossible
+from playground.runner.loading.catalogue import ComponentCatalogue
+from playground.runner.processes.parallel import run_parallel
+from playground.runner.processes.workers import check_workers
+from playground.runner.single.advising import advise
+from playground.runner.single.labels import variant_labels
+from playground.runner.single.memory import DEFAULT_MEMORY_BYTES, limit_memory, memory_limit
+from playground.runner.single.preparing import check_structure, prepare, refuse_diagnosis, refuse_impossible
 from playground.runner.store import Store, SweepRecord
-from playground.runner.sweeping.alone import lost
-from playground.runner.sweeping.choosing import chosen
-from playground.runner.sweeping.chunk import compute
+from playground.runner.sweeping.choosing import choose_engine
+from playground.runner.sweeping.chunk import compute_chunk
 from playground.runner.sweeping.identity import Identities
 from playground.runner.sweeping.plan import (
     Chunk,
     ChunkResult,
-    Parcel,
-    by_seed,
-    chunk_of,
+    PackedChunk,
     digest,
-    families,
-    packed,
-    starts,
-    unpacked,
+    group_by_start,
+    group_families,
+    make_chunk,
+    order_by_seed,
+    pack_chunk,
+    unpack_chunk,
 )
-from playground.runner.sweeping.summing import Computed, StoredSweep, summed_up
-from playground.runner.workers import check_workers
-from playground.scenario.grid import Grid, Point, expand
+from playground.runner.sweeping.sequential import lost_chunk_result
+from playground.runner.sweeping.summary import ComputedRuns, StoredSweep, summarize_sweep
+from playground.scenario.grid import Grid, GridPoint, expand
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
-    from playground.engine.traces import Traces
+    from playground.core.traces import ReplicaTraces
 
-ALONE = 50
+SEQUENTIAL_CHUNK_RUNS = 50
 """Runs in a chunk that descend one after the other: few, so that several processes share them evenly."""
 
-GRACE = 5.0
+INTERRUPT_GRACE_SECONDS = 5.0
 """Seconds that other processes have, after Ctrl-C, to hand over what has finished."""
 
-ASKED_AT_ONCE = 50_000
+MAX_LOOKUP_RUNS = 50_000
 """Runs that are looked up in the store at once."""
 
 
 @dataclass(frozen=True)
-class Options:
+class SweepOptions:
     """How a sweep is to be computed.
 
     :param engine: `auto`, `compiled`, `batched` or `plain`; where one cannot compute some runs, the next one does.
@@ -80,7 +81,7 @@ class Options:
     executor: str | None = None
     executor_options: Mapping[str, Any] = field(default_factory=dict)
     fresh: bool = False
-    memory: int = DEFAULT
+    memory: int = DEFAULT_MEMORY_BYTES
     sensitivity: bool = False
     command: str = ""
 
@@ -92,13 +93,13 @@ class Options:
 
 
 @dataclass
-class Progress:
+class SweepProgress:
     """What a display may read while a sweep goes on; `total`, `done` and `stored` count runs."""
 
     total: int = 0
     stored: int = 0
     done: int = 0
-    traces: Traces | None = None
+    traces: ReplicaTraces | None = None
 
     @property
     def share(self) -> float:
@@ -111,8 +112,8 @@ class Progress:
 def run_sweep(
     loaded: Loaded,
     plugins: Plugins,
-    options: Options | None = None,
-    progress: Progress | None = None,
+    options: SweepOptions | None = None,
+    progress: SweepProgress | None = None,
     folder: Path | None = None,
 ) -> StoredSweep:
     """Compute every run of a scenario's sweep that is not stored yet, and sum all of them up.
@@ -123,43 +124,50 @@ def run_sweep(
     :param folder: where `.playground` is; by default the working directory.
     :raises PlaygroundError: the sweep is not valid, or the store cannot be used.
     """
-    options, progress = options or Options(), progress or Progress()
-    with allowing(max(options.memory, memory_limit())):  # less memory makes smaller chunks, and forbids no run
+    options, progress = options or SweepOptions(), progress or SweepProgress()
+    with limit_memory(max(options.memory, memory_limit())):  # less memory makes smaller chunks, and forbids no run
         return _run_sweep(loaded, plugins, options, progress, folder or Path.cwd())
 
 
-def _run_sweep(loaded: Loaded, plugins: Plugins, options: Options, progress: Progress, folder: Path) -> StoredSweep:
+def _run_sweep(
+    loaded: Loaded, plugins: Plugins, options: SweepOptions, progress: SweepProgress, folder: Path
+) -> StoredSweep:
     start = time.perf_counter()
     refuse_diagnosis(loaded)
-    grid = expand(loaded, Catalogue(plugins).known_parameters)
+    grid = expand(loaded, ComponentCatalogue(plugins).known_parameters)
     progress.total = grid.size
-    pool = _pool(plugins, options)
-    related = _checked(grid, plugins)
+    pool = _make_pool(plugins, options)
+    related, warnings = _check_points(grid, plugins)
     identities = Identities(plugins)
     keys = {point.index: identities.key(point.loaded, options.engine) for point in grid.points}
     used = identities.plugins(point.loaded for point in grid.points)
-    record = _record(loaded, grid, keys, used, options)
+    record = _make_record(loaded, grid, keys, used, options)
     with Store.open(folder) as store:
         store.begin(record)
-        missing = _missing(grid, keys, store, record.id, options)
+        missing = _find_missing(grid, keys, store, record.id, options)
         progress.stored = grid.size - sum(map(len, missing.values()))
-        planned = _planned(grid, related, keys, missing, plugins, options)
-        computed = _stored(_computed(planned, plugins, options, pool, progress), store, record.id, progress)
+        planned = _plan_chunks(grid, related, keys, missing, plugins, options)
+        computed = _store_results(
+            _compute_chunks(planned, plugins, options, pool, progress), store, record.id, progress
+        )
         computed.fresh = options.fresh
-        summed = summed_up(loaded, record, store, computed, start)
-    return replace(summed, variants=variants([point.scenario for point in grid.points], grid.axes, plugins))
+        summed = summarize_sweep(loaded, record, store, computed, start)
+    compared = variant_labels([point.scenario for point in grid.points], grid.axes, plugins)
+    return replace(summed, variants=compared, warnings=warnings)
 
 
-def _stored(results: Generator[ChunkResult, None, None], store: Store, sweep_id: str, progress: Progress) -> Computed:
+def _store_results(
+    results: Generator[ChunkResult, None, None], store: Store, sweep_id: str, progress: SweepProgress
+) -> ComputedRuns:
     """Store results as they come, until all are there or Ctrl-C comes."""
-    from playground.engine.interrupts import deferred, requested
+    from playground.core.interrupts import defer_interrupts, is_stop_requested
 
-    computed = Computed()
+    computed = ComputedRuns()
     try:
         for result in results:
-            with deferred():
+            with defer_interrupts():
                 store.add(sweep_id, result.rows)
-                asked = requested()
+                asked = is_stop_requested()
             computed.interrupted |= asked or result.interrupted
             for row in result.rows:
                 computed.engines[row.engine] = computed.engines.get(row.engine, 0) + 1
@@ -175,8 +183,8 @@ def _stored(results: Generator[ChunkResult, None, None], store: Store, sweep_id:
     return computed
 
 
-def _record(
-    loaded: Loaded, grid: Grid, keys: Mapping[int, str], used: Mapping[str, str], options: Options
+def _make_record(
+    loaded: Loaded, grid: Grid, keys: Mapping[int, str], used: Mapping[str, str], options: SweepOptions
 ) -> SweepRecord:
     """Return the sweep as the store keeps it.
 
@@ -204,8 +212,8 @@ def _record(
     )
 
 
-def _checked(grid: Grid, plugins: Plugins) -> list[list[Point]]:
-    """Find what is wrong with any point before anything is computed, and return the families of points.
+def _check_points(grid: Grid, plugins: Plugins) -> tuple[list[list[GridPoint]], tuple[str, ...]]:
+    """Find what is wrong with any point before anything is computed; return the families of points, and warnings.
 
     Names, keys and optimizers are checked at every point, the rest once for each family and start, and wherever a
     hyperparameter is so large that the update may overflow.
@@ -214,35 +222,38 @@ def _checked(grid: Grid, plugins: Plugins) -> list[list[Point]]:
     """
     for point in grid.points:
         check_structure(point.loaded, plugins)
-    with prepared(grid.points[0].loaded, plugins):  # which imports torch as fast as that goes
+    with prepare(grid.points[0].loaded, plugins):  # which imports torch as fast as that goes
         pass
-    related = families(grid.points, plugins)
+    related = group_families(grid.points, plugins)
+    warnings: dict[str, None] = {}  # each once, though many families may have it
     for family in related:
-        for alike in starts(family).values():
+        for number, alike in enumerate(group_by_start(family).values()):
             for point in (alike[0], *filter(_is_extreme, alike[1:])):
-                with prepared(point.loaded, plugins) as ready:
+                with prepare(point.loaded, plugins) as ready:
                     refuse_impossible(ready)
-    return related
+                    if number == 0 and point is alike[0]:
+                        warnings |= dict.fromkeys(advise(ready))
+    return related, tuple(warnings)
 
 
-def _is_extreme(point: Point) -> bool:
+def _is_extreme(point: GridPoint) -> bool:
     """Tell whether an update by a point's optimizer might overflow."""
-    from playground.engine.setting import DTYPES
-    from playground.engine.trials import is_extreme
+    from playground.core.setting import DTYPES
+    from playground.core.trials import is_extreme
 
     optimizer = point.scenario.components.get("optimizer")
     return optimizer is not None and is_extreme(optimizer.parameters.values(), DTYPES[point.scenario.dtype])
 
 
-def _missing(
-    grid: Grid, keys: Mapping[int, str], store: Store, sweep: str, options: Options
+def _find_missing(
+    grid: Grid, keys: Mapping[int, str], store: Store, sweep: str, options: SweepOptions
 ) -> dict[int, Sequence[int]]:
     """Return each point's positions of seeds whose runs are not stored; the others belong to this sweep now."""
     if options.fresh:
         return {point.index: range(len(grid.seeds)) for point in grid.points}
     missing: dict[int, Sequence[int]] = {}
     places = product((point.index for point in grid.points), range(len(grid.seeds)))
-    while some := list(islice(places, ASKED_AT_ONCE)):
+    while some := list(islice(places, MAX_LOOKUP_RUNS)):
         names = [f"{keys[index]}-{grid.seeds[position]}" for index, position in some]
         there = store.attach(sweep, zip(names, (index for index, _ in some), strict=True), options.sensitivity)
         for name, (index, position) in zip(names, some, strict=True):
@@ -251,74 +262,74 @@ def _missing(
     return missing
 
 
-def _computed(
+def _compute_chunks(
     planned: Iterator[Chunk],
     plugins: Plugins,
-    options: Options,
+    options: SweepOptions,
     pool: Callable[[int], AbstractContextManager[Any]] | None,
-    progress: Progress,
+    progress: SweepProgress,
 ) -> Generator[ChunkResult, None, None]:
     """Yield the results of one chunk after another, as they come."""
     if pool is None:
 
-        def watch(traces: Traces) -> None:
+        def watch(traces: ReplicaTraces) -> None:
             progress.traces = traces
 
         for chunk in planned:
-            for result in compute(chunk, plugins, watch):
+            for result in compute_chunk(chunk, plugins, watch):
                 yield result
                 if result.interrupted:
                     return
         return
-    work = partial(_work, json.dumps(plugins.recipe), plugins.fingerprint, memory_limit())
+    work = partial(_compute_in_worker, json.dumps(plugins.recipe), plugins.fingerprint, memory_limit())
     interrupted = False
-    parcels = (packed(chunk) for chunk in takewhile(lambda chunk: not interrupted, planned))
-    for parcel, results in side_by_side(parcels, work, pool, options.at_once, GRACE):
-        results = results or [lost(parcel, "the process that ran it died, twice")]
+    parcels = (pack_chunk(chunk) for chunk in takewhile(lambda chunk: not interrupted, planned))
+    for parcel, results in run_parallel(parcels, work, pool, options.at_once, INTERRUPT_GRACE_SECONDS):
+        results = results or [lost_chunk_result(parcel, "the process that ran it died, twice")]
         interrupted = interrupted or any(result.interrupted for result in results)
         yield from results
 
 
-def _planned(
+def _plan_chunks(
     grid: Grid,
-    related: Sequence[Sequence[Point]],
+    related: Sequence[Sequence[GridPoint]],
     keys: Mapping[int, str],
     missing: Mapping[int, Sequence[int]],
     plugins: Plugins,
-    options: Options,
+    options: SweepOptions,
 ) -> Iterator[Chunk]:
     """Yield the chunks of all that is missing, family by family."""
     for family in related:
         count = sum(len(missing.get(point.index, ())) for point in family)
         if not count:
             continue
-        members = by_seed(family, missing, grid.seeds)
+        members = order_by_seed(family, missing, grid.seeds)
         first = next(members)
-        trial = chunk_of(family, keys, (first, (family[-1].index, first[1])), options.engine)
-        choice = chosen(trial, plugins, options.engine, count)
-        size = min(_size(choice.engine, family[0], plugins, options), -(-count // options.at_once))
+        trial = make_chunk(family, keys, (first, (family[-1].index, first[1])), options.engine)
+        choice = choose_engine(trial, plugins, options.engine, count)
+        size = min(_choose_chunk_size(choice.engine, family[0], plugins, options), -(-count // options.at_once))
         every = chain([first], members)
         while some := list(islice(every, size)):
-            yield chunk_of(family, keys, some, choice.engine, choice.note, options.sensitivity)
+            yield make_chunk(family, keys, some, choice.engine, choice.note, options.sensitivity)
 
 
-def _size(engine: str, point: Point, plugins: Plugins, options: Options) -> int:
+def _choose_chunk_size(engine: str, point: GridPoint, plugins: Plugins, options: SweepOptions) -> int:
     """Return how many runs of a family make a chunk."""
     if engine == "plain":
-        return ALONE
-    from playground.engine.compiled import chunk_size as compiled_size
-    from playground.engine.replicas import chunk_size, patient_size
+        return SEQUENTIAL_CHUNK_RUNS
+    from playground.core.compiled import chunk_size as compiled_size
+    from playground.core.replicas import chunk_size, storage_chunk_size
 
-    with prepared(point.loaded, plugins) as ready:
+    with prepare(point.loaded, plugins) as ready:
         problem = ready.stepper.problem  # type: ignore[union-attr]
         sized = compiled_size if engine == "compiled" else chunk_size
         size = sized(problem, problem.parameters, options.memory)
         if engine == "batched":
-            size = min(size, patient_size(problem, problem.parameters, point.scenario.steps))
+            size = min(size, storage_chunk_size(problem, problem.parameters, point.scenario.steps))
     return max(1, size // 3) if options.sensitivity else size  # a run and its twins
 
 
-def _pool(plugins: Plugins, options: Options) -> Callable[[int], AbstractContextManager[Any]] | None:
+def _make_pool(plugins: Plugins, options: SweepOptions) -> Callable[[int], AbstractContextManager[Any]] | None:
     """Return what makes an executor; None where this process needs none.
 
     :raises PlaygroundError: there is no such executor, or not with these parameters.
@@ -341,20 +352,20 @@ def _pool(plugins: Plugins, options: Options) -> Callable[[int], AbstractContext
     return pool
 
 
-def _work(recipe: str, fingerprint: str, memory: int, parcel: Parcel) -> list[ChunkResult]:
+def _compute_in_worker(recipe: str, fingerprint: str, memory: int, parcel: PackedChunk) -> list[ChunkResult]:
     """Compute a chunk in a worker process.
 
     :param memory: bytes that one run may take.
     :raises ComponentError: this process has other plugins than the one that asks; it came after all were compared.
     """
-    plugins = _plugins_here(recipe)
+    plugins = _load_worker_plugins(recipe)
     if plugins.fingerprint != fingerprint:
         raise ComponentError("a worker has other plugins than the process that asks")
-    with allowing(memory):
-        return list(compute(unpacked(parcel), plugins))
+    with limit_memory(memory):
+        return list(compute_chunk(unpack_chunk(parcel), plugins))
 
 
 @lru_cache
-def _plugins_here(recipe: str) -> Plugins:
+def _load_worker_plugins(recipe: str) -> Plugins:
     """Load the same plugins once for each worker process."""
     return load_plugins(**json.loads(recipe))

@@ -14,7 +14,7 @@ import pytest
 from playground.api import load_scenario
 from playground.plugins.manager import load_plugins
 from playground.runner.store import Store
-from playground.runner.sweeping.sweep import Options, Progress, run_sweep
+from playground.runner.sweeping.sweep import SweepOptions, SweepProgress, run_sweep
 
 SCENARIO = """
     name: gate
@@ -35,16 +35,16 @@ class Sweeper:
 
     def __init__(self, folder):
         self.folder = folder
-        self.progress = Progress()
+        self.progress = SweepProgress()
         self.plugins = load_plugins(folder=folder)
 
     def __call__(self, store, count=20, **options):
         file = self.folder / "gate.yaml"
         file.write_text(textwrap.dedent(SCENARIO).strip().replace("COUNT", str(count)) + "\n", encoding="utf-8")
-        self.progress = Progress()
+        self.progress = SweepProgress()
         below = self.folder / store
         below.mkdir(exist_ok=True)
-        return run_sweep(load_scenario(file), self.plugins, Options(**options), self.progress, below)
+        return run_sweep(load_scenario(file), self.plugins, SweepOptions(**options), self.progress, below)
 
     def rows(self, store):
         """Everything that is stored of every run but how long it took."""

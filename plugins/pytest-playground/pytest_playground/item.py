@@ -95,10 +95,10 @@ def _result(path: Path, plugins: Plugins) -> Run | Sweep:
 
     :raises PlaygroundError: it is not valid.
     """
-    from playground.runner.changes import Changes, load
-    from playground.runner.running import run_one
+    from playground.runner.loading.overrides import Changes, load_with_changes
+    from playground.runner.single.running import run_one
 
-    loaded = load(path, Changes(), plugins)
+    loaded = load_with_changes(path, Changes(), plugins)
     if loaded.scenario.sweep is None:
         return run_one(loaded, plugins)
     from playground.runner.sweeping.sweep import run_sweep

@@ -8,7 +8,7 @@ import torch
 from playground import run
 from playground.errors import ScenarioError
 from playground.plugins.manager import load_plugins
-from playground.runner.running import run_one
+from playground.runner.single.running import run_one
 from playground.scenario.model import load_scenario
 
 

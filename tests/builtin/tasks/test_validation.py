@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from playground import run
-from playground.engine.data import Split
+from playground.core.data import Split
 from playground.errors import ScenarioError
 
 SCENARIO = """\
@@ -47,10 +47,10 @@ def test_what_is_measured_is_the_loss_of_the_held_out_samples(write):
     assert values["validation_loss"][-1] == found.metrics["validation_loss"]
     assert values["validation_r2"][-1] == found.metrics["validation_r2"]
     split = Split.of(50, 0.2, 0)
-    from playground.engine.seeding import generator
+    from playground.core.seeding import make_generator
     from playground.plugins.manager import load_plugins
 
-    data = load_plugins(autoload=False).registry.get("dataset", "line").load()(generator=generator(0, "dataset"))
+    data = load_plugins(autoload=False).registry.get("dataset", "line").load()(generator=make_generator(0, "dataset"))
     kept, held_out = split.take(data)
     loss = (held_out.inputs * weight + bias - held_out.targets).square().mean().item()
     assert found.metrics["validation_loss"] == pytest.approx(loss, rel=1e-5)
@@ -60,14 +60,14 @@ def test_what_is_measured_is_the_loss_of_the_held_out_samples(write):
 def test_measuring_changes_no_step(write):
     changes = {"model": {"name": "mlp", "hidden": [4]}, "optimizer": "adam"}
     watched = run(write("a.yaml", SCENARIO), changes)
-    from playground.engine import validating
+    from playground.core import validating
 
-    budget = validating.thinned_steps
+    budget = validating.thin_steps
     try:
-        validating.thinned_steps = lambda steps: ()
+        validating.thin_steps = lambda steps: ()
         alone = run(write("a.yaml", SCENARIO), changes)
     finally:
-        validating.thinned_steps = budget
+        validating.thin_steps = budget
     assert watched.trace.loss == alone.trace.loss
     assert watched.parameters == alone.parameters
 

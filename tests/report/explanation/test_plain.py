@@ -4,15 +4,18 @@ from dataclasses import replace
 
 import pytest
 
-from playground.explanation import Explanation, Moved, Node, Operated, Shown, Update
+from playground.explanation import ExplainedOperation, ExplainedParameter, Explanation, GraphNode, TensorSummary, Update
 from playground.report.explanation.plain import text
 
 
 def explanation(operations):
     """An explanation of a graph alone: `{"L": ("add", "z1", "z2")}` from the first operation to the last."""
     names = [*dict.fromkeys(name for _, *inputs in operations.values() for name in inputs), *operations]
-    nodes = [Node(name, "loss" if name == "L" else "intermediate", Shown((), 1.0, 1.0, 1.0, 1.0)) for name in {*names}]
-    told = tuple(Operated(name, tuple(inputs), (to,), "f") for to, (name, *inputs) in operations.items())
+    nodes = [
+        GraphNode(name, "loss" if name == "L" else "intermediate", TensorSummary((), 1.0, 1.0, 1.0, 1.0))
+        for name in {*names}
+    ]
+    told = tuple(ExplainedOperation(name, tuple(inputs), (to,), "f") for to, (name, *inputs) in operations.items())
     return Explanation("s", "", "s.yaml", 0, 0, None, 1, tuple(nodes), told, (), 1.0)
 
 
@@ -66,9 +69,9 @@ def test_a_chain_may_be_longer_than_any_stack():
 )
 def test_a_parameter_before_and_after_has_its_numbers_where_they_fit_a_line(values, shown):
     def of(numbers):
-        return Shown((len(numbers),), sum(numbers) / len(numbers), min(numbers), max(numbers), numbers)
+        return TensorSummary((len(numbers),), sum(numbers) / len(numbers), min(numbers), max(numbers), numbers)
 
-    moved = Moved("w", of(values), None, after=of([value + 1 for value in values]))
+    moved = ExplainedParameter("w", of(values), None, after=of([value + 1 for value in values]))
     told = replace(explanation({"L": ("sin", "w")}), parameters=(moved,), update=Update("sgd", 0.1))
     lines = list(text(told, str, 70))
     assert [line for line in lines[lines.index("Update") + 2 :] if line.startswith(("  w:", "      →"))] == shown
@@ -79,3 +82,22 @@ def test_a_line_of_the_graph_that_is_cut_says_so():
     told = explanation({"L": ("s" * 60, "w")})
     (line,) = (line for line in text(told, str, 40) if "← ss" in line)
     assert (len(line), line[-2:]) == (40, " …")
+
+
+def test_a_line_of_the_graph_that_is_too_long_leaves_out_means_and_cuts_no_number():
+    wide = TensorSummary((4, 8), 0.25, -1.2894, 0.6589)
+    told = explanation({"L": ("linear", "w")})
+    told = replace(told, digits=4, nodes=(replace(told.nodes[0], value=wide, gradient=wide), *told.nodes[1:]))
+    name = told.nodes[0].name
+    (line,) = (line for line in text(told, str, 70) if "∂" in line)
+    assert name in line
+    assert line.endswith("(4 × 8)  -1.2894 … 0.6589  ∂ (4 × 8)  -1.2894 … 0.6589")
+
+
+def test_what_an_optimizer_keeps_has_its_arrow_further_in_than_its_name():
+    long = TensorSummary((19,), 0.123456, 0.123456, 0.123456)
+    moved = ExplainedParameter("w", long, None, after=long, state_before={"m": long}, state_after={"m": long})
+    told = replace(explanation({"L": ("sin", "w")}), digits=9, parameters=(moved,), update=Update("sgd", 0.1))
+    lines = list(text(told, str, 50))
+    (place,) = (place for place, line in enumerate(lines) if line.startswith("      m: "))
+    assert lines[place + 1].startswith("        → ")

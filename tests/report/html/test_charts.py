@@ -14,29 +14,41 @@ from playground.report.html import sweep_charts as module
 from playground.report.html import view_charts
 from playground.report.html.run_charts import charts as run_charts
 from playground.report.html.sweep_charts import charts as sweep_charts
-from playground.report.html.sweep_charts import grouped, horizontal, label
-from playground.result import Loss, Quartiles, Recording, Status, Summary, Sweep, Trace, Verdict
-from playground.views import Axis, Bands, Boundary, Contact, Curve, Ended, Ensemble, Fit, Path, Predictions, Surface
+from playground.report.html.sweep_charts import group_points, horizontal, label
+from playground.result import Loss, Quartiles, Recording, RunTrace, Status, Summary, Sweep, Verdict
+from playground.views import (
+    Bands,
+    BoundaryView,
+    CurveView,
+    EndView,
+    Ensemble,
+    FitView,
+    PathView,
+    PredictionsView,
+    SurfaceView,
+    TangentPoint,
+    ViewAxis,
+)
 
 STEPS = (0, 1, 5)
-X, Y = Axis("x", (-1.0, 0.0, 1.0)), Axis("y", (0.0, 2.0))
+X, Y = ViewAxis("x", (-1.0, 0.0, 1.0)), ViewAxis("y", (0.0, 2.0))
 GRID = ((1.0, 0.5, 1.0), (math.inf, 0.0, math.nan))
 NOWHERE = ((math.inf,) * 3, (math.nan,) * 3)
 WALK = ((-1.0, 2.0), (0.0, 1.0), (0.5, 0.0))
-CONTACTS = tuple(Contact(x, x * x, 2 * x) for x, _ in WALK)
+CONTACTS = tuple(TangentPoint(x, x * x, 2 * x) for x, _ in WALK)
 
 VIEWS = {
-    "curve": Curve(X, (1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), STEPS, CONTACTS, ((0.0, 0.0),)),
-    "surface": Surface(X, Y, GRID, STEPS, WALK, ((0.0, 2.0),)),
-    "path": Path(X, Y, STEPS, WALK, (0.8, 0.2), GRID),
-    "path without a loss": Path(X, Y, STEPS, WALK, (0.8, 0.2)),
-    "surface without a finite loss": Surface(X, Y, ((math.inf,) * 3, (math.nan,) * 3), STEPS, WALK),
-    "path without a finite loss": Path(
+    "curve": CurveView(X, (1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), STEPS, CONTACTS, ((0.0, 0.0),)),
+    "surface": SurfaceView(X, Y, GRID, STEPS, WALK, ((0.0, 2.0),)),
+    "path": PathView(X, Y, STEPS, WALK, (0.8, 0.2), GRID),
+    "path without a loss": PathView(X, Y, STEPS, WALK, (0.8, 0.2)),
+    "surface without a finite loss": SurfaceView(X, Y, ((math.inf,) * 3, (math.nan,) * 3), STEPS, WALK),
+    "path without a finite loss": PathView(
         X, Y, STEPS, (*WALK[:2], (math.inf, math.nan)), (1.0, 0.0), ((math.inf,) * 3,) * 2
     ),
-    "boundary": Boundary(X, Y, STEPS, (GRID,) * 3, 0.5, ((0.0, 1.0), (1.0, 1.0)), (0, 1), 2),
-    "three classes": Boundary(X, Y, STEPS, (GRID,) * 3, None, ((0.0, 1.0), (1.0, 1.0)), (0, 2), 3),
-    "fit": Fit(X, STEPS, ((1.0, 2.0, 3.0),) * 3, (0.0,), (1.0,)),
+    "boundary": BoundaryView(X, Y, STEPS, (GRID,) * 3, 0.5, ((0.0, 1.0), (1.0, 1.0)), (0, 1), 2),
+    "three classes": BoundaryView(X, Y, STEPS, (GRID,) * 3, None, ((0.0, 1.0), (1.0, 1.0)), (0, 2), 3),
+    "fit": FitView(X, STEPS, ((1.0, 2.0, 3.0),) * 3, (0.0,), (1.0,)),
 }
 
 
@@ -67,9 +79,9 @@ def test_views(view):
 
 
 def test_predictions_are_a_table():
-    told = Predictions(("a", "prediction"), STEPS, (((1.0, 0.5),),) * 3)
+    told = PredictionsView(("a", "prediction"), STEPS, (((1.0, 0.5),),) * 3)
     assert list(view_charts.charts(told)) == []
-    assert view_charts.table_of((VIEWS["fit"], told)) is told
+    assert view_charts.find_prediction_table((VIEWS["fit"], told)) is told
 
 
 def test_the_next_step_is_drawn_only_where_it_was_recorded():
@@ -80,7 +92,7 @@ def test_the_next_step_is_drawn_only_where_it_was_recorded():
 
 def test_a_run(make_run):
     recording = Recording(STEPS, {"weight": ([[1.0, 2.0]], [[math.nan, 3.0]], [[2.0, 3.0]])}, (1.0, 0.5, None))
-    run = make_run(steps=5, trace=Trace((1.0, 0.5, math.inf, 0.1, 0.01), recording), loss=Loss(1.0, 0.001, 0.001))
+    run = make_run(steps=5, trace=RunTrace((1.0, 0.5, math.inf, 0.1, 0.01), recording), loss=Loss(1.0, 0.001, 0.001))
     drawn = list(run_charts(run))
     assert [chart.name for chart in drawn] == ["loss", "parameters"]
     for chart in drawn:
@@ -90,7 +102,7 @@ def test_a_run(make_run):
 def test_the_numbers_that_moved_most_are_drawn(make_run):
     still, moves = [[[0.5] * 7] * 2] * 3, ([[0.0, 1.0]], [[0.0, math.nan]], [[3.0, 2.0]])
     recording = Recording(STEPS, {"a": tuple(still), "b": moves, "c": (0.0, math.inf, -9.0)}, (1.0, 0.5, None))
-    run = make_run(steps=5, trace=Trace((1.0,) * 5, recording), loss=Loss(1.0, 1.0, 1.0))
+    run = make_run(steps=5, trace=RunTrace((1.0,) * 5, recording), loss=Loss(1.0, 1.0, 1.0))
     chart = list(run_charts(run))[1]
     names = [trace["name"] for trace in chart.traces[: len(chart.traces) // 2]]
     assert names == ["a[0, 0]", "a[0, 1]", "a[0, 2]", "a[0, 3]", "a[0, 4]", "b[0, 0]", "b[0, 1]", "c"]
@@ -107,7 +119,7 @@ def test_a_run_without_a_recording(make_run):
 
 
 def test_a_loss_that_is_the_only_finite_one_has_room_around_it(make_run):
-    chart, *_ = run_charts(make_run(steps=1, trace=Trace((4e7,)), loss=Loss(4e7, math.inf, 4e7)))
+    chart, *_ = run_charts(make_run(steps=1, trace=RunTrace((4e7,)), loss=Loss(4e7, math.inf, 4e7)))
     low, high = chart.layout["yaxis"]["range"]
     assert high - low > 1e7
     held(chart)
@@ -115,9 +127,9 @@ def test_a_loss_that_is_the_only_finite_one_has_room_around_it(make_run):
 
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e12, 1e32, 1e300])
 def test_a_bar_of_colours_has_no_more_labels_than_a_phone_has_room_for(size):
-    (chart,) = view_charts.charts(Surface(X, Y, ((size, 0.0, size), (size,) * 3), STEPS, WALK))
+    (chart,) = view_charts.charts(SurfaceView(X, Y, ((size, 0.0, size), (size,) * 3), STEPS, WALK))
     bar = chart.traces[0]["colorbar"]
-    assert 2 <= len(bar["tickvals"]) == len(bar["ticktext"]) <= view_charts.TICKS + 2
+    assert 2 <= len(bar["tickvals"]) == len(bar["ticktext"]) <= view_charts.COLOUR_BAR_TICKS + 2
 
 
 def a_sweep(points, judged=True):
@@ -133,8 +145,8 @@ def a_sweep(points, judged=True):
     nothing = {"engines": {}, "notes": (), "expectations": (), "interrupted": False}
     known = {"axes": axes, "summaries": summaries, "best": summaries[:1], "verdict": Verdict.NONE}
     sweep = Sweep("s", "s.yaml", "id", store="store", **numbers, **nothing, **known)
-    bad = [Ended(i, math.inf, 0, "diverged", "failed", 7, (math.nan, 3.0)) for i in range(count)]
-    good = [Ended(i, 0.1, 1 + seed, "budget", "passed", 9, (i % 2, 3.0)) for i in range(count) for seed in range(9)]
+    bad = [EndView(i, math.inf, 0, "diverged", "failed", 7, (math.nan, 3.0)) for i in range(count)]
+    good = [EndView(i, 0.1, 1 + seed, "budget", "passed", 9, (i % 2, 3.0)) for i in range(count) for seed in range(9)]
     ended = tuple(bad + good)
     bands = tuple(Bands(i, (0, 1), ((0.1, 0.2, math.inf), (0.1, 0.2, 0.3))) for i in range(len(points)))
     return sweep, Ensemble("s", axes, tuple(points), 10, ended, bands, {"optimizer": "sgd"})
@@ -166,7 +178,7 @@ def test_every_run_that_ended_badly_is_at_the_top():
 
 
 def test_of_very_many_runs_every_setting_keeps_its_marks(monkeypatch):
-    monkeypatch.setattr(module, "SHOWN", 8)
+    monkeypatch.setattr(module, "MAX_DRAWN_RUNS", 8)
     sweep, runs = a_sweep(RATES)
     bad = tuple(run._replace(loss=math.inf) for run in runs.runs)
     (chart,) = (each for each in sweep_charts(sweep, replace(runs, runs=bad)) if each.name == "loss")
@@ -196,5 +208,5 @@ def test_a_sweep_that_expects_nothing_and_has_no_runs():
 def test_lines_are_grouped_by_all_axes_but_one():
     sweep, _ = a_sweep(RATES)
     assert horizontal(sweep) == "optimizer.lr"
-    assert {name: len(group) for name, group in grouped(sweep, "optimizer.lr").items()} == {"sgd": 3, "adam": 3}
+    assert {name: len(group) for name, group in group_points(sweep, "optimizer.lr").items()} == {"sgd": 3, "adam": 3}
     assert label({"optimizer": "adam", "optimizer.beta1": 0.9}) == "adam, beta1 0.9"

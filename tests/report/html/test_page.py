@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from playground.errors import PlaygroundError
-from playground.explanation import Explanation, Node, Shown, Unexplained
+from playground.explanation import Explanation, GraphNode, TensorSummary, UnexplainedStep
 from playground.report.html import reporter
 from playground.report.html.page import as_json
 from playground.report.html.run_part import run_part
-from playground.result import Batch, Diagnosis, Invalid, Loss, Recording, Status, Trace
+from playground.result import Batch, Diagnosis, Loss, Recording, RunTrace, ScenarioFault, Status
 
 ALERT = "<script>alert(1)</script>"
 
@@ -50,7 +50,7 @@ def test_nothing_is_fetched(make_run, tmp_path):
 
 
 def test_a_batch_has_an_index_and_one_bundle(make_run, make_failed, tmp_path):
-    errors = (Invalid("c.yaml", 1, 2, "unknown key 'stepz'"),)
+    errors = (ScenarioFault("c.yaml", 1, 2, "unknown key 'stepz'"),)
     page = written(Batch((make_run("a"), make_failed("b")), errors), tmp_path)
     assert 'href="#part0">a</a>' in page
     assert 'href="#part1">b</a>' in page
@@ -66,7 +66,7 @@ def test_every_status_has_a_page(make_run, tmp_path, status, losses):
     steps = tuple(range(len(losses)))
     recording = Recording(steps, {"x": tuple(losses)}, tuple(losses))
     ended = {"status": status, "steps": steps[-1], "loss": Loss(losses[0], losses[-1], losses[0])}
-    page = written(Batch((make_run(**ended, trace=Trace(losses, recording)),)), tmp_path)
+    page = written(Batch((make_run(**ended, trace=RunTrace(losses, recording)),)), tmp_path)
     assert str(status) in page or status is Status.BUDGET
 
 
@@ -79,8 +79,8 @@ def test_a_diagnosis_is_told(make_run, tmp_path):
 
 
 def test_steps_are_explained_where_the_scrubber_stops(make_run, tmp_path):
-    told = (explained(0, ALERT), explained(2, "@@INLINE-DATA@@"), Unexplained(5, f"step 5: {ALERT}"))
-    trace = Trace((3.0, 2.0, 1.0), Recording((0, 2, 5), {"x": (3.0, 2.0, 1.0)}, (1.0, 1.0, 1.0)))
+    told = (explained(0, ALERT), explained(2, "@@INLINE-DATA@@"), UnexplainedStep(5, f"step 5: {ALERT}"))
+    trace = RunTrace((3.0, 2.0, 1.0), Recording((0, 2, 5), {"x": (3.0, 2.0, 1.0)}, (1.0, 1.0, 1.0)))
     run = make_run(trace=trace, steps=5, loss=Loss(3.0, 1.0, 1.0), explanations=told)
     run = replace(run, trace=replace(trace, loss=(3.0, 2.5, 2.0, 1.5, 1.2)))
     assert run_part("part0", run)["data"]["explained"] == [0, 1, 2]
@@ -92,14 +92,14 @@ def test_steps_are_explained_where_the_scrubber_stops(make_run, tmp_path):
 
 
 def test_a_pass_without_steps_is_explained_without_a_scrubber(make_run, tmp_path):
-    page = written(Batch((make_run(trace=Trace(), explanations=(explained(0, "z"),)),)), tmp_path)
+    page = written(Batch((make_run(trace=RunTrace(), explanations=(explained(0, "z"),)),)), tmp_path)
     assert "Forward and backward, explained" in page
     assert "<template>" not in page
 
 
 def explained(step, name):
     """Return an explanation of one value with a name."""
-    node = Node(name, "loss", Shown((), 1.0, 1.0, 1.0, 1.0))
+    node = GraphNode(name, "loss", TensorSummary((), 1.0, 1.0, 1.0, 1.0))
     return Explanation("a", "", "a.yaml", step, 0, None, 4, (node,), (), (), 1.0)
 
 

@@ -3,21 +3,26 @@ import math
 import numpy as np
 import pytest
 
-from playground.report.captions import of_run, of_sweep
-from playground.report.plotting.boundaries import shown
+from playground.report.captions import run_caption, sweep_caption
+from playground.report.plotting.boundaries import scale_scores
 from playground.report.plotting.figure import missing_letters
-from playground.report.plotting.formats import format_of, write
+from playground.report.plotting.formats import choose_format, write
 from playground.report.plotting.kinds import drawing
-from playground.report.plotting.losses import last_step_of_interest
+from playground.report.plotting.losses import find_last_step
 from playground.report.plotting.surfaces import levels, plane
-from playground.result import Loss, Recording, Run, Status, Trace, Verdict
-from playground.views import Axis, Bands, Boundary, Contact, Curve, Ended, Ensemble, Path
+from playground.result import Loss, Recording, Run, RunTrace, Status, Verdict
+from playground.views import Bands, BoundaryView, CurveView, EndView, Ensemble, PathView, TangentPoint, ViewAxis
 
 CONDITIONS = {"optimizer": "sgd(lr=0.1)", "steps": "1000", "version": "1.2"}
 
-AXIS = Axis("x", (0.0, 1.0, 2.0))
-CURVE = Curve(
-    AXIS, (1.0, 0.0, 1.0), (-2.0, 0.0, 2.0), (0, 1), (Contact(0.0, 1.0, -2.0), Contact(1.0, 0.0, 0.0)), ((1.0, 0.0),)
+AXIS = ViewAxis("x", (0.0, 1.0, 2.0))
+CURVE = CurveView(
+    AXIS,
+    (1.0, 0.0, 1.0),
+    (-2.0, 0.0, 2.0),
+    (0, 1),
+    (TangentPoint(0.0, 1.0, -2.0), TangentPoint(1.0, 0.0, 0.0)),
+    ((1.0, 0.0),),
 )
 
 
@@ -31,7 +36,7 @@ def a_run(**changes):
         "verdict": Verdict.NONE,
         "steps": len(loss) - 1,
         "loss": Loss(loss[0], loss[-1], min(loss)),
-        "trace": Trace(loss[:-1], Recording((0, 1), {"x": (0.0, 1.0)}, (1.0, None))),
+        "trace": RunTrace(loss[:-1], Recording((0, 1), {"x": (0.0, 1.0)}, (1.0, None))),
         "conditions": CONDITIONS,
         **changes,
     }
@@ -40,21 +45,21 @@ def a_run(**changes):
 
 def a_sweep(losses):
     points = tuple({"optimizer": name, "optimizer.lr": rate} for name in ("sgd", "adam") for rate in (0.1, 1.0))
-    runs = tuple(Ended(point, loss) for point, some in enumerate(losses) for loss in some)
+    runs = tuple(EndView(point, loss) for point, some in enumerate(losses) for loss in some)
     bands = tuple(Bands(point, (0, 9), ((1.0, 2.0, math.inf), (0.1, 0.2, math.inf))) for point in range(4))
     return Ensemble("s", ("optimizer", "optimizer.lr"), points, len(losses[0]), runs, bands, CONDITIONS)
 
 
 def test_a_caption_says_how_a_run_was_made_and_what_was_not_done():
-    assert of_run(a_run()) == (
+    assert run_caption(a_run()) == (
         "a $cost$ · sgd(lr=0.1) · 2 of 1,000 steps · start x 0 · seed 3 · no clipping · constant rate · playground 1.2"
     )
-    told = of_run(a_run(status=Status.DIVERGED, conditions={**CONDITIONS, "clip": "norm 1", "schedule": "cosine"}))
+    told = run_caption(a_run(status=Status.DIVERGED, conditions={**CONDITIONS, "clip": "norm 1", "schedule": "cosine"}))
     assert "clipping at norm 1 · schedule cosine · ended diverged" in told
 
 
 def test_a_caption_of_a_sweep_says_what_varies():
-    assert of_sweep(a_sweep([[1.0]] * 4)) == (
+    assert sweep_caption(a_sweep([[1.0]] * 4)) == (
         "s · 1,000 steps · start drawn by the seed · optimizer: sgd, adam · optimizer.lr: 0.1, 1.0 · 1 seed · "
         "no clipping · constant rate · playground 1.2"
     )
@@ -104,7 +109,7 @@ def test_a_path_moves_from_its_start_to_its_end():
 
 
 def test_a_picture_stands_where_everything_is_the_same():
-    flat = Boundary(AXIS, AXIS, (0,), (((0.5,) * 3,) * 3,), 0.5, ((1.0, 1.0),), (0,), 2)
+    flat = BoundaryView(AXIS, AXIS, (0,), (((0.5,) * 3,) * 3,), 0.5, ((1.0, 1.0),), (0,), 2)
     drawing(a_run(views=(flat,)), "boundary").figure.canvas.draw()
 
 
@@ -124,7 +129,7 @@ def test_levels_go_from_the_lowest_to_the_highest_by_ratio():
     ],
 )
 def test_scores_are_shown_about_the_boundary(grids, level, expected):
-    np.testing.assert_allclose(shown(np.array(grids), level), expected)
+    np.testing.assert_allclose(scale_scores(np.array(grids), level), expected)
 
 
 DESCENT = [100 * 0.5**step for step in range(15)]
@@ -145,7 +150,7 @@ DESCENT = [100 * 0.5**step for step in range(15)]
     ],
 )
 def test_a_picture_of_losses_ends_where_there_is_nothing_more_to_see(losses, end):
-    assert last_step_of_interest(losses) == end
+    assert find_last_step(losses) == end
 
 
 def test_a_picture_that_ends_early_says_so():
@@ -158,20 +163,20 @@ def test_a_picture_that_ends_early_says_so():
 @pytest.mark.parametrize("count", [1, 2, 50])
 def test_a_constant_loss_is_drawn_without_a_warning(loss, count, tmp_path):
     drawn = drawing(a_run(losses=(loss,) * count), "loss")
-    write(drawn, format_of(tmp_path / "a.png"), "", tmp_path / "a.png")
+    write(drawn, choose_format(tmp_path / "a.png"), "", tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("losses", [(1e308, 1e-308), (5e-324, 1e308), (0.0, 1e308, 5e-324), (-1e308, 1e308)])
 def test_losses_at_the_ends_of_floats_are_drawn(losses, tmp_path):
     drawn = drawing(a_run(losses=losses), "loss")
-    write(drawn, format_of(tmp_path / "a.png"), "", tmp_path / "a.png")
+    write(drawn, choose_format(tmp_path / "a.png"), "", tmp_path / "a.png")
 
 
 @pytest.mark.parametrize(("name", "letters"), [("中文 é 中", "中文"), ("🎉 x", "🎉"), ("naïve Ω ∂", ""), ("हि", "हि")])
 def test_letters_that_the_font_lacks_are_boxes_and_are_known(name, letters, tmp_path):
     drawn = drawing(a_run(scenario=name), "loss")
     for suffix in ("png", "svg", "pdf"):
-        write(drawn, format_of(tmp_path / f"a.{suffix}"), "", tmp_path / f"a.{suffix}")
+        write(drawn, choose_format(tmp_path / f"a.{suffix}"), "", tmp_path / f"a.{suffix}")
     assert missing_letters(drawn.figure) == "".join(sorted(letters))
 
 
@@ -179,7 +184,7 @@ def test_letters_that_the_font_lacks_are_boxes_and_are_known(name, letters, tmp_
     ("share", "text"), [(0.0, "0%"), (1e-9, "less than 1%"), (0.004, "less than 1%"), (0.3, "30%")]
 )
 def test_a_direction_says_how_much_of_the_variance_it_has(share, text):
-    axis = Axis("first", (-1.0, 0.0, 1.0))
-    view = Path(axis, axis, (0, 1), ((0.0, 0.0), (1.0, 0.0)), (1 - share, share), None)
+    axis = ViewAxis("first", (-1.0, 0.0, 1.0))
+    view = PathView(axis, axis, (0, 1), ((0.0, 0.0), (1.0, 0.0)), (1 - share, share), None)
     figure = plane(a_run(), view, 5.0).figure
     assert figure.axes[0].get_ylabel() == f"second principal direction ({text} of the variance)"

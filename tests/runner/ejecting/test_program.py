@@ -13,10 +13,10 @@ import torch
 
 from playground.errors import PlaygroundError
 from playground.plugins.manager import load_plugins
-from playground.runner.changes import Changes, load
 from playground.runner.ejecting.program import eject
-from playground.runner.ejecting.rendering import script
-from playground.runner.running import run_one
+from playground.runner.ejecting.rendering import render_script
+from playground.runner.loading.overrides import Changes, load_with_changes
+from playground.runner.single.running import run_one
 
 FOLDER = Path(__file__).parents[3] / "scenarios"
 SCENARIOS = sorted(FOLDER.rglob("*.yaml"))
@@ -41,7 +41,7 @@ def plugins():
 
 
 def scenario(file, plugins, **changes):
-    return load(FOLDER / f"{file}.yaml", Changes(tuple(changes.items())), plugins)
+    return load_with_changes(FOLDER / f"{file}.yaml", Changes(tuple(changes.items())), plugins)
 
 
 def run_elsewhere(programs, folder):
@@ -77,7 +77,7 @@ def loaded_without_sweep(file, plugins):
 
 
 def compare(files, plugins, folder):
-    programs = {file.stem: script(eject(loaded_without_sweep(file, plugins), plugins)) for file in files}
+    programs = {file.stem: render_script(eject(loaded_without_sweep(file, plugins), plugins)) for file in files}
     printed = run_elsewhere(programs, folder)
     for file in files:
         assert repr(numbers(printed[file.stem])) == repr(
@@ -102,16 +102,16 @@ def test_a_variable_may_be_called_as_anything_in_the_program(plugins, tmp_path, 
         f"task: minimize\nfunction: ({name} - 1)**2 + x**2\nstart: {{{name}: 3, x: 1}}\n"
         "optimizer: {name: sgd, lr: 0.1}\nschedule: constant\nsteps: 5\n"
     )
-    loaded = load(path, Changes(), plugins)
+    loaded = load_with_changes(path, Changes(), plugins)
     agrees(loaded, plugins)
-    assert f'print(f"{name} = ' in script(eject(loaded, plugins))
+    assert f'print(f"{name} = ' in render_script(eject(loaded, plugins))
 
 
 CAPTURING = """
 from dataclasses import dataclass
 
 from playground import hookimpl
-from playground.engine.update import UpdateRule
+from playground.core.update import UpdateRule
 
 
 def eager(lr: float = 0.01):
@@ -137,7 +137,7 @@ def test_a_rule_without_a_source_of_its_own_is_told_where_it_is_named(tmp_path):
     (tmp_path / "capturing.py").write_text(CAPTURING)
     mine = load_plugins(specs=[str(tmp_path / "capturing.py")], autoload=False)
     (tmp_path / "x.yaml").write_text("task: minimize\nfunction: x**2\nstart: {x: 1}\noptimizer: eager\n")
-    loaded = load(tmp_path / "x.yaml", Changes(), mine)
+    loaded = load_with_changes(tmp_path / "x.yaml", Changes(), mine)
     with pytest.raises(PlaygroundError, match=r"Eager\.update uses 'factor' of the function it is made in") as caught:
         eject(loaded, mine)
     (fault,) = caught.value.faults
@@ -147,7 +147,7 @@ def test_a_rule_without_a_source_of_its_own_is_told_where_it_is_named(tmp_path):
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
 def test_it_is_laid_out_and_clean_by_ruffs_rules(file, plugins):
     ruff = pytest.importorskip("ruff").find_ruff_bin()
-    text = script(eject(loaded_without_sweep(file, plugins), plugins))
+    text = render_script(eject(loaded_without_sweep(file, plugins), plugins))
     assert "playground" not in re.sub(r'^""".*?"""', "", text, count=1, flags=re.DOTALL)
     for command in (["format", "--check", "--line-length=120"], ["check", "--line-length=120"]):
         done = subprocess.run(
@@ -162,7 +162,7 @@ def agrees(loaded, plugins):
     threads = torch.get_num_threads()
     try:
         with contextlib.redirect_stdout(io.StringIO()) as out:
-            exec(compile(script(eject(loaded, plugins)), "program", "exec"), names)
+            exec(compile(render_script(eject(loaded, plugins)), "program", "exec"), names)
     finally:
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
@@ -184,7 +184,7 @@ def test_second_derivatives_are_those_of_the_run(changes, dtype, plugins):
     rest = {"order": "2", "same_as": "null", "expect": "{}", "dtype": dtype}
     loaded = scenario("square_derivative", plugins, **{"derivative": "null", **rest, **changes})
     with contextlib.redirect_stdout(io.StringIO()) as out:
-        exec(compile(script(eject(loaded, plugins)), "program", "exec"), {"__name__": "__main__"})
+        exec(compile(render_script(eject(loaded, plugins)), "program", "exec"), {"__name__": "__main__"})
     run = run_one(loaded, plugins)
     assert repr(numbers(out.getvalue())) == repr(expected(run))
     differences = re.findall(r"central differences (\[.*\])$", out.getvalue(), re.MULTILINE)
@@ -292,7 +292,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from playground import hookimpl
-from playground.engine.update import UpdateRule
+from playground.core.update import UpdateRule
 
 TURNS = 2  # how often it swings
 
@@ -364,7 +364,7 @@ def test_a_plugin_with_readable_source_is_written_out(with_plugin):
     changes = {"model": "swing", "loss": "bent", "optimizer": "{name: push, lr: 0.2}", "steps": "30"}
     loaded = scenario("xor_gate", with_plugin, **changes)
     agrees(loaded, with_plugin)
-    text = script(eject(loaded, with_plugin))
+    text = render_script(eject(loaded, with_plugin))
     assert "TURNS = 2" in text
     assert "# up and down" in text
     assert "sign()" not in text, "what can never happen does not stand in the program"
@@ -373,7 +373,9 @@ def test_a_plugin_with_readable_source_is_written_out(with_plugin):
 def test_a_rule_with_static_and_class_methods_is_written_out(with_plugin):
     loaded = scenario("xor_gate", with_plugin, optimizer="root", steps="30")
     agrees(loaded, with_plugin)
-    assert "The update rule Root." in script(eject(loaded, with_plugin)), "not the docstring that `dataclass` made up"
+    assert "The update rule Root." in render_script(eject(loaded, with_plugin)), (
+        "not the docstring that `dataclass` made up"
+    )
 
 
 @pytest.mark.parametrize("optimizer", ["{name: adamw, weight_decay: 0.5}", "{name: torch.AdamW, weight_decay: 0.5}"])

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 import playground
-from playground.plugins.manager import AUTOLOAD_OFF
-from playground.runner.sweeping.sweep import Options
+from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
+from playground.runner.sweeping.sweep import SweepOptions
 
 RATES = {"optimizer.lr": [0.01, 0.1]}
 LONG = {"steps": 500}
@@ -55,7 +55,7 @@ def playground_losses():
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.setenv(AUTOLOAD_OFF, "1")
+    monkeypatch.setenv(DISABLE_AUTOLOAD_VARIABLE, "1")
     monkeypatch.chdir(tmp_path)
 
 
@@ -64,7 +64,7 @@ def swept(root, here, write):
     plugin = str(write("others.py", PLUGIN))
 
     def swept(changes, engine="auto", over=None, seeds=2):
-        options = Options(engine=engine)
+        options = SweepOptions(engine=engine)
         path = root / "scenarios/and_gate.yaml"
         return playground.sweep(path, over or RATES, seeds, {**LONG, **changes}, plugins=[plugin], options=options)
 
@@ -101,15 +101,15 @@ def test_another_engine_takes_what_cannot_be_compiled(swept, changes, engine, wh
 
 @pytest.mark.parametrize("broken", [None, type(sys)("llvmlite.binding")], ids=["absent", "broken"])
 def test_everything_works_without_llvmlite(swept, broken, monkeypatch):
-    from playground.engine.compiled import jit
+    from playground.core.compiled import jit
 
     monkeypatch.setitem(sys.modules, "llvmlite.binding", broken)
-    jit.binding.cache_clear()
+    jit.import_binding.cache_clear()
     jit.vector_bits.cache_clear()
     try:
         sweep = swept({})
     finally:
-        jit.binding.cache_clear()
+        jit.import_binding.cache_clear()
         jit.vector_bits.cache_clear()
     assert sweep.engines == {"batched": 4}
     assert "llvmlite" in sweep.notes[0]

@@ -8,18 +8,18 @@ import pytest
 import yaml
 
 import playground
-from playground.plugins.manager import AUTOLOAD_OFF
+from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
 from playground.runner.store import Store
-from playground.runner.sweeping.chunk import FEW
-from playground.runner.sweeping.plan import by_seed
-from playground.runner.sweeping.sweep import Options
+from playground.runner.sweeping.chunk import MAX_UNSPLIT_RUNS
+from playground.runner.sweeping.plan import order_by_seed
+from playground.runner.sweeping.sweep import SweepOptions
 from playground.scenario.grid import expand, with_axes
 from playground.scenario.model import load_scenario as load
 
 EDGE = """
 import torch
 from playground import hookimpl
-from playground.engine.function import Function
+from playground.core.function import Function
 
 def edge():
     return Function(lambda x: torch.linalg.cholesky((100 - x**2)[..., None]).sum((-1, -2)), 1, ())
@@ -41,7 +41,7 @@ OVER_IT = {
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.setenv(AUTOLOAD_OFF, "1")
+    monkeypatch.setenv(DISABLE_AUTOLOAD_VARIABLE, "1")
     monkeypatch.chdir(tmp_path)
 
 
@@ -56,7 +56,7 @@ def test_one_that_raises_costs_only_a_few_their_company(here, write):
     rates = [0.01 * (1 + i) for i in range(64)]
     rates[37] = 1000.0
     sweep = playground.sweep(path, {"optimizer.lr": rates}, plugins=[plugin])
-    assert sweep.engines == {"batched": 64 - FEW, "plain": FEW}
+    assert sweep.engines == {"batched": 64 - MAX_UNSPLIT_RUNS, "plain": MAX_UNSPLIT_RUNS}
     (note,) = (note for note in sweep.notes if note.startswith("plain: "))
     assert "not positive-definite" in note
     rows = rows_of(sweep)
@@ -72,7 +72,7 @@ def test_one_that_raises_costs_only_a_few_their_company(here, write):
 def test_a_run_at_a_sensitive_rate_is_marked(root, here, engine):
     """Across Rosenbrock's valley in strides, one unit in the last place of the start changes the answer."""
     rates, changes = {"optimizer.lr": [0.001, 1.0]}, {"steps": 200, "dtype": "float32"}
-    options = Options(engine=engine, sensitivity=True)
+    options = SweepOptions(engine=engine, sensitivity=True)
     sweep = playground.sweep(root / "scenarios/rosenbrock.yaml", rates, None, changes, options=options)
     assert [row.sensitive for row in rows_of(sweep)] == [False, True]
     assert [summary.sensitive for summary in sweep.summaries] == [0, 1]
@@ -82,23 +82,23 @@ def test_a_run_at_a_sensitive_rate_is_marked(root, here, engine):
 def test_the_gate_is_not_sensitive_and_nobody_looks_unless_asked(root, here):
     ask = root / "scenarios/and_gate.yaml", {"optimizer.lr": [0.01, 0.1]}, 3, {"steps": 200}
     assert {row.sensitive for row in rows_of(playground.sweep(*ask))} == {None}
-    asked = playground.sweep(*ask, options=Options(sensitivity=True))
+    asked = playground.sweep(*ask, options=SweepOptions(sensitivity=True))
     assert (asked.computed, {row.sensitive for row in rows_of(asked)}) == (6, {False})
     again = playground.sweep(*ask)
     assert (again.computed, [summary.sensitive for summary in again.summaries]) == (0, [0, 0])
-    assert playground.sweep(*ask, options=Options(sensitivity=True)).computed == 0
+    assert playground.sweep(*ask, options=SweepOptions(sensitivity=True)).computed == 0
 
 
 def test_asking_changes_nothing_else(root, here):
     ask = root / "scenarios/bowl.yaml", {"optimizer": ["sgd", "torch.Adam"], "optimizer.lr": [0.01, 0.3]}, None
-    rows = rows_of(playground.sweep(*ask, options=Options(sensitivity=True)))
-    for row, plain in zip(rows, rows_of(playground.sweep(*ask, options=Options(fresh=True))), strict=True):
+    rows = rows_of(playground.sweep(*ask, options=SweepOptions(sensitivity=True)))
+    for row, plain in zip(rows, rows_of(playground.sweep(*ask, options=SweepOptions(fresh=True))), strict=True):
         assert (row.status, row.reason, row.steps) == (plain.status, plain.reason, plain.steps)
         assert (row.last, row.parameters, row.trace) == (plain.last, plain.parameters, plain.trace)
 
 
 def test_what_has_no_start_is_not_sensitive_to_it(root, here):
-    options = Options(sensitivity=True)
+    options = SweepOptions(sensitivity=True)
     ask = root / "scenarios/quadratic_derivative.yaml", {"at.x": [[4], [5]]}
     assert {row.sensitive for row in rows_of(playground.sweep(*ask, options=options))} == {False}
     assert playground.sweep(*ask, options=options).computed == 0
@@ -107,5 +107,5 @@ def test_what_has_no_start_is_not_sensitive_to_it(root, here):
 def test_runs_come_seed_by_seed(root):
     grid = expand(with_axes(load(root / "scenarios/bowl.yaml"), {"optimizer.lr": [0.1, 0.2, 0.3]}, 4))
     missing = {0: range(4), 1: [3], 2: [0, 3]}
-    members = list(by_seed(grid.points, missing, [7, 5, 3, 1]))
+    members = list(order_by_seed(grid.points, missing, [7, 5, 3, 1]))
     assert members == [(0, 7), (2, 7), (0, 5), (0, 3), (0, 1), (1, 1), (2, 1)]

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 import playground
-from playground.plugins.manager import AUTOLOAD_OFF
+from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
 from playground.result import Quartiles
-from playground.runner.store import Layout, Row
+from playground.runner.store import ParameterLayout, Row
 from playground.runner.sweeping.curves import loss_curves
 
 
 def row(point, seed, status, last, losses):
     trace = np.array(losses, "<f4").tobytes()
     numbers = (losses[0], last, min(losses), 3, 4, 0.1)
-    return Row("k", point, seed, status, "none", *numbers, "plain", trace=trace, layout=Layout((), (0, 1, 9)))
+    return Row("k", point, seed, status, "none", *numbers, "plain", trace=trace, layout=ParameterLayout((), (0, 1, 9)))
 
 
 def test_quartiles_at_each_step():
@@ -42,7 +42,7 @@ def test_two_that_ended_badly_are_infinite_and_not_unknown():
 
 @pytest.mark.parametrize("steps", [40, 300])
 def test_they_are_those_of_runs_alone(root, tmp_path, monkeypatch, steps):
-    monkeypatch.setenv(AUTOLOAD_OFF, "1")
+    monkeypatch.setenv(DISABLE_AUTOLOAD_VARIABLE, "1")
     monkeypatch.chdir(tmp_path)
     path = root / "scenarios" / "and_gate.yaml"
     sweep = playground.sweep(path, {"optimizer.lr": [0.01, 0.1]}, 5, {"steps": steps})

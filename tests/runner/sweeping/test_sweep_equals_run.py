@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import playground
-from playground.plugins.manager import AUTOLOAD_OFF
+from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
 from playground.runner.store import Store
-from playground.runner.sweeping.sweep import Options
+from playground.runner.sweeping.sweep import SweepOptions
 
 SHORT = {"steps": 200}
 """The steps over which the contract of replicas holds."""
@@ -61,7 +61,7 @@ CASES = {
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.setenv(AUTOLOAD_OFF, "1")
+    monkeypatch.setenv(DISABLE_AUTOLOAD_VARIABLE, "1")
     monkeypatch.chdir(tmp_path)
 
 
@@ -146,8 +146,8 @@ def test_what_cannot_be_computed_together_says_why(root, here, name, over, seeds
 @pytest.mark.parametrize("engine", ["compiled", "batched"])
 def test_every_engine_agrees_with_plain(root, here, engine):
     arguments = root / "scenarios/and_gate.yaml", {"optimizer.lr": [0.01, 0.1]}, 3, SHORT
-    plain = playground.sweep(*arguments, options=Options(engine="plain"))
-    other = playground.sweep(*arguments, options=Options(engine=engine))
+    plain = playground.sweep(*arguments, options=SweepOptions(engine="plain"))
+    other = playground.sweep(*arguments, options=SweepOptions(engine=engine))
     assert (plain.engines, other.engines) == ({"plain": 6}, {engine: 6})
     for alone, together in zip(rows_of(plain), rows_of(other), strict=True):
         np.testing.assert_allclose(together.last, alone.last, rtol=1e-5, atol=1e-5)

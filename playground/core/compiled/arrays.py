@@ -1,0 +1,172 @@
+"""What a kernel reads and writes: one row of vectors for each tile, a lane for each run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from playground.core.compiled.record import DescentSpec, StartProgram
+from playground.core.compiled.tile import COUNT_NAMES, END_NAMES, NUMBER_NAMES, KernelShape
+from playground.core.problem import Problem
+from playground.core.traces import STATUSES
+from playground.result import Status
+
+STATUS_BY_END = {
+    "going": Status.BUDGET,
+    "nonfinite": Status.NONFINITE,
+    "diverged": Status.DIVERGED,
+    "loss": Status.CONVERGED,
+    "gradient": Status.CONVERGED,
+    "stalled": Status.STALLED,
+}
+"""What a kernel's end of a run is called."""
+
+
+MAX_CHUNK_RUNS = 25_000
+"""Runs up to which what is done once for all of them is worth less than storing what has finished now and then."""
+
+PARAMETER_COPIES = 6
+"""Of the parameters: themselves, final ones, and state, as slots and on the way there and back."""
+
+RUN_RECORD_BYTES = 2_500
+"""Bytes of all else that is known of a run, until it is stored."""
+
+
+def chunk_size(problem: Problem, parameters: Mapping[str, Tensor], memory: int) -> int:
+    """Return how many runs to compute together: as many as the memory holds, to a limit; at least 1.
+
+    :param problem: of any one run.
+    :param parameters: of that run.
+    :param memory: the budget in bytes.
+    """
+    each = RUN_RECORD_BYTES + PARAMETER_COPIES * sum(tensor.nbytes for tensor in parameters.values())
+    each += sum(tensor.nbytes for tensor in problem.batches.data)  # a prediction of each sample, while it is measured
+    return max(1, min(memory // each, MAX_CHUNK_RUNS))
+
+
+@dataclass
+class KernelArrays:
+    """The numbers of all runs, in tiles; runs that fill the last tile up have ended before they begin.
+
+    Every tensor has shape `(tiles, vectors, width)`.
+
+    :param count: how many runs there are.
+    """
+
+    count: int
+    slots: Tensor
+    lanes: Tensor
+    numbers: Tensor
+    counts: Tensor
+    kept: Tensor
+    final: Tensor
+    last: Tensor
+    streams: Tensor
+    reached: Tensor
+    """How many steps each tile has made, shape `(tiles,)`."""
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles there are."""
+        return len(self.slots)
+
+    def finals(self, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
+        """Return the final parameters of every run by name: those it ended with, or has come to."""
+        going = self.count_of("end") == 0
+        final = torch.where(going[:, None, :], self.slots[:, : self.final.shape[1]], self.final)
+        self.final.copy_(final)
+        pieces = torch.split(self.rows(self.final), [shape.numel() for shape in shapes.values()], dim=1)
+        return {
+            name: piece.reshape(self.count, *shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)
+        }
+
+    def rows(self, tensor: Tensor) -> Tensor:
+        """Return vectors of tiles as a row for each run, shape `(runs, vectors)`."""
+        tiles, vectors, width = tensor.shape
+        return tensor.transpose(1, 2).reshape(tiles * width, vectors)[: self.count]
+
+    def count_of(self, name: str) -> Tensor:
+        """Return a count of every run, in tiles."""
+        return self.counts[:, COUNT_NAMES.index(name)]
+
+    def taken(self, budget: int) -> dict[str, Tensor]:
+        """Return what was taken down of each run, as `Traces.take_over` wants it."""
+        numbers = dict(zip(NUMBER_NAMES, self.rows(self.numbers).double().unbind(1), strict=True))
+        counts = dict(zip(COUNT_NAMES, self.rows(self.counts).long().unbind(1), strict=True))
+        going = counts["end"] == 0
+        codes = torch.tensor([STATUSES.index(STATUS_BY_END[end]) for end in END_NAMES])
+        return {
+            "first": numbers["first"],
+            "best": torch.where(numbers["best"].isinf(), math.nan, numbers["best"]),
+            "kept": self.rows(self.kept),
+            "steps": torch.where(going, budget, counts["steps"]),
+            "status": codes[counts["end"]],
+            "going": going,
+            "cut_off": going & (self.reached < budget).repeat_interleave(self.slots.shape[2])[: self.count],
+            "end": numbers["end_loss"],
+            "before_end": numbers["loss_before_end"],
+            "before": numbers["before"],
+            "improved": numbers["improved"],
+            "improved_step": counts["improved_step"].double(),
+        }
+
+
+def to_tiles(rows: Tensor, width: int) -> Tensor:
+    """Return rows of runs as vectors of tiles; the last run is repeated until the last tile is full."""
+    missing = -len(rows) % width
+    full = torch.cat([rows, rows[-1:].expand(missing, -1)]) if missing else rows
+    return full.reshape(len(full) // width, width, rows.shape[1]).transpose(1, 2).contiguous()
+
+
+def fill_arrays(
+    descent: DescentSpec,
+    start: StartProgram,
+    shape: KernelShape,
+    parameters: Mapping[str, Tensor],
+    streams: Tensor,
+    width: int,
+) -> KernelArrays:
+    """Fill the arrays for runs that begin with these parameters, each of shape `(runs, *shape)`.
+
+    :param descent: with the hyperparameters of these very runs.
+    :param streams: which order of mini-batches each run has.
+    """
+    count = len(next(iter(parameters.values())))
+    flat = torch.cat([tensor.detach().reshape(count, -1) for tensor in parameters.values()], dim=1)
+    hyper = [value.to(descent.dtype).expand(count) for value in descent.lanes.values()]
+    lanes = torch.stack(hyper, dim=1) if hyper else flat.new_zeros(count, 0)
+    slots = to_tiles(torch.cat([flat, _initial_states(start, flat, lanes)], dim=1), width)
+    tiles = len(slots)
+    numbers = slots.new_full((tiles, len(NUMBER_NAMES), width), math.nan)
+    for name in ("limit", "best", "improved"):
+        numbers[:, NUMBER_NAMES.index(name)] = math.inf
+    counts = torch.zeros(tiles, len(COUNT_NAMES), width, dtype=torch.int32)
+    if spare := tiles * width - count:
+        counts[-1, COUNT_NAMES.index("end"), -spare:] = END_NAMES.index("nonfinite")
+    return KernelArrays(
+        count,
+        slots,
+        to_tiles(lanes, width),
+        numbers,
+        counts,
+        torch.full((tiles, shape.kept, width), math.nan),
+        slots[:, : shape.parameter_slots].clone(),
+        slots.new_full((tiles, 1, width), math.nan),
+        to_tiles(streams[:, None], width),
+        torch.zeros(tiles, dtype=torch.int64),
+    )
+
+
+def _initial_states(start: StartProgram, parameters: Tensor, lanes: Tensor) -> Tensor:
+    """Compute what the rule remembers of every run's parameters before step 0."""
+    inputs: dict[Any, Any] = {("slot", i): column.numpy() for i, column in enumerate(parameters.unbind(1))}
+    inputs |= {("lane", i): column.numpy() for i, column in enumerate(lanes.unbind(1))}
+    wanted = start.slots[parameters.shape[1] :]
+    found: Sequence[Any] = start.program.evaluate(wanted, inputs, start.program.dtype)
+    columns = [torch.as_tensor(each, dtype=parameters.dtype).expand(len(parameters)) for each in found]
+    return torch.stack(columns, dim=1) if columns else parameters.new_zeros(len(parameters), 0)

@@ -1,0 +1,34 @@
+"""Functions in LLVM's language, and those that they call, as one text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from playground.core.compiled import vectormath
+from playground.core.compiled.code import Code, Lanes
+
+MAX_INLINED_CALLS = 64
+"""Calls of mathematical functions up to which these are copied to where they are called."""
+
+UNLIKELY_BRANCH = '!0 = !{!"branch_weights", i32 1, i32 1000}'
+
+
+def assemble_module(codes: Sequence[Code], inline: bool | None = None) -> tuple[str, list[str]]:
+    """Put functions together with those that they call.
+
+    :param inline: whether mathematical functions are copied to where they are called; by default if there are few.
+    :returns: the text, and the names of the C library's functions in it.
+    """
+    if inline is None:
+        inline = sum(line.count("@lanes.") for code in codes for line in code.lines) <= MAX_INLINED_CALLS
+    written: dict[tuple[str, Lanes], Code] = {}
+    waiting = [function for code in codes for function in code.functions]
+    while waiting:
+        function = waiting.pop()
+        if function not in written:
+            written[function] = vectormath.write_definition(*function, inline)
+            waiting += written[function].functions
+    every = [*written.values(), *codes]
+    declared = dict.fromkeys(line for code in every for line in code.declared)
+    text = "\n".join([*declared, *(line for code in every for line in code.lines), UNLIKELY_BRANCH])
+    return text, sorted({name for name, _ in written if name in vectormath.LIBRARY_FUNCTIONS})

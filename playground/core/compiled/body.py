@@ -1,0 +1,98 @@
+"""From a scalar program to instructions on vectors: one lane for each run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from playground.core.compiled import vectormath
+from playground.core.compiled.code import Code, VectorValue
+from playground.core.compiled.program import CONSTANT, INPUT, Program
+
+COMPARISONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
+"""In LLVM's words: nothing is ordered beside what is not a number, and that is not equal to anything."""
+
+ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
+
+INTRINSICS = {
+    "fma": "fmuladd",
+    "sqrt": "sqrt",
+    "abs": "fabs",
+    "floor": "floor",
+    "ceil": "ceil",
+    "trunc": "trunc",
+    "round": "rint",
+}
+
+LOGIC = {"and": "and", "or": "or"}
+
+
+def uniform_inputs(program: Program, wanted: Iterable[int]) -> list[int]:
+    """Return the values that are the same for all runs and that runs compute with: they come as inputs of a step."""
+    wanted = list(wanted)
+    found = {
+        operand
+        for index in program.needed(wanted)
+        if not program.uniform[index]
+        for operand in program.nodes[index].operands
+    }
+    return sorted(i for i in found | set(wanted) if program.uniform[i] and program.nodes[i].operation != CONSTANT)
+
+
+def emit(
+    code: Code, program: Program, wanted: Iterable[int], inputs: Mapping[Any, Callable[[], VectorValue]]
+) -> list[VectorValue]:
+    """Write the instructions that compute some values of a program.
+
+    :param inputs: what loads an input, by kind and position, and a uniform value, by its index.
+    :returns: the values.
+    """
+    wanted = list(wanted)
+    found: dict[int, VectorValue] = {}
+    for index in uniform_inputs(program, wanted):
+        found[index] = inputs[index]()
+    for index in program.needed(wanted):
+        node = program.nodes[index]
+        if index in found:
+            continue
+        if node.operation == CONSTANT:
+            boolean = isinstance(node.value, bool)
+            found[index] = code.constant(node.value, code.lanes.truths if boolean else None)
+        elif program.uniform[index]:
+            continue  # only other uniform values need it
+        elif node.operation == INPUT:
+            found[index] = inputs[node.value]()
+        else:
+            found[index] = _operation(code, node.operation, [found[operand] for operand in node.operands])
+    return [found[index] for index in wanted]
+
+
+def _operation(code: Code, name: str, operands: list[VectorValue]) -> VectorValue:
+    first = operands[0]
+    if name in ARITHMETIC:
+        return code.instruction(f"{ARITHMETIC[name]} {first}, {operands[1].text}", code.lanes.numbers)
+    if name in COMPARISONS:
+        if first.type == code.lanes.truths:
+            return code.instruction(f"icmp {name} {first}, {operands[1].text}", code.lanes.truths)
+        return first.compare(COMPARISONS[name], operands[1])
+    if name in LOGIC:
+        return code.instruction(f"{LOGIC[name]} {first}, {operands[1].text}", code.lanes.truths)
+    if name in INTRINSICS:
+        return code.intrinsic(INTRINSICS[name], *operands)
+    if name in ("maximum", "minimum"):
+        return _extreme(name, *operands)
+    if name == "select":
+        return first.chosen(*operands[1:])
+    if name == "neg":
+        return -first
+    if name == "not":
+        return ~first
+    return vectormath.call(name, *operands)
+
+
+def _extreme(name: str, a: VectorValue, b: VectorValue) -> VectorValue:
+    """The larger or smaller of two numbers; what is not a number wins."""
+    if b.text.startswith("splat"):
+        a, b = b, a  # a comparison with what is not a number is false, and leaves the second
+    found = a.compare("ogt" if name == "maximum" else "olt", b).chosen(a, b)
+    return found if a.text.startswith("splat") else a.compare("uno", a).chosen(a, found)

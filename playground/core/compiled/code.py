@@ -1,0 +1,212 @@
+"""LLVM's language as Python expressions: `a * b + c` on vectors writes the instructions down."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """The vector types of a kernel: one lane for each run.
+
+    :param number: `float` or `double`.
+    :param width: how many runs go side by side.
+    """
+
+    number: str
+    width: int
+
+    @property
+    def bits(self) -> int:
+        """Of a number, and of a whole number beside it."""
+        return 32 if self.number == "float" else 64
+
+    def of(self, element: str) -> str:
+        """Return the type of a vector."""
+        return f"<{self.width} x {element}>"
+
+    @property
+    def numbers(self) -> str:
+        """A number in each lane."""
+        return self.of(self.number)
+
+    @property
+    def whole(self) -> str:
+        """A whole number in each lane, as wide as the number."""
+        return self.of(f"i{self.bits}")
+
+    @property
+    def truths(self) -> str:
+        """A truth value in each lane."""
+        return self.of("i1")
+
+    @property
+    def name(self) -> str:
+        """How intrinsics name the vector of numbers."""
+        return f"v{self.width}f{self.bits}"
+
+
+def format_literal(value: float, element: str) -> str:
+    """Write a number as LLVM takes it without rounding: a double's bits, of a float the double that it is."""
+    if element.startswith("i"):
+        return str(int(value))
+    if element == "float":
+        value = _as_float(value)
+    return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+@dataclass
+class Code:
+    """The text of a function that is being written.
+
+    :param lanes: its vector types.
+    :param declared: the intrinsics and functions of the C library that it calls, as declarations.
+    :param functions: the functions of `vectormath` that it calls.
+    """
+
+    lanes: Lanes
+    declared: dict[str, None] = field(default_factory=dict)
+    functions: dict[tuple[str, Lanes], None] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    _count: int = 0
+
+    def line(self, text: str) -> None:
+        """Write a line."""
+        self.lines.append(f"  {text}")
+
+    def label(self, name: str) -> None:
+        """Begin a block."""
+        self.lines.append(f"{name}:")
+
+    def fresh(self, name: str) -> str:
+        """Return a label that is not taken."""
+        self._count += 1
+        return f"{name}{self._count}"
+
+    def instruction(self, text: str, type_: str) -> VectorValue:
+        """Write an instruction with a result of this type."""
+        self._count += 1
+        name = f"%v{self._count}"
+        self.line(f"{name} = {text}")
+        return VectorValue(self, name, type_)
+
+    def constant(self, value: float, type_: str | None = None) -> VectorValue:
+        """Return a constant, the same in each lane of a vector."""
+        type_ = type_ or self.lanes.numbers
+        if not type_.startswith("<"):
+            return VectorValue(self, format_literal(value, type_), type_)
+        element = type_[:-1].split(" x ")[1]
+        return VectorValue(self, f"splat ({element} {format_literal(value, element)})", type_)
+
+    def call(self, name: str, type_: str, *operands: VectorValue) -> VectorValue:
+        """Call a function, which is declared if it is an intrinsic."""
+        if name.startswith("llvm."):
+            self.declared[f"declare {type_} @{name}({', '.join(each.type for each in operands)})"] = None
+        return self.instruction(f"call {type_} @{name}({', '.join(map(str, operands))})", type_)
+
+    def intrinsic(self, name: str, *operands: VectorValue) -> VectorValue:
+        """Call an intrinsic on vectors of numbers."""
+        return self.call(f"llvm.{name}.{self.lanes.name}", self.lanes.numbers, *operands)
+
+    def load(self, pointer: str, element: str, index: VectorValue | str, type_: str | None = None) -> VectorValue:
+        """Load what is `index` elements behind a pointer; several of them for a vector."""
+        return self.instruction(
+            f"load {type_ or element}, ptr {self._at(pointer, element, index)}, align {_size(element)}",
+            type_ or element,
+        )
+
+    def store(self, value: VectorValue, pointer: str, element: str, index: VectorValue | str) -> None:
+        """Store a value `index` elements behind a pointer."""
+        self.line(f"store {value}, ptr {self._at(pointer, element, index)}, align {_size(element)}")
+
+    def _at(self, pointer: str, element: str, index: VectorValue | str) -> str:
+        text = index.text if isinstance(index, VectorValue) else index
+        return self.instruction(f"getelementptr {element}, ptr {pointer}, i64 {text}", "ptr").text
+
+    def everywhere(self, value: VectorValue) -> VectorValue:
+        """Put a scalar into each lane."""
+        width, vector = self.lanes.width, self.lanes.of(value.type)
+        first = self.instruction(f"insertelement {vector} poison, {value}, i32 0", vector)
+        return self.instruction(f"shufflevector {first}, {vector} poison, <{width} x i32> zeroinitializer", vector)
+
+
+def _size(element: str) -> int:
+    return 4 if element in ("float", "i32") else 8
+
+
+@dataclass(frozen=True, eq=False)
+class VectorValue:
+    """A value in a function that is being written."""
+
+    code: Code
+    text: str
+    type: str
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.text}"
+
+    def _with(self, instruction: str, other: VectorValue | float, type_: str | None = None) -> VectorValue:
+        other = other if isinstance(other, VectorValue) else self.code.constant(other, self.type)
+        return self.code.instruction(f"{instruction} {self}, {other.text}", type_ or self.type)
+
+    def _whole(self) -> bool:
+        return "i" in self.type.split(" ")[-1]
+
+    def __add__(self, other: VectorValue | float) -> VectorValue:
+        return self._with("add" if self._whole() else "fadd", other)
+
+    def __sub__(self, other: VectorValue | float) -> VectorValue:
+        return self._with("sub" if self._whole() else "fsub", other)
+
+    def __mul__(self, other: VectorValue | float) -> VectorValue:
+        return self._with("mul" if self._whole() else "fmul", other)
+
+    def __truediv__(self, other: VectorValue | float) -> VectorValue:
+        return self._with("fdiv", other)
+
+    def __neg__(self) -> VectorValue:
+        return self.code.instruction(f"fneg {self}", self.type)
+
+    def __and__(self, other: VectorValue) -> VectorValue:
+        return self._with("and", other)
+
+    def __or__(self, other: VectorValue) -> VectorValue:
+        return self._with("or", other)
+
+    def __invert__(self) -> VectorValue:
+        return self._with("xor", 1 if self.type == self.code.lanes.truths else -1)
+
+    def compare(self, how: str, other: VectorValue | float) -> VectorValue:
+        """Compare with LLVM's condition: `olt`, ordered and less; `slt` for whole numbers."""
+        truths = self.code.lanes.truths if self.type.startswith("<") else "i1"
+        return self._with(f"{'icmp' if self._whole() else 'fcmp'} {how}", other, truths)
+
+    def chosen(self, a: VectorValue | float, b: VectorValue | float) -> VectorValue:
+        """Return a in the lanes where this holds, else b; one of them must be a value."""
+        like = a if isinstance(a, VectorValue) else b
+        if not isinstance(like, VectorValue):
+            raise TypeError("a choice between two numbers has no type")
+        first, second = (x if isinstance(x, VectorValue) else self.code.constant(x, like.type) for x in (a, b))
+        return self.code.instruction(f"select {self}, {first}, {second}", like.type)
+
+    def times_plus(self, factor: VectorValue | float, term: VectorValue | float) -> VectorValue:
+        """self * factor + term, rounded once where the CPU can."""
+        constant = self.code.constant
+        a, b = (x if isinstance(x, VectorValue) else constant(x) for x in (factor, term))
+        return self.code.intrinsic("fmuladd", self, a, b)
+
+    def convert(self, how: str, type_: str) -> VectorValue:
+        """Convert: `fptosi`, `sitofp`, `bitcast`, `fpext`, ..."""
+        return self.code.instruction(f"{how} {self} to {type_}", type_)
+
+    def shift(self, bits: int) -> VectorValue:
+        """Shift left, or right with the sign where `bits` is negative."""
+        return self._with("shl", bits) if bits > 0 else self._with("ashr", -bits)

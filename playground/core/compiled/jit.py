@@ -1,0 +1,111 @@
+"""LLVM at work: from the text of a module to functions in memory, for the CPU at hand."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import importlib
+import sys
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from playground.core.compiled.errors import CannotCompileError
+
+
+@cache
+def import_binding() -> Any:
+    """Return llvmlite's binding, imported when something is compiled first.
+
+    :raises CannotCompileError: it is not installed, or does not work here.
+    """
+    try:
+        found = importlib.import_module("llvmlite.binding")
+        found.initialize_native_target()
+        found.initialize_native_asmprinter()
+    except ImportError as error:
+        raise CannotCompileError(f"llvmlite is not installed ({error})") from error
+    except Exception as error:  # a broken installation may raise anything: OSError, RuntimeError, AttributeError
+        raise CannotCompileError(f"llvmlite does not work here: {error}") from error
+    return found
+
+
+@cache
+def vector_bits() -> int:
+    """Return how wide the CPU's vectors are."""
+    features = import_binding().get_host_cpu_features()
+    return 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
+
+
+def _machine(bits: int) -> Any:
+    """Describe the CPU; the engine that is made with it owns it."""
+    llvm = import_binding()
+    features = llvm.get_host_cpu_features()
+    if bits < 512:
+        features.update({name: False for name in features if name.startswith("avx512")})
+    if bits < 256:
+        features.update(
+            {name: False for name in features if name.startswith(("avx", "fma", "f16c", "vaes", "vpclmul"))}
+        )
+    text = features.flatten() + (",-prefer-256-bit" if bits == 512 else "")
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=text, opt=2)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    """Return the C library's mathematics."""
+    name = ctypes.util.find_library("ucrtbase" if sys.platform == "win32" else "m")
+    return ctypes.CDLL(name)
+
+
+def _register_symbols(names: Sequence[str]) -> None:
+    """Tell LLVM where functions of the C library are: it ends the process over one that it does not find.
+
+    :raises CannotCompileError: there is no such function.
+    """
+    try:
+        for name in names:
+            import_binding().add_symbol(name, ctypes.cast(getattr(_library(), name), ctypes.c_void_p).value)
+    except (AttributeError, OSError) as error:
+        raise CannotCompileError(f"the C library has no {name}") from error
+
+
+def _reason(error: RuntimeError) -> str:
+    """Return what LLVM found wrong, in one line: what follows `error:`, if anything does."""
+    lines = str(error).strip().splitlines() or ["no reason given"]
+    return next((line.partition("error: ")[2] for line in lines if "error: " in line), lines[0])
+
+
+class CompiledModule:
+    """Functions in memory, as long as this object lives.
+
+    :param text: in LLVM's language.
+    :param bits: of the widest vectors that may be used.
+    :param library: functions of the C library that it calls.
+    :raises CannotCompileError: LLVM refuses the text, or the C library has no such function.
+    """
+
+    def __init__(self, text: str, bits: int, library: Sequence[str] = ()) -> None:
+        llvm = import_binding()
+        _register_symbols(library)
+        machine = _machine(bits)
+        try:
+            module = llvm.parse_assembly(text)
+            module.verify()
+            options = llvm.create_pipeline_tuning_options(speed_level=1)
+            builder = llvm.create_pass_builder(machine, options)
+            builder.getModulePassManager().run(module, builder)
+            self._engine = llvm.create_mcjit_compiler(module, machine)
+            self._engine.finalize_object()
+        except RuntimeError as error:
+            raise CannotCompileError(f"LLVM: {_reason(error)}") from error
+
+    def function(self, name: str, *types: Any, result: Any = None) -> Any:
+        """Return a function, which lets other threads run while it does.
+
+        :param types: of its arguments, from `ctypes`.
+        """
+        function = ctypes.CFUNCTYPE(result, *types)(self._engine.get_function_address(name))
+        function.module = self  # type: ignore[attr-defined]
+        return function

@@ -1,0 +1,128 @@
+"""When a run ends, in the kernel: the conditions of `stopping.py`, on a vector of losses.
+
+Most steps compare the losses with a limit and go on. What else there is to do has blocks of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from playground.core.compiled import vectormath
+from playground.core.compiled.code import VectorValue
+from playground.core.compiled.tile import END_NAMES, Tile
+from playground.core.stopping import StopRules
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Writes what decides about the runs of a tile at a step.
+
+    :param rules: when a run ends early.
+    :param step: the step's number, i64.
+    :param carried: what the tile carries of its runs from step to step, as it was before.
+    :param going: which runs go on.
+    """
+
+    tile: Tile
+    rules: StopRules
+    step: VectorValue
+    carried: Mapping[str, VectorValue]
+    going: VectorValue
+
+    def update_carried(self, loss: VectorValue) -> dict[str, VectorValue]:
+        """Return what is carried, after a look at the losses."""
+        best = self.carried["best"]
+        after = {"limit": self._limit(loss), "best": loss.compare("olt", best).chosen(loss, best), "before": loss}
+        if self.rules.patience is not None:
+            after["improved"], after["improved_step"] = self._improvement(loss)
+        return after
+
+    def settle_runs(
+        self, loss: VectorValue, norm: VectorValue, after: Mapping[str, VectorValue], parameters: Sequence[VectorValue]
+    ) -> VectorValue:
+        """Take down the runs that end before this update, with their parameters, and return which go on."""
+        tile, lanes = self.tile, self.tile.lanes
+        met = loss.compare("ugt", after["limit"]) | loss.compare("ule", -math.inf)
+        for _, holds in self._conditions(loss, norm, after)[2:]:
+            met = met | holds
+        ended = met & self.going
+
+        def rare() -> list[VectorValue]:
+            how = tile.code.constant(0, lanes.of("i32"))
+            for name, holds in reversed(self._conditions(loss, norm, after)):
+                how = holds.chosen(tile.code.constant(END_NAMES.index(name), lanes.of("i32")), how)
+            best = loss.compare("ogt", -math.inf).chosen(after["best"], self.carried["best"])
+            taken = {**after, "best": best, "end": how, "steps": self._now(), "end_loss": loss}
+            for name, value in {**taken, "loss_before_end": self.carried["before"]}.items():
+                tile.take(value, name, ended)
+            for i, parameter in enumerate(parameters):
+                old = tile.get("final", len(parameters), i)
+                tile.put(ended.chosen(parameter, old), "final", len(parameters), i)
+            return [self.going & ~ended]
+
+        return tile.seldom(tile.any(ended), "settle", [self.going], rare)[0]
+
+    def _now(self) -> VectorValue:
+        return self.tile.code.everywhere(self.step.convert("trunc", "i32"))
+
+    def _limit(self, loss: VectorValue) -> VectorValue:
+        """Return the limit beyond which a run has diverged, set at step 0 by its loss there.
+
+        A loss is above the limit exactly where it is above the next number below it in the run's precision.
+        """
+        tile, lanes = self.tile, self.tile.lanes
+        wide, largest = lanes.of("double"), float(np.finfo(np.float32 if lanes.number == "float" else np.float64).max)
+
+        def rare() -> list[VectorValue]:
+            tile.take(loss, "first")
+            size = tile.code.intrinsic("fabs", loss)
+            size = size.compare("ogt", 1.0).chosen(size, 1.0)
+            if lanes.number == "double":
+                return [vectormath.clamp(size * self.rules.divergence, 0.0, largest)]
+            exact = size.convert("fpext", wide) * self.rules.divergence
+            rounded = exact.convert("fptrunc", lanes.numbers)
+            above = rounded.convert("fpext", wide).compare("ogt", exact)
+            bits = rounded.convert("bitcast", lanes.whole) - above.convert("zext", lanes.whole)
+            return [vectormath.clamp(bits.convert("bitcast", lanes.numbers), 0.0, largest)]
+
+        return tile.seldom(self.step.compare("eq", 0), "begin", [self.carried["limit"]], rare)[0]
+
+    def _improvement(self, loss: VectorValue) -> tuple[VectorValue, VectorValue]:
+        """Return the best loss that counts, and its step."""
+        wide = self.tile.lanes.of("double")
+        mine, best = loss, self.carried["improved"]
+        if self.tile.lanes.number == "float":
+            mine, best = mine.convert("fpext", wide), best.convert("fpext", wide)
+        better = mine.compare("olt", best - self.rules.improvement)
+        step = better.chosen(self._now(), self.carried["improved_step"])
+        return better.chosen(loss, self.carried["improved"]), step
+
+    def _conditions(
+        self, loss: VectorValue, norm: VectorValue, after: Mapping[str, VectorValue]
+    ) -> list[tuple[str, VectorValue]]:
+        """Return how a run may end, in the order in which the conditions are asked."""
+        rules = self.rules
+        infinite = self.tile.code.intrinsic("fabs", loss).compare("oeq", math.inf)
+        found = [
+            ("nonfinite", loss.compare("uno", loss) | infinite),
+            ("diverged", loss.compare("ogt", after["limit"])),
+        ]
+        if rules.loss is not None:
+            found.append(("loss", loss.compare("ole", self._below(rules.loss))))
+        if rules.gradient is not None:
+            found.append(("gradient", norm.compare("ole", self._below(rules.gradient))))
+        if rules.patience is not None:
+            found.append(("stalled", (self._now() - after["improved_step"]).compare("sge", rules.patience)))
+        return found
+
+    def _below(self, threshold: float) -> float:
+        """Return the largest number of the run's precision that is at most a threshold."""
+        if self.tile.lanes.number == "double":
+            return threshold
+        with np.errstate(over="ignore"):
+            rounded = np.float32(threshold)
+        return float(np.nextafter(rounded, np.float32(-np.inf)) if rounded > threshold else rounded)

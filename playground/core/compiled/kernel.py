@@ -1,0 +1,245 @@
+"""The kernel: for a tile of runs side by side, all steps of the descent, in LLVM's language.
+
+The loop over the steps is inside, so that what a run carries from step to step stays in registers or close to them.
+What happens seldom has blocks of its own: a loss that is kept, the first step, the end of a run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from playground.core.compiled.body import emit, uniform_inputs
+from playground.core.compiled.code import Code, Lanes, VectorValue
+from playground.core.compiled.judging import Judge
+from playground.core.compiled.program import DATUM, INPUT, LANE, SLOT, Program
+from playground.core.compiled.record import StepProgram
+from playground.core.compiled.tile import KernelShape, Tile
+from playground.core.stopping import StopRules
+
+KERNEL_ARGUMENTS = (
+    *("i64 %tile0", "i64 %tile1", "i64 %step0", "i64 %step1"),
+    *("ptr noalias %slots", "ptr noalias %lanes", "ptr noalias %uniform", "ptr noalias %columns"),
+    *("ptr noalias %phases", "ptr noalias %numbers", "ptr noalias %counts", "ptr noalias %kept"),
+    *("ptr noalias %final", "ptr noalias %streams", "ptr noalias %order", "i64 %ordered", "i64 %span"),
+)
+"""Of `descend`, before one pointer for each tensor of data: tiles and steps, ends excluded; the arrays; the first step
+of `order` and how many it holds. `columns` says where the loss of a step is kept, -1 for nowhere."""
+
+
+class Kernel:
+    """Writes the function that moves runs.
+
+    :param lanes: the vectors.
+    :param shape: of the arrays.
+    :param steps: the programs that steps may have; which one a step has is an input.
+    :param rules: when a run ends early.
+    """
+
+    def __init__(self, lanes: Lanes, shape: KernelShape, steps: Sequence[StepProgram], rules: StopRules) -> None:
+        self.code = Code(lanes)
+        self.tile = Tile(self.code)
+        self.lanes = lanes
+        self.shape = shape
+        self.steps = steps
+        self.rules = rules
+
+    def descent(self) -> Code:
+        """Write `descend`: it returns how many of the tiles have runs that still go on."""
+        code = self.code
+        pointers = [f"ptr noalias %data{i}" for i in range(len(self.shape.places))]
+        code.lines.append(f"define i64 @descend({', '.join([*KERNEL_ARGUMENTS, *pointers])}) {{")
+        code.label("entry")
+        code.line("br label %tile")
+        code.label("tile")
+        code.line("%t = phi i64 [%tile0, %entry], [%tnext, %tiledone]")
+        code.line("%left = phi i64 [0, %entry], [%leftnext, %tiledone]")
+        self._load()
+        code.line(f"br i1 {self.tile.any(self.going_before).text}, label %step, label %skip")
+        code.label("step")
+        self._step()
+        code.label("skip")
+        code.line("br label %tiledone")
+        code.label("tiledone")
+        code.line("%goes = phi i64 [0, %skip], [%gone, %after]")
+        code.line("%leftnext = add i64 %left, %goes")
+        code.line("%tnext = add i64 %t, 1")
+        code.line("%moretiles = icmp slt i64 %tnext, %tile1")
+        code.line("br i1 %moretiles, label %tile, label %done")
+        code.label("done")
+        code.line("ret i64 %leftnext")
+        code.lines.append("}")
+        return code
+
+    # A tile before, during and after its steps
+
+    def _load(self) -> None:
+        """Load what a tile carries from step to step, and its hyperparameters."""
+        patience = ("improved", "improved_step") if self.rules.patience is not None else ()
+        self.slots_before = [self.tile.get("slots", self.shape.slots, i) for i in range(self.shape.slots)]
+        self.carried_before = {name: self.tile.taken(name) for name in ("limit", "best", "before", *patience)}
+        self.going_before = self.tile.taken("end").compare("eq", 0)
+        self.hyper = [self.tile.get("lanes", self.shape.lanes, i) for i in range(self.shape.lanes)]
+
+    def _step(self) -> None:
+        """Write the loop over the steps of a tile, from the label `step` to a branch to `tiledone`."""
+        code, lanes = self.code, self.lanes
+        start = len(code.lines)
+        self.step = VectorValue(code, "%s", "i64")
+        self.slots = [VectorValue(code, f"%slot{i}", lanes.numbers) for i in range(self.shape.slots)]
+        carried = {name: VectorValue(code, f"%{name}", value.type) for name, value in self.carried_before.items()}
+        judge = Judge(self.tile, self.rules, self.step, carried, VectorValue(code, "%going", lanes.truths))
+        loss, norm, slots = self._moved()
+        self._keep(loss, judge.going)
+        after = judge.update_carried(loss)
+        going = judge.settle_runs(loss, norm, after, self.slots[: self.shape.parameter_slots])
+        code.line("br label %latch")
+        code.label("latch")
+        code.line("%snext = add i64 %s, 1")
+        code.line("%moresteps = icmp slt i64 %snext, %step1")
+        code.line(f"%some = and i1 %moresteps, {self.tile.any(going).text}")
+        code.line("br i1 %some, label %step, label %after")
+        code.label("after")
+        self._store(slots, after, going)
+        phis = [
+            "  %s = phi i64 [%step0, %tile], [%snext, %latch]",
+            _phi(judge.going, self.going_before, going),
+            *map(_phi, self.slots, self.slots_before, slots),
+            *(_phi(carried[name], self.carried_before[name], after[name]) for name in carried),
+        ]
+        code.lines[start:start] = phis
+
+    def _store(self, slots: Sequence[VectorValue], after: dict[str, VectorValue], going: VectorValue) -> None:
+        """Store what a tile carries, for its next steps."""
+        for i, value in enumerate(slots):
+            self.tile.put(value, "slots", self.shape.slots, i)
+        for name, value in after.items():
+            self.tile.take(value, name, going)
+        self.code.line(f"%gone = zext i1 {self.tile.any(going).text} to i64")
+        self.code.line("br label %tiledone")
+
+    def _keep(self, loss: VectorValue, going: VectorValue) -> None:
+        """Keep the losses of runs that go on, in single precision, if this is a step to do so at."""
+        code, single = self.code, self.lanes.of("float")
+        column = code.load("%columns", "i32", self.step)
+
+        def rare() -> list[VectorValue]:
+            shown = going.chosen(loss, math.nan)
+            shown = shown if self.lanes.number == "float" else shown.convert("fptrunc", single)
+            index = VectorValue(code, "%t", "i64") * self.shape.kept + column.convert("sext", "i64")
+            code.store(shown, "%kept", "float", index * self.lanes.width)
+            return []
+
+        self.tile.seldom(column.compare("sge", 0), "keep", [], rare)
+
+    # One step
+
+    def _moved(self) -> tuple[VectorValue, VectorValue, list[VectorValue]]:
+        """Compute loss, gradient's norm and the slots after the update, by the program that the step has."""
+        code = self.code
+        if len(self.steps) == 1:
+            loss, norm, *slots = self._by(self.steps[0])
+            return loss, norm, slots
+        phase = code.load("%phases", "i32", self.step)
+        cases = " ".join(f"i32 {i}, label %phase{i}" for i in range(1, len(self.steps)))
+        code.line(f"switch {phase}, label %phase0 [{cases}]")
+        found = []
+        for i, step in enumerate(self.steps):
+            code.label(f"phase{i}")
+            found.append(self._by(step))
+            code.line(f"br label %phase{i}end")
+            code.label(f"phase{i}end")
+            code.line("br label %moved")
+        code.label("moved")
+        merged = []
+        for values in zip(*found, strict=True):
+            sources = ", ".join(f"[{value.text}, %phase{i}end]" for i, value in enumerate(values))
+            merged.append(code.instruction(f"phi {values[0].type} {sources}", values[0].type))
+        return merged[0], merged[1], merged[2:]
+
+    def _by(self, step: StepProgram) -> list[VectorValue]:
+        """Compute loss, norm and slots by one of the programs; the norm is the loss where no rule asks for it."""
+        norm = step.loss if self.rules.gradient is None else step.norm
+        wanted = [step.loss, norm, *step.slots]
+        return emit(self.code, step.program, wanted, self._inputs(step.program, wanted))
+
+    def _inputs(self, program: Program, wanted: Sequence[int]) -> dict[Any, Callable[[], VectorValue]]:
+        """Say how each input of a program is loaded."""
+        found: dict[Any, Callable[[], VectorValue]] = {}
+        for i, slot in enumerate(self.slots):
+            found[SLOT, i] = partial(_itself, slot)
+        for i, hyper in enumerate(self.hyper):
+            found[LANE, i] = partial(_itself, hyper)
+        for column, index in enumerate(uniform_inputs(program, wanted)):
+            found[index] = partial(self._uniform, column, program.is_boolean(index))
+        rows: dict[int, VectorValue] = {}
+        for node in program.nodes:
+            if node.operation == INPUT and node.value[0] == DATUM:
+                found[node.value] = partial(self._datum, rows, *node.value[1:])
+        return found
+
+    def _uniform(self, column: int, truth: bool) -> VectorValue:
+        """Load a number that is the same for all runs at this step."""
+        index = self.step * self.shape.uniform + column
+        value = self.code.everywhere(self.code.load("%uniform", self.lanes.number, index))
+        return value.compare("une", 0.0) if truth else value
+
+    def _datum(self, rows: dict[int, VectorValue], which: int, row: int, place: int) -> VectorValue:
+        """Load an entry of each run's own batch, lane by lane.
+
+        :param rows: the samples of rows that were loaded before.
+        """
+        if row not in rows:
+            rows[row] = self._samples(row)
+        samples, places = rows[row], self.shape.places[which]
+
+        def entry(lane: int) -> VectorValue:
+            return self.code.load(f"%data{which}", self.lanes.number, self.tile.lane(samples, lane) * places + place)
+
+        return self.tile.each_lane(self.lanes.number, entry)
+
+    def _samples(self, row: int) -> VectorValue:
+        """Load which sample each run has in a row of its batch."""
+        code = self.code
+        streams = self.tile.get("streams", 1, 0, "i32")
+        within = (self.step - VectorValue(code, "%ordered", "i64")) * self.shape.batch + row
+        stride = VectorValue(code, "%span", "i64") * self.shape.batch
+        return self.tile.each_lane(
+            "i32", lambda lane: code.load("%order", "i32", self.tile.lane(streams, lane) * stride + within)
+        )
+
+
+def write_last_loss(lanes: Lanes, moving: int, program: Program, loss: int) -> Code:
+    """Write `conclude`, which computes the loss of parameters as they are: one pass over the tiles.
+
+    :param moving: how many numbers the parameters are.
+    """
+    code = Code(lanes)
+    code.lines.append("define void @conclude(i64 %tile0, i64 %tile1, ptr noalias %final, ptr noalias %last) {")
+    code.label("entry")
+    code.line("br label %tile")
+    code.label("tile")
+    code.line("%t = phi i64 [%tile0, %entry], [%tnext, %tiledone]")
+    tile = Tile(code)
+    inputs = {(SLOT, i): partial(tile.get, "final", moving, i) for i in range(moving)}
+    (found,) = emit(code, program, [loss], inputs)
+    tile.put(found, "last", 1, 0)
+    code.line("br label %tiledone")
+    code.label("tiledone")
+    code.line("%tnext = add i64 %t, 1")
+    code.line("%more = icmp slt i64 %tnext, %tile1")
+    code.line("br i1 %more, label %tile, label %done")
+    code.label("done")
+    code.line("ret void")
+    code.lines.append("}")
+    return code
+
+
+def _itself(value: VectorValue) -> VectorValue:
+    return value
+
+
+def _phi(value: VectorValue, before: VectorValue, after: VectorValue) -> str:
+    return f"  {value.text} = phi {value.type} [{before.text}, %tile], [{after.text}, %latch]"

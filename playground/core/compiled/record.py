@@ -1,0 +1,265 @@
+"""One run's step, its start and its last loss, recorded as scalar programs.
+
+The step is `one_step` below: the very lines that move a run in plain PyTorch, called with symbols in place of tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from playground.core import gradients
+from playground.core.compiled.errors import CannotCompileError
+from playground.core.compiled.program import DATUM, FACTOR, LANE, MAX_OPERATIONS, SLOT, STEP, Program
+from playground.core.compiled.recorder import ProgramRecorder
+from playground.core.compiled.rules import RULES
+from playground.core.compiled.symbol import Symbol
+from playground.core.gradients import Clip
+from playground.core.problem import Batch, Problem, require_differentiable
+from playground.core.update import Hyperparameter, State, UpdateRule
+
+
+@dataclass(frozen=True)
+class DescentSpec:
+    """What moves, and how: all that a step of any of the runs consists of.
+
+    :param problem: of any one run: all share its module, loss and data.
+    :param rule: with a tensor of shape `(runs,)` for each hyperparameter that differs.
+    :param scheduled: whether the learning rate has a factor that changes with the step.
+    :param clip: limits on a run's gradient.
+    """
+
+    problem: Problem
+    rule: UpdateRule
+    scheduled: bool = False
+    clip: Clip | None = None
+
+    @cached_property
+    def lanes(self) -> dict[str, Tensor]:
+        """The hyperparameters that differ, by name, shape `(runs,)`."""
+        values = {each.name: getattr(self.rule, each.name) for each in fields(self.rule)}  # type: ignore[arg-type]
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
+
+    def of(self, which: Tensor) -> DescentSpec:
+        """Return the descent of some of the runs."""
+        chosen = {name: value[which] for name, value in self.lanes.items()}
+        return replace(self, rule=replace(self.rule, **chosen)) if chosen else self  # type: ignore[type-var]
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """The precision of every parameter.
+
+        :raises CannotCompileError: it is not the same for all, or not one that is compiled, or not on the CPU.
+        """
+        parameters = self.problem.parameters.values()
+        (dtype, device), *others = {(each.dtype, each.device.type) for each in parameters}
+        if others or device != "cpu" or dtype not in (torch.float32, torch.float64):
+            raise CannotCompileError("the parameters are not all float32 or all float64 on the CPU")
+        return dtype
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """One step of a run, or what a recording of it gives: tensors, or the symbols that stand for them."""
+
+    loss: Tensor
+    norm: Tensor
+    parameters: dict[str, Tensor]
+    states: dict[str, State]
+
+
+def compute_step(
+    descent: DescentSpec,
+    rule: UpdateRule,
+    parameters: Mapping[str, Tensor],
+    states: Mapping[str, State],
+    batch: Batch,
+    step: Any,
+    lr: Hyperparameter,
+) -> StepResult:
+    """Make one step of one run.
+
+    :param rule: with the hyperparameters of this run.
+    :param batch: the data of this step.
+    :param lr: the learning rate of this step.
+    """
+    leaves = {name: tensor.detach().requires_grad_() for name, tensor in parameters.items()}
+    descent.problem.module.train()
+    loss = require_differentiable(descent.problem.loss(descent.problem.forward(leaves), batch))
+    found: gradients.Gradients = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+    with torch.no_grad():
+        found = found if descent.clip is None else descent.clip(found)
+        moved, after = dict(parameters), dict(states)
+        for name, gradient in zip(parameters, found, strict=True):
+            if gradient is not None:
+                moved[name], after[name] = rule.update(parameters[name], gradient, states[name], step, lr)
+        return StepResult(loss.detach(), gradients.norm(found), moved, after)
+
+
+@dataclass(frozen=True)
+class KernelLayout:
+    """Where each number that a run carries from step to step has its slot: parameters first, then states."""
+
+    parameters: Mapping[str, torch.Size]
+    states: Mapping[str, Mapping[str, torch.Size]]
+
+    def tensors(self, entry: Callable[[int], int], symbol: Callable[[Tensor], Any]) -> tuple[Any, Any]:
+        """Return parameters and states as symbols of the slots."""
+        counter = iter(range(10**9))
+
+        def next_one(shape: torch.Size) -> Any:
+            ids = [entry(next(counter)) for _ in range(shape.numel())]
+            return symbol(torch.tensor(ids, dtype=torch.int64).reshape(shape))
+
+        parameters = {name: next_one(shape) for name, shape in self.parameters.items()}
+        states = {name: {key: next_one(shape) for key, shape in shapes.items()} for name, shapes in self.states.items()}
+        return parameters, states
+
+    def names(self) -> list[str]:
+        """Name every slot: `weight[0,1]`, `m of weight[0,1]`."""
+        found = [f"{name}{place}" for name, shape in self.parameters.items() for place in _index_suffixes(shape)]
+        for name, shapes in self.states.items():
+            found += [f"{key} of {name}{place}" for key, shape in shapes.items() for place in _index_suffixes(shape)]
+        return found
+
+    @property
+    def parameter_slots(self) -> int:
+        """How many slots are parameters."""
+        return sum(shape.numel() for shape in self.parameters.values())
+
+
+def _index_suffixes(shape: torch.Size) -> list[str]:
+    if not shape:
+        return [""]
+    indices = torch.cartesian_prod(*(torch.arange(size) for size in shape)).reshape(-1, len(shape))
+    return [f"[{','.join(map(str, index))}]" for index in indices.tolist()]
+
+
+@dataclass(frozen=True)
+class StartProgram:
+    """How a run's slots are filled before step 0."""
+
+    program: Program
+    slots: tuple[int, ...]
+    layout: KernelLayout
+
+
+@dataclass(frozen=True)
+class StepProgram:
+    """One step as a program.
+
+    :param loss: before the update.
+    :param norm: of the gradient.
+    :param slots: after the update.
+    :param decisions: values that are the same for all runs and that something was decided by, and what they were.
+    """
+
+    program: Program
+    loss: int
+    norm: int
+    slots: tuple[int, ...]
+    decisions: tuple[tuple[int, float], ...]
+
+
+def record_start(descent: DescentSpec) -> StartProgram:
+    """Record what the rule remembers of each parameter before step 0.
+
+    :raises CannotCompileError: there are so many parameters that a step is too large in any case.
+    """
+    shapes = {name: tensor.shape for name, tensor in descent.problem.parameters.items()}
+    if (count := sum(shape.numel() for shape in shapes.values())) > MAX_OPERATIONS:
+        raise CannotCompileError(
+            f"{count:,} parameters, so that a step has more than {MAX_OPERATIONS:,} scalar operations"
+        )
+    recorder = ProgramRecorder(descent.dtype, RULES, {})
+    parameters, _ = KernelLayout(shapes, {}).tensors(_input_maker(recorder, SLOT), _symbol_maker(recorder))
+    rule = _symbolic_rule(recorder, descent)
+    states = recorder.record(lambda: {name: rule.init(tensor) for name, tensor in parameters.items()})
+    lifted = {name: {key: recorder.lift(value) for key, value in state.items()} for name, state in states.items()}
+    layout = KernelLayout(shapes, {name: _shapes(state) for name, state in lifted.items()})
+    return StartProgram(recorder.program, _slot_values(recorder, parameters, lifted), layout)
+
+
+def record_step(
+    descent: DescentSpec, layout: KernelLayout, samples: int | None, step: int, factor: float
+) -> StepProgram:
+    """Record a step.
+
+    :param samples: of its batch, which is an input; None where the batch is all data, which are constants.
+    :param step: its number, for decisions that depend on it; otherwise it is an input.
+    :param factor: of its learning rate, likewise.
+    :raises CannotCompileError: it is no fixed scalar program.
+    """
+    recorder = ProgramRecorder(descent.dtype, RULES, {(STEP,): step, (FACTOR,): factor})
+    symbol, program = _symbol_maker(recorder), recorder.program
+    parameters, states = layout.tensors(_input_maker(recorder, SLOT), symbol)
+    rule, data = _symbolic_rule(recorder, descent), descent.problem.batches.data
+    number = Symbol(torch.tensor(program.input(STEP)), torch.int64)
+    scale = symbol(torch.tensor(program.input(FACTOR)))
+    batch = (
+        data if samples is None else tuple(_symbolic_batch(recorder, i, each, samples) for i, each in enumerate(data))
+    )
+
+    def step_of_one_run() -> StepResult:
+        lr: Any = rule.lr * scale if descent.scheduled else rule.lr
+        return compute_step(descent, rule, parameters, states, batch, number, lr)
+
+    moved = recorder.record(step_of_one_run)
+    if {name: _shapes(state) for name, state in moved.states.items()} != layout.states:
+        raise CannotCompileError("the update rule's state changes its symbols or shapes")
+    ordered = {name: {key: moved.states[name][key] for key in shapes} for name, shapes in layout.states.items()}
+    slots = _slot_values(recorder, moved.parameters, ordered)
+    loss, norm = (int(recorder.cast(each, descent.dtype).ids) for each in (moved.loss, moved.norm))
+    return StepProgram(recorder.program, loss, norm, slots, tuple(recorder.decisions))
+
+
+def record_loss(descent: DescentSpec, layout: KernelLayout) -> tuple[Program, int]:
+    """Record the loss over all data, with the module in evaluation mode."""
+    recorder, problem = ProgramRecorder(descent.dtype, RULES, {}), descent.problem
+    parameters, _ = KernelLayout(layout.parameters, {}).tensors(_input_maker(recorder, SLOT), _symbol_maker(recorder))
+    problem.module.eval()
+    with torch.no_grad():
+        loss = recorder.record(lambda: problem.loss(problem.forward(parameters), problem.batches.data))
+    return recorder.program, int(recorder.cast(loss, descent.dtype).ids)
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in state.items()}
+
+
+def _input_maker(recorder: ProgramRecorder, kind: str) -> Callable[[int], int]:
+    """Return what makes inputs of one kind by their position."""
+    return lambda position: recorder.program.input(kind, position)
+
+
+def _symbol_maker(recorder: ProgramRecorder) -> Callable[[Tensor], Any]:
+    return lambda ids: recorder.symbol(ids, recorder.dtype)
+
+
+def _symbolic_rule(recorder: ProgramRecorder, descent: DescentSpec) -> UpdateRule:
+    """Return the rule of one run: with a symbol for each hyperparameter that differs."""
+    symbols = {
+        name: recorder.symbol(torch.tensor(recorder.program.input(LANE, i)), recorder.dtype)
+        for i, name in enumerate(descent.lanes)
+    }
+    return replace(descent.rule, **symbols) if symbols else descent.rule  # type: ignore[type-var]
+
+
+def _symbolic_batch(recorder: ProgramRecorder, which: int, data: Tensor, samples: int) -> Symbol:
+    """Return a batch of a tensor of data: each entry by its row in the batch and its place in the sample."""
+    places = data[0].numel()
+    ids = [recorder.program.input(DATUM, which, row, place) for row in range(samples) for place in range(places)]
+    return Symbol(torch.tensor(ids, dtype=torch.int64).reshape(samples, *data.shape[1:]), data.dtype)
+
+
+def _slot_values(
+    recorder: ProgramRecorder, parameters: Mapping[str, Any], states: Mapping[str, Mapping[str, Any]]
+) -> tuple[int, ...]:
+    """Return the value of every slot."""
+    tensors: Sequence[Any] = [*parameters.values(), *(each for state in states.values() for each in state.values())]
+    return tuple(i for each in tensors for i in recorder.cast(each, recorder.dtype).ids.flatten().tolist())

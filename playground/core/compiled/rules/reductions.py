@@ -1,0 +1,225 @@
+"""Operations of torch that combine many entries into one: sums, products, extremes, matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from itertools import accumulate, zip_longest
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from playground.core.compiled.errors import CannotCompileError
+from playground.core.compiled.program import Program
+from playground.core.compiled.symbol import Symbol
+
+if TYPE_CHECKING:
+    from playground.core.compiled.recorder import ProgramRecorder, Rule
+
+Dims = Sequence[int] | int | None
+
+
+def _group_entries(ids: Tensor, dims: Dims) -> tuple[list[list[int]], list[int], list[int]]:
+    """Return the entries that belong together, the axes they were taken over, and the shape of what remains."""
+    axes = range(ids.dim()) if dims is None or dims == [] else [dims] if isinstance(dims, int) else dims
+    over = sorted(axis % max(ids.dim(), 1) for axis in axes)
+    if ids.dim() == 0:
+        return [[int(ids)]], [], []
+    kept = [axis for axis in range(ids.dim()) if axis not in over]
+    shape = [ids.shape[axis] for axis in kept]
+    flat = ids.permute(*kept, *over).reshape(*shape, -1).reshape(-1, _product(ids.shape[axis] for axis in over))
+    return flat.tolist(), over, shape
+
+
+def _product(sizes: Any) -> int:
+    return reduce(lambda a, b: a * b, sizes, 1)
+
+
+def combine_pairwise(combine: Callable[[int, int], int], values: list[int]) -> int:
+    """Combine values two by two, then the results, and so on: as exact as it is fast."""
+    while len(values) > 1:
+        pairs = zip_longest(values[::2], values[1::2])
+        values = [a if b is None else combine(a, b) for a, b in pairs]
+    return values[0]
+
+
+def add_in_torch_order(program: Program, values: list[int]) -> int:
+    """Add values in torch's order: four sums of every fourth value, what is left over into the first, then those four.
+
+    Where the exact sum is 0, what rounding leaves of it depends on the order, and a rule that goes by the gradient's
+    sign goes by that.
+    """
+    add = lambda x, y: program.apply("add", x, y)  # noqa: E731
+    whole = len(values) // 4 * 4
+    if not values:
+        return program.constant(0.0)
+    if not whole:
+        return reduce(add, values)
+    first, *others = (reduce(add, values[i:whole:4]) for i in range(4))
+    return reduce(add, [reduce(add, [first, *values[whole:]]), *others])
+
+
+def reduce_axes(
+    recorder: ProgramRecorder,
+    a: Symbol,
+    dims: Dims,
+    keepdim: bool,
+    of_row: Callable[[list[int]], int],
+    dtype: torch.dtype,
+) -> Symbol:
+    """Return what a rule makes of the entries along some axes; of all entries if none are named."""
+    rows, over, shape = _group_entries(a.ids, dims)
+    found = torch.tensor([of_row(row) for row in rows], dtype=torch.int64).reshape(shape)
+    if keepdim:
+        for axis in over:
+            found = found.unsqueeze(axis)
+    return recorder.symbol(found, dtype)
+
+
+def _as_summands(recorder: ProgramRecorder, a: Any, dtype: torch.dtype | None) -> Symbol:
+    """Return a tensor as torch adds it up: truth values as whole numbers."""
+    symbol = recorder.lift(a)
+    return recorder.cast(symbol, dtype or (torch.int64 if symbol.dtype is torch.bool else symbol.dtype))
+
+
+def sum_(
+    recorder: ProgramRecorder, a: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Symbol:
+    """Σ a, in the order of `added_up`."""
+    a = _as_summands(recorder, a, dtype)
+    return reduce_axes(recorder, a, dim, keepdim, lambda values: add_in_torch_order(recorder.program, values), a.dtype)
+
+
+def mean(
+    recorder: ProgramRecorder, a: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Symbol:
+    """Σ a / n."""
+    total = sum_(recorder, a, dim, keepdim, dtype=dtype)
+    count = recorder.program.constant(float(a.numel() / max(total.numel(), 1)))
+    return recorder.entrywise(lambda x: recorder.program.apply("div", x, count), total.dtype, total)
+
+
+def prod(
+    recorder: ProgramRecorder, a: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Symbol:
+    """Π a."""
+    a, program = _as_summands(recorder, a, dtype), recorder.program
+    return reduce_axes(recorder, a, dim, keepdim, lambda v: reduce(lambda x, y: program.apply("mul", x, y), v), a.dtype)
+
+
+def _extreme(operation: str) -> Rule:
+    def rule(recorder: ProgramRecorder, a: Symbol, dim: Dims = None, keepdim: bool = False) -> Symbol:
+        combine = lambda x, y: recorder.program.apply(operation, x, y)  # noqa: E731
+        return reduce_axes(recorder, a, dim, keepdim, lambda values: combine_pairwise(combine, values), a.dtype)
+
+    return rule
+
+
+def _overall(operation: str) -> Rule:
+    """The extreme of all entries; with an axis torch also returns where it was, which depends on the run."""
+
+    def rule(recorder: ProgramRecorder, a: Symbol, *more: Any, **_: Any) -> Symbol:
+        if more:
+            raise CannotCompileError("an index depends on the parameters (max or min along an axis)")
+        found: Symbol = _extreme(operation)(recorder, a)
+        return found
+
+    return rule
+
+
+def _any_all(operation: str) -> Rule:
+    def rule(recorder: ProgramRecorder, a: Symbol, dim: Dims = None, keepdim: bool = False) -> Symbol:
+        truth = recorder.cast(a, torch.bool)
+        combine = lambda x, y: recorder.program.apply(operation, x, y)  # noqa: E731
+        return reduce_axes(recorder, truth, dim, keepdim, lambda values: combine_pairwise(combine, values), torch.bool)
+
+    return rule
+
+
+def var_mean(
+    recorder: ProgramRecorder,
+    a: Any,
+    dim: Dims = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
+) -> tuple[Symbol, Symbol]:
+    """Σ (a - mean)² / (n - correction), and the mean."""
+    apply = recorder.program.apply
+    center = mean(recorder, a, dim, keepdim=True)
+    away = recorder.entrywise(lambda x, m: apply("sub", x, m), a.dtype, a, _expand_mean(center, a, dim))
+    squares = recorder.entrywise(lambda x: apply("mul", x, x), a.dtype, away)
+    total = sum_(recorder, squares, dim, keepdim)
+    count = a.numel() / max(total.numel(), 1) - (float(unbiased) if correction is None else correction)
+    divided = recorder.entrywise(lambda x: apply("div", x, recorder.program.constant(count)), a.dtype, total)
+    return divided, mean(recorder, a, dim, keepdim)
+
+
+def _expand_mean(center: Symbol, a: Symbol, dim: Dims) -> Symbol:
+    """Give a mean over all entries, which has no axes, those of what it was taken of."""
+    return center if center.dim() == a.dim() else Symbol(center.ids.reshape([1] * a.dim()), a.dtype)
+
+
+def var(recorder: ProgramRecorder, *args: Any, **options: Any) -> Symbol:
+    """As in `var_mean`, without the mean."""
+    return var_mean(recorder, *args, **options)[0]
+
+
+def mm(recorder: ProgramRecorder, a: Any, b: Any) -> Symbol:
+    """Σₖ aᵢₖ bₖⱼ, in order, each product added in the operation that makes it, as torch's library does."""
+    apply = recorder.program.apply
+    left, right = recorder.lift(a), recorder.lift(b)
+    columns = right.ids.transpose(-1, -2).tolist()
+
+    def dot(row: list[int], column: list[int]) -> int:
+        pairs = list(zip(row, column, strict=True))
+        if not pairs:
+            return recorder.program.constant(0.0)
+        return reduce(lambda total, pair: apply("fma", *pair, total), pairs[1:], apply("mul", *pairs[0]))
+
+    found = [[dot(row, column) for column in columns] for row in left.ids.tolist()]
+    shape = (left.shape[0], right.shape[1])
+    return recorder.symbol(torch.tensor(found, dtype=torch.int64).reshape(shape), recorder.lift(a).dtype)
+
+
+def bmm(recorder: ProgramRecorder, a: Any, b: Any) -> Symbol:
+    """One matrix product after the other."""
+    left, right = recorder.lift(a), recorder.lift(b)
+    pairs = zip(left.ids, right.ids, strict=True)
+    products = [mm(recorder, Symbol(x, left.dtype), Symbol(y, right.dtype)).ids for x, y in pairs]
+    return recorder.symbol(torch.stack(products), left.dtype)
+
+
+def _running(operation: str) -> Rule:
+    def rule(recorder: ProgramRecorder, a: Symbol, dim: int, *, dtype: torch.dtype | None = None) -> Symbol:
+        a = _as_summands(recorder, a, dtype)
+        if a.dim() == 0:
+            return a
+        rows = a.ids.transpose(dim, -1)
+        combine = lambda x, y: recorder.program.apply(operation, x, y)  # noqa: E731
+        found = [list(accumulate(row, combine)) for row in rows.reshape(-1, rows.shape[-1]).tolist()]
+        ids = torch.tensor(found, dtype=torch.int64).reshape(rows.shape).transpose(dim, -1)
+        return recorder.symbol(ids.contiguous(), a.dtype)
+
+    return rule
+
+
+RULES: dict[str, Rule] = {
+    "sum": sum_,
+    "mean": mean,
+    "prod": prod,
+    "amax": _extreme("maximum"),
+    "amin": _extreme("minimum"),
+    "max": _overall("maximum"),
+    "min": _overall("minimum"),
+    "any": _any_all("or"),
+    "all": _any_all("and"),
+    "var": var,
+    "var_mean": var_mean,
+    "mm": mm,
+    "bmm": bmm,
+    "cumsum": _running("add"),
+    "cumprod": _running("mul"),
+}

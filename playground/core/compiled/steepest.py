@@ -1,0 +1,46 @@
+"""How steep it was where runs ended badly, for the sentence about why: a kernel keeps no gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from playground.core.compiled.record import DescentSpec
+from playground.core.replicas import CannotBatchError, Parameters, RuleReplicas
+from playground.core.replicas.base import NO_GRADIENT
+
+
+def find_steepest(
+    descent: DescentSpec, final: Mapping[str, Tensor], seeds: Sequence[int], steps: Tensor, bad: Tensor
+) -> Parameters:
+    """Return the largest entry of each parameter's gradient where some of the runs ended.
+
+    :param final: parameters of all runs by name.
+    :param steps: at which each of them ended, for its batch.
+    :param bad: which runs are asked for, positions.
+    :returns: by name, shape `(runs,)`, float64; negative for the other runs, and where there is no gradient.
+    """
+    found = {name: torch.full((len(steps),), NO_GRADIENT, dtype=torch.float64) for name in final}
+    batched = descent.problem.batches.size is not None
+    groups = sorted(set(steps[bad].tolist())) if batched else [0] * bool(len(bad))
+    for step in groups:
+        which = bad[steps[bad] == step] if batched else bad
+        for name, size in _largest_entries(descent, final, seeds, which, step).items():
+            found[name][which] = size
+    return found
+
+
+def _largest_entries(
+    descent: DescentSpec, final: Mapping[str, Tensor], seeds: Sequence[int], which: Tensor, step: int
+) -> Parameters:
+    """Return the largest entries of some runs' gradients on their batches of one step."""
+    parameters = {name: tensor[which] for name, tensor in final.items()}
+    mine = [seeds[run] for run in which.tolist()]
+    try:
+        replicas = RuleReplicas(descent.problem, parameters, mine, descent.of(which).rule, None, descent.clip)
+        replicas.evaluate(step)
+    except CannotBatchError:  # what cannot be mapped over runs has no answer here; the sentence is shorter
+        return {}
+    return {name: each.abs().reshape(len(each), -1).amax(1).double() for name, each in replicas.gradients.items()}

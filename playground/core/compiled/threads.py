@@ -1,0 +1,81 @@
+"""Tiles over threads, in blocks of steps, so that Ctrl-C and the progress bar need not wait."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import torch
+
+from playground.core.interrupts import is_stop_requested
+
+MAX_BLOCK_OPERATIONS = 20_000_000
+"""Operations on vectors in one call of the kernel: some ten milliseconds."""
+
+PARTS_PER_THREAD = 8
+"""Parts that each thread's share is cut into, so that they end together."""
+
+
+@dataclass(frozen=True)
+class TileWork:
+    """So many tiles, from one step to another.
+
+    :param operations: of one step.
+    """
+
+    tiles: int
+    first: int
+    last: int
+    operations: int
+
+
+def count_threads() -> int:
+    """Return how many threads to use: as many as this process may, unless OMP_NUM_THREADS says otherwise."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_kernel(kernel: Callable[[int, int, int, int], int], work: TileWork, show: Callable[[float], None]) -> None:
+    """Call a kernel for all tiles and steps; each tile by one thread, its steps in order.
+
+    :param kernel: called with the first and last tile and the first and last step, ends excluded; returns how many of
+        the tiles go on.
+    :param show: called with the share that is done.
+    :raises KeyboardInterrupt: Ctrl-C came; the threads have ended, each after the block it was at.
+    """
+    if not work.tiles or work.first >= work.last:
+        return
+    count = count_threads()
+    size = max(1, -(-work.tiles // (count * PARTS_PER_THREAD)))
+    block = max(1, MAX_BLOCK_OPERATIONS // (size * max(work.operations, 1)))
+    stop, lock, done = threading.Event(), threading.Lock(), [0]
+
+    def part(tile: int) -> None:
+        torch.set_flush_denormal(True)  # of this thread; see `flushed_denormals`
+        end = min(tile + size, work.tiles)
+        for step in range(work.first, work.last, block):
+            if stop.is_set():
+                return
+            left = kernel(tile, end, step, min(step + block, work.last))
+            with lock:
+                done[0] += (end - tile) * (min(step + block, work.last) - step if left else work.last - step)
+                show(done[0] / (work.tiles * (work.last - work.first)))
+            if not left:
+                return
+
+    with ThreadPoolExecutor(min(count, -(-work.tiles // size))) as pool:
+        parts = [pool.submit(part, tile) for tile in range(0, work.tiles, size)]
+        try:
+            while wait(parts, timeout=0.1).not_done:
+                if is_stop_requested():
+                    raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            stop.set()
+            raise
+    for each in parts:
+        each.result()

@@ -1,0 +1,367 @@
+"""exp, log, sin and the like for a vector of runs, as series with the error of each stated and tested.
+
+One lane's result depends on nothing but that lane's argument. Numbers below the normal range count as zero, as they do
+throughout a descent (`flushed_denormals`). `ERRORS` states how far off each may be.
+
+Sources: W. J. Cody and W. Waite, Software Manual for the Elementary Functions, 1980 (reduction by constants in
+pieces); fdlibm, Sun Microsystems 1993 (which parts to add last). The series are Taylor's, long enough for the reduced
+argument.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from playground.core.compiled.code import Code, Lanes, VectorValue
+
+LN2 = {"float": (0.693359375, -2.12194440e-4), "double": (6.93147180369123816490e-01, 1.90821492927058770002e-10)}
+"""The logarithm of 2 in two pieces; the first has few enough digits that its product with an exponent is exact."""
+
+HALF_PI = (1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624879595063154e-21)
+"""π/2 in pieces of double precision, likewise exact for up to 2²⁰ of them."""
+
+ERFC_COEFFICIENTS = {
+    "float": (
+        *(
+            0.20798329133342886,
+            -0.154361174115076700,
+            0.04969844502435794,
+            -0.012713150077462087,
+            0.0024793197594595851,
+        ),
+        *(-0.00033159447203562186, 1.9545275150974250e-5, 2.4145078152230688e-6, -5.2945541261056067e-7),
+    ),
+    "double": (
+        *(0.2079832913334288618, -0.1543611742943691723, 0.04969844540339464135, -0.01271314769569219710),
+        *(0.002479314697078185654, -0.0003316029605764124966, 1.956358324613711389e-5, 2.425557471905031647e-6),
+        *(-5.541274478467713239e-7, -4.526700764248740730e-9, 1.133953806174470664e-8, -2.638150898508073258e-10),
+        *(-2.571511429603254987e-10, 6.047405945991704021e-12, 6.085791590687091464e-12),
+    ),
+}
+"""erfc(x) exp(x²) from 1 to 6, interpolated at Chebyshev's points with 40 digits; off by 2e-11 and 4e-18 at most, times
+exp(-x²)."""
+
+MAX_REDUCED_ARGUMENT = 1e6
+"""Beyond, π/2 in pieces is not exact enough for sin and cos, and the C library's are called."""
+
+
+def polynomial(x: VectorValue, coefficients: Sequence[float]) -> VectorValue:
+    """Σ cₖ xᵏ by Horner's scheme."""
+    result = x.code.constant(coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        result = result.times_plus(x, coefficient)
+    return result
+
+
+def _series(x: VectorValue, single: int, double: int, coefficient: Callable[[int], float]) -> VectorValue:
+    """Sum a series of so many terms in each precision."""
+    count = single if x.code.lanes.number == "float" else double
+    return polynomial(x, [coefficient(k) for k in range(count)])
+
+
+def _power_of_two(code: Code, exponent: VectorValue) -> VectorValue:
+    """2 to a whole power within the range of normal numbers."""
+    bias, fraction = (127, 23) if code.lanes.number == "float" else (1023, 52)
+    return (exponent + bias).shift(fraction).convert("bitcast", code.lanes.numbers)
+
+
+def _to_integer(k: VectorValue) -> VectorValue:
+    """Return a rounded number as a whole one; any whole number if it is not a number."""
+    code = k.code
+    return code.instruction(f"freeze {k.convert('fptosi', code.lanes.whole)}", code.lanes.whole)
+
+
+def _reduce_exponent(x: VectorValue) -> tuple[VectorValue, VectorValue, VectorValue]:
+    """Return k, whole, and r = x - k ln 2, |r| <= ln 2 / 2, and what r was rounded by."""
+    high, low = LN2[x.code.lanes.number]
+    k = x.code.intrinsic("rint", x * (1 / math.log(2)))
+    left, minus = (-k).times_plus(high, x), -k
+    r = minus.times_plus(low, left)
+    return k, r, minus.times_plus(low, left - r)
+
+
+def clamp(x: VectorValue, low: float, high: float) -> VectorValue:
+    """Move x into a range; not a number stays so."""
+    x = x.compare("olt", low).chosen(low, x)
+    return x.compare("ogt", high).chosen(high, x)
+
+
+def _exp_remainder(r: VectorValue) -> VectorValue:
+    """eʳ - 1 - r = r² Σ rᵏ / (k + 2)!, |r| <= ln 2 / 2."""
+    return r * r * _series(r, 6, 12, lambda k: 1 / math.factorial(k + 2))
+
+
+def exp(x: VectorValue) -> VectorValue:
+    """2ᵏ eʳ; the power of two in two halves, so that the result may be infinite or 0."""
+    code = x.code
+    range_ = (-105.0, 90.0) if code.lanes.number == "float" else (-746.0, 711.0)
+    k, r, lost = _reduce_exponent(clamp(x, *range_))
+    whole = _to_integer(k)
+    half = whole.shift(-1)
+    one = code.constant(1.0)
+    first = one + r
+    found = first + (_exp_remainder(r) + (lost + (r - (first - one))))
+    return found * _power_of_two(code, half) * _power_of_two(code, whole - half)
+
+
+def expm1(x: VectorValue) -> VectorValue:
+    """2ᵏ (eʳ - 1) + (2ᵏ - 1), where both terms are exact enough; eˣ beyond, where 1 is less than a digit."""
+    code = x.code
+    limit = 20.0 if code.lanes.number == "float" else 40.0
+    k, r, lost = _reduce_exponent(clamp(x, -limit, limit))
+    power = _power_of_two(code, _to_integer(k))
+    near = power.times_plus((_exp_remainder(r) + lost) + r, power - 1.0)
+    near = x.compare("ogt", limit).chosen(call("exp", x), near)
+    return x.compare("oeq", 0.0).chosen(x, near)
+
+
+def tanh(x: VectorValue) -> VectorValue:
+    """With e = exp(2 |x|) - 1 and the sign of x: e/2 - e/2 · e/(e + 2) near 0, 1 - 2 / (e + 2) further out."""
+    code = x.code
+    limit = 10.0 if code.lanes.number == "float" else 20.0
+    size = clamp(code.intrinsic("fabs", x), 0.0, limit)
+    e = call("expm1", size + size)
+    near = e.compare("olt", 1.5)
+    ratio = near.chosen(e, 2.0) / (e + 2.0)
+    half = e * 0.5
+    return code.intrinsic("copysign", near.chosen((-half).times_plus(ratio, half), code.constant(1.0) - ratio), x)
+
+
+def sigmoid(x: VectorValue) -> VectorValue:
+    """1 - e / (1 + e), and e - e · e / (1 + e) below 0, with e = exp(-|x|)."""
+    code = x.code
+    e = call("exp", -code.intrinsic("fabs", x))
+    ratio = e / (e + 1.0)
+    return x.compare("olt", 0.0).chosen((-e).times_plus(ratio, e), code.constant(1.0) - ratio)
+
+
+def _split(x: VectorValue) -> tuple[VectorValue, VectorValue]:
+    """Return k and f with x = 2ᵏ (1 + f), √½ <= 1 + f < √2, for normal x > 0."""
+    code = x.code
+    fraction = 23 if code.lanes.number == "float" else 52
+    bits = x.convert("bitcast", code.lanes.whole)
+    root = code.constant(math.sqrt(0.5)).text
+    offset = code.instruction(f"bitcast {code.lanes.numbers} {root} to {code.lanes.whole}", code.lanes.whole)
+    k = (bits - offset).shift(-fraction)
+    mantissa = (bits - k.shift(fraction)).convert("bitcast", code.lanes.numbers)
+    return k.convert("sitofp", code.lanes.numbers), mantissa - 1.0
+
+
+def _log_of(x: VectorValue, correction: VectorValue | None) -> VectorValue:
+    """k ln 2 + log(1 + f), plus a correction: f - (f²/2 - s (f²/2 + R)) with s = f / (2 + f), R = Σ 2 s²ᵏ / (2k + 1).
+
+    The largest term comes last.
+    """
+    high, low = LN2[x.code.lanes.number]
+    k, f = _split(x)
+    s = f / (f + 2.0)
+    z = s * s
+    r = z * _series(z, 4, 11, lambda n: 2 / (2 * n + 3))
+    half = f * f * 0.5
+    small = s * (half + r)
+    small = k.times_plus(low, small if correction is None else small + correction)
+    return k.times_plus(high, f - (half - small))
+
+
+def _ends_of_log(x: VectorValue, found: VectorValue) -> VectorValue:
+    """Put the logarithm of 0, of infinity, and of what has none in its place."""
+    smallest = 2.0**-126 if x.code.lanes.number == "float" else 2.0**-1022
+    found = x.compare("olt", smallest).chosen(-math.inf, found)
+    found = x.compare("olt", 0.0).chosen(math.nan, found)
+    return x.compare("olt", math.inf).chosen(found, x)
+
+
+def log(x: VectorValue) -> VectorValue:
+    """The natural logarithm; -∞ at 0, not a number below."""
+    return _ends_of_log(x, _log_of(x, None))
+
+
+def log1p(x: VectorValue) -> VectorValue:
+    """log(1 + x): of u, which 1 + x is rounded to, plus what was rounded off over u."""
+    one = x.code.constant(1.0)
+    u = x + 1.0
+    small = x.code.intrinsic("fabs", x).compare("olt", 1.0)
+    lost = small.chosen(x - (u - 1.0), one - (u - x))
+    found = _ends_of_log(u, _log_of(u, lost / u))
+    return x.compare("oeq", 0.0).chosen(x, found)
+
+
+def _quarters(x: VectorValue) -> tuple[VectorValue, VectorValue]:
+    """Return r, |r| <= π/4, and the quadrant k, x = k π/2 + r; in double precision, since r may be tiny."""
+    code = x.code
+    k = code.intrinsic("rint", x * (2 / math.pi))
+    first, second, third = HALF_PI
+    if code.lanes.number == "float":
+        wide = code.lanes.of("double")
+        x, many = x.convert("fpext", wide), k.convert("fpext", wide)
+        return ((x - many * first) - many * second).convert("fptrunc", code.lanes.numbers), _to_integer(k)
+    left, middle = x - k * first, k * second
+    r = left - middle
+    lost = (left - r) - middle
+    return r + (lost - k * third), _to_integer(k)
+
+
+def _sine_and_cosine(x: VectorValue) -> tuple[VectorValue, VectorValue, VectorValue]:
+    """Return sin r and cos r, and the quadrant k."""
+    one = x.code.constant(1.0)
+    r, k = _quarters(clamp(x, -MAX_REDUCED_ARGUMENT, MAX_REDUCED_ARGUMENT))
+    z = r * r
+    sine = (r * z).times_plus(_series(z, 4, 8, lambda n: (-1) ** (n + 1) / math.factorial(2 * n + 3)), r)
+    half = z * 0.5
+    top = one - half
+    rest = (z * z) * _series(z, 4, 7, lambda n: (-1) ** n / math.factorial(2 * n + 4))
+    return sine, top + (((one - top) - half) + rest), k
+
+
+def _wave(x: VectorValue, name: str, turned: int) -> VectorValue:
+    """The sine of x turned by so many quarters."""
+    code = x.code
+    sine, cosine, k = _sine_and_cosine(x)
+    quadrant = k + turned if turned else k
+    odd = (quadrant & code.constant(1, code.lanes.whole)).compare("ne", 0)
+    found = odd.chosen(cosine, sine)
+    below = (quadrant & code.constant(2, code.lanes.whole)).compare("ne", 0)
+    found = below.chosen(-found, found)
+    far = ~code.intrinsic("fabs", x).compare("ole", MAX_REDUCED_ARGUMENT)
+    return _select_rarely(far, found, lambda: call_each_lane(x, name))
+
+
+def sin(x: VectorValue) -> VectorValue:
+    """By the series of sine or cosine, whichever belongs to the quadrant."""
+    return _wave(x, "sin", 0)
+
+
+def cos(x: VectorValue) -> VectorValue:
+    """As for the sine, a quarter further."""
+    return _wave(x, "cos", 1)
+
+
+def _select_rarely(where: VectorValue, usual: VectorValue, rare: Callable[[], VectorValue]) -> VectorValue:
+    """Take another value in some lanes, and do not compute it while there are none."""
+    code = where.code
+    any_ = code.call(f"llvm.vector.reduce.or.v{code.lanes.width}i1", "i1", where)
+    before = code.fresh("usual")
+    code.line(f"br label %{before}")
+    code.label(before)
+    then, after = code.fresh("rare"), code.fresh("after")
+    code.line(f"br i1 {any_.text}, label %{then}, label %{after}")
+    code.label(then)
+    found = where.chosen(rare(), usual)
+    code.line(f"br label %{after}")
+    code.label(after)
+    return code.instruction(f"phi {usual.type} [{usual.text}, %{before}], [{found.text}, %{then}]", usual.type)
+
+
+def call_each_lane(x: VectorValue, name: str, *others: VectorValue) -> VectorValue:
+    """Call a function of the C library for each lane, in double precision."""
+    code = x.code
+    number = code.lanes.number
+    operands = (x, *others)
+    code.declared[f"declare double @{name}({', '.join(['double'] * len(operands))})"] = None
+    result = code.instruction(f"select i1 true, {x}, {x}", x.type)
+    for lane in range(code.lanes.width):
+        scalars = [code.instruction(f"extractelement {each}, i32 {lane}", number) for each in operands]
+        if number == "float":
+            scalars = [each.convert("fpext", "double") for each in scalars]
+        found = code.instruction(f"call double @{name}({', '.join(map(str, scalars))})", "double")
+        if number == "float":
+            found = found.convert("fptrunc", "float")
+        result = code.instruction(f"insertelement {result}, {found}, i32 {lane}", x.type)
+    return result
+
+
+def call(name: str, *operands: VectorValue, lanes: Lanes | None = None) -> VectorValue:
+    """Call one of these functions.
+
+    :param lanes: the vectors of the operands, where these are not those of the code.
+    """
+    code = operands[0].code
+    lanes = lanes or code.lanes
+    code.functions[name, lanes] = None
+    return code.call(_function_name(name, lanes), lanes.numbers, *operands)
+
+
+def _function_name(name: str, lanes: Lanes) -> str:
+    return f"lanes.{name}.{lanes.name}"
+
+
+def erf(x: VectorValue) -> VectorValue:
+    """2/√π Σ (-1)ⁿ x²ⁿ⁺¹ / (n! (2n + 1)) below 1; 1 - exp(-x²) P(u) beyond, u = ((x - 3)/(x + 3) + 1/12) 12/5."""
+    code = x.code
+    size = clamp(code.intrinsic("fabs", x), 0.0, 6.0)
+    z = size * size
+    near = size * _series(z, 10, 18, lambda n: 2 / math.sqrt(math.pi) * (-1) ** n / (math.factorial(n) * (2 * n + 1)))
+    u = ((size - 3.0) / (size + 3.0) + 1 / 12) * 2.4
+    far = code.constant(1.0) - call("exp", -z) * polynomial(u, ERFC_COEFFICIENTS[code.lanes.number])
+    return code.intrinsic("copysign", size.compare("olt", 1.0).chosen(near, far), x)
+
+
+def power(x: VectorValue, y: VectorValue) -> VectorValue:
+    """|x|ʸ = exp(y log |x|) in double precision for floats, signed for whole odd powers; C's own for doubles."""
+    code, wide = x.code, Lanes("double", x.code.lanes.width)
+    if code.lanes.number == "double":
+        return call_each_lane(x, "pow", y)
+    size = code.intrinsic("fabs", x)
+    one = size.compare("oeq", 1.0) | y.compare("oeq", 0.0)
+    logarithm = call("log", size.convert("fpext", wide.numbers), lanes=wide)
+    found = call("exp", y.convert("fpext", wide.numbers) * logarithm, lanes=wide)
+    found = one.chosen(1.0, found.convert("fptrunc", code.lanes.numbers))
+    whole = code.intrinsic("floor", y).compare("oeq", y)
+    half = y * 0.5
+    odd = whole & code.intrinsic("floor", half).compare("one", half)
+    signed = odd.chosen(code.intrinsic("copysign", found, x), found)
+    undefined = x.compare("olt", 0.0) & x.compare("one", -math.inf) & ~whole
+    signed = undefined.chosen(math.nan, signed)
+    unknown = y.compare("uno", y) & x.compare("une", 1.0) | x.compare("uno", x) & y.compare("une", 0.0)
+    return unknown.chosen(math.nan, signed)
+
+
+FUNCTIONS: dict[str, Callable[..., VectorValue]] = {
+    "exp": exp,
+    "expm1": expm1,
+    "log": log,
+    "log1p": log1p,
+    "sin": sin,
+    "cos": cos,
+    "tanh": tanh,
+    "sigmoid": sigmoid,
+    "atan": lambda x: call_each_lane(x, "atan"),
+    "erf": erf,
+    "pow": power,
+}
+"""The functions that operations of a program are called by."""
+
+MAX_ERRORS_ULP = {
+    "exp": 1.0,
+    "expm1": 2.0,
+    "log": 1.0,
+    "log1p": 1.5,
+    "sin": 1.5,
+    "cos": 1.5,
+    "tanh": 2.0,
+    "sigmoid": 2.0,
+    "atan": 1.0,
+    "erf": 2.0,
+    "pow": 1.0,
+}
+"""The largest error of each over its whole range, in units in the last place, in both precisions."""
+
+LIBRARY_FUNCTIONS = ("sin", "cos", "atan", "pow")
+"""Those that may call the C library's function of that name."""
+
+
+def write_definition(name: str, lanes: Lanes, inline: bool) -> Code:
+    """Write one of the functions.
+
+    :param inline: whether it is to be copied to where it is called.
+    """
+    code = Code(lanes)
+    count = 2 if name == "pow" else 1
+    operands = [VectorValue(code, f"%x{i}", lanes.numbers) for i in range(count)]
+    attribute, given = "alwaysinline" if inline else "noinline", ", ".join(map(str, operands))
+    code.lines.append(f"define internal {lanes.numbers} @{_function_name(name, lanes)}({given}) {attribute} {{")
+    code.label("entry")
+    code.line(f"ret {FUNCTIONS[name](*operands)}")
+    code.lines.append("}")
+    return code

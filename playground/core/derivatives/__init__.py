@@ -1,0 +1,68 @@
+"""Derivatives of a scalar function by independent routes, and what their disagreement means.
+
+The function is seen as g(z) of one flat vector z of shape `(n,)`, whatever its variables are called (`points`).
+`automatic`, `differences` and `complex_step` are the routes, which `checking` takes; `breaks` finds kinks and jumps;
+`verdict` compares all of it and says who is wrong.
+"""
+
+from playground.core.derivatives.automatic import (
+    UnavailableError,
+    forward_gradient,
+    forward_hessian,
+    gradient,
+    hessian,
+    rounding_sensitivity,
+)
+from playground.core.derivatives.breaks import FunctionBreak, find_breaks
+from playground.core.derivatives.checking import check_derivatives
+from playground.core.derivatives.complex_step import complex_gradient
+from playground.core.derivatives.differences import Estimate, central_gradient, central_hessian, probe
+from playground.core.derivatives.points import (
+    Coordinate,
+    VectorFunction,
+    flat_loss,
+    flatten,
+    list_coordinates,
+    list_parameter_coordinates,
+    restrict_to_entries,
+    restrict_to_line,
+)
+from playground.core.derivatives.verdict import (
+    Cause,
+    DerivativeEntry,
+    Finding,
+    PointDerivatives,
+    judge_entry,
+    routes_agree,
+)
+
+__all__ = [
+    "Cause",
+    "Coordinate",
+    "DerivativeEntry",
+    "Estimate",
+    "Finding",
+    "FunctionBreak",
+    "PointDerivatives",
+    "UnavailableError",
+    "VectorFunction",
+    "central_gradient",
+    "central_hessian",
+    "check_derivatives",
+    "complex_gradient",
+    "find_breaks",
+    "flat_loss",
+    "flatten",
+    "forward_gradient",
+    "forward_hessian",
+    "gradient",
+    "hessian",
+    "judge_entry",
+    "list_coordinates",
+    "list_parameter_coordinates",
+    "probe",
+    "restrict_to_entries",
+    "restrict_to_line",
+    "rounding_sensitivity",
+    "routes_agree",
+]

@@ -1,0 +1,119 @@
+"""A function of named variables, or the loss of a problem, seen as g(z) of one flat vector z of shape `(n,)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from playground.core.function import Objective
+from playground.core.problem import Problem
+
+VectorFunction = Callable[[Tensor], Tensor]
+"""g(z): a 0-d tensor from a vector of shape `(n,)`, in the dtype of z."""
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """One entry of the flat vector: a scalar variable, or one entry of a vector, a matrix, ...
+
+    :param index: of the entry; an int for a vector, several for more dimensions, None for a scalar.
+    """
+
+    variable: str
+    index: int | tuple[int, ...] | None = None
+
+    def __str__(self) -> str:
+        """`x`, `x[0]`, or `weight[0, 1]`."""
+        if self.index is None:
+            return self.variable
+        return f"{self.variable}[{', '.join(map(str, self.index)) if isinstance(self.index, tuple) else self.index}]"
+
+
+def list_coordinates(variables: Mapping[str, int | None]) -> list[Coordinate]:
+    """List the entries of the flat vector in order.
+
+    :param variables: each with its length; None for a scalar.
+    """
+    return [
+        Coordinate(name, index)
+        for name, length in variables.items()
+        for index in ([None] if length is None else range(length))
+    ]
+
+
+def flatten(function: Objective) -> VectorFunction:
+    """Return the function as g(z)."""
+    variables = function.variables
+
+    def flat(z: Tensor) -> Tensor:
+        pieces = torch.split(z, [1 if length is None else length for length in variables.values()])
+        named = zip(variables.items(), pieces, strict=True)
+        return function(**{name: piece[0] if length is None else piece for (name, length), piece in named})
+
+    return flat
+
+
+def list_parameter_coordinates(parameters: Mapping[str, Tensor]) -> list[Coordinate]:
+    """List the entries of parameters, in the order of `flat_loss`."""
+    return [
+        Coordinate(name, index[0] if len(index) == 1 else index or None)
+        for name, tensor in parameters.items()
+        for index in product(*map(range, tensor.shape))
+    ]
+
+
+def evaluate_or_nan(f: Callable[[Tensor], Tensor], z: Tensor, here: Tensor) -> Tensor:
+    """Return f(z), and NaN where f is not defined.
+
+    :param here: f at a point where it is, for the shape.
+    """
+    try:
+        return f(z)
+    except Exception:  # outside its domain a function may refuse in any way, as logarithms of probabilities do
+        return torch.full_like(here, torch.nan)
+
+
+def flat_loss(problem: Problem, parameters: Mapping[str, Tensor]) -> tuple[VectorFunction, Tensor]:
+    """Return the loss over all data as g(z), and z as it is now.
+
+    :param parameters: those of the problem; everything else in the module, and the data, take the dtype of z.
+    :returns: g, and z of shape `(n,)`: all parameters one after the other.
+    """
+    shapes = {name: tensor.shape for name, tensor in parameters.items()}
+    moved = set(map(id, parameters.values()))  # a tied parameter has two names, of which one is enough
+    everything = (*problem.module.named_parameters(), *problem.module.named_buffers())
+    others = {name: tensor.detach() for name, tensor in everything if id(tensor) not in moved}
+
+    def flat(z: Tensor) -> Tensor:
+        def alike(tensor: Tensor) -> Tensor:
+            return tensor.to(z) if tensor.is_floating_point() else tensor.to(z.device)
+
+        pieces = torch.split(z, [shape.numel() for shape in shapes.values()])
+        mine = {name: piece.view(shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)}
+        fixed = {name: alike(tensor) for name, tensor in others.items()}
+        return problem.loss(problem.forward({**fixed, **mine}), tuple(map(alike, problem.batches.data)))
+
+    return flat, torch.cat([tensor.detach().flatten() for tensor in parameters.values()])
+
+
+def restrict_to_entries(g: VectorFunction, z: Tensor, chosen: Sequence[int]) -> tuple[VectorFunction, Tensor]:
+    """Return g as a function of some entries of z alone, the others as they are.
+
+    :param chosen: positions of those entries.
+    :returns: the function, and its point of shape `(len(chosen),)`.
+    """
+    places = torch.tensor(chosen, device=z.device)
+    return lambda part: g(z.to(part).index_put((places,), part)), z[places]
+
+
+def restrict_to_line(g: VectorFunction, z: Tensor, direction: Tensor) -> tuple[VectorFunction, Tensor]:
+    """Return t ↦ g(z + t · direction), and its point t = 0; its derivative there is ∇g · direction.
+
+    :param direction: shape `(n,)`.
+    :returns: the function, and its point of shape `(1,)`.
+    """
+    return lambda t: g(z.to(t) + t * direction.to(t)), z.new_zeros(1)

@@ -1,0 +1,137 @@
+"""What the framework must know of a loss besides its formula, and how a loss says it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, TypeVar
+
+from torch import Tensor, nn
+
+from playground.core.definition import describe, is_foreign
+from playground.core.problem import describe_type
+from playground.errors import ComponentError, Fault
+
+_ATTRIBUTE: Final = "__playground_loss__"
+_Declared = TypeVar("_Declared", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class LossTraits:
+    """How a loss reads predictions and targets.
+
+    :param threshold: a one-column prediction above it means class 1: 0.5 for probabilities, 0 for logits; None where
+        that is to be found out (`find_threshold`).
+    :param class_indices: targets arrive as class indices, int64 of shape `(samples,)`, and predictions as one
+        column per class; otherwise targets arrive as floats.
+    :param same_shape: whether prediction and target must have one shape. A loss for which others are right, such as
+        one that compares samples with each other, declares `same_shape=False`.
+    :param minimum: no value of the loss is less, for all targets that it is made for; None where that is not known.
+    """
+
+    threshold: float | None = None
+    class_indices: bool = False
+    same_shape: bool = True
+    minimum: float | None = None
+
+
+def declares(
+    *,
+    threshold: float | None = None,
+    class_indices: bool = False,
+    same_shape: bool = True,
+    minimum: float | None = None,
+) -> Callable[[_Declared], _Declared]:
+    """Return a decorator that writes the traits onto a loss; for a function as for an `nn.Module` class.
+
+    A factory that *returns* a loss declares the traits on what it returns, not on itself.
+
+    :param threshold: a one-column prediction above it means class 1; by default it is found out.
+    :param class_indices: targets are class indices of shape `(samples,)`.
+    :param same_shape: prediction and target must have one shape.
+    :param minimum: no value of the loss is less; an expectation of less is then refused before the run.
+    """
+    declared = LossTraits(threshold=threshold, class_indices=class_indices, same_shape=same_shape, minimum=minimum)
+
+    def decorate(loss: _Declared) -> _Declared:
+        setattr(loss, _ATTRIBUTE, declared)
+        return loss
+
+    return decorate
+
+
+def loss_traits(loss: Callable[..., Any]) -> LossTraits:
+    """Return what the loss declared, also through `functools.partial`; the default traits where it declared nothing."""
+    while isinstance(loss, functools.partial):
+        loss = loss.func
+    declared = getattr(loss, _ATTRIBUTE, None)
+    return declared if isinstance(declared, LossTraits) else LossTraits()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A loss that refuses predictions of another shape than it reads, at every step: the check costs a microsecond.
+
+    :param loss: called as `loss(prediction, target)`.
+    :param module: makes the predictions; named in messages.
+    :param outputs: columns that the model was asked for.
+    """
+
+    loss: Callable[[Tensor, Tensor], Tensor]
+    module: nn.Module
+    outputs: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_traits", loss_traits(self.loss))
+
+    def __call__(self, prediction: Any, target: Tensor) -> Tensor:
+        """Return the loss.
+
+        :raises ComponentError: the prediction is no tensor of real numbers, or of another shape.
+        """
+        known: LossTraits = self._traits  # type: ignore[attr-defined]
+        if not isinstance(prediction, Tensor):
+            self._refuse(f"returned {describe_type(prediction)}, not a tensor")
+        if not prediction.is_floating_point():
+            self._refuse(f"returned {prediction.dtype}, not floating-point numbers")
+        if known.class_indices:
+            if prediction.shape != (len(target), self.outputs):
+                raise ComponentError(
+                    f"prediction has shape {tuple(prediction.shape)} but target has shape {tuple(target.shape)}; "
+                    f"expected a prediction of shape {(len(target), self.outputs)} for class indices{self._maker()}"
+                )
+        elif known.same_shape and prediction.shape != target.shape:
+            raise ComponentError(f"{_difference(prediction, target)}{self._maker()}{self._remedy()}")
+        return self.loss(prediction, target)
+
+    def _refuse(self, what: str) -> NoReturn:
+        wanted = f"expected a tensor of shape (samples, {self.outputs})"
+        raise ComponentError(Fault(f"{describe(self.module)} {what}; {wanted}", ("model",)))
+
+    def _maker(self) -> str:
+        return f"; {describe(self.module)} returns the prediction"
+
+    def _remedy(self) -> str:
+        foreign = is_foreign(self.loss)
+        return "; a loss that takes other shapes declares same_shape=False" if foreign else ""
+
+
+def _difference(prediction: Tensor, target: Tensor) -> str:
+    return (
+        f"prediction has shape {tuple(prediction.shape)} but target has shape {tuple(target.shape)}; "
+        "expected equal shapes"
+    )
+
+
+def require_same_shape(prediction: Tensor, target: Tensor) -> None:
+    """Refuse a pair that arithmetic would broadcast without a word, so that `(4, 1)` against `(4,)` is no `(4, 4)`.
+
+    Costs a fraction of a microsecond: a loss may call it on every step.
+
+    :param prediction: any shape.
+    :param target: must have the same shape.
+    :raises ComponentError: the shapes differ.
+    """
+    if prediction.shape != target.shape:
+        raise ComponentError(_difference(prediction, target))

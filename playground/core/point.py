@@ -1,0 +1,32 @@
+"""A point that moves on a function: the smallest module there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from playground.core.function import Objective
+from playground.core.setting import Setting
+
+
+class MovingPoint(nn.Module):
+    """Holds the variables of a function as parameters; its output is the function's value there.
+
+    :param function: of those variables.
+    :param start: value of each variable, a number or a list.
+    """
+
+    def __init__(self, function: Objective, start: Mapping[str, Any], setting: Setting) -> None:
+        super().__init__()
+        self.function = function
+        self._names = tuple(function.variables)
+        for name in function.variables:
+            value = torch.tensor(start[name], dtype=setting.dtype, device=setting.device)
+            self.register_parameter(name, nn.Parameter(value))
+
+    def forward(self) -> Tensor:
+        """Return the function's value at the point, a scalar."""
+        return self.function(**{name: getattr(self, name) for name in self._names})

@@ -1,0 +1,273 @@
+"""A problem: parameters and what they are to make small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from playground.core.definition import describe
+from playground.core.functional import functional_call
+from playground.core.seeding import make_generator, preserve_torch_stream
+from playground.errors import ComponentError, Fault, ScenarioError, suggestion
+
+Batch = tuple[Tensor, ...]
+"""The tensors of one step, samples along the first axis; empty where there are no data."""
+
+Forward = Callable[..., Tensor]
+"""A module, or the same module with other parameters in place of its own."""
+
+
+class Batches:
+    """The data of each step, as a pure function of the step.
+
+    :param data: all samples, along the first axis of every tensor.
+    :param size: samples per step; None gives all of them at every step, in their order.
+    :param seed: each epoch is a permutation drawn from `(seed, epoch)`; its last batch may be smaller.
+    :raises ScenarioError: `size` exceeds the number of samples, or there are none.
+    """
+
+    def __init__(self, data: Batch = (), size: int | None = None, seed: int = 0) -> None:
+        self.data = data
+        self.size = size
+        self._seed = seed
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
+        samples = len(data[0]) if data else 0
+        if size is not None:
+            if not data:
+                raise ScenarioError(Fault("batch_size: this task has no data to take batches of", ("batch_size",)))
+            if size > samples:
+                raise ScenarioError(Fault(f"batch_size {size} exceeds the {samples} samples", ("batch_size",)))
+            self.per_epoch = -(-samples // size)
+
+    def at(self, step: int) -> Batch:
+        """Return the batch of a step."""
+        if self.size is None:
+            return self.data
+        chosen = self.chosen(step)
+        return tuple(tensor[chosen] for tensor in self.data)
+
+    def chosen(self, step: int) -> Tensor:
+        """Return the indices of the samples of a step, where batches have a size."""
+        size = self.size or len(self.data[0])
+        epoch, position = divmod(step, self.per_epoch)
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = self.order(epoch).to(self.data[0].device)
+        return self._order[position * size : (position + 1) * size]
+
+    def shapes(self) -> Iterator[Batch]:
+        """Yield one batch of each size that a step can have, of the first samples."""
+        samples = len(self.data[0]) if self.data else 0
+        sizes = {samples} if self.size is None else {self.size, samples % self.size or self.size}
+        for size in sorted(sizes, reverse=True):
+            yield tuple(tensor[:size] for tensor in self.data)
+
+    def order(self, epoch: int) -> Tensor:
+        """Return the permutation of all samples that an epoch takes its batches from."""
+        return torch.randperm(len(self.data[0]), generator=make_generator(self._seed, "batches", epoch))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What goes downhill.
+
+    :param module: owns the parameters.
+    :param loss: the scalar to make small, given the module (or a stand-in with other parameters) and a batch.
+    :param batches: the data.
+    :param objective: the component that computes the loss, for messages about it; None where there is not one.
+    """
+
+    module: nn.Module
+    loss: Callable[[Forward, Batch], Tensor]
+    batches: Batches = field(default_factory=Batches)
+    objective: Any = None
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """The parameters that descend, by name."""
+        return {name: tensor for name, tensor in self.module.named_parameters() if tensor.requires_grad}
+
+    def forward(self, parameters: Mapping[str, Tensor]) -> Forward:
+        """Return the module with these parameters in place of its own."""
+        return lambda *inputs: functional_call(self.module, parameters, inputs)
+
+    def probe(self) -> None:
+        """Evaluate once over all data in evaluation mode, and once in training mode for each size of a batch.
+
+        So a mistake is found before anything is trained. Draws no random numbers that anybody misses, and changes no
+        buffer of a well-behaved module.
+
+        :raises ComponentError: nothing can be trained, the loss is not a scalar, or no parameter can change it.
+        """
+        require_parameters(self.module)
+        self.module.eval()
+        self._require_descent(self.batches.data)
+        with preserve_torch_stream(next(self.module.parameters()).device), _restore_buffers(self.module):
+            self.module.train()
+            for batch in self.batches.shapes():
+                loss = self._require_descent(batch)
+                found = torch.autograd.grad(loss, list(self.parameters.values()), allow_unused=True)
+                if all(gradient is None for gradient in found):
+                    raise self._unreached(batch)
+        self.module.eval()
+
+    def _require_descent(self, batch: Batch) -> Tensor:
+        """Return the loss of a batch; see `checked`."""
+        loss = require_number(self.loss(self.module, batch), self.objective)
+        if not loss.requires_grad:
+            raise self._unreached(batch)
+        return loss
+
+    def _unreached(self, batch: Batch) -> ComponentError:
+        """Return that no gradient reaches a parameter, and whether the module or the loss cuts it off."""
+        outputs: list[Any] = []
+        handle = self.module.register_forward_hook(lambda _, __, output: outputs.append(output))
+        try:
+            self.loss(self.module, batch)
+        finally:
+            handle.remove()
+        ways = "by .item(), .detach(), .data, torch.tensor(...), numpy, no_grad or a comparison"
+        if outputs and isinstance(outputs[-1], Tensor) and not outputs[-1].requires_grad:
+            text = f"{describe(self.module)} uses no parameter, or cuts its output off from the graph {ways}"
+            return ComponentError(Fault(f"nothing to descend: {text}", ("model",)))
+        who = "it is" if self.objective is None else f"{describe(self.objective)} returns a number that is"
+        return ComponentError(
+            f"nothing to descend: the loss depends on no parameter; {who} cut off from the graph {ways}"
+        )
+
+
+def require_module(made: Any, factory: Any) -> nn.Module:
+    """Return what a factory of models made, if it is a module of real numbers.
+
+    :param factory: for messages about it.
+    :raises ComponentError: it is no module, or has complex parameters or buffers, which a conversion would cut.
+    """
+    if not isinstance(made, nn.Module):
+        what = f"the class {made.__name__}" if isinstance(made, type) else describe_type(made)
+        raise ComponentError(Fault(f"{describe(factory)} returned {what}; expected an nn.Module", ("model",)))
+    for name, tensor in (*made.named_parameters(), *made.named_buffers()):
+        if tensor.is_complex():
+            message = f"{describe(factory)} has {name} of {tensor.dtype}; expected real numbers"
+            raise ComponentError(Fault(message, ("model",)))
+    return made
+
+
+def require_parameters(module: nn.Module) -> None:
+    """Refuse a module that has nothing to train.
+
+    :raises ComponentError: it has no parameters, or all of them are frozen.
+    """
+    parameters = list(module.parameters())
+    if any(parameter.requires_grad for parameter in parameters):
+        return
+    name = describe(module)
+    if parameters:
+        frozen = f"all {len(parameters)} parameters of {name} are frozen (requires_grad=False)"
+        raise ComponentError(Fault(f"nothing to descend: {frozen}", ("model",)))
+    hidden = next((text for each in module.modules() if (text := _find_hidden_layers(each))), "")
+    raise ComponentError(Fault(f"nothing to descend: {name} has no parameters{hidden}", ("model",)))
+
+
+def _find_hidden_layers(module: nn.Module) -> str:
+    """Say in which attribute a module keeps layers or parameters where PyTorch does not see them."""
+    for name, value in vars(module).items():
+        if name.startswith("_") or not value:
+            continue
+        if isinstance(value, list | tuple) and all(isinstance(each, nn.Module) for each in value):
+            return f"; self.{name} is a {type(value).__name__} of layers, which must be an nn.ModuleList"
+        if isinstance(value, dict) and all(isinstance(each, nn.Module) for each in value.values()):
+            return f"; self.{name} is a dict of layers, which must be an nn.ModuleDict"
+        if isinstance(value, list | tuple) and all(isinstance(each, nn.Parameter) for each in value):
+            return f"; self.{name} is a {type(value).__name__} of parameters, which must be an nn.ParameterList"
+    tensors = [name for name, value in vars(module).items() if isinstance(value, Tensor) and value.requires_grad]
+    return f"; self.{tensors[0]} is a tensor, which must be an nn.Parameter" if tensors else ""
+
+
+@contextmanager
+def _restore_buffers(module: nn.Module) -> Iterator[None]:
+    """Restore the numbers of a module's buffers afterwards."""
+    before = {name: buffer.detach().clone() for name, buffer in module.named_buffers()}
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, buffer in module.named_buffers():
+                if name in before and not torch.equal(buffer, before[name]):
+                    buffer.copy_(before[name])
+
+
+def require_number(value: Any, component: Any = None, what: str = "the loss") -> Tensor:
+    """Return what somebody computed if it is one real number in a tensor.
+
+    :param component: what computed it; None where there is not one.
+    :param what: what it is, in words.
+    :raises ComponentError: it is not.
+    """
+    if isinstance(value, Tensor) and value.dim() == 0 and value.is_floating_point():
+        return value
+    maker = "" if component is None else f" from {describe(component)}"
+    if not isinstance(value, Tensor):
+        raise ComponentError(f"{what} must be a single number (a 0-d tensor), got {describe_type(value)}{maker}")
+    if value.dim() != 0:
+        raise ComponentError(f"{what} must be a single number (a 0-d tensor), got shape {tuple(value.shape)}{maker}")
+    raise ComponentError(f"{what} must be a floating-point number, got {value.dtype}{maker}")
+
+
+def require_differentiable(loss: Tensor) -> Tensor:
+    """Return the loss if one can go down it.
+
+    :raises ComponentError: it is not a scalar, or no parameter can change it.
+    """
+    require_number(loss)
+    if not loss.requires_grad:
+        raise ComponentError(
+            "nothing to descend: the loss does not depend on any parameter through differentiable operations"
+        )
+    return loss
+
+
+def describe_type(value: Any) -> str:
+    """Return in words what somebody returned in place of a tensor: `None`, `a tuple of 2`, `a numpy.ndarray`."""
+    if value is None:
+        return "None"
+    if isinstance(value, tuple | list | dict):
+        return f"a {type(value).__name__} of {len(value)}"
+    module = type(value).__module__
+    return f"a {type(value).__qualname__}" if module == "builtins" else f"a {module}.{type(value).__qualname__}"
+
+
+def assign(module: nn.Module, values: Mapping[str, Any]) -> None:
+    """Set parameters by name; the others keep their initial values. A tied parameter has several names.
+
+    :param values: numbers or nested lists, of exactly the parameter's shape.
+    :raises ScenarioError: an unknown name, another shape, or two values for one parameter.
+    """
+    parameters = dict(module.named_parameters(remove_duplicate=False))
+    faults = []
+    names: dict[int, str] = {}
+    for name, value in values.items():
+        if name not in parameters:
+            faults.append(Fault(f"unknown parameter {name!r}{suggestion(name, parameters)}", (name,)))
+            continue
+        parameter = parameters[name]
+        try:
+            tensor = torch.tensor(value, dtype=parameter.dtype)
+        except (TypeError, ValueError):
+            faults.append(Fault(f"{name}: expected numbers, got {value!r}", (name,)))
+            continue
+        if tensor.shape != parameter.shape:
+            faults.append(Fault(f"{name}: expected shape {tuple(parameter.shape)}, got {tuple(tensor.shape)}", (name,)))
+            continue
+        first = names.setdefault(id(parameter), name)
+        if first != name and value != values[first]:
+            faults.append(Fault(f"{name}: is the same parameter as {first}, which has another value", (name,)))
+            continue
+        with torch.no_grad():
+            parameter.copy_(tensor)
+    if faults:
+        raise ScenarioError(*faults)

@@ -1,0 +1,138 @@
+"""What all replicas have in common: one evaluation for all of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+
+from playground.core import gradients
+from playground.core.gradients import Clip
+from playground.core.problem import Batch, Problem
+from playground.core.replicas.batches import ReplicaBatches
+
+Parameters = dict[str, Tensor]
+"""Parameters of all replicas by name, each of shape `(replicas, *shape)`."""
+
+NO_GRADIENT = -1.0
+"""Stands for the size of a gradient where there is none; a size is never negative."""
+
+
+class CannotBatchError(Exception):
+    """These runs cannot descend together; the message says why."""
+
+
+class DisagreementError(CannotBatchError):
+    """The runs of a batch come to other numbers than they would alone; an operation is mapped wrongly."""
+
+
+class Replicas(ABC):
+    """Evaluates a problem with every replica's parameters together; subclasses move them.
+
+    :param problem: of any one run: all share its module, loss and data.
+    :param parameters: initial ones of all replicas; not modified.
+    :param seeds: of every replica, for the order of its mini-batches.
+    :param clip: limits on each replica's own gradient.
+    :raises CannotBatchError: the module or the loss cannot be mapped over replicas.
+    """
+
+    def __init__(
+        self, problem: Problem, parameters: Parameters, seeds: Sequence[int], clip: Clip | None = None
+    ) -> None:
+        self.problem = problem
+        self.parameters = dict(parameters)
+        self.final = {name: tensor.clone() for name, tensor in parameters.items()}
+        self.losses = torch.empty(0)
+        self.gradients: Parameters = {}
+        self.steepest = {name: torch.full((len(seeds),), NO_GRADIENT, dtype=torch.float64) for name in parameters}
+        """The largest entry of each parameter's gradient where a replica ended, by name, on the CPU."""
+        self.places = torch.arange(len(seeds))
+        """Which replicas still take part: their positions among all that there were."""
+        self._settled = torch.zeros(len(seeds), dtype=torch.bool)
+        self._clip = clip
+        self._batches = ReplicaBatches(problem.batches, seeds)
+        self._batch_losses = vmap(self._loss, in_dims=(0, self._batches.axis))
+        self._full_losses = vmap(self._loss, in_dims=(0, None))
+        problem.module.train()
+        self._try()
+
+    def _loss(self, parameters: Parameters, batch: Batch) -> Tensor:
+        return self.problem.loss(self.problem.forward(parameters), batch)
+
+    def _try(self) -> None:
+        """Evaluate the first replicas once, so that what cannot be mapped is known before anything moves."""
+        few = {name: tensor[:2] for name, tensor in self.parameters.items()}
+        before = {name: tensor.clone() for name, tensor in self.problem.module.named_buffers()}
+        losses = self._evaluate_batch(few, self._batches.data, full=True)
+        if losses.shape != losses[:2].flatten().shape:
+            raise CannotBatchError(f"the loss of a run must be a single number, got shape {tuple(losses.shape[1:])}")
+        after = dict(self.problem.module.named_buffers())
+        if any(not torch.equal(tensor, after[name]) for name, tensor in before.items()):
+            raise CannotBatchError("the module keeps running statistics, which replicas would share")
+
+    def _evaluate_batch(self, parameters: Parameters, batch: Batch, full: bool) -> Tensor:
+        """Return each replica's loss, on all data or on batches.
+
+        :raises CannotBatchError: something in the module or the loss cannot be mapped over replicas.
+        """
+        try:
+            return (self._full_losses if full else self._batch_losses)(parameters, batch)
+        except Exception as error:  # vmap refuses in many ways, and so does a loss that looks at its numbers
+            raise CannotBatchError(str(error).strip().partition("\n")[0]) from error
+
+    def evaluate(self, step: int) -> Tensor:
+        """Run forward and backward for all replicas; return their losses before the update, shape `(replicas,)`.
+
+        The losses are summed only to take one backward pass: the derivative of the sum by a replica's own parameters
+        is that of its own loss, so a replica that is not finite touches no other.
+        """
+        leaves = {name: tensor.detach().requires_grad_() for name, tensor in self.parameters.items()}
+        losses = self._evaluate_batch(leaves, self._batches.at(step), full=False)
+        found = torch.autograd.grad(losses.sum(), list(leaves.values()), allow_unused=True)
+        self.gradients = {name: gradient for name, gradient in zip(leaves, found, strict=True) if gradient is not None}
+        if self._clip is not None:
+            self.gradients = vmap(self._clip_gradients)(self.gradients)
+        self.losses = losses.detach()
+        return self.losses.double()
+
+    def _clip_gradients(self, gradients: Parameters) -> Parameters:
+        """Return the clipped gradients of one replica."""
+        clipped = self._clip(list(gradients.values())) if self._clip else gradients.values()
+        return {name: gradient for name, gradient in zip(gradients, clipped, strict=True) if gradient is not None}
+
+    def gradient_norm(self) -> Tensor:
+        """Return the Euclidean norm of each replica's whole gradient, shape `(replicas,)`."""
+        return vmap(gradients.norm)(list(self.gradients.values())).double()
+
+    @abstractmethod
+    def update(self, step: int) -> None:
+        """Move every replica's parameters."""
+
+    def settle(self, chosen: Tensor) -> None:
+        """Take the parameters of these replicas as they are now for final, while the others go on.
+
+        :param chosen: positions among the replicas that still take part.
+        """
+        if not len(chosen):
+            return
+        places = self.places[chosen]
+        self._settled[places] = True
+        for name, tensor in self.parameters.items():
+            self.final[name][places.to(tensor.device)] = tensor.detach()[chosen.to(tensor.device)]
+        for name, gradient in self.gradients.items():
+            sizes = gradient[chosen.to(gradient.device)].abs().reshape(len(chosen), -1).amax(1)
+            self.steepest[name][places] = sizes.double().cpu()
+
+    def keep(self, chosen: Tensor) -> bool:
+        """Go on with these replicas only, if that is possible; return whether it was."""
+        return False
+
+    def finish(self) -> Tensor:
+        """Return the loss of every replica's final parameters over all data, with the module in evaluation mode."""
+        self.settle((~self._settled[self.places]).nonzero().squeeze(1))
+        self.problem.module.eval()
+        with torch.no_grad():
+            return self._evaluate_batch(self.final, self._batches.data, full=True).double()

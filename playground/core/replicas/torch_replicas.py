@@ -1,0 +1,142 @@
+"""Replicas that move by a `torch.optim.Optimizer`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from playground.core.gradients import Clip, copy_gradient
+from playground.core.problem import Problem
+from playground.core.replicas.base import CannotBatchError, Parameters, Replicas
+from playground.core.steppers import OptimizerFactory, Schedule
+
+ELEMENTWISE_OPTIMIZERS: tuple[type[torch.optim.Optimizer], ...] = (
+    torch.optim.ASGD,
+    torch.optim.Adadelta,
+    torch.optim.Adagrad,
+    torch.optim.Adam,
+    torch.optim.AdamW,
+    torch.optim.Adamax,
+    torch.optim.NAdam,
+    torch.optim.RAdam,
+    torch.optim.RMSprop,
+    torch.optim.Rprop,
+    torch.optim.SGD,
+)
+"""Optimizers of torch that move each number by its own gradient alone, given a parameter group's hyperparameters."""
+
+
+class TorchReplicas(Replicas):
+    """Moves all replicas by `torch.optim` optimizers, through parameters that are views of the stacked ones.
+
+    An elementwise optimizer serves all replicas, with one parameter group for each stretch of equal hyperparameters;
+    any other has one instance per replica, and so has one that switches between training and evaluation, because
+    replicas that end at different steps switch at different steps.
+
+    :param factories: for each replica what makes its optimizer; replicas with equal hyperparameters share the object.
+    :param elementwise: whether each number moves by its own gradient alone.
+    :param schedule: factor on each group's own learning rate; None for a constant rate.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        parameters: Parameters,
+        seeds: Sequence[int],
+        factories: Sequence[OptimizerFactory],
+        elementwise: bool,
+        schedule: Schedule | None = None,
+        clip: Clip | None = None,
+    ) -> None:
+        super().__init__(problem, {name: tensor.clone() for name, tensor in parameters.items()}, seeds, clip)
+        self._schedule = schedule
+        self._views: list[tuple[Tensor, str, int | slice]] = []
+        self._stacked = elementwise and not _has_modes(factories[0]([torch.zeros(1, requires_grad=True)]))
+        places = find_stretches(factories) if self._stacked else range(len(factories))
+        optimizers = [self._optimizer(place, factories) for place in places]
+        self._optimizers = [merge_optimizers(optimizers)] if self._stacked else optimizers
+        self._rates = [[group["lr"] for group in each.param_groups] for each in self._optimizers] if schedule else []
+        for optimizer in self._optimizers:
+            _set_mode(optimizer, "train")
+
+    def _optimizer(self, place: int | slice, factories: Sequence[OptimizerFactory]) -> torch.optim.Optimizer:
+        """Make the optimizer of one replica, which sees each parameter in the shape it has alone, or of a stretch."""
+        views = []
+        for name, tensor in self.parameters.items():
+            view = tensor[place].detach().requires_grad_()  # shares its numbers with the stacked tensor
+            self._views.append((view, name, place))
+            views.append(view)
+        return factories[place.start if isinstance(place, slice) else place](views)
+
+    def update(self, step: int) -> None:
+        """Make one step of every optimizer whose replica is not settled.
+
+        :raises CannotBatchError: an optimizer evaluates its closure by itself, which needs a run of its own.
+        """
+        if self._schedule is not None:
+            self._set_rates(self._schedule(step))
+        for view, name, place in self._views:
+            gradient = self.gradients.get(name)
+            view.grad = None if gradient is None else copy_gradient(gradient[place], view)
+        if self._stacked:
+            self._optimizers[0].step()
+            return
+        for index in (~self._settled).nonzero().squeeze(1).tolist():
+            self._optimizers[index].step(_closure(self.losses[index]))
+        if any(view.data_ptr() != self.parameters[name][place].data_ptr() for view, name, place in self._views):
+            raise CannotBatchError("the optimizer puts other tensors in place of its parameters")
+
+    def _set_rates(self, factor: float) -> None:
+        for optimizer, rates in zip(self._optimizers, self._rates, strict=True):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * factor
+
+    def settle(self, chosen: Tensor) -> None:
+        """As for any replicas; schedule-free optimizers put their averaged parameters in place first."""
+        if not self._stacked:
+            for index in chosen.tolist():
+                _set_mode(self._optimizers[index], "eval")
+        super().settle(chosen)
+
+
+def find_stretches(factories: Sequence[OptimizerFactory]) -> Iterator[slice]:
+    """Cut the replicas where the factory changes, so that each piece shares one set of hyperparameters."""
+    start = 0
+    for _, same in groupby(factories, key=id):
+        stop = start + len(list(same))
+        yield slice(start, stop)
+        start = stop
+
+
+def merge_optimizers(optimizers: Sequence[torch.optim.Optimizer]) -> torch.optim.Optimizer:
+    """Return the first optimizer with the parameter groups of all."""
+    first, *others = optimizers
+    for other in others:
+        for group in other.param_groups:
+            first.add_param_group(group)
+    return first
+
+
+def _closure(loss: Tensor) -> Callable[[], float]:
+    """Return a closure that knows the loss already, and cannot work out another."""
+    known = [loss]
+
+    def closure() -> float:
+        if not known:
+            raise CannotBatchError("the optimizer evaluates the loss by itself within a step")
+        return known.pop()  # type: ignore[return-value]
+
+    return closure
+
+
+def _has_modes(optimizer: torch.optim.Optimizer) -> bool:
+    return callable(getattr(optimizer, "eval", None))
+
+
+def _set_mode(optimizer: torch.optim.Optimizer, mode: str) -> None:
+    """Call `train` or `eval` where it exists."""
+    if callable(switch := getattr(optimizer, mode, None)):
+        switch()

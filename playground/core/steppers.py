@@ -1,0 +1,173 @@
+"""Steppers for one run: an update rule of ours, or any `torch.optim.Optimizer`."""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from playground.core import gradients
+from playground.core.gradients import Clip, Gradients
+from playground.core.problem import Problem, require_differentiable
+from playground.core.update import UpdateRule
+
+Schedule = Callable[[int], float]
+"""The factor on the learning rate at each step."""
+
+OptimizerFactory = Callable[[list[Tensor]], torch.optim.Optimizer]
+"""A `torch.optim.Optimizer` class with everything but the parameters given."""
+
+
+class OneRun(ABC):
+    """Evaluates a problem with the module's own parameters; subclasses move them.
+
+    :param problem: what goes downhill.
+    :param clip: limits on the gradient.
+    """
+
+    def __init__(self, problem: Problem, clip: Clip | None = None) -> None:
+        self.problem = problem
+        self.evaluations = 0
+        self.parameters = list(problem.parameters.values())
+        self.gradients: Gradients = ()
+        self.loss = torch.tensor(torch.nan)
+        self._clip = clip
+        self._batches = problem.batches
+        problem.module.train()
+
+    def evaluate(self, step: int) -> float:
+        """Run forward and backward on the batch of `step`; return the loss before the update."""
+        self.evaluations += 1
+        self.loss = require_differentiable(self.problem.loss(self.problem.module, self._batches.at(step)))
+        found: Gradients = torch.autograd.grad(self.loss, self.parameters, allow_unused=True)
+        self.gradients = found if self._clip is None else self._clip(found)
+        return self.loss.item()
+
+    def gradient_norm(self) -> float:
+        """Return the Euclidean norm of the gradient that `evaluate` found."""
+        return gradients.norm(self.gradients).item()
+
+    @abstractmethod
+    def update(self, step: int) -> None:
+        """Move the parameters along the gradient that `evaluate` found."""
+
+    def memory(self) -> list[Mapping[str, Any]]:
+        """Return what is remembered of each parameter between steps, by symbol, as it stands."""
+        return [{} for _ in self.parameters]
+
+    def rate(self, step: int) -> float | None:
+        """Return the learning rate of a step, the schedule's factor included; None where there is not one."""
+        return None
+
+    def finish(self) -> float:
+        """Return the loss of the parameters as they are, over all data, with the module in evaluation mode."""
+        self.problem.module.eval()
+        self.evaluations += 1
+        with torch.no_grad():
+            return self.problem.loss(self.problem.module, self._batches.data).item()
+
+
+class RestingStepper(OneRun):
+    """Moves nothing: for a problem that is looked at where it stands."""
+
+    def update(self, step: int) -> None:
+        """Leave the parameters where they are."""
+
+
+class RuleStepper(OneRun):
+    """Moves the parameters by an update rule.
+
+    :param rule: how each parameter moves.
+    :param schedule: factor on the rule's learning rate; None for a constant rate.
+    """
+
+    def __init__(
+        self, problem: Problem, rule: UpdateRule, schedule: Schedule | None = None, clip: Clip | None = None
+    ) -> None:
+        super().__init__(problem, clip)
+        self._rule = rule
+        self._schedule = schedule
+        self._states = [rule.init(parameter.detach()) for parameter in self.parameters]
+
+    def update(self, step: int) -> None:
+        """Move every parameter that has a gradient."""
+        rule, states = self._rule, self._states
+        lr = self.rate(step)
+        with torch.no_grad():
+            for index, (parameter, gradient) in enumerate(zip(self.parameters, self.gradients, strict=True)):
+                if gradient is not None:
+                    moved, states[index] = rule.update(parameter, gradient, states[index], step, lr)
+                    parameter.copy_(moved)
+
+    def memory(self) -> list[Mapping[str, Any]]:
+        """Return the rule's state of each parameter."""
+        return list(self._states)
+
+    def rate(self, step: int) -> Any:
+        """Return the rule's rate times the schedule's factor."""
+        return self._rule.lr if self._schedule is None else self._rule.lr * self._schedule(step)
+
+
+class TorchStepper(OneRun):
+    """Moves the parameters by a `torch.optim.Optimizer`, whatever use it makes of its closure.
+
+    :param factory: makes the optimizer from the parameters.
+    :param schedule: factor on each group's own learning rate; None for a constant rate.
+    """
+
+    def __init__(
+        self, problem: Problem, factory: OptimizerFactory, schedule: Schedule | None = None, clip: Clip | None = None
+    ) -> None:
+        super().__init__(problem, clip)
+        self.optimizer = factory(self.parameters)
+        self._takes_closure = bool(inspect.signature(self.optimizer.step).parameters)
+        self._schedule = schedule
+        self._rates = [group["lr"] for group in self.optimizer.param_groups] if schedule else []
+        self._mode("train")
+
+    def update(self, step: int) -> None:
+        """Make one step of the optimizer; its first closure call gets the loss that is known already."""
+        if self._schedule is not None:
+            for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+                group["lr"] = rate * self._schedule(step)
+        self._hand_over_gradients()
+        known = [self.loss]
+        if self._takes_closure:
+            self.optimizer.step(partial(self._closure, step, known))  # type: ignore[arg-type]
+        else:
+            self.optimizer.step()
+
+    def memory(self) -> list[Mapping[str, Any]]:
+        """Return the optimizer's own state of each parameter."""
+        return [self.optimizer.state.get(parameter, {}) for parameter in self.parameters]
+
+    def rate(self, step: int) -> float | None:
+        """Return the first group's rate, as it was at the last step made."""
+        rate = self.optimizer.param_groups[0].get("lr")
+        return None if rate is None else float(rate)
+
+    def _closure(self, step: int, known: list[Tensor]) -> Tensor:
+        if known:
+            return known.pop()
+        with torch.enable_grad():
+            self.evaluate(step)
+        self._hand_over_gradients()
+        return self.loss
+
+    def _hand_over_gradients(self) -> None:
+        for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
+            parameter.grad = gradients.copy_gradient(gradient, parameter)
+
+    def finish(self) -> float:
+        """As for any run; schedule-free optimizers put their averaged parameters in place first."""
+        self._mode("eval")
+        return super().finish()
+
+    def _mode(self, name: str) -> None:
+        if callable(switch := getattr(self.optimizer, name, None)):
+            switch()

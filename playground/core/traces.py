@@ -1,0 +1,187 @@
+"""What many runs leave behind: as a `Descent`, with one entry per run."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from playground.core.stopping import RunEnd, StopRules
+from playground.result import Status
+
+if TYPE_CHECKING:  # replicas hold themselves against twins, which leave traces
+    from playground.core.replicas import Replicas
+
+STATUSES = tuple(Status)
+"""The code of a status in a tensor is its position here."""
+
+MAX_KEPT_STEPS = 64
+"""Steps at which the losses of many runs are kept, spaced evenly by ratio."""
+
+COMPACT_INTERVAL_STEPS = 32
+"""Steps between two looks at whether half of those that take part have ended."""
+
+
+def thin_steps(budget: int, count: int = MAX_KEPT_STEPS) -> list[int]:
+    """Return up to `count` steps from 0 to `budget - 1`, both in, spaced evenly by ratio."""
+    if budget <= count:
+        return list(range(budget))
+    ratios = (budget ** (i / (count - 1)) for i in range(count))
+    return sorted({min(budget, round(ratio)) - 1 for ratio in ratios})
+
+
+class ReplicaTraces:
+    """Judges the losses of many runs that descend together, and keeps some of them.
+
+    Each run ends by the same rules as alone, at the same step; its parameters are settled there while the others go
+    on. When half of those that take part have ended, the batch goes on without them. All tensors have one entry for
+    each run, the numbers in float64, on the CPU:
+
+    - `first`, `last`, `best`: losses, as of a run alone;
+    - `kept`: the losses at `steps_kept`, shape `(runs, steps kept)`, float32; NaN after a run's end;
+    - `steps`: updates made; `status`: positions in `STATUSES`.
+
+    :param stepper: moves the runs.
+    :param budget: updates to make at most.
+    :param rules: when a run ends early.
+    :param count: how many runs there are.
+    """
+
+    def __init__(self, stepper: Replicas, budget: int, rules: StopRules, count: int) -> None:
+        self.budget = budget
+        self.done = 0
+        self.steps_kept = thin_steps(budget)
+        self.kept = torch.full((count, len(self.steps_kept)), math.nan, dtype=torch.float32)
+        self.first, self.last, self.best = (_full(count, math.nan) for _ in range(3))
+        self.status = torch.full((count,), STATUSES.index(Status.BUDGET))
+        self.steps = torch.full((count,), budget)
+        self.interrupted = False
+        self.seconds = 0.0
+        self._stepper = stepper
+        self._rules = rules
+        self._columns = {step: column for column, step in enumerate(self.steps_kept)}
+        self._going = torch.ones(count, dtype=torch.bool)
+        self._going_count = count
+        self._cut_off: Tensor | None = None
+        self._limit = _full(count, math.inf)
+        self._improved, self._improved_step = _full(count, math.inf), _full(count, 0.0)
+        self._before, self._end_loss, self._loss_before_end = (_full(count, math.nan) for _ in range(3))
+        self._start = time.perf_counter()
+
+    def record(self, step: int, loss: Tensor, gradient_norm: Callable[[], Tensor]) -> bool:
+        """Take the losses before update `step` of the runs that take part; return whether every run is over."""
+        loss = self._of_all(loss)
+        if step in self._columns:
+            self.kept[:, self._columns[step]] = loss
+        ended = self._judge(step, loss, lambda: self._of_all(gradient_norm()))
+        if ended is not None:
+            self._stepper.settle(ended[self._stepper.places].nonzero().squeeze(1))
+        self.best = torch.fmin(self.best, loss if ended is None else _mask_infinities(loss))
+        self._before = loss
+        self.done = step + 1
+        if step % COMPACT_INTERVAL_STEPS == 0:
+            self._compact()
+        return self._going_count == 0
+
+    def finish(self, loss: Tensor, interrupted: bool) -> None:
+        """Take the losses of the final parameters, which may meet a rule as well."""
+        self.last = loss.cpu()
+        self.best = torch.fmin(self.best, _mask_infinities(self.last))
+        self.interrupted = interrupted
+        if interrupted:
+            cut_off = self._going if self._cut_off is None else self._cut_off
+            self.status[cut_off] = STATUSES.index(Status.INTERRUPTED)
+            self.steps[cut_off] = self.done
+            self._going = self._going & ~cut_off
+        self._judge(self.budget, self.last, None)
+        self.seconds = time.perf_counter() - self._start
+
+    def take_over(self, taken: Mapping[str, Tensor]) -> None:
+        """Go on from where a descent that judged its runs by itself has come to; `finish` is next.
+
+        :param taken: for each run `first`, `best`, `kept`, `steps`, `status` as here; whether it is `going`, and, if
+            Ctrl-C came, `cut_off` while it was; and of its losses `end`, `before_end` and `before` (the last one
+            seen), and `improved` and `improved_step`, the best one that counted.
+        """
+        for name in ("first", "best", "kept", "steps", "status"):
+            setattr(self, name, taken[name])
+        self._going, self._cut_off = taken["going"], taken["cut_off"]
+        self._limit = self._rules.divergence * self.first.abs().clamp(min=1.0)
+        self._end_loss, self._loss_before_end, self._before = (taken[n] for n in ("end", "before_end", "before"))
+        self._improved, self._improved_step = taken["improved"], taken["improved_step"]
+
+    def statuses(self) -> list[Status]:
+        """Return how each run ended."""
+        return [STATUSES[code] for code in self.status.tolist()]
+
+    def evaluations(self) -> Tensor:
+        """Return how often each run was evaluated: before each update, where it ended, and for its last loss."""
+        return self.steps + 1 + (self.steps < self.budget).long()
+
+    def reasons(self) -> list[str]:
+        """Say of each run in a sentence why it ended; empty when it used its budget."""
+        found = [""] * len(self.status)
+        told = (self.status != STATUSES.index(Status.BUDGET)).nonzero().squeeze(1)
+        numbers = (self._end_loss, self._loss_before_end, self._limit, self._improved, self._improved_step.long())
+        columns = (told, *(column[told] for column in (self.status, self.steps, *numbers)))
+        for run, code, steps, *rest in zip(*(column.tolist() for column in columns), strict=True):
+            if STATUSES[code] is Status.INTERRUPTED:
+                found[run] = f"interrupted after {steps} steps"
+            else:
+                found[run] = RunEnd(STATUSES[code], steps, *rest).reason(self._rules)
+        return found
+
+    def _of_all(self, values: Tensor) -> Tensor:
+        """Return values of the runs that take part as values of all runs; NaN for those that have ended."""
+        values = values.cpu()
+        if len(values) < len(self._going):
+            values = _full(len(self._going), math.nan).index_copy(0, self._stepper.places, values)
+        return values if self._going_count == len(values) else torch.where(self._going, values, math.nan)
+
+    def _judge(self, step: int, loss: Tensor, gradient_norm: Callable[[], Tensor] | None) -> Tensor | None:
+        """End the runs that meet a rule before update `step`; return which they are, or None if there are none."""
+        rules = self._rules
+        if step == 0:
+            self.first, self._limit = loss, rules.divergence * loss.abs().clamp(min=1.0)
+        if rules.patience is not None:
+            better = loss < self._improved - rules.improvement
+            self._improved = torch.where(better, loss, self._improved)
+            self._improved_step = torch.where(better, float(step), self._improved_step)
+        met = [
+            (status, torch.as_tensor(holds))
+            for status, holds in rules.conditions(step, loss, self._limit, self._improved_step, gradient_norm)
+        ]
+        ended = reduce(torch.logical_or, (holds for _, holds in met)) & self._going
+        if not bool(ended.any()):
+            return None
+        for status, holds in reversed(met):  # the first rule that a run meets names its end
+            self.status[holds & ended] = STATUSES.index(status)
+        self._end(step, loss, ended)
+        return ended
+
+    def _end(self, step: int, loss: Tensor, ended: Tensor) -> None:
+        """Take down how these runs ended."""
+        self.steps[ended] = step
+        self._end_loss[ended] = loss[ended]
+        self._loss_before_end[ended] = self._before[ended]
+        self._going = self._going & ~ended
+        self._going_count = int(self._going.sum())
+
+    def _compact(self) -> None:
+        """Go on without the runs that have ended, if they are half of those that take part and the stepper can."""
+        if 0 < 2 * self._going_count <= len(self._stepper.places):
+            self._stepper.keep(self._going[self._stepper.places].nonzero().squeeze(1))
+
+
+def _full(count: int, value: float) -> Tensor:
+    return torch.full((count,), value, dtype=torch.float64)
+
+
+def _mask_infinities(loss: Tensor) -> Tensor:
+    """Return the losses with NaN in place of infinities, so that no minimum sees them."""
+    return torch.where(loss.isinf(), math.nan, loss)

@@ -1,0 +1,92 @@
+"""Update rules: how a parameter moves, given its gradient. Pure and elementwise.
+
+A rule is a frozen dataclass whose fields are its hyperparameters. Because `update` only reads them, adds and
+multiplies, a field may as well hold a tensor that broadcasts against the parameter: the same formula then serves
+ten thousand runs with a rate each.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import ClassVar, TypeVar
+
+import torch
+from torch import Tensor
+
+State = dict[str, Tensor]
+"""What a rule remembers of one parameter between steps, by symbol: `{"m": ..., "v": ...}`."""
+
+Hyperparameter = float | Tensor
+"""A number, or a tensor of numbers that broadcasts against the parameter (one per run)."""
+
+
+class UpdateRule(ABC):
+    """How one parameter moves, given its gradient; subclasses are frozen dataclasses of hyperparameters."""
+
+    formula: ClassVar[tuple[str, ...]]
+    """The update, an assignment a line, in the symbols of `symbols`; `p` is the parameter, `g` the gradient."""
+
+    symbols: ClassVar[Mapping[str, str]]
+    """What each symbol of the formula means: `{"m": "first moment", "lr": "learning rate", ...}`."""
+
+    lr: Hyperparameter
+    """The learning rate before any schedule."""
+
+    def init(self, parameter: Tensor) -> State:
+        """Return the state before step 0.
+
+        :param parameter: the parameter, any shape; not modified.
+        :returns: tensors by symbol; empty for a rule without memory.
+        """
+        return {}
+
+    @abstractmethod
+    def update(
+        self, parameter: Tensor, gradient: Tensor, state: State, step: int, lr: Hyperparameter
+    ) -> tuple[Tensor, State]:
+        """Return the parameter and the state after one step; modifies nothing it was given.
+
+        :param parameter: shape S.
+        :param gradient: shape S.
+        :param state: what `init` or the previous `update` returned.
+        :param step: counts from 0.
+        :param lr: the learning rate of this step, the schedule's factor included.
+        :returns: the new parameter, shape S, and the new state.
+        """
+
+    def stability_bound(self, curvature: float) -> float | None:
+        """Return the rate beyond which the rule diverges on `curvature / 2 · x²`; None where no bound is known."""
+        return None
+
+
+Rule = TypeVar("Rule", bound=UpdateRule)
+
+
+def rule_signature(rule: UpdateRule) -> Hashable:
+    """Return what rules must share to move runs together: their class, and every hyperparameter that is no number."""
+    return type(rule), tuple((name, value) for name, value in _values(rule).items() if not _is_number(value))
+
+
+def stack_rules(rules: Sequence[Rule]) -> Rule:
+    """Return one rule for many runs: a number that is the same for all stays one, any other becomes a tensor.
+
+    :param rules: one for each run, all of one `form`.
+    :returns: a rule whose tensors have shape `(runs,)`, float64.
+    """
+    first = rules[0]
+    columns = {
+        name: [getattr(rule, name) for rule in rules] for name, value in _values(first).items() if _is_number(value)
+    }
+    differing = {name: column for name, column in columns.items() if len(set(column)) > 1}
+    changes = {name: torch.tensor(column, dtype=torch.float64) for name, column in differing.items()}
+    return replace(first, **changes) if changes else first  # type: ignore[type-var]
+
+
+def _values(rule: UpdateRule) -> dict[str, object]:
+    return {field.name: getattr(rule, field.name) for field in fields(rule)}  # type: ignore[arg-type]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,1 @@
+"""Many scenario files, one result each."""

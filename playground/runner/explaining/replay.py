@@ -1,0 +1,121 @@
+"""A run that is made once more, so that somebody can look at some of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING
+
+from playground.core.task import DirectTask
+from playground.errors import Fault, PlaygroundError, ScenarioError
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause
+from playground.plugins.manager import Plugins
+from playground.runner.single.measuring import Observer, stop_rules
+from playground.runner.single.preparing import Prepared, locate_faults, prepare, refuse_impossible
+from playground.scenario.model import Loaded
+
+if TYPE_CHECKING:
+    from playground.core.descent import DescentTrace
+    from playground.core.steppers import OneRun
+
+
+@contextmanager
+def replay(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, point: int = 0) -> Iterator[Replay]:
+    """Prepare a scenario as `run` does, to make its steps once more; of a sweep, those of the scenario without it.
+
+    :param observe: watches the descent, to show its progress.
+    :param point: of a task that answers at several points without a descent, the one to stand at.
+    :raises ScenarioError: the scenario is not valid, or has no forward and backward pass.
+    """
+    from playground.core.descent import DescentTrace
+
+    with prepare(loaded, plugins) as ready, locate_faults(loaded):
+        refuse_impossible(ready)
+        direct = isinstance(ready.bound.task, DirectTask)
+        descent = DescentTrace(0 if direct else loaded.scenario.steps, stop_rules(ready))
+        with observe(descent):
+            yield Replay(ready, *_choose_stepper(ready, point), descent)
+
+
+class Replay:
+    """Makes the steps of a run one by one, exactly as the run made them.
+
+    :ivar ready: the scenario.
+    :ivar stepper: evaluates and moves.
+    :ivar points: at which a task without a descent and without data can be looked at.
+    :ivar step: the next one to make.
+    :ivar ended: whether the run is over at this step, which has been evaluated and moves nothing.
+    """
+
+    def __init__(self, ready: Prepared, stepper: OneRun, points: int, descent: DescentTrace) -> None:
+        self.ready, self.stepper, self.points = ready, stepper, points
+        self.step, self.ended = 0, False
+        self._descent = descent
+
+    def advance(self, step: int) -> None:
+        """Make the steps before this one.
+
+        :raises ScenarioError: the run has no such step, or a component raises.
+        """
+        budget = self._descent.budget
+        if step > budget:
+            raise ScenarioError(Fault(f"step {step} is beyond the budget of {budget} steps", ("steps",)))
+        with translate_errors(f"before step {step}"):
+            while self.step < step and not self.ended:
+                self.evaluate()
+                self.move()
+        if self.step < step:
+            raise ScenarioError(Fault(f"step {step}: the run ended at step {self.step} ({self._why()})", ("steps",)))
+
+    def evaluate(self) -> float:
+        """Return the loss before the next update; it may end the run."""
+        from playground.core.setting import flush_denormals
+
+        with flush_denormals():
+            loss = self.stepper.evaluate(self.step)
+            within = self.step < self._descent.budget
+            self.ended = not within or self._descent.record(self.step, loss, self.stepper.gradient_norm)
+        return loss
+
+    def move(self) -> None:
+        """Make the update that belongs to the loss just seen, unless the run is over."""
+        from playground.core.setting import flush_denormals
+
+        if not self.ended:
+            with flush_denormals():
+                self.stepper.update(self.step)
+            self.step += 1
+
+    def _why(self) -> str:
+        self._descent.finish(self._descent.loss[-1], interrupted=False)
+        return f"{self._descent.status}: {self._descent.reason}"
+
+
+@contextmanager
+def translate_errors(where: str) -> Iterator[None]:
+    """Turn an exception of a component into one line.
+
+    :raises ScenarioError: one was raised inside.
+    """
+    try:
+        yield
+    except PlaygroundError:
+        raise
+    except ISOLATED_EXCEPTIONS as error:
+        raise ScenarioError(Fault(f"{where}: {cause(error)}", ("task",))) from error
+
+
+def _choose_stepper(ready: Prepared, point: int) -> tuple[OneRun, int]:
+    """Return the run's stepper, or one that stands still at what a direct task shows; and at how many points it can."""
+    from playground.core.steppers import RestingStepper
+
+    if ready.stepper is not None:
+        return ready.stepper, 0
+    task = ready.bound.task
+    problems = task.problems(ready.setting) if isinstance(task, DirectTask) else ()
+    if not problems:
+        name = ready.loaded.scenario.task.name
+        raise ScenarioError(Fault(f"task {name!r} has no forward and backward pass to explain", ("task",)))
+    problem = problems[min(point, len(problems) - 1)]  # one too many is told when the samples are counted
+    problem.probe()
+    return RestingStepper(problem), 0 if problem.batches.data else len(problems)

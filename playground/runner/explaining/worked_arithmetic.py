@@ -1,0 +1,269 @@
+"""The arithmetic of single entries, forward and backward, written out with its numbers."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from playground.core.operations import Call, Operation, Template
+    from playground.core.tape import TapeValue
+
+MAX_WRITTEN_ENTRIES = 16
+"""Entries whose arithmetic is written out, and terms that one may have."""
+
+MAX_DIGITS = 17
+"""Digits with which a number of double precision is whole."""
+
+READING_TOLERANCE = 0.01
+"""Relative deviation up to which rounded numbers give a result that a reader takes for the same."""
+
+MIN_SCIENTIFIC_VALUE = 1e6
+"""Numbers from here on are written in powers of ten, as their tensors are."""
+
+_DOUBLE_PARENTHESES = re.compile(r"\(\((−[\d.e+−]+)\)\)")
+"""A negative number in parentheses that the formula has around it anyway."""
+
+EntryIndex = tuple[int, ...]
+
+NumberWriter = Callable[[float], str]
+"""Writes a number inside a formula."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is written out: entries of one sample, what is one number, and short sums over all samples.
+
+    :param sample: whose entries; None for no sample.
+    :param samples: in the batch; 0 for a function, of which every number is written out.
+    :param digits: decimals.
+    """
+
+    sample: int | None
+    samples: int
+    digits: int
+
+    def of_sample(self, tensor: Tensor) -> list[EntryIndex]:
+        """Return the places of the sample's entries, or that of a single number."""
+        if tensor.dim() == 0:
+            return [()] if self.samples == 0 or self.sample is not None else []
+        if self.sample is None or tensor.shape[0] != self.samples:
+            return []
+        return [(self.sample, *rest) for rest in _indices(tensor.shape[1:])][:MAX_WRITTEN_ENTRIES]
+
+    def of_share(self, value: TapeValue, share: Tensor) -> list[EntryIndex]:
+        """Return the places of what is added to a gradient: of a parameter all, if they are few."""
+        if share.dim() == 0 and self.samples == 0:
+            return []  # one number is written beside its rule
+        if value.kind == "prediction" and self.sample is None and self.samples:
+            return replace(self, sample=0).of_sample(share)[:1]  # what a loss teaches, in one number
+        if value.kind != "parameter":
+            return self.of_sample(share)
+        entries = share.numel()
+        few = entries <= MAX_WRITTEN_ENTRIES and self.samples <= MAX_WRITTEN_ENTRIES
+        short = self.sample is not None or entries * self.samples <= MAX_WRITTEN_ENTRIES
+        return list(_indices(share.shape)) if few and short and self.samples else []
+
+    def number(self, value: float) -> str:
+        """Return a number inside a formula: a negative one in parentheses."""
+        text = self.plain(value)
+        return f"({text})" if text.startswith("−") else text
+
+    def plain(self, value: float) -> str:
+        """Return a number by itself."""
+        value += 0.0  # a zero has no sign
+        text = f"{value:.{self.digits}f}"
+        text = text.rstrip("0").rstrip(".") if "." in text else text
+        if float(text) == 0 and value != 0:
+            text = f"{value:.{self.digits}g}"
+        elif MIN_SCIENTIFIC_VALUE <= abs(value) < math.inf:
+            text = f"{value:.{self.digits + 1}g}"
+        return text.replace("-", "−")
+
+
+class Arithmetic:
+    """Writes out the entries of one call of an operation; nothing that does not hold when it is read again.
+
+    :param call: with its numbers.
+    :param bound: its arguments as values, by the operation's names.
+    :param output: what it returned, with the gradient that arrived there.
+    """
+
+    def __init__(
+        self, scope: Scope, operation: Operation, call: Call, bound: Mapping[str, Any], output: TapeValue
+    ) -> None:
+        self._scope = scope
+        self._operation = operation
+        self._call = call
+        self._bound = bound
+        self._output = output
+
+    def output(self) -> Iterator[str]:
+        """Yield the entries of what the operation returned: `z[1, 0] = 1·0.4 + 0.2 = 0.6`."""
+        tensor = self._output.tensor
+        for at in self._scope.of_sample(tensor):
+            result = tensor[at].item()
+            if terms := write_terms(partial(self._terms, at), result, self._scope, tensor.dtype):
+                yield f"{self._output.name}{_format_index(at)} = {terms} = {self._scope.plain(result)}"
+
+    def share(self, argument: str, result: Tensor) -> str:
+        """Return what is added to a gradient with its numbers, where all that it is made of are single numbers."""
+        if self._output.tensor.dim() or result.dim() or "[" in self._signs(argument):
+            return ""
+        return write_terms(partial(self._single, argument), result.item(), self._scope, result.dtype)
+
+    def entries(self, argument: str, value: TapeValue, share: Tensor) -> Iterator[tuple[str, str]]:
+        """Yield the entries of what is added to a gradient: those of the sample, and of a parameter all, as sums.
+
+        :param share: in the value's shape.
+        """
+        for at in self._scope.of_share(value, share):
+            result, terms = share[at].item(), partial(self._share_terms, argument, at, tuple(share.shape))
+            text = write_terms(terms, result, self._scope, share.dtype)
+            if text and text != self._scope.number(result):
+                yield _format_index(at), f"{text} = {self._scope.plain(result)}"
+
+    def _terms(self, at: EntryIndex, number: NumberWriter) -> str:
+        """Return the arithmetic of an entry of the output; nothing where there is none, or too much."""
+        operation = self._operation
+        if operation.terms is not None:
+            tensors = [item for item in self._call.arguments.values() if hasattr(item, "numel")]
+            if not at and max((tensor.numel() for tensor in tensors), default=0) > MAX_WRITTEN_ENTRIES:
+                return ""
+            terms = operation.terms(self._call, at, number)
+            return terms if terms.count(" + ") <= MAX_WRITTEN_ENTRIES else ""  # so many products, and a bias
+        if not operation.entrywise:
+            return ""  # the entry of an argument in the same place is not what this one was made of
+        numbers = self._numbers(at, number)
+        return fill_rule(operation.formula, self._call, numbers) if numbers else ""
+
+    def _single(self, argument: str, number: NumberWriter) -> str:
+        numbers = self._numbers((), number)
+        return self._filled(argument, numbers | self._outcome((), 1, number)) if numbers else ""
+
+    def _share_terms(self, argument: str, at: EntryIndex, shape: EntryIndex, number: NumberWriter) -> str:
+        """Return the arithmetic of an entry of a share of this shape: a sum, where broadcasting had repeated it."""
+        operation, output = self._operation, self._output
+        if argument in operation.sums:
+            terms = operation.sums[argument](self._call, output.gradient, at, number)  # type: ignore[arg-type]
+            return terms if terms.count(" + ") < MAX_WRITTEN_ENTRIES else ""
+        if not operation.entrywise or any(sign in self._signs(argument) for sign in "[Σ"):
+            return ""
+        whole = tuple(output.tensor.shape) or shape
+        if not _is_broadcastable(shape, whole) or math.prod(whole) > MAX_WRITTEN_ENTRIES * math.prod(shape):
+            return ""
+        count = max(1, math.prod(shape) // max(output.tensor.numel(), 1))
+        written = []
+        for place in _spread_index(at, shape, whole):
+            numbers = self._numbers(place, number)
+            if not numbers:
+                return ""
+            written.append(self._filled(argument, numbers | self._outcome(place, count, number)))
+        return " + ".join(written)
+
+    def _filled(self, argument: str, numbers: Mapping[str, str]) -> str:
+        return fill_rule(self._operation.rules[argument], self._call, numbers)
+
+    def _signs(self, argument: str) -> str:
+        """Return a rule without names and numbers."""
+        return self._filled(argument, dict.fromkeys((*self._bound, "y", "dy", "n"), ""))
+
+    def _outcome(self, at: EntryIndex, count: int, number: NumberWriter) -> dict[str, str]:
+        """Return the numbers of the output and of its gradient.
+
+        :param count: entries that a mean is of.
+        """
+        at = at if self._output.tensor.dim() else ()
+        value, gradient = self._output.tensor[at].item(), self._output.gradient[at].item()  # type: ignore[index]
+        return {"y": number(value), "dy": number(gradient), "n": str(count)}
+
+    def _numbers(self, at: EntryIndex, number: NumberWriter) -> dict[str, str]:
+        """Return each argument as the number that meets an entry of the output; nothing where one does not."""
+        found = {}
+        for name, item in self._bound.items():
+            entry = getattr(item, "tensor", item)
+            if hasattr(entry, "numel"):
+                if entry.dim() > len(at):
+                    return {}
+                place = _collapse_index(at, tuple(entry.shape))
+                if any(where >= size for where, size in zip(place, entry.shape, strict=True)):
+                    return {}
+                entry = entry[place].item()
+            found[name] = number(entry) if isinstance(entry, int | float) else str(entry)
+        return found
+
+
+def write_terms(terms: Callable[[NumberWriter], str], result: float, scope: Scope, dtype: torch.dtype) -> str:
+    """Return arithmetic with as many decimals as are asked for, or as many more as it takes to give its result.
+
+    :param terms: writes it, given what writes a number.
+    :returns: nothing where it is no arithmetic, or does not give the result with all its digits.
+    """
+    import torch
+
+    from playground.core.formula_reader import UnreadableFormulaError, evaluate_formula
+    from playground.core.rule_check import is_close
+
+    wanted = torch.tensor(result, dtype=dtype)
+    try:
+        exact = terms(_format_exact)
+        if not exact or not is_close(evaluate_formula(exact, {}), wanted):
+            return ""
+        for digits in range(scope.digits, MAX_DIGITS + 1):
+            text = terms(replace(scope, digits=digits).number)
+            if abs(evaluate_formula(text, {}).item() - result) <= max(
+                READING_TOLERANCE * abs(result), 0.5 * 10.0**-digits * (result == 0)
+            ):
+                return text
+        return exact if not math.isfinite(result) else ""
+    except UnreadableFormulaError:
+        return ""
+
+
+def fill_rule(template: Template, call: Call, names: Mapping[str, str]) -> str:
+    """Return a template with names, or numbers, in it."""
+    text = template if isinstance(template, str) else template(call)
+    return _DOUBLE_PARENTHESES.sub(r"(\1)", text.format(**names))
+
+
+def _collapse_index(at: EntryIndex, shape: tuple[int, ...]) -> EntryIndex:
+    """Return the place in a tensor that broadcasting meets with a place in a larger one."""
+    tail = at[len(at) - len(shape) :]
+    return tuple(0 if size == 1 else where for size, where in zip(shape, tail, strict=True))
+
+
+def _is_broadcastable(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
+    """Whether broadcasting makes a larger shape of one."""
+    tail = whole[len(whole) - len(shape) :]
+    return len(shape) <= len(whole) and all(size in (1, length) for size, length in zip(shape, tail, strict=True))
+
+
+def _spread_index(at: EntryIndex, shape: tuple[int, ...], whole: tuple[int, ...]) -> Iterator[EntryIndex]:
+    """Yield all places in a larger tensor that meet a place in one that was repeated: the inverse of `_collapsed`."""
+    missing = len(whole) - len(shape)
+    fixed = [None] * missing + [where if size > 1 else None for where, size in zip(at, shape, strict=True)]
+    yield from product(
+        *(range(length) if where is None else (where,) for length, where in zip(whole, fixed, strict=True))
+    )
+
+
+def _format_exact(value: float) -> str:
+    """Return a number with all its digits."""
+    text = repr(float(value)).replace("-", "−")
+    return f"({text})" if text.startswith("−") else text
+
+
+def _format_index(at: EntryIndex) -> str:
+    return f"[{', '.join(map(str, at))}]" if at else ""
+
+
+def _indices(shape: tuple[int, ...]) -> Iterator[EntryIndex]:
+    yield from product(*map(range, shape))

@@ -1,0 +1,138 @@
+"""What a scenario can measure, and what it expects of that in vain."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from playground.errors import Fault, ScenarioError, suggestion
+from playground.result import Status
+from playground.scenario.messages import FaultyKey, format_value
+from playground.scenario.model import Scenario
+from playground.scenario.quantity import Quantity, find_impossible
+
+if TYPE_CHECKING:
+    from playground.core.steppers import OneRun
+    from playground.core.task import Task
+
+DESCENT_QUANTITIES = ("loss", "steps", "evaluations")
+"""What can be expected of any descent, besides its parameters and the task's own metrics."""
+
+SHAPE_KEYS = frozenset({"dataset", "model", "loss", "function", "start"})
+"""Top-level keys on which shapes, and limits of a loss, depend."""
+
+SHARE_OF_RUNS = Quantity(shape=(), low=0.0, high=1.0, limits="a share of the runs, from 0 to 1")
+"""What a sweep measures: the share of its runs that passed, or ended with some status."""
+
+
+def check_measured(scenario: Scenario, task: Task, stepper: OneRun | None) -> None:
+    """Refuse an expectation of something that a scenario does not measure, or that could be two things.
+
+    :raises ScenarioError: it has one.
+    """
+    names = ["status", *task.metrics]
+    if stepper is not None:
+        names += [*DESCENT_QUANTITIES, "diagnosis", *stepper.problem.parameters]
+    faults = []
+    for name in scenario.expect:
+        if name not in names:
+            faults.append(
+                Fault(f"nothing named {name!r} is measured here{suggestion(name, names)}", _expect_path(name))
+            )
+        elif names.count(name) > 1:
+            faults.append(Fault(f"{name!r} is measured, and a parameter has that name too", _expect_path(name)))
+    if faults:
+        raise ScenarioError(*faults)
+
+
+def _expect_path(name: str) -> tuple[str, ...]:
+    return ("expect", FaultyKey(name))
+
+
+def check_possible(
+    scenario: Scenario, task: Task, stepper: OneRun | None, resolution: float, varied: Collection[str]
+) -> None:
+    """Refuse an expectation that no run can meet.
+
+    :param resolution: relative precision of the run's dtype.
+    :param varied: top-level keys that differ between the runs of a sweep; only what holds for all of them is judged.
+    :raises ScenarioError: it has one.
+    """
+    known = _known_quantities(scenario, task, stepper, varied)
+    faults = [
+        replace(fault, path=("expect", *fault.path))
+        for name, check in scenario.expect.items()
+        if name in known
+        for fault in find_impossible(name, check, known[name], resolution)
+    ]
+    if faults:
+        raise ScenarioError(*faults)
+
+
+def find_impossible_shares(scenario: Scenario) -> list[Fault]:
+    """Find what a sweep expects of its runs together and can never be."""
+    faults: list[Fault] = []
+    names = ["passed", *(str(status) for status in Status if status is not Status.INTERRUPTED)]
+    for name, check in scenario.sweep.expect.items() if scenario.sweep else ():
+        if name in names:
+            faults += find_impossible(name, check, SHARE_OF_RUNS)
+        else:
+            message = f"a sweep measures no {format_value(name)}{suggestion(name, names)}"
+            faults.append(Fault(message, (FaultyKey(name),)))
+    return [replace(fault, path=("sweep", "expect", *fault.path)) for fault in faults]
+
+
+def _known_quantities(
+    scenario: Scenario, task: Task, stepper: OneRun | None, varied: Collection[str]
+) -> dict[str, Quantity]:
+    """Return what is known of each quantity."""
+    fitted = not SHAPE_KEYS.isdisjoint(varied)
+    if stepper is None:
+        words = {str(status): "" for status in (Status.CONVERGED, Status.ERROR)}
+        unknown = dict.fromkeys(task.metrics, Quantity(free_text=True))
+        known = {"status": Quantity(words=words), **unknown, **task.quantities(None)}  # type: ignore[arg-type]
+        return {name: _drop_sizes(each) for name, each in known.items()} if fitted else known
+    problem: Any = stepper.problem
+    counted = Quantity(shape=(), low=0, parts=1)
+    budget = replace(counted, high=scenario.steps, limits=f"a whole number from 0 to the budget of {scenario.steps}")
+    words = dict.fromkeys(_possible_statuses(scenario), "") if "stop" in varied else _possible_statuses(scenario)
+    known = {
+        "loss": Quantity(shape=()),
+        "evaluations": counted,
+        **{name: Quantity(shape=tuple(tensor.shape)) for name, tensor in problem.parameters.items()},
+        **dict.fromkeys(task.metrics, Quantity()),
+        **task.quantities(problem),
+    }
+    if fitted:
+        known = {name: _drop_sizes(each) for name, each in known.items() if name != "loss"}
+    return {"status": Quantity(words=words), "steps": counted if "steps" in varied else budget, **known}
+
+
+def _drop_sizes(quantity: Quantity) -> Quantity:
+    """Return what is known of a quantity where data, model and function vary."""
+    return replace(quantity, shape=None, parts=1 if quantity.parts == 1 else 0, limits="")
+
+
+def _possible_statuses(scenario: Scenario) -> dict[str, str]:
+    """Return how a descent can end, with what keeps it from ending so."""
+    stop = scenario.stop
+    converges = stop.loss is not None or stop.gradient is not None
+    return {
+        "converged": "" if converges else "it needs a stop rule, such as stop: {loss: 1e-6}",
+        "budget": "",
+        "diverged": "" if math.isfinite(stop.divergence) else "stop.divergence is infinite",
+        "nonfinite": "",
+        "stalled": "" if stop.patience else "it needs stop: {patience: {steps: N}}",
+        "error": "",
+    }
+
+
+def varied_keys(scenario: Scenario) -> set[str]:
+    """Return the top-level keys that a scenario's sweep varies, the seed apart."""
+    sweep = scenario.sweep
+    if sweep is None:
+        return set()
+    dotted = [*sweep.over, *(key for group in sweep.zip for key in group)]
+    return {key.partition(".")[0] for key in dotted} - {"seed"}

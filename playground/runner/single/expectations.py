@@ -1,0 +1,209 @@
+"""Hold what was measured against what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from playground.result import Expectation, Status, Verdict
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from playground.scenario.model import Check
+    from playground.scenario.source import SourceText
+
+ConditionTest = Callable[[Any], "np.ndarray[Any, np.dtype[np.bool_]]"]
+"""Says for each of several runs whether a condition holds, given what was measured, one entry for each run.
+
+It raises a `TypeError` or `ValueError` where the condition means nothing: text, or lists of another shape.
+"""
+
+BAD_STATUSES = (Status.ERROR, Status.DIVERGED, Status.NONFINITE)
+"""Statuses that fail a run unless the scenario expects a status."""
+
+
+def judge(name: str, check: Check, value: Any, resolution: float) -> list[Expectation]:
+    """Judge every condition of one check.
+
+    :param name: the quantity.
+    :param value: what was measured: a number, text, or nested lists of numbers; None when it was not measured.
+    :param resolution: relative precision of the run's dtype; `equals` allows four times as much.
+    :returns: one expectation per condition. A condition on lists holds when it holds for every entry.
+    """
+    return [
+        replace(_judge_condition(f"{name} {words}", test, value), path=(name, key))
+        for key, words, test in _conditions(check, resolution)
+    ]
+
+
+def judge_runs(check: Check, values: Any, resolution: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Say for each of many runs whether every condition of a check holds.
+
+    :param values: what was measured, of shape `(runs, ...)`.
+    """
+    import numpy as np
+
+    try:
+        held = [test(values) for _, _, test in _conditions(check, resolution)]
+    except (TypeError, ValueError):
+        return np.zeros(len(values), dtype=np.bool_)
+    every: np.ndarray[Any, np.dtype[np.bool_]] = np.logical_and.reduce(held)
+    return every
+
+
+def judge_all(
+    expect: Mapping[str, Check], measured: Mapping[str, Any], first_loss: float | None, resolution: float
+) -> list[Expectation]:
+    """Judge every expectation of a scenario.
+
+    :param first_loss: the loss before the first of at least one step; an expectation of the loss that held there
+        already is vacuous. None when no step was asked for.
+    """
+    judged = []
+    for name, check in expect.items():
+        expectations = judge(name, check, measured.get(name), resolution)
+        if name == "loss" and first_loss is not None:
+            before = judge(name, check, first_loss, resolution)
+            expectations = [
+                _mark_vacuous(after, first_loss) if after.passed and first.passed else after
+                for after, first in zip(expectations, before, strict=True)
+            ]
+        judged += expectations
+    return judged
+
+
+def judge_diagnosis(check: Check, found: Sequence[str]) -> Expectation:
+    """Judge the expectation of a diagnosis, which holds when it is among those found.
+
+    :param found: the names of a run's diagnoses.
+    """
+    passed = check.equals in found
+    return Expectation(f"diagnosis {check.equals}", ", ".join(found) or "none", passed, path=("diagnosis", "equals"))
+
+
+def judge_status(status: Status, expect: Mapping[str, Check]) -> list[Expectation]:
+    """Return a failed expectation when the run ended badly and the scenario expects neither a status nor a mistake."""
+    if status not in BAD_STATUSES or "status" in expect or "diagnosis" in expect:
+        return []
+    return [Expectation(f"status is not {status}", str(status), passed=False)]
+
+
+def decide_verdict(expectations: list[Expectation], status: Status) -> Verdict:
+    """Sum up: failed if anything failed, passed if something was expected; an interrupted run is not judged."""
+    if status is Status.INTERRUPTED or not expectations:
+        return Verdict.NONE
+    return Verdict.PASSED if all(expectation.passed for expectation in expectations) else Verdict.FAILED
+
+
+def locate_expectations(expectations: Iterable[Expectation], source: SourceText, *above: str) -> list[Expectation]:
+    """Give each expectation the line that asks for it.
+
+    :param above: the keys that lead to `expect`, where it does not stand at the top.
+    """
+    return [
+        replace(expectation, line=_line(source, (*above, "expect", *expectation.path)))
+        if expectation.path
+        else expectation
+        for expectation in expectations
+    ]
+
+
+def _line(source: SourceText, path: tuple[str, ...]) -> int:
+    place = source.place(path, key=True)
+    return place.line if place.file == source.file else 0  # it may have been set from the command line
+
+
+def _mark_vacuous(expectation: Expectation, first_loss: float) -> Expectation:
+    note = f"already held before the first step (loss {first_loss:.6g}), so it shows nothing"
+    return replace(expectation, vacuous=True, note=note)
+
+
+def _judge_condition(what: str, test: ConditionTest, value: Any) -> Expectation:
+    if value is None:
+        return Expectation(what, value, passed=False, note="not measured by this run")
+    try:
+        return Expectation(what, value, passed=bool(test([value])[0]))
+    except (TypeError, ValueError) as error:
+        return Expectation(what, value, passed=False, note=str(error))
+
+
+def _conditions(check: Check, resolution: float) -> list[tuple[str, str, ConditionTest]]:
+    """Return each condition of a check: its key, in words, and as a test."""
+    conditions: list[tuple[str, str, ConditionTest]] = []
+    comparisons = {"below": "__lt__", "above": "__gt__", "at_least": "__ge__", "at_most": "__le__"}
+    for word, operator in comparisons.items():
+        if (limit := getattr(check, word)) is not None:
+            conditions.append((word, f"{word.replace('_', ' ')} {limit:g}", _comparison_test(operator, limit)))
+    if check.near is not None:
+        words = f"near {check.near} within {check.within:g}"
+        conditions.append(("near", words, _near_test(check.near, check.within or 0.0)))
+    if check.equals is not None:
+        conditions.append(("equals", f"equals {check.equals}", _equality_test(check.equals, resolution)))
+    if check.rounded is not None:
+        conditions.append(("rounded", f"rounded {check.rounded}", _rounding_test(check.rounded)))
+    return conditions
+
+
+def _comparison_test(operator: str, limit: float) -> ConditionTest:
+    return lambda values: _holds_everywhere(getattr(_to_numbers(values), operator)(limit))
+
+
+def _near_test(wanted: Any, within: float) -> ConditionTest:
+    def test(values: Any) -> Any:
+        measured, expected = _match_shapes(values, wanted)
+        return _holds_everywhere(_is_close(measured, expected, within))
+
+    return test
+
+
+def _equality_test(wanted: Any, resolution: float) -> ConditionTest:
+    def test(values: Any) -> Any:
+        if isinstance(wanted, str) or isinstance(values[0], str):
+            import numpy as np
+
+            return np.asarray([str(value) == str(wanted) for value in values])
+        measured, expected = _match_shapes(values, wanted)
+        return _holds_everywhere(_is_close(measured, expected, 4 * resolution * abs(expected)))
+
+    return test
+
+
+def _rounding_test(wanted: Any) -> ConditionTest:
+    def test(values: Any) -> Any:
+        measured, expected = _match_shapes(values, wanted)
+        return _holds_everywhere(measured.round() == expected)
+
+    return test
+
+
+def _is_close(measured: Any, expected: Any, within: Any) -> Any:
+    """Return whether two numbers are the same, or both finite and near: whatever is infinite is near itself alone."""
+    import numpy as np
+
+    finite = np.isfinite(measured) & np.isfinite(expected)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return (measured == expected) | (finite & (abs(measured - expected) <= within))
+
+
+def _holds_everywhere(held: Any) -> Any:
+    """Return for each run whether a condition holds for every entry."""
+    return held.reshape(len(held), -1).all(axis=1)
+
+
+def _match_shapes(values: Any, wanted: Any) -> tuple[Any, Any]:
+    """Return both as arrays; what is wanted has the shape of one run's value."""
+    measured, expected = _to_numbers(values), _to_numbers(wanted)
+    if measured.shape[1:] != expected.shape:
+        raise ValueError(f"measured shape {measured.shape[1:]}, expected shape {expected.shape}")
+    return measured, expected
+
+
+def _to_numbers(values: Any) -> Any:
+    import numpy as np
+
+    array = np.asarray(values)
+    if array.dtype.kind == "U":
+        raise TypeError(f"{str(array.flat[0])!r} is not a number")
+    return array.astype(np.float64)

@@ -1,0 +1,170 @@
+"""What a prepared scenario gives when it is run: numbers, before anybody judges them."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from playground.core.task import DescentTask, Outcome
+from playground.errors import PlaygroundError
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause
+from playground.result import Loss, Numbers, RunTrace, Status
+from playground.runner.single.plain_data import plain_outcome, plain_value
+from playground.runner.single.preparing import Prepared
+from playground.runner.single.record_options import RECORD_NOTHING, RecordOptions
+
+if TYPE_CHECKING:
+    from playground.core.descent import DescentTrace, Stepper
+    from playground.core.problem import Problem
+    from playground.core.steppers import OneRun
+    from playground.core.stopping import StopRules
+    from playground.core.validating import Validator
+    from playground.result import Recording
+    from playground.views import View
+
+Observer = Callable[["DescentTrace"], AbstractContextManager[Any]]
+"""Entered around a descent, which it may read while it grows."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What a run gave.
+
+    :param start: the initial parameters, as tensors.
+    """
+
+    status: Status
+    reason: str = ""
+    outcome: Outcome = field(default_factory=Outcome)
+    loss: Loss | None = None
+    steps: int = 0
+    evaluations: int = 0
+    parameters: Mapping[str, Numbers] = field(default_factory=dict)
+    trace: RunTrace = field(default_factory=RunTrace)
+    seconds: float = 0.0
+    traceback: str = ""
+    views: tuple[View, ...] = ()
+    start: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def quantities(self) -> dict[str, Any]:
+        """Everything that can be expected, by name."""
+        measured: dict[str, Any] = {**self.parameters, **self.outcome.metrics}
+        if self.outcome.predictions is not None:
+            measured["predictions"] = self.outcome.predictions
+        if self.loss is not None:
+            measured |= {"loss": self.loss.last, "steps": self.steps, "evaluations": self.evaluations}
+        return {**measured, "status": str(self.status)}
+
+
+def measure(ready: Prepared, observe: Observer, record: RecordOptions = RECORD_NOTHING) -> Measurement:
+    """Run; an exception, which only a component can have raised, ends in status `error`.
+
+    :param observe: watches the descent, to show its progress.
+    :param record: what to keep besides.
+    """
+    try:
+        return _run_direct(ready) if ready.stepper is None else _descend(ready, ready.stepper, observe, record)
+    except PlaygroundError as error:
+        reason = "; ".join(fault.message for fault in error.faults)
+        return Measurement(Status.ERROR, reason, traceback=traceback.format_exc())
+    except ISOLATED_EXCEPTIONS as error:
+        return Measurement(Status.ERROR, cause(error), traceback=traceback.format_exc())
+
+
+def _run_direct(ready: Prepared) -> Measurement:
+    """Let a task without a descent answer."""
+    start = time.perf_counter()
+    outcome = plain_outcome(ready.bound.task.answer(ready.setting))  # type: ignore[union-attr]
+    return Measurement(Status.CONVERGED, "computed without a descent", outcome, seconds=time.perf_counter() - start)
+
+
+def _descend(ready: Prepared, stepper: OneRun, observe: Observer, record: RecordOptions) -> Measurement:
+    """Go downhill and let the task say what was found there."""
+    import torch
+
+    from playground.core.descent import DescentTrace, descend
+    from playground.core.recording import RecordingStepper
+
+    scenario, problem = ready.loaded.scenario, stepper.problem
+    start = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
+    descent = DescentTrace(scenario.steps, stop_rules(ready))
+    recorder = RecordingStepper(stepper, scenario.steps, record.steps) if record.steps else None
+    validator = _make_validator(ready.bound.task, recorder or stepper, problem, scenario.steps)
+    with observe(descent):
+        descend(validator or recorder or stepper, descent)
+    with torch.no_grad():
+        outcome = _interpret(ready.bound.task, problem)  # type: ignore[arg-type]
+    recording = recorder.recording() if recorder else None
+    first = descent.loss[0] if descent.loss else descent.last
+    return Measurement(
+        descent.status,
+        _reason(descent, stepper, start, ready),
+        outcome,
+        Loss(first, descent.last, descent.best),
+        descent.steps,
+        stepper.evaluations,
+        {name: tensor.tolist() for name, tensor in problem.parameters.items()},
+        RunTrace(tuple(descent.loss), recording, validator.validation() if validator else None),
+        descent.seconds,
+        views=_make_views(ready, problem, recording, record) if recording and record.views else (),
+        start=start,
+    )
+
+
+def _make_validator(task: Any, stepper: Stepper, problem: Problem, budget: int) -> Validator | None:
+    """Return the stepper that measures what is held out on the way; None where nothing is."""
+    from playground.core.validating import Validator
+
+    if "validation_loss" not in task.metrics:
+        return None
+    return Validator(stepper, problem.module, budget, lambda: task.validate(problem, problem.parameters))
+
+
+def _interpret(task: DescentTask, problem: Problem) -> Outcome:
+    """Return what the final parameters mean, as plain data."""
+    measured = task.measure(problem, problem.parameters)
+    metrics = dict(plain_value(measured, "metrics"))
+    return Outcome(metrics, metrics.pop("predictions", None), task.table(measured))
+
+
+def _make_views(ready: Prepared, problem: Problem, recording: Recording, record: RecordOptions) -> tuple[View, ...]:
+    """Return what can be looked at; what cannot be shown costs the picture and a warning, not the run."""
+    ranges = {**(ready.loaded.scenario.plot or {}), **record.ranges}
+    try:
+        return tuple(ready.bound.task.views(problem, recording, ranges))  # type: ignore[union-attr]
+    except ISOLATED_EXCEPTIONS as error:
+        warnings.warn(f"{ready.loaded.scenario.name}: nothing to look at: {cause(error)}", stacklevel=2)
+        return ()
+
+
+def stop_rules(ready: Prepared) -> StopRules:
+    """Return when the scenario says that a run ends early."""
+    from playground.core.stopping import StopRules
+
+    stop = ready.loaded.scenario.stop
+    patience, improvement = (stop.patience.steps, stop.patience.improvement) if stop.patience else (None, 0.0)
+    return StopRules(stop.loss, stop.gradient, patience, improvement, stop.divergence)
+
+
+def _reason(descent: DescentTrace, stepper: OneRun, start: Mapping[str, Any], ready: Prepared) -> str:
+    """Say why the descent ended, and when it ended badly, where and by which rate."""
+    from playground.core.diagnosis import describe_culprit, find_exceeded_bound, last_factor
+    from playground.core.update import UpdateRule
+
+    if descent.status not in (Status.DIVERGED, Status.NONFINITE):
+        return descent.reason
+    rule = ready.bound.optimizer
+    parts = [descent.reason, describe_culprit(stepper.problem.parameters, stepper.gradients)]
+    if isinstance(rule, UpdateRule) and descent.steps:  # before the first step no rate has done anything
+        with suppress(
+            *ISOLATED_EXCEPTIONS
+        ):  # a component that cannot be evaluated in float64 costs the bound, not the run
+            factor = last_factor(ready.bound.schedule, descent.steps)
+            parts.append(str(find_exceeded_bound(stepper.problem, dict(start), rule, factor) or ""))
+    return "; ".join(part for part in parts if part)

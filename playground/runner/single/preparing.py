@@ -1,0 +1,302 @@
+"""Everything that can be known to be wrong before a run starts."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from playground.errors import Fault, PlaygroundError, ScenarioError, suggestion
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, cause
+from playground.plugins.manager import Plugins
+from playground.runner.loading.binding import BoundComponents, bind
+from playground.runner.loading.catalogue import DESCENT_KEYS, ComponentCatalogue
+from playground.runner.loading.quantities import check_measured, check_possible, find_impossible_shares, varied_keys
+from playground.runner.single.memory import refuse_large
+from playground.scenario.messages import FaultyKey
+from playground.scenario.model import Loaded, Scenario
+from playground.scenario.name_check import check_names
+
+if TYPE_CHECKING:
+    from playground.core.axes import Ranges
+    from playground.core.gradients import Clip
+    from playground.core.problem import Problem
+    from playground.core.setting import Setting
+    from playground.core.steppers import OneRun
+
+SWEEP_DIAGNOSIS_FAULT = Fault(
+    "the runs of a sweep are not diagnosed; expect a status there, or run the scenario without a sweep",
+    ("expect", FaultyKey("diagnosis")),
+)
+"""What is wrong with expecting a diagnosis of many runs."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A scenario whose components are built and fit each other.
+
+    :param stepper: evaluates and moves the problem; None for a task that answers directly.
+    """
+
+    loaded: Loaded
+    setting: Setting
+    bound: BoundComponents
+    stepper: OneRun | None
+
+
+def refuse_sweep(loaded: Loaded) -> None:
+    """Refuse to run a scenario once that says it is many runs.
+
+    :raises ScenarioError: it has a sweep, at its place.
+    """
+    if loaded.scenario.sweep is not None:
+        with locate_faults(loaded):
+            message = "a sweep is many runs, and this asks for one; `sweep` runs it"
+            raise ScenarioError(Fault(message, (FaultyKey("sweep"),)))
+
+
+def refuse_diagnosis(loaded: Loaded) -> None:
+    """Refuse to sweep over a scenario that expects a diagnosis.
+
+    :raises ScenarioError: it does, at its place.
+    """
+    if "diagnosis" in loaded.scenario.expect:
+        with locate_faults(loaded):
+            raise ScenarioError(SWEEP_DIAGNOSIS_FAULT)
+
+
+def check_structure(loaded: Loaded, plugins: Plugins) -> None:
+    """Check every name and key of a scenario against what is installed; needs no torch for the tasks we ship.
+
+    :raises ScenarioError: all faults, with their places.
+    """
+    scenario, catalogue = loaded.scenario, ComponentCatalogue(plugins)
+    with locate_faults(loaded):
+        faults = check_names(scenario, catalogue, loaded.source.file)
+        if not faults and not catalogue.descends(scenario.task.name):
+            faults = [
+                Fault(f"task {scenario.task.name!r} does not descend and takes no {key!r}", (FaultyKey(key),))
+                for key in DESCENT_KEYS
+                if key in scenario.model_fields_set
+            ]
+        faults += [*_check_diagnosis(scenario, plugins), *find_impossible_shares(scenario)]
+        if faults:
+            raise ScenarioError(*faults)
+
+
+def _check_diagnosis(scenario: Scenario, plugins: Plugins) -> list[Fault]:
+    """Find what is wrong with an expectation of a diagnosis."""
+    if "diagnosis" not in scenario.expect:
+        return []
+    if scenario.sweep is not None:
+        return [SWEEP_DIAGNOSIS_FAULT]
+    check, known = scenario.expect["diagnosis"], plugins.registry.names("diagnosis")
+    if check.model_dump(exclude_none=True).keys() != {"equals"}:
+        return [Fault("expected the name of a diagnosis, such as diagnosis: rate_too_large", _expect_path("diagnosis"))]
+    if check.equals in known:
+        return []
+    message = f"unknown diagnosis {check.equals!r}{suggestion(str(check.equals), known)}"
+    return [Fault(message, _expect_path("diagnosis"))]
+
+
+@contextmanager
+def prepare(loaded: Loaded, plugins: Plugins) -> Iterator[Prepared]:
+    """Build every component once, and evaluate the problem once, so that a shape mismatch is told before training.
+
+    Inside the context torch's global stream is seeded by the scenario, and the initial parameters were drawn from it.
+
+    :raises ScenarioError: all faults that can be found together, with their places.
+    """
+    check_structure(loaded, plugins)
+    with _pause_collector():
+        from playground.core.seeding import seed_torch
+        from playground.core.setting import Setting, one_thread
+
+    scenario = loaded.scenario
+    with locate_faults(loaded):
+        setting = Setting.of(scenario.dtype, scenario.device, scenario.seed, scenario.batch_size)
+    with one_thread(), seed_torch(setting.seed, setting.device):
+        with locate_faults(loaded):
+            bound = bind(scenario, plugins, Path(loaded.source.file).parent)
+            stepper = _build_stepper(bound, setting, scenario)
+            check_measured(scenario, bound.task, stepper)
+            ready = Prepared(loaded, setting, bound, stepper)
+            check_ranges(ready, scenario.plot or {}, ("plot",))
+        yield ready
+
+
+def refuse_impossible(ready: Prepared) -> None:
+    """Refuse to run a scenario that expects what no run can give, whatever a command line or a sweep changes in it.
+
+    :raises ScenarioError: it does, at the place of each expectation.
+    """
+    import torch
+
+    scenario, resolution = ready.loaded.scenario, torch.finfo(ready.setting.dtype).eps
+    varied = ready.loaded.source.changed | varied_keys(scenario)
+    with locate_faults(ready.loaded):
+        check_possible(scenario, ready.bound.task, ready.stepper, resolution, varied)
+
+
+@contextmanager
+def _pause_collector() -> Iterator[None]:
+    """Import without garbage collection.
+
+    torch makes half a million objects, none of them garbage; it is imported a tenth faster when nobody looks through.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _build_stepper(bound: BoundComponents, setting: Setting, scenario: Scenario) -> OneRun | None:
+    """Build the problem, try it, and give it to the stepper that fits the optimizer."""
+    from playground.core.definition import describe
+    from playground.core.problem import Problem, describe_type
+    from playground.core.steppers import RuleStepper, TorchStepper
+    from playground.core.task import DescentTask
+    from playground.core.trials import require_measures
+    from playground.core.update import UpdateRule
+
+    if not isinstance(bound.task, DescentTask):
+        with _translate_build_errors(scenario):
+            bound.task.probe(setting)
+        return None
+    if bound.optimizer is None:
+        message = "this task descends, but its factory does not say so: register its class, or annotate what it returns"
+        raise ScenarioError(Fault(message, ("task",)))
+    with _translate_build_errors(scenario):
+        problem: Any = bound.task.problem(setting)
+        if not isinstance(problem, Problem):
+            message = f"{describe(type(bound.task).problem)} returned {describe_type(problem)}; expected a Problem"
+            raise ScenarioError(Fault(message, ("task",)))
+        problem.probe()
+        require_measures(bound.task, problem)
+    if scenario.batch_size is not None and problem.batches.size is None:
+        raise ScenarioError(Fault("this task has no data to take batches of", ("batch_size",)))
+    _try_movement(bound, problem, scenario)
+    stepper = RuleStepper if isinstance(bound.optimizer, UpdateRule) else TorchStepper
+    with _translate_component_errors("optimizer", f"optimizer {scenario.components['optimizer'].name!r}"):
+        return stepper(problem, bound.optimizer, bound.schedule, scenario_clip(scenario))
+
+
+def _try_movement(bound: BoundComponents, problem: Problem, scenario: Scenario) -> None:
+    """Try the schedule and the optimizer on copies of the parameters.
+
+    :raises ScenarioError: one of them does not do what its contract says.
+    """
+    from playground.core.trials import require_optimizer, require_rule, require_schedule
+    from playground.core.update import UpdateRule
+
+    factor = 1.0
+    if bound.schedule is not None:
+        with (
+            _translate_component_errors("schedule", f"schedule {scenario.components['schedule'].name!r}"),
+            _point_to("schedule"),
+        ):
+            factor = require_schedule(bound.schedule, scenario.steps)
+    with (
+        _translate_component_errors("optimizer", f"optimizer {scenario.components['optimizer'].name!r}"),
+        _put_under("optimizer"),
+    ):
+        if isinstance(bound.optimizer, UpdateRule):
+            require_rule(bound.optimizer, problem.parameters, factor)
+        else:
+            require_optimizer(bound.optimizer, list(problem.parameters.values()), factor)
+
+
+@contextmanager
+def _put_under(key: str) -> Iterator[None]:
+    """Put a key before the path of each fault."""
+    try:
+        yield
+    except PlaygroundError as error:
+        raise ScenarioError(*error.under(key).faults) from error
+
+
+@contextmanager
+def _translate_build_errors(scenario: Scenario) -> Iterator[None]:
+    """Put a task's parts together: whatever goes wrong is the scenario's fault, and too much memory is refused."""
+    with (
+        _translate_component_errors("task", "the parts do not fit"),
+        _point_to(_objective_key(scenario)),
+        refuse_large("task", scenario.task.name),
+    ):
+        yield
+
+
+def scenario_clip(scenario: Scenario) -> Clip | None:
+    """Return the scenario's limits on the gradient; None for none."""
+    from playground.core.gradients import Clip
+
+    return Clip(scenario.clip.value, scenario.clip.norm) if scenario.clip else None
+
+
+def _objective_key(scenario: Scenario) -> str:
+    """Return the key that says what is to be made small."""
+    return next((kind for kind in ("loss", "function") if kind in scenario.components), "task")
+
+
+@contextmanager
+def _point_to(key: str) -> Iterator[None]:
+    """Give a fault that does not know its place this one."""
+    try:
+        yield
+    except PlaygroundError as error:
+        faults = (fault if fault.path or fault.place else replace(fault, path=(key,)) for fault in error.faults)
+        raise ScenarioError(*faults) from error
+
+
+@contextmanager
+def _translate_component_errors(key: str, what: str) -> Iterator[None]:
+    """Turn an exception of a component into one line for the user, at the key that names the component."""
+    try:
+        yield
+    except PlaygroundError:
+        raise
+    except ISOLATED_EXCEPTIONS as error:
+        raise ScenarioError(Fault(f"{what}: {cause(error)}", (key,))) from error
+
+
+@contextmanager
+def locate_faults(loaded: Loaded) -> Iterator[None]:
+    """Give every fault raised inside its place in the file."""
+    try:
+        yield
+    except PlaygroundError as error:
+        raise loaded.source.locate(ScenarioError(*error.faults)) from error
+
+
+def check_ranges(ready: Prepared, ranges: Ranges, path: tuple[str, ...] = ()) -> None:
+    """Refuse a range of an axis that no picture of this scenario has.
+
+    :param path: the key of the scenario that the ranges stand under; empty where they come from elsewhere.
+    :raises ScenarioError: one names an axis that is not there.
+    """
+    from playground.core.axes import find_unknown_axes
+    from playground.core.task import DescentTask
+
+    task, stepper = ready.bound.task, ready.stepper
+    if not ranges or stepper is None or not isinstance(task, DescentTask):
+        return
+    names = task.axes(stepper.problem)
+    faults = [
+        Fault(
+            f"range of {name!r}: no picture has that axis{suggestion(name, names)}",
+            (*path, FaultyKey(name)) if path else (),
+        )
+        for name in find_unknown_axes(names, ranges)
+    ]
+    if faults:
+        raise ScenarioError(*faults)
+
+
+def _expect_path(name: str) -> tuple[str, ...]:
+    return ("expect", FaultyKey(name))

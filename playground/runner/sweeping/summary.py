@@ -1,0 +1,184 @@
+"""What the runs of a sweep say together, read back from the store."""
+
+from __future__ import annotations
+
+import math
+import time
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from sys import intern
+from typing import TYPE_CHECKING, Any
+
+from playground.errors import Place, StoreError
+from playground.result import Expectation, Status, Summary, Sweep
+from playground.runner.single.expectations import decide_verdict, judge, locate_expectations
+from playground.runner.store import Store, SweepRecord
+from playground.runner.store.exporting import RunTable
+from playground.runner.sweeping.curves import LossCurve, loss_curves
+from playground.runner.sweeping.statistics import UNKNOWN_SENSITIVITY, find_best, summarize
+from playground.scenario.model import Loaded, parse_scenario
+from playground.scenario.node import YamlNode
+from playground.scenario.source import SourceText
+
+if TYPE_CHECKING:
+    from playground.views import Ensemble
+
+MAX_SUMMED_RUNS = 50_000
+"""Runs that are summed up at once, or those of one point if they are more; each takes some 50 bytes meanwhile."""
+
+
+class StoredSweep(Sweep):
+    """A sweep whose runs can be read back."""
+
+    def to_pandas(self) -> Any:
+        """Return every run as a row of a `pandas.DataFrame`: axes, seed, status, losses, metrics.
+
+        :raises StoreError: pandas is not installed, or the store has gone.
+        """
+        try:
+            pandas = import_module("pandas")
+        except ImportError as error:
+            raise StoreError("to_pandas needs pandas; install it: pip install pandas") from error
+        with Store.open(Path(self.store).parent.parent, create=False) as store:
+            table = RunTable([store.sweep(self.id)], store.metrics(self.id))
+            rows = [table.cells(*each) for each in store.rows(self.id)]
+        return pandas.DataFrame(rows, columns=list(table.columns))
+
+    def ensemble(self) -> Ensemble:
+        """Return every run as pictures want it.
+
+        :raises StoreError: the store has gone.
+        """
+        from playground.runner.sweeping.ensemble import read_ensemble
+
+        return read_ensemble(Path(self.store).parent.parent, self.id)
+
+    def curves(self) -> list[LossCurve]:
+        """Return how the loss fell at each point: quartiles over its runs at the steps that were kept.
+
+        :raises StoreError: the store has gone.
+        """
+        with Store.open(Path(self.store).parent.parent, create=False) as store:
+            return list(loss_curves(row for _, row in store.rows(self.id)))
+
+
+@dataclass
+class ComputedRuns:
+    """What was computed now.
+
+    :param engines: how many runs each engine computed.
+    :param notes: why runs did not descend together.
+    :param interrupted: Ctrl-C came.
+    :param fresh: what was stored is computed again.
+    """
+
+    engines: dict[str, int] = field(default_factory=dict)
+    notes: dict[str, None] = field(default_factory=dict)
+    interrupted: bool = False
+    fresh: bool = False
+
+
+def summarize_stored_sweep(store: Store, record: SweepRecord) -> StoredSweep:
+    """Sum up what is stored of a sweep, without computing anything.
+
+    :raises ScenarioError: its scenario is none that this version would accept.
+    """
+    start = time.perf_counter()
+    source = SourceText(record.file, YamlNode.of(record.spec, Place(record.file)))
+    loaded = Loaded(parse_scenario(source), source)
+    return summarize_sweep(loaded, record, store, ComputedRuns(), start)
+
+
+def summarize_sweep(
+    loaded: Loaded, record: SweepRecord, store: Store, computed: ComputedRuns, start: float
+) -> StoredSweep:
+    """Read every run of the sweep back and say what they say together; a sweep that lacks runs is not judged."""
+    summaries, runs = _summarize_points(record.points, store, record.id)
+    size = len(record.points) * record.seeds
+    interrupted = computed.interrupted or runs < size or not runs
+    expectations = [] if interrupted else _judge_sweep(loaded, summaries, runs)
+    return StoredSweep(
+        scenario=loaded.scenario.name,
+        file=loaded.source.file,
+        id=record.id,
+        axes=tuple(record.axes),
+        seeds=record.seeds,
+        size=size,
+        runs=runs,
+        computed=sum(computed.engines.values()),
+        engines=computed.engines,
+        notes=tuple(computed.notes),
+        summaries=tuple(summaries),
+        best=find_best(summaries),
+        expectations=tuple(expectations),
+        verdict=decide_verdict(expectations, Status.INTERRUPTED if interrupted else Status.BUDGET),
+        interrupted=interrupted,
+        seconds=time.perf_counter() - start,
+        store=str(store.path),
+        stale=tuple(map(str, store.stale(record))),
+        fresh=computed.fresh,
+    )
+
+
+def _summarize_points(values: Sequence[Mapping[str, Any]], store: Store, sweep_id: str) -> tuple[list[Summary], int]:
+    """Sum up the runs of each point, and count all; in pieces, so that memory does not grow with their number."""
+    names = ("point", "status", "verdict", "last", "steps", "sensitive")
+    summaries: list[Summary] = []
+    runs = _RunColumns()
+    for point, rows in groupby(store.values(names, sweep_id), key=itemgetter(0)):
+        runs.take(rows, len(summaries))
+        if len(runs.last) >= MAX_SUMMED_RUNS:
+            summaries += runs.summed_up(values[: point + 1], len(summaries))
+            runs = _RunColumns()
+    summaries += runs.summed_up(values, len(summaries))
+    if any(summary.passed is None for summary in summaries):  # nothing was expected of any run
+        summaries = [replace(summary, passed=None, interval=None) for summary in summaries]
+    return summaries, sum(summary.runs for summary in summaries)
+
+
+class _RunColumns:
+    """What is known of some runs; a column each."""
+
+    def __init__(self) -> None:
+        self.points, self.steps, self.sensitive = array("q"), array("q"), array("b")
+        self.last = array("d")
+        self.statuses: list[str] = []
+        self.verdicts: list[str] = []
+
+    def take(self, rows: Iterable[Sequence[Any]], start: int) -> None:
+        """Take the runs of a point; points are counted from `start`."""
+        for point, status, judged, last, steps, sensitive in rows:
+            self.points.append(point - start)
+            self.statuses.append(intern(status))
+            self.verdicts.append(intern(judged))
+            self.last.append(math.nan if last is None else last)
+            self.steps.append(steps)
+            self.sensitive.append(UNKNOWN_SENSITIVITY if sensitive is None else sensitive)
+
+    def summed_up(self, values: Sequence[Mapping[str, Any]], start: int) -> list[Summary]:
+        """Return a summary of each point from `start` on."""
+        columns = (self.points, self.statuses, self.verdicts, self.last, self.steps, self.sensitive)
+        found = summarize(values[start:], *columns)
+        return [replace(summary, index=start + summary.index) for summary in found]
+
+
+def _judge_sweep(loaded: Loaded, summaries: Sequence[Summary], runs: int) -> list[Expectation]:
+    """Judge the sweep by its own expectations, of the share of runs that passed and of each status, and by errors."""
+    counts = {status: sum(summary.statuses.get(status, 0) for summary in summaries) for status in Status}
+    passed = [summary.passed for summary in summaries]
+    measured: dict[str, float | None] = {str(status): count / runs for status, count in counts.items()}
+    measured["passed"] = None if None in passed else sum(each or 0 for each in passed) / runs
+    sweep = loaded.scenario.sweep
+    expectations = [
+        expectation
+        for name, check in (sweep.expect if sweep else {}).items()
+        for expectation in judge(name, check, measured.get(name), 0.0)
+    ]
+    if counts[Status.ERROR]:
+        expectations.append(Expectation("no run ends in error", counts[Status.ERROR], passed=False))
+    return locate_expectations(expectations, loaded.source, "sweep")

@@ -1,0 +1,98 @@
+"""Are the names in a scenario known? Structure only: no component is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from shlex import quote
+from typing import Protocol
+
+from playground.errors import Fault, correction, unknown_component
+from playground.scenario.messages import FaultyKey, format_value, unknown_key
+from playground.scenario.model import CORE_KEYS, Scenario
+from playground.scenario.shorthand import COMPONENT_KINDS
+from playground.suggestions import closest
+
+
+class ComponentNames(Protocol):
+    """What is installed, as far as names go."""
+
+    def names(self, kind: str) -> Collection[str]:
+        """Return the names of the components of a kind."""
+
+    def plugin_names(self) -> Collection[str]:
+        """Return the names of the plugins that are loaded."""
+
+    def task_parameters(self, name: str) -> Mapping[str, bool]:
+        """Return the keys that a task reads at the top level of a scenario, and whether each is required."""
+
+    def parameters(self, kind: str, name: str) -> Collection[str]:
+        """Return the parameters that a component takes from a scenario."""
+
+    def task_kinds(self, name: str) -> Mapping[str, bool]:
+        """Return the kinds of component that a task takes, and whether each is required."""
+
+
+def check_names(scenario: Scenario, catalogue: ComponentNames, file: str = "") -> list[Fault]:
+    """Check a scenario against what is installed.
+
+    :param file: the scenario's, beside which a plugin that it requires may stand.
+    :returns: a fault for each required plugin that is absent, and those alone where there are any, because the rest
+        may follow from them; else one for each unknown component, each key that neither a scenario nor its task has,
+        each component that the task does not take, and each key or component that it needs and does not get.
+        Places are up to the caller (`Source.locate`).
+    """
+    absent = list(_absent_plugins(scenario, catalogue, file))
+    if absent:
+        return absent
+    return [*_unknown_components(scenario, catalogue), *_find_unfit_for_task(scenario, catalogue)]
+
+
+def _absent_plugins(scenario: Scenario, catalogue: ComponentNames, file: str) -> Iterator[Fault]:
+    installed = catalogue.plugin_names()
+    for position, name in enumerate(scenario.requires):
+        if name not in installed:
+            beside = Path(file).with_name(f"{name}.py") if file else Path()
+            way = f"install it, for example with: pip install gradient-playground-{name}"
+            if beside.is_file():
+                way = f"it stands beside this file, load it with: -p {quote(str(beside))}"
+            yield Fault(f"needs the plugin {format_value(name)}; {way}", ("requires", position))
+
+
+def _unknown_components(scenario: Scenario, catalogue: ComponentNames) -> Iterator[Fault]:
+    for kind, component in {"task": scenario.task, **scenario.components}.items():
+        names = catalogue.names(kind)
+        if component.name not in names:
+            yield Fault(unknown_component(kind, format_value(component.name), names), (kind, "name"))
+
+
+def _find_unfit_for_task(scenario: Scenario, catalogue: ComponentNames) -> Iterator[Fault]:
+    task = scenario.task.name
+    if task not in catalogue.names("task"):
+        return
+    kinds, parameters = catalogue.task_kinds(task), catalogue.task_parameters(task)
+    accepted = (*CORE_KEYS, *(kind for kind in COMPONENT_KINDS if kind in kinds), *parameters)
+    for key in scenario.section:
+        if key not in parameters:
+            near = correction(key, accepted) or _parameter(key, scenario, catalogue)
+            yield Fault(
+                f"unknown key {format_value(key)}{near}" if near else unknown_key(key, accepted), (FaultyKey(key),)
+            )
+    for kind in scenario.components:
+        if kind not in kinds:
+            takes = f"; it takes {', '.join(kinds)}" if kinds else ""
+            yield Fault(f"the task {format_value(task)} takes no {kind}{takes}", (FaultyKey(kind),))
+    for key, required in {**kinds, **parameters}.items():
+        if required and key not in scenario.section and key not in scenario.components:
+            yield Fault(f"missing key {format_value(key)}, which the task {format_value(task)} needs", (key,))
+
+
+def _parameter(key: str, scenario: Scenario, catalogue: ComponentNames) -> str:
+    """Say which component's parameter was probably meant by a key at the top: `optimizer.lr` by `lr`."""
+    dotted = [
+        f"{kind}.{parameter}"
+        for kind, component in scenario.components.items()
+        if component.name in catalogue.names(kind)
+        for parameter in closest(key, catalogue.parameters(kind, component.name))
+    ]
+    return f"; did you mean {' or '.join(map(repr, dotted))}?" if dotted else ""

@@ -1,0 +1,91 @@
+"""What is compiled of all that we ship, as a table; what is not says why. Printed by `-m slow -s`."""
+
+from collections import Counter
+from functools import partial
+
+import pytest
+import torch
+
+from playground import builtin
+from playground.builtin import functions, losses, models, optimizers
+from playground.builtin.tasks.minimize import Minimize
+from playground.core.compiled import CannotCompileError
+from playground.core.compiled.phases import record_phases
+from playground.core.compiled.record import DescentSpec, record_loss, record_start
+from playground.core.problem import Batches, Problem
+from playground.core.setting import Setting
+
+INPUTS = torch.tensor([[1.0, 1], [1, 0], [0, 1], [0, 0]])
+CLASSES = torch.tensor([1, 0, 2, 0])
+RULES = [getattr(optimizers, name) for name in optimizers.__all__]
+LOSSES = {name: getattr(losses, name) for name in builtin.playground_losses()}
+FUNCTIONS = [name for name in builtin.playground_functions() if name != "expression"]
+MODELS = {
+    "handwritten": models.Handwritten,
+    "linear": models.linear,
+    "perceptron": models.Perceptron,
+    "polynomial": models.Polynomial,
+    **{
+        f"mlp {name}": partial(models.mlp, hidden=(3,), activation=name, output="sigmoid")
+        for name in models.ACTIVATIONS
+    },
+}
+NO_SIGMOID = ("linear", "polynomial")
+"""Whose predictions may be no probabilities: binary cross-entropy of them is refused, as torch may refuse it."""
+
+
+def training(model, loss, dtype, size):
+    indices = loss is losses.cross_entropy
+    targets = CLASSES if indices else torch.tensor([[1.0], [0], [0], [0]], dtype=dtype)
+    module = model(2, 3 if indices else 1).to(dtype)
+    data = Batches((INPUTS.to(dtype), targets), size)
+    return Problem(module, lambda forward, batch: loss(forward(batch[0]), batch[1]), data)
+
+
+def refusal(problem, rule):
+    """Why a descent is not compiled; empty if it is."""
+    descent = DescentSpec(problem, rule)
+    try:
+        start = record_start(descent)
+        record_phases(descent, start.layout, [1.0] * 5, gradient=True)
+        record_loss(descent, start.layout)
+    except CannotCompileError as error:
+        return str(error)
+    return ""
+
+
+def test_everything_is_walked() -> None:
+    assert {name.split()[0] for name in MODELS} == set(builtin.playground_models())
+    assert len(RULES) == len([name for name in builtin.playground_optimizers() if "." not in name])
+
+
+@pytest.mark.slow
+def test_every_model_loss_and_rule(capsys) -> None:
+    covered, refused = Counter(), Counter()
+    for name, model in MODELS.items():
+        for loss in LOSSES:
+            for k, rule in enumerate(RULES):
+                dtype, size = (torch.float32, torch.float64)[k % 2], (None, 2)[k // 2 % 2]
+                why = refusal(training(model, LOSSES[loss], dtype, size), rule(lr=torch.tensor([0.1, 0.2])))
+                covered[name, loss] += not why
+                if why:
+                    refused[why] += 1
+                assert not why or (loss == "bce" and name in NO_SIGMOID), (name, loss, rule, why)
+    with capsys.disabled():
+        print(f"\n{'of ' + str(len(RULES)) + ' rules':16}" + "".join(f"{loss:>16}" for loss in LOSSES))
+        for name in MODELS:
+            print(f"{name:16}" + "".join(f"{covered[name, loss]:16}" for loss in LOSSES))
+        for why, count in refused.items():
+            print(f"{count} refused: {why}")
+
+
+@pytest.mark.slow
+def test_every_function_and_rule(capsys) -> None:
+    for name in FUNCTIONS:
+        function = getattr(functions, name)()
+        for k, rule in enumerate(RULES):
+            dtype = (torch.float32, torch.float64)[k % 2]
+            problem = Minimize(function, {"x": [0.5] * function.dim}).problem(Setting(dtype))
+            assert not refusal(problem, rule(lr=torch.tensor([0.1, 0.2]))), (name, rule)
+    with capsys.disabled():
+        print(f"\n{len(FUNCTIONS)} functions, each under {len(RULES)} rules")

@@ -98,12 +98,6 @@ def test_a_script(eject):
     assert headings[1:4] == ["The data", "The model", "The loss"]
 
 
-def test_the_readme_shows_what_is_written(eject, root):
-    readme = (root / "README.md").read_text(encoding="utf-8")
-    shown = re.search(r"```python\n(# %% Gradient descent\n.*?)    \.\.\.\n```", readme, re.DOTALL)[1]
-    assert shown in eject("bowl").stdout
-
-
 def test_set_changes_the_scenario(eject):
     assert "for step in range(7):" in eject("and_gate", "--set", "steps=7").stdout
 

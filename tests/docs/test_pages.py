@@ -4,7 +4,6 @@ A block whose first line is a file's name in a comment is saved under it. In sho
 """
 
 import doctest
-import importlib.util
 import json
 import re
 import shlex
@@ -154,8 +153,6 @@ def follow(checkout, tmp_path):
 
     def follow(page, slow=False):
         text = PAGES[page].read_text(encoding="utf-8")
-        if "playground.plugin_api" in text and not importlib.util.find_spec("playground.plugin_api"):
-            pytest.skip("playground.plugin_api is not there yet")
         Reader(page, checkout, tmp_path, slow).follow(text)
 
     return follow

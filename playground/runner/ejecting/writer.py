@@ -63,7 +63,7 @@ class ComponentWriter:
         """See `playground.core.listing.Writer`."""
         component, _ = self._component(kind)
         names = injected_names(component)
-        return None if "folder" in names else "make_generator" in names
+        return None if "folder" in names else "generator" in names
 
     def literal(self, value: Any) -> str:
         """See `playground.core.listing.Writer`."""

@@ -1,7 +1,8 @@
-"""The kernel: for a tile of runs side by side, all steps of the descent, in LLVM's language.
+"""Writes the kernel: all steps of the descent for a tile of runs, in LLVM's language.
 
-The loop over the steps is inside, so that what a run carries from step to step stays in registers or close to them.
-What happens seldom has blocks of its own: a loss that is kept, the first step, the end of a run.
+The loop over steps is inside the loop over tiles. The numbers that a run carries from step to step therefore stay in
+registers or in the first-level cache. Rare work has basic blocks of its own: keeping a loss, the first step, the end of
+a run.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ KERNEL_ARGUMENTS = (
     *("ptr noalias %phases", "ptr noalias %numbers", "ptr noalias %counts", "ptr noalias %kept"),
     *("ptr noalias %final", "ptr noalias %streams", "ptr noalias %order", "i64 %ordered", "i64 %span"),
 )
-"""Of `descend`, before one pointer for each tensor of data: tiles and steps, ends excluded; the arrays; the first step
-of `order` and how many it holds. `columns` says where the loss of a step is kept, -1 for nowhere."""
+"""Arguments of `descend`, before one pointer per data tensor: ranges of tiles and steps, ends excluded; the arrays; the
+first step of `order` and the number of steps it holds. `columns` says where the loss of a step is kept, -1 for nowhere.
+"""
 
 
 class Kernel:
@@ -76,7 +78,7 @@ class Kernel:
     # A tile before, during and after its steps
 
     def _load(self) -> None:
-        """Load what a tile carries from step to step, and its hyperparameters."""
+        """Load the values that a tile carries from step to step, and its hyperparameters."""
         patience = ("improved", "improved_step") if self.rules.patience is not None else ()
         self.slots_before = [self.tile.get("slots", self.shape.slots, i) for i in range(self.shape.slots)]
         self.carried_before = {name: self.tile.load(name) for name in ("limit", "best", "before", *patience)}
@@ -84,7 +86,11 @@ class Kernel:
         self.hyper = [self.tile.get("lanes", self.shape.lanes, i) for i in range(self.shape.lanes)]
 
     def _step(self) -> None:
-        """Write the loop over the steps of a tile, from the label `step` to a branch to `tiledone`."""
+        """Write the loop over the steps of a tile, from the label `step` to a branch to `tiledone`.
+
+        The phi instructions at the head of the loop need the values at its end. They are therefore inserted last, at
+        `start`.
+        """
         code, lanes = self.code, self.lanes
         start = len(code.lines)
         self.step = VectorValue(code, "%s", "i64")
@@ -112,7 +118,7 @@ class Kernel:
         code.lines[start:start] = phis
 
     def _store(self, slots: Sequence[VectorValue], after: dict[str, VectorValue], going: VectorValue) -> None:
-        """Store what a tile carries, for its next steps."""
+        """Store the values that a tile carries, for its next steps."""
         for i, value in enumerate(slots):
             self.tile.put(value, "slots", self.shape.slots, i)
         for name, value in after.items():
@@ -121,7 +127,7 @@ class Kernel:
         self.code.line("br label %tiledone")
 
     def _keep(self, loss: VectorValue, going: VectorValue) -> None:
-        """Keep the losses of runs that go on, in single precision, if this is a step to do so at."""
+        """Keep the losses of running runs, in single precision, if this step's losses are kept."""
         code, single = self.code, self.lanes.of("float")
         column = code.load("%columns", "i32", self.step)
 
@@ -137,7 +143,7 @@ class Kernel:
     # One step
 
     def _moved(self) -> tuple[VectorValue, VectorValue, list[VectorValue]]:
-        """Compute loss, gradient's norm and the slots after the update, by the program that the step has."""
+        """Compute the loss, the gradient's norm and the updated slots by the program of this step."""
         code = self.code
         if len(self.steps) == 1:
             loss, norm, *slots = self._by(self.steps[0])
@@ -160,13 +166,13 @@ class Kernel:
         return merged[0], merged[1], merged[2:]
 
     def _by(self, step: StepProgram) -> list[VectorValue]:
-        """Compute loss, norm and slots by one of the programs; the norm is the loss where no rule asks for it."""
+        """Emit the loss, the norm and the slots of one program; the loss replaces a norm that no rule needs."""
         norm = step.loss if self.rules.gradient is None else step.norm
         wanted = [step.loss, norm, *step.slots]
         return emit(self.code, step.program, wanted, self._inputs(step.program, wanted))
 
     def _inputs(self, program: Program, wanted: Sequence[int]) -> dict[Any, Callable[[], VectorValue]]:
-        """Say how each input of a program is loaded."""
+        """Return a function for each input of a program that loads it."""
         found: dict[Any, Callable[[], VectorValue]] = {}
         for i, slot in enumerate(self.slots):
             found[SLOT, i] = partial(_itself, slot)
@@ -181,7 +187,7 @@ class Kernel:
         return found
 
     def _uniform(self, column: int, truth: bool) -> VectorValue:
-        """Load a number that is the same for all runs at this step."""
+        """Load a value that is equal in all runs at this step."""
         index = self.step * self.shape.uniform + column
         value = self.code.everywhere(self.code.load("%uniform", self.lanes.number, index))
         return value.compare("une", 0.0) if truth else value
@@ -189,7 +195,7 @@ class Kernel:
     def _datum(self, rows: dict[int, VectorValue], which: int, row: int, place: int) -> VectorValue:
         """Load an entry of each run's own batch, lane by lane.
 
-        :param rows: the samples of rows that were loaded before.
+        :param rows: the samples of the rows loaded so far.
         """
         if row not in rows:
             rows[row] = self._samples(row)
@@ -212,9 +218,9 @@ class Kernel:
 
 
 def write_last_loss(lanes: Lanes, moving: int, program: Program, loss: int) -> Code:
-    """Write `conclude`, which computes the loss of parameters as they are: one pass over the tiles.
+    """Write `conclude`, which computes the loss of the final parameters in one pass over the tiles.
 
-    :param moving: how many numbers the parameters are.
+    :param moving: the number of parameter slots.
     """
     code = Code(lanes)
     code.lines.append("define void @conclude(i64 %tile0, i64 %tile1, ptr noalias %final, ptr noalias %last) {")

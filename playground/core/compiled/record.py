@@ -1,6 +1,7 @@
-"""One run's step, its start and its last loss, recorded as scalar programs.
+"""Records one run's step, its start and its final loss as scalar programs.
 
-The step is `one_step` below: the very lines that move a run in plain PyTorch, called with symbols in place of tensors.
+The step is `compute_step` below. Plain PyTorch executes the same function, so the recorded program cannot drift from
+the reference; a recording only replaces tensors by symbols.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from playground.core.update import Hyperparameter, State, UpdateRule
 
 @dataclass(frozen=True)
 class DescentSpec:
-    """What moves, and how: all that a step of any of the runs consists of.
+    """Everything that determines a step of any of the runs.
 
-    :param problem: of any one run: all share its module, loss and data.
-    :param rule: with a tensor of shape `(runs,)` for each hyperparameter that differs.
-    :param scheduled: whether the learning rate has a factor that changes with the step.
+    :param problem: of any one run; all runs share its module, loss and data.
+    :param rule: the update rule, with a tensor of shape `(runs,)` for each hyperparameter that differs between runs.
+    :param scheduled: whether a schedule multiplies the learning rate by a factor that changes with the step.
     :param clip: limits on a run's gradient.
     """
 
@@ -41,20 +42,21 @@ class DescentSpec:
 
     @cached_property
     def lanes(self) -> dict[str, Tensor]:
-        """The hyperparameters that differ, by name, shape `(runs,)`."""
+        """The hyperparameters that differ between runs, by name, shape `(runs,)`."""
         values = {each.name: getattr(self.rule, each.name) for each in fields(self.rule)}  # type: ignore[arg-type]
         return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
     def of(self, which: Tensor) -> DescentSpec:
-        """Return the descent of some of the runs."""
+        """Return the description for some of the runs only."""
         chosen = {name: value[which] for name, value in self.lanes.items()}
         return replace(self, rule=replace(self.rule, **chosen)) if chosen else self  # type: ignore[type-var]
 
     @cached_property
     def dtype(self) -> torch.dtype:
-        """The precision of every parameter.
+        """The dtype of every parameter.
 
-        :raises CannotCompileError: it is not the same for all, or not one that is compiled, or not on the CPU.
+        :raises CannotCompileError: the parameters have different dtypes, a dtype that is not compiled, or are not on
+            the CPU.
         """
         parameters = self.problem.parameters.values()
         (dtype, device), *others = {(each.dtype, each.device.type) for each in parameters}
@@ -65,7 +67,7 @@ class DescentSpec:
 
 @dataclass(frozen=True)
 class StepResult:
-    """One step of a run, or what a recording of it gives: tensors, or the symbols that stand for them."""
+    """The result of one step of a run: tensors, or in a recording the symbols that stand for them."""
 
     loss: Tensor
     norm: Tensor
@@ -103,13 +105,13 @@ def compute_step(
 
 @dataclass(frozen=True)
 class KernelLayout:
-    """Where each number that a run carries from step to step has its slot: parameters first, then states."""
+    """Assigns a slot to each number that a run carries from step to step: parameters first, then optimizer states."""
 
     parameters: Mapping[str, torch.Size]
     states: Mapping[str, Mapping[str, torch.Size]]
 
     def tensors(self, entry: Callable[[int], int], symbol: Callable[[Tensor], Any]) -> tuple[Any, Any]:
-        """Return parameters and states as symbols of the slots."""
+        """Return parameters and states as symbols whose entries are the slots."""
         counter = iter(range(10**9))
 
         def next_one(shape: torch.Size) -> Any:

@@ -91,7 +91,7 @@ class CompiledReplicas:
         factors = [1.0 if schedule is None else schedule(step) for step in range(budget)]
         self.phases = record_phases(self.descent, self.start.layout, factors, rules.gradient is not None)
         if runs is not None and not is_worth_compiling(runs, budget, self.phases.operations):
-            raise NotWorthCompilingError("so few runs and steps are done before they would be compiled")
+            raise NotWorthCompilingError("compiling would take longer than these runs")
         self._orders = SampleOrders(problem.batches, seeds)
         self._data = [tensor.to(self.descent.dtype).contiguous() for tensor in self._orders.data]
         self._compile(bits or jit.vector_bits())

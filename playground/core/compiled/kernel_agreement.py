@@ -55,18 +55,18 @@ def require_agreement(
             )
         except Exception as error:  # a component may raise for some numbers only, where the compiled program continues
             raise CannotCompileError(
-                f"a run alone raises {type(error).__name__}: {error}".partition("\n")[0]
+                f"in plain PyTorch a run raises {type(error).__name__}: {error}".partition("\n")[0]
             ) from error
         # Two identical calls that differ reveal a component that depends on more than its inputs.
         if not agree_to_rounding(again, plain, [plain]):
-            raise CannotCompileError("the same step comes out otherwise each time")
+            raise CannotCompileError("repeating the same step gives different results")
         own = ComparedSteps(
             mine.loss[place], {n: tensor[place] for n, tensor in mine.parameters.items()}, mine.last[place]
         )
         apart += not agree_to_rounding(own, plain, twins)
     # Tolerate one run in three: its rounding may grow faster than the changed starts show (Adam at a rate of 1).
     if apart > len(which) // 3:
-        raise CannotCompileError(f"the first {steps} steps come out otherwise than in plain PyTorch")
+        raise CannotCompileError(f"the first {steps} steps differ from plain PyTorch")
 
 
 def _run_compiled(compiled: CompiledReplicas, few: Parameters, which: Sequence[int], steps: int) -> ComparedSteps:

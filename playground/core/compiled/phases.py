@@ -58,7 +58,7 @@ def record_phases(descent: DescentSpec, layout: KernelLayout, factors: Sequence[
     while (missing := np.flatnonzero(which < 0)).size or not steps:
         if len(steps) == MAX_STEP_PROGRAMS:
             raise CannotCompileError(
-                f"more than {MAX_STEP_PROGRAMS} kinds of steps: the update rule decides by the step's number"
+                f"more than {MAX_STEP_PROGRAMS} different step programs: the update rule branches on the step's number"
             )
         first = int(missing[0]) if missing.size else 0
         size = int(samples[first]) if missing.size else int(descent.problem.batches.size or 0)

@@ -78,7 +78,7 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         symbolic = [tensor for tensor in tensors if isinstance(tensor, Symbol)]
         if symbolic and not self._is_decomposing and _name(func) in MEMORY_READERS:
-            raise CannotCompileError(f"torch's operation {_name(func)!r} depends on how a tensor lies in memory")
+            raise CannotCompileError(f"torch's operation {_name(func)!r} depends on a tensor's memory layout")
         if func._schema.is_mutable:
             return self._in_place(func, args, kwargs)
         if func is torch.ops.aten.lift_fresh.default and not symbolic:
@@ -124,7 +124,9 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not name.endswith("_") or name.startswith("_") or "out" in kwargs or reshapes:
             raise CannotCompileError(f"torch's operation {name!r} has no rule")
         if not isinstance(target, Symbol):
-            raise CannotCompileError("the module writes to a tensor that it keeps, such as running statistics")
+            raise CannotCompileError(
+                "the module writes to a tensor that it keeps between steps, such as running statistics"
+            )
         if name == "copy_":
             new = self.cast(args[1], target.dtype)
         elif name in ("fill_", "zero_"):
@@ -210,7 +212,7 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         columns = zip(*(each.flatten().tolist() for each in ids), strict=True)
         found = torch.tensor([rule(*entries) for entries in columns], dtype=torch.int64)
         if any(self.program.is_boolean(index) != (dtype is torch.bool) for index in found.flatten().tolist()):
-            raise CannotCompileError("an operation takes truth values for numbers")  # LLVM has separate types for them
+            raise CannotCompileError("an operation mixes booleans and numbers")  # LLVM has separate types for them
         return self.symbol(found.reshape(ids[0].shape), dtype)
 
     def values(self, value: Any) -> Any:
@@ -240,7 +242,7 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return value.item()  # type: ignore[no-any-return]
         (index,) = value.ids.flatten().tolist()
         if not self.program.uniform[index]:
-            raise CannotCompileError("what happens depends on a number of the run")
+            raise CannotCompileError("the control flow depends on a number that differs between runs")
         (found,) = self.program.evaluate([index], self._uniform)
         if self.program.number(index) is None:
             self.decisions.append((index, float(found)))

@@ -42,4 +42,4 @@ class Symbol(Tensor):
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Raise: outside a recording there is no program to write an operation to."""
-        raise CannotCompileError(f"{func} outside of the step")
+        raise CannotCompileError(f"torch's operation {func} outside the recorded step")

@@ -90,7 +90,7 @@ def gather(recorder: ProgramRecorder, a: Any, dim: int, index: Any, **_: Any) ->
         entries = recorder.symbol(here, source.dtype)
         found = entries if found is None else _select_where(recorder, index, k, entries, found)
     if found is None:
-        raise CannotCompileError("an index into nothing")
+        raise CannotCompileError("an index into an empty tensor")
     return found
 
 
@@ -104,7 +104,7 @@ def scatter(recorder: ProgramRecorder, a: Any, dim: int, index: Any, value: Any,
         known = recorder.values(index)
         return recorder.symbol(target.ids.scatter(dim, known, entries[_index_window(entries, known)]), target.dtype)
     if index.shape[dim] != 1:
-        raise CannotCompileError("several entries are put at places that depend on the batch")
+        raise CannotCompileError("several entries are written to places that depend on the batch")
     found = target.ids.clone()
     for k in range(target.shape[dim]):
         place = torch.full(index.shape, k)

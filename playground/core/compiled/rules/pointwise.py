@@ -73,7 +73,7 @@ def _uniform_only(formula: Formula) -> Formula:
     def check_uniform(p: Program, *operands: int) -> int:
         found = formula(p, *operands)
         if not p.uniform[found]:
-            raise CannotCompileError("a remainder of numbers of the run")
+            raise CannotCompileError("a remainder of numbers that differ between runs")
         return found
 
     return check_uniform
@@ -260,7 +260,7 @@ def to(recorder: ProgramRecorder, a: Any, *args: Any, dtype: torch.dtype | None 
 def view(recorder: ProgramRecorder, a: Symbol, size: Any) -> Symbol:
     """Return the same entries in another shape; reinterpreting bytes as another dtype is refused."""
     if isinstance(size, torch.dtype):
-        raise CannotCompileError("the module looks at the bytes of a number")
+        raise CannotCompileError("the module reinterprets the bytes of a number")
     return Symbol(a.ids.view(size), a.dtype)
 
 

@@ -68,7 +68,9 @@ def binary_cross_entropy(
     if weight is not None:
         raise CannotCompileError("torch's operation 'binary_cross_entropy' with weights has no rule")
     if any(program.nodes[index].operation != "sigmoid" for index in recorder.lift(prediction).ids.flatten().tolist()):
-        raise CannotCompileError("binary cross-entropy of what is no sigmoid, and so may be no probability")
+        raise CannotCompileError(
+            "binary cross-entropy of values that may lie outside [0, 1], since they are not from a sigmoid"
+        )
 
     def entry(p: int, t: int) -> int:
         wrong = apply("mul", apply("sub", t, one), apply("maximum", apply("log1p", apply("neg", p)), floor))

@@ -52,7 +52,7 @@ def find_double_squashing(problem: Problem, compare: Comparison) -> str:
         if _ignores_shifts(compare, prediction, targets):
             reading, least = "takes logits and applies a softmax itself", _best_prediction(compare, targets)
         elif _divides_at_zero(compare):
-            reading, least = "divides the classes at 0, as of logits", targets
+            reading, least = "separates the classes at 0, as for logits", targets
         else:
             return ""
         fits = least is not None and least.shape == prediction.shape

@@ -94,7 +94,7 @@ class Breakdown:
 
     def __str__(self) -> str:
         """Describe the origin of the number."""
-        return str(self.source or f"the optimizer's step makes it of a gradient of at most {self.gradient:.3g}")
+        return str(self.source or f"the optimizer's step, from a gradient of at most {self.gradient:.3g}")
 
 
 class Rerunner:

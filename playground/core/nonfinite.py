@@ -54,7 +54,7 @@ class NonfiniteSource:
     def __str__(self) -> str:
         """`sqrt of -1 gives nan`, or `the backward of sqrt at 0 gives inf`."""
         given = f" {'at' if self.backward else 'of'} {self.at}" if self.arguments else ""
-        then = f", of which {self.then} makes nan" if self.then else ""
+        then = f", which {self.then} turns into nan" if self.then else ""
         return f"{'the backward of ' if self.backward else ''}{self.operation}{given} gives {self.value}{then}"
 
 

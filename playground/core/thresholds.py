@@ -41,7 +41,7 @@ def find_threshold(loss: Callable[[Tensor, Tensor], Tensor], outputs: int) -> fl
     if len(found) == 1:
         return found[0]
     message = (
-        "accuracy: it is unknown from which prediction on this loss means class 1; declare it with "
+        "accuracy: cannot tell above which prediction this loss means class 1; declare it with "
         "@declares(threshold=0.0) for logits, threshold=0.5 for probabilities, or class_indices=True for one logit per "
         f"class: {describe(loss)}"
     )

@@ -162,7 +162,7 @@ def describe_culprits(final: Mapping[str, Tensor], steepest: Mapping[str, Tensor
 def describe_exceeded_bounds(
     problem: Problem, starts: Mapping[str, Tensor], rules: Sequence[UpdateRule], factors: Sequence[float]
 ) -> list[str]:
-    """Return for each of many runs what `exceeded_bound` returns for one; runs with the same start share the work.
+    """Return for each of many runs what `find_exceeded_bound` returns for one; runs with the same start share the work.
 
     :param starts: initial parameters of n runs by name, shape `(n, *shape)`.
     :param rules: of each run, and `factors` those of its schedule on the rule's rate.

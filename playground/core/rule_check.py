@@ -128,11 +128,11 @@ def _rule_holds(operation: Operation, call: Call, record: TapeRecord, part: Grad
     count = max(1, share.numel() // max(exact.output.numel(), 1))
     try:
         rule = _fill_names(operation.rules[part.argument], exact)
-        told = evaluate_formula(rule, _numbers(exact) | {"dy": arriving, "n": count})
+        claimed = evaluate_formula(rule, _numbers(exact) | {"dy": arriving, "n": count})
     except UnreadableFormulaError:
         return True
-    whole = torch.broadcast_shapes(told.shape, share.shape)  # type: ignore[no-untyped-call]
-    return is_close(told.expand(whole), share.expand(whole), 1e-12 * _largest(arriving))
+    whole = torch.broadcast_shapes(claimed.shape, share.shape)  # type: ignore[no-untyped-call]
+    return is_close(claimed.expand(whole), share.expand(whole), 1e-12 * _largest(arriving))
 
 
 def is_close(found: Tensor, wanted: Tensor, room: float = 0.0) -> bool:

@@ -67,11 +67,11 @@ def require_floats(loss: Callable[[Tensor, Tensor], Tensor], classes: int) -> No
     with preserve_torch_stream(torch.device("cpu")), torch.no_grad():
         if _evaluate_loss(loss, *floats) is not None:
             return
-        asked = (
+        losses = (
             _evaluate_loss(loss, predictions, target)
             for target in (indices, indices[:, None], indices[:, None].float())
         )
-        if not any(value is not None for value in asked):
+        if not any(value is not None for value in losses):
             return
     message = f"this loss takes class indices; declare it with @declares(class_indices=True): {describe(loss)}"
     raise ComponentError(Fault(message, ("loss",)))

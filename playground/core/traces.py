@@ -14,7 +14,7 @@ from torch import Tensor
 from playground.core.stopping import RunEnd, StopRules
 from playground.result import Status
 
-if TYPE_CHECKING:  # import cycle: replicas are compared with twins, which use traces
+if TYPE_CHECKING:  # replicas hold themselves against twins, which leave traces
     from playground.core.replicas import Replicas
 
 STATUSES = tuple(Status)
@@ -126,9 +126,9 @@ class ReplicaTraces:
     def reasons(self) -> list[str]:
         """Describe for each run why it ended; empty if it used its budget."""
         found = [""] * len(self.status)
-        told = (self.status != STATUSES.index(Status.BUDGET)).nonzero().squeeze(1)
+        ended = (self.status != STATUSES.index(Status.BUDGET)).nonzero().squeeze(1)
         numbers = (self._end_loss, self._loss_before_end, self._limit, self._improved, self._improved_step.long())
-        columns = (told, *(column[told] for column in (self.status, self.steps, *numbers)))
+        columns = (ended, *(column[ended] for column in (self.status, self.steps, *numbers)))
         for run, code, steps, *rest in zip(*(column.tolist() for column in columns), strict=True):
             if STATUSES[code] is Status.INTERRUPTED:
                 found[run] = f"interrupted after {steps} steps"

@@ -95,7 +95,7 @@ def require_representable(numbers: Mapping[str, Any], dtype: torch.dtype, factor
     """Refuse hyperparameters that a dtype cannot represent.
 
     :param factor: the largest factor on `lr`.
-    :raises ComponentError: for the first of them, with its path.
+    :raises ComponentError: names the first of them, at its key of the scenario.
     """
     largest = torch.finfo(dtype).max
     for name, value in numbers.items():

@@ -244,10 +244,10 @@ class Training(DescentTask):
 
     def views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
         """Show the model's predictions, and the loss over its parameters."""
-        told = self._told(problem, recording)
-        return (*self.prediction_views(problem, recording, ranges), *super().views(problem, recording, ranges), told)
+        table = self._table_view(problem, recording)
+        return (*self.prediction_views(problem, recording, ranges), *super().views(problem, recording, ranges), table)
 
-    def _told(self, problem: Problem, recording: Recording) -> View:
+    def _table_view(self, problem: Problem, recording: Recording) -> View:
         """Return the table at each recorded step."""
         from playground.core.predictions import recorded_parameters
         from playground.views import PredictionsView

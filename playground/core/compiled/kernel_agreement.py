@@ -37,8 +37,7 @@ def require_agreement(
     Rounding alone may grow a hundredfold in a few steps. Each run is therefore also computed from initial values
     changed by one ulp, and the tolerance follows from how far those come apart.
 
-    :raises CannotCompileError: the results differ by more than rounding, or plain PyTorch raises an error for one of
-        the runs.
+    :raises CannotCompileError: they differ by more than rounding, or a run alone raises an error.
     """
     count = compiled.arrays.count
     which = sorted({0, count // 2, count - 1})

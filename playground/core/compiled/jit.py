@@ -107,5 +107,6 @@ class CompiledModule:
         :param types: of its arguments, from `ctypes`.
         """
         function = ctypes.CFUNCTYPE(result, *types)(self._engine.get_function_address(name))
+        # Keeps the compiled code alive as long as the function.
         function.module = self  # type: ignore[attr-defined]
         return function

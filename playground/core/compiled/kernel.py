@@ -32,11 +32,11 @@ first step of `order` and the number of steps it holds. `columns` says where the
 
 
 class Kernel:
-    """Writes the function that moves runs.
+    """Writes the function that makes the steps.
 
-    :param lanes: the vectors.
+    :param lanes: the vector types.
     :param shape: of the arrays.
-    :param steps: the programs that steps may have; which one a step has is an input.
+    :param steps: the programs of the steps; an array says which one each step uses.
     :param rules: when a run ends early.
     """
 
@@ -49,7 +49,11 @@ class Kernel:
         self.rules = rules
 
     def descent(self) -> Code:
-        """Write `descend`: it returns how many of the tiles have runs that still go on."""
+        """Write `descend`, which returns how many of the tiles still have running runs.
+
+        The outer loop is over tiles: load a tile, make its steps, store it. Tiles whose runs have all ended are
+        skipped.
+        """
         code = self.code
         pointers = [f"ptr noalias %data{i}" for i in range(len(self.shape.places))]
         code.lines.append(f"define i64 @descend({', '.join([*KERNEL_ARGUMENTS, *pointers])}) {{")
@@ -96,6 +100,8 @@ class Kernel:
         self.step = VectorValue(code, "%s", "i64")
         self.slots = [VectorValue(code, f"%slot{i}", lanes.numbers) for i in range(self.shape.slots)]
         carried = {name: VectorValue(code, f"%{name}", value.type) for name, value in self.carried_before.items()}
+        # A lane whose run has ended keeps computing until the last run of its tile ends. The mask %going keeps its
+        # results out of the records.
         judge = Judge(self.tile, self.rules, self.step, carried, VectorValue(code, "%going", lanes.truths))
         loss, norm, slots = self._moved()
         self._keep(loss, judge.going)
@@ -156,6 +162,8 @@ class Kernel:
             code.label(f"phase{i}")
             found.append(self._by(step))
             code.line(f"br label %phase{i}end")
+            # Emitting may have added blocks, so the block that ends here is not %phase{i}: the phi below needs a known
+            # label.
             code.label(f"phase{i}end")
             code.line("br label %moved")
         code.label("moved")
@@ -189,6 +197,7 @@ class Kernel:
     def _uniform(self, column: int, truth: bool) -> VectorValue:
         """Load a value that is equal in all runs at this step."""
         index = self.step * self.shape.uniform + column
+        # Booleans are stored as the numbers 0 and 1.
         value = self.code.everywhere(self.code.load("%uniform", self.lanes.number, index))
         return value.compare("une", 0.0) if truth else value
 
@@ -201,6 +210,7 @@ class Kernel:
             rows[row] = self._samples(row)
         samples, places = rows[row], self.shape.places[which]
 
+        # Runs have different batches, so their entries are at unrelated addresses: one scalar load per lane.
         def entry(lane: int) -> VectorValue:
             return self.code.load(f"%data{which}", self.lanes.number, self.tile.lane(samples, lane) * places + place)
 

@@ -63,6 +63,7 @@ def run_kernel(kernel: Callable[[int, int, int, int], int], work: TileWork, show
                 return
             left = kernel(tile, end, step, min(step + block, work.last))
             with lock:
+                # If no run continues, the remaining steps of these tiles count as done.
                 done[0] += (end - tile) * (min(step + block, work.last) - step if left else work.last - step)
                 show(done[0] / (work.tiles * (work.last - work.first)))
             if not left:
@@ -72,6 +73,7 @@ def run_kernel(kernel: Callable[[int, int, int, int], int], work: TileWork, show
         parts = [pool.submit(part, tile) for tile in range(0, work.tiles, size)]
         try:
             while wait(parts, timeout=0.1).not_done:
+                # Only the main thread receives Ctrl-C. It polls, and the other threads stop after their current block.
                 if is_stop_requested():
                     raise KeyboardInterrupt
         except KeyboardInterrupt:

@@ -79,6 +79,7 @@ def _reduce_exponent(x: VectorValue) -> tuple[VectorValue, VectorValue, VectorVa
     high, low = LN2[x.code.lanes.number]
     k = x.code.intrinsic("rint", x * (1 / math.log(2)))
     left, minus = (-k).times_plus(high, x), -k
+    # k high is exact, so `left` has no rounding error; the last result is what r lost by rounding.
     r = minus.times_plus(low, left)
     return k, r, minus.times_plus(low, left - r)
 
@@ -101,11 +102,13 @@ def exp(x: VectorValue) -> VectorValue:
     """
     code = x.code
     range_ = (-105.0, 90.0) if code.lanes.number == "float" else (-746.0, 711.0)
+    # Beyond the range the result is 0 or infinite anyway, and k would leave the range of exponents.
     k, r, lost = _reduce_exponent(clamp(x, *range_))
     whole = _to_integer(k)
     half = whole.shift(-1)
     one = code.constant(1.0)
     first = one + r
+    # 1 + r loses the low digits of r; they are added back with the smaller terms.
     found = first + (_exp_remainder(r) + (lost + (r - (first - one))))
     return found * _power_of_two(code, half) * _power_of_two(code, whole - half)
 
@@ -118,6 +121,7 @@ def expm1(x: VectorValue) -> VectorValue:
     power = _power_of_two(code, _to_integer(k))
     near = power.times_plus((_exp_remainder(r) + lost) + r, power - 1.0)
     near = x.compare("ogt", limit).select(call("exp", x), near)
+    # Keeps the sign of -0.
     return x.compare("oeq", 0.0).select(x, near)
 
 
@@ -142,7 +146,10 @@ def sigmoid(x: VectorValue) -> VectorValue:
 
 
 def _split(x: VectorValue) -> tuple[VectorValue, VectorValue]:
-    """Return k and f with x = 2ᵏ (1 + f) and √½ <= 1 + f < √2, for normal x > 0."""
+    """Return k and f with x = 2ᵏ (1 + f) and √½ <= 1 + f < √2, for normal x > 0.
+
+    Subtracting the bits of √½ before shifting moves the border between exponents from 1 to √½.
+    """
     code = x.code
     fraction = 23 if code.lanes.number == "float" else 52
     bits = x.convert("bitcast", code.lanes.whole)
@@ -189,12 +196,14 @@ def log1p(x: VectorValue) -> VectorValue:
     small = x.code.intrinsic("fabs", x).compare("olt", 1.0)
     lost = small.select(x - (u - 1.0), one - (u - x))
     found = _ends_of_log(u, _log_of(u, lost / u))
+    # Keeps the sign of -0.
     return x.compare("oeq", 0.0).select(x, found)
 
 
 def _quarters(x: VectorValue) -> tuple[VectorValue, VectorValue]:
     """Return r with |r| <= π/4 and the quadrant k, x = k π/2 + r; computed with extra digits, since r may be tiny."""
     code = x.code
+    # k first and k second are exact. In double precision, the rounding error of r and the third piece are added last.
     k = code.intrinsic("rint", x * (2 / math.pi))
     first, second, third = HALF_PI
     if code.lanes.number == "float":
@@ -228,6 +237,7 @@ def _wave(x: VectorValue, name: str, turned: int) -> VectorValue:
     found = odd.select(cosine, sine)
     below = (quadrant & code.constant(2, code.lanes.whole)).compare("ne", 0)
     found = below.select(-found, found)
+    # NaN is also `far`, so the C library handles it.
     far = ~code.intrinsic("fabs", x).compare("ole", MAX_REDUCED_ARGUMENT)
     return _select_rarely(far, found, lambda: call_each_lane(x, name))
 
@@ -264,6 +274,7 @@ def call_each_lane(x: VectorValue, name: str, *others: VectorValue) -> VectorVal
     number = code.lanes.number
     operands = (x, *others)
     code.declared[f"declare double @{name}({', '.join(['double'] * len(operands))})"] = None
+    # The select of equal operands copies x, as a value whose lanes can then be replaced one by one.
     result = code.instruction(f"select i1 true, {x}, {x}", x.type)
     for lane in range(code.lanes.width):
         scalars = [code.instruction(f"extractelement {each}, i32 {lane}", number) for each in operands]
@@ -308,6 +319,8 @@ def power(x: VectorValue, y: VectorValue) -> VectorValue:
     if code.lanes.number == "double":
         return call_each_lane(x, "pow", y)
     size = code.intrinsic("fabs", x)
+    # The special cases follow C's pow: 1 for |x| = 1 or y = 0, the sign of x for odd integers y, NaN for a finite
+    # negative x with a fractional y, and NaN for NaN operands except pow(1, NaN) and pow(NaN, 0).
     one = size.compare("oeq", 1.0) | y.compare("oeq", 0.0)
     logarithm = call("log", size.convert("fpext", wide.numbers), lanes=wide)
     found = call("exp", y.convert("fpext", wide.numbers) * logarithm, lanes=wide)

@@ -94,6 +94,7 @@ def _tangent(f: Callable[[Tensor], Tensor], z: Tensor, direction: Tensor, differ
         tangent: Tensor | None = torch._VF._unpack_dual(result, level=0).tangent
     if tangent is not None:
         return tangent.detach()
+    # torch returns no tangent for a constant as well as for an operation that lost it; autograd's graph tells which.
     if not differentiable and f(z.detach().requires_grad_()).requires_grad:
         raise UnavailableError("an operation has no forward derivative and lost the tangent")
     return torch.zeros_like(result).detach()

@@ -75,6 +75,7 @@ def _find_break(g: VectorFunction, z: Tensor, probe: Probe, i: int) -> FunctionB
     right, left = probe.ahead[:, i] - here, here - probe.behind[:, i]
     sizes = torch.stack([here, *probe.ahead[-4:, i], *probe.behind[-4:, i]]).abs()
     rounding = MAX_ROUNDING_ULP * torch.finfo(torch.float64).eps * sizes.nan_to_num(0.0, posinf=0.0).max()
+    # A change that does not shrink over the shortest steps is either a jump or a slope too steep for every step.
     suspects = [sign for sign, change in ((1, right), (-1, left)) if _is_unresolved(change, rounding)]
     if suspects:
         step = probe.steps[-1] * torch.nn.functional.one_hot(torch.tensor(i), len(z))
@@ -84,8 +85,10 @@ def _find_break(g: VectorFunction, z: Tensor, probe: Probe, i: int) -> FunctionB
             sides = [here.item() + sign * _change_limit(change) for sign, change in ((-1, left), (1, right))]
             return FunctionBreak(jump=(sides[0], here.item(), sides[1]))
         return FunctionBreak(steep=True)
+    # No jump: now compare the slopes to both sides.
     steps, noise = probe.steps[:, i], probe.noise[:, i]
     slopes = _kink(left / steps, right / steps, 4 * noise / steps)
+    # The kink lies beside the point, closer than the shortest step, so no difference measures the slope at the point.
     if slopes and not _is_at_the_point(g, z, i, here, steps[-1], slopes):
         return FunctionBreak(steep=True)
     return FunctionBreak(

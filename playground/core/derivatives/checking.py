@@ -70,6 +70,7 @@ def check_derivatives(g: VectorFunction, z: Tensor, names: Sequence[Coordinate],
         routes = {"autograd": backward.value[index].item()}
         routes |= {name: values[index].item() for name, values in found.items()}
         precise = backward.precise[index].item()
+        # The reference for the V-curve: the most exact value available.
         truth = routes.get("complex", precise if abs(precise - slope) <= ERROR_MARGIN * error else slope)
         errors = [abs(raw[index].item() - truth) for raw in central.raw]
         entries.append(

@@ -172,6 +172,7 @@ def _extrapolate(raw: Tensor, rounding: Tensor, unit: Tensor, size: Tensor | flo
     rounding = rounding.expand_as(raw)
     # Truncation falls to 1/16 per step: a third of the change is five times the truncation.
     plain = (raw[1:] - raw[:-1]).abs() / 3 + rounding[1:]
+    # The best plain difference at short steps, as a check on the long ones: a long step may jump over ripples.
     local, certain = _select_least_error(
         raw[FIRST_LOCAL_STEP + 1 :], torch.maximum(plain, _contradiction(raw, rounding)[1:])[FIRST_LOCAL_STEP:]
     )
@@ -184,6 +185,7 @@ def _extrapolate(raw: Tensor, rounding: Tensor, unit: Tensor, size: Tensor | flo
         errors.append(apart + rounding[order + 1 :])
         lower = column
     every = torch.cat(values)
+    # An extrapolated value that contradicts the local one is doubted by the excess over the local error.
     doubt = ((every - local).abs() - 3 * certain).nan_to_num(0.0)
     best, error = _select_least_error(every, torch.maximum(torch.cat(errors), doubt))
     floor = ERROR_FLOOR_ULP * unit.expand_as(raw).masked_fill(~raw.isfinite(), math.inf).amin(dim=0)

@@ -89,7 +89,7 @@ class DerivativeEntry:
     :param scaled: `precise`, with `SCALED_UPSTREAM` sent back in place of 1, divided by it.
     :param again: `precise`, computed once more.
     :param error: estimated error of the route `central`.
-    :param bend: how fast the derivative changes with the relative size of the coordinates; see `automatic.bend`.
+    :param rounding_sensitivity: how fast it changes with the relative size of the coordinates; see `automatic`.
     :param value: of the function at the point.
     :param second_value: the value, computed once more.
     :param slopes: to the left and right, at a kink.
@@ -263,12 +263,16 @@ def _judge_backward(entry: DerivativeEntry, against: tuple[str, ...], eps: float
 def _judge_routes(entry: DerivativeEntry, against: tuple[str, ...], eps: float) -> Finding | None:
     """Return which route is wrong, by majority, and whether anything confirms autograd."""
     voters = _without_coarse(entry, against, eps)
+    # Nothing contradicts autograd, but an independent route must also confirm it: forward mode alone shares its
+    # formulas.
     if not against:
         return None if set(voters) - {"forward"} else Finding(Cause.STEP, ("central",), NO_STEP_MESSAGE)
+    # The function loses digits in the run's dtype; the backward itself is right.
     if _precise_agrees(entry, against, eps):
         return Finding(Cause.NOISE, against, f"noise of the dtype: in float64 autograd gives {entry.precise:.10g}")
     if _is_of_the_dtype(entry, against, eps):
         return Finding(Cause.NOISE, against, f"noise of the dtype: in float64 autograd gives {entry.precise:.10g}")
+    # Central differences alone contradict autograd, and a route without a step size confirms it: the step is to blame.
     if against == ("central",) and EXACT_ROUTES & set(voters):
         return None
     if len(against) == len(voters) == 1 and voters != entry.voters:
@@ -277,8 +281,11 @@ def _judge_routes(entry: DerivativeEntry, against: tuple[str, ...], eps: float) 
         entry.routes["autograd"], entry.routes["symbolic"], rel_tol=MAX_REPEAT_DIFFERENCE
     ):
         return None  # digits cancel in the function as it is written, but not in the simplified formula
+    # Every route contradicts autograd, and all agree with each other.
     if len(against) == len(voters) and _agree_among(entry, voters, eps):
         return Finding(Cause.BACKWARD, against, f"a wrong backward{_describe_factor(entry, voters)}")
+    # The same without forward mode, which agrees with autograd if a detach cuts the graph for both. Central differences
+    # alone must then be conclusive.
     independent = tuple(route for route in voters if route != "forward")
     apart = abs(entry.routes["central"] - entry.routes["autograd"])
     sure = len(against) > 1 or entry.error <= SHARP_ERROR_SHARE * apart

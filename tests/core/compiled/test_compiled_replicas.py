@@ -502,7 +502,7 @@ def test_the_symbols_of_a_rule_may_come_in_any_order() -> None:
 
 
 def test_a_state_that_changes_its_shape_is_refused() -> None:
-    with pytest.raises(CannotCompileError, match="symbols or shapes"):
+    with pytest.raises(CannotCompileError, match="names or shapes"):
         compiled(partial(training, models.Perceptron, losses.mse), Remembering(reshaped=True), [0], 30)
 
 
@@ -572,7 +572,7 @@ def ranked(prediction, target):
         (Choosy, losses.mse, "depends on a number that differs between runs"),
         (normalised, losses.mse, "running statistics"),
         (Outside, losses.mse, "numpy"),
-        (large, losses.mse, "103,201 parameters, so that a step has more than 10,000 scalar operations"),
+        (large, losses.mse, "103,201 parameters: a step has more than 10,000 scalar operations"),
         (partial(models.mlp, hidden=(100, 60)), losses.mse, "many more than 10,000 scalar operations"),
         (partial(models.mlp, hidden=(200,)), losses.mse, "a step has 1.,... scalar operations, more than 10,000"),
         (Several, losses.mse, "tuple"),

@@ -84,6 +84,8 @@ def gather(recorder: ProgramRecorder, a: Any, dim: int, index: Any, **_: Any) ->
     source = recorder.lift(a)
     if not _depends_on_batch(recorder, index):
         return recorder.symbol(torch.gather(source.ids, dim, recorder.values(index)), source.dtype)
+    # Select entry k where the index is k, one candidate after the other: the class probability of a mini-batch's
+    # target.
     found: Symbol | None = None
     for k in range(source.shape[dim] if source.dim() else 1):
         here = torch.gather(source.ids, dim, torch.full(index.shape, k))
@@ -105,6 +107,7 @@ def scatter(recorder: ProgramRecorder, a: Any, dim: int, index: Any, value: Any,
         return recorder.symbol(target.ids.scatter(dim, known, entries[_index_window(entries, known)]), target.dtype)
     if index.shape[dim] != 1:
         raise CannotCompileError("several entries are written to places that depend on the batch")
+    # Write to every place in turn, and keep the old entry except where the index is this place.
     found = target.ids.clone()
     for k in range(target.shape[dim]):
         place = torch.full(index.shape, k)

@@ -263,8 +263,7 @@ def _judge_backward(entry: DerivativeEntry, against: tuple[str, ...], eps: float
 def _judge_routes(entry: DerivativeEntry, against: tuple[str, ...], eps: float) -> Finding | None:
     """Return which route is wrong, by majority, and whether anything confirms autograd."""
     voters = _without_coarse(entry, against, eps)
-    # Nothing contradicts autograd, but an independent route must also confirm it: forward mode alone shares its
-    # formulas.
+    # Nothing contradicts autograd, but a route other than forward mode, which runs the same graph, must confirm it.
     if not against:
         return None if set(voters) - {"forward"} else Finding(Cause.STEP, ("central",), NO_STEP_MESSAGE)
     # The function loses digits in the run's dtype; the backward itself is right.

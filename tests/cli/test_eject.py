@@ -145,7 +145,7 @@ def test_a_notebook_has_the_cells_of_the_script(eject):
             [],
             "and_gate_sweep.yaml:15:1: a sweep is many runs, and a program is one; `--set sweep=null`",
         ),
-        ("backward_check", ["--set", "order=2"], "second derivatives by a model's parameters are not written out"),
+        ("backward_check", ["--set", "order=2"], "eject does not support second derivatives by a model's parameters"),
         ("and_gate", ["--set", "model=closed"], "inner.<locals>.Closed of module"),
         ("and_gate", ["--set", "model=clashing"], "a name that the program itself uses; rename it"),
         ("and_gate", ["--set", "model=whole"], "uses 'import playground.core.gradients as clipping', a whole module"),

@@ -204,7 +204,7 @@ class Run:
         reasons = tuple(reason for reason in self.reason.split("; ") if reason)
         steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
         if self.status is Status.BUDGET:
-            how = f"all {steps} used" if self.steps > 1 else f"{steps} used" if self.steps else "no step asked for"
+            how = f"all {steps} used" if self.steps > 1 else f"{steps} used" if self.steps else "no steps requested"
             return (how, *reasons)
         if self.loss is not None:
             return (f"{self.status} after {steps}", *reasons)

@@ -110,7 +110,7 @@ class DescentWriter:
         return [
             f"epoch, position = divmod(step, {batches.per_epoch})",
             "if position == 0:  # a new order for each pass through the data",
-            f'    order = torch.randperm(len({first}), generator=generator({seed}, "batches", epoch)){device}',
+            f'    order = torch.randperm(len({first}), generator=make_generator({seed}, "batches", epoch)){device}',
             f"chosen = order[position * {size} : (position + 1) * {size}]",
         ]
 

@@ -43,7 +43,7 @@ _HINTS = {
     "÷": "; a quotient is written /",
     "//": "; a quotient is written /",
     "−": "; minus is written -",
-    "=": "; write only what stands on the right of it",
+    "=": "; write only the right-hand side",
 }
 
 

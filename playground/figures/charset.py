@@ -124,7 +124,7 @@ def ascii_form(character: str) -> str:
 
 
 def register_fallback() -> None:
-    """Register `FALLBACK`, so that streams can be opened or configured with it."""
+    """Register `ASCII_FALLBACK`, so that streams can be opened or configured with it."""
     codecs.register_error(ASCII_FALLBACK, _replace)
 
 

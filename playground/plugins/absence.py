@@ -23,7 +23,9 @@ def explain_absence(name: str, folder: Path, known: Sequence[Candidate]) -> list
     """
     found = [*dict.fromkeys((*_find_other_names(name, known), *_wrong_groups(name)))] or [*_modules(name)]
     if (folder / f"{name}.py").is_file():
-        found.append(f"{name}.py is a file here: `-p {name}.py` loads it, `playground plugins doctor {name}.py` looks")
+        found.append(
+            f"{name}.py is a file here: `-p {name}.py` loads it, `playground plugins doctor {name}.py` examines it"
+        )
     return found or [f"not installed in this environment ({sys.prefix}){suggest_names(name, _names(known))}"]
 
 
@@ -53,8 +55,8 @@ def _wrong_groups(name: str) -> Iterator[str]:
         if ours and not groups:
             yield f"{title} is installed, but has no entry point; expected [project.entry-points.{PROJECT}]"
         elif groups and PROJECT not in groups:
-            told = ", ".join(map(repr, groups))
-            yield f"{title} is installed, but has no entry point in the group {PROJECT!r}; its groups: {told}"
+            listed = ", ".join(map(repr, groups))
+            yield f"{title} is installed, but has no entry point in the group {PROJECT!r}; its groups: {listed}"
 
 
 def _is_near(group: str) -> bool:

@@ -36,7 +36,7 @@ INJECTED_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyTy
 """What the framework supplies to a factory of each kind, for parameters that its signature names."""
 
 _DIRECT_KINDS: Final = ("loss", "function", "reporter")
-"""Kinds in which a function whose first parameters are the `INJECTED` ones *is* the component."""
+"""Kinds in which a function whose first parameters are the `INJECTED_PARAMETERS` *is* the component."""
 
 
 _CONTAINER_TYPES: Final = (tuple, list, set, frozenset, dict, abc.Sequence, abc.Iterable, abc.Collection, abc.Mapping)
@@ -84,7 +84,7 @@ def read_signature(factory: Callable[..., Any]) -> Signature:
         raw = list(inspect.signature(factory).parameters.values())
     except (TypeError, ValueError, NameError):  # some functions written in C have no signature
         return Signature((), open=True)
-    told = parameter_descriptions(factory)
+    descriptions = parameter_descriptions(factory)
     named = [p for p in raw if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     return Signature(
         parameters=tuple(
@@ -93,7 +93,7 @@ def read_signature(factory: Callable[..., Any]) -> Signature:
                 annotation=_annotation(factory, p),
                 default=_default(factory, p),
                 required=p.default is p.empty,
-                description=told.get(p.name, ""),
+                description=descriptions.get(p.name, ""),
             )
             for p in named
         ),

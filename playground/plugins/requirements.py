@@ -33,4 +33,4 @@ def _check_requirement(text: str) -> str:
         return f"{wanted}, which is not installed"
     except Exception:  # damaged metadata of another distribution
         return ""
-    return "" if met else f"{wanted}, installed is {version}"
+    return "" if met else f"{wanted}, but {version} is installed"

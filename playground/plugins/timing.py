@@ -42,11 +42,11 @@ def measure_import(candidate: Candidate) -> ImportTime:
 
     :raises PluginError: the import fails there.
     """
-    asked = json.dumps([sys.path, candidate.target, candidate.origin.file])
-    done = subprocess.run([sys.executable, "-c", _PROBE_PROGRAM, asked], capture_output=True, text=True, check=False)
+    argument = json.dumps([sys.path, candidate.target, candidate.origin.file])
+    done = subprocess.run([sys.executable, "-c", _PROBE_PROGRAM, argument], capture_output=True, text=True, check=False)
     if done.returncode:
-        told = done.stderr.strip().splitlines()
-        raise PluginError(f"fails in a fresh interpreter: {told[-1] if told else f'exit status {done.returncode}'}")
+        output = done.stderr.strip().splitlines()
+        raise PluginError(f"fails in a fresh interpreter: {output[-1] if output else f'exit status {done.returncode}'}")
     answer = json.loads(done.stdout.splitlines()[-1])
     if "error" in answer:
         raise PluginError(f"fails in a fresh interpreter: {answer['error']}")

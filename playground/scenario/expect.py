@@ -27,7 +27,7 @@ def shape_of(value: Any, *at: int, whole: bool = False) -> tuple[int, ...]:
     shapes = [shape_of(entry, *at, position, whole=whole) for position, entry in enumerate(value)]
     for position, shape in enumerate(shapes):
         if shape != shapes[0]:
-            expected = f"expected {describe_shape(shapes[0])} as before it"
+            expected = f"expected {describe_shape(shapes[0])} like the first entry"
             raise UnfitError(f"{expected}, got {describe_shape(shape)}", *at, position)
     return (len(value), *(shapes[0] if shapes else ()))
 

@@ -115,7 +115,7 @@ def _check_size(loaded: Loaded, sizes: Sequence[int], seeds: int) -> None:
             f"this sweep has {points * seeds:,} runs; at most {MAX_RUNS:,} are accepted: take fewer values or seeds"
         )
     elif points > MAX_POINTS:
-        message = f"this sweep has {points:,} points; at most {MAX_POINTS:,} are accepted, and seeds do not count"
+        message = f"this sweep has {points:,} points; at most {MAX_POINTS:,} are accepted, not counting seeds"
     else:
         return
     raise loaded.source.locate(ScenarioError(Fault(message, (FaultyKey("sweep"),))))
@@ -167,7 +167,7 @@ def with_axes(loaded: Loaded, over: Mapping[str, Any], seeds: int | None = None)
     if seeds is not None:
         place = argument(f"--seeds {seeds}")
         if "seed" in given:
-            raise ScenarioError(Fault("'seed' is swept twice: --over seed asks for it too", place=place))
+            raise ScenarioError(Fault("'seed' is swept twice: --over seed sweeps it too", place=place))
         given["seed"] = YamlEntry(place, YamlNode.of({"count": seeds}, place))
     if not given:
         return loaded

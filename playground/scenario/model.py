@@ -226,7 +226,7 @@ def _find_misplaced(data: Mapping[str, Any]) -> list[Fault]:
     """Find faults that the models cannot see: parameters inside `task`, and a misspelt `task`."""
     task = data.get("task")
     if isinstance(task, dict):
-        message = "a task's own keys stand at the top of the file, beside 'task'"
+        message = "a task's own keys belong at the top level of the file, beside 'task'"
         return [
             Fault(f"{message}; move {format_value(key)} there", ("task", FaultyKey(key)))
             for key in task

@@ -54,7 +54,7 @@ def _absent_plugins(scenario: Scenario, catalogue: ComponentNames, file: str) ->
             beside = Path(file).with_name(f"{name}.py") if file else Path()
             way = f"install it, for example with: pip install gradient-playground-{name}"
             if beside.is_file():
-                way = f"it stands beside this file, load it with: -p {quote(str(beside))}"
+                way = f"the file beside this one has it; load it with: -p {quote(str(beside))}"
             yield Fault(f"needs the plugin {format_value(name)}; {way}", ("requires", position))
 
 

@@ -47,7 +47,7 @@ def read_yaml(text: str, placer: Placer) -> YamlNode | None:
         raise ScenarioError(*composer.faults, _syntax(error, placer)) from None
     except (ValueError, OverflowError):
         # For an escape beyond Unicode, such as "\U00110000", PyYAML lets an exception of Python through.
-        fault = Fault("not valid YAML near here: an escape or a directive that means nothing", place=composer.last)
+        fault = Fault("not valid YAML near here: an unknown escape or directive", place=composer.last)
         raise ScenarioError(*composer.faults, fault) from None
     if composer.faults:
         raise ScenarioError(*composer.faults)
@@ -121,7 +121,7 @@ class _Composer:
             self._stop(f"alias {format_value('*' + event.anchor)} has no anchor above it")
         anchored = self._anchors[event.anchor]
         if anchored is None:
-            self._stop(f"alias {format_value('*' + event.anchor)} stands inside its own anchor")
+            self._stop(f"alias {format_value('*' + event.anchor)} is inside its own anchor")
         node, height, nodes = anchored
         self._count(nodes, depth + height)
         return node, height
@@ -166,10 +166,10 @@ class _Composer:
         try:
             text = str(event.value).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
         except UnicodeDecodeError:
-            self._fault(event, "a text holds half of a surrogate pair, which is no character")
+            self._fault(event, "a text contains half of a surrogate pair, which is not a character")
             return ""
         if "\0" in text:
-            self._fault(event, "a text may not hold the character NUL")
+            self._fault(event, "a text must not contain the character NUL")
         return text
 
 
@@ -236,8 +236,8 @@ def _forbidden_character(error: yaml.reader.ReaderError, text: str, placer: Plac
 
 
 _PLAIN_MESSAGES = {
-    "mapping values are not allowed here": "a ':' cannot stand here; a text that holds one needs quotes",
-    "found character '\\t' that cannot start any token": "a tab cannot stand here; indent with spaces",
+    "mapping values are not allowed here": "a ':' is not allowed here; quote a text that contains one",
+    "found character '\\t' that cannot start any token": "a tab is not allowed here; indent with spaces",
 }
 
 

@@ -36,8 +36,10 @@ class SweepAxis(Strict):
         default=None,
         description="[low, high], filled with `count` values drawn by `seed`: by ratio if both ends are positive.",
     )
-    points: AxisPoints | None = Field(default=None, description="How many values, both ends included.")
-    count: Count | None = Field(default=None, description="How many random values; alone, the integers from 0 on.")
+    points: AxisPoints | None = Field(default=None, description="Number of values, both ends included.")
+    count: Count | None = Field(
+        default=None, description="Number of random values; without `random`, the integers 0, 1, ..."
+    )
     seed: Seed | None = Field(default=None, description="Seed of the random values.")
 
     @model_validator(mode="before")

@@ -87,52 +87,52 @@ class DiagnosisContract(ABC):
 
     def test_speaks_of_the_ill_run(self) -> None:
         """The diagnosis finds the mistake in the run that makes it."""
-        with self._ended(self.ill()) as run:
+        with self._run_to_end(self.ill()) as run:
             why = "users who make the mistake get no help"
-            require(bool(self._asked(run, "the ill run")), "the ill run gets no diagnosis", why)
+            require(bool(self._diagnose(run, "the ill run")), "the ill run gets no diagnosis", why)
 
     def test_is_silent_about_healthy_runs(self) -> None:
         """Runs without the mistake get no diagnosis."""
         for scenario in self.healthy():
-            with self._ended(scenario) as run:
-                told = self._asked(run, "a healthy run")
-                require(not told, f"of the healthy run of {_scenario_name(scenario)}: {told}", WHY_FALSE)
+            with self._run_to_end(scenario) as run:
+                finding = self._diagnose(run, "a healthy run")
+                require(not finding, f"of the healthy run of {_scenario_name(scenario)}: {finding}", WHY_FALSE)
 
     def test_survives_what_is_not_finite(self) -> None:
         """A run whose loss and parameters are not finite raises no exception."""
-        with self._ended(self.ill()) as run:
+        with self._run_to_end(self.ill()) as run:
             for number in (float("nan"), float("inf")):
                 full = {name: torch.full_like(tensor, number) for name, tensor in run.final.items()}
                 ended = replace(run, final=full, last=number, status=Status.NONFINITE)
-                self._asked(ended, f"a run that ends in {number}")
-                self._asked(replace(ended, start=full, first=number), f"a run that starts in {number}")
+                self._diagnose(ended, f"a run that ends in {number}")
+                self._diagnose(replace(ended, start=full, first=number), f"a run that starts in {number}")
 
     def test_survives_a_run_without_steps(self) -> None:
         """A run without steps, whose end is its start, raises no exception."""
-        with self._ended(self.ill()) as run:
-            self._asked(replace(run, final=run.start, last=run.first, steps=0), "a run of no steps")
+        with self._run_to_end(self.ill()) as run:
+            self._diagnose(replace(run, final=run.start, last=run.first, steps=0), "a run of no steps")
 
     def test_survives_what_is_not_known(self) -> None:
         """Unknown operations, another kind of optimizer, and runs of other tasks raise no exception."""
         for scenario in (self.ill(), *HEALTHY_SCENARIOS):
-            with self._ended(scenario) as run:
+            with self._run_to_end(scenario) as run:
                 where = f"the run of {_scenario_name(scenario)}"
-                self._asked(replace(run, operations={}), f"{where}, with unknown operations")
+                self._diagnose(replace(run, operations={}), f"{where}, with unknown operations")
                 torch_optimizer = partial(torch.optim.SGD, lr=0.1)
-                self._asked(replace(run, optimizer=torch_optimizer), f"{where}, with a torch.optim.Optimizer")
+                self._diagnose(replace(run, optimizer=torch_optimizer), f"{where}, with a torch.optim.Optimizer")
 
     def test_sentence_is_one_line(self) -> None:
         """The finding is one sentence on one line."""
-        with self._ended(self.ill()) as run:
-            told = self._asked(run, "the ill run")
-            require(not told or _is_sentence(told), f"not one sentence on one line: {told!r}", WHY_LINE)
+        with self._run_to_end(self.ill()) as run:
+            finding = self._diagnose(run, "the ill run")
+            require(not finding or _is_sentence(finding), f"not one sentence on one line: {finding!r}", WHY_LINE)
 
     def test_sentence_has_numbers(self) -> None:
         """The finding contains numbers of the run."""
-        with self._ended(self.ill()) as run:
-            told = self._asked(run, "the ill run")
-            numbers = not told or any(sign.isdigit() for sign in told)
-            require(numbers, f"no number in {told!r}", "numbers relate it to this run, and can be checked")
+        with self._run_to_end(self.ill()) as run:
+            finding = self._diagnose(run, "the ill run")
+            numbers = not finding or any(sign.isdigit() for sign in finding)
+            require(numbers, f"no number in {finding!r}", "numbers relate it to this run, and can be checked")
 
     def test_remedy_is_one_line(self) -> None:
         """The remedy is one sentence on one line."""
@@ -141,9 +141,9 @@ class DiagnosisContract(ABC):
 
     def test_leaves_the_run_as_it_was(self) -> None:
         """Parameters, data and the module's mode are unchanged."""
-        with self._ended(self.ill()) as run:
+        with self._run_to_end(self.ill()) as run:
             before, training = [tensor.clone() for tensor in _run_tensors(run)], run.problem.module.training
-            self._asked(run, "the ill run")
+            self._diagnose(run, "the ill run")
             after = _run_tensors(run)
             same = all(torch.allclose(a, b, 0, 0, equal_nan=True) for a, b in zip(before, after, strict=True))
             why = "the next diagnosis, and the user, would see another run"
@@ -152,10 +152,11 @@ class DiagnosisContract(ABC):
 
     def test_answers_twice_alike(self) -> None:
         """The same run gets the same diagnosis, and nothing is drawn from torch's global stream."""
-        with self._ended(self.ill()) as run:
-            told: list[str] = []
-            moved = draws_from_stream(lambda: told.extend(self._asked(run, "the ill run") for _ in range(2)))
-            require(told[0] == told[1], f"two calls for one run returned {told[0]!r} and {told[1]!r}", WHY_RANDOM)
+        with self._run_to_end(self.ill()) as run:
+            findings: list[str] = []
+            moved = draws_from_stream(lambda: findings.extend(self._diagnose(run, "the ill run") for _ in range(2)))
+            one, other = findings
+            require(one == other, f"two calls for one run returned {one!r} and {other!r}", WHY_RANDOM)
             require(not moved, "the diagnosis drew from torch's global random stream", WHY_RANDOM)
 
     def test_can_be_expected(self) -> None:
@@ -171,7 +172,7 @@ class DiagnosisContract(ABC):
         require(name in found.split(", "), wrong, why)
 
     @contextmanager
-    def _ended(self, scenario: ScenarioInput) -> Iterator[Evidence]:
+    def _run_to_end(self, scenario: ScenarioInput) -> Iterator[Evidence]:
         """Run a scenario without its expectations, and keep its evidence open."""
         __tracebackhide__ = True
         plugins, why = self._plugins(), "only a finished descent can be diagnosed"
@@ -188,7 +189,7 @@ class DiagnosisContract(ABC):
             require(measured.loss is not None, wrong, why)
             yield gather_evidence(ready, measured, plugins)
 
-    def _asked(self, run: Evidence, what: str) -> str:
+    def _diagnose(self, run: Evidence, what: str) -> str:
         __tracebackhide__ = True
         try:
             return self.diagnosis().find(run)
@@ -223,5 +224,5 @@ def _run_tensors(run: Evidence) -> list[torch.Tensor]:
     return points + list(run.problem.batches.data)
 
 
-def _is_sentence(told: str) -> bool:
-    return told.endswith(".") and told.isprintable() and len(told) <= MAX_SENTENCE_CHARACTERS
+def _is_sentence(finding: str) -> bool:
+    return finding.endswith(".") and finding.isprintable() and len(finding) <= MAX_SENTENCE_CHARACTERS

@@ -50,8 +50,8 @@ class ExecutorContract(ABC):
                 raise AssertionError(f"submit itself raised {raised!r}\n  why it matters: {why}") from raised
             later = executor.submit(abs, -1)
             error = self._exception(failing)
-            told = isinstance(error, ValueError) and "four" in str(error)
-            require(told, f"a call that raised ValueError gave {error!r}", why)
+            is_reported = isinstance(error, ValueError) and "four" in str(error)
+            require(is_reported, f"a call that raised ValueError gave {error!r}", why)
             require(self._result(later) == 1, "after a call that raised, the next one has no result", why)
 
     def test_cancellation(self) -> None:

@@ -68,11 +68,11 @@ class FunctionContract(ABC):
         """Under vmap each run has the same value as without it."""
         function, points = self.function(), self.points()
         try:
-            together = vmap(function)(points)
+            batched = vmap(function)(points)
         except Exception as error:
             raise AssertionError(f"vmap refuses the function: {error}\n  why it matters: {WHY_VMAP}") from error
         alone = torch.stack([function(point) for point in points])
-        require_close(together, alone, "a value under vmap differs from the value without it", WHY_VMAP)
+        require_close(batched, alone, "a value under vmap differs from the value without it", WHY_VMAP)
 
     def test_keeps_the_dtype(self) -> None:
         """The value has the dtype of the point."""

@@ -86,11 +86,11 @@ class LossContract(ABC):
         loss = self.loss()
         stacked = torch.stack([prediction, prediction * 0.9])
         try:
-            together = vmap(loss, in_dims=(0, None))(stacked, target)
+            batched = vmap(loss, in_dims=(0, None))(stacked, target)
         except Exception as error:
             raise AssertionError(f"vmap refuses the loss: {error}\n  why it matters: {WHY_VMAP}") from error
         alone = torch.stack([loss(each, target) for each in stacked])
-        require_close(together, alone, "the loss of a run under vmap differs from its loss without it", WHY_VMAP)
+        require_close(batched, alone, "the loss of a run under vmap differs from its loss without it", WHY_VMAP)
 
     def test_keeps_the_dtype(self) -> None:
         """The loss has the dtype of the prediction."""

@@ -72,11 +72,11 @@ class ModelContract(ABC):
             return found
 
         try:
-            together = vmap(forward)(stacked)
+            batched = vmap(forward)(stacked)
         except Exception as error:
             raise AssertionError(f"vmap refuses the model: {error}\n  why it matters: {WHY_VMAP}") from error
         alone = torch.stack([module(samples) for module in modules])
-        require_close(together, alone, "the predictions of a run under vmap differ from those without it", WHY_VMAP)
+        require_close(batched, alone, "the predictions of a run under vmap differ from those without it", WHY_VMAP)
 
     def test_keeps_the_dtype(self) -> None:
         """The predictions have the dtype of the samples and parameters."""

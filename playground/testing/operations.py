@@ -61,10 +61,10 @@ class OperationContract(ABC):
         """A formula that is arithmetic of entries gives the output."""
         made = self._made()
         formula = made.write(made.operation.formula)
-        told = None if made.operation.terms else evaluate_formula(formula, made.numbers)
-        if told is not None:
+        computed = None if made.operation.terms else evaluate_formula(formula, made.numbers)
+        if computed is not None:
             wrong = f"{formula!r} does not give the result of the operation"
-            require_close(told, made.call.output, wrong, WHY_TRUE, 1e-9)
+            require_close(computed, made.call.output, wrong, WHY_TRUE, 1e-9)
 
     def test_every_slope_has_a_rule(self) -> None:
         """Each derivative has a rule of one line."""
@@ -81,10 +81,10 @@ class OperationContract(ABC):
             value, rule = made.bound.get(argument), made.write(template)
             entries = value.tensor.numel() if isinstance(value, TapeValue) else 0
             count = torch.full_like(made.call.output, entries // max(made.call.output.numel(), 1))
-            told = evaluate_formula(rule, made.numbers | {"dy": made.gradient, "n": count})
+            computed = evaluate_formula(rule, made.numbers | {"dy": made.gradient, "n": count})
             gradient = value.gradient if isinstance(value, TapeValue) else None
-            if told is not None and gradient is not None and gradient.shape == told.shape:
-                require_close(told, gradient, f"{rule!r} is not dL/d{argument}", WHY_TRUE, 1e-9)
+            if computed is not None and gradient is not None and gradient.shape == computed.shape:
+                require_close(computed, gradient, f"{rule!r} is not dL/d{argument}", WHY_TRUE, 1e-9)
 
     def test_can_be_typeset(self) -> None:
         """Formula and rules use only letters, digits and signs that LaTeX output supports."""
@@ -163,9 +163,9 @@ class OperationContract(ABC):
         for at in islice(product(*map(range, output.shape)), 16):
             written = made.operation.terms(made.call, at, _number)
             _require_line(written or "nothing", f"the arithmetic of entry {list(at)}")
-            told = evaluate_formula(written, {})
-            if told is not None:
-                require_close(told, output[at], f"{written!r} is not entry {list(at)}", WHY_TRUE, 1e-9)
+            computed = evaluate_formula(written, {})
+            if computed is not None:
+                require_close(computed, output[at], f"{written!r} is not entry {list(at)}", WHY_TRUE, 1e-9)
 
     def test_arithmetic_of_slopes(self) -> None:
         """The arithmetic of an entry of a derivative, usually a sum, is one line, and gives that entry."""
@@ -178,9 +178,9 @@ class OperationContract(ABC):
                     written = made.operation.sums[argument](made.call, made.gradient, at, _number)
                     where = f"entry {list(at)} of dL/d{argument}"
                     _require_line(written or "nothing", f"the arithmetic of {where}")
-                    told = evaluate_formula(written, {})
-                    if told is not None:
-                        require_close(told, share[at], f"{written!r} is not {where}", WHY_TRUE, 1e-9)
+                    computed = evaluate_formula(written, {})
+                    if computed is not None:
+                        require_close(computed, share[at], f"{written!r} is not {where}", WHY_TRUE, 1e-9)
 
     def test_entrywise(self) -> None:
         """In an entrywise operation, the gradient of one entry goes to that entry only."""
@@ -214,12 +214,12 @@ class OperationContract(ABC):
     def _spelt(self, template: Template, made: _RecordedCall, what: str) -> str:
         __tracebackhide__ = True
         try:
-            told = fill_template(template, made.call).format(**made.names)
+            computed = fill_template(template, made.call).format(**made.names)
         except (KeyError, IndexError, ValueError) as error:
             wrong = f"{what}: {type(error).__name__}: {error}; the names are {', '.join(made.names)}"
             raise AssertionError(f"{wrong}\n  why it matters: {WHY_EXPLAINED}") from error
-        _require_line(told, what)
-        return told
+        _require_line(computed, what)
+        return computed
 
 
 class _RecordedCall:
@@ -314,7 +314,7 @@ def _number(value: float) -> str:
     return f"({written})" if value < 0 else written
 
 
-def _require_line(told: str, what: str) -> None:
+def _require_line(computed: str, what: str) -> None:
     __tracebackhide__ = True
-    one = bool(told.strip()) and told.isprintable()
-    require(one, f"{what} is not one line of text: {told!r}", WHY_EXPLAINED)
+    one = bool(computed.strip()) and computed.isprintable()
+    require(one, f"{what} is not one line of text: {computed!r}", WHY_EXPLAINED)

@@ -64,15 +64,15 @@ class ReporterContract(ABC):
     def test_escapes(self) -> None:
         """The file is well formed if names and texts contain markup and control characters."""
         text = self._written(_batch(make_run(Status.ERROR, text=HOSTILE_TEXT)), "a run with hostile names")
-        plain, told = self._written(_batch(make_run(Status.ERROR)), "a run"), text
+        plain, content = self._written(_batch(make_run(Status.ERROR)), "a run"), text
         if self.folder:  # the format of the files is unknown
             return
         if self.suffix in (".html", ".xml", ".svg"):
             hostile, harmless = _read(text), _read(plain)
-            told = "".join(hostile.texts)
+            content = "".join(hostile.texts)
             same = hostile.scripts == harmless.scripts
             require(same, "a name with <script> in it became an element of the document", WHY_ESCAPE)
-        control = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f]", told)
+        control = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f]", content)
         found = repr(control[0]) if control else "none"
         require(not control, f"the control character {found} is unescaped in the file", WHY_ESCAPE)
 

@@ -73,11 +73,11 @@ class TaskContract(ABC):
         states = [self._problem(task, seed=seed).parameters for seed in (0, 1)]
         stacked = {name: torch.stack([state[name] for state in states]).detach() for name in states[0]}
         try:
-            together = vmap(lambda parameters: dict(self._measured(task, problem, parameters)))(stacked)
+            batched = vmap(lambda parameters: dict(self._measured(task, problem, parameters)))(stacked)
         except Exception as error:
             raise AssertionError(f"vmap refuses `measure`: {error}\n  why it matters: {WHY_VMAP}") from error
         alone = [self._measured(task, problem, state) for state in states]
-        for name, value in together.items():
+        for name, value in batched.items():
             wanted = torch.stack([each[name] for each in alone])
             require_close(value, wanted, f"{name!r} under vmap differs from that without it", WHY_VMAP, 1e-6)
 

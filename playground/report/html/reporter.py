@@ -28,8 +28,8 @@ class Html:
     def __init__(self) -> None:
         missing = [name for name in REQUIRED_MODULES if find_spec(name) is None]
         if missing:
-            needs = f"a report in HTML needs {' and '.join(missing)}"
-            raise PlaygroundError(f"{needs}; install what it needs: pip install 'gradient-playground[html]'")
+            needs = f"an HTML report needs {' and '.join(missing)}"
+            raise PlaygroundError(f"{needs}; install with: pip install 'gradient-playground[html]'")
 
     def __call__(self, results: Batch, path: Path) -> None:
         """Write the page."""

@@ -72,11 +72,9 @@ def loss_chart(run: Run) -> Chart:
         found = run.trace.validation
         values = found.values["validation_loss"]
         traces.append(line(found.steps, values, "loss of held-out data", 2, **{**marked, "showlegend": True}))
-        text += (
-            f" Of held-out data, the dashed line, it goes from {format_short(values[0])} to {format_short(values[-1])}."
-        )
+        text += f" On held-out data (dashed line) it goes from {format_short(values[0])} to {format_short(values[-1])}."
     if len(shown) < len(losses):
-        text += f" Of {len(losses):,} losses {len(shown):,} are drawn, spaced evenly by ratio."
+        text += f" {len(shown):,} of {len(losses):,} losses are drawn, spaced evenly by ratio."
     title = "Loss and gradient norm" if "yaxis2" in layout else "Loss"
     return Chart("loss", title, text, traces, layout, moves, scales, 420 if "yaxis2" in layout else 320)
 
@@ -160,7 +158,7 @@ def _entry(row: Any, place: Sequence[int]) -> float:
 def _v_chart(title: str, steps: Sequence[float], errors: Sequence[float]) -> Chart:
     text = f"The error of central differences by their step h, {title}: rounding at the left, truncation at the right."
     if (exact := sum(error == 0 for error in errors)) > 0:
-        text += f" {exact} of the {len(errors)} steps have no error at all, which has no place on this axis."
+        text += f" {exact} of the {len(errors)} steps have no error, which a logarithmic axis cannot show."
     drawn = [error or math.nan for error in errors]
     traces = [line(steps, drawn, "error", mode="lines+markers", showlegend=False, connectgaps=True)]
     layout = {"xaxis": axis("step h", type="log"), "yaxis": axis("error", type="log")}

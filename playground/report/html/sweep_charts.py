@@ -104,7 +104,7 @@ def _name_largest_shares(sweep: Sweep) -> str:
     if len(settings) == 1:
         return f"The largest is {most:.1%} at {named}."
     more = f" and {len(settings) - MAX_NAMED_TIES:,} more" if len(settings) > MAX_NAMED_TIES else ""
-    return f"The largest, {most:.1%}, is that of {len(settings):,} settings: {named}{more}."
+    return f"{len(settings):,} settings share the largest, {most:.1%}: {named}{more}."
 
 
 def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | None) -> Chart:
@@ -265,7 +265,7 @@ def basin_chart(runs: Ensemble) -> Chart | None:
         return None
     names = _start_names(runs.points[0], len(starts[0]))
     below = axis(names[1]) if size == {2} else axis("where it ended")
-    text = f"Each mark is a run at its start; its sign and colour say where it ended. {len(places)} different ends."
+    text = f"Each mark is a run at its start; its sign and colour show its end. There are {len(places)} distinct ends."
     text += f" One in {every} runs is drawn." if every > 1 else ""
     return Chart("basins", "Basins", text, traces, {"xaxis": axis(names[0]), "yaxis": below}, height=480, square=True)
 

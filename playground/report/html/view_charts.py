@@ -99,7 +99,7 @@ def _path(view: PathView) -> Iterator[Chart]:
         "yaxis": axis(f"second principal direction ({second})", range=padded_range(view.y.values, 0)),
     }
     text = (
-        "The parameters in the two directions in which they moved most, counted from where the run ended; "
+        "The parameters in the two directions in which they moved most, relative to the end of the run; "
         f"these explain {first} and {second} of the variance. {note}"
     ).rstrip()
     yield Chart("directions", "The path in its principal directions", text, traces, layout, moves, height=480)
@@ -216,7 +216,7 @@ def _ground(x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]]
     bar["ticktext"] = [f"{10.0**tick:g}" if abs(tick) < 5 else f"10<sup>{tick}</sup>" for tick in ticks]
     trace = {"type": "contour", "x": x, "y": y, "z": logs, "contours": contours, "colorscale": "Viridis"}
     more = {"reversescale": True, "line": {"width": 0.5}, "hoverinfo": "skip", "meta": "aside"}
-    note = "Contours are of the loss, at levels evenly spaced by ratio above the lowest in the picture."
+    note = "Contours of the loss, at levels evenly spaced by ratio above the lowest value in the picture."
     return [{**trace, "colorbar": bar, **more}], note
 
 

@@ -122,6 +122,8 @@ class Algebra:
             return None
 
     def _equivalent(self, other: Algebra) -> bool | None:
+        # Cheap tests first: equal forms, then values at fixed points, which can only refute. sympy tries a proof only if
+        # all values agree and the expressions are small enough for exact arithmetic.
         difference = self.expression - other.expression
         if difference == 0:
             return True
@@ -248,6 +250,8 @@ def _is_at_kink(formula: sympy.Expr, values: dict[sympy.Basic, sympy.Basic]) -> 
     """Whether the point is exactly at a step that differentiation left in the formula."""
     import sympy
 
+    # sympy differentiates abs to sign, max and min to Heaviside, and those to DiracDelta; where the argument of one of
+    # them is zero, the expression has a kink and no derivative, although the formula may have a value.
     steps = formula.atoms(sympy.sign, sympy.Heaviside, sympy.DiracDelta)
     return any(_evaluate_constant(_substitute(step.args[0], values)).is_zero for step in steps)
 

@@ -45,6 +45,7 @@ def limit_calls(calls: int = MAX_CALLS) -> Iterator[None]:
         if left < 0:
             raise _SpentError
 
+    # the profiler is called at each call and return in this thread, and can raise from there
     before = sys.getprofile()
     sys.setprofile(count)
     try:

@@ -29,6 +29,7 @@ def bound_digits(nodes: Sequence[ExpressionNode]) -> int:
         return 17 + math.ceil(abs(math.log10(node.value)))
 
     def apply(node: Apply, operands: list[int]) -> int:
+        # sums and products have at most as many digits as both operands; a power repeats the digits of its base
         repeats = _exponent(node) or 1
         return min(MAX_SIZE, sum(operands) + operands[0] * (repeats - 1) if operands else 1)
 
@@ -43,6 +44,7 @@ def bound_terms(nodes: Sequence[ExpressionNode]) -> int:
 
     def apply(node: Apply, operands: list[int]) -> int:
         exponent = _exponent(node)
+        # (a1 + ... + am)**n has as many terms as there are multisets of n out of m
         if exponent is not None and operands[0] > 1:
             return min(MAX_SIZE, math.comb(operands[0] + exponent - 1, exponent))
         return min(MAX_SIZE, math.prod(operands) if node.operation in ("*", "/") else sum(operands))

@@ -198,6 +198,8 @@ def _find_used_statements(tree: ast.Module, name: str) -> list[ast.stmt]:
 
     Statements that define nothing may do anything: they always count, with everything they use.
     """
+    # A fixed point: each round adds the statements that define the waiting names, then waits for the names that these
+    # statements refer to. Each name waits once, so mutually recursive definitions end the loop as well.
     names = {word for statement in tree.body for word in _defined_names(statement)}
     here = {word for statement in tree.body if not _is_foreign(statement) for word in _defined_names(statement)}
     used: set[int] = set()

@@ -126,6 +126,7 @@ def _alternatives(key: str, node: YamlNode) -> Iterator[tuple[YamlNode, Mapping[
         return
     names = sorted(node.entries, key=lambda name: name != "name")  # the name first, the rest as written
     known = [key if name == "name" else f"{key}.{name}" for name in names]
+    # a grid of the entry's own: the product of the values of all its parameters, where a plain value is a single one
     offers = [_parameter_nodes(dotted, node.entries[name].value) for dotted, name in zip(known, names, strict=True)]
     for picked in product(*offers):
         entries = {name: YamlEntry(node.entries[name].key, value) for name, value in zip(names, picked, strict=True)}

@@ -106,6 +106,8 @@ _UNION_BRANCH = re.compile(
 def _problems(details: _Located, above: KeyPath, accepted: _Accepted) -> list[_Problem]:
     """Turn located errors into problems; merge the branches of each union into one problem."""
     found = []
+    # For a union, pydantic reports the errors of every branch, each with the branch's name in its location. Group them
+    # by the path of the union and then by branch; unions inside a branch are merged by the recursive call.
     unions: dict[KeyPath, dict[str, _Located]] = {}
     for location, detail in details:
         tag = next((n for n, key in enumerate(location) if _is_branch(key)), None)
@@ -126,6 +128,8 @@ def _is_branch(key: str | int) -> bool:
 
 def _merge_branches(branches: list[list[_Problem]]) -> list[_Problem]:
     """Return the problems of the branch that got furthest, or one problem that lists what all branches accept."""
+    # A branch that failed deeper inside the value, or with a message other than a wrong type, is the one that the user
+    # meant. If every branch refuses the type of the value itself, the message lists all accepted types.
     further = [branch for branch in branches if any(problem.path or not problem.expected for problem in branch)]
     if further:
         return max(further, key=lambda branch: max(len(problem.path) for problem in branch))

@@ -45,6 +45,7 @@ class Interval:
         """Return whether the interval contains a fraction k/parts; with 0 parts, whether it contains any number."""
         if not parts or math.isinf(self.low) or math.isinf(self.high):
             return self.low < self.high or (self.low == self.high and not (self.low_open or self.high_open))
+        # the smallest multiple may be at an open end, so also try the next one
         first = math.ceil(self.low * parts - ROUNDING_TOLERANCE)
         return any(self._holds(k / parts) for k in (first, first + 1))
 

@@ -93,6 +93,8 @@ class _Composer:
         """Return the value that starts with `event`, and its depth."""
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, depth)
+        # Each value is counted when it is read, and all values below an anchor again at each of its aliases. A file
+        # that expands aliases exponentially ("billion laughs") thus exceeds the limit before the tree is copied.
         before = self._nodes
         self._count(1, depth)
         if event.anchor:
@@ -158,6 +160,7 @@ class _Composer:
         elif _UNSUPPORTED_CHARACTERS.search(event.value):
             value = self._text(event)
         start, end = event.start_mark, event.end_mark
+        # On one line, the source is longer than the text by 0 characters (plain) or 2 (quotes) unless it has escapes.
         around = end.column - start.column - len(event.value) if start.line == end.line else -1
         return YamlNode(self._place(event), value, around // 2 if around in (0, 2) else None)
 

@@ -42,10 +42,12 @@ def graph_layers(explanation: Explanation) -> list[list[str]]:
 
     Within a layer a value is near the middle of its inputs, so that few edges cross.
     """
+    # operations are in the order of execution, so the depths of all inputs are known
     links, depth = graph_edges(explanation), dict.fromkeys((node.name for node in explanation.nodes), 0)
     for operation in explanation.operations:
         for name in operation.outputs:
             depth[name] = 1 + max((depth[each] for each in operation.inputs), default=0)
+    # move given values from the top layer down to just above their first use, so that edges are short
     made = {link.target for link in links}
     for name in depth:
         uses = [depth[link.target] for link in links if link.source == name]

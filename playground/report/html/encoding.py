@@ -47,6 +47,7 @@ def pack_grids(grids: Sequence[Sequence[Sequence[float]]]) -> dict[str, Any]:
     finite = np.isfinite(values)
     low, high = (float(values[finite].min()), float(values[finite].max())) if finite.any() else (0.0, 0.0)
     scaled = (np.where(finite, values, low) - low) / ((high - low) or 1.0) * PACKING_LEVELS
+    # rounding to levels of the common range; the value beyond the last level marks gaps
     whole = np.where(finite, np.rint(scaled), PACKING_LEVELS + 1).astype("<u2")
     return {"shape": list(values.shape), "low": low, "high": high, "data": base64.b64encode(whole.tobytes()).decode()}
 

@@ -109,9 +109,8 @@ def _share_palette(frames: list[Any]) -> list[Any]:
     palette = strip.quantize(255, dither=Image.Dither.NONE)
     colours = palette.getpalette() or []
     for place in range(0, len(colours), 3):
-        if (
-            min(colours[place : place + 3]) >= MIN_WHITE_LEVEL
-        ):  # Pillow matches colours in steps of 4; keep white exactly white
+        # Pillow matches colours in steps of 4; keep white exactly white
+        if min(colours[place : place + 3]) >= MIN_WHITE_LEVEL:
             colours[place : place + 3] = [255, 255, 255]
     palette.putpalette(colours)
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]

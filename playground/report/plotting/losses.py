@@ -88,7 +88,7 @@ def clip_losses(losses: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def is_logarithmic(finite: np.ndarray) -> bool:
-    """Return whether the positive losses differ by large ratios; the others must be zero."""
+    """Return whether no loss is negative, and the positive ones differ by a large ratio."""
     positive = finite[finite > 0]
     return bool(finite.min() >= 0 and len(positive) and finite.max() >= MIN_LOG_RATIO * positive.min())
 

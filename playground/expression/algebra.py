@@ -122,8 +122,8 @@ class Algebra:
             return None
 
     def _equivalent(self, other: Algebra) -> bool | None:
-        # Cheap tests first: equal forms, then values at fixed points, which can only refute. sympy tries a proof only if
-        # all values agree and the expressions are small enough for exact arithmetic.
+        # Cheap tests first: equal forms, then values at fixed points, which can only refute. sympy tries a proof only
+        # if all values agree and the expressions are small enough for exact arithmetic.
         difference = self.expression - other.expression
         if difference == 0:
             return True

@@ -43,7 +43,7 @@ _CONTRACT_MODULES: Final = {
     "ReporterContract": "reporters",
     "ScheduleContract": "schedules",
     "TaskContract": "tasks",
-    "registered": "lookup",
+    "build_registered": "lookup",
 }
 
 __all__ = [

@@ -291,7 +291,7 @@ SOME_SIZES = [(2, "mse"), (1, "cross_entropy"), (5, "bce")]
 )
 def test_each_run_has_its_own_mini_batches(size, loss, monkeypatch) -> None:
     """Five samples: batches of two leave one over. Two runs share a seed; the orders go in several spans of steps."""
-    monkeypatch.setattr("playground.core.compiled.orders.MEMORY", 4 * 3 * 5 * 7)
+    monkeypatch.setattr("playground.core.compiled.orders.MAX_ORDER_BYTES", 4 * 3 * 5 * 7)
     rule = Adam(lr=torch.tensor([0.01, 0.01, 0.02, 0.01], dtype=DOUBLE))
     prove(partial(training, MODELS["mlp"], LOSSES[loss], size=size), rule, [7, 0, 7, 3])
 

@@ -138,7 +138,7 @@ def test_a_rule_without_a_source_of_its_own_is_told_where_it_is_named(tmp_path):
     mine = load_plugins(specs=[str(tmp_path / "capturing.py")], autoload=False)
     (tmp_path / "x.yaml").write_text("task: minimize\nfunction: x**2\nstart: {x: 1}\noptimizer: eager\n")
     loaded = load_with_changes(tmp_path / "x.yaml", Changes(), mine)
-    with pytest.raises(PlaygroundError, match=r"Eager\.update uses 'factor' of the function it is made in") as caught:
+    with pytest.raises(PlaygroundError, match=r"Eager\.update uses 'factor' of the function around it") as caught:
         eject(loaded, mine)
     (fault,) = caught.value.faults
     assert fault.place.line == 4

@@ -198,7 +198,7 @@ def test_a_scenarios_name_asks_for_all_its_sweeps(store):
 
 
 def test_runs_need_a_sweep_that_was_begun(store):
-    with pytest.raises(StoreError, match="no sweep 'cc'; it was never begun"):
+    with pytest.raises(StoreError, match="no sweep 'cc'; call `begin` first"):
         store.add("cc", [row(0, 0)])
 
 

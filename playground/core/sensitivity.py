@@ -1,8 +1,7 @@
-"""Finds sensitive runs: their results change when their initial values change by one ulp.
+"""Which runs are sensitive: their answer changes when their start moves by one unit in the last place.
 
-Another order of operations rounds differently, so no other computation can reproduce such a run for long; a difference
-then says nothing about either computation. Two twins in the same batch, one to either side, show whether a run is
-sensitive.
+No computation that orders its operations differently can follow such a run for long; a difference says nothing about
+either computation. Whether a run is sensitive is found out by two twins in the same batch, one to either side.
 """
 
 from __future__ import annotations
@@ -51,10 +50,10 @@ def append_twins(parameters: Parameters) -> Parameters:
 
 
 def nudge(parameters: Iterable[Tensor], nearer: bool) -> None:
-    """Turn a run that has not started into a twin: change every number by one ulp, as `append_twins` does.
+    """Make a twin of a run that has not begun: move every number by one unit in the last place, as `with_twins` does.
 
     :param parameters: of the run's module; modified in place.
-    :param nearer: towards zero, instead of away from it.
+    :param nearer: to zero, instead of away from it.
     """
     with torch.no_grad():
         for tensor in parameters:
@@ -68,9 +67,9 @@ def _adjacent_floats(tensor: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class TwinTraces(ReplicaTraces):
-    """Traces of runs followed by their twins, which record when a run and a twin of it diverge from each other.
+    """Traces of runs and, behind them, of their twins, which note when a run and a twin of it part.
 
-    :param stepper: updates them; made from the result of `append_twins`.
+    :param stepper: moves them; made from what `with_twins` returned.
     """
 
     def __init__(self, stepper: Replicas, budget: int, rules: StopRules, count: int) -> None:

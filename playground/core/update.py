@@ -1,8 +1,8 @@
-"""Update rules: how a parameter moves, given its gradient. Pure and elementwise.
+"""Update rules: how a parameter changes, given its gradient. Pure and elementwise.
 
-A rule is a frozen dataclass whose fields are its hyperparameters. Because `update` only reads them, adds and
-multiplies, a field may as well hold a tensor that broadcasts against the parameter: the same formula then serves
-ten thousand runs with a rate each.
+A rule is a frozen dataclass whose fields are its hyperparameters. `update` only reads, adds and multiplies them, so a
+field may also be a tensor that broadcasts against the parameter. The same formula then serves ten thousand runs, each
+with its own learning rate.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 State = dict[str, Tensor]
-"""What a rule remembers of one parameter between steps, by symbol: `{"m": ..., "v": ...}`."""
+"""The state of one parameter between steps, by symbol: `{"m": ..., "v": ...}`."""
 
 Hyperparameter = float | Tensor
 """A number, or a tensor of numbers that broadcasts against the parameter (one per run)."""

@@ -117,16 +117,16 @@ def main() -> None:
     """Print the table in Markdown, and the number of optimizers with each outcome to standard error."""
     counts: Counter[tuple[str, str]] = Counter()
     print("| name | single run | sweep | rules broken | needs |\n|---|---|---|---|---|")
-    for name, alone, stacked, contract in outcomes(tuple(each.lower() for each in CLASSES)):
-        counts[alone.partition(":")[0].partition(" ")[0], stacked.partition(":")[0]] += 1
-        print(line(name, alone, stacked, contract), flush=True)
-    for (alone, stacked), count in counts.most_common():
-        print(f"{count:4} {alone}, {stacked}", file=sys.stderr)
+    for name, single, stacked, contract in outcomes(tuple(each.lower() for each in CLASSES)):
+        counts[single.partition(":")[0].partition(" ")[0], stacked.partition(":")[0]] += 1
+        print(line(name, single, stacked, contract), flush=True)
+    for (single, stacked), count in counts.most_common():
+        print(f"{count:4} {single}, {stacked}", file=sys.stderr)
 
 
-def line(name: str, alone: str, stacked: str, contract: str) -> str:
+def line(name: str, single: str, stacked: str, contract: str) -> str:
     """Return an optimizer's row of the table."""
-    return f"| `{name}` | {alone} | {stacked} | {contract} | {NEEDS_OF.get(name, '')} |"
+    return f"| `{name}` | {single} | {stacked} | {contract} | {NEEDS_OF.get(name, '')} |"
 
 
 if __name__ == "__main__":

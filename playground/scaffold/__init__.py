@@ -1,5 +1,6 @@
-"""What a new plugin or scenario starts as: templates, and the texts made of them. No torch.
+"""Creates new plugins and scenarios from templates, without importing torch.
 
-`plugin` fills in a distribution or a single file, `scenario` a scenario for any task, `names` says what may be a name,
-and `templates/` holds plain files with `$name` in them (`string.Template`), one folder for each kind of component.
+`plugin` fills the templates of a distribution or a single file, `scenario` those of a scenario, and `names` checks
+names. `templates/` has a folder for each kind of component; its files contain placeholders such as `$name`
+(`string.Template`).
 """

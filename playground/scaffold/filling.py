@@ -1,4 +1,4 @@
-"""Templates: files of ours with `$name` in them, and the texts they become."""
+"""Fills templates: files with placeholders such as `$name`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
 def fill_template(template: str, values: Mapping[str, str]) -> str:
-    """Return a template's text with its values in.
+    """Return the text of a template, filled with values.
 
-    :param template: its path below `templates/`, without the ending `.txt`.
+    :param template: path below `templates/`, without the suffix `.txt`.
+    :param values: by placeholder.
     :raises KeyError: a value is missing.
     """
     return Template(read_template(template)).substitute(values)
 
 
 def read_template(template: str) -> str:
-    """Return a template as it is."""
+    """Return a template with its placeholders."""
     return (_TEMPLATES / f"{template}.txt").read_text(encoding="utf-8")
 
 
 def has_template(template: str) -> bool:
-    """Tell whether there is such a template."""
+    """Tell whether a template exists."""
     return (_TEMPLATES / f"{template}.txt").is_file()

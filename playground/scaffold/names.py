@@ -1,4 +1,4 @@
-"""What a new thing may be called."""
+"""Checks the names of new plugins and scenarios."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Final
 from playground.errors import PlaygroundError
 
 MAX_NAME_CHARACTERS: Final = 24
-"""Characters of a name, so that the lines it stands in stay lines."""
+"""Maximum characters of a name, so that lines that contain it stay short."""
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 
 
 def require_name(name: str) -> None:
-    """Refuse what cannot be part of a module's name and of a distribution's.
+    """Refuse a name that cannot be part of the name of a module and of a distribution.
 
-    :raises PlaygroundError: with what is accepted.
+    :raises PlaygroundError: the message says what is accepted.
     """
     if not _NAME.fullmatch(name) or len(name) > MAX_NAME_CHARACTERS:
         raise PlaygroundError(

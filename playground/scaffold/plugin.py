@@ -1,4 +1,4 @@
-"""A new plugin: a distribution that installs and is found, or a single file, with a small component that works."""
+"""Creates a new plugin, as a distribution or a single file, with a small working component."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ ATTRIBUTE_NAMES: Final[Mapping[str, str]] = {
     "reporter": "{lower}_reporter",
     "executor": "{lower}_executor",
 }
-"""What a component is called in Python: with its kind behind it, no name is a keyword or shadows another."""
+"""The Python name of a component. The kind at its end keeps it from being a keyword or hiding another name."""
 
 _HOOKS: Final = {kind: hook for hook, kind in COMPONENT_HOOKS.items()}
 _USAGE: Final = {
     "executor": "sweep {scenario} --seeds 20 --executor {name}",
     "reporter": "run {scenario} --report {name}=results.md",
 }
-"""What uses a component that no scenario can name."""
+"""The command that uses a component, for kinds that a scenario cannot name."""
 
 _INSTALLED_TEST_VALUES: Final = {
     "manager": "",
     "and_manager": "",
     "imports": "distribution/plugin_imports.py",
-    "needs": "Needs the plugin to be installed: `pip install -e .`.",
+    "needs": "The plugin must be installed: `pip install -e .`.",
     "scenario": 'Path(__file__).parent.parent / "scenarios" / "$name.yaml"',
     "loading": "",
 }
@@ -42,11 +42,11 @@ _FILE_TEST_VALUES: Final = {
     "manager": "from playground.plugin_api import load_plugins\n",
     "and_manager": ", load_plugins",
     "imports": "distribution/plugin_loads.py",
-    "needs": "Loads the plugin from the file beside this one, as `-p` does.",
+    "needs": "The plugin is loaded from the file beside this one, as by `-p`.",
     "scenario": 'Path(__file__).with_name("$name.yaml")',
     "loading": ", plugins=[str(PLUGIN)]",
 }
-"""What a test says where the plugin is installed, and where it is a file beside the test."""
+"""Values for the templates of tests, for an installed plugin and for a file beside the test."""
 
 _HOOK_IMPORT: Final = "from playground import hookimpl\n"
 
@@ -54,10 +54,10 @@ _HOOK_IMPORT: Final = "from playground import hookimpl\n"
 def distribution_files(name: str, kind: str, version: str) -> dict[str, str]:
     """Return the files of a distribution, by their path in its folder.
 
-    :param name: of the plugin and its component.
-    :param kind: a key of `ATTRIBUTES`.
-    :param version: of the playground that it is written for, such as `0.1.0`.
-    :raises PlaygroundError: the name is none.
+    :param name: name of the plugin and its component.
+    :param kind: a key of `ATTRIBUTE_NAMES`.
+    :param version: version of the playground that the plugin is for, such as `0.1.0`.
+    :raises PlaygroundError: the name is not valid.
     """
     values = _template_values(name, kind) | _version_range(version)
     lower, module = values["name"], values["module"]
@@ -73,9 +73,9 @@ def distribution_files(name: str, kind: str, version: str) -> dict[str, str]:
 
 
 def single_file_plugin(name: str, kind: str) -> dict[str, str]:
-    """Return a plugin in one file, and a scenario and a test beside it, by their names.
+    """Return a plugin in one file, its scenario and its test, by file name.
 
-    :raises PlaygroundError: the name is none.
+    :raises PlaygroundError: the name is not valid.
     """
     values = _template_values(name, kind)
     source = fill_template(f"{kind}/component.py", values | {"hookimport": _HOOK_IMPORT})
@@ -89,7 +89,7 @@ def single_file_plugin(name: str, kind: str) -> dict[str, str]:
 def _fill_test(kind: str, values: Mapping[str, str]) -> str:
     """Return the tests of a component and of its scenario.
 
-    :param values: `_INSTALLED` or `_BESIDE` among them, which say how the plugin is found.
+    :param values: including `_INSTALLED_TEST_VALUES` or `_FILE_TEST_VALUES`.
     """
     values = {key: Template(value).safe_substitute(values) for key, value in values.items()}
     imported = {"imported": fill_template(values["imports"], values)}
@@ -97,7 +97,7 @@ def _fill_test(kind: str, values: Mapping[str, str]) -> str:
 
 
 def usage_command(name: str, kind: str, scenario: str) -> str:
-    """Return the words behind `playground` that use a component.
+    """Return the arguments of `playground` that use a component.
 
     :param scenario: the file of its scenario.
     """
@@ -105,7 +105,7 @@ def usage_command(name: str, kind: str, scenario: str) -> str:
 
 
 def component_name(name: str) -> str:
-    """Return the name that scenarios use: as the plugin's, with `_` for `-`."""
+    """Return the name that scenarios use: the plugin's name with `_` in place of `-`."""
     return name.replace("-", "_")
 
 
@@ -126,6 +126,6 @@ def _template_values(name: str, kind: str) -> dict[str, str]:
 
 
 def _version_range(version: str) -> dict[str, str]:
-    """Return the range of versions that keep what this one promises: before 1.0, those with the same minor number."""
+    """Return the range of compatible versions: before 1.0 the same minor version, afterwards the same major version."""
     major, minor = version.split(".")[:2]
     return {"version": f"{major}.{minor}", "next": f"0.{int(minor) + 1}" if major == "0" else f"{int(major) + 1}"}

@@ -1,4 +1,4 @@
-"""A new scenario, for any task that is registered."""
+"""Creates a new scenario for any registered task."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playground.scaffold.filling import fill_template, has_template
 from playground.scaffold.names import require_name
 
 _PLAIN_TEXT: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
-"""What YAML reads as a text without quotes around it."""
+"""Texts that YAML reads as text without quotes."""
 
 STARTER_VALUES: Final = {
     "dataset": "moons",
@@ -25,15 +25,15 @@ STARTER_VALUES: Final = {
     "optimizer": "{name: adam, lr: 0.01}",
     "schedule": "cosine",
 }
-"""What stands first where a task of a plugin takes a component of that kind."""
+"""The first value of each kind of component, in a scenario for a plugin's task."""
 
 
 def draft_scenario(name: str, task: str, registry: Registry) -> tuple[str, tuple[str, ...]]:
-    """Return a scenario, and the keys that only its author can fill in.
+    """Return a scenario, and the keys that its author must fill in.
 
-    :param task: a registered task. For each of ours there is a template that passes; for another its keys are written
-        down with what they take, and those it cannot do without are left open.
-    :raises PlaygroundError: the name is none, there is no such task, or it cannot be imported.
+    :param task: a registered task. Built-in tasks have a template that passes. For other tasks, the scenario lists the
+        task's keys with their types, and required keys have no value.
+    :raises PlaygroundError: the name is not valid, there is no such task, or it cannot be imported.
     """
     require_name(name)
     component = registry.get("task", task)

@@ -1,4 +1,4 @@
-"""Measure what the cluster here costs and gives: `python measure.py`. Prints a table; judges nothing."""
+"""Measure the overhead and the speed-up of a local cluster: `python measure.py` prints a table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHUNKS = 500
 
 
 def main() -> None:
-    """Print seconds of start, milliseconds for a chunk, and how long one sweep takes on one worker and on two."""
+    """Print the time to start a cluster, the time for a chunk, and the time of a sweep with one worker and with two."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "gate.yaml").write_text(SCENARIO, encoding="utf-8")
@@ -36,12 +36,12 @@ def main() -> None:
                 future.result()
             print(f"a chunk that computes nothing   {(time.perf_counter() - begun) / CHUNKS * 1000:6.2f} ms")
         one, two = (_sweep(folder, workers) for workers in (1, 2))
-        print(f"160 runs alone, one worker      {one:6.2f} s\n160 runs alone, two workers     {two:6.2f} s")
+        print(f"160 runs, one worker            {one:6.2f} s\n160 runs, two workers           {two:6.2f} s")
         print(f"speed-up                        {one / two:6.2f}")
 
 
 def parcel() -> PackedChunk:
-    """Return fifty runs as they travel."""
+    """Return a chunk of fifty runs, as a worker receives it."""
     return PackedChunk(
         file="gate.yaml",
         points={0: SCENARIO},
@@ -58,7 +58,7 @@ def _give_back(given: PackedChunk) -> PackedChunk:
 
 
 def _sweep(folder: Path, workers: int) -> float:
-    """Return the seconds of a sweep whose runs descend one after the other, in sixteen chunks, the start included."""
+    """Return the seconds of a sweep whose runs descend one by one in sixteen chunks, including the start."""
     options = SweepOptions("plain", 16, "dask", {"workers": workers}, fresh=True)
     return sweep(folder / "gate.yaml", options=options, folder=folder).seconds
 

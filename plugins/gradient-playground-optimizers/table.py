@@ -1,4 +1,4 @@
-"""Run every optimizer of the collection, alone, stacked and by the contract: `python table.py` prints the table."""
+"""Try every optimizer in a single run, in a sweep and by the contract: `python table.py` prints the table."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ NEEDS_OF: Mapping[str, str] = {
 }
 
 GIVEN: Mapping[str, Mapping[str, Any]] = {"bsam": {"num_data": 100}, "ranger21": {"num_iterations": 20}}
-"""Arguments without which an optimizer is not made."""
+"""Required arguments of an optimizer, by name."""
 
 
 def outcomes(names: Iterator[str] | tuple[str, ...]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield for each name how a run alone ended, how three seeds in a sweep did, and what of the contract breaks.
+    """Yield for each name the outcome of a single run, of a sweep of three seeds and of the contract.
 
-    What a sweep computed together is compared with runs alone.
+    The losses of a batched sweep are compared with those of single runs.
     """
     with one_thread(), tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what the collection warns of is not what the table is about
+        warnings.simplefilter("ignore")  # the collection's own warnings do not belong in the table
         plugins = load_plugins(folder=folder)
         for name in names:
             optimizer = {"name": f"collection.{name}", **GIVEN.get(name, {})}
@@ -71,19 +71,19 @@ def _stacked(folder: Path, optimizer: Mapping[str, Any], plugins: Plugins) -> st
     (folder / "many.yaml").write_text(SCENARIO.replace("OPTIMIZER", "sgd") + SWEEP, encoding="utf-8")
     loaded = load_scenario(folder / "many.yaml", {"optimizer": optimizer})
     try:
-        together, alone = (
+        batched, sequential = (
             sweep(loaded, plugins=plugins, options=SweepOptions(engine), folder=folder) for engine in ("auto", "plain")
         )
     except PlaygroundError:
         return "refused"
     with Store.open(folder, create=False) as store:
-        stacked, single = ([row for _, row in store.rows(each.id)] for each in (together, alone))
+        stacked, single = ([row for _, row in store.rows(each.id)] for each in (batched, sequential))
     if any(row.status == "error" for row in stacked):
         return "fails"
-    if set(together.engines) != {"batched"}:
-        return f"one by one: {'; '.join(note.removeprefix('plain: ') for note in together.notes)}"
+    if set(batched.engines) != {"batched"}:
+        return f"one by one: {'; '.join(note.removeprefix('plain: ') for note in batched.notes)}"
     same = all(math.isclose(a.last, b.last, rel_tol=1e-3) for a, b in zip(stacked, single, strict=True))
-    return "together" if same else "together, but not as alone"
+    return "batched" if same else "batched, with other losses"
 
 
 def _contract(name: str) -> str:
@@ -96,7 +96,7 @@ def _contract(name: str) -> str:
     made = partial(getattr(pytorch_optimizer, each), **GIVEN.get(name, {}))
 
     class Contract(OptimizerContract):
-        elementwise = False  # nothing of the collection says that it is
+        elementwise = False  # the collection does not declare it
 
         def optimizer(self) -> Any:
             return made
@@ -108,25 +108,25 @@ def _contract(name: str) -> str:
             getattr(Contract(), test)()
         except pytest.skip.Exception:
             continue
-        except Exception:  # whatever the collection raises
+        except Exception:  # the collection can raise anything
             broken.append(test.removeprefix("test_").replace("_", " "))
-    return ", ".join(broken) or "meets it"
+    return ", ".join(broken) or "none"
 
 
 def main() -> None:
-    """Print the table in Markdown, and how many there are of each kind."""
+    """Print the table in Markdown, and the number of optimizers with each outcome to standard error."""
     counts: Counter[tuple[str, str]] = Counter()
-    print("| name | alone | in a sweep | breaks of the contract | needs |\n|---|---|---|---|---|")
-    for name, alone, stacked, contract in outcomes(tuple(each.lower() for each in CLASSES)):
-        counts[alone.partition(":")[0].partition(" ")[0], stacked.partition(":")[0]] += 1
-        print(line(name, alone, stacked, contract), flush=True)
-    for (alone, stacked), count in counts.most_common():
-        print(f"{count:4} {alone}, {stacked}", file=sys.stderr)
+    print("| name | single run | sweep | rules broken | needs |\n|---|---|---|---|---|")
+    for name, single, stacked, contract in outcomes(tuple(each.lower() for each in CLASSES)):
+        counts[single.partition(":")[0].partition(" ")[0], stacked.partition(":")[0]] += 1
+        print(line(name, single, stacked, contract), flush=True)
+    for (single, stacked), count in counts.most_common():
+        print(f"{count:4} {single}, {stacked}", file=sys.stderr)
 
 
-def line(name: str, alone: str, stacked: str, contract: str) -> str:
-    """Return the table's line for an optimizer."""
-    return f"| `{name}` | {alone} | {stacked} | {contract} | {NEEDS_OF.get(name, '')} |"
+def line(name: str, single: str, stacked: str, contract: str) -> str:
+    """Return an optimizer's row of the table."""
+    return f"| `{name}` | {single} | {stacked} | {contract} | {NEEDS_OF.get(name, '')} |"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """A plugin in one file: an optimizer, a loss, and a task that is not training: `playground -p newton.py run root.yaml`.
 
-The task goes nowhere downhill. It finds a root by Newton's method, and the loop did not have to change for it: a task
-answers in its own way (`DirectTask`), or says what goes downhill and lets the loop do the rest (`DescentTask`).
+The task finds a root by Newton's method, without an optimizer: a `DirectTask` computes its answer itself, while a
+`DescentTask` builds a problem whose parameters the scenario's optimizer moves.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from playground.plugin_api import (
 
 @dataclass(frozen=True)
 class Cautious(UpdateRule):
-    """Step along the average gradient, but only where it agrees in sign with the gradient at hand.
+    """Step along the average gradient, only in entries where its sign is that of the current gradient.
 
     :param lr: learning rate.
-    :param beta: share of the average that stays at each step.
+    :param beta: share of the average that is kept at each step.
 
     Source: Liang, Chen, Liu & Liu 2024, with a mask that is not rescaled.
     """
@@ -51,7 +51,7 @@ class Cautious(UpdateRule):
         "g": "gradient",
         "m": "average of the gradient",
         "lr": "learning rate",
-        "beta": "share of the average that stays",
+        "beta": "share of the average that is kept",
     }
 
     lr: Annotated[float, Ge(0)] = 0.1
@@ -72,9 +72,9 @@ class Cautious(UpdateRule):
 def biweight(prediction: Tensor, target: Tensor, width: Annotated[float, Gt(0)] = 4.0) -> Tensor:
     """Tukey's biweight: the mean of `c²/6 · (1 − (1 − (r/c)²)³)`, and of `c²/6` where |r| > c; r = prediction − target.
 
-    An outlier costs a constant, and pulls no more.
+    The loss of an outlier is constant, so its gradient is zero.
 
-    :param width: c, the residual from which on a sample is an outlier.
+    :param width: c, the residual above which a sample is an outlier.
     :returns: a scalar.
 
     Source: Beaton & Tukey 1974.
@@ -88,9 +88,9 @@ class Root(DirectTask):
     """Find a root of a function of one variable by Newton's method: `x ← x − f(x) / f'(x)`.
 
     :param function: f.
-    :param start: where to begin: `{x: 1}`.
-    :param tolerance: it ends where |f(x)| is no more than this.
-    :param at_most: steps after which it gives up.
+    :param start: the initial value: `{x: 1}`.
+    :param tolerance: the search ends if |f(x)| is at most this.
+    :param at_most: maximum number of steps.
 
     Source: Newton 1669, Raphson 1690.
     """
@@ -107,18 +107,21 @@ class Root(DirectTask):
         self.function, self.start, self.tolerance, self.at_most = function, start, tolerance, at_most
 
     def probe(self, setting: Setting) -> None:
-        """See that there is one variable, a number, and where it starts."""
+        """Check that the function has one variable, a number, and that `start` has its value.
+
+        :raises ScenarioError: it does not.
+        """
         variables = dict(self.function.variables)
         if len(variables) != 1 or None not in variables.values():
-            message = f"Newton's method is for a function of one number; this one has {', '.join(variables)}"
+            message = f"Newton's method takes a function of one number; this one has {', '.join(variables)}"
             raise ScenarioError(Fault(message, ("function",)))
         if set(self.start) != set(variables):
             raise ScenarioError(Fault(f"expected a start for {', '.join(variables)}", ("start",)))
 
     def answer(self, setting: Setting) -> Outcome:
-        """Follow the tangent to where it crosses zero, again and again.
+        """Move x to the point where the tangent crosses zero, until |f(x)| is small enough.
 
-        :raises PlaygroundError: a tangent is level.
+        :raises PlaygroundError: a tangent is horizontal.
         """
         ((name, start),) = self.start.items()
         x = torch.tensor(float(start), dtype=torch.float64, device=setting.device)
@@ -133,7 +136,7 @@ class Root(DirectTask):
                 break
             if slope == 0:
                 raise PlaygroundError(
-                    f"the tangent at {name} = {x:g} is level and crosses zero nowhere; start elsewhere"
+                    f"the tangent at {name} = {x:g} is horizontal and does not cross zero; choose another start"
                 )
             x = x - value / slope
         residual = abs(value.item())
@@ -146,17 +149,17 @@ class Root(DirectTask):
 
 @hookimpl
 def playground_optimizers() -> Mapping[str, type]:
-    """Return the rule; used by `optimizer: cautious`."""
+    """Register the rule for `optimizer: cautious`."""
     return {"cautious": Cautious}
 
 
 @hookimpl
 def playground_losses() -> Mapping[str, object]:
-    """Return the loss; used by `loss: biweight`."""
+    """Register the loss for `loss: biweight`."""
     return {"biweight": biweight}
 
 
 @hookimpl
 def playground_tasks() -> Mapping[str, type]:
-    """Return the task; used by `task: root`."""
+    """Register the task for `task: root`."""
     return {"root": Root}

@@ -1,6 +1,6 @@
-"""Mistakes that YAML cannot express, as a single-file plugin: what the scenarios beside it are about.
+"""A single-file plugin with mistakes that YAML cannot express, for the scenarios beside it.
 
-torch is imported where it is used, because every command that runs in this folder loads this file.
+Functions import torch themselves, because every command in this folder imports this file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from playground import hookimpl
 
 
 def forgetful(params: Any, lr: float = 0.01) -> Any:
-    """Gradient descent whose gradients are never set to zero, so that each step follows the sum of all so far.
+    """Gradient descent that never sets gradients to zero, so each step follows the sum of all gradients so far.
 
     :param lr: learning rate.
     """
@@ -22,7 +22,7 @@ def forgetful(params: Any, lr: float = 0.01) -> Any:
         sums: dict[Any, Any]
 
         def step(self, closure: Any = None) -> None:  # type: ignore[override]
-            """Add the new gradient to the old ones, which is what `backward()` does, and step along the sum."""
+            """Add the new gradient to the old ones, as `backward()` does, and step along the sum."""
             for parameter in (each for group in self.param_groups for each in group["params"]):
                 if parameter.grad is not None:
                     self.sums[parameter] = self.sums.get(parameter, 0) + parameter.grad
@@ -35,7 +35,7 @@ def forgetful(params: Any, lr: float = 0.01) -> Any:
 
 
 def uphill(lr: float = 0.01) -> Any:
-    """Add what should be subtracted: p = p + lr · g.
+    """Add the gradient instead of subtracting it: p = p + lr · g.
 
     :param lr: learning rate.
     """
@@ -61,12 +61,12 @@ def uphill(lr: float = 0.01) -> Any:
 
 
 def errors(prediction: Any, target: Any) -> Any:
-    """Share of wrong answers: a step at 0.5 for each sample, flat everywhere else."""
+    """Share of wrong predictions: a step at 0.5 for each sample, flat elsewhere."""
     return (((prediction - 0.5).sign() + 1) / 2 - target).abs().mean()
 
 
 def severed(inputs: int, outputs: int) -> Any:
-    """Return two layers, the second of which reads numbers of the first that nothing leads back from."""
+    """Return two layers; the second reads `.data` of the first, through which no gradient passes."""
     import torch
 
     class Severed(torch.nn.Module):
@@ -82,7 +82,7 @@ def severed(inputs: int, outputs: int) -> Any:
 
 
 def careless_square(x: Any) -> Any:
-    """(x - 3)², with a backward that is not its derivative."""
+    """(x - 3)² with a wrong backward."""
     import torch
 
     class CarelessSquare(torch.autograd.Function):
@@ -101,23 +101,23 @@ def careless_square(x: Any) -> Any:
 
 @hookimpl
 def playground_functions() -> dict[str, Any]:
-    """Return the function with a wrong backward."""
+    """Register the function with a wrong backward."""
     return {"broken.careless_square": careless_square}
 
 
 @hookimpl
 def playground_models() -> dict[str, Any]:
-    """Return the model that is cut in two."""
+    """Register the model whose graph is cut."""
     return {"broken.severed": severed}
 
 
 @hookimpl
 def playground_optimizers() -> dict[str, Any]:
-    """Return the two optimizers."""
+    """Register both optimizers."""
     return {"broken.forgetful": forgetful, "broken.uphill": uphill}
 
 
 @hookimpl
 def playground_losses() -> dict[str, Any]:
-    """Return the loss without a slope."""
+    """Register the loss whose derivative is zero."""
     return {"broken.errors": errors}

@@ -155,7 +155,7 @@ def test_the_longer_single_file_passes(playground, name):
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ("function=x*y", "Newton's method is for a function of one number; this one has x, y"),
+        ("function=x*y", "Newton's method takes a function of one number; this one has x, y"),
         ("start={y: 2}", "expected a start for x"),
         ("tolerance=0", "expected more than 0"),
     ],
@@ -169,7 +169,7 @@ def test_mistakes_with_the_longer_one_are_told_in_a_line(playground, change, tol
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [("start.x=0", "the tangent at x = 0 is level"), ("at_most=2", "✘  residual at most 1e-12")],
+    [("start.x=0", "the tangent at x = 0 is horizontal"), ("at_most=2", "✘  residual at most 1e-12")],
 )
 def test_a_root_that_is_not_found_fails(playground, change, told):
     folder = FOLDER / "single_file"

@@ -71,69 +71,71 @@ def run_batch(
     """
     start = time.perf_counter()
     progress = progress or BatchProgress(len(files))
-    answers: dict[Path, FileResult] = {}
-    told = partial(run_file, changes=changes, record=record, engine=engine, one_of_many=len(files) > 1)
+    results: dict[Path, FileResult] = {}
+    run_one_file = partial(run_file, changes=changes, record=record, engine=engine, one_of_many=len(files) > 1)
     run = (
-        _run_in_processes(files, changes, plugins, jobs, told)
+        _run_in_processes(files, changes, plugins, jobs, run_one_file)
         if jobs > 1
-        else _run_serially(files, plugins, progress, told)
+        else _run_serially(files, plugins, progress, run_one_file)
     )
     interrupted = False
     try:
-        for file, given in run:
-            answers[file] = given
+        for file, result in run:
+            results[file] = result
             progress.done += 1
-            interrupted = given.interrupted
-            if interrupted or (fail_fast and not given.passed):
+            interrupted = result.interrupted
+            if interrupted or (fail_fast and not result.passed):
                 break
     except KeyboardInterrupt:
         interrupted = True
     finally:
         run.close()
     unused: dict[str, list[Path]] = {}
-    for file, given in answers.items():
-        for option in given.unused:
+    for file, result in results.items():
+        for option in result.unused:
             unused.setdefault(option, []).append(file)
-    ordered = [answers[file] for file in files if file in answers]
+    ordered = [results[file] for file in files if file in results]
     return replace(_collect_results(ordered, interrupted, time.perf_counter() - start), unused=unused)
 
 
-def _collect_results(answers: Sequence[FileResult], interrupted: bool, seconds: float) -> FinishedBatch:
-    runs = tuple(answer.run for answer in answers if answer.run)
-    errors = tuple(error for answer in answers for error in answer.errors)
+def _collect_results(results: Sequence[FileResult], interrupted: bool, seconds: float) -> FinishedBatch:
+    runs = tuple(result.run for result in results if result.run)
+    errors = tuple(error for result in results for error in result.errors)
     return FinishedBatch(
-        Batch(runs, errors, interrupted, seconds, tuple(answer.sweep for answer in answers if answer.sweep)),
-        tuple(dict.fromkeys(failure for answer in answers for failure in answer.failures)),
-        tuple(answer.traceback for answer in answers if answer.traceback),
+        Batch(runs, errors, interrupted, seconds, tuple(result.sweep for result in results if result.sweep)),
+        tuple(dict.fromkeys(failure for result in results for failure in result.failures)),
+        tuple(result.traceback for result in results if result.traceback),
     )
 
 
-def _run_serially(files: Sequence[Path], plugins: Plugins, progress: BatchProgress, told: FileRunner) -> FileResults:
+def _run_serially(
+    files: Sequence[Path], plugins: Plugins, progress: BatchProgress, run_one_file: FileRunner
+) -> FileResults:
     for file in files:
         progress.now = file.stem
         with redirect_stdout(sys.stderr):
-            given = told(file, plugins=plugins, observe=progress.observe)
-        yield file, given
+            result = run_one_file(file, plugins=plugins, observe=progress.observe)
+        yield file, result
 
 
 def _run_in_processes(
-    files: Sequence[Path], changes: Changes, plugins: Plugins, jobs: int, told: FileRunner
+    files: Sequence[Path], changes: Changes, plugins: Plugins, jobs: int, run_one_file: FileRunner
 ) -> FileResults:
     component = plugins.registry.get("executor", "processes")
-    work = partial(_run_in_worker, told=told, recipe=json.dumps(plugins.recipe))
+    work = partial(_run_in_worker, run_one_file=run_one_file, recipe=json.dumps(plugins.recipe))
 
     def pool(workers: int) -> AbstractContextManager[Executor]:
         made: AbstractContextManager[Executor] = build(component, {"workers": workers}, {})
         return made
 
-    for file, given in run_parallel(files, work, pool, jobs):
-        yield file, lost_file_result(file, changes) if given is None else given
+    for file, result in run_parallel(files, work, pool, jobs):
+        yield file, lost_file_result(file, changes) if result is None else result
 
 
-def _run_in_worker(file: Path, told: FileRunner, recipe: str) -> FileResult:
+def _run_in_worker(file: Path, run_one_file: FileRunner, recipe: str) -> FileResult:
     """Run one file in a worker process."""
     with redirect_stdout(sys.stderr):
-        return told(file, plugins=_load_worker_plugins(recipe))
+        return run_one_file(file, plugins=_load_worker_plugins(recipe))
 
 
 @lru_cache

@@ -128,37 +128,37 @@ def _explain_next_step(
     ready, stepper, step, tape = made.ready, made.stepper, made.step, Tape()
     problem, batch = stepper.problem, stepper.problem.batches.at(step)
     before = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
-    dice = torch.get_rng_state()
+    rng_state = torch.get_rng_state()
     with translate_errors(f"step {step}"):
         stepper.problem = record_on_tape(problem, tape)
         loss = made.evaluate()
         stepper.problem = problem
-        remembered = [_copy_state(memory) for memory in stepper.memory()]
+        states_before = [_copy_state(memory) for memory in stepper.memory()]
         used = tuple(stepper.gradients)  # before the update: an optimizer with a closure evaluates at other points
         # Before the update, because a buffer can share its memory with a parameter.
-        with _undisturbed_problem(problem, ready.setting.device, dice) as again:
+        with _undisturbed_problem(problem, ready.setting.device, rng_state) as again:
             central = _central_differences(again, batch) if check else {}
         made.move()
     after, loss_after = None, None
-    with _undisturbed_problem(problem, ready.setting.device, dice) as again:
+    with _undisturbed_problem(problem, ready.setting.device, rng_state) as again:
         if not made.ended:
             after = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
             with translate_errors(f"step {step}"):
                 loss_after = _compute_loss(again, batch)
         samples = len(batch[0]) if batch else 0
-        teller = TapeReader(tape, operations, sample, digits, samples)
-        changes = {} if made.ended else _parameter_changes(stepper, used, before, remembered)
+        reader = TapeReader(tape, operations, sample, digits, samples)
+        changes = {} if made.ended else _parameter_changes(stepper, used, before, states_before)
         update, holds = (None, True) if made.ended else _explain_update(ready, stepper, step, tuple(changes.values()))
         written = _write_updates(made, changes, Scope(sample, samples, digits))
         moved = tuple(
             dataclasses.replace(each, written=written.get(each.name, ()))
-            for each in _explain_parameters(stepper, tape, used, before, after, central, remembered)
+            for each in _explain_parameters(stepper, tape, used, before, after, central, states_before)
         )
         made_step = TapedStep(
             ready=ready,
             problem=again,
             tape=tape,
-            understood=teller.understood,
+            understood=reader.understood,
             before=before,
             loss=loss,
             loss_after=loss_after,
@@ -177,8 +177,8 @@ def _explain_next_step(
             samples,
             sample,
             digits,
-            teller.nodes(),
-            teller.operations(),
+            reader.nodes(),
+            reader.operations(),
             moved,
             loss,
             loss_after,
@@ -198,12 +198,12 @@ def _write_updates(made: Replay, changes: Mapping[str, ParameterChange], scope: 
 
 
 @contextmanager
-def _undisturbed_problem(problem: Problem, device: torch.device, dice: Tensor) -> Iterator[Problem]:
+def _undisturbed_problem(problem: Problem, device: torch.device, rng_state: Tensor) -> Iterator[Problem]:
     """Yield the problem with a loss that draws the same random numbers as the step at each evaluation.
 
     Dropout drops the same entries. Afterwards, the state of torch's generator and the buffers are restored.
 
-    :param dice: the state of torch's generator before the step.
+    :param rng_state: the state of torch's generator before the step.
     """
     import torch
 
@@ -211,7 +211,7 @@ def _undisturbed_problem(problem: Problem, device: torch.device, dice: Tensor) -
     from playground.core.seeding import preserve_torch_stream
 
     def loss(forward: Any, data: Any) -> Tensor:
-        torch.set_rng_state(dice)
+        torch.set_rng_state(rng_state)
         return problem.loss(forward, data)
 
     buffers = [(buffer, buffer.detach().clone()) for buffer in problem.module.buffers()]
@@ -238,13 +238,13 @@ def _explain_parameters(
     before: Mapping[str, Tensor],
     after: Mapping[str, Tensor] | None,
     central: Mapping[str, Tensor],
-    remembered: list[dict[str, Any]],
+    states_before: list[dict[str, Any]],
 ) -> Iterator[ExplainedParameter]:
     """Yield each parameter's values, gradients and optimizer state before and after the step.
 
     :param used: the gradients after clipping.
     :param central: dL/dparameter by central differences, by name.
-    :param remembered: the optimizer's state before the step.
+    :param states_before: the optimizer's state before the step.
     """
     from playground.runner.explaining.from_tape import summarize_tensor
 
@@ -258,7 +258,7 @@ def _explain_parameters(
             summarize_tensor(central[name]) if name in central else None,
             summarize_tensor(taken) if taken is not None and _is_clipped(taken, gradient) else None,
             None if after is None else summarize_tensor(after[name]),
-            {key: summarize_tensor(value) for key, value in remembered[index].items()} if after else {},
+            {key: summarize_tensor(value) for key, value in states_before[index].items()} if after else {},
             {key: summarize_tensor(value) for key, value in _copy_state(now[index]).items()} if after else {},
         )
 
@@ -328,7 +328,7 @@ def _rule_settings(ready: Prepared) -> dict[str, Any]:
 
 
 def _parameter_changes(
-    stepper: OneRun, used: Sequence[Tensor | None], before: Mapping[str, Tensor], remembered: list[dict[str, Any]]
+    stepper: OneRun, used: Sequence[Tensor | None], before: Mapping[str, Tensor], states_before: list[dict[str, Any]]
 ) -> dict[str, ParameterChange]:
     """Return how each parameter with a gradient moved."""
     from playground.runner.explaining.worked_updates import ParameterChange
@@ -339,7 +339,7 @@ def _parameter_changes(
             before=tensor,
             after=stepper.parameters[index].detach(),
             gradient=gradient,
-            state_before=remembered[index],
+            state_before=states_before[index],
             state_after=now[index],
         )
         for index, (name, tensor) in enumerate(before.items())

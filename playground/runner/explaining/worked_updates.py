@@ -165,8 +165,8 @@ class FormulaEvaluation:
 
         `t` and `lr` alone are kept as names, even where their value is 0 or 1.
         """
-        alone = isinstance(node, ast.Name) and node.id in ("t", "lr")
-        return self._value(node) if self._is_decided(node) and not alone else None
+        is_kept_name = isinstance(node, ast.Name) and node.id in ("t", "lr")
+        return self._value(node) if self._is_decided(node) and not is_kept_name else None
 
     def _is_decided(self, node: ast.expr) -> bool:
         names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and each.id not in _FUNCTIONS}

@@ -1,4 +1,4 @@
-"""The executor `dask`: sweeps on a cluster. Imports nothing of dask until it is used."""
+"""The executor `dask`: sweeps on a cluster. dask is imported on first use."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from playground import hookimpl
 
 @hookimpl
 def playground_executors() -> Mapping[str, str]:
-    """Return where runs are computed."""
+    """Register the executor `dask`."""
     return {"dask": "playground_dask.cluster:dask"}

@@ -1,4 +1,4 @@
-"""A cluster of dask.distributed as an executor: one on this machine, or the one at an address."""
+"""A cluster of dask.distributed as an executor: a local cluster, or the cluster at an address."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from playground_dask.workers import Workers
 LOOPBACK = "127.0.0.1"
 
 ANY_PORT = f"{LOOPBACK}:0"
-"""Where the servers listen that dask starts beside each scheduler and worker, dashboard or none."""
+"""The address for the HTTP servers that dask starts with each scheduler and worker, even without a dashboard."""
 
 
 @contextmanager
@@ -32,18 +32,18 @@ def dask(
     tls_cert: str | None = None,
     tls_key: str | None = None,
 ) -> Iterator[Workers]:
-    """Compute on workers of dask.distributed: in processes here that only this machine can reach, or on a cluster.
+    """Compute on workers of dask.distributed: a local cluster that only this machine can reach, or a remote cluster.
 
-    `-j N` is how many chunks are under way at once. Workers need the same plugins and the same torch as this process,
-    which is checked before anything runs.
+    `-j N` is the number of chunks in progress. Workers need the same plugins and the same torch as this process; this
+    is checked before anything runs.
 
-    :param workers: processes of the cluster here; by default as many as `-j` says.
-    :param address: of a scheduler, `tcp://HOST:PORT` or `tls://HOST:PORT`, which has workers of its own; by default a
-        cluster is started here and ended afterwards.
-    :param retries: how often a chunk is computed again after its worker died (with an address the scheduler's
-        `allowed-failures` says that) or it raised.
-    :param timeout: seconds to wait for the scheduler, when it is gone as well, and for its first worker.
-    :param tls_ca_file: file with the certificates to trust, for `tls://`.
+    :param workers: processes of the local cluster; by default the value of `-j`.
+    :param address: address of a scheduler with its own workers, `tcp://HOST:PORT` or `tls://HOST:PORT`; by default, a
+        local cluster is started and ended afterwards.
+    :param retries: how often a chunk is retried after it raised or its worker died. For a scheduler at an address, its
+        setting `allowed-failures` decides about dead workers.
+    :param timeout: seconds to wait for the scheduler, also after its connection is lost, and for its first worker.
+    :param tls_ca_file: file with the trusted certificates, for `tls://`.
     :param tls_cert: file with the certificate of this side.
     :param tls_key: file with its private key.
     :raises ComponentError: no scheduler or no worker answers, or the options contradict each other.
@@ -51,7 +51,7 @@ def dask(
     tls = {"tls_ca_file": tls_ca_file, "tls_client_cert": tls_cert, "tls_client_key": tls_key}
     if address is None:
         if any(tls.values()):
-            raise ComponentError("executor 'dask': TLS files are for a scheduler's address, and there is none")
+            raise ComponentError("executor 'dask': TLS files need the option address of a scheduler")
         with _local(workers or os.cpu_count() or 1, retries) as cluster, _connected(cluster, timeout, None) as client:
             yield Workers(client, retries, "the cluster here")
         return
@@ -62,7 +62,7 @@ def dask(
 
 @contextmanager
 def _local(workers: int, retries: int) -> Iterator[LocalCluster]:
-    """Start processes that listen on the loopback interface alone, each with one thread."""
+    """Start worker processes with one thread each, which listen only on the loopback interface."""
     with (
         dask_library.config.set({"distributed.scheduler.allowed-failures": retries}),
         LocalCluster(
@@ -81,14 +81,14 @@ def _local(workers: int, retries: int) -> Iterator[LocalCluster]:
 
 @contextmanager
 def _connected(target: str | LocalCluster, timeout: float, security: Security | None) -> Iterator[Client]:
-    """Connect, and wait for a worker.
+    """Connect to a scheduler and wait for its first worker.
 
-    :raises ComponentError: nobody answers.
+    :raises ComponentError: no scheduler or no worker answers.
     """
     where = target if isinstance(target, str) else "the cluster here"
     try:
         client = Client(target, timeout=timeout, security=security, set_as_default=False)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:  # what dask raises for addresses, TLS and timeouts
+    except (OSError, ValueError, TypeError, RuntimeError) as error:  # dask raises these for addresses, TLS and timeouts
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ComponentError(f"executor 'dask': no scheduler answers at {where}: {reason}") from error
     with client:

@@ -1,4 +1,4 @@
-"""A client of dask.distributed as an executor, with what goes wrong in the words of the playground."""
+"""A client of dask.distributed as an executor, with its failures as errors of the playground."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from playground.plugin_api import ComponentError
 class Workers(Executor):
     """Computes on the workers of a client.
 
-    :param client: connected.
-    :param retries: how often to compute again what raised.
-    :param where: the cluster, for messages.
+    :param client: a connected client.
+    :param retries: how often to retry a call that raised.
+    :param where: description of the cluster, for messages.
     """
 
     def __init__(self, client: Client, retries: int, where: str) -> None:
         self._client = client
-        # Calls are not pure: two equal ones are two, and dask would compute one.
+        # pure=False: otherwise dask computes two equal calls only once.
         self._executor = client.get_executor(pure=False, retries=retries)
         self._where = where
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Compute on some worker.
+        """Compute on a worker.
 
-        The future's exception is what `fn` raised; `BrokenExecutor` when it took down one worker after the other; a
-        `ComponentError` when the cluster has gone.
+        The future's exception is that of `fn`, `BrokenExecutor` if the call killed every worker that tried it, or
+        `ComponentError` if the connection to the cluster is lost.
         """
         outer: Future[Any] = Future()
         inner = self._executor.submit(fn, *args, **kwargs)
@@ -41,13 +41,15 @@ class Workers(Executor):
         try:
             outer.set_result(inner.result())
         except CancelledError:
-            outer.set_exception(ComponentError(f"executor 'dask': {self._where} has gone; what was finished is kept"))
+            outer.set_exception(
+                ComponentError(f"executor 'dask': lost the connection to {self._where}; finished runs are stored")
+            )
         except KilledWorker as error:
             outer.set_exception(BrokenExecutor(str(error)))
-        except Exception as error:  # a future holds whatever was raised
+        except Exception as error:  # a future can hold any exception
             outer.set_exception(error)
 
     def everywhere(self, function: Callable[..., Any], *arguments: Any) -> Mapping[str, Any]:
-        """Call a function once on every worker, and return its answers, or the exception, by the worker's address."""
+        """Call a function once on every worker, and return its result or exception by the worker's address."""
         answers: Mapping[str, Any] = self._client.run(function, *arguments, on_error="return")
         return answers

@@ -1,4 +1,4 @@
-"""Sweeps, and clusters in processes of their own."""
+"""Fixtures: sweeps, and clusters in separate processes."""
 
 import json
 import os
@@ -30,7 +30,7 @@ SCENARIO = """
 
 
 class Sweeper:
-    """Computes one sweep in several ways, each into a store of its own."""
+    """Computes one sweep in several ways, each with its own store."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -47,7 +47,7 @@ class Sweeper:
         return playground.sweep(file, plugins=self.plugins, options=chosen, folder=below, progress=self.progress)
 
     def rows(self, store):
-        """Everything that is stored of every run but how long it took."""
+        """Everything that is stored of every run, except its duration."""
         with Store.open(self.folder / store, create=False) as opened:
             return [replace(row, seconds=0.0) for _, row in opened.rows()]
 

@@ -1,4 +1,4 @@
-"""The cluster on this machine, and what can be wrong before there is one."""
+"""The local cluster, and errors before a cluster exists."""
 
 import os
 import runpy
@@ -70,7 +70,7 @@ def test_an_address_that_is_none(address):
 
 
 def test_tls_files_without_an_address():
-    with pytest.raises(PlaygroundError, match="TLS files are for a scheduler's address"), dask(tls_cert="cert.pem"):
+    with pytest.raises(PlaygroundError, match="TLS files need the option address"), dask(tls_cert="cert.pem"):
         pass
 
 
@@ -86,6 +86,6 @@ def test_an_option_that_it_does_not_have(sweep):
 
 
 def test_what_the_measurement_sends_is_a_chunk():
-    """Where a chunk gets another part, the measurement would end at its start."""
+    """If chunks get another field, `measure.py` must get it too."""
     parcel = runpy.run_path(str(Path(__file__).parents[1] / "measure.py"))["parcel"]()
     assert len(parcel.members) == 50

@@ -1,4 +1,4 @@
-"""The collection pytorch-optimizer by name: `collection.NAME`. Imports nothing of it until one is used."""
+"""The optimizers of pytorch-optimizer, as `collection.NAME`. The collection is imported on first use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playground_optimizers.collection import CLASSES, OBSTACLES
 
 @hookimpl
 def playground_optimizers() -> Mapping[str, str]:
-    """Return the collection; what cannot run is there as well, and says why when it is asked for."""
+    """Register every optimizer; those that cannot run are refused, with the reason, when a scenario uses them."""
     return {f"collection.{each.lower()}": _where(each) for each in CLASSES}
 
 

@@ -1,4 +1,4 @@
-"""The optimizers of pytorch-optimizer by name, and what each needs: data, so that nothing is imported for a list."""
+"""The optimizers of pytorch-optimizer by name, and what each needs, as data: listing them imports nothing."""
 
 from __future__ import annotations
 
@@ -136,10 +136,10 @@ CLASSES: Final = (
     "VSGD",
     "Yogi",
 )
-"""The classes that pytorch-optimizer 4.1 registers; the name of each is that of its class in lower case."""
+"""The classes that pytorch-optimizer 4.1 registers. A registered name is the class name in lower case."""
 
-_GROUPS = "needs parameter groups with a flag `use_muon`, for it moves matrices and leaves the rest to another rule"
-_GRAPH = "needs gradients that can be differentiated again (`create_graph`), and the loop's cannot"
+_GROUPS = "needs parameter groups with a flag `use_muon`, because it updates matrices only"
+_GRAPH = "needs gradients that can be differentiated again (`create_graph`), which the loop does not make"
 _MODULE = "needs the module, not its parameters"
 
 OBSTACLES: Final[Mapping[str, str]] = MappingProxyType(
@@ -151,28 +151,28 @@ OBSTACLES: Final[Mapping[str, str]] = MappingProxyType(
         "AdamMini": _MODULE,
         "DistributedMuon": f"{_GROUPS}, and a process group of torch.distributed",
         "LOMO": _MODULE,
-        "Magma": "needs another optimizer, which it wraps",
-        "Muon": f"{_GROUPS}; torch.Muon can run, on models of matrices alone",
+        "Magma": "needs another optimizer to wrap",
+        "Muon": f"{_GROUPS}; torch.Muon can run, on models with matrices only",
         "MuonClip": _GROUPS,
         "NorMuon": _GROUPS,
         "SophiaH": _GRAPH,
     }
 )
-"""Why a class cannot run here."""
+"""The reason why a class cannot run here."""
 
 NEEDS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "AliG": "a closure, which every run gives",
-        "BSAM": "a closure, which every run gives; the parameter `num_data`",
+        "AliG": "a closure, which every run passes",
+        "BSAM": "a closure, which every run passes; the parameter `num_data`",
         "DeMo": "the package einops",
         "FAdam": "float32",
-        "Gravity": "random numbers: its velocities are drawn, so a run in a sweep is not the one alone",
-        "LBFGS": "a closure, which every run gives",
+        "Gravity": "random numbers for its velocities, so runs of a sweep differ from single runs",
+        "LBFGS": "a closure, which every run passes",
         "Ranger21": "the parameter `num_iterations`",
-        "SpectralSphere": "parameters that are all matrices",
+        "SpectralSphere": "matrices as parameters",
     }
 )
-"""What a class that can run needs besides parameters and gradients."""
+"""What a class needs besides parameters and gradients, if it can run."""
 
 LICENCES: Final[Mapping[str, str]] = MappingProxyType({"Fromage": "CC BY-NC-SA 4.0", "Nero": "CC BY-NC-SA 4.0"})
-"""Of a class that is not under Apache-2.0 as the rest: not for commercial use."""
+"""The licence of a class that is not under Apache-2.0; it excludes commercial use."""

@@ -1,4 +1,4 @@
-"""Optimizers of the collection that cannot run here: each says why in one line."""
+"""Stand-ins for optimizers that cannot run here; each raises a one-line error with the reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playground_optimizers.collection import OBSTACLES
 
 
 def __getattr__(name: str) -> Callable[..., NoReturn]:
-    """Return what stands for a class that cannot run: whatever it is given, it refuses."""
+    """Return a factory that raises the reason why a class cannot run here."""
     if name not in OBSTACLES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     reason = f"optimizer 'collection.{name.lower()}' cannot run here: it {OBSTACLES[name]}"

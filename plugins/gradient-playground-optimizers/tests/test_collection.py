@@ -1,4 +1,4 @@
-"""The collection by name: complete, light, honest about what cannot run."""
+"""The collection by name: complete, fast to list, and with a reason for each optimizer that cannot run."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The reporter `tensorboard`: runs and sweeps as event files. Imports nothing of TensorBoard until it is used."""
+"""The reporter `tensorboard`: runs and sweeps as event files. tensorboardX is imported on first use."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from playground import hookimpl
 
 @hookimpl
 def playground_reporters() -> Mapping[str, str]:
-    """Return how results are written."""
+    """Register the reporter `tensorboard`."""
     return {"tensorboard": "playground_tensorboard.events:write"}

@@ -1,4 +1,4 @@
-"""Results as TensorBoard reads them: a folder for each run, and one for each point of a sweep."""
+"""Writes results as event files for TensorBoard: a folder for each run, and one for each sweep."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tensorboardX import SummaryWriter
 from playground.plugin_api import Batch, Run, Summary, Sweep
 
 QUIET = {"disabled": True}
-"""tensorboardX would report to comet.ml as well, where that is installed."""
+"""Keeps tensorboardX from reporting to comet.ml too, if comet is installed."""
 
 
 def write(results: Batch, path: Path) -> None:
-    """Write event files below a folder; what an earlier report wrote there stays beside them.
+    """Write event files below a folder; the files of earlier reports stay.
 
-    A run's loss is a scalar for each step, what its task measured one at the last, each parameter a histogram of its
-    final numbers. A sweep is a table of hyperparameters, a row for each point.
+    A run has the loss as a scalar for each step, its metrics as scalars at the last step, and a histogram of each
+    parameter's final numbers. A sweep has a table of hyperparameters with a row for each point.
     """
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     path.mkdir(parents=True, exist_ok=True)
@@ -49,13 +49,13 @@ def _write_run(run: Run, writer: SummaryWriter) -> None:
             writer.add_scalar(name, value, run.steps)
     for name, numbers in run.parameters.items():
         values = np.ravel(np.asarray(numbers, dtype=float))
-        if values.size and np.isfinite(values).all():  # a histogram has no place for others
+        if values.size and np.isfinite(values).all():  # a histogram cannot show non-finite numbers
             writer.add_histogram(name, values, run.steps)
     writer.add_text("run", _story(run), run.steps)
 
 
 def _story(run: Run) -> str:
-    """Return how a run went, in Markdown."""
+    """Return verdict, components and expectations of a run, as Markdown."""
     lines = [f"**{run.verdict}**: {'; '.join(run.ending)}", *(f"{key}: {value}" for key, value in run.setup.items())]
     lines += [f"{'✔' if each.passed else '✘'} {each.what}, measured {each.value}" for each in run.expectations]
     return "\n\n".join(lines)
@@ -68,18 +68,18 @@ def _write_sweep(sweep: Sweep, writer: SummaryWriter) -> None:
 
 
 def _values(summary: Summary) -> Iterator[tuple[str, Any]]:
-    """Yield what the point is; a sweep over seeds alone has one point, without values."""
+    """Yield the point's values and its number of runs; the only point of a sweep over seeds has no values."""
     yield from summary.values.items()
     yield "runs", summary.runs
 
 
 def _measured(summary: Summary) -> dict[str, float]:
-    """Return what a point's runs gave; what there is not (nothing was expected) is left out."""
+    """Return the measured shares and median of a point; those without a value are left out."""
     found = {"sweep/passed": summary.share, "sweep/loss_median": summary.loss.median}
     found |= {f"sweep/{status}": count / summary.runs for status, count in summary.statuses.items() if summary.runs}
     return {name: float(value) for name, value in found.items() if value is not None and not math.isnan(value)}
 
 
 def _safe(name: str) -> str:
-    """Return a name for a folder."""
+    """Return a name that is valid for a folder."""
     return re.sub(r"[^\w.=-]+", "_", name).strip("._-") or "unnamed"

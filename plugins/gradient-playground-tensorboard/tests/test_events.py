@@ -134,7 +134,7 @@ def test_a_report_where_a_file_is_is_one_line(playground):
     Path("runs").write_text("mine")
     result = playground(BOWL, "--report", "tensorboard=runs")
     assert result.returncode == 2
-    assert "runs: cannot be written: file exists" in result.output
+    assert "runs: cannot be written: file exists" in result.stderr
     assert Path("runs").read_text() == "mine"
 
 

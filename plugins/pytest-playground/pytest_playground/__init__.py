@@ -1,7 +1,6 @@
-"""Scenarios as tests: `pytest scenarios/` runs each YAML file, and what it expects is what fails.
+"""Scenarios as tests: `pytest scenarios/` runs each YAML file and fails if one of its expectations does not hold.
 
-Loaded in every pytest session where it is installed, so it imports nothing but pytest; playground and torch come with
-the first scenario that runs.
+pytest loads this module in every session, so it imports only pytest; the first scenario imports playground and torch.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ FOLDERS = "playground_scenarios"
 ENDINGS = (".yaml", ".yml")
 
 LOOKED_AT = 1 << 20
-"""Bytes of a file that are looked at to see whether it is a scenario; no scenario is longer."""
+"""Bytes of a file that are searched for the key `task`; no scenario is longer."""
 
 TASK = re.compile(rb"""^(?:\xef\xbb\xbf)?(task|"task"|'task')\s*:""", re.MULTILINE)
-"""A key `task` at the top level, which every scenario has and hardly any other YAML file."""
+"""A top-level key `task`, which every scenario has and hardly any other YAML file."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,9 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
-    """Collect a file that was named on the command line, is in a folder of scenarios, or looks like a scenario.
+    """Collect a file that the command line names, that is in a folder of scenarios, or that looks like a scenario.
 
-    In a folder of scenarios a file whose `task` is misspelt is told; elsewhere it is somebody else's YAML.
+    In a folder of scenarios, a file with a misspelt `task` is collected too and fails; elsewhere it is ignored.
     """
     if file_path.suffix not in ENDINGS:
         return None
@@ -53,5 +52,5 @@ def _looks_like_a_scenario(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             return TASK.search(file.read(LOOKED_AT)) is not None
-    except OSError:  # a broken link, or not ours to read
+    except OSError:  # a broken link, or a file without read permission
         return False

@@ -1,4 +1,4 @@
-"""One scenario as one test."""
+"""The pytest item that runs one scenario."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ if TYPE_CHECKING:
     from playground.plugin_api import Plugins, Run, Sweep
 
 PLUGINS = pytest.StashKey["Plugins"]()
-"""Where a session keeps the plugins that it has loaded."""
+"""The key of a session's loaded plugins."""
 
 
 class VacuousExpectationWarning(pytest.PytestWarning):
-    """An expectation held before the first step, so it shows nothing."""
+    """An expectation holds before the first step, so it tests nothing."""
 
 
 class FailedScenarioError(Exception):
-    """A scenario did not do what it expects, or is not valid; its text is the whole report."""
+    """A scenario failed or is not valid; the message is the whole report."""
 
 
 class ScenarioFile(pytest.File):
-    """A YAML file, which is one test."""
+    """A YAML file with one test."""
 
     def collect(self) -> Iterator[ScenarioItem]:
-        """Yield the one test; the file is not read before that runs."""
+        """Yield the test; the file is read when the test runs."""
         yield ScenarioItem.from_parent(self, name=self.path.stem)
 
 
 class ScenarioItem(pytest.Item):
-    """Runs a scenario, its sweep included, and fails with what it expected and what was measured."""
+    """Runs a scenario or its sweep, and reports failed expectations with the measured values."""
 
     def runtest(self) -> None:
-        """Run and judge.
+        """Run the scenario.
 
-        :raises FailedScenarioError: an expectation failed, a run went wrong, or the file is not valid.
+        :raises FailedScenarioError: an expectation failed, the run ended badly, or the file is not valid.
         """
         from playground.plugin_api import PlaygroundError
 
@@ -57,7 +57,7 @@ class ScenarioItem(pytest.Item):
             raise FailedScenarioError("\n".join(describe_failure(result, place)))
 
     def _plugins(self) -> Plugins:
-        """Return the plugins that the session shares, and tell in the report which of them failed."""
+        """Return the plugins that the session shares, and add those that failed to load to the report."""
         from playground.plugin_api import load_plugins
 
         stash = self.config.stash
@@ -69,7 +69,7 @@ class ScenarioItem(pytest.Item):
         return plugins
 
     def _shortened(self, text: str) -> str:
-        """Return text with this scenario's file as it looks from where pytest was called."""
+        """Return text with this scenario's path relative to the folder in which pytest was called."""
         return text.replace(str(self.path), self._relative())
 
     def _relative(self) -> str:
@@ -77,22 +77,22 @@ class ScenarioItem(pytest.Item):
         return str(self.path.relative_to(folder)) if self.path.is_relative_to(folder) else str(self.path)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """Return the report alone where it says everything; a traceback for any other exception."""
+        """Return the message of a failed scenario without a traceback; other exceptions keep theirs."""
         if isinstance(excinfo.value, FailedScenarioError | VacuousExpectationWarning):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Return file, line from 0, and heading."""
+        """Return the file, the line counted from 0, and the heading."""
         return self.path, 0, f"scenario {self.name}"
 
 
 def _result(path: Path, plugins: Plugins) -> Run | Sweep:
-    """Run a scenario, or all of its sweep.
+    """Run a scenario or its sweep.
 
-    A sweep's store is thrown away: a test must not pass because it once did.
+    A sweep uses a temporary store, so that a test cannot pass because of earlier results.
 
-    :raises PlaygroundError: it is not valid.
+    :raises PlaygroundError: the scenario is not valid.
     """
     import playground
 
@@ -108,9 +108,9 @@ def _interrupted(result: Run | Sweep) -> bool:
 
 
 def describe_failure(result: Run | Sweep, place: str) -> Iterator[str]:
-    """Yield each failed expectation with what was measured, its place and reason, and then how it all ended.
+    """Yield each failed expectation with its place, the measured value and a note, and then how the run ended.
 
-    :param place: the scenario's file, as it is to be shown.
+    :param place: the scenario's file, as the report shows it.
     """
     from playground.plugin_api import Run, format_short
 

@@ -1,4 +1,4 @@
-"""Scenarios collected, run, judged and told, in a project of its own each."""
+"""Scenarios are collected, run, judged and reported; each test has its own project."""
 
 import sys
 import textwrap
@@ -42,7 +42,7 @@ def test_a_scenario_that_holds_passes(project):
     result.stdout.fnmatch_lines(["scenarios/bowl.yaml::bowl PASSED*"])
 
 
-def test_a_failed_expectation_is_told_with_value_place_and_how_the_run_ended(project):
+def test_a_failed_expectation_is_reported_with_value_place_and_how_the_run_ended(project):
     result = project({"scenarios/bowl.yaml": BOWL.replace("steps: 100", "steps: 1")}, "scenarios")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
@@ -98,7 +98,7 @@ def test_every_fault_of_an_invalid_scenario_is_one_line(project):
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_a_name_that_a_broken_plugin_would_have_brought_is_told_with_the_plugin(project):
+def test_a_name_of_a_broken_plugin_is_reported_with_the_plugin(project):
     files = {
         "bowl.yaml": BOWL.replace("sgd, lr: 0.15", "mine"),
         "mine.py": "raise ValueError('boom')\n",

@@ -1,4 +1,4 @@
-"""The options of `playground` itself, which may also stand after a command's name."""
+"""The options of `playground` itself, which every command also accepts after its name."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from typing import Any
 from typer.core import TyperGroup
 
 from playground.cli.context import Settings
+from playground.cli.help_pages import ReadableHelp
 
 SHARED_OPTIONS = {"plugin": "plugins", "strict_plugins": "strict", "debug": "debug"}
-"""Options that every command takes too, each with the setting that it changes."""
+"""Options that every command accepts as well, each with the setting that it changes."""
 
 
-class SharedOptionsGroup(TyperGroup):
-    """Commands that all take the options `SHARED` of the outermost command."""
+class SharedOptionsGroup(ReadableHelp, TyperGroup):
+    """A group of commands that all take the options `SHARED_OPTIONS` of the outermost command."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the options of the group, then its commands."""
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command with the shared options among its own."""
@@ -28,7 +34,7 @@ class SharedOptionsGroup(TyperGroup):
 
 
 def _trailing_option(option: Any) -> Any:
-    """Return an option that changes the settings, and is no argument of the command's function."""
+    """Return an option that changes the settings and is not passed to the command's function."""
     shared = copy(option)
     shared.expose_value = False
     shared.callback = _change_settings
@@ -36,7 +42,7 @@ def _trailing_option(option: Any) -> Any:
 
 
 def _change_settings(context: Any, option: Any, value: Any) -> Any:
-    """Add what stands after a command's name to what stood before it."""
+    """Merge an option given after the command's name into the settings given before it."""
     settings, setting = context.obj or Settings(), SHARED_OPTIONS[option.name]
     if value:
         changed = (*settings.plugins, *value) if setting == "plugins" else True

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from playground.cli.context import exit_on_errors
 from playground.errors import PlaygroundError, suggest_correction
+
+if TYPE_CHECKING:
+    from playground.plugins.manager import Plugins
 
 
 def choose(*names: str, accepted: Callable[[], Sequence[str]], metavar: str, help: str) -> Any:
@@ -34,11 +37,19 @@ def choose(*names: str, accepted: Callable[[], Sequence[str]], metavar: str, hel
 def check_choice(option: str, word: str, accepted: Collection[str]) -> None:
     """Refuse a word that is not accepted.
 
-    :raises PlaygroundError: names the accepted values, and the one that is nearest.
+    :raises PlaygroundError: the message lists the accepted words, and first the nearest one.
     """
     if word not in accepted:
         near = suggest_correction(word, accepted)
         raise PlaygroundError(f"{option} {word}: unknown{near} (accepted: {', '.join(accepted)})")
+
+
+def check_component(option: str, kind: str, word: str, plugins: Plugins) -> None:
+    """Refuse a word that is not the name of a component of this kind.
+
+    :raises PlaygroundError: the message lists the names that plugins provide.
+    """
+    check_choice(option, word, plugins.names(kind))
 
 
 def engine_names() -> Sequence[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from playground.cli.choices import check_component
 from playground.cli.common_options import (
     AsJson,
     Engine,
@@ -112,7 +113,10 @@ def find_writers(plugins: Plugins, reports: list[str] | None, **short_forms: Pat
     from playground.plugins.signature import build
 
     own = [(name, str(path)) for name, path in short_forms.items() if path is not None]
-    asked = [*split_pairs(reports or [], "--report"), *own]
+    given = split_pairs(reports or [], "--report")
+    for name, _ in given:
+        check_component("--report", "reporter", name, plugins)
+    asked = [*given, *own]
     for _, path in asked:
         require_free(Path(path))
     return [(build(plugins.registry.get("reporter", name), {}, {}), Path(path)) for name, path in asked]

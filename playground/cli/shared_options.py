@@ -23,6 +23,13 @@ class SharedOptionsGroup(ReadableHelp, TyperGroup):
         super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the options of the group; what is not given is not converted, which would import pydantic for help."""
+        for parameter in self.get_params(ctx):
+            if not isinstance(vars(parameter).get("get_runtime_param"), DeferredConversion):
+                vars(parameter)["get_runtime_param"] = DeferredConversion(parameter)
+        return super().parse_args(ctx, args)
+
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command with the shared options among its own."""
         command: Any = super().get_command(ctx, cmd_name)
@@ -31,6 +38,26 @@ class SharedOptionsGroup(ReadableHelp, TyperGroup):
                 _trailing_option(option) for option in ctx.find_root().command.params if option.name in SHARED_OPTIONS
             ]
         return command
+
+
+class DeferredConversion:
+    """Converts the value of a parameter only if there is one, in place of Typer's converter.
+
+    :param parameter: a parameter of Typer.
+    """
+
+    def __init__(self, parameter: Any) -> None:
+        self._find_converter = parameter.get_runtime_param
+
+    def __call__(self) -> DeferredConversion:
+        """Return the converter, as Typer's method does."""
+        return self
+
+    def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return the converted value."""
+        if value is None:
+            return () if param.multiple or param.nargs == -1 else None
+        return self._find_converter().coerce(value, param=param, ctx=ctx)
 
 
 def _trailing_option(option: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from playground.cli.choices import check_component
 from playground.cli.common_options import (
     AsJson,
     Engine,
@@ -119,6 +120,8 @@ def sweep(
         writers = find_writers(plugins, reports, html=html)
         if seed is not None and seeds is not None:
             raise PlaygroundError(f"--seed {seed} --seeds {seeds}: give only one of them")
+        if executor is not None:
+            check_component("--executor", "executor", executor, plugins)
         options = SweepOptions(
             engine=engine,
             jobs=jobs,

@@ -109,7 +109,7 @@ REFUSED = {
         ["--seeds", "2", "--engine", "batchd"],
         "--engine batchd: unknown; did you mean 'batched'? (accepted: auto, ",
     ),
-    "executor": (["--seeds", "2", "--executor", "seriel"], "unknown executor 'seriel'; did you mean 'serial'?"),
+    "executor": (["--seeds", "2", "--executor", "seriel"], "did you mean 'serial'? (accepted: processes, serial)"),
     "option of an executor": (
         ["--seeds", "2", "--executor", "processes", "--executor-option", "workers=0"],
         "expected at least 1, got 0",

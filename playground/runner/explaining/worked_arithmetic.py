@@ -29,7 +29,7 @@ READING_TOLERANCE = 0.01
 MIN_SCIENTIFIC_VALUE = 1e6
 """Numbers from here on are written in powers of ten, as their tensors are."""
 
-_DOUBLE_PARENTHESES = re.compile(r"\(\((−[\d.e+−]+)\)\)")
+_DOUBLE_PARENTHESES = re.compile(r"\(\((-[\d.e+-]+)\)\)")
 """A negative number in parentheses that the formula has around it anyway."""
 
 EntryIndex = tuple[int, ...]
@@ -75,10 +75,10 @@ class Scope:
     def number(self, value: float) -> str:
         """Return a number inside a formula: a negative one in parentheses."""
         text = self.plain(value)
-        return f"({text})" if text.startswith("−") else text
+        return f"({text})" if text.startswith("-") else text
 
     def plain(self, value: float) -> str:
-        """Return a number by itself."""
+        """Return a number by itself, with the ASCII minus that programs read; only formulas have `−`."""
         value += 0.0  # a zero has no sign
         text = f"{value:.{self.digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
@@ -86,7 +86,7 @@ class Scope:
             text = f"{value:.{self.digits}g}"
         elif MIN_SCIENTIFIC_VALUE <= abs(value) < math.inf:
             text = f"{value:.{self.digits + 1}g}"
-        return text.replace("-", "−")
+        return text
 
 
 class Arithmetic:
@@ -257,8 +257,8 @@ def _spread_index(at: EntryIndex, shape: tuple[int, ...], whole: tuple[int, ...]
 
 def _format_exact(value: float) -> str:
     """Return a number with all its digits."""
-    text = repr(float(value)).replace("-", "−")
-    return f"({text})" if text.startswith("−") else text
+    text = repr(float(value))
+    return f"({text})" if text.startswith("-") else text
 
 
 def _format_index(at: EntryIndex) -> str:

@@ -1,4 +1,4 @@
-"""Shell completion: what may stand at the cursor. Nothing here imports torch, and errors complete to nothing."""
+"""Shell completion. Nothing here imports torch, and errors give no candidates and no message."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ COMPLETION_VARIABLE = "_PLAYGROUND_COMPLETE"
 """The environment variable by which a shell asks for completions."""
 
 BASH_WORD_BREAKS = "=:"
-"""Characters at which bash splits a word that the shell passes to the command whole (part of COMP_WORDBREAKS)."""
+"""Characters at which bash splits words for completion, but not for commands (part of COMP_WORDBREAKS)."""
 
 Completer = Callable[[typer.Context, str], list[str]]
 
 
 def _complete_quietly(find: Callable[[typer.Context, str], Iterable[str]]) -> Completer:
-    """Return a completer that finds nothing where `find` fails: a message would land in the line that is typed."""
+    """Return a completer that finds nothing if `find` fails: the shell would show a message inside the command line."""
 
     @wraps(find)
     def complete(context: typer.Context, incomplete: str) -> list[str]:
@@ -100,6 +100,16 @@ def complete_plugin_name(context: typer.Context, incomplete: str) -> Iterable[st
 
 
 @_complete_quietly
+def complete_sweep(context: typer.Context, incomplete: str) -> Iterable[str]:
+    """Complete ids of stored sweeps."""
+    from playground.cli.results import ID_CHARACTERS
+    from playground.runner.store import Store
+
+    with Store.open(Path(), create=False) as store:
+        return [sweep.id[:ID_CHARACTERS] for sweep in store.sweeps()]
+
+
+@_complete_quietly
 def complete_run_key(context: typer.Context, incomplete: str) -> Iterable[str]:
     """Complete keys of stored runs, and after `status=` and `verdict=` the words that occur there."""
     from playground.runner.store.query import COLUMN_KEYS
@@ -145,7 +155,7 @@ def complete_axis(context: typer.Context, incomplete: str) -> Iterable[str]:
 
 
 def _load_plugins(context: typer.Context) -> Plugins:
-    """Load the plugins that the command would load, without a word about those that fail."""
+    """Load the plugins that the command would load; ignore those that fail."""
     from playground.plugins.manager import load_plugins
 
     before = context.find_root().params.get("plugin") or ()
@@ -178,10 +188,9 @@ def _complete_files(incomplete: str, suffixes: Sequence[str]) -> list[str]:
 
 @contextmanager
 def join_bash_words(environment: MutableMapping[str, str]) -> Iterator[None]:
-    """Let the command inside complete for bash the words that the command gets, not those that bash makes of them.
+    """Complete whole words for bash, which splits `optimizer=ad` at the equals sign and replaces only `ad`.
 
-    Bash splits `--set optimizer=ad` at the equals sign, and replaces only what follows it. So the parts are joined
-    before the completion, and of each candidate only that is printed which follows the last break.
+    Joins the parts of each word before the code inside runs, and removes from each candidate the part that bash keeps.
     """
     if environment.get(COMPLETION_VARIABLE) != "complete_bash" or "\n" not in environment.get("COMP_WORDS", ""):
         yield

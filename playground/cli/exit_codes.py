@@ -1,4 +1,4 @@
-"""What the command ends with: a code for results, for plugins that failed, and for both together."""
+"""Exit codes for results, for plugins that failed to load, and for an examined plugin."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import Annotated, TextIO
 import typer
 
 from playground.cli.common_options import Out, Sort, Where
+from playground.cli.completion import complete_sweep
 from playground.cli.context import document_stream, exit_on_errors
 from playground.cli.results import open_store
 from playground.cli.writing import require_free, write_whole
@@ -28,7 +29,11 @@ def export(
     context: typer.Context,
     sweep_id: Annotated[
         str | None,
-        typer.Argument(metavar="ID", help="A sweep's id, or the beginning of it; all sweeps if not given."),
+        typer.Argument(
+            metavar="ID",
+            help="A sweep's id, or the beginning of it; all sweeps if not given.",
+            autocompletion=complete_sweep,
+        ),
     ] = None,
     form: Annotated[
         ExportFormat, typer.Option("--format", metavar="csv|parquet|json", help="Write them in this format.")

@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 
 
 class ReadableHelp:
-    """Mixed into Typer's commands and groups."""
+    """A mixin for Typer's commands and groups."""
 
     def get_short_help_str(self, limit: int = 0) -> str:
         """Return the first sentence of the help text, whole: the list of commands wraps it where it is long."""

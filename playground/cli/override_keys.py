@@ -1,4 +1,4 @@
-"""What `--set` and `--over` may say, as far as that is known without importing torch: for shell completion."""
+"""Keys and values for the completion of `--set` and `--over`, as far as they are known without torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = ("task", *COMPONENT_KINDS)
 """Keys of a scenario whose value names a component."""
 
 UNCHANGED_KEYS = ("name", "summary", "requires", "sweep")
-"""Keys that a command line has no use for."""
+"""Keys that `--set` and `--over` need not offer."""
 
 
 class ScenarioKeys:

@@ -92,4 +92,4 @@ def _print(examination: Examination) -> None:
     for kind, names in examination.offers.items():
         echo(f"  {kind}: {', '.join(names)}")
     if examination.events:
-        echo(f"  hears: {', '.join(examination.events)}")
+        echo(f"  events: {', '.join(examination.events)}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from playground.cli.common_options import Html, Reports
+from playground.cli.completion import complete_sweep
 from playground.cli.context import exit_on_errors, load_plugins, print_note
 from playground.cli.results import ID_CHARACTERS, open_store
 from playground.cli.run import find_writers, write_report
@@ -22,7 +23,9 @@ def report(
     query: Annotated[
         str | None,
         typer.Argument(
-            metavar="QUERY", help="A sweep's id, the beginning of it, or a scenario's name; all sweeps if not given."
+            metavar="QUERY",
+            help="A sweep's id, the beginning of it, or a scenario's name; all sweeps if not given.",
+            autocompletion=complete_sweep,
         ),
     ] = None,
     html: Html = None,

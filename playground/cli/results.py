@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from playground.cli.common_options import AsJson, Sort, Where
+from playground.cli.completion import complete_sweep
 from playground.cli.context import document_stream, echo, exit_on_errors, print_note, write_document
 from playground.cli.help_pages import PlainCommand
 from playground.cli.shared_options import SharedOptionsGroup
@@ -70,7 +71,9 @@ def list_sweeps(context: typer.Context, as_json: AsJson = False) -> None:
 @results_app.command("show", cls=PlainCommand)
 def show_sweep(
     context: typer.Context,
-    sweep_id: Annotated[str, typer.Argument(metavar="ID", help="A sweep's id, or the beginning of it.")],
+    sweep_id: Annotated[
+        str, typer.Argument(metavar="ID", help="A sweep's id, or the beginning of it.", autocompletion=complete_sweep)
+    ],
     where: Where = None,
     sort: Sort = None,
     limit: Annotated[

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 MAX_LISTED_FILES = 5
-"""Files that one note names."""
+"""Files that one message lists."""
 
 
 def run(
@@ -101,7 +101,7 @@ def say_unused(unused: Mapping[str, Sequence[Path]]) -> None:
 
 
 Writers = list[tuple[Any, Path]]
-"""Reporters, each with where it writes to."""
+"""Reporters, each with its output file."""
 
 
 def find_writers(plugins: Plugins, reports: list[str] | None, **short_forms: Path | None) -> Writers:

@@ -41,6 +41,8 @@ def component_parameters(component: Component) -> tuple[str, ...]:
     module, _, attribute = component.factory.partition(":")
     found = _find_definition(module, attribute, MAX_IMPORTS)
     names = _parameter_names(found, MAX_BASES) if found else []
+    if component.kind == "dataset" and "generator" in names and "seed" not in names:
+        names.append("seed")  # as `scenario_parameters` has it
     return tuple(name for name in names if name not in INJECTED_PARAMETERS[component.kind] and not name.startswith("_"))
 
 

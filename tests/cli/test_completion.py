@@ -39,6 +39,7 @@ def complete(tmp_path, monkeypatch, capsys, write):
             monkeypatch.setenv(name, value)
         with pytest.raises(SystemExit) as end:
             main()
+        monkeypatch.delenv("_PLAYGROUND_COMPLETE")  # other commands of the test run as they are
         assert end.value.code == 0
         printed = capsys.readouterr()
         assert printed.err == ""
@@ -102,6 +103,14 @@ def test_candidates(complete, write, line, candidates):
 
 def test_only_scenarios_are_offered_where_one_is_expected(complete):
     assert complete("run n") == []  # notes.txt; where nothing is offered, the shell completes files by itself
+
+
+def test_ids_of_stored_sweeps(complete, playground):
+    assert complete("results show ") == []
+    assert playground("sweep", "bowl.yaml", "--seeds", "1", "--engine", "plain").exit_code == 0
+    (sweep,) = complete("results show ")
+    assert playground("results", "show", sweep).exit_code == 0
+    assert complete("export ") == complete("report ") == [sweep]
 
 
 def test_zsh_gets_its_own_form(complete):

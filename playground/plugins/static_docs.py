@@ -1,4 +1,4 @@
-"""What the source of a factory says: its summary and its parameters, without the seconds that importing torch takes."""
+"""Reads a factory's summary and parameters from its source, because importing torch takes seconds."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from playground.plugins.parameters import INJECTED_PARAMETERS, scenario_paramete
 from playground.plugins.registry import Component
 
 MAX_IMPORTS = 5
-"""Modules through which a name is followed to where it is defined."""
+"""Maximum number of imports to follow from a name to its definition."""
 
 MAX_BASES = 5
 """Classes through which inherited fields are followed."""
 
 
 def component_summary(component: Component) -> str:
-    """Return the first paragraph about a component on one line; empty where its source says nothing.
+    """Return the first paragraph about a component on one line; empty if its source has no docstring.
 
     A component that is registered by reference is not imported.
     """
@@ -86,7 +86,7 @@ def _find_definition(module: str, name: str, imports: int) -> Definition | None:
 
 
 def _absolute_module(node: ast.ImportFrom, module: str, file: Path) -> str:
-    """Return the whole name of the module that an import is from."""
+    """Return the absolute name of the module that an import is from."""
     if not node.level:
         return node.module or ""
     package = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]

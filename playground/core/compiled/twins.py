@@ -1,4 +1,4 @@
-"""Which compiled runs are sensitive, by what was kept of them and of their twins; see `sensitivity`."""
+"""Finds sensitive compiled runs from the records of the runs and their twins; see `sensitivity`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from playground.core.traces import ReplicaTraces
 
 
 def find_parted(traces: ReplicaTraces, final: Mapping[str, Tensor]) -> Tensor:
-    """Tell of each run whether it and a twin of it came apart: in a loss that was kept, or in what they came to.
+    """Return for each run whether it differs from a twin in a kept loss or in its results.
 
-    :param traces: of n runs and, behind them, of their twins, as `with_twins` puts them.
+    :param traces: of n runs followed by their twins, in the order of `append_twins`.
     :param final: their final parameters by name.
     :returns: shape `(n,)`.
     """
@@ -31,7 +31,7 @@ def find_parted(traces: ReplicaTraces, final: Mapping[str, Tensor]) -> Tensor:
 def _compared_numbers(
     traces: ReplicaTraces, final: Mapping[str, Tensor], tolerance: float
 ) -> Iterator[tuple[Tensor, float]]:
-    """Yield what is compared, and how far apart it may be; losses are kept in single precision."""
+    """Yield the numbers to compare, with their tolerance; losses are kept in single precision."""
     yield traces.kept, max(tolerance, TOLERANCE_BY_DTYPE[torch.float32])
     yield traces.steps.double(), 0.0
     for numbers in (traces.first, traces.last, *final.values()):

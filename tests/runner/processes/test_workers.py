@@ -66,12 +66,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playground import hookimpl
-from playground.builtin.executors import InThisThread
+from playground.builtin.executors import InlineExecutor
 
 @contextmanager
 def mine(workers: int = 1):
     Path(__file__).with_name("workers.txt").write_text(str(workers))
-    yield InThisThread()
+    yield InlineExecutor()
 
 @hookimpl
 def playground_executors():

@@ -105,7 +105,7 @@ def require_representable(numbers: Mapping[str, Any], dtype: torch.dtype, factor
             what, size = f"{what} times the schedule's largest factor {factor:g}", size * factor
         if largest < size < math.inf:
             message = f"{what} is more than {_name(dtype)} can hold, at most {largest:g}{_remedy(dtype)}"
-            raise ComponentError(Fault(message, (name,)))
+            raise ComponentError(Fault(message, ("optimizer", name)))
 
 
 def is_extreme(numbers: Iterable[Any], dtype: torch.dtype) -> bool:
@@ -202,7 +202,7 @@ def _refuse_overflow(attempt: Callable[[], None], numbers: Mapping[str, Any], li
         f"{name} {value:g} is too large: what the update makes of it is more than {_name(like.dtype)} can hold, "
         f"at most {limit:g}{_remedy(like.dtype)}"
     )
-    raise ComponentError(Fault(message, (name,))) from error
+    raise ComponentError(Fault(message, ("optimizer", name))) from error
 
 
 def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,20 +1,43 @@
-"""Formats any exception as one line."""
+"""Formats any exception as one line, and translates it into a fault of the scenario."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from playground.errors import Place
+from playground.errors import Fault, Place, PlaygroundError, ScenarioError
 
 ISOLATED_EXCEPTIONS: Final = (Exception, SystemExit)
 """Exceptions of foreign code that must not end the command; Ctrl-C is not one of them."""
 
 _MAX_MESSAGE_CHARACTERS: Final = 300
 _OWN_PATHS: Final = (str(Path(__file__).parent.parent), str(Path(importlib.__file__ or "").parent))
+
+
+@contextmanager
+def translate_errors(prefix: str, key: str, own: str = "") -> Iterator[None]:
+    """Turn what a component raises into a fault at a key of the scenario: `"step 3: ValueError: too steep"`.
+
+    Errors of playground keep their text. A fault of theirs that has neither a path nor a place is put at a key as well.
+
+    :param prefix: says what was done when the exception was raised.
+    :param key: the top-level key of the scenario that names the component.
+    :param own: the key for faults of playground's own; `key` if not given.
+    :raises ScenarioError: something other than Ctrl-C was raised inside.
+    """
+    try:
+        yield
+    except PlaygroundError as error:
+        faults = (fault if fault.path or fault.place else replace(fault, path=(own or key,)) for fault in error.faults)
+        raise ScenarioError(*faults) from error
+    except ISOLATED_EXCEPTIONS as error:
+        raise ScenarioError(Fault(f"{prefix}: {describe_exception(error)}", (key,))) from error
 
 
 def exception_message(error: BaseException) -> str:

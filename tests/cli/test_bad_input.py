@@ -351,7 +351,7 @@ def test_seed_beyond_what_a_generator_takes(playground, write):
 def test_unknown_reporter_costs_no_run(playground, write):
     write("a.yaml", BOWL)
     result = playground("run", "a.yaml", "--report", "jnit=x.xml")
-    assert_told(result, "unknown reporter 'jnit'; did you mean 'junit'?")
+    assert_told(result, "--report jnit: unknown; did you mean 'junit'? (accepted: console, html, json, junit, picture)")
     assert result.stdout == ""
 
 

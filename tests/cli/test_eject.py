@@ -109,7 +109,7 @@ def test_to_a_file(eject, tmp_path):
     again = eject("bowl", "--out", "out/bowl.py", "--set", "steps=7")
     assert again.exit_code == 2
     assert again.stderr == (
-        "out/bowl.py: is there already, and is not overwritten; write elsewhere, or overwrite it with --force\n"
+        "out/bowl.py: exists already and is not overwritten; choose another file, or overwrite it with --force\n"
     )
     assert (tmp_path / "out" / "bowl.py").read_text() == printed
     assert eject("bowl", "--out", "out/bowl.py", "--set", "steps=7", "--force").exit_code == 0
@@ -138,7 +138,11 @@ def test_a_notebook_has_the_cells_of_the_script(eject):
     ("name", "options", "message"),
     [
         ("nowhere", [], "scenarios/nowhere.yaml: "),
-        ("bowl", ["--as", "noteboook"], "--as: unknown form 'noteboook'; did you mean 'notebook'?"),
+        (
+            "bowl",
+            ["--as", "noteboook"],
+            "did you mean 'notebook'? (accepted: script, notebook)",
+        ),
         ("bowl", ["--set", "optimizer.lrr=1"], "lrr"),
         (
             "and_gate_sweep",

@@ -61,7 +61,13 @@ def test_a_gif_has_a_frame_for_each_recorded_step_and_is_as_wide_as_asked(playgr
     ("arguments", "message"),
     [
         (["--out", "a.bmp"], "a.bmp: unknown suffix (accepted: .apng, .gif, .pdf, .png, .svg)"),
-        (["--out", "a.png", "--kind", "functoin"], "--kind functoin: unknown; did you mean 'function'?"),
+        (
+            ["--out", "a.png", "--kind", "functoin"],
+            (
+                "--kind functoin: unknown; did you mean 'function'? "
+                "(accepted: boundary, fit, path, function, surface, loss, lr)"
+            ),
+        ),
         (["--out", "a.png", "--kind", "boundary"], "bowl has no picture 'boundary'; it has path, function, loss"),
         (["--out", "a.gif", "--kind", "loss"], "this picture has no animation; write it as .png, .svg, .pdf"),
         (["--out", "a.png", "--range", "x"], "--range x: expected KEY=VALUE"),
@@ -103,7 +109,7 @@ def test_a_sweep_is_drawn_from_its_file_or_from_the_store(playground, write, tmp
         ElementTree.parse(tmp_path / f"{kind}.svg")
     done = playground("plot", listed.split()[0], "--seed", "1", "--out", "a.png")
     assert (done.exit_code, done.output.strip()) == (
-        *(2, "--seed changes a run, and this draws the runs of a sweep as they are"),
+        *(2, "--seed has no effect on a sweep: its runs are drawn as they are"),
     )
     assert "there is no sweep 'nothing'" in playground("plot", "nothing", "--out", "a.png").output
 

@@ -13,6 +13,8 @@ KNOWN = {
     "model": ["mlp"],
 }
 
+OTHER_PLUGIN = "; if a plugin provides it, load the plugin with -p FILE|NAME"
+
 
 class Catalogue:
     """Two tasks, a few components, one plugin."""
@@ -59,7 +61,7 @@ def test_a_good_scenario_has_no_faults():
         ),
         (
             "task: minimize\nfunction: 2*x\noptimizer: zzz",
-            ["f:3:12: unknown optimizer 'zzz' (accepted: adam, sgd); if a plugin has it, load that with -p FILE|NAME"],
+            [f"f:3:12: unknown optimizer 'zzz' (accepted: adam, sgd){OTHER_PLUGIN}"],
         ),
         (
             "task: minimize\nfunction: 2*x\noptimizer: sgd\nlr: 1",

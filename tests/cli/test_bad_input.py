@@ -127,7 +127,7 @@ COMPONENTS = {
     ),
     "loss that tells classes apart for quantities": (
         changed(changed(AND, "task: classification", "task: regression"), "loss: mse", "loss: cross_entropy"),
-        "a.yaml:4:7: this loss tells classes apart; use task: classification",
+        "a.yaml:4:7: this loss takes classes; use task: classification",
     ),
     "inputs and targets of different lengths": (
         changed(AND, "dataset: and_gate", "dataset: {name: inline, inputs: [[1], [2]], targets: [[1]]}"),

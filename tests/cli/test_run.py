@@ -290,7 +290,7 @@ def test_list_and_show(playground):
     assert {"task", "optimizer", "adam", "torch.LBFGS", "torch.ASGD,", "and_gate", "derivative"} <= set(listed.split())
     first, *lines = playground("list", "task").stdout.splitlines()
     assert first == "task"
-    assert [line.split(maxsplit=1) for line in lines][2] == ["minimize", "Go down a function from a starting point."]
+    assert [line.split(maxsplit=1) for line in lines][2] == ["minimize", "Minimize a function from a starting point."]
     assert [line.split()[0] for line in lines] == ["classification", "derivative", "minimize", "regression"]
     shown = playground("show", "optimizer", "adam").stdout
     assert all(word in shown for word in ("lr", "beta1", "builtin"))

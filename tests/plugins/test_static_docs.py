@@ -28,7 +28,7 @@ def summary(factory):
     [
         ("playground.builtin.losses:mse", "Mean squared error: mean of `(p - t)²`."),
         ("playground.builtin.optimizers:Lion", "Step by the sign of a blend of momentum and gradient"),
-        ("playground.builtin.tasks.minimize:Minimize", "Go down a function from a starting point."),
+        ("playground.builtin.tasks.minimize:Minimize", "Minimize a function from a starting point."),
         ("torch.optim:LBFGS", "Implements L-BFGS algorithm."),
     ],
 )

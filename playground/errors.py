@@ -1,14 +1,14 @@
-"""The error tree: everything a user can cause, and the exit codes that the command ends with.
+"""The error tree: every failure that a user can cause, and the exit codes of the command.
 
 ::
 
-    PlaygroundError            one line per fault: where, what, what would have been accepted
-    ├── ScenarioError          a scenario file that is not valid
-    ├── ComponentError         a component that is unknown, misnamed or cannot be built
+    PlaygroundError            one line per fault: where, what is wrong, what is accepted
+    ├── ScenarioError          an invalid scenario file
+    ├── ComponentError         a component that is unknown, has wrong parameters or cannot be built
     ├── PluginError            a plugin that cannot be loaded
-    └── StoreError             results that cannot be read, written or found
+    └── StoreError             stored results that cannot be read, written or found
 
-Whatever is not a `PlaygroundError` is a bug of ours or of a plugin, and keeps its traceback.
+Any other exception is a bug of playground or of a plugin, and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ from playground.suggestions import find_closest
 
 
 class ExitCode(enum.IntEnum):
-    """What the process ends with; the larger trouble wins."""
+    """The exit code of the command; of several, the largest counts."""
 
     PASSED = 0
-    """Every scenario did what it expected."""
+    """All expectations are met."""
     FAILED = 1
-    """A verdict is `failed`, or a run ended in `error`, `diverged` or `nonfinite` without expecting it."""
+    """A verdict is `failed`, or a run ended unexpectedly in `error`, `diverged` or `nonfinite`."""
     INVALID = 2
-    """The command line or a scenario is not valid. The other scenarios still ran."""
+    """The command line or a scenario is invalid. The other scenarios were run."""
     PLUGIN = 3
-    """A plugin could not be loaded, and `--strict-plugins` was given."""
+    """A plugin failed to load, and `--strict-plugins` was given."""
     INTERRUPTED = 130
-    """Ctrl-C; what had finished is reported."""
+    """Ctrl-C was pressed. Finished runs were reported."""
 
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where in which file; line and column count from 1, and 0 stands for the file as a whole."""
+    """A place in a file. Lines and columns count from 1; line 0 stands for the whole file."""
 
     file: str
     line: int = 0
     column: int = 0
 
     def __str__(self) -> str:
-        """`file:line:column`, or the file alone."""
+        """Return `file:line:column`, or the file alone."""
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong.
+    """One problem.
 
-    :param message: one line: what is wrong and what would have been accepted.
-    :param path: the keys that lead to it inside the scenario, such as `("optimizer", "lr")`; relative to whoever
-        raises, and completed on the way up by `PlaygroundError.under`.
-    :param place: file, line and column, once somebody knows them.
-    :param offset: characters from the start of the value at `path` to the fault (a column inside an expression).
+    :param message: one line: what is wrong and what is accepted.
+    :param path: keys of the scenario that lead to the problem, such as `("optimizer", "lr")`; callers of the function
+        that raises put their own keys before it, by `PlaygroundError.under`.
+    :param place: file, line and column; None until they are known.
+    :param offset: characters from the start of the value at `path` to the problem (a column inside an expression).
     """
 
     message: str
@@ -65,14 +65,14 @@ class Fault:
     offset: int = 0
 
     def __str__(self) -> str:
-        """One line, ready to be shown."""
+        """Return the line that users see."""
         return f"{self.place}: {self.message}" if self.place else self.message
 
 
 class PlaygroundError(Exception):
-    """A failure that a user can cause; carries every fault found in one pass.
+    """A failure that a user can cause, with all faults that were found together.
 
-    :param faults: what is wrong; a plain string is one fault without a place.
+    :param faults: the problems; a string stands for a fault without a place.
     """
 
     def __init__(self, *faults: Fault | str) -> None:
@@ -80,7 +80,7 @@ class PlaygroundError(Exception):
         super().__init__("\n".join(map(str, self.faults)))
 
     def _render_traceback_(self) -> list[str]:
-        """Show one line for each fault in a notebook, as the command line does; IPython asks for it."""
+        """Return one line for each fault; IPython calls this and shows it in place of a traceback."""
         return [f"{type(self).__name__}: {fault}" for fault in self.faults]
 
     def under(self, *path: str | int) -> PlaygroundError:
@@ -89,11 +89,11 @@ class PlaygroundError(Exception):
 
 
 class ScenarioError(PlaygroundError):
-    """A scenario file that is not valid."""
+    """An invalid scenario file."""
 
 
 class ComponentError(PlaygroundError):
-    """A component that is unknown, was given wrong parameters, or cannot be built."""
+    """A component that is unknown, has wrong parameters or cannot be built."""
 
 
 class PluginError(PlaygroundError):
@@ -101,18 +101,18 @@ class PluginError(PlaygroundError):
 
 
 class StoreError(PlaygroundError):
-    """Stored results that cannot be read, written or found."""
+    """Stored stored results that cannot be read, written or found."""
 
 
 MAX_LISTED_NAMES = 40
-"""Names that one message lists: as many as we ship of any kind that scenarios name, and no more."""
+"""Names that one message lists; no kind of component that scenarios name has more built-in ones."""
 
 
 def suggest_names(word: str, accepted: Iterable[str]) -> str:
-    """Say what would have been accepted instead of `word`.
+    """Return the end of a message about an unknown word: what is accepted instead.
 
-    :returns: `"; did you mean 'adam'?"` when one is near, else `" (accepted: a, b, c)"`, of many names the first ones
-        and how many more there are; empty when nothing is accepted.
+    :returns: `"; did you mean 'adam'?"` if a name is near, otherwise `" (accepted: a, b, c)"`, cut off after
+        `MAX_LISTED_NAMES` names with the number of the others; empty if nothing is accepted.
     """
     names = sorted(set(accepted))
     if near := suggest_correction(word, names):
@@ -122,7 +122,7 @@ def suggest_names(word: str, accepted: Iterable[str]) -> str:
 
 
 def suggest_correction(word: str, accepted: Iterable[str]) -> str:
-    """Return `"; did you mean 'adam'?"`, or nothing where no accepted name is near."""
+    """Return `"; did you mean 'adam'?"`, or an empty text if no accepted name is near."""
     near = [repr(name) for name in find_closest(word, accepted)]
     if not near:
         return ""
@@ -131,11 +131,11 @@ def suggest_correction(word: str, accepted: Iterable[str]) -> str:
 
 
 def unknown_component(kind: str, name: str, accepted: Iterable[str]) -> str:
-    """Return the message for a component that no loaded plugin has.
+    """Return the message about a component that no loaded plugin provides.
 
-    :param name: quoted, as messages show it.
+    :param name: the name in quotes.
     """
     names = set(accepted)
-    other_plugin = "; if a plugin has it, load that with -p FILE|NAME"
+    other_plugin = "; if a plugin provides it, load the plugin with -p FILE|NAME"
     hint = suggest_correction(name.strip("'\""), names) or suggest_names("", names) + other_plugin
     return f"unknown {kind} {name}{hint}"

@@ -73,6 +73,13 @@ def test_nothing_heavy(write, tmp_path, arguments, code):
     assert heavy(modules) == []
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["results", "show", "--help"]])
+def test_help_does_not_wait_for_pydantic(tmp_path, arguments):
+    ended, modules = imported(tmp_path, arguments)
+    assert ended == 0
+    assert "pydantic" not in modules
+
+
 def test_the_probe_sees_what_is_imported(write, tmp_path):
     write("valid.yaml", BOWL)
     ended, modules = imported(tmp_path, ["check", "valid.yaml"])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from playground.cli.context import Memory, echo, exit_on_errors, load_plugins, parse_memory, print_note, split_pairs
+from playground.cli.common_options import Memory, Overrides, ScenarioPaths, Seed
+from playground.cli.context import echo, exit_on_errors, load_plugins, parse_memory, print_note, split_pairs
 from playground.cli.github import show_on_github
 from playground.errors import ExitCode
 from playground.result import Batch
@@ -15,14 +13,15 @@ from playground.result import Batch
 
 def check(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Scenario files, or folders of them.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Check it with this seed.")] = None,
+    paths: ScenarioPaths,
+    overrides: Overrides = None,
+    seed: Seed = None,
     memory: Memory = None,
 ) -> None:
-    """Validate scenarios: first YAML and structure, then by building every component once, without running it."""
+    """Validate scenarios without running them.
+
+    Checks the YAML, then names and structure, then builds every component once.
+    """
     from playground.runner.batch.file_result import check_file
     from playground.runner.loading.overrides import Changes
     from playground.runner.loading.scenario_files import find_scenarios

@@ -1,4 +1,4 @@
-"""What commands share: settings, plugins, messages, exits."""
+"""Settings, plugins, messages and exits of all commands."""
 
 from __future__ import annotations
 
@@ -9,29 +9,25 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 
-from playground.errors import ExitCode, Fault, Place, PlaygroundError, suggest_names
+from playground.cli.exit_codes import choose_plugin_exit_code
+from playground.errors import ExitCode, Fault, Place, PlaygroundError
 from playground.figures.charset import ASCII_FALLBACK, register_fallback
 from playground.figures.text import make_printable, without_commands
 
 if TYPE_CHECKING:
-    from playground.plugins.manager import LoadFailure, Plugins
-
-Memory = Annotated[
-    str | None, typer.Option("--memory", metavar="SIZE", help="What one run may use: 8GB; 2GB if not given.")
-]
-"""The option of every command that builds a scenario's components."""
+    from playground.plugins.manager import Plugins
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Options of `playground` itself, which stand before the command.
+    """Options of `playground` itself.
 
-    :param plugins: files and names to load, and `no:NAME` to leave out.
-    :param strict: a plugin that fails ends the command with exit code 3.
+    :param plugins: files and names of plugins to load; `no:NAME` blocks one.
+    :param strict: exit with code 3 if a plugin fails to load.
     :param debug: show tracebacks.
     """
 
@@ -41,7 +37,7 @@ class Settings:
 
 
 def print_version(wanted: bool) -> None:
-    """Print the version and end, if it was asked for."""
+    """Print the version and exit, if `--version` was given."""
     if wanted:
         from importlib.metadata import version
 
@@ -50,7 +46,9 @@ def print_version(wanted: bool) -> None:
 
 
 def echo(text: str = "") -> None:
-    """Print lines for people to standard output; no character acts on a terminal, none is missing in its encoding.
+    """Print lines for people to standard output.
+
+    Control characters are escaped, and characters that the encoding lacks are replaced.
 
     `typer.echo` would write UTF-8 where the terminal asks for ASCII.
     """
@@ -73,14 +71,14 @@ def _make_printable(text: str) -> str:
 
 
 def write_document(text: str) -> None:
-    """Write a document, which is no message to people, to standard output as it is."""
+    """Write a document (data, not a message to people) to standard output unchanged."""
     with document_stream() as stream:
         stream.write(text)
 
 
 @contextmanager
 def document_stream() -> Iterator[TextIO]:
-    """Open standard output for a document: in a terminal's encoding, else in UTF-8, as in a file."""
+    """Open standard output for a document: in the terminal's encoding, or in UTF-8 if it is not a terminal."""
     if sys.stdout.isatty() or not hasattr(sys.stdout, "buffer"):
         yield sys.stdout
         return
@@ -89,12 +87,12 @@ def document_stream() -> Iterator[TextIO]:
     try:
         yield stream
     finally:
-        with suppress(ValueError):  # nobody reads any more
+        with suppress(ValueError):  # the reader has closed the pipe
             stream.detach()
 
 
 def use_ascii_words() -> None:
-    """Let standard output and standard error write signs that their encoding lacks as ASCII words."""
+    """Make standard output and standard error write ASCII words for characters that their encoding lacks."""
     register_fallback()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -103,7 +101,7 @@ def use_ascii_words() -> None:
 
 @contextmanager
 def exit_on_errors(context: typer.Context) -> Iterator[None]:
-    """End with one line per fault, and exit code 2, when an expected error escapes; `--debug` adds its traceback."""
+    """Turn an expected error into one line for each fault and exit code 2; `--debug` adds its traceback."""
     try:
         yield
     except PlaygroundError as error:
@@ -118,7 +116,7 @@ def exit_on_errors(context: typer.Context) -> Iterator[None]:
 
 
 def annotate(faults: Iterable[Fault]) -> None:
-    """Show faults beside their lines in a pull request, when GitHub runs this."""
+    """Annotate faults in a pull request, if this runs on GitHub."""
     if os.environ.get("GITHUB_ACTIONS"):
         from playground.report.github import fault_command
         from playground.result import ScenarioFault
@@ -131,36 +129,28 @@ def annotate(faults: Iterable[Fault]) -> None:
 
 
 def load_plugins(context: typer.Context) -> Plugins:
-    """Load plugins; say what failed, and end when that is not to be lived with."""
+    """Load plugins and print those that failed; exit if `--strict-plugins` or `-p` makes a failure fatal."""
     plugins = load_all_plugins(context)
     for failure in plugins.failures:
         print_note(f"plugin {failure}")
-    code = exit_code_of_failures(context, plugins.failures)
+    code = choose_plugin_exit_code(plugins.failures, context.obj.strict)
     if code is not ExitCode.PASSED:
         raise typer.Exit(code)
     return plugins
 
 
 def load_all_plugins(context: typer.Context) -> Plugins:
-    """Load plugins, and leave it to the caller to look at what failed."""
+    """Load plugins; the caller handles those that failed."""
     from playground.plugins.manager import load_plugins
 
     with exit_on_errors(context):
         return load_plugins(specs=context.obj.plugins, folder=Path.cwd())
 
 
-def exit_code_of_failures(context: typer.Context, failures: Iterable[LoadFailure]) -> ExitCode:
-    """Return 3 for any failure under `--strict-plugins`, and 2 for that of a plugin that was asked for by `-p`."""
-    failures = tuple(failures)
-    if failures and context.obj.strict:
-        return ExitCode.PLUGIN
-    return ExitCode.INVALID if any(failure.requested for failure in failures) else ExitCode.PASSED
-
-
 def parse_memory(text: str | None) -> int | None:
-    """Return the bytes that `--memory` asks for; None where it is not given.
+    """Return the value of `--memory` in bytes; None if it was not given.
 
-    :raises PlaygroundError: it is no size.
+    :raises PlaygroundError: the text is not a size.
     """
     from playground.runner.single.memory import parse_size
 
@@ -176,15 +166,3 @@ def split_pairs(texts: list[str], option: str) -> tuple[tuple[str, str], ...]:
             raise PlaygroundError(f"{option} {text}: expected KEY=VALUE")
         pairs.append((key, value))
     return tuple(pairs)
-
-
-def check_engine(word: str) -> str:
-    """Return the engine that `--engine` asks for.
-
-    :raises PlaygroundError: there is no such engine.
-    """
-    from playground.runner.sweeping.choosing import ENGINES
-
-    if word not in ENGINES:
-        raise PlaygroundError(f"--engine {word}: unknown{suggest_names(word, ENGINES)}")
-    return word

@@ -1,29 +1,33 @@
-"""`playground eject`: the program that a scenario stands for."""
+"""`playground eject`: write a scenario as a stand-alone PyTorch program."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from playground.cli.context import Memory, exit_on_errors, load_plugins, parse_memory, split_pairs, write_document
+from playground.cli.choices import choose, program_forms
+from playground.cli.common_options import Force, Memory, Out, Overrides, ScenarioPath, Seed
+from playground.cli.context import exit_on_errors, load_plugins, parse_memory, split_pairs, write_document
 from playground.cli.writing import require_free, write_whole
 
 
 def eject(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")],
-    form: Annotated[str, typer.Option("--as", help="script or notebook.")] = "script",
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file that --out names.")] = False,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Write it for this seed.")] = None,
+    path: ScenarioPath,
+    form: Annotated[
+        str, choose("--as", accepted=program_forms, metavar="script|notebook", help="Write a script or a notebook.")
+    ] = "script",
+    out: Out = None,
+    force: Force = False,
+    overrides: Overrides = None,
+    seed: Seed = None,
     memory: Memory = None,
 ) -> None:
-    """Write the stand-alone PyTorch program that a scenario stands for, with the same losses to the last bit."""
+    """Write a scenario as a stand-alone PyTorch program.
+
+    The program imports nothing of playground and computes the same losses to the last bit.
+    """
     plugins = load_plugins(context)
     with exit_on_errors(context):
         from playground.runner.ejecting.program import eject as ejected

@@ -1,42 +1,56 @@
-"""`playground explain`: one step with its numbers."""
+"""`playground explain`: explain one step with its numbers."""
 
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from playground.cli.context import Memory, echo, exit_on_errors, load_plugins, parse_memory, split_pairs, write_document
+from playground.cli.choices import choose, explanation_formats, languages
+from playground.cli.common_options import Force, Memory, Out, Overrides, ScenarioPath, Seed
+from playground.cli.context import echo, exit_on_errors, load_plugins, parse_memory, split_pairs, write_document
 from playground.cli.writing import require_free, write_whole
 
 
 def explain(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")],
-    step: Annotated[int, typer.Option(min=0, help="Explain this step; the first is 0.")] = 0,
+    path: ScenarioPath,
+    step: Annotated[int, typer.Option("--step", metavar="N", min=0, help="Explain this step; the first is 0.")] = 0,
     sample: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Write out this sample of the step's data, or explain this point of a derivative check."
+            "--sample",
+            metavar="N",
+            min=0,
+            help="Work out this sample of the step's data, or this point of a derivative check.",
         ),
     ] = None,
-    output: Annotated[str, typer.Option("--format", help="text, html, json or latex.")] = "text",
-    language: Annotated[str, typer.Option(help="en or id.")] = "en",
-    digits: Annotated[int, typer.Option(min=1, max=15, help="Decimals.")] = 4,
+    output: Annotated[
+        str,
+        choose(
+            "--format", accepted=explanation_formats, metavar="text|html|json|latex", help="Write it in this format."
+        ),
+    ] = "text",
+    language: Annotated[
+        str, choose("--language", accepted=languages, metavar="en|id", help="Write it in English or Indonesian.")
+    ] = "en",
+    digits: Annotated[
+        int, typer.Option("--digits", metavar="N", min=1, max=15, help="Show numbers with this many decimals.")
+    ] = 4,
     full: Annotated[
-        bool, typer.Option("--full", help="Show a long explanation whole; otherwise text is summed up.")
+        bool, typer.Option("--full", help="Show a long explanation in full; by default, text is summarized.")
     ] = False,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Run from this seed.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
+    overrides: Overrides = None,
+    seed: Seed = None,
+    out: Out = None,
     memory: Memory = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file that --out names.")] = False,
+    force: Force = False,
 ) -> None:
-    """Explain one step of a scenario: forward, backward, update, in words, and as a graph."""
+    """Explain one step of a run with all its numbers.
+
+    Shows the forward pass, the backward pass and the update, in words and as a graph.
+    """
     plugins = load_plugins(context)
     with exit_on_errors(context):
         from playground.report.explanation.rendering import renderer
@@ -46,7 +60,7 @@ def explain(
 
         require_free(out, force)
         width = min(120, shutil.get_terminal_size((100, 1)).columns)
-        render = renderer(output, language, width, full)  # before anything runs, so that a misspelt one costs no time
+        render = renderer(output, language, width, full)
         loaded = load_with_changes(path, Changes(split_pairs(overrides or [], "--set"), seed), plugins)
         with limit_memory(parse_memory(memory)):
             text = render(explained(loaded, plugins, step, sample, digits))

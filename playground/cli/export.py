@@ -1,4 +1,4 @@
-"""`playground export`: stored runs for other programs."""
+"""`playground export`: write stored runs for other programs."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Annotated, TextIO
 
 import typer
 
+from playground.cli.common_options import Out, Sort, Where
+from playground.cli.completion import complete_sweep
 from playground.cli.context import document_stream, exit_on_errors
-from playground.cli.results import Sort, Where, open_store
+from playground.cli.results import open_store
 from playground.cli.writing import require_free, write_whole
 from playground.errors import StoreError
 
 
 class ExportFormat(enum.StrEnum):
-    """What an export can be written as."""
+    """The formats of an export."""
 
     CSV = "csv"
     PARQUET = "parquet"
@@ -26,14 +28,21 @@ class ExportFormat(enum.StrEnum):
 def export(
     context: typer.Context,
     sweep_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="A sweep's id, or the beginning of it; without it, all sweeps.")
+        str | None,
+        typer.Argument(
+            metavar="ID",
+            help="A sweep's id, or the beginning of it; all sweeps if not given.",
+            autocompletion=complete_sweep,
+        ),
     ] = None,
-    form: Annotated[ExportFormat, typer.Option("--format", help="What to write.")] = ExportFormat.CSV,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
+    form: Annotated[
+        ExportFormat, typer.Option("--format", metavar="csv|parquet|json", help="Write them in this format.")
+    ] = ExportFormat.CSV,
+    out: Out = None,
     where: Where = None,
     sort: Sort = None,
 ) -> None:
-    """Write stored runs, one line each, for spreadsheets, data frames and other programs."""
+    """Write stored runs as CSV, Parquet or JSON, one row for each run."""
     from playground.runner.store.exporting import RunTable, require_parquet, write_csv, write_json, write_parquet
 
     with exit_on_errors(context):
@@ -52,7 +61,7 @@ def export(
         if form is ExportFormat.PARQUET:
             require_parquet()
             if out is None:
-                raise StoreError("Parquet is not for a terminal; say where to write it: --out FILE")
+                raise StoreError("Parquet cannot be written to standard output; give --out FILE")
             table = RunTable(sweeps, store.metrics(chosen, conditions))
             write_whole(out, lambda path: write_parquet(path, table, runs))
         elif out is None:

@@ -1,4 +1,4 @@
-"""What a command tells GitHub, when GitHub runs it: annotations, and a part of the step's summary."""
+"""Annotations and the job summary, if the command runs on GitHub."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def show_on_github(batch: Batch) -> None:
-    """Print annotations to standard error, and add a table to the summary of the step."""
+    """Print annotations to standard error, and add a table to the job summary."""
     if os.environ.get("GITHUB_ACTIONS"):
         from playground.report.github import commands
 
@@ -24,7 +24,7 @@ def show_on_github(batch: Batch) -> None:
         from playground.report.github import step_summary
 
         try:
-            with Path(summary).open("a", encoding="utf-8") as file:  # other commands of the step have written there
+            with Path(summary).open("a", encoding="utf-8") as file:  # other commands of the same step write there, too
                 file.write(step_summary(batch))
         except OSError as error:
-            print_note(f"{summary}: the summary of the step is not written: {(error.strerror or str(error)).lower()}")
+            print_note(f"{summary}: cannot write the job summary: {(error.strerror or str(error)).lower()}")

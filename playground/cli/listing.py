@@ -1,4 +1,4 @@
-"""`playground list`: the names that a scenario may use, each with what it is."""
+"""`playground list`: list the names that a scenario may use."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from playground.cli.completion import complete_kind
 from playground.cli.context import echo, load_plugins, print_note
 from playground.errors import ExitCode, PlaygroundError, suggest_names
 
@@ -19,14 +20,25 @@ if TYPE_CHECKING:
 INDENT = "  "
 
 DEFAULT_WIDTH = 100
-"""Characters of a line of names where there is no terminal that has a width."""
+"""Characters in a line of names when standard output is not a terminal."""
 
 
 def list_components(
     context: typer.Context,
-    kind: Annotated[str | None, typer.Argument(metavar="[KIND]", help="Only this kind: optimizer, model, ...")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="KIND",
+            help="List this kind alone: task, model, loss, optimizer, schedule, function, dataset, reporter, executor, "
+            "operation, diagnosis.",
+            autocompletion=complete_kind,
+        ),
+    ] = None,
 ) -> None:
-    """List the registered components by kind, with a line about each; those of other plugins show the plugin."""
+    """List components by kind, with a line about each.
+
+    Components of third-party plugins show the plugin's name.
+    """
     from playground.plugins.registry import KINDS
 
     registry = load_plugins(context).registry
@@ -43,7 +55,7 @@ def list_components(
 def _lines(components: list[Component], width: int | None) -> Iterator[str]:
     """Yield a line for each component that has a summary, then the names of the others, many in a line.
 
-    :param width: of the terminal; lines are not cut where there is none.
+    :param width: characters in a line of the terminal; None leaves lines whole.
     """
     from playground.figures.text import cut_text
 

@@ -1,4 +1,4 @@
-"""`playground new`: a plugin or a scenario to begin with, which passes as it is written."""
+"""`playground new`: create a plugin or a scenario from a template that passes its checks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
+from playground.cli.completion import complete_task
 from playground.cli.context import echo, exit_on_errors, load_plugins
+from playground.cli.help_pages import PlainCommand
 from playground.cli.shared_options import SharedOptionsGroup
 from playground.cli.writing import write_whole
 from playground.errors import PlaygroundError
@@ -19,12 +21,12 @@ new_app = typer.Typer(
     cls=SharedOptionsGroup,
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Write a plugin or a scenario to begin with.",
+    help="Create a plugin or a scenario from a template.",
 )
 
 
 class Kind(enum.StrEnum):
-    """Kinds of component that there is a template for."""
+    """The kinds of component that have a template."""
 
     LOSS = "loss"
     MODEL = "model"
@@ -37,25 +39,29 @@ class Kind(enum.StrEnum):
     EXECUTOR = "executor"
 
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Lower-case letters and digits, with '-' or '_' between.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Lower-case letters and digits, separated by '-' or '_'.")]
 
 
-@new_app.command("plugin")
+@new_app.command("plugin", cls=PlainCommand)
 def plugin(
     context: typer.Context,
     name: Name,
-    kind: Annotated[Kind, typer.Option(help="What it offers.")] = Kind.OPTIMIZER,
+    kind: Annotated[
+        Kind,
+        typer.Option("--kind", metavar="KIND", help=f"Give the plugin a component of this kind: {', '.join(Kind)}."),
+    ] = Kind.OPTIMIZER,
     single_file: Annotated[
-        bool, typer.Option("--single-file", help="One file for `-p`, and a scenario, instead of a distribution.")
+        bool, typer.Option("--single-file", help="Write one file for `-p` and a scenario, not a package.")
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--out", metavar="FOLDER", help="Write into this folder [default: gradient-playground-NAME]."
-        ),
+        typer.Option("-o", "--out", metavar="FOLDER", help="Write into this folder, not gradient-playground-NAME."),
     ] = None,
 ) -> None:
-    """Write a plugin with a small component that works, its tests and a scenario; overwrites nothing."""
+    """Create a plugin with a small working component, tests and a scenario.
+
+    Never overwrites a file.
+    """
     from importlib.metadata import version
 
     from playground.scaffold.plugin import component_name, distribution_files, usage_command
@@ -78,16 +84,22 @@ def plugin(
     echo(f"next: playground {loading}{usage_command(name, kind, shlex.quote(str(scenario)))}")
 
 
-@new_app.command("scenario")
+@new_app.command("scenario", cls=PlainCommand)
 def scenario(
     context: typer.Context,
     name: Name,
-    task: Annotated[str, typer.Option(help="Any of `playground list task`.")],
+    task: Annotated[
+        str,
+        typer.Option("--task", metavar="TASK", help="A task of `playground list task`.", autocompletion=complete_task),
+    ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write it to this file [default: NAME.yaml].")
+        Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write to this file, not NAME.yaml.")
     ] = None,
 ) -> None:
-    """Write a scenario for a task, with comments that say what else could stand there; overwrites nothing."""
+    """Create a scenario for a task, with comments that list the alternatives.
+
+    Never overwrites a file.
+    """
     from playground.scaffold.scenario import draft_scenario as written
 
     with exit_on_errors(context):
@@ -101,13 +113,13 @@ def scenario(
 
 
 def _write(files: dict[Path, str]) -> None:
-    """Write all of these files, or none if one is there already.
+    """Write all of these files, or none if one of them exists.
 
-    :raises PlaygroundError: one is, or cannot be written.
+    :raises PlaygroundError: a file exists or cannot be written.
     """
     for path in files:
         if path.exists() or path.is_symlink():
-            raise PlaygroundError(f"{path}: is there already, and is not overwritten; write elsewhere with --out")
+            raise PlaygroundError(f"{path}: exists already and is not overwritten; choose another place with --out")
     for path, text in files.items():
         write_whole(path, partial(Path.write_text, data=text, encoding="utf-8"))
         echo(f"wrote {path}")

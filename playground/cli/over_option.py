@@ -1,4 +1,4 @@
-"""What `--over KEY=VALUES` says: `optimizer.lr=log:1e-4:1:20`, `optimizer.lr=0.003,0.01` or `model.hidden=[4],[8]`."""
+"""Parse `--over KEY=VALUES`: `optimizer.lr=log:1e-4:1:20`, `optimizer.lr=0.003,0.01` or `model.hidden=[4],[8]`."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ RANGE_PARTS = {
     "linear": ("low", "high", "points"),
     "random": ("low", "high", "count", "seed"),
 }
-"""The parts of each range, in order; a seed may be left out."""
+"""The parts of each range, in order; the seed is optional."""
 
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 
 
 def parse_over(text: str) -> tuple[str, Any]:
-    """Return a dotted key and what a scenario's `sweep.over` would hold for it: a list, or a range as a mapping.
+    """Return a dotted key and its value in a scenario's `sweep.over`: a list, or a range as a mapping.
 
-    A list is split at its commas, but not inside brackets or quotes; each of its values is YAML.
+    A list is split at commas outside brackets and quotes; each value is YAML.
 
-    :raises PlaygroundError: it cannot be understood; one line, with the option as it was given.
+    :raises PlaygroundError: the text is invalid; the message repeats the option.
     """
     place = argument(f"--over {text}")
     key, equals, values = (part.strip() for part in text.partition("="))
@@ -38,7 +38,7 @@ def parse_over(text: str) -> tuple[str, Any]:
 
 
 def _range(text: str, place: Place) -> dict[str, Any] | None:
-    """Return `log:1e-4:1:20` as `{log: [1e-4, 1], points: 20}`; None where the text is no range."""
+    """Return `log:1e-4:1:20` as `{log: [1e-4, 1], points: 20}`; None if the text is not a range."""
     word, *parts = text.split(":")
     if word not in RANGE_PARTS or not parts:  # `model=linear` names a model
         if re.fullmatch(r"[A-Za-z]+(:[^:,]*){3,4}", text):
@@ -62,20 +62,20 @@ def _range(text: str, place: Place) -> dict[str, Any] | None:
 
 
 def _value(text: str, place: Place) -> Any:
-    """Read one value.
+    """Parse one value.
 
-    :raises PlaygroundError: it is empty, or not YAML.
+    :raises PlaygroundError: the text is empty or not YAML.
     """
     if not text.strip():
-        raise PlaygroundError(Fault("a value is empty; write null or '' if that is meant", place=place))
+        raise PlaygroundError(Fault("a value is empty; write null or '' for an empty value", place=place))
     node = read_yaml(text, lambda line, column: place)
     return node.data() if node else None
 
 
 def _split(text: str, place: Place) -> list[str]:
-    """Split at the commas that stand outside of brackets and quotes.
+    """Split at commas outside brackets and quotes.
 
-    :raises PlaygroundError: brackets or quotes do not match.
+    :raises PlaygroundError: brackets or quotes are not balanced.
     """
     parts = [""]
     closing: list[str] = []
@@ -88,7 +88,7 @@ def _split(text: str, place: Place) -> list[str]:
         elif character in _BRACKETS:
             closing.append(_BRACKETS[character])
         elif character in _BRACKETS.values() and (not closing or character != closing.pop()):
-            raise PlaygroundError(Fault(f"{character!r} closes nothing that is open", place=place))
+            raise PlaygroundError(Fault(f"{character!r} has no opening bracket", place=place))
         elif character == "," and not closing:
             parts.append("")
             continue

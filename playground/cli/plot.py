@@ -1,4 +1,4 @@
-"""`playground plot`: one figure in a file."""
+"""`playground plot`: draw a figure into a file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.context import Memory, exit_on_errors, load_plugins, parse_memory, print_note, split_pairs
+from playground.cli.choices import choose, picture_kinds
+from playground.cli.common_options import Memory, Overrides, Seed, Steps
+from playground.cli.completion import complete_scenario
+from playground.cli.context import exit_on_errors, load_plugins, parse_memory, print_note, split_pairs
 from playground.cli.writing import write_whole
 from playground.errors import PlaygroundError
 from playground.figures.text import make_printable
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from playground.views import Ensemble
 
 MAX_RECORDED_STEPS = 60
-"""Steps of a run that are recorded for its picture, and frames of one that moves."""
+"""Recorded steps of a run, and so frames of an animation."""
 
 
 def plot(
@@ -29,31 +32,45 @@ def plot(
         str,
         typer.Argument(
             metavar="SCENARIO|QUERY",
-            help="A scenario file; or the id of a stored sweep, or its scenario's name for the newest.",
+            help="A scenario file, the id of a stored sweep, or a scenario's name for its newest sweep.",
+            autocompletion=complete_scenario,
         ),
     ],
     out: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where to write it; the suffix says what: png, svg, pdf, gif, apng.")
+        Path,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="FILE",
+            help="Write to this file; the suffix selects the format: png, svg, pdf, gif, apng.",
+        ),
     ],
     kind: Annotated[
         str | None,
-        typer.Option(help="path, surface, function, boundary, fit, loss, or of a sweep lr, loss; the best by default."),
+        choose(
+            "--kind",
+            accepted=picture_kinds,
+            metavar="KIND",
+            help="Draw this figure: boundary, fit, path, function, surface or loss of a run; lr or loss of a sweep. "
+            "By default, the first that the result offers.",
+        ),
     ] = None,
     ranges: Annotated[
-        list[str] | None, typer.Option("--range", metavar="AXIS=LOW:HIGH", help="The range of an axis: x=-10:4.")
+        list[str] | None,
+        typer.Option("--range", metavar="AXIS=LOW:HIGH", help="Set the range of an axis: x=-10:4."),
     ] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Run from this seed.")] = None,
-    steps: Annotated[int | None, typer.Option(min=0, help="Make at most this many steps.")] = None,
-    width: Annotated[float, typer.Option(min=2, max=40, help="Width in inches.")] = 5.0,
+    overrides: Overrides = None,
+    seed: Seed = None,
+    steps: Steps = None,
+    width: Annotated[
+        float, typer.Option("--width", metavar="INCHES", min=2, max=40, help="Set the width of the figure.")
+    ] = 5.0,
     memory: Memory = None,
 ) -> None:
-    """Draw a run or a sweep, for a paper or a slide; a GIF moves.
+    """Draw a run or a sweep for a paper or a slide.
 
-    The figure says how it was made, and its metadata which command makes it again. Needs matplotlib:
-    pip install 'gradient-playground[plot]'.
+    GIF and APNG files are animated. The metadata of the file contains the command that draws it again. Needs
+    matplotlib: pip install 'gradient-playground[plot]'.
     """
     from playground.report.plotting.needed import require
     from playground.runner.loading.overrides import Changes
@@ -63,10 +80,9 @@ def plot(
         require()
         from playground.report.plotting.figure import missing_letters
         from playground.report.plotting.formats import choose_format, write
-        from playground.report.plotting.kinds import check_kind, drawing
+        from playground.report.plotting.kinds import drawing
 
         form = choose_format(out)
-        check_kind(kind)
         changes = Changes(split_pairs(overrides or [], "--set"), seed, steps, parse_memory(memory))
         spans = dict(map(parse_range, ranges or []))
     plugins = load_plugins(context)
@@ -77,13 +93,13 @@ def plot(
         command = _command(subject, out, kind, ranges or [], changes, width)
         write_whole(out, lambda beside: write(drawn, form, command, beside))
         if letters := missing_letters(drawn.figure):
-            print_note(f"{out}: the font has no {letters}; boxes stand in place of these letters")
+            print_note(f"{out}: the font has no {letters}; these letters are drawn as boxes")
 
 
 def parse_range(text: str) -> tuple[str, tuple[float, float]]:
-    """Read `AXIS=LOW:HIGH`.
+    """Parse `AXIS=LOW:HIGH`.
 
-    :raises PlaygroundError: it is not of this form, or the ends are no finite numbers, the low one first.
+    :raises PlaygroundError: the text has another form, or LOW and HIGH are not finite numbers in this order.
     """
     from math import isfinite
 
@@ -101,7 +117,7 @@ def parse_range(text: str) -> tuple[str, tuple[float, float]]:
 def _load_subject(
     subject: str, changes: Changes, ranges: dict[str, tuple[float, float]], plugins: Plugins
 ) -> Run | Ensemble:
-    """Run what is to be drawn, or read it from the store."""
+    """Run the scenario to draw, or read the sweep to draw from the store."""
     from playground.runner.loading.overrides import load_with_changes
     from playground.runner.single.record_options import RecordOptions
     from playground.runner.single.running import run_one
@@ -124,14 +140,14 @@ def _load_subject(
 
 
 def _refuse_unused_options(**given: object) -> None:
-    """Refuse options that a sweep takes no notice of."""
+    """Refuse options that have no effect on a sweep."""
     for option, value in given.items():
         if value not in (None, (), {}):
-            raise PlaygroundError(f"--{option} changes a run, and this draws the runs of a sweep as they are")
+            raise PlaygroundError(f"--{option} has no effect on a sweep: its runs are drawn as they are")
 
 
 def _command(subject: str, out: Path, kind: str | None, ranges: list[str], changes: Changes, width: float) -> str:
-    """Return the command line that makes the figure again."""
+    """Return the command line that draws the figure again."""
     parts = ["playground", "plot", subject, "--out", out.name]
     parts += ["--kind", kind] if kind else []
     for option, texts in (("--range", ranges), ("--set", [f"{key}={text}" for key, text in changes.overrides])):

@@ -1,4 +1,4 @@
-"""`playground plugins`: what is loaded from where, with what it offers; what failed and why; what is wrong with one."""
+"""`playground plugins`: list plugins with their components and failures; examine one."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.context import echo, exit_code_of_failures, exit_on_errors, load_all_plugins
+from playground.cli.completion import complete_plugin_name
+from playground.cli.context import echo, exit_on_errors, load_all_plugins
+from playground.cli.exit_codes import choose_doctor_exit_code, choose_plugin_exit_code
+from playground.cli.help_pages import PlainCommand
 from playground.cli.shared_options import SharedOptionsGroup
-from playground.errors import ExitCode
 
 if TYPE_CHECKING:
     from playground.plugins.doctor import Examination
 
 plugins_app = typer.Typer(
     cls=SharedOptionsGroup,
-    help="List plugins and those that failed; or look what is wrong with one.",
+    help="List plugins, or examine one for problems.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
@@ -23,13 +25,16 @@ plugins_app = typer.Typer(
 
 @plugins_app.callback()
 def plugins(context: typer.Context) -> None:
-    """List plugins with where they come from and what they offer; then those that failed, with the cause."""
+    """List plugins, or examine one for problems.
+
+    The list shows the source and the components of each plugin, then the plugins that failed and why.
+    """
     if context.invoked_subcommand is None:
         list_plugins(context)
 
 
 def list_plugins(context: typer.Context) -> None:
-    """List what is loaded, then what failed."""
+    """List the plugins that were loaded, then those that failed."""
     plugins = load_all_plugins(context)
     for plugin in plugins.loaded:
         echo(str(plugin))
@@ -37,18 +42,25 @@ def list_plugins(context: typer.Context) -> None:
             echo(f"  {kind}: {', '.join(names)}")
     for failure in plugins.failures:
         echo(f"FAILED {failure}")
-    raise typer.Exit(exit_code_of_failures(context, plugins.failures))
+    raise typer.Exit(choose_plugin_exit_code(plugins.failures, context.obj.strict))
 
 
-@plugins_app.command("doctor")
+@plugins_app.command("doctor", cls=PlainCommand)
 def doctor(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A plugin, its distribution or module, or a file.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="A plugin's name, its distribution or module, or a file.",
+            autocompletion=complete_plugin_name,
+        ),
+    ],
 ) -> None:
-    """Say what is wrong with a plugin, or what it offers.
+    """Examine a plugin for problems.
 
-    What is wrong stands one below the other, the likeliest first; of a plugin that could be loaded follow its file,
-    how long its import takes in a fresh interpreter, and the names of its components.
+    Lists problems, most likely first. For a plugin that loads, shows its file, how long its import takes in a fresh
+    interpreter, and the names of its components.
     """
     with exit_on_errors(context):
         from playground.plugins.doctor import examine
@@ -57,8 +69,8 @@ def doctor(
         examinations = examine(name, specs=context.obj.plugins, attempt=find_fault)
     for examination in examinations:
         _print(examination)
-    if any(examination.faults for examination in examinations):
-        raise typer.Exit(ExitCode.PLUGIN if context.obj.strict else ExitCode.INVALID)
+    healthy = not any(examination.faults for examination in examinations)
+    raise typer.Exit(choose_doctor_exit_code(healthy, context.obj.strict))
 
 
 def _print(examination: Examination) -> None:
@@ -74,10 +86,10 @@ def _print(examination: Examination) -> None:
         way = (
             "import it inside a factory" if examination.origin.file else "give factories as 'package.module:attribute'"
         )
-        torch = f"; torch is among it, and can wait: {way}" if time.torch else ""
+        torch = f"; this imports torch, which can wait: {way}" if time.torch else ""
         took = format_duration(time.seconds) if time.seconds >= 0.001 else "less than 1 ms"
         echo(f"  import: {took} in a fresh interpreter, after playground's own{torch}")
     for kind, names in examination.offers.items():
         echo(f"  {kind}: {', '.join(names)}")
     if examination.events:
-        echo(f"  hears: {', '.join(examination.events)}")
+        echo(f"  events: {', '.join(examination.events)}")

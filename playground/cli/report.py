@@ -1,12 +1,13 @@
-"""`playground report`: stored results, written by any reporter."""
+"""`playground report`: write reports of stored sweeps."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from playground.cli.common_options import Html, Reports
+from playground.cli.completion import complete_sweep
 from playground.cli.context import exit_on_errors, load_plugins, print_note
 from playground.cli.results import ID_CHARACTERS, open_store
 from playground.cli.run import find_writers, write_report
@@ -21,14 +22,16 @@ def report(
     context: typer.Context,
     query: Annotated[
         str | None,
-        typer.Argument(metavar="[QUERY]", help="A sweep's id, the beginning of it, or a scenario's name; else all."),
+        typer.Argument(
+            metavar="QUERY",
+            help="A sweep's id, the beginning of it, or a scenario's name; all sweeps if not given.",
+            autocompletion=complete_sweep,
+        ),
     ] = None,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page to look at.")] = None,
-    reports: Annotated[
-        list[str] | None, typer.Option("--report", metavar="NAME=FILE", help="Write any reporter's output.")
-    ] = None,
+    html: Html = None,
+    reports: Reports = None,
 ) -> None:
-    """Write a report of stored sweeps; nothing is computed again."""
+    """Write reports of stored sweeps without computing anything."""
     plugins = load_plugins(context)
     with exit_on_errors(context):
         writers = find_writers(plugins, reports, html=html)
@@ -42,20 +45,20 @@ def report(
 
 
 def _find_sweeps(store: Store, query: str | None) -> list[SweepRecord]:
-    """Return the sweeps that are asked for.
+    """Return the sweeps that match a query.
 
-    :raises StoreError: there is none.
+    :raises StoreError: no sweep matches.
     """
     sweeps = store.sweeps()
     if not sweeps:
-        raise StoreError(f"{store.path}: there are no sweeps yet; `playground sweep` writes them")
+        raise StoreError(f"{store.path}: no sweeps yet; `playground sweep` stores them here")
     return sweeps if query is None else store.find_sweeps(query)
 
 
 def _read_sweeps(store: Store, records: list[SweepRecord]) -> tuple[Sweep, ...]:
-    """Read sweeps back; print a line for each whose scenario this version refuses, and leave it out.
+    """Read sweeps from the store; print a line for each whose scenario this version refuses, and skip it.
 
-    :raises typer.Exit: none is left.
+    :raises typer.Exit: all were skipped.
     """
     from playground.runner.sweeping.summary import summarize_stored_sweep
 
@@ -65,7 +68,7 @@ def _read_sweeps(store: Store, records: list[SweepRecord]) -> tuple[Sweep, ...]:
             accepted.append(summarize_stored_sweep(store, record))
         except ScenarioError as error:
             reason = f"this version refuses its scenario: {error.faults[0]}"
-            print_note(f"sweep {record.id[:ID_CHARACTERS]} of {record.scenario} is left out: {reason}")
+            print_note(f"sweep {record.id[:ID_CHARACTERS]} of {record.scenario} is skipped: {reason}")
     if not accepted:
         raise typer.Exit(ExitCode.INVALID)
     return tuple(accepted)

@@ -1,4 +1,4 @@
-"""`playground results`: the sweeps that are stored, and their runs."""
+"""`playground results`: list stored sweeps and show their runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from playground.cli.common_options import AsJson, Sort, Where
+from playground.cli.completion import complete_sweep
 from playground.cli.context import document_stream, echo, exit_on_errors, print_note, write_document
+from playground.cli.help_pages import PlainCommand
 from playground.cli.shared_options import SharedOptionsGroup
 from playground.errors import ExitCode
 
@@ -20,46 +23,40 @@ if TYPE_CHECKING:
 
 results_app = typer.Typer(
     cls=SharedOptionsGroup,
-    help="Look at stored results: every sweep, or the runs of one.",
+    help="List stored sweeps, or show the runs of one.",
     invoke_without_command=True,
     rich_markup_mode=None,
 )
 
 ID_CHARACTERS = 12
-"""Characters of a sweep's id that are shown; commands take any beginning that only one has."""
+"""Characters of a sweep's id that are printed; commands accept any unambiguous beginning of an id."""
 
 MAX_LISTED_RUNS = 20
-"""Runs that `show` prints when nothing else is asked for."""
-
-Where = Annotated[
-    list[str] | None,
-    typer.Option("--where", metavar="CONDITION", help="Only runs with KEY OP VALUE: status=diverged, last>0.1."),
-]
-Sort = Annotated[
-    str | None, typer.Option("--sort", metavar="[-]KEY", help="Sort by a key; -KEY puts the largest first.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+"""Runs that `results show` prints by default."""
 
 
 @results_app.callback()
 def results(context: typer.Context, as_json: AsJson = False) -> None:
-    """Look at stored results; without a command, list the sweeps."""
+    """List stored sweeps, or show the runs of one."""
     if context.invoked_subcommand is None:
         list_sweeps(context, as_json)
     elif as_json:
-        print_note(f"--json stands after {context.invoked_subcommand}")
+        print_note(f"--json: give it after {context.invoked_subcommand}")
         raise typer.Exit(ExitCode.INVALID)
 
 
-@results_app.command("list")
+@results_app.command("list", cls=PlainCommand)
 def list_sweeps(context: typer.Context, as_json: AsJson = False) -> None:
-    """List sweeps, the oldest first: id, when, scenario, how many runs, how many passed, which engine."""
+    """List stored sweeps, oldest first.
+
+    Shows the id, time, scenario, number of runs, share of passed runs and engine of each.
+    """
     from playground.runner.store.exporting import sweep_data
     from playground.runner.store.opening import store_path
 
     if not as_json and not store_path(Path()).exists():
         where = store_path(Path())
-        print_note(f"{where}: there are no results yet; `playground sweep` writes them below the directory it runs in")
+        print_note(f"{where}: no results yet; `playground sweep` stores them in its working directory")
         return
     with open_store(context) as store:
         sweeps = [(sweep, store.tally(sweep.id)) for sweep in store.sweeps()]
@@ -71,14 +68,22 @@ def list_sweeps(context: typer.Context, as_json: AsJson = False) -> None:
         echo(f"\nin {store.path}")
 
 
-@results_app.command("show")
+@results_app.command("show", cls=PlainCommand)
 def show_sweep(
     context: typer.Context,
-    sweep_id: Annotated[str, typer.Argument(metavar="ID_CHARACTERS", help="The sweep's id, or the beginning of it.")],
+    sweep_id: Annotated[
+        str, typer.Argument(metavar="ID", help="A sweep's id, or the beginning of it.", autocompletion=complete_sweep)
+    ],
     where: Where = None,
     sort: Sort = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help=f"Show at most this many runs; {MAX_LISTED_RUNS}, or with --json all.")
+        int | None,
+        typer.Option(
+            "--limit",
+            metavar="N",
+            min=1,
+            help=f"Show at most this many runs; by default {MAX_LISTED_RUNS}, or all with --json.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -97,12 +102,12 @@ def show_sweep(
         _print_head(sweep, store.tally(sweep.id), store.stale(sweep))
         shown = _print_runs(sweep, [row for _, row in runs], store.metrics(sweep.id, conditions))
         if chosen.runs > shown:
-            echo(f"… {chosen.runs - shown} more: --limit N shows them, `playground export` writes them all")
+            echo(f"… {chosen.runs - shown} more; --limit N shows more, `playground export` writes all of them")
 
 
 @contextmanager
 def open_store(context: typer.Context) -> Iterator[Store]:
-    """Open the store of the working directory; end with one line when that cannot be done."""
+    """Open the store of the working directory; exit with a one-line message if that fails."""
     from playground.runner.store import Store
 
     with exit_on_errors(context), Store.open(Path(), create=False) as store:
@@ -118,7 +123,7 @@ def _print_json(sweeps: list[dict[str, Any]]) -> None:
 def _print_sweeps(
     sweeps: Sequence[tuple[SweepRecord, Tally]], stale: Callable[[SweepRecord], list[StaleSweep]]
 ) -> None:
-    """Print a line for each sweep, and below it why it could not use the runs of an earlier one."""
+    """Print a line for each sweep, followed by the reason why it could not reuse the runs of an earlier one."""
     head = ["id", "when", "scenario", "runs", "passed", "engine"]
     rows = [
         [
@@ -158,12 +163,12 @@ def _print_head(sweep: SweepRecord, tally: Tally, stale: Iterable[StaleSweep]) -
 
 
 def _print_runs(sweep: SweepRecord, rows: Sequence[Row], metrics: Sequence[str]) -> int:
-    """Print a table of runs; return how many. Axes have all their digits, so that `--where` can ask for them."""
+    """Print a table of runs and return their number. Axes keep all their digits, so that `--where` can match them."""
     from playground.figures.numbers import format_column, format_short
     from playground.runner.store.query import unique_labels
 
     if not rows:
-        echo("no run is like that")
+        echo("No runs match.")
         return 0
     axis_labels, metric_labels = unique_labels(sweep.axes, metrics)
     columns: list[tuple[str, list[str]]] = [
@@ -187,7 +192,7 @@ def _print_runs(sweep: SweepRecord, rows: Sequence[Row], metrics: Sequence[str])
 
 
 def _loss(row: Row, value: float) -> float | None:
-    """Return a loss of a run; a run that ended in an error has none."""
+    """Return a loss of a run; None for a run that ended in an error before it had one."""
     return None if row.status == "error" and math.isnan(value) else value
 
 
@@ -200,7 +205,7 @@ def _axis(value: Any) -> str:
 
 
 def _align_columns(rows: list[list[str]], right: set[int]) -> list[str]:
-    """Return a line for each row, its cells below each other."""
+    """Return a line for each row, with the columns aligned."""
     from playground.figures.text import make_printable
 
     cells = [[make_printable(cell) for cell in row] for row in rows]
@@ -218,7 +223,7 @@ def _format_time(sweep: SweepRecord) -> str:
 
 
 def _count(sweep: SweepRecord, tally: Tally) -> str:
-    """Return how many runs there are, and of how many, while some are missing."""
+    """Return the number of runs, and the expected number while some are missing."""
     wanted = len(sweep.points) * sweep.seeds
     return str(tally.runs) if tally.runs == wanted else f"{tally.runs} of {wanted}"
 

@@ -1,4 +1,4 @@
-"""`playground run`: run scenarios, one or a folder of them."""
+"""`playground run`: run scenarios and judge their results."""
 
 from __future__ import annotations
 
@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import (
+from playground.cli.choices import check_component
+from playground.cli.common_options import (
+    AsJson,
+    Engine,
+    Html,
+    Jobs,
     Memory,
-    check_engine,
-    exit_code_of_failures,
+    Overrides,
+    Reports,
+    ScenarioPaths,
+    Seed,
+    Steps,
+)
+from playground.cli.context import (
     exit_on_errors,
     load_plugins,
     parse_memory,
@@ -21,10 +31,11 @@ from playground.cli.context import (
     split_pairs,
     write_document,
 )
+from playground.cli.exit_codes import choose_exit_code, choose_plugin_exit_code
 from playground.cli.github import show_on_github
 from playground.cli.writing import require_free, write_whole
 from playground.errors import ExitCode
-from playground.result import Batch, Verdict
+from playground.result import Batch
 
 if TYPE_CHECKING:
     from playground.core.descent import DescentTrace
@@ -34,37 +45,30 @@ if TYPE_CHECKING:
 
 
 MAX_LISTED_FILES = 5
-"""Files that one note names."""
+"""Files that one message lists."""
 
 
 def run(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Scenario files, or folders of them.")],
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: optimizer.lr=0.1.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Run from this seed.")] = None,
-    steps: Annotated[int | None, typer.Option(min=0, help="Make at most this many steps.")] = None,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Run this many scenarios side by side.")] = 1,
-    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop after the first that does not pass.")] = False,
-    engine: Annotated[
-        str,
-        typer.Option(
-            help="What computes scenarios with a `sweep:`, as for `playground sweep`; one run is always plain."
-        ),
-    ] = "auto",
+    paths: ScenarioPaths,
+    overrides: Overrides = None,
+    seed: Seed = None,
+    steps: Steps = None,
+    jobs: Jobs = 1,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop after the first scenario that does not pass.")
+    ] = False,
+    engine: Engine = "auto",
     memory: Memory = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")] = False,
+    as_json: AsJson = False,
     junit_xml: Annotated[Path | None, typer.Option("--junit-xml", metavar="FILE", help="Write JUnit XML.")] = None,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page to look at.")] = None,
-    reports: Annotated[
-        list[str] | None, typer.Option("--report", metavar="NAME=FILE", help="Write any reporter's output.")
-    ] = None,
+    html: Html = None,
+    reports: Reports = None,
 ) -> None:
-    """Run scenarios and judge them.
+    """Run scenarios and check their expectations.
 
-    Exit code: 0 all passed, 1 an expectation failed or a run went wrong, 2 a scenario or the command line is not
-    valid, 3 a plugin failed under --strict-plugins, 130 interrupted.
+    Exit codes: 0 if all passed; 1 if an expectation failed or a run went wrong; 2 if a scenario or the command line is
+    invalid; 3 if a plugin failed and --strict-plugins was given; 130 if interrupted.
     """
     from playground.runner.batch.batch import BatchProgress, run_batch
     from playground.runner.loading.overrides import Changes
@@ -73,7 +77,6 @@ def run(
     plugins = load_plugins(context)
     known = plugins.failures
     with exit_on_errors(context):
-        check_engine(engine)
         changes = Changes(split_pairs(overrides or [], "--set"), seed, steps, parse_memory(memory))
         writers = find_writers(plugins, reports, junit=junit_xml, html=html)
         record = choose_recorded(writers)
@@ -91,43 +94,36 @@ def run(
 
 
 def say_unused(unused: Mapping[str, Sequence[Path]]) -> None:
-    """Say which options mean nothing to the tasks of some files, which did without them."""
+    """Print the options that had no effect on some files, because their tasks have no such key."""
     for option, files in unused.items():
         shown = ", ".join(map(str, files[:MAX_LISTED_FILES])) + (", …" if len(files) > MAX_LISTED_FILES else "")
         print_note(f"{option}: not used where the task has no such key: {shown}")
 
 
-def choose_exit_code(batch: Batch) -> ExitCode:
-    """Return what the results say; of several troubles the largest counts."""
-    if batch.interrupted:
-        return ExitCode.INTERRUPTED
-    if batch.errors:
-        return ExitCode.INVALID
-    failed = any(each.verdict is Verdict.FAILED for each in batch.results)
-    return ExitCode.FAILED if failed else ExitCode.PASSED
-
-
 Writers = list[tuple[Any, Path]]
-"""Reporters, each with where it writes to."""
+"""Reporters, each with its output file."""
 
 
 def find_writers(plugins: Plugins, reports: list[str] | None, **short_forms: Path | None) -> Writers:
-    """Find the reporters before anything runs, so that a misspelt one costs no time.
+    """Find the reporters before anything runs, so that a misspelt name costs no time.
 
-    :param reports: as `--report` has them, `NAME=FILE`.
-    :param short_forms: files by the reporter that has an option of its own.
+    :param reports: values of `--report`: `NAME=FILE`.
+    :param short_forms: files of reporters that have an option of their own, by reporter.
     """
     from playground.plugins.signature import build
 
     own = [(name, str(path)) for name, path in short_forms.items() if path is not None]
-    asked = [*split_pairs(reports or [], "--report"), *own]
+    given = split_pairs(reports or [], "--report")
+    for name, _ in given:
+        check_component("--report", "reporter", name, plugins)
+    asked = [*given, *own]
     for _, path in asked:
         require_free(Path(path))
     return [(build(plugins.registry.get("reporter", name), {}, {}), Path(path)) for name, path in asked]
 
 
 def choose_recorded(writers: Writers) -> RecordOptions:
-    """Return what the reporters want to be kept of each run, as they say by attributes `record` and `explanations`."""
+    """Return what to keep of each run: what the reporters declare by their attributes `record` and `explanations`."""
     from playground.runner.single.record_options import RecordOptions
 
     return RecordOptions(
@@ -137,7 +133,7 @@ def choose_recorded(writers: Writers) -> RecordOptions:
 
 
 def write_report(context: typer.Context, write: Any, batch: Batch, path: Path) -> ExitCode:
-    """Write a report; one that cannot be written keeps no other from being."""
+    """Write a report and return the exit code, so that a failure does not stop the other reports."""
     try:
         with exit_on_errors(context):
             write_whole(path, lambda beside: write(batch, beside))
@@ -148,7 +144,7 @@ def write_report(context: typer.Context, write: Any, batch: Batch, path: Path) -
 
 @contextmanager
 def _show_progress(progress: BatchProgress, quiet: bool) -> Iterator[None]:
-    """Show a bar while the batch runs, on standard error, when somebody is looking there."""
+    """Show a progress bar on standard error while the batch runs, if standard error is a terminal."""
     if quiet:
         yield
         return
@@ -174,7 +170,7 @@ def _show_progress(progress: BatchProgress, quiet: bool) -> Iterator[None]:
 
 
 def _print(batch: Batch, as_json: bool) -> None:
-    """Print results to standard output, and what is wrong to standard error."""
+    """Print results to standard output, and errors to standard error."""
     from playground.report.console import open_console, show, show_errors
 
     if as_json:
@@ -190,11 +186,11 @@ def _print(batch: Batch, as_json: bool) -> None:
 
 
 def _print_failures(context: typer.Context, finished: FinishedBatch, known: tuple[Any, ...]) -> ExitCode:
-    """Say which plugins failed while scenarios ran, and with `--debug` what is behind errors."""
+    """Print the plugins that failed while scenarios ran; with `--debug`, print tracebacks as well."""
     if context.obj.debug:
         for text in finished.tracebacks:
             print_note(text)
     failures = [failure for failure in finished.failures if failure not in known]
     for failure in failures:
         print_note(f"plugin {failure}")
-    return exit_code_of_failures(context, failures)
+    return choose_plugin_exit_code(failures, context.obj.strict)

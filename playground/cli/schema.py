@@ -1,22 +1,24 @@
-"""`playground schema`: the JSON Schema of a scenario, installed plugins included."""
+"""`playground schema`: write the JSON Schema of scenarios, installed plugins included."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
+from playground.cli.common_options import Out
 from playground.cli.context import exit_on_errors, load_plugins, write_document
 from playground.cli.writing import require_free, write_whole
 
 
 def schema(
     context: typer.Context,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file.")] = None,
+    out: Out = None,
 ) -> None:
-    """Print the JSON Schema of a scenario, with the parameters of every installed component, for editors and CI."""
+    """Write the JSON Schema of scenarios, for editors and CI.
+
+    It includes the parameters of every installed component.
+    """
     from playground.runner.loading.schema import scenario_schema
 
     plugins = load_plugins(context)

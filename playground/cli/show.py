@@ -1,4 +1,4 @@
-"""`playground show`: one component in full."""
+"""`playground show`: describe one component in full."""
 
 from __future__ import annotations
 
@@ -7,15 +7,30 @@ from typing import Annotated
 
 import typer
 
+from playground.cli.completion import complete_component, complete_kind
 from playground.cli.context import echo, exit_on_errors, load_plugins
 
 
 def show(
     context: typer.Context,
-    kind: Annotated[str, typer.Argument(help="optimizer, model, loss, ...")],
-    name: Annotated[str, typer.Argument(help="The name that a scenario uses.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND",
+            help="task, model, loss, optimizer, schedule, function, dataset, reporter, executor, operation or "
+            "diagnosis.",
+            autocompletion=complete_kind,
+        ),
+    ],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="The name that a scenario uses.", autocompletion=complete_component),
+    ],
 ) -> None:
-    """Show a component: what it does, its parameters with types and defaults, and where it comes from."""
+    """Describe a component and its parameters.
+
+    Shows what it does, the type and default of each parameter, and the plugin that it comes from.
+    """
     plugins = load_plugins(context)
     with exit_on_errors(context):
         from playground.plugins.describe import DEFAULT_WIDTH, describe_component

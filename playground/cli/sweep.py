@@ -1,4 +1,4 @@
-"""`playground sweep`: one scenario, many times at once."""
+"""`playground sweep`: run scenarios many times, over values and seeds."""
 
 from __future__ import annotations
 
@@ -16,9 +16,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from playground.cli.context import check_engine, document_stream, exit_on_errors, load_plugins, print_note, split_pairs
+from playground.cli.choices import check_component
+from playground.cli.common_options import (
+    AsJson,
+    Engine,
+    Html,
+    Jobs,
+    Memory,
+    Overrides,
+    Reports,
+    ScenarioPaths,
+    Seed,
+)
+from playground.cli.completion import complete_axis, complete_executor, complete_executor_option
+from playground.cli.context import (
+    document_stream,
+    exit_on_errors,
+    load_plugins,
+    parse_memory,
+    print_note,
+    split_pairs,
+)
+from playground.cli.exit_codes import choose_exit_code
 from playground.cli.github import show_on_github
-from playground.cli.run import choose_exit_code, find_writers, say_unused, write_report
+from playground.cli.run import find_writers, say_unused, write_report
 from playground.errors import ExitCode, Place, PlaygroundError, StoreError
 from playground.result import Batch
 
@@ -32,34 +53,43 @@ if TYPE_CHECKING:
 
 def sweep(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Scenario files, or folders of them.")],
+    paths: ScenarioPaths,
     over: Annotated[
         list[str] | None,
         typer.Option(
-            "--over", metavar="KEY=VALUES", help="Vary a key: optimizer.lr=log:1e-4:1:20, model.hidden=[4],[8]."
+            "--over",
+            metavar="KEY=VALUES",
+            help="Vary a key: optimizer.lr=log:1e-4:1:20, model.hidden=[4],[8].",
+            autocompletion=complete_axis,
         ),
     ] = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Run every point from the seeds 0 to N - 1.")] = None,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: steps=200.")
+    seeds: Annotated[
+        int | None, typer.Option("--seeds", metavar="N", min=1, help="Run every point with the seeds 0 to N - 1.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Run every point from this seed.")] = None,
-    jobs: Annotated[int, typer.Option("-j", "--jobs", min=1, help="Compute in this many processes.")] = 1,
-    engine: Annotated[
-        str,
-        typer.Option(
-            help="compiled: as one program; batched: as tensors; plain: one after the other. "
-            "What one cannot do, the next does, and why is shown; auto also asks what is worth compiling."
-        ),
-    ] = "auto",
+    overrides: Overrides = None,
+    seed: Seed = None,
+    jobs: Jobs = 1,
+    engine: Engine = "auto",
     executor: Annotated[
-        str | None, typer.Option(help="Compute with this executor; see `playground list executor`.")
+        str | None,
+        typer.Option(
+            "--executor",
+            metavar="NAME",
+            help="Compute with an executor of `playground list executor`.",
+            autocompletion=complete_executor,
+        ),
     ] = None,
     executor_options: Annotated[
-        list[str] | None, typer.Option("--executor-option", metavar="KEY=VALUE", help="A parameter of the executor.")
+        list[str] | None,
+        typer.Option(
+            "--executor-option",
+            metavar="KEY=VALUE",
+            help="Set a parameter of the executor.",
+            autocompletion=complete_executor_option,
+        ),
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Compute again what is stored.")] = False,
-    memory: Annotated[str, typer.Option(metavar="SIZE", help="What one process may use for its runs.")] = "2GB",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Compute stored runs again.")] = False,
+    memory: Memory = None,
     sensitivity: Annotated[
         bool,
         typer.Option(
@@ -67,24 +97,20 @@ def sweep(
             help="Mark runs whose answer changes when their start moves by a rounding; takes 4 times as long.",
         ),
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document with every run and nothing else.")
-    ] = False,
-    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write one page to look at.")] = None,
-    reports: Annotated[
-        list[str] | None, typer.Option("--report", metavar="NAME=FILE", help="Write any reporter's output.")
-    ] = None,
+    as_json: AsJson = False,
+    html: Html = None,
+    reports: Reports = None,
 ) -> None:
-    """Run scenarios many times at once, over values and seeds, and say what the numbers mean.
+    """Run scenarios many times, over values and seeds.
 
-    What was computed before is not computed again: an interrupted sweep goes on where it stopped. Results are in
-    .playground/results.sqlite below the working directory.
+    Stored runs are not computed again, so an interrupted sweep resumes where it stopped. Results are stored in
+    .playground/results.sqlite in the working directory.
     """
     from playground.cli.over_option import parse_over
     from playground.core.interrupts import treat_termination_as_interrupt
     from playground.runner.loading.overrides import Changes
     from playground.runner.loading.scenario_files import find_scenarios
-    from playground.runner.single.memory import parse_size
+    from playground.runner.single.memory import DEFAULT_MEMORY_BYTES
     from playground.runner.sweeping.loading import AxisOptions
     from playground.runner.sweeping.sweep import SweepOptions
 
@@ -93,14 +119,16 @@ def sweep(
     with exit_on_errors(context):
         writers = find_writers(plugins, reports, html=html)
         if seed is not None and seeds is not None:
-            raise PlaygroundError(f"--seed {seed} --seeds {seeds}: give one of them")
+            raise PlaygroundError(f"--seed {seed} --seeds {seeds}: give only one of them")
+        if executor is not None:
+            check_component("--executor", "executor", executor, plugins)
         options = SweepOptions(
-            engine=check_engine(engine),
+            engine=engine,
             jobs=jobs,
             executor=executor,
             executor_options=_parse_values(executor_options or []),
             fresh=fresh,
-            memory=parse_size(memory),
+            memory=parse_memory(memory) or DEFAULT_MEMORY_BYTES,
             sensitivity=sensitivity,
             command=shlex.join(["playground", *sys.argv[1:]]),
         )
@@ -110,7 +138,7 @@ def sweep(
     swept = _sweep_all(context, files, partial(_load_and_run, changes, axes, plugins, options, len(files) > 1), as_json)
     batch = replace(swept.batch, errors=(*missing, *swept.batch.errors))
     if not (batch.sweeps or batch.errors):
-        print_note("nothing to sweep over: give --over or --seeds, or write a `sweep:` into a file")
+        print_note("nothing to sweep over: give --over or --seeds, or add a `sweep:` section to a file")
         raise typer.Exit(ExitCode.INVALID)
     if as_json and batch.sweeps:
         _print_runs(context, [each.id for each in batch.sweeps])
@@ -123,7 +151,7 @@ def sweep(
 
 @dataclass
 class SweptFile:
-    """The sweeps of several files, and the options that mean nothing to the tasks of some."""
+    """The sweeps of several files, and the options that had no effect on some of them."""
 
     batch: Batch
     unused: dict[str, list[Path]] = field(default_factory=dict)
@@ -138,7 +166,7 @@ def _load_and_run(
     file: Path,
     progress: SweepProgress,
 ) -> tuple[Sweep | None, Sequence[str]]:
-    """Run the sweep of one file, if it has one; return it with the options that were not used."""
+    """Run the sweep of one file, if it has one; return it and the options that had no effect."""
     from playground.runner.sweeping.loading import load_sweep
     from playground.runner.sweeping.sweep import run_sweep
 
@@ -154,7 +182,7 @@ def _sweep_all(
     run: Callable[[Path, SweepProgress], tuple[Sweep | None, Sequence[str]]],
     quiet: bool,
 ) -> SweptFile:
-    """Run one sweep after the other; a file that is not valid keeps no other from being swept."""
+    """Run one sweep after the other; an invalid file does not stop the others."""
     from playground.runner.batch.file_result import fault_rows
     from playground.runner.sweeping.sweep import SweepProgress
 
@@ -188,7 +216,7 @@ def _sweep_all(
 
 
 def _show(batch: Batch, as_json: bool) -> None:
-    """Print sweeps to standard output, of several each with a table of all below, and faults to standard error."""
+    """Print sweeps to standard output, several of them with a table of all at the end, and faults to standard error."""
     from playground.report.console import open_console, show, show_errors, show_sweep
 
     console = open_console()
@@ -205,7 +233,7 @@ def _show(batch: Batch, as_json: bool) -> None:
 
 
 def _parse_values(texts: list[str]) -> dict[str, Any]:
-    """Read `KEY=VALUE` with the value as YAML."""
+    """Parse `KEY=VALUE` texts; values are YAML."""
     from playground.scenario.reader import read_yaml
 
     found = {}
@@ -221,7 +249,7 @@ def _keep_place(place: Place, line: int, column: int) -> Place:
 
 @contextmanager
 def _show_progress(progress: SweepProgress, name: str, quiet: bool) -> Iterator[None]:
-    """Show how many runs are done, on standard error, when somebody is looking there."""
+    """Show the number of finished runs on standard error, if standard error is a terminal."""
     if quiet:
         yield
         return

@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all, and folders that are added to."""
+"""Write files completely or not at all; add to folders."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from playground.errors import PlaygroundError
 
 SOURCE_SUFFIXES = (".py", ".ipynb", ".yaml", ".yml", ".tex")
-"""Suffixes of files that people write and go on editing; pictures, reports and data are written anew each time."""
+"""Suffixes of files that people edit. Pictures, reports and data are overwritten without asking."""
 
 
 def require_free(path: Path | None, force: bool | None = None) -> None:
-    """Refuse, before anything is computed, to overwrite a file that somebody may have edited.
+    """Refuse to overwrite a file that somebody may have edited; call this before anything is computed.
 
-    :param path: where something is to be written; None stands for standard output.
-    :param force: whether `--force` was given; None where there is no such option.
-    :raises PlaygroundError: the file is there, and is a source.
+    :param path: the file to write; None stands for standard output.
+    :param force: whether `--force` was given; None for commands without this option.
+    :raises PlaygroundError: the file exists and has a suffix of `SOURCE_SUFFIXES`.
     """
     if (
         path is not None
@@ -28,15 +28,15 @@ def require_free(path: Path | None, force: bool | None = None) -> None:
         and (path.exists() or path.is_symlink())
     ):
         way = "" if force is None else ", or overwrite it with --force"
-        raise PlaygroundError(f"{path}: is there already, and is not overwritten; write elsewhere{way}")
+        raise PlaygroundError(f"{path}: exists already and is not overwritten; choose another file{way}")
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file by way of one beside it, so that nobody ever reads half of it.
+    """Write a file under a temporary name and rename it, so that nobody reads an incomplete file.
 
-    :param write: writes to the path it is given; it may be a plugin's. What it makes a folder is added to the one that
-        is there.
-    :raises PlaygroundError: it cannot be written; what stood there before still does.
+    :param write: writes to the path it is given; may belong to a plugin. If it creates a folder, the contents are
+        added to the existing folder.
+    :raises PlaygroundError: the file cannot be written; the old one is kept.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -51,16 +51,16 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             _replace(path, beside)
     except OSError as error:
         raise PlaygroundError(f"{path}: cannot be written: {(error.strerror or str(error)).lower()}") from error
-    except Exception as error:  # whatever a plugin's reporter raises
+    except Exception as error:  # a plugin's reporter may raise anything
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise PlaygroundError(f"{path}: not written: {reason}") from error
     finally:
-        with suppress(OSError):  # its folder may be no folder
+        with suppress(OSError):  # its parent may not be a folder
             shutil.rmtree(beside) if beside.is_dir() else beside.unlink(missing_ok=True)
 
 
 def _replace(path: Path, beside: Path) -> None:
-    """Put a file in the place of another; a link goes on pointing where it did, and permissions stay."""
+    """Replace a file; a link keeps its target, and permissions are kept."""
     target = path.resolve()
     if target.exists():
         shutil.copymode(target, beside)

@@ -1,1 +1,1 @@
-"""The mathematics: what goes downhill, the loop, the update rules. Knows no YAML and no component by name."""
+"""The mathematics: problems, the descent loop, update rules, derivatives. Depends on neither YAML nor components."""

@@ -157,12 +157,12 @@ COMPONENTS = {
     ),
     "a derivative nowhere": (
         "task: derivative\nfunction: x**2\n",
-        "a.yaml:2:11: missing key 'at', which a function needs: {x: [4]}",
+        "a.yaml:2:11: missing key 'at', required with a function: {x: [4]}",
     ),
     "a derivative of two things": (
         SLOPE + "loss: mse\n",
         (
-            "a.yaml:4:7: 'loss' does not go with this: "
+            "a.yaml:4:7: 'loss' cannot be combined with the other keys: expected "
             "either a 'function' and 'at', or a 'dataset', a 'model' and a 'loss'"
         ),
     ),
@@ -351,7 +351,7 @@ def test_seed_beyond_what_a_generator_takes(playground, write):
 def test_unknown_reporter_costs_no_run(playground, write):
     write("a.yaml", BOWL)
     result = playground("run", "a.yaml", "--report", "jnit=x.xml")
-    assert_told(result, "unknown reporter 'jnit'; did you mean 'junit'?")
+    assert_told(result, "--report jnit: unknown; did you mean 'junit'? (accepted: console, html, json, junit, picture)")
     assert result.stdout == ""
 
 

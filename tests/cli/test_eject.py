@@ -109,7 +109,7 @@ def test_to_a_file(eject, tmp_path):
     again = eject("bowl", "--out", "out/bowl.py", "--set", "steps=7")
     assert again.exit_code == 2
     assert again.stderr == (
-        "out/bowl.py: is there already, and is not overwritten; write elsewhere, or overwrite it with --force\n"
+        "out/bowl.py: exists already and is not overwritten; choose another file, or overwrite it with --force\n"
     )
     assert (tmp_path / "out" / "bowl.py").read_text() == printed
     assert eject("bowl", "--out", "out/bowl.py", "--set", "steps=7", "--force").exit_code == 0
@@ -138,14 +138,18 @@ def test_a_notebook_has_the_cells_of_the_script(eject):
     ("name", "options", "message"),
     [
         ("nowhere", [], "scenarios/nowhere.yaml: "),
-        ("bowl", ["--as", "noteboook"], "--as: unknown form 'noteboook'; did you mean 'notebook'?"),
+        (
+            "bowl",
+            ["--as", "noteboook"],
+            "did you mean 'notebook'? (accepted: script, notebook)",
+        ),
         ("bowl", ["--set", "optimizer.lrr=1"], "lrr"),
         (
             "and_gate_sweep",
             [],
             "and_gate_sweep.yaml:15:1: a sweep is many runs, and a program is one run; `--set sweep=null`",
         ),
-        ("backward_check", ["--set", "order=2"], "second derivatives by a model's parameters are not written out"),
+        ("backward_check", ["--set", "order=2"], "eject does not support second derivatives by a model's parameters"),
         ("and_gate", ["--set", "model=closed"], "inner.<locals>.Closed of module"),
         ("and_gate", ["--set", "model=clashing"], "has the name of a variable of the program; rename it"),
         ("and_gate", ["--set", "model=whole"], "whole module: 'import playground.core.gradients as clipping'"),

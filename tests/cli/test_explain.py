@@ -156,8 +156,8 @@ def test_a_sweep_is_explained_without_it(explain):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--format", "htm"], "--format: unknown format 'htm'; did you mean 'html'?"),
-        (["--language", "fr"], "--language: unknown language 'fr' (accepted: en, id)"),
+        (["--format", "htm"], "--format htm: unknown; did you mean 'html'? (accepted: html, json, latex, text)"),
+        (["--language", "fr"], "--language fr: unknown (accepted: en, id)"),
         (["--step", "5000"], "scenarios/bowl.yaml:10:8: step 5000 is beyond the budget of 1000 steps"),
         (["--sample", "2"], "no sample 2 in step 0 (samples: none)"),
         (["--set", "optimizer.lrr=1"], "lrr"),

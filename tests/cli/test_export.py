@@ -82,7 +82,7 @@ def test_parquet_needs_pyarrow_and_a_file(export, monkeypatch):
         monkeypatch.setitem(sys.modules, name, object())
     result = export("--format", "parquet")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr == "Parquet is not for a terminal; say where to write it: --out FILE\n"
+    assert result.stderr == "Parquet cannot be written to standard output; give --out FILE\n"
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     result = export("--format", "parquet", "--out", "a.parquet")
     assert result.exit_code == 2

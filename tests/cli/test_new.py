@@ -54,7 +54,7 @@ def test_nothing_is_overwritten(playground, write):
     mine = write("own.yaml", "mine\n")
     result = playground("new", "plugin", "own", "--single-file")
     assert result.exit_code == 2
-    assert "is there already" in result.stderr
+    assert "exists already" in result.stderr
     assert mine.read_text() == "mine\n"
     assert not mine.with_name("own.py").exists()
 

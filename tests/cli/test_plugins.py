@@ -62,4 +62,4 @@ def test_a_file_that_imports_torch_is_told_how_it_could_wait(playground, write):
     pretend = "import sys\nif 'pytest' not in sys.modules:\n    sys.modules['torch'] = sys\n"
     write("muon.py", f"{GOOD}\n{pretend}")
     told = playground("plugins", "doctor", "muon.py").output
-    assert "torch is among it, and can wait: import it inside a factory" in told
+    assert "this imports torch, which can wait: import it inside a factory" in told

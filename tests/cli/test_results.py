@@ -96,7 +96,7 @@ def test_no_results_yet(results, tmp_path):
     for command in ((), ("list",)):
         result = results(*command)
         assert (result.exit_code, result.stdout) == (0, "")
-        assert result.stderr.startswith(f"{store_path(tmp_path)}: there are no results yet")
+        assert result.stderr.startswith(f"{store_path(tmp_path)}: no results yet")
     for command in (("show", "aa"), ("list", "--json")):
         result = results(*command)
         assert (result.exit_code, result.stdout) == (2, "")
@@ -126,7 +126,7 @@ def test_show(results, stored):
 
 def test_show_cuts_long_lists_and_says_so(results, stored):
     lines = results("show", "aa").stdout.splitlines()
-    assert lines[-1] == "… 20 more: --limit N shows them, `playground export` writes them all"
+    assert lines[-1] == "… 20 more; --limit N shows more, `playground export` writes all of them"
     assert len(results("show", "aa", "--limit", 40).stdout.splitlines()) == len(lines) - 1 + 20
     assert "more" not in results("show", "aa", "--limit", 40).stdout
 
@@ -155,7 +155,7 @@ def test_show_as_json_has_every_run(results, stored):
 
 
 def test_show_of_nothing(results, stored):
-    assert results("show", "aa", "--where", "status=error").stdout.splitlines()[-1] == "no run is like that"
+    assert results("show", "aa", "--where", "status=error").stdout.splitlines()[-1] == "No runs match."
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_show_of_nothing(results, stored):
         (("show", "zz"), "there is no sweep 'zz' in STORE; `playground results` lists them"),
         (("show", "aa", "--where", "lst<1"), "--where lst<1: no run has 'lst'; did you mean 'last'?"),
         (("show", "aa", "--sort", "lst"), "--sort lst: no run has 'lst'; did you mean 'last'?"),
-        (("--json", "show", "aa"), "--json stands after show"),
+        (("--json", "show", "aa"), "--json: give it after show"),
     ],
 )
 def test_bad_input_is_one_line(results, stored, tmp_path, arguments, message):

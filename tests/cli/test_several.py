@@ -134,5 +134,5 @@ class TestOptionsAfterTheCommand:
 def test_a_seed_and_seeds_exclude_each_other(playground, write):
     write("bowl.yaml", BOWL)
     result = playground("sweep", "bowl.yaml", "--seed", "1", "--seeds", "3")
-    assert result.stderr.splitlines() == ["--seed 1 --seeds 3: give one of them"]
+    assert result.stderr.splitlines() == ["--seed 1 --seeds 3: give only one of them"]
     assert result.exit_code == 2

@@ -105,8 +105,11 @@ REFUSED = {
     "log through zero": (["--over", "optimizer.lr=log:-1:1:5"], "expected [low, high] with low more than 0"),
     "a value that is wrong": (["--over", "optimizer.lr=0.1,-1"], "--over optimizer.lr: expected at least 0, got -1"),
     "a start that is wrong": (["--over", "start.weight=[[1,1]],[[1]]"], "--over start.weight: weight: expected shape"),
-    "engine": (["--seeds", "2", "--engine", "batchd"], "--engine batchd: unknown; did you mean 'batched'?"),
-    "executor": (["--seeds", "2", "--executor", "seriel"], "unknown executor 'seriel'; did you mean 'serial'?"),
+    "engine": (
+        ["--seeds", "2", "--engine", "batchd"],
+        "--engine batchd: unknown; did you mean 'batched'? (accepted: auto, ",
+    ),
+    "executor": (["--seeds", "2", "--executor", "seriel"], "did you mean 'serial'? (accepted: processes, serial)"),
     "option of an executor": (
         ["--seeds", "2", "--executor", "processes", "--executor-option", "workers=0"],
         "expected at least 1, got 0",
@@ -212,7 +215,10 @@ def test_run_lets_the_engine_that_is_asked_for_compute_a_sweep(playground, write
 
 def test_run_refuses_an_engine_that_there_is_not(playground, scenario):
     result = playground("run", scenario, "--engine", "compield")
-    assert (result.exit_code, result.stderr) == (2, "--engine compield: unknown; did you mean 'compiled'?\n")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "--engine compield: unknown; did you mean 'compiled'? (accepted: auto, compiled, batched, plain)\n",
+    )
 
 
 def test_a_loss_that_raises_for_some_runs_costs_only_those(playground, write, scenario):

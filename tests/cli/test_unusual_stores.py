@@ -195,7 +195,7 @@ def test_a_sweep_that_is_refused_leaves_the_others_their_report(playground, fold
     result = playground("report", "--report", "json=report.json")
     assert result.exit_code == 0
     (line,) = lines_of(result)
-    assert line.startswith("sweep f00d of old is left out: this version refuses its scenario: bowl.yaml: ")
+    assert line.startswith("sweep f00d of old is skipped: this version refuses its scenario: bowl.yaml: ")
     (sweep,) = json.loads((folder / "report.json").read_text(encoding="utf-8"))["sweeps"]
     assert (sweep["scenario"], sweep["runs"]) == ("bowl", 4)
     alone = playground("report", "f00d", "--report", "json=alone.json")

@@ -83,6 +83,6 @@ def test_sources_are_not_overwritten(tmp_path, name, there, force, free):
     if free:
         require_free(tmp_path / name, force)
         return
-    with pytest.raises(PlaygroundError, match="is there already, and is not overwritten") as raised:
+    with pytest.raises(PlaygroundError, match="exists already and is not overwritten") as raised:
         require_free(tmp_path / name, force)
     assert ("--force" in str(raised.value)) is (force is not None)

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from playground.plugins.causes import describe_exception, exception_message
+from playground.errors import ComponentError, Fault, Place, ScenarioError
+from playground.plugins.causes import describe_exception, exception_message, translate_errors
 
 
 class MuteError(Exception):
@@ -39,3 +40,27 @@ def test_the_place_is_the_innermost_frame_of_the_plugins_own_file(write, monkeyp
         fake_steep.go()
     assert describe_exception(caught.value, str(path)).endswith("(fake_steep.py, line 5)")
     assert "(decoder.py, line " in describe_exception(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("raised", "fault"),
+    [
+        (ValueError("too steep"), Fault("step 3: ValueError: too steep", ("task",))),
+        (SystemExit(3), Fault("step 3: SystemExit: 3", ("task",))),
+        (ComponentError("too large"), Fault("too large", ("loss",))),
+        (ComponentError(Fault("too large", ("model",))), Fault("too large", ("model",))),
+        (ScenarioError(Fault("x", place=Place("a.yaml", 1, 2))), Fault("x", place=Place("a.yaml", 1, 2))),
+    ],
+)
+def test_errors_are_translated_to_faults_of_the_scenario(raised, fault):
+    with pytest.raises(ScenarioError) as caught, translate_errors("step 3", "task", own="loss"):
+        raise raised
+    (found,) = caught.value.faults
+    assert (found.path, found.place) == (fault.path, fault.place)
+    assert found.message.startswith(fault.message)  # followed by the place in the component's file
+    assert caught.value.__cause__ is raised
+
+
+def test_ctrl_c_is_not_translated():
+    with pytest.raises(KeyboardInterrupt), translate_errors("step 3", "task"):
+        raise KeyboardInterrupt

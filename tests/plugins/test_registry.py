@@ -42,9 +42,9 @@ def test_components_are_found_by_kind_and_name_and_names_are_sorted():
         (
             "optimizer",
             "zzz",
-            "unknown optimizer 'zzz' (accepted: adam); if a plugin has it, load that with -p FILE|NAME",
+            "unknown optimizer 'zzz' (accepted: adam); if a plugin provides it, load the plugin with -p FILE|NAME",
         ),
-        ("model", "mlp", "unknown model 'mlp'; if a plugin has it, load that with -p FILE|NAME"),
+        ("model", "mlp", "unknown model 'mlp'; if a plugin provides it, load the plugin with -p FILE|NAME"),
         ("optimiser", "adam", "unknown kind of component 'optimiser'; did you mean 'optimizer'?"),
     ],
 )

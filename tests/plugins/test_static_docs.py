@@ -5,8 +5,11 @@ import sys
 
 import pytest
 
+from playground.plugins.manager import load_plugins
+from playground.plugins.parameters import scenario_parameters
 from playground.plugins.registry import Component, Origin
-from playground.plugins.static_docs import component_summary
+from playground.plugins.static_docs import component_parameters, component_summary
+from playground.scenario.shorthand import COMPONENT_KINDS
 
 
 def documented():
@@ -40,6 +43,19 @@ def test_of_nothing(factory):
 
 def test_of_what_is_there_already():
     assert summary(documented) == "Say what it is."
+
+
+@pytest.mark.parametrize("kind", COMPONENT_KINDS)
+def test_parameters_are_those_of_the_signature(kind):
+    plugins = load_plugins(autoload=False)
+    components = [plugins.registry.get(kind, name) for name in plugins.names(kind)]
+    assert components
+    for each in components:
+        assert sorted(component_parameters(each)) == sorted(found.name for found in scenario_parameters(each)), each
+
+
+def test_nothing_has_no_parameters():
+    assert component_parameters(Component("loss", "name", "no_such_package:x", Origin("plugin"))) == ()
 
 
 def test_nothing_is_imported():

@@ -13,6 +13,8 @@ KNOWN = {
     "model": ["mlp"],
 }
 
+OTHER_PLUGIN = "; if a plugin provides it, load the plugin with -p FILE|NAME"
+
 
 class Catalogue:
     """Two tasks, a few components, one plugin."""
@@ -59,7 +61,7 @@ def test_a_good_scenario_has_no_faults():
         ),
         (
             "task: minimize\nfunction: 2*x\noptimizer: zzz",
-            ["f:3:12: unknown optimizer 'zzz' (accepted: adam, sgd); if a plugin has it, load that with -p FILE|NAME"],
+            [f"f:3:12: unknown optimizer 'zzz' (accepted: adam, sgd){OTHER_PLUGIN}"],
         ),
         (
             "task: minimize\nfunction: 2*x\noptimizer: sgd\nlr: 1",
@@ -115,6 +117,6 @@ def test_an_absent_plugin_that_stands_beside_the_scenario(tmp_path, folder, quot
     found = check_names(scenario, Catalogue(), str(tmp_path / "x.yaml"))
     shown = f"{quoted}{tmp_path / 'tiger.py'}{quoted}"
     assert [fault.message for fault in found] == [
-        f"needs the plugin 'tiger'; it stands beside this file, load it with: -p {shown}",
+        f"needs the plugin 'tiger'; the file beside this one has it; load it with: -p {shown}",
         "needs the plugin 'puma'; install it, for example with: pip install gradient-playground-puma",
     ]

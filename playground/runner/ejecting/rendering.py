@@ -25,10 +25,9 @@ def find_renderer(name: str) -> Callable[[EjectedProgram], str]:
     :param name: `script` or `notebook`.
     :raises PlaygroundError: there is no such form.
     """
-    forms = {"script": render_script, "notebook": render_notebook}
-    if name not in forms:
-        raise PlaygroundError(f"--as: unknown form {name!r}{suggest_names(name, forms)}")
-    return forms[name]
+    if name not in PROGRAM_FORMS:
+        raise PlaygroundError(f"--as: unknown form {name!r}{suggest_names(name, PROGRAM_FORMS)}")
+    return PROGRAM_FORMS[name]
 
 
 def render_script(program: EjectedProgram) -> str:
@@ -64,6 +63,10 @@ def _notebook_cell(kind: str, number: int, text: str) -> dict[str, Any]:
         "source": re.findall(r"[^\n]*\n|[^\n]+", text),
     }
     return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
+
+
+PROGRAM_FORMS = {"script": render_script, "notebook": render_notebook}
+"""What makes a text of a program, by the name of the form."""
 
 
 def format_program(text: str, name: str = "program.py") -> str:

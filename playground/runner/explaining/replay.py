@@ -7,8 +7,8 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from playground.core.task import DirectTask
-from playground.errors import Fault, PlaygroundError, ScenarioError
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
+from playground.errors import Fault, ScenarioError
+from playground.plugins.causes import translate_errors
 from playground.plugins.manager import Plugins
 from playground.runner.single.measuring import Observer, stop_rules
 from playground.runner.single.preparing import Prepared, locate_faults, prepare, refuse_impossible
@@ -60,7 +60,7 @@ class Replay:
         budget = self._descent.budget
         if step > budget:
             raise ScenarioError(Fault(f"step {step} is beyond the budget of {budget} steps", ("steps",)))
-        with translate_errors(f"before step {step}"):
+        with translate_errors(f"before step {step}", "task"):
             while self.step < step and not self.ended:
                 self.evaluate()
                 self.move()
@@ -89,21 +89,6 @@ class Replay:
     def _why(self) -> str:
         self._descent.finish(self._descent.loss[-1], interrupted=False)
         return f"{self._descent.status}: {self._descent.reason}"
-
-
-@contextmanager
-def translate_errors(where: str) -> Iterator[None]:
-    """Turn an exception of a component into a one-line error.
-
-    :param where: prefix of the message.
-    :raises ScenarioError: a component raised inside.
-    """
-    try:
-        yield
-    except PlaygroundError:
-        raise
-    except ISOLATED_EXCEPTIONS as error:
-        raise ScenarioError(Fault(f"{where}: {describe_exception(error)}", ("task",))) from error
 
 
 def _choose_stepper(ready: Prepared, point: int) -> tuple[OneRun, int]:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from playground.errors import Fault, PlaygroundError, ScenarioError
 from playground.explanation import ExplainedParameter, Explanation, UnexplainedStep, Update
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception, translate_errors
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import build
-from playground.runner.explaining.replay import Replay, replay, translate_errors
+from playground.runner.explaining.replay import Replay, replay
 from playground.runner.single.labels import component_label
 from playground.runner.single.measuring import Observer
 from playground.runner.single.preparing import Prepared
@@ -129,7 +129,7 @@ def _explain_next_step(
     problem, batch = stepper.problem, stepper.problem.batches.at(step)
     before = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
     rng_state = torch.get_rng_state()
-    with translate_errors(f"step {step}"):
+    with translate_errors(f"step {step}", "task"):
         stepper.problem = record_on_tape(problem, tape)
         loss = made.evaluate()
         stepper.problem = problem
@@ -143,7 +143,7 @@ def _explain_next_step(
     with _undisturbed_problem(problem, ready.setting.device, rng_state) as again:
         if not made.ended:
             after = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
-            with translate_errors(f"step {step}"):
+            with translate_errors(f"step {step}", "task"):
                 loss_after = _compute_loss(again, batch)
         samples = len(batch[0]) if batch else 0
         reader = TapeReader(tape, operations, sample, digits, samples)

@@ -33,7 +33,7 @@ READING_TOLERANCE = 0.01
 MIN_SCIENTIFIC_VALUE = 1e6
 """Numbers from here on are written with an exponent, as tensors show them."""
 
-_DOUBLE_PARENTHESES = re.compile(r"\(\((−[\d.e+−]+)\)\)")
+_DOUBLE_PARENTHESES = re.compile(r"\(\((-[\d.e+-]+)\)\)")
 """A negative number inside two pairs of parentheses, its own and the formula's."""
 
 EntryIndex = tuple[int, ...]
@@ -79,18 +79,18 @@ class Scope:
     def number(self, value: float) -> str:
         """Return a number inside a formula: a negative one in parentheses."""
         text = self.plain(value)
-        return f"({text})" if text.startswith("−") else text
+        return f"({text})" if text.startswith("-") else text
 
     def plain(self, value: float) -> str:
-        """Return a number by itself."""
-        value += 0.0  # −0.0 becomes 0.0
+        """Return a number by itself, with the ASCII minus that programs read; only formulas have `−`."""
+        value += 0.0  # -0.0 becomes 0.0
         text = f"{value:.{self.digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         if float(text) == 0 and value != 0:
             text = f"{value:.{self.digits}g}"
         elif MIN_SCIENTIFIC_VALUE <= abs(value) < math.inf:
             text = f"{value:.{self.digits + 1}g}"
-        return text.replace("-", "−")
+        return text
 
 
 class Arithmetic:
@@ -261,8 +261,8 @@ def _spread_index(at: EntryIndex, shape: tuple[int, ...], whole: tuple[int, ...]
 
 def _format_exact(value: float) -> str:
     """Return a number with all its digits."""
-    text = repr(float(value)).replace("-", "−")
-    return f"({text})" if text.startswith("−") else text
+    text = repr(float(value))
+    return f"({text})" if text.startswith("-") else text
 
 
 def _format_index(at: EntryIndex) -> str:

@@ -209,7 +209,7 @@ def _format_node(node: ast.expr, line: FormulaLine, number: NumberWriter, bindin
         case ast.Constant() | ast.Name():
             return number(_evaluate_node(node, line.numbers))
         case ast.UnaryOp(operand=operand):
-            return f"(−{_format_node(operand, line, number, 3)})"
+            return f"(-{_format_node(operand, line, number, 3)})"
         case ast.Call(func=ast.Name(id="sqrt"), args=[argument]):
             return f"√({_format_node(argument, line, number)})"
         case ast.Call(func=ast.Name(id="abs"), args=[argument]):

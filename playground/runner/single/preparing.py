@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import Fault, PlaygroundError, ScenarioError, suggest_names
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
+from playground.plugins.causes import translate_errors
 from playground.plugins.manager import Plugins
 from playground.runner.loading.binding import BoundComponents, bind
 from playground.runner.loading.catalogue import DESCENT_KEYS, ComponentCatalogue
@@ -165,14 +165,18 @@ def _build_stepper(bound: BoundComponents, setting: Setting, scenario: Scenario)
     from playground.core.trials import require_measures
     from playground.core.update import UpdateRule
 
-    if not isinstance(bound.task, DescentTask):
-        with _translate_build_errors(scenario):
+    with (
+        translate_errors("the parts do not fit", "task", own=_objective_key(scenario)),
+        refuse_large("task", scenario.task.name),
+    ):
+        if not isinstance(bound.task, DescentTask):
             bound.task.probe(setting)
-        return None
-    if bound.optimizer is None:
-        message = "this task descends, but its factory does not say so: register its class, or annotate what it returns"
-        raise ScenarioError(Fault(message, ("task",)))
-    with _translate_build_errors(scenario):
+            return None
+        if bound.optimizer is None:
+            message = (
+                "this task descends, but its factory does not say so: register its class, or annotate what it returns"
+            )
+            raise ScenarioError(Fault(message, ("task",)))
         problem: Any = bound.task.problem(setting)
         if not isinstance(problem, Problem):
             message = f"{describe(type(bound.task).problem)} returned {describe_type(problem)}; expected a Problem"
@@ -183,7 +187,7 @@ def _build_stepper(bound: BoundComponents, setting: Setting, scenario: Scenario)
         raise ScenarioError(Fault("this task has no data to take batches of", ("batch_size",)))
     _try_movement(bound, problem, scenario)
     stepper = RuleStepper if isinstance(bound.optimizer, UpdateRule) else TorchStepper
-    with _translate_component_errors("optimizer", f"optimizer {scenario.components['optimizer'].name!r}"):
+    with translate_errors(f"optimizer {scenario.components['optimizer'].name!r}", "optimizer"):
         return stepper(problem, bound.optimizer, bound.schedule, scenario_clip(scenario))
 
 
@@ -197,39 +201,13 @@ def _try_movement(bound: BoundComponents, problem: Problem, scenario: Scenario) 
 
     factor = 1.0
     if bound.schedule is not None:
-        with (
-            _translate_component_errors("schedule", f"schedule {scenario.components['schedule'].name!r}"),
-            _point_to("schedule"),
-        ):
+        with translate_errors(f"schedule {scenario.components['schedule'].name!r}", "schedule"):
             factor = require_schedule(bound.schedule, scenario.steps)
-    with (
-        _translate_component_errors("optimizer", f"optimizer {scenario.components['optimizer'].name!r}"),
-        _put_under("optimizer"),
-    ):
+    with translate_errors(f"optimizer {scenario.components['optimizer'].name!r}", "optimizer"):
         if isinstance(bound.optimizer, UpdateRule):
             require_rule(bound.optimizer, problem.parameters, factor)
         else:
             require_optimizer(bound.optimizer, list(problem.parameters.values()), factor)
-
-
-@contextmanager
-def _put_under(key: str) -> Iterator[None]:
-    """Put a key before the path of each fault."""
-    try:
-        yield
-    except PlaygroundError as error:
-        raise ScenarioError(*error.under(key).faults) from error
-
-
-@contextmanager
-def _translate_build_errors(scenario: Scenario) -> Iterator[None]:
-    """Put a task's parts together: whatever goes wrong is the scenario's fault, and too much memory is refused."""
-    with (
-        _translate_component_errors("task", "the parts do not fit"),
-        _point_to(_objective_key(scenario)),
-        refuse_large("task", scenario.task.name),
-    ):
-        yield
 
 
 def scenario_clip(scenario: Scenario) -> Clip | None:
@@ -242,27 +220,6 @@ def scenario_clip(scenario: Scenario) -> Clip | None:
 def _objective_key(scenario: Scenario) -> str:
     """Return the key that says what is to be made small."""
     return next((kind for kind in ("loss", "function") if kind in scenario.components), "task")
-
-
-@contextmanager
-def _point_to(key: str) -> Iterator[None]:
-    """Give a fault that does not know its place this one."""
-    try:
-        yield
-    except PlaygroundError as error:
-        faults = (fault if fault.path or fault.place else replace(fault, path=(key,)) for fault in error.faults)
-        raise ScenarioError(*faults) from error
-
-
-@contextmanager
-def _translate_component_errors(key: str, what: str) -> Iterator[None]:
-    """Turn an exception of a component into one line for the user, at the key that names the component."""
-    try:
-        yield
-    except PlaygroundError:
-        raise
-    except ISOLATED_EXCEPTIONS as error:
-        raise ScenarioError(Fault(f"{what}: {describe_exception(error)}", (key,))) from error
 
 
 @contextmanager

@@ -195,7 +195,7 @@ def test_second_derivatives_are_those_of_the_run(changes, dtype, plugins):
 
 
 def test_second_derivatives_of_a_model_are_refused_where_they_are_asked_for(plugins):
-    with pytest.raises(PlaygroundError, match="second derivatives by a model's parameters are not written out"):
+    with pytest.raises(PlaygroundError, match="eject does not support second derivatives by a model's parameters"):
         eject(scenario("backward_check", plugins, order="2"), plugins)
 
 

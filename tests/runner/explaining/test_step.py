@@ -38,7 +38,7 @@ def test_the_tutorials_forward_numbers(explain):
     assert told.loss == pytest.approx(0.017327, abs=1e-6)
     assert told.update is None
     assert told.operations[0].written == ("z1[1, 0] = 1·3.2761 + 0·3.4772 = 3.2761",)
-    assert told.operations[1].written == ("z2[1, 0] = 3.2761 + (−1.3895) = 1.8866",)
+    assert told.operations[1].written == ("z2[1, 0] = 3.2761 + (-1.3895) = 1.8866",)
 
 
 def flat_of(each):
@@ -248,8 +248,8 @@ def test_a_clipped_gradient_stands_beside_the_one_of_backward(explain):
 
 def test_large_numbers_are_written_in_powers_of_ten(explain):
     told = explain("broken/exploding_product", step=1)
-    assert told.operations[0].written == ("z1 = (−28690.4414)·(−28690.4414) = 8.2314e+08",)
-    assert told.operations[2].written == ("z3 = (−2.3616e+13)·(−28690.4414) = 6.7756e+17",)
+    assert told.operations[0].written == ("z1 = (-28690.4414)·(-28690.4414) = 8.2314e+08",)
+    assert told.operations[2].written == ("z3 = (-2.3616e+13)·(-28690.4414) = 6.7756e+17",)
 
 
 def test_an_optimizer_that_evaluates_again_has_clipped_nothing(explain):

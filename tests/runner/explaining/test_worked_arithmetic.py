@@ -137,7 +137,7 @@ def test_a_sum_of_many_products_is_not_written_out(width, lines):
 
 def test_a_zero_has_no_sign():
     forward, told = written(lambda x, w: x * 0 * w)
-    assert not any(re.search(r"−0(?![.\d])", line) for line in (*forward, *told))
+    assert not any(re.search(r"-0(?![.\d])", line) for line in (*forward, *told))
 
 
 def test_what_was_dropped_is_no_number_and_not_written_as_one():

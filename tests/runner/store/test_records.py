@@ -70,7 +70,7 @@ def test_trace_by_step():
 
 
 def test_a_layout_that_does_not_fit_is_a_mistake_of_the_writer():
-    with pytest.raises(ValueError, match="wants 2 numbers, it has 1"):
+    with pytest.raises(ValueError, match="needs 2 numbers, but 1 are stored"):
         read_parameters(replace(ROW, parameters=struct.pack("<d", 1), layout=ParameterLayout((("w", (2,)),))))
     with pytest.raises(ValueError):
         read_trace(replace(ROW, trace=struct.pack("<f", 1), layout=ParameterLayout((), (0, 1))))

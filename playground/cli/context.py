@@ -183,8 +183,8 @@ def check_engine(word: str) -> str:
 
     :raises PlaygroundError: there is no such engine.
     """
-    from playground.runner.sweeping.choosing import ENGINES
+    from playground.runner.sweeping.engines import engine_names
 
-    if word not in ENGINES:
-        raise PlaygroundError(f"--engine {word}: unknown{suggest_names(word, ENGINES)}")
+    if word not in engine_names():
+        raise PlaygroundError(f"--engine {word}: unknown{suggest_names(word, engine_names())}")
     return word

@@ -44,6 +44,7 @@ def parcel() -> PackedChunk:
     """Return fifty runs as they travel."""
     return PackedChunk(
         file="gate.yaml",
+        family=0,
         points={0: SCENARIO},
         keys={0: "0" * 32},
         members=[(0, seed) for seed in range(50)],

@@ -164,6 +164,13 @@ class CompiledReplicas:
         bad = torch.isin(traces.status, BAD_STATUSES).nonzero().squeeze(1)
         self.steepest = find_steepest(self.descent, self.final, self._seeds, traces.steps, bad)
 
+    def settle(self, chosen: Tensor) -> None:
+        """Do nothing: the program keeps each run's parameters where it ends."""
+
+    def keep(self, chosen: Tensor) -> bool:
+        """Do nothing: the program passes over tiles whose runs have all ended."""
+        return False
+
     def advance(self, state: KernelArrays, steps: int, traces: ReplicaTraces | None = None) -> None:
         """Make the first steps of the runs in these arrays.
 

@@ -128,6 +128,16 @@ def prepare(loaded: Loaded, plugins: Plugins) -> Iterator[Prepared]:
         yield ready
 
 
+@contextmanager
+def resume(ready: Prepared) -> Iterator[None]:
+    """Enter the context of `prepare` again for what was prepared before: one thread, and torch's stream seeded."""
+    from playground.core.seeding import seed_torch
+    from playground.core.setting import one_thread
+
+    with one_thread(), seed_torch(ready.setting.seed, ready.setting.device):
+        yield
+
+
 def refuse_impossible(ready: Prepared) -> None:
     """Refuse to run a scenario that expects what no run can give, whatever a command line or a sweep changes in it.
 

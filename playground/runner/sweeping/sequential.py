@@ -16,14 +16,14 @@ from playground.runner.single.measuring import Measurement, measure
 from playground.runner.single.preparing import prepare
 from playground.runner.single.running import run_one
 from playground.runner.store import ParameterLayout, Row
-from playground.runner.sweeping.plan import Chunk, ChunkResult, PackedChunk
+from playground.runner.sweeping.plan import Chunk, ChunkResult
 from playground.scenario.model import Loaded
 
 PIECE_SECONDS = 0.5
 """Seconds of runs one after the other between two looks at what is finished."""
 
 
-def run_sequentially(chunk: Chunk, plugins: Plugins, note: str) -> Iterator[ChunkResult]:
+def run_sequentially(chunk: Chunk, plugins: Plugins) -> Iterator[ChunkResult]:
     """Run every member alone, and hand over what is finished in small pieces."""
     from playground.core.interrupts import is_stop_requested
 
@@ -35,13 +35,13 @@ def run_sequentially(chunk: Chunk, plugins: Plugins, note: str) -> Iterator[Chun
         except KeyboardInterrupt:
             row = None
         if row is None:
-            yield ChunkResult(tuple(rows), note, interrupted=True)
+            yield ChunkResult(tuple(rows), chunk.note, interrupted=True)
             return
         rows.append(row)
         if time.perf_counter() - since > PIECE_SECONDS:
-            yield ChunkResult(tuple(rows), note)
+            yield ChunkResult(tuple(rows), chunk.note)
             rows, since = [], time.perf_counter()
-    yield ChunkResult(tuple(rows), note)
+    yield ChunkResult(tuple(rows), chunk.note)
 
 
 def _run_member(chunk: Chunk, point: int, seed: int, plugins: Plugins) -> Row | None:
@@ -54,7 +54,7 @@ def _run_member(chunk: Chunk, point: int, seed: int, plugins: Plugins) -> Row | 
     loaded = chunk.points[point]
     loaded = replace(loaded, scenario=loaded.scenario.model_copy(update={"seed": seed}))
     run = _run_or_error(loaded, plugins)
-    row = _row_of_run(run, f"{chunk.keys[point]}-{seed}", point, thin_steps(loaded.scenario.steps))
+    row = _row_of_run(run, chunk, point, thin_steps(loaded.scenario.steps))
     if run.status is Status.INTERRUPTED:
         return None
     if not chunk.sensitivity or run.status is Status.ERROR:
@@ -105,7 +105,7 @@ def _is_different(run: Run, twin: Measurement, tolerance: float) -> bool:
     return not all(np.allclose(there, here, tolerance, tolerance, equal_nan=True) for here, there in pairs)
 
 
-def _row_of_run(run: Run, key: str, point: int, kept: Sequence[int]) -> Row:
+def _row_of_run(run: Run, chunk: Chunk, point: int, kept: Sequence[int]) -> Row:
     """Return a run alone as a row."""
     import numpy as np
 
@@ -113,9 +113,9 @@ def _row_of_run(run: Run, key: str, point: int, kept: Sequence[int]) -> Row:
     flat = [np.ravel(np.asarray(value, dtype="<f8")) for value in run.parameters.values()]
     loss = run.loss or Loss(math.nan, math.nan, math.nan)
     return Row(
-        key,
+        f"{chunk.keys[point]}-{run.seed}",
         *(point, run.seed, str(run.status), str(run.verdict), loss.first, loss.last, loss.best),
-        *(run.steps, run.evaluations, run.seconds, "plain"),
+        *(run.steps, run.evaluations, run.seconds, chunk.engine),
         reason=run.reason,
         metrics={name: float(value) for name, value in run.metrics.items() if isinstance(value, int | float)},
         parameters=np.concatenate(flat).tobytes() if flat else None,
@@ -125,18 +125,3 @@ def _row_of_run(run: Run, key: str, point: int, kept: Sequence[int]) -> Row:
             tuple(kept) if run.trace.loss else (),
         ),
     )
-
-
-def lost_chunk_result(chunk: Chunk | PackedChunk, reason: str) -> ChunkResult:
-    """Return rows with status `error` for the runs of a chunk that took its process down."""
-    nan = math.nan
-    rows = [
-        Row(
-            f"{chunk.keys[point]}-{seed}",
-            *(point, seed, str(Status.ERROR), str(Verdict.FAILED), nan, nan, nan, 0, 0, nan, "plain"),
-            reason=reason,
-            lost=True,
-        )
-        for point, seed in chunk.members
-    ]
-    return ChunkResult(tuple(rows), reason)

@@ -66,12 +66,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playground import hookimpl
-from playground.builtin.executors import InThisThread
+from playground.builtin.executors import InlineExecutor
 
 @contextmanager
 def mine(workers: int = 1):
     Path(__file__).with_name("workers.txt").write_text(str(workers))
-    yield InThisThread()
+    yield InlineExecutor()
 
 @hookimpl
 def playground_executors():
@@ -95,4 +95,4 @@ def test_a_worker_that_comes_later_refuses_a_chunk_from_a_process_with_other_plu
     from playground.runner.sweeping.sweep import _compute_in_worker
 
     with pytest.raises(ComponentError, match="other plugins"):
-        _compute_in_worker(json.dumps(plugins.recipe), "another fingerprint", 0, None)
+        _compute_in_worker(json.dumps(plugins.recipe), "another fingerprint", 0, "a sweep", None)

@@ -12,7 +12,7 @@ from playground.runner.ejecting.literals import literal
 from playground.runner.ejecting.rules import add_rule_class
 from playground.runner.ejecting.writer import ComponentWriter, refuse_unwritable
 from playground.runner.single.measuring import stop_rules
-from playground.runner.single.preparing import Prepared
+from playground.runner.single.prepared import PreparedDescent
 
 if TYPE_CHECKING:
     from playground.plugins.registry import Registry
@@ -30,12 +30,19 @@ class DescentWriter:
     """
 
     def __init__(
-        self, ready: Prepared, listing: Listing, writer: ComponentWriter, definitions: Definitions, registry: Registry
+        self,
+        ready: PreparedDescent,
+        listing: Listing,
+        writer: ComponentWriter,
+        definitions: Definitions,
+        registry: Registry,
     ) -> None:
         self._ready, self._listing, self._writer, self._definitions = ready, listing, writer, definitions
         self._scenario = ready.loaded.scenario
         self._registry = registry
         self._rule = isinstance(ready.bound.optimizer, UpdateRule)
+        stepper: Any = ready.stepper
+        self._torch_optimizer = None if self._rule else stepper.optimizer
         self._stop = stop_rules(ready)
         self._clip = self._scenario.clip
         self._batched = self._scenario.batch_size is not None
@@ -62,15 +69,14 @@ class DescentWriter:
         """Return the positions of the parameters that the loss depends on; the others never move."""
         import torch
 
-        stepper: Any = self._ready.stepper
-        problem = stepper.problem
+        stepper, problem = self._ready.stepper, self._ready.problem
         loss = problem.loss(problem.module, problem.batches.at(0))
         found = torch.autograd.grad(loss, stepper.parameters, allow_unused=True)
         return [position for position, gradient in enumerate(found) if gradient is not None]
 
     def _optimizer(self) -> str:
         lines = [f"parameters = {self._listing.parameters}"]
-        if len(reached := self._reached()) < len(self._ready.stepper.parameters):  # type: ignore[union-attr]
+        if len(reached := self._reached()) < len(self._ready.stepper.parameters):
             lines.append(f"parameters = [parameters[i] for i in {reached}]  # the loss does not depend on the others")
         component = self._registry.get("optimizer", self._scenario.components["optimizer"].name)
         if self._rule:
@@ -81,8 +87,7 @@ class DescentWriter:
         else:
             definitions, expression = self._writer.component("optimizer", "parameters")
             lines.append(f"optimizer = {expression}")
-            optimizer: Any = self._ready.stepper.optimizer  # type: ignore[union-attr]
-            lines += ["optimizer.train()"] if callable(getattr(optimizer, "train", None)) else []
+            lines += ["optimizer.train()"] if callable(getattr(self._torch_optimizer, "train", None)) else []
             if self._ready.bound.schedule is not None:
                 lines.append('rates = [group["lr"] for group in optimizer.param_groups]')
         return "\n\n\n".join(part for part in (definitions, "\n".join(lines)) if part)
@@ -103,7 +108,7 @@ class DescentWriter:
         """Return the lines that choose the samples of a step."""
         if not self._batched:
             return []
-        batches: Any = self._ready.stepper.problem.batches  # type: ignore[union-attr]
+        batches: Any = self._ready.stepper.problem.batches
         first, size = self._listing.data[0], self._scenario.batch_size
         device = "" if self._ready.setting.device.type == "cpu" else f".to({first}.device)"
         seed = self._ready.setting.seed
@@ -174,7 +179,7 @@ class DescentWriter:
             "for parameter, gradient in zip(parameters, gradients):",
             "    parameter.grad = torch.empty_like(parameter).copy_(gradient)",
         ]
-        if not _needs_closure(self._ready.stepper.optimizer):  # type: ignore[union-attr]
+        if not _needs_closure(self._torch_optimizer):
             return [*lines, *handed, "optimizer.step()"]
         again = [*(f"    {line}" for line in self._evaluation()), *handed]
         return [
@@ -195,7 +200,7 @@ class DescentWriter:
     def outcome(self) -> Cell:
         """Return what came of it: the final loss, and what the task prints."""
         lines = []
-        if not self._rule and callable(getattr(self._ready.stepper.optimizer, "eval", None)):  # type: ignore[union-attr]
+        if callable(getattr(self._torch_optimizer, "eval", None)):
             lines.append("optimizer.eval()")
         if self._listing.module:
             lines.append(f"{self._listing.module}.eval()")

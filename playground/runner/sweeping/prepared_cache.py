@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from playground.plugins.manager import Plugins
-from playground.runner.single.preparing import Prepared, prepare, resume
+from playground.runner.single.prepared import Prepared, PreparedDescent
+from playground.runner.single.preparing import prepare, resume
 from playground.runner.sweeping.plan import digest
 from playground.scenario.model import Loaded
 
@@ -54,8 +55,7 @@ class PreparedCache:
         self._key, self._ready, self._buffers = None, None, {}
 
     def _module_buffers(self) -> dict[str, Tensor]:
-        stepper = self._ready.stepper if self._ready is not None else None
-        return dict(stepper.problem.module.named_buffers()) if stepper is not None else {}
+        return dict(self._ready.problem.module.named_buffers()) if isinstance(self._ready, PreparedDescent) else {}
 
     def _restore_buffers(self) -> None:
         """Undo what an engine that was tried in vain may have done to running statistics."""

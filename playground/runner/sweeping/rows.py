@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground.result import Status, Verdict
 from playground.runner.single.expectations import BAD_STATUSES, judge_runs
-from playground.runner.single.preparing import Prepared
+from playground.runner.single.prepared import PreparedDescent
 from playground.runner.store import ParameterLayout, Row
 from playground.runner.sweeping.plan import Chunk
 
@@ -49,7 +49,7 @@ class FinishedRuns:
     seconds: float
 
 
-def make_rows(chunk: Chunk, ready: Prepared, ended: FinishedRuns) -> tuple[Row, ...]:
+def make_rows(chunk: Chunk, ready: PreparedDescent, ended: FinishedRuns) -> tuple[Row, ...]:
     """Measure, judge and write down every run that was not interrupted."""
     import torch
 
@@ -77,15 +77,13 @@ def make_rows(chunk: Chunk, ready: Prepared, ended: FinishedRuns) -> tuple[Row, 
     return tuple(row for row in found if row.status != Status.INTERRUPTED)
 
 
-def _measure_runs(ready: Prepared, ended: FinishedRuns) -> dict[str, Any]:
+def _measure_runs(ready: PreparedDescent, ended: FinishedRuns) -> dict[str, Any]:
     """Let the task measure all runs at once, or one after the other where it cannot."""
     import torch
     from torch.func import vmap
 
-    task: Any = ready.bound.task
-
     def measure(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return dict(task.measure(ended.problem, parameters))
+        return dict(ready.task.measure(ended.problem, parameters))
 
     try:
         measured = vmap(measure)(ended.final)
@@ -96,7 +94,7 @@ def _measure_runs(ready: Prepared, ended: FinishedRuns) -> dict[str, Any]:
 
 
 def _decide_verdicts(
-    ready: Prepared, ended: FinishedRuns, statuses: Sequence[str], metrics: Mapping[str, Any]
+    ready: PreparedDescent, ended: FinishedRuns, statuses: Sequence[str], metrics: Mapping[str, Any]
 ) -> list[str]:
     """Judge all runs at once, by the scenario's expectations and by how they ended."""
     import numpy as np

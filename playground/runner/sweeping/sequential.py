@@ -13,6 +13,7 @@ from playground.errors import PlaygroundError
 from playground.plugins.manager import Plugins
 from playground.result import Loss, Run, Status, Verdict
 from playground.runner.single.measuring import Measurement, measure
+from playground.runner.single.prepared import PreparedDescent
 from playground.runner.single.preparing import prepare
 from playground.runner.single.running import run_one
 from playground.runner.store import ParameterLayout, Row
@@ -81,7 +82,8 @@ def _is_sensitive(loaded: Loaded, run: Run, plugins: Plugins) -> bool:
 
     for nearer in (False, True):
         with prepare(loaded, plugins) as ready:
-            nudge(ready.stepper.problem.parameters.values(), nearer)  # type: ignore[union-attr]
+            if isinstance(ready, PreparedDescent):
+                nudge(ready.problem.parameters.values(), nearer)
             twin = measure(ready, nullcontext)
             tolerance = TOLERANCE_BY_DTYPE[ready.setting.dtype]
         if twin.status is Status.INTERRUPTED:

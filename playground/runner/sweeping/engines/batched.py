@@ -9,12 +9,13 @@ from playground.plugins.causes import ISOLATED_EXCEPTIONS
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import blame_component
 from playground.runner.single.measuring import stop_rules
-from playground.runner.single.preparing import Prepared, scenario_clip
+from playground.runner.single.prepared import PreparedDescent
+from playground.runner.single.preparing import scenario_clip
 from playground.runner.sweeping.engines.interface import CannotComputeError, Trial, Watch
-from playground.runner.sweeping.engines.refusals import describe_refusal, require_problem
+from playground.runner.sweeping.engines.refusals import describe_refusal, require_descent
+from playground.runner.sweeping.engines.vectorized import ChunkStart, begin_replicas, run_vectorized
 from playground.runner.sweeping.plan import Chunk, ChunkResult
 from playground.runner.sweeping.prepared_cache import PreparedCache
-from playground.runner.sweeping.vectorized import ChunkStart, begin_replicas, run_vectorized
 
 if TYPE_CHECKING:
     from playground.core.problem import Problem
@@ -29,8 +30,8 @@ class BatchedEngine:
 
     def examine(self, trial: Trial) -> str:
         """Let the runs make their first steps, and compare those with plain PyTorch."""
-        with trial.prepare() as ready:
-            require_problem(ready)
+        with trial.prepare() as prepared:
+            ready = require_descent(prepared)
             start = begin_replicas(trial.chunk, trial.cache.plugins, ready)
             replicas = _build_replicas(start, trial.cache.plugins, ready)
             replicas.evaluate(0)
@@ -43,9 +44,9 @@ class BatchedEngine:
         from playground.core.replicas import chunk_size, storage_chunk_size
 
         with trial.prepare() as ready:
-            problem = require_problem(ready)
+            problem, steps = require_descent(ready).problem, ready.loaded.scenario.steps
             size = chunk_size(problem, problem.parameters, memory)
-            return min(size, storage_chunk_size(problem, problem.parameters, ready.loaded.scenario.steps))
+            return min(size, storage_chunk_size(problem, problem.parameters, steps))
 
     def compute(self, chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Iterator[ChunkResult]:
         """Compute all runs together; if they disagree with plain PyTorch, none is computed here, nor are halves.
@@ -55,7 +56,7 @@ class BatchedEngine:
         from playground.core.descent import descend
         from playground.core.replicas import DisagreementError
 
-        def build(start: ChunkStart, ready: Prepared) -> Replicas:
+        def build(start: ChunkStart, ready: PreparedDescent) -> Replicas:
             _require_agreement(start, cache.plugins, ready)
             return _build_replicas(start, cache.plugins, ready)
 
@@ -68,7 +69,7 @@ class BatchedEngine:
         yield result
 
 
-def _require_agreement(start: ChunkStart, plugins: Plugins, ready: Prepared) -> None:
+def _require_agreement(start: ChunkStart, plugins: Plugins, ready: PreparedDescent) -> None:
     """Compare the first steps of the first, a middle and the last member with the same runs alone.
 
     :raises DisagreementError: they differ by more than rounding.
@@ -89,14 +90,14 @@ def _require_agreement(start: ChunkStart, plugins: Plugins, ready: Prepared) -> 
     require_agreement(_build_replicas(few, plugins, ready), few.seeds, alone, scenario.steps, stop_rules(ready))
 
 
-def _build_replicas(start: ChunkStart, plugins: Plugins, ready: Prepared) -> Replicas:
+def _build_replicas(start: ChunkStart, plugins: Plugins, ready: PreparedDescent) -> Replicas:
     """Return the stepper that fits the optimizers."""
     from playground.core.replicas import ELEMENTWISE_OPTIMIZERS, RuleReplicas, TorchReplicas
     from playground.core.update import UpdateRule, stack_rules
 
     scenario, schedule, optimizers = ready.loaded.scenario, ready.bound.schedule, start.optimizers
     clip = scenario_clip(scenario)
-    common = (require_problem(ready), dict(start.parameters), start.seeds)
+    common = (ready.problem, dict(start.parameters), start.seeds)
     if isinstance(optimizers[0], UpdateRule):
         return RuleReplicas(*common, stack_rules(optimizers), schedule, clip)
     kind = optimizers[0].func

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from playground.figures.text import module_label
 from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
 from playground.runner.single.measuring import stop_rules
-from playground.runner.single.preparing import Prepared, scenario_clip
+from playground.runner.single.prepared import PreparedDescent
+from playground.runner.single.preparing import scenario_clip
 from playground.runner.sweeping.engines.interface import CannotComputeError, Trial, Watch
-from playground.runner.sweeping.engines.refusals import require_problem
+from playground.runner.sweeping.engines.refusals import require_descent
+from playground.runner.sweeping.engines.vectorized import ChunkStart, begin_replicas, run_vectorized
 from playground.runner.sweeping.plan import Chunk, ChunkResult
 from playground.runner.sweeping.prepared_cache import PreparedCache
-from playground.runner.sweeping.vectorized import ChunkStart, begin_replicas, run_vectorized
 
 if TYPE_CHECKING:
     from playground.core.compiled import CompiledReplicas
@@ -28,8 +29,8 @@ class CompiledEngine:
         """Compile the program, if that is possible and pays."""
         from playground.core.compiled import CannotCompileError, NotWorthCompilingError
 
-        with trial.prepare() as ready:
-            require_problem(ready)
+        with trial.prepare() as prepared:
+            ready = require_descent(prepared)
             start = begin_replicas(trial.chunk, trial.cache.plugins, ready)
             try:
                 return _compile_replicas(start, ready, trial.runs).account
@@ -45,7 +46,7 @@ class CompiledEngine:
         from playground.core.compiled import chunk_size
 
         with trial.prepare() as ready:
-            problem = require_problem(ready)
+            problem = require_descent(ready).problem
             return chunk_size(problem, problem.parameters, memory)
 
     def compute(self, chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Iterator[ChunkResult]:
@@ -55,7 +56,7 @@ class CompiledEngine:
         yield run_vectorized(chunk, cache, watch, _compile_replicas, CompiledReplicas.descend)
 
 
-def _compile_replicas(start: ChunkStart, ready: Prepared, runs: int | None = None) -> CompiledReplicas:
+def _compile_replicas(start: ChunkStart, ready: PreparedDescent, runs: int | None = None) -> CompiledReplicas:
     """Return the members as one compiled program.
 
     :param runs: how many runs will use it, if it is to be compiled only where that saves time.
@@ -70,7 +71,7 @@ def _compile_replicas(start: ChunkStart, ready: Prepared, runs: int | None = Non
         room = "torch.optim" if kind.__module__.startswith("torch.optim.") else module_label(kind.__module__)
         raise CannotCompileError(f"{room}.{kind.__qualname__} is not a compiled rule")
     return CompiledReplicas(
-        require_problem(ready),
+        ready.problem,
         dict(start.parameters),
         start.seeds,
         stack_rules(start.optimizers),

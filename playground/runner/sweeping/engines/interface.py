@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from playground.runner.single.preparing import Prepared
+from playground.runner.single.prepared import Prepared
 from playground.runner.sweeping.plan import Chunk, ChunkResult
 from playground.runner.sweeping.prepared_cache import PreparedCache
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from playground.errors import PlaygroundError
 from playground.plugins.causes import describe_exception
-from playground.runner.single.preparing import Prepared
+from playground.runner.single.prepared import Prepared, PreparedDescent
 from playground.runner.sweeping.engines.interface import CannotComputeError
-
-if TYPE_CHECKING:
-    from playground.core.problem import Problem
 
 
 def describe_refusal(error: BaseException) -> str:
@@ -21,11 +16,11 @@ def describe_refusal(error: BaseException) -> str:
     return str(error) if explained else describe_exception(error)
 
 
-def require_problem(ready: Prepared) -> Problem:
-    """Return the problem that descends.
+def require_descent(ready: Prepared) -> PreparedDescent:
+    """Return what was prepared, if it is a descent.
 
     :raises CannotComputeError: the task has none.
     """
-    if ready.stepper is None:
+    if not isinstance(ready, PreparedDescent):
         raise CannotComputeError("a task without a descent")
-    return ready.stepper.problem
+    return ready

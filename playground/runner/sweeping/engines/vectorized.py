@@ -15,7 +15,9 @@ from playground.plugins.signature import build
 from playground.result import Status
 from playground.runner.loading.binding import bind
 from playground.runner.single.measuring import stop_rules
-from playground.runner.single.preparing import Prepared
+from playground.runner.single.prepared import PreparedDescent
+from playground.runner.sweeping.engines.interface import Watch
+from playground.runner.sweeping.engines.refusals import require_descent
 from playground.runner.sweeping.plan import Chunk, ChunkResult, digest
 from playground.runner.sweeping.prepared_cache import PreparedCache
 from playground.runner.sweeping.rows import FinishedRuns, make_rows
@@ -58,8 +60,8 @@ class ChunkStart:
 def run_vectorized(
     chunk: Chunk,
     cache: PreparedCache,
-    watch: Callable[[ReplicaTraces], None] | None,
-    build_runs: Callable[[ChunkStart, Prepared], Runs],
+    watch: Watch | None,
+    build_runs: Callable[[ChunkStart, PreparedDescent], Runs],
     descend: Callable[[Runs, ReplicaTraces], None],
 ) -> ChunkResult:
     """Let all members descend as replicas.
@@ -73,7 +75,8 @@ def run_vectorized(
     from playground.core.interrupts import defer_interrupts, is_stop_requested
     from playground.core.traces import ReplicaTraces
 
-    with cache.prepare(chunk.first, chunk.family) as ready:
+    with cache.prepare(chunk.first, chunk.family) as prepared:
+        ready = require_descent(prepared)
         start = begin_replicas(chunk, cache.plugins, ready)
         twinned = _append_twins(start) if chunk.sensitivity else start
         runs = build_runs(twinned, ready)
@@ -101,7 +104,7 @@ def _twin_traces(runs: DescendingRuns) -> Any:
     return TwinTraces if isinstance(runs, Replicas) else ReplicaTraces
 
 
-def begin_replicas(chunk: Chunk, plugins: Plugins, ready: Prepared) -> ChunkStart:
+def begin_replicas(chunk: Chunk, plugins: Plugins, ready: PreparedDescent) -> ChunkStart:
     """Draw every member's initial parameters, and build its optimizer; points that start alike share those of a seed.
 
     :raises CannotBatchError: the runs differ in more than that.
@@ -117,7 +120,7 @@ def begin_replicas(chunk: Chunk, plugins: Plugins, ready: Prepared) -> ChunkStar
     drawn: list[Mapping[str, Tensor]] = []
     for group, seeds in wanted.items():
         prepared = group == digest(ready.loaded.scenario.section.get("start"))
-        task: Any = ready.bound.task if prepared else bind(representatives[group], plugins, folder).task
+        task: Any = ready.task if prepared else bind(representatives[group], plugins, folder).task
         drawn += initial_parameters(partial(_build_problem, task, ready.setting), list(seeds), ready.setting.device)
     places = {(group, seed): place for place, (group, seed) in enumerate((g, s) for g in wanted for s in wanted[g])}
     which = [places[alike[index], seed] for index, seed in chunk.members]

@@ -243,8 +243,6 @@ class Summary:
     :param loss: quartiles of the last loss, that of runs without a finite one taken as infinite.
     :param statuses: how many ended how; only what occurred.
     :param steps: median number of updates of those that ended so: of those that diverged, when they did.
-    :param sensitive: how many are sensitive: their answer changes when their start moves by one unit in the last place;
-        None where nobody has looked.
     """
 
     index: int
@@ -255,7 +253,6 @@ class Summary:
     loss: Quartiles
     statuses: Mapping[Status, int]
     steps: Mapping[Status, float]
-    sensitive: int | None = None
 
     @property
     def share(self) -> float | None:

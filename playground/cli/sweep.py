@@ -60,13 +60,6 @@ def sweep(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute again what is stored.")] = False,
     memory: Annotated[str, typer.Option(metavar="SIZE", help="What one process may use for its runs.")] = "2GB",
-    sensitivity: Annotated[
-        bool,
-        typer.Option(
-            "--sensitivity",
-            help="Mark runs whose answer changes when their start moves by a rounding; takes 4 times as long.",
-        ),
-    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document with every run and nothing else.")
     ] = False,
@@ -101,7 +94,6 @@ def sweep(
             executor_options=_parse_values(executor_options or []),
             fresh=fresh,
             memory=parse_size(memory),
-            sensitivity=sensitivity,
             command=shlex.join(["playground", *sys.argv[1:]]),
         )
         changes = Changes(split_pairs(overrides or [], "--set"), seed)

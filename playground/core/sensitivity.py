@@ -1,12 +1,13 @@
 """Which runs are sensitive: their answer changes when their start moves by one unit in the last place.
 
 No computation that orders its operations differently can follow such a run for long; a difference says nothing about
-either computation. Whether a run is sensitive is found out by two twins in the same batch, one to either side.
+either computation. Two twins of a run in the same batch, one to either side, show whether it is sensitive. The agreement
+checks allow for what a twin shows, and tests compare engines by it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -49,17 +50,6 @@ def append_twins(parameters: Parameters) -> Parameters:
     return {name: torch.cat([tensor, *_adjacent_floats(tensor)]) for name, tensor in parameters.items()}
 
 
-def nudge(parameters: Iterable[Tensor], nearer: bool) -> None:
-    """Make a twin of a run that has not begun: move every number by one unit in the last place, as `with_twins` does.
-
-    :param parameters: of the run's module; modified in place.
-    :param nearer: to zero, instead of away from it.
-    """
-    with torch.no_grad():
-        for tensor in parameters:
-            tensor.copy_(_adjacent_floats(tensor)[nearer])
-
-
 def _adjacent_floats(tensor: Tensor) -> tuple[Tensor, Tensor]:
     unit = torch.finfo(tensor.dtype).eps
     further, nearer = torch.nextafter(tensor, 2 * tensor), torch.nextafter(tensor, torch.zeros_like(tensor))
@@ -69,7 +59,7 @@ def _adjacent_floats(tensor: Tensor) -> tuple[Tensor, Tensor]:
 class TwinTraces(ReplicaTraces):
     """Traces of runs and, behind them, of their twins, which note when a run and a twin of it part.
 
-    :param stepper: moves them; made from what `with_twins` returned.
+    :param stepper: moves them; made from what `append_twins` returned.
     """
 
     def __init__(self, stepper: Replicas, budget: int, rules: StopRules, count: int) -> None:

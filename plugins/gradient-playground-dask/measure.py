@@ -50,7 +50,6 @@ def parcel() -> PackedChunk:
         members=[(0, seed) for seed in range(50)],
         engine="auto",
         note="",
-        sensitivity=False,
     )
 
 

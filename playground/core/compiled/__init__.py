@@ -3,8 +3,8 @@
 `record` runs one step of one run on symbols (`symbol`, `recorder`) and gets a `program` of scalar operations, by
 `rules` for the operations of torch; `phases` finds out which program each step has. `kernel` writes the whole descent
 down in LLVM's language (`code`, `tile`): `body` a program, `vectormath` its functions, `judging` the ends of runs.
-`assembly` and `jit` make functions of it. `arrays` and `orders` hold the numbers, `threads` shares them out, `trust`
-compares the first steps with plain PyTorch, and `replicas` puts it all together.
+`assembly` and `jit` make functions of it. `arrays` and `orders` hold the numbers, `threads` shares them out,
+`kernel_agreement` compares the first steps with plain PyTorch, and `compiled_replicas` puts it all together.
 """
 
 from playground.core.compiled.arrays import chunk_size

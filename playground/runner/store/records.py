@@ -62,8 +62,6 @@ class Row:
     :param point: index of its point in the sweep; `UNPLACED` when the run was asked for by its key.
     :param first: loss before update 0; it, `last` and `best` may be infinite or not a number.
     :param seconds: its share of the wall time of the descent.
-    :param sensitive: one unit in the last place of its start changes its answer by more than a batch may; None where
-        nobody has looked.
     :param lost: the process that ran it died with it, which says little about the run: a sweep tries it again.
     :param reason: one sentence for the status; for an error its message.
     :param metrics: what the task measured; a number that is not one is kept as None.
@@ -83,7 +81,6 @@ class Row:
     evaluations: int
     seconds: float
     engine: str
-    sensitive: bool | None = None
     reason: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     parameters: bytes | None = None
@@ -127,7 +124,7 @@ class StaleSweep:
 
 RUN_COLUMNS = (
     *("key", "seed", "status", "verdict", "first", "last", "best", "steps", "evaluations", "seconds", "engine"),
-    *("sensitive", "reason", "metrics", "layout", "lost"),
+    *("reason", "metrics", "layout", "lost"),
 )
 """Columns of a run, in the order of `encoded` and of what `decoded` takes."""
 
@@ -139,7 +136,7 @@ def encode_row(row: Row, layout: int) -> tuple[Any, ...]:
     """
     return (
         *(row.key, row.seed, row.status, row.verdict, row.first, row.last, row.best, row.steps, row.evaluations),
-        *(row.seconds, row.engine, row.sensitive, row.reason),
+        *(row.seconds, row.engine, row.reason),
         *(compact_json(row.metrics) if row.metrics else None, layout, row.lost),
     )
 
@@ -152,8 +149,8 @@ def decode_row(
     layouts: Mapping[int, ParameterLayout],
 ) -> Row:
     """Return the run that `encoded` wrote."""
-    key, seed, status, verdict, first, last, best, steps, evaluations, seconds, engine, sensitive, reason = values[:13]
-    metrics, layout, lost = values[13:]
+    key, seed, status, verdict, first, last, best, steps, evaluations, seconds, engine, reason = values[:12]
+    metrics, layout, lost = values[12:]
     return Row(
         key=key,
         point=point,
@@ -167,7 +164,6 @@ def decode_row(
         evaluations=evaluations,
         seconds=math.nan if seconds is None else seconds,
         engine=intern(engine),
-        sensitive=None if sensitive is None else bool(sensitive),
         reason=reason,
         metrics=json.loads(metrics) if metrics else {},
         parameters=parameters,

@@ -36,7 +36,6 @@ class Chunk:
     :param members: the runs.
     :param engine: name of the engine that computes them.
     :param note: what there is to say about that; empty for nothing.
-    :param sensitivity: find out of each run whether it is sensitive.
     """
 
     file: str
@@ -46,7 +45,6 @@ class Chunk:
     members: Sequence[Member]
     engine: str
     note: str = ""
-    sensitivity: bool = False
 
     @property
     def first(self) -> Loaded:
@@ -65,7 +63,6 @@ class PackedChunk:
     members: Sequence[Member]
     engine: str
     note: str
-    sensitivity: bool
 
 
 @dataclass(frozen=True)
@@ -176,7 +173,6 @@ def make_chunk(
     members: Sequence[Member],
     engine: str,
     note: str = "",
-    sensitivity: bool = False,
 ) -> Chunk:
     """Return some runs of a family as a chunk.
 
@@ -193,5 +189,4 @@ def make_chunk(
         members=members,
         engine=engine,
         note=note,
-        sensitivity=sensitivity,
     )

@@ -29,7 +29,6 @@ class FinishedRuns:
     :param first: loss before update 0; it, `last` and `best` in float64 on the CPU.
     :param kept: losses at `steps_kept`, `(runs, steps kept)`, float32.
     :param reasons: a sentence for each status.
-    :param sensitive: of each run whether it is; None where nobody asked.
     :param seconds: of all together.
     """
 
@@ -45,7 +44,6 @@ class FinishedRuns:
     steps_kept: Sequence[int]
     statuses: Sequence[Status]
     reasons: Sequence[str]
-    sensitive: Sequence[bool | None]
     seconds: float
 
 
@@ -68,7 +66,7 @@ def make_rows(chunk: Chunk, ready: PreparedDescent, ended: FinishedRuns) -> tupl
         [f"{chunk.keys[point]}-{seed}" for point, seed in chunk.members],
         *zip(*chunk.members, strict=True),
         *(statuses, verdicts, *(column.tolist() for column in numbers)),
-        *(repeat(ended.seconds / count, count), repeat(ended.engine, count), ended.sensitive, ended.reasons),
+        *(repeat(ended.seconds / count, count), repeat(ended.engine, count), ended.reasons),
         _metric_records(metrics, count),
         _row_bytes(flat.double()),
         _row_bytes(ended.kept) if ended.steps_kept else repeat(None, count),

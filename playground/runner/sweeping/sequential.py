@@ -5,16 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
 
 from playground.errors import PlaygroundError
 from playground.plugins.manager import Plugins
 from playground.result import Loss, Run, Status, Verdict
-from playground.runner.single.measuring import Measurement, measure
-from playground.runner.single.prepared import PreparedDescent
-from playground.runner.single.preparing import prepare
 from playground.runner.single.running import run_one
 from playground.runner.store import ParameterLayout, Row
 from playground.runner.sweeping.plan import Chunk, ChunkResult
@@ -55,12 +50,9 @@ def _run_member(chunk: Chunk, point: int, seed: int, plugins: Plugins) -> Row | 
     loaded = chunk.points[point]
     loaded = replace(loaded, scenario=loaded.scenario.model_copy(update={"seed": seed}))
     run = _run_or_error(loaded, plugins)
-    row = _row_of_run(run, chunk, point, thin_steps(loaded.scenario.steps))
     if run.status is Status.INTERRUPTED:
         return None
-    if not chunk.sensitivity or run.status is Status.ERROR:
-        return row
-    return replace(row, sensitive=run.loss is not None and _is_sensitive(loaded, run, plugins))
+    return _row_of_run(run, chunk, point, thin_steps(loaded.scenario.steps))
 
 
 def _run_or_error(loaded: Loaded, plugins: Plugins) -> Run:
@@ -71,40 +63,6 @@ def _run_or_error(loaded: Loaded, plugins: Plugins) -> Run:
         reason = "; ".join(fault.message for fault in error.faults)
         scenario = loaded.scenario
         return Run(scenario.name, "", scenario.seed, Status.ERROR, Verdict.FAILED, reason=reason)
-
-
-def _is_sensitive(loaded: Loaded, run: Run, plugins: Plugins) -> bool:
-    """Tell whether a twin of a run, whose start is one unit in the last place away, comes to another answer.
-
-    :raises KeyboardInterrupt: it came while a twin descended.
-    """
-    from playground.core.sensitivity import TOLERANCE_BY_DTYPE, nudge
-
-    for nearer in (False, True):
-        with prepare(loaded, plugins) as ready:
-            if isinstance(ready, PreparedDescent):
-                nudge(ready.problem.parameters.values(), nearer)
-            twin = measure(ready, nullcontext)
-            tolerance = TOLERANCE_BY_DTYPE[ready.setting.dtype]
-        if twin.status is Status.INTERRUPTED:
-            raise KeyboardInterrupt
-        if _is_different(run, twin, tolerance):
-            return True
-    return False
-
-
-def _is_different(run: Run, twin: Measurement, tolerance: float) -> bool:
-    """Tell whether the losses on the way, the last one, or the final parameters differ."""
-    import numpy as np
-
-    if twin.loss is None or run.loss is None or len(run.trace.loss) != len(twin.trace.loss):
-        return True
-    pairs: list[tuple[Any, Any]] = [
-        (run.trace.loss, twin.trace.loss),
-        (run.loss.last, twin.loss.last),
-        *((value, twin.parameters[name]) for name, value in run.parameters.items()),
-    ]
-    return not all(np.allclose(there, here, tolerance, tolerance, equal_nan=True) for here, there in pairs)
 
 
 def _row_of_run(run: Run, chunk: Chunk, point: int, kept: Sequence[int]) -> Row:

@@ -70,8 +70,6 @@ class SweepOptions:
     :param fresh: compute again what is stored.
     :param memory: bytes that the tensors of one process may take; a run that takes more than this, and more than
         `memory.DEFAULT`, is refused.
-    :param sensitivity: find out of every run whether it is sensitive, by two twins that start one unit in the last
-        place away; it takes four times as long. Stored runs of which that is not known are computed again.
     :param command: the command line, for the record.
     """
 
@@ -81,7 +79,6 @@ class SweepOptions:
     executor_options: Mapping[str, Any] = field(default_factory=dict)
     fresh: bool = False
     memory: int = DEFAULT_MEMORY_BYTES
-    sensitivity: bool = False
     command: str = ""
 
     @property
@@ -254,7 +251,7 @@ def _find_missing(
     places = product((point.index for point in grid.points), range(len(grid.seeds)))
     while some := list(islice(places, MAX_LOOKUP_RUNS)):
         names = [f"{keys[index]}-{grid.seeds[position]}" for index, position in some]
-        there = store.attach(sweep, zip(names, (index for index, _ in some), strict=True), options.sensitivity)
+        there = store.attach(sweep, zip(names, (index for index, _ in some), strict=True))
         for name, (index, position) in zip(names, some, strict=True):
             if name not in there:
                 missing.setdefault(index, array("q")).append(position)  # type: ignore[attr-defined]
@@ -303,7 +300,7 @@ def _plan_chunks(
         count = sum(len(missing.get(point.index, ())) for point in family)
         if not count:
             continue
-        make = partial(make_chunk, family, keys, sensitivity=options.sensitivity)
+        make = partial(make_chunk, family, keys)
         members = order_by_seed(family, missing, grid.seeds)
         first = next(members)
         trial = make((first, (family[-1].index, first[1])), options.engine)

@@ -85,7 +85,7 @@ def test_runs_read_back_as_they_were_in_another_process_too(tmp_path, store):
     rows = [
         row(0, 0, metrics={"accuracy": 0.75, "odd": None}, parameters=bytes(24), trace=bytes(12), layout=LAYOUT),
         row(0, 1, first=math.inf, last=-math.inf, status="nonfinite", verdict="failed", reason="at step 3"),
-        row(1, 5, sensitive=True, metrics={"accuracy": math.inf}),
+        row(1, 5, metrics={"accuracy": math.inf}),
     ]
     store.add("aa11", rows)
     with Store.open(tmp_path) as again:
@@ -132,11 +132,10 @@ def test_known_finds_runs_by_key(store):
 
 
 def test_attach_passes_over_runs_that_are_to_be_computed_again(store):
-    rows = [row(0, 0), row(0, 1, status="error"), row(0, 2, status="error", lost=True), row(0, 3, sensitive=False)]
+    rows = [row(0, 0), row(0, 1, status="error"), row(0, 2, status="error", lost=True), row(0, 3)]
     store.add("aa11", rows)
     members = [(each.key, 0) for each in rows]
     assert store.attach("aa11", members).keys() == {"run-0-0", "run-0-1", "run-0-3"}
-    assert store.attach("aa11", members, sensitivity=True).keys() == {"run-0-1", "run-0-3"}
 
 
 def test_attach_takes_what_is_there_and_says_what_that_is(store):

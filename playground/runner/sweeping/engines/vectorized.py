@@ -78,30 +78,14 @@ def run_vectorized(
     with cache.prepare(chunk.first, chunk.family) as prepared:
         ready = require_descent(prepared)
         start = begin_replicas(chunk, cache.plugins, ready)
-        twinned = _append_twins(start) if chunk.sensitivity else start
-        runs = build_runs(twinned, ready)
-        kind = _twin_traces(runs) if chunk.sensitivity else ReplicaTraces
-        traces = kind(runs, ready.loaded.scenario.steps, stop_rules(ready), len(twinned.seeds))
+        runs = build_runs(start, ready)
+        traces = ReplicaTraces(runs, ready.loaded.scenario.steps, stop_rules(ready), len(start.seeds))
         if watch is not None:
             watch(traces)
         with defer_interrupts():
             descend(runs, traces)
             finished = _collect_finished(chunk.engine, start, runs, traces, ready.bound.schedule)
             return ChunkResult(make_rows(chunk, ready, finished), chunk.note, traces.interrupted or is_stop_requested())
-
-
-def _append_twins(start: ChunkStart) -> ChunkStart:
-    from playground.core.sensitivity import append_twins
-
-    return ChunkStart(append_twins(dict(start.parameters)), [*start.seeds] * 3, [*start.optimizers] * 3)
-
-
-def _twin_traces(runs: DescendingRuns) -> Any:
-    from playground.core.replicas import Replicas
-    from playground.core.sensitivity import TwinTraces
-    from playground.core.traces import ReplicaTraces
-
-    return TwinTraces if isinstance(runs, Replicas) else ReplicaTraces
 
 
 def begin_replicas(chunk: Chunk, plugins: Plugins, ready: PreparedDescent) -> ChunkStart:
@@ -141,16 +125,6 @@ def _build_optimizer(loaded: Loaded, plugins: Plugins) -> Any:
     return build(plugins.registry.get("optimizer", ref.name), ref.parameters)
 
 
-def _find_sensitive(count: int, runs: DescendingRuns, traces: ReplicaTraces) -> Sequence[bool | None]:
-    """Tell which members came apart from their twins, if they have any."""
-    from playground.core.compiled.twins import find_parted
-    from playground.core.sensitivity import TwinTraces
-
-    if isinstance(traces, TwinTraces):
-        return traces.sensitive.tolist()
-    return find_parted(traces, runs.final).tolist() if len(traces.steps) > count else [None] * count
-
-
 def _collect_finished(
     engine: str,
     start: ChunkStart,
@@ -158,22 +132,20 @@ def _collect_finished(
     traces: ReplicaTraces,
     schedule: Schedule | None,
 ) -> FinishedRuns:
-    """Return what the members came to, without their twins."""
-    count = len(start.seeds)
+    """Return what the members came to."""
     return FinishedRuns(
         engine=engine,
         problem=runs.problem,
-        final={name: tensor[:count] for name, tensor in runs.final.items()},
-        first=traces.first[:count],
-        last=traces.last[:count],
-        best=traces.best[:count],
-        steps=traces.steps[:count],
-        evaluations=traces.evaluations()[:count],
-        kept=traces.kept[:count],
+        final=runs.final,
+        first=traces.first,
+        last=traces.last,
+        best=traces.best,
+        steps=traces.steps,
+        evaluations=traces.evaluations(),
+        kept=traces.kept,
         steps_kept=traces.steps_kept,
-        statuses=traces.statuses()[:count],
+        statuses=traces.statuses(),
         reasons=_describe_reasons(start, runs, traces, schedule),
-        sensitive=_find_sensitive(count, runs, traces),
         seconds=traces.seconds,
     )
 
@@ -185,9 +157,8 @@ def _describe_reasons(
     from playground.core.diagnosis import describe_culprits, describe_exceeded_bounds, last_factor
     from playground.core.update import UpdateRule
 
-    count = len(start.seeds)
-    reasons = traces.reasons()[:count]
-    bad = [run for run, status in enumerate(traces.statuses()[:count]) if status in (Status.DIVERGED, Status.NONFINITE)]
+    reasons = traces.reasons()
+    bad = [run for run, status in enumerate(traces.statuses()) if status in (Status.DIVERGED, Status.NONFINITE)]
     if not bad:
         return reasons
     chosen: tuple[Mapping[str, Tensor], ...] = tuple(
@@ -199,7 +170,7 @@ def _describe_reasons(
         with suppress(
             *ISOLATED_EXCEPTIONS
         ):  # a component that cannot be evaluated in float64 costs the bounds, not the runs
-            steps = traces.steps[:count][bad].tolist()
+            steps = traces.steps[bad].tolist()
             factors = [last_factor(schedule, each) for each in steps]
             rates = describe_exceeded_bounds(runs.problem, chosen[2], rules, factors)
     for run, *parts in zip(bad, where, rates, strict=True):

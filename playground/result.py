@@ -231,7 +231,7 @@ class Quartiles(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """The runs of one point of a sweep.
 

@@ -1,8 +1,8 @@
 """Which runs are sensitive: their answer changes when their start moves by one unit in the last place.
 
 No computation that orders its operations differently can follow such a run for long; a difference says nothing about
-either computation. Two twins of a run in the same batch, one to either side, show whether it is sensitive. The agreement
-checks allow for what a twin shows, and tests compare engines by it.
+either computation. Two twins of a run in the same batch, one to either side, show whether it is sensitive. The
+agreement checks allow for what a twin shows, and tests compare engines by it.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 A replica is one run in the batch. It has its own start, its own hyperparameters and its own order of mini-batches, the
 very ones it would have alone, and no number of it depends on another's.
 
-`starts` draws what each seed begins with, `base` evaluates all replicas, `rule_replicas` and `torch_replicas` move them,
-`batches` deals the data out, `size` says how many go well together, and `batch_agreement` compares the first steps with
-those of the same runs alone.
+`starts` draws what each seed begins with, `base` evaluates all replicas, `rule_replicas` and `torch_replicas` move
+them, `batches` deals the data out, `size` says how many go well together, and `batch_agreement` compares the first
+steps with those of the same runs alone.
 """
 
 from playground.core.replicas.base import CannotBatchError, DisagreementError, Parameters, Replicas

@@ -30,7 +30,7 @@ Observer = Callable[["DescentTrace"], AbstractContextManager[Any]]
 """Entered around a descent, which it may read while it grows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """What a run gave.
 
@@ -71,16 +71,21 @@ def measure(ready: Prepared, observe: Observer, record: RecordOptions = RECORD_N
         return _descend(ready, observe, record) if isinstance(ready, PreparedDescent) else _run_direct(ready)
     except PlaygroundError as error:
         reason = "; ".join(fault.message for fault in error.faults)
-        return Measurement(Status.ERROR, reason, traceback=traceback.format_exc())
+        return Measurement(status=Status.ERROR, reason=reason, traceback=traceback.format_exc())
     except ISOLATED_EXCEPTIONS as error:
-        return Measurement(Status.ERROR, describe_exception(error), traceback=traceback.format_exc())
+        return Measurement(status=Status.ERROR, reason=describe_exception(error), traceback=traceback.format_exc())
 
 
 def _run_direct(ready: PreparedAnswer) -> Measurement:
     """Let a task without a descent answer."""
     start = time.perf_counter()
     outcome = plain_outcome(ready.task.answer(ready.setting))
-    return Measurement(Status.CONVERGED, "computed without a descent", outcome, seconds=time.perf_counter() - start)
+    return Measurement(
+        status=Status.CONVERGED,
+        reason="computed without a descent",
+        outcome=outcome,
+        seconds=time.perf_counter() - start,
+    )
 
 
 def _descend(ready: PreparedDescent, observe: Observer, record: RecordOptions) -> Measurement:
@@ -102,15 +107,15 @@ def _descend(ready: PreparedDescent, observe: Observer, record: RecordOptions) -
     recording = recorder.recording() if recorder else None
     first = descent.loss[0] if descent.loss else descent.last
     return Measurement(
-        descent.status,
-        _reason(descent, start, ready),
-        outcome,
-        Loss(first, descent.last, descent.best),
-        descent.steps,
-        stepper.evaluations,
-        {name: tensor.tolist() for name, tensor in problem.parameters.items()},
-        RunTrace(tuple(descent.loss), recording, validator.validation() if validator else None),
-        descent.seconds,
+        status=descent.status,
+        reason=_reason(descent, start, ready),
+        outcome=outcome,
+        loss=Loss(first, descent.last, descent.best),
+        steps=descent.steps,
+        evaluations=stepper.evaluations,
+        parameters={name: tensor.tolist() for name, tensor in problem.parameters.items()},
+        trace=RunTrace(tuple(descent.loss), recording, validator.validation() if validator else None),
+        seconds=descent.seconds,
         views=_make_views(ready, recording, record) if recording and record.views else (),
         start=start,
     )

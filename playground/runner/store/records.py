@@ -54,7 +54,7 @@ class ParameterLayout:
     trace_steps: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One run of a sweep.
 

@@ -60,14 +60,23 @@ def _compute_halves(chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> 
 
 def lost_chunk_result(chunk: Chunk | PackedChunk, reason: str) -> ChunkResult:
     """Return rows with status `error` for the runs of a chunk that took its process down."""
-    nan, last = math.nan, engines.ENGINES[-1].name
     rows = [
         Row(
-            f"{chunk.keys[point]}-{seed}",
-            *(point, seed, str(Status.ERROR), str(Verdict.FAILED), nan, nan, nan, 0, 0, nan, last),
+            key=f"{chunk.keys[point]}-{seed}",
+            point=point,
+            seed=seed,
+            status=str(Status.ERROR),
+            verdict=str(Verdict.FAILED),
+            first=math.nan,
+            last=math.nan,
+            best=math.nan,
+            steps=0,
+            evaluations=0,
+            seconds=math.nan,
+            engine=engines.ENGINES[-1].name,
             reason=reason,
             lost=True,
         )
         for point, seed in chunk.members
     ]
-    return ChunkResult(tuple(rows), reason)
+    return ChunkResult(rows=tuple(rows), note=reason)

@@ -65,7 +65,7 @@ class PackedChunk:
     note: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ChunkResult:
     """What a chunk gave.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from playground.result import Status, Verdict
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from playground.core.problem import Problem
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FinishedRuns:
     """What the members of a chunk came to, in their order; tensors with one entry for each.
 
@@ -60,19 +59,28 @@ def make_rows(chunk: Chunk, ready: PreparedDescent, ended: FinishedRuns) -> tupl
         tuple((name, tuple(tensor.shape[1:])) for name, tensor in ended.final.items()), tuple(ended.steps_kept)
     )
     count = len(chunk.members)
-    numbers = (ended.first, ended.last, ended.best, ended.steps, ended.evaluations)
-    found = map(
-        Row,
-        [f"{chunk.keys[point]}-{seed}" for point, seed in chunk.members],
-        *zip(*chunk.members, strict=True),
-        *(statuses, verdicts, *(column.tolist() for column in numbers)),
-        *(repeat(ended.seconds / count, count), repeat(ended.engine, count), ended.reasons),
-        _metric_records(metrics, count),
-        _row_bytes(flat.double()),
-        _row_bytes(ended.kept) if ended.steps_kept else repeat(None, count),
-        repeat(layout, count),
-    )
-    return tuple(row for row in found if row.status != Status.INTERRUPTED)
+    points, seeds = zip(*chunk.members, strict=True)
+    columns = {
+        "key": [f"{chunk.keys[point]}-{seed}" for point, seed in chunk.members],
+        "point": points,
+        "seed": seeds,
+        "status": statuses,
+        "verdict": verdicts,
+        "first": ended.first.tolist(),
+        "last": ended.last.tolist(),
+        "best": ended.best.tolist(),
+        "steps": ended.steps.tolist(),
+        "evaluations": ended.evaluations.tolist(),
+        "seconds": [ended.seconds / count] * count,
+        "engine": [ended.engine] * count,
+        "reason": ended.reasons,
+        "metrics": _metric_records(metrics, count),
+        "parameters": _row_bytes(flat.double()),
+        "trace": _row_bytes(ended.kept) if ended.steps_kept else [None] * count,
+        "layout": [layout] * count,
+    }
+    rows = (Row(**dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True))
+    return tuple(row for row in rows if row.status != Status.INTERRUPTED)
 
 
 def _measure_runs(ready: PreparedDescent, ended: FinishedRuns) -> dict[str, Any]:

@@ -31,13 +31,13 @@ def run_sequentially(chunk: Chunk, plugins: Plugins) -> Iterator[ChunkResult]:
         except KeyboardInterrupt:
             row = None
         if row is None:
-            yield ChunkResult(tuple(rows), chunk.note, interrupted=True)
+            yield ChunkResult(rows=tuple(rows), note=chunk.note, interrupted=True)
             return
         rows.append(row)
         if time.perf_counter() - since > PIECE_SECONDS:
-            yield ChunkResult(tuple(rows), chunk.note)
+            yield ChunkResult(rows=tuple(rows), note=chunk.note)
             rows, since = [], time.perf_counter()
-    yield ChunkResult(tuple(rows), chunk.note)
+    yield ChunkResult(rows=tuple(rows), note=chunk.note)
 
 
 def _run_member(chunk: Chunk, point: int, seed: int, plugins: Plugins) -> Row | None:
@@ -73,9 +73,18 @@ def _row_of_run(run: Run, chunk: Chunk, point: int, kept: Sequence[int]) -> Row:
     flat = [np.ravel(np.asarray(value, dtype="<f8")) for value in run.parameters.values()]
     loss = run.loss or Loss(math.nan, math.nan, math.nan)
     return Row(
-        f"{chunk.keys[point]}-{run.seed}",
-        *(point, run.seed, str(run.status), str(run.verdict), loss.first, loss.last, loss.best),
-        *(run.steps, run.evaluations, run.seconds, chunk.engine),
+        key=f"{chunk.keys[point]}-{run.seed}",
+        point=point,
+        seed=run.seed,
+        status=str(run.status),
+        verdict=str(run.verdict),
+        first=loss.first,
+        last=loss.last,
+        best=loss.best,
+        steps=run.steps,
+        evaluations=run.evaluations,
+        seconds=run.seconds,
+        engine=chunk.engine,
         reason=run.reason,
         metrics={name: float(value) for name, value in run.metrics.items() if isinstance(value, int | float)},
         parameters=np.concatenate(flat).tobytes() if flat else None,

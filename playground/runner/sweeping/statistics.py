@@ -89,14 +89,16 @@ def summarize(
     medians = quantiles(np.asarray(steps, dtype=np.float64), group, groups, (0.5,)).reshape(count, len(kinds)).tolist()
     return [
         Summary(
-            index,
-            values,
-            runs[index],
-            passed[index] if expected else None,
-            wilson_interval(passed[index], runs[index]) if expected and runs[index] else None,
-            Quartiles(*losses[index]),
-            {kind: number for kind, number in zip(kinds, numbers[index], strict=True) if number},
-            {kind: half for kind, half, number in zip(kinds, medians[index], numbers[index], strict=True) if number},
+            index=index,
+            values=values,
+            runs=runs[index],
+            passed=passed[index] if expected else None,
+            interval=wilson_interval(passed[index], runs[index]) if expected and runs[index] else None,
+            loss=Quartiles(*losses[index]),
+            statuses={kind: number for kind, number in zip(kinds, numbers[index], strict=True) if number},
+            steps={
+                kind: half for kind, half, number in zip(kinds, medians[index], numbers[index], strict=True) if number
+            },
         )
         for index, values in enumerate(points)
     ]

@@ -136,7 +136,16 @@ def a_sweep(points, judged=True):
     passed, interval = (5, (0.2, 0.8)) if judged else (None, None)
     ends = {Status.BUDGET: 9, Status.DIVERGED: 1}
     summaries = tuple(
-        Summary(i, values, 10, passed, interval, Quartiles(0.1, 0.2 * (i + 1), math.inf), ends, {})
+        Summary(
+            index=i,
+            values=values,
+            runs=10,
+            passed=passed,
+            interval=interval,
+            loss=Quartiles(0.1, 0.2 * (i + 1), math.inf),
+            statuses=ends,
+            steps={},
+        )
         for i, values in enumerate(points)
     )
     axes = tuple(dict.fromkeys(name for values in points for name in values))

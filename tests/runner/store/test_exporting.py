@@ -28,7 +28,20 @@ SWEEP = SweepRecord(
     versions={},
 )
 OTHER = replace(SWEEP, id="bb", axes=["optimizer.lr", "loss.delta"], points=[{"optimizer.lr": 7, "loss.delta": "a,b"}])
-ROW = Row("k0", 0, 0, "budget", "passed", 0.1 + 0.2, 1e-300, 1e-300, 10, 11, 0.5, "batched")
+ROW = Row(
+    key="k0",
+    point=0,
+    seed=0,
+    status="budget",
+    verdict="passed",
+    first=0.1 + 0.2,
+    last=1e-300,
+    best=1e-300,
+    steps=10,
+    evaluations=11,
+    seconds=0.5,
+    engine="batched",
+)
 RUNS = [
     (
         SWEEP,

@@ -11,7 +11,21 @@ RECORD = SweepRecord("aa", "2026", "s", "s.yaml", "", {}, [], [{}], 1, "batched"
 
 def rows(count):
     return [
-        Row(f"k{seed}", 0, seed, "budget", "none", 1, 1, 1, 1, 1, 1, "batched", trace=bytes(100))
+        Row(
+            key=f"k{seed}",
+            point=0,
+            seed=seed,
+            status="budget",
+            verdict="none",
+            first=1,
+            last=1,
+            best=1,
+            steps=1,
+            evaluations=1,
+            seconds=1,
+            engine="batched",
+            trace=bytes(100),
+        )
         for seed in range(count)
     ]
 

@@ -11,7 +11,20 @@ from hypothesis import strategies as st
 from playground.runner.store.arrays import read_parameters, read_trace
 from playground.runner.store.records import ParameterLayout, Row, Tally, compact_json, decode_row, encode_row
 
-ROW = Row("k", 0, 0, "budget", "passed", 0.3, 0.1, 0.1, 10, 11, 0.5, "batched")
+ROW = Row(
+    key="k",
+    point=0,
+    seed=0,
+    status="budget",
+    verdict="passed",
+    first=0.3,
+    last=0.1,
+    best=0.1,
+    steps=10,
+    evaluations=11,
+    seconds=0.5,
+    engine="batched",
+)
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(allow_nan=False) | st.text(),

@@ -37,17 +37,31 @@ WRITER = """
 
     folder, name, rounds, size = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     record = SweepRecord(name, "2026", "s", "s.yaml", "", {}, [], [{}], size, "batched", {})
+    numbers = dict.fromkeys(("first", "last", "best", "steps", "evaluations", "seconds"), 1)
+    def row(key, seed):
+        text = {"status": "budget", "verdict": "none", "engine": "batched"}
+        return Row(key=key, point=0, seed=seed, **text, **numbers, trace=bytes(256))
     def rows(k):
-        return [
-            Row(f"{name}-{k}-{i}", 0, k * size + i, "budget", "none", 1, 1, 1, 1, 1, 1, "batched", trace=bytes(256))
-            for i in range(size)
-        ]
+        return [row(f"{name}-{k}-{i}", k * size + i) for i in range(size)]
 """
 
 
 def row(point, seed, **changes):
     """A run of `RECORD`."""
-    default = Row(f"run-{point}-{seed}", point, seed, "budget", "passed", 0.3, 0.1, 0.1, 10, 11, 0.5, "batched")
+    default = Row(
+        key=f"run-{point}-{seed}",
+        point=point,
+        seed=seed,
+        status="budget",
+        verdict="passed",
+        first=0.3,
+        last=0.1,
+        best=0.1,
+        steps=10,
+        evaluations=11,
+        seconds=0.5,
+        engine="batched",
+    )
     return replace(default, **changes)
 
 
@@ -307,7 +321,7 @@ def test_processes_that_make_and_fill_one_store_at_once(tmp_path):
         with Store.open(folder) as store:
             store.begin(record)
             for k in range(rounds):
-                store.add(name, [*rows(k), Row("common", 0, -1, "budget", "none", 1, 1, 1, 1, 1, 1, "batched")])
+                store.add(name, [*rows(k), row("common", -1)])
     """
     processes = [python(script, tmp_path, f"p{number}", 20, 50) for number in range(4)]
     for process in processes:

@@ -190,7 +190,16 @@ def test_a_million_runs_are_summed_up():
 
 
 def summary(index, passed, median, runs=10):
-    return Summary(index, {}, runs, passed, None, Quartiles(0, median, 9), {}, {})
+    return Summary(
+        index=index,
+        values={},
+        runs=runs,
+        passed=passed,
+        interval=None,
+        loss=Quartiles(0, median, 9),
+        statuses={},
+        steps={},
+    )
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,11 @@ def run_vectorized(
         with defer_interrupts():
             descend(runs, traces)
             finished = _collect_finished(chunk.engine, start, runs, traces, ready.bound.schedule)
-            return ChunkResult(make_rows(chunk, ready, finished), chunk.note, traces.interrupted or is_stop_requested())
+            return ChunkResult(
+                rows=make_rows(chunk, ready, finished),
+                note=chunk.note,
+                interrupted=traces.interrupted or is_stop_requested(),
+            )
 
 
 def begin_replicas(chunk: Chunk, plugins: Plugins, ready: PreparedDescent) -> ChunkStart:

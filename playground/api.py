@@ -1,4 +1,4 @@
-"""What Python users call."""
+"""The functions for Python users."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def load_scenario(
     """Load and validate a scenario file.
 
     :param path: the file.
-    :param changes: dotted keys with new values: `{"optimizer.lr": 0.1}`. A component in the place of another keeps the
+    :param changes: new values by dotted key: `{"optimizer.lr": 0.1}`. A component that replaces another one keeps the
         parameters that both have.
-    :param plugins: files or names of plugins that have components among the changes, or what `load_plugins` returned.
-    :returns: the scenario and where each of its values stands.
-    :raises ScenarioError: it is not valid; every fault with its place.
+    :param plugins: files or names of plugins whose components the changes use, or the result of `load_plugins`.
+    :returns: the scenario, with the places of its values.
+    :raises ScenarioError: the scenario is not valid; contains every fault with its place.
     """
     return _apply_changes(load_source(path), changes, _load_plugins(plugins))
 
@@ -53,16 +53,16 @@ def run(
 ) -> Run:
     """Run a scenario once.
 
-    :param path: the scenario's file, or what `load_scenario` returned.
-    :param changes: dotted keys with new values: `{"optimizer.lr": 0.1}`.
-    :param seed: in place of the scenario's own.
-    :param steps: in place of the scenario's own, where the task descends.
-    :param plugins: files or names of plugins to load, and `no:NAME` to leave out, as `-p` does; or what `load_plugins`
-        returned.
-    :param record: keep the parameters at up to this many steps, spaced evenly by ratio, and at the end:
-        `result.trace.recording`; then `result.views` has what can be looked at.
-    :param memory: bytes that the run may take; 2 GB where it is not given, as for `--memory`.
-    :returns: the run, as plain data; in a notebook it shows itself.
+    :param path: the scenario's file, or the result of `load_scenario`.
+    :param changes: new values by dotted key: `{"optimizer.lr": 0.1}`.
+    :param seed: replaces the scenario's seed.
+    :param steps: replaces the scenario's budget of steps, if the task descends.
+    :param plugins: files or names of plugins to load, and `no:NAME` to leave out a plugin, as for `-p`; or the result
+        of `load_plugins`.
+    :param record: record the parameters at up to this many steps, spaced evenly by ratio, and at the end, in
+        `result.trace.recording`; `result.views` then has the available views.
+    :param memory: bytes that the run may use; by default 2 GB, as for `--memory`.
+    :returns: the run, as plain data; a notebook displays it.
     :raises ScenarioError: the scenario is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
@@ -84,19 +84,19 @@ def sweep(
     folder: str | Path | None = None,
     progress: SweepProgress | None = None,
 ) -> StoredSweep:
-    """Run a scenario many times at once; results are kept in `.playground` below the working directory.
+    """Run a scenario many times; store the results in `.playground` in the working directory.
 
-    :param path: the scenario's file, or what `load_scenario` returned.
-    :param over: dotted keys with what a scenario's `sweep.over` may hold: `{"optimizer.lr": [0.01, 0.1]}`,
+    :param path: the scenario's file, or the result of `load_scenario`.
+    :param over: values by dotted key, as in a scenario's `sweep.over`: `{"optimizer.lr": [0.01, 0.1]}`,
         `{"optimizer.lr": {"log": [1e-4, 1], "points": 20}}`.
-    :param seeds: run every point from the seeds 0 to `seeds - 1`.
-    :param changes: dotted keys with new values.
-    :param plugins: files or names of plugins to load, and `no:NAME` to leave out, as `-p` does; or what `load_plugins`
-        returned.
-    :param options: engine, processes, memory, whether to compute again what is stored.
-    :param folder: where `.playground` is kept, in place of the working directory.
-    :param progress: updated while the sweep goes on, for a display to read.
-    :returns: the sweep summed up; `to_pandas()` has every run.
+    :param seeds: run every point with the seeds 0 to `seeds - 1`.
+    :param changes: new values by dotted key.
+    :param plugins: files or names of plugins to load, and `no:NAME` to leave out a plugin, as for `-p`; or the result
+        of `load_plugins`.
+    :param options: engine, processes, memory, and whether to compute stored runs again.
+    :param folder: the folder of `.playground`, instead of the working directory.
+    :param progress: updated during the sweep, for a display to read.
+    :returns: the summary of the sweep; `to_pandas()` returns every run.
     :raises ScenarioError: the scenario or its sweep is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
@@ -108,12 +108,13 @@ def sweep(
 
 
 def plot(result: Run | StoredSweep, kind: str | None = None, *, width: float = 5.0) -> Figure:
-    """Draw a run or a sweep; a notebook shows the figure, `savefig` writes it.
+    """Draw a run or a sweep; a notebook displays the figure, `savefig` writes it.
 
-    :param result: of `run(..., record=60)`, without which there is only its loss, or of `sweep`.
-    :param kind: `path`, `surface`, `function`, `boundary`, `fit`, `loss`; of a sweep `lr` or `loss`; None for the best.
+    :param result: the result of `sweep`, or of `run(..., record=60)`; without `record` only the loss can be drawn.
+    :param kind: `path`, `surface`, `function`, `boundary`, `fit`, `loss`; for a sweep `lr` or `loss`; None for the
+        first one available.
     :param width: in inches.
-    :raises PlaygroundError: there is no such picture of this, or matplotlib is not installed.
+    :raises PlaygroundError: the result has no such picture, or matplotlib is not installed.
     """
     from playground.report.plotting.needed import require
 
@@ -137,7 +138,7 @@ def _apply_changes(source: SourceText, changes: Mapping[str, Any] | None, plugin
 
 
 def _load_plugins(specs: Sequence[str] | Plugins) -> Plugins:
-    """Load plugins; one that was asked for and fails is an error."""
+    """Load plugins; a requested plugin that fails is an error."""
     if isinstance(specs, Plugins):
         return specs
     plugins = load_plugins(specs=tuple(specs), folder=Path.cwd())
@@ -148,9 +149,9 @@ def _load_plugins(specs: Sequence[str] | Plugins) -> Plugins:
 
 
 def _yaml_text(key: str, value: Any) -> str:
-    """Write a value as the YAML that `--set` would give; every text in quotes, so that none is taken for a number.
+    """Write a value as YAML, as an argument of `--set`; every text is quoted, so that none is read as a number.
 
-    :raises ScenarioError: YAML cannot say it.
+    :raises ScenarioError: YAML cannot express the value.
     """
     match value:
         case None | bool():

@@ -1,4 +1,4 @@
-"""One step explained: plain frozen data, which any report can show in any language."""
+"""The explanation of one step: plain frozen data that any report can show in any language."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SCHEMA = 1
-"""Counts up when the JSON document changes so that its readers must."""
+"""Version of the JSON document; increases if its readers must change."""
 
 
 @dataclass(frozen=True)
 class TensorSummary:
-    """A tensor, as much of it as a person reads.
+    """A tensor, in the detail that a person reads.
 
-    :param values: all entries as nested lists; None where there are too many.
+    :param values: all entries as nested lists; None if there are too many.
     """
 
     shape: tuple[int, ...]
@@ -26,7 +26,7 @@ class TensorSummary:
 
 @dataclass(frozen=True)
 class GraphNode:
-    """A value with its gradient: one node of the graph.
+    """One node of the computational graph: a value with its gradient.
 
     :param kind: `parameter`, `data`, `constant`, `intermediate`, `prediction` or `loss`.
     """
@@ -39,11 +39,12 @@ class GraphNode:
 
 @dataclass(frozen=True)
 class GradientShare:
-    """What one operation adds to the gradient of one input: local derivative × incoming gradient.
+    """The gradient that one operation adds to one input: local derivative × incoming gradient.
 
-    :param rule: the right-hand side, in signs.
-    :param written: the same with numbers, where it is one number.
-    :param entries: single entries otherwise: the place, and its arithmetic: `("[1, 0]", "0.2·0.5 + 0.1·1 = 0.2")`.
+    :param rule: the right-hand side, in mathematical signs.
+    :param written: the same with numbers, if it is a single number.
+    :param entries: otherwise single entries, each with its position and its arithmetic:
+        `("[1, 0]", "0.2·0.5 + 0.1·1 = 0.2")`.
     """
 
     to: str
@@ -57,9 +58,9 @@ class GradientShare:
 class ExplainedOperation:
     """One operation of the forward pass.
 
-    :param formula: the right-hand side, in signs; empty for an operation of which nothing is known.
+    :param formula: the right-hand side, in mathematical signs; empty for an unknown operation.
     :param written: the arithmetic of single entries: `z[0] = 1·0.4321 + 0.2 = 0.6321`.
-    :param shares: what it does in the backward pass, one for each input that a gradient flows to.
+    :param shares: its backward pass, one share for each input that receives a gradient.
     """
 
     name: str
@@ -72,13 +73,13 @@ class ExplainedOperation:
 
 @dataclass(frozen=True)
 class ExplainedParameter:
-    """One parameter through the step.
+    """One parameter in this step.
 
-    :param gradient: as `.grad` has it; None where the loss does not depend on it.
+    :param gradient: the value of `.grad`; None if the loss does not depend on the parameter.
     :param central: the same by central differences in float64; None for a large model.
-    :param used: the gradient after clipping, where that changed it.
-    :param after: None where there is no update.
-    :param written: the update of its first entry, an assignment a line: `m = 0.9·0 + (1 − 0.9)·0.2 = 0.02`.
+    :param used: the gradient after clipping, if clipping changed it.
+    :param after: None if there is no update.
+    :param written: the update of its first entry, one assignment per line: `m = 0.9·0 + (1 − 0.9)·0.2 = 0.02`.
     """
 
     name: str
@@ -94,11 +95,11 @@ class ExplainedParameter:
 
 @dataclass(frozen=True)
 class Update:
-    """How the parameters move.
+    """The update of the parameters.
 
-    :param formula: as the rule declares it, an assignment a line, without what its settings switch off; empty for an
-        optimizer that declares none.
-    :param symbols: what they mean.
+    :param formula: the rule's declared formula, one assignment per line, without terms that its settings disable; empty
+        for an optimizer that declares none.
+    :param symbols: the meaning of the symbols.
     :param settings: the rule's numbers by symbol.
     """
 
@@ -111,7 +112,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Sentence:
-    """Something true of these numbers: a sentence to translate, and what to put into it."""
+    """A remark on these numbers: a sentence to translate, and the values to insert."""
 
     text: str
     parts: Mapping[str, Any] = field(default_factory=dict)
@@ -119,10 +120,10 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Explanation:
-    """One step: forward, backward, update, in words.
+    """The explanation of one step: forward, backward, update, in words.
 
-    :param sample: the sample whose arithmetic is written out, counted within the step's batch.
-    :param loss_after: of the moved parameters on the same data; None where there is no update.
+    :param sample: the sample whose arithmetic is written out, as an index into the step's batch.
+    :param loss_after: the loss of the updated parameters on the same data; None if there is no update.
     """
 
     scenario: str
@@ -147,7 +148,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class UnexplainedStep:
-    """A step that could not be explained, nor any after it, and why."""
+    """The first step that could not be explained, and the reason; later steps are not explained either."""
 
     step: int
     reason: str

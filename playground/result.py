@@ -1,4 +1,4 @@
-"""What a run produced, as plain frozen data: no tensors, nothing to unpickle, the same in a file as in memory."""
+"""The results of runs and sweeps: plain frozen data, no tensors, no pickles, the same in files and in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from playground.views import Ensemble, View
 
 SCHEMA = 1
-"""Number of the JSON layout; it grows when a reader of the old layout would misread the new one."""
+"""Version of the JSON layout; increases if a reader of the old layout would misread the new one."""
 
 Numbers = float | list["Numbers"]
 """A tensor as nested lists of Python floats."""
@@ -27,7 +27,7 @@ class Status(enum.StrEnum):
     BUDGET = "budget"
     """All steps were used."""
     DIVERGED = "diverged"
-    """The loss passed the divergence limit."""
+    """The loss exceeded the divergence limit."""
     NONFINITE = "nonfinite"
     """The loss became infinite or not a number."""
     STALLED = "stalled"
@@ -39,17 +39,17 @@ class Status(enum.StrEnum):
 
 
 class Verdict(enum.StrEnum):
-    """What the expectations say."""
+    """The outcome of the expectations."""
 
     PASSED = "passed"
     FAILED = "failed"
     NONE = "none"
-    """Nothing was expected."""
+    """There are no expectations."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """`first` is the loss before update 0, `last` that of the final parameters, `best` the least of all seen."""
+    """The loss: `first` before update 0, `last` at the final parameters, `best` the least of all evaluated."""
 
     first: float
     last: float
@@ -58,11 +58,11 @@ class Loss:
 
 @dataclass(frozen=True)
 class Recording:
-    """Where a run was at some of its steps, its end included.
+    """The parameters of a run at some of its steps, including its end.
 
-    :param steps: how many updates had been made.
-    :param parameters: by name, the values at each of these steps.
-    :param gradient_norms: the Euclidean norm of the gradient at each; None at an end where none was computed.
+    :param steps: the number of updates made before each record.
+    :param parameters: the values at each of these steps, by name.
+    :param gradient_norms: the Euclidean norm of the gradient at each step; None at the end if it was not computed.
     """
 
     steps: tuple[int, ...]
@@ -72,10 +72,10 @@ class Recording:
 
 @dataclass(frozen=True)
 class Validation:
-    """What was measured of held-out data on the way.
+    """Measures on held-out data during a run.
 
-    :param steps: before which update; the last one is where the run ended.
-    :param values: by name (`validation_loss`, `validation_accuracy`, ...), one number for each of `steps`.
+    :param steps: the number of updates before each measurement; the last one is the end of the run.
+    :param values: one number for each of `steps`, by name (`validation_loss`, `validation_accuracy`, ...).
     """
 
     steps: tuple[int, ...]
@@ -86,8 +86,8 @@ class Validation:
 class RunTrace:
     """`loss[k]` is the loss before update k.
 
-    :param recording: where the run was; None where nobody asked for it.
-    :param validation: None where no data are held out.
+    :param recording: the recorded parameters; None if none were requested.
+    :param validation: None if no data are held out.
     """
 
     loss: tuple[float, ...] = ()
@@ -97,7 +97,7 @@ class RunTrace:
 
 @dataclass(frozen=True)
 class ResultTable:
-    """Rows for people: what went in, what was wanted, what came out."""
+    """A table for people: inputs, targets and results."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
@@ -108,11 +108,11 @@ class Expectation:
     """One expectation, judged.
 
     :param what: the expectation in words: `loss below 0.05`.
-    :param value: what was measured.
-    :param vacuous: it already held before the first step, so it shows nothing.
-    :param note: why it failed, or why it is vacuous, where that can be said.
-    :param path: the keys under `expect` that ask for it: `("loss", "below")`; empty for what a task always expects.
-    :param line: where it stands in the scenario's file; 0 where it does not.
+    :param value: the measured value.
+    :param vacuous: whether it held before the first step, so that it proves nothing.
+    :param note: the reason why it failed or is vacuous, if known.
+    :param path: its keys under `expect`: `("loss", "below")`; empty for an expectation that the task always has.
+    :param line: its line in the scenario's file; 0 if it has none.
     """
 
     what: str
@@ -128,9 +128,9 @@ class Expectation:
 class Diagnosis:
     """A mistake that a run shows.
 
-    :param name: stable; what `expect: {diagnosis: NAME}` says.
-    :param sentence: what was found, in the run's own numbers.
-    :param remedy: what helps.
+    :param name: a stable name; `expect: {diagnosis: NAME}` uses it.
+    :param sentence: the finding, with the run's own numbers.
+    :param remedy: the suggested fix.
     """
 
     name: str
@@ -143,24 +143,24 @@ class Run:
     """One finished run.
 
     :param scenario: the scenario's name.
-    :param id: hash of everything that determines the run.
-    :param file: the scenario's file as the user named it; empty when it came from Python.
-    :param setup: what was trained with what: `{"model": "perceptron", "optimizer": "adam (lr 0.01)", ...}`.
-    :param reason: one sentence for the status: which rule, at which step, in which parameter.
-    :param steps: updates made.
-    :param evaluations: evaluations of the objective, closures of an optimizer included.
-    :param metrics: what the task measured by name (`accuracy`, ...).
+    :param id: a hash of everything that determines the run.
+    :param file: the scenario's file as the user named it; empty if the scenario came from Python.
+    :param setup: the components by kind: `{"model": "perceptron", "optimizer": "adam (lr 0.01)", ...}`.
+    :param reason: one sentence that explains the status: which rule, at which step, in which parameter.
+    :param steps: the number of updates made.
+    :param evaluations: evaluations of the objective, including an optimizer's closures.
+    :param metrics: the task's measurements by name (`accuracy`, ...).
     :param table: inputs, targets and predictions, or the points of a derivative check.
-    :param points: a derivative check's routes, point by point.
-    :param seconds: wall time of the descent alone.
-    :param traceback: of the exception that ended a run in status `error`.
-    :param conditions: under which it ran, in words by key: budget, start, clipping, schedule, version, ...
-    :param views: what can be looked at, the best first; empty where nobody asked for it.
-    :param explanations: of some of its steps, in their order; empty where nobody asked for them.
-    :param diagnoses: of a run that ended badly, as far as there is no doubt.
-    :param warnings: what is likely to be a mistake, found before the run, a line each.
-    :param written: the scenario as YAML, all changes in it; empty where nobody asked for views.
-    :param command: the command line that gives this run again; empty where no command line asked for it.
+    :param points: the routes of a derivative check, point by point.
+    :param seconds: wall time of the descent only.
+    :param traceback: the traceback of the exception that ended a run with status `error`.
+    :param conditions: the conditions of the run, in words by key: budget, start, clipping, schedule, version, ...
+    :param views: the available views, most informative first; empty if none were requested.
+    :param explanations: of some of its steps, in order; empty if none were requested.
+    :param diagnoses: the certain mistakes of a run that ended badly.
+    :param warnings: probable mistakes found before the run, one line each.
+    :param written: the scenario as YAML, including all changes; empty if no views were requested.
+    :param command: the command line that repeats this run; empty if the run did not come from a command line.
     """
 
     scenario: str
@@ -200,31 +200,31 @@ class Run:
 
     @property
     def ending(self) -> tuple[str, ...]:
-        """How the run ended, and then why, a phrase for each reason."""
+        """The ending of the run as phrases: first how it ended, then the reasons."""
         reasons = tuple(reason for reason in self.reason.split("; ") if reason)
         steps = "1 step" if self.steps == 1 else f"{self.steps} steps"
         if self.status is Status.BUDGET:
-            how = f"all {steps} used" if self.steps > 1 else f"{steps} used" if self.steps else "no step asked for"
+            how = f"all {steps} used" if self.steps > 1 else f"{steps} used" if self.steps else "no steps requested"
             return (how, *reasons)
         if self.loss is not None:
             return (f"{self.status} after {steps}", *reasons)
         return reasons if self.status is Status.CONVERGED and reasons else (str(self.status), *reasons)
 
     def __repr__(self) -> str:
-        """Return scenario, verdict, how it ended and the loss, on one line."""
+        """Return scenario, verdict, ending and loss on one line."""
         from playground.figures.notebook import run_line
 
         return f"<Run {run_line(self)}>"
 
     def _repr_html_(self) -> str:
-        """Show the run in a notebook."""
+        """Return the run as HTML, for a notebook."""
         from playground.figures.notebook import html
 
         return html(self)
 
 
 class Quartiles(NamedTuple):
-    """A quarter, a half and three quarters of the values are no more than these; NaN where there are no values."""
+    """The lower quartile, median and upper quartile; NaN if there are no values."""
 
     low: float
     median: float
@@ -235,14 +235,14 @@ class Quartiles(NamedTuple):
 class Summary:
     """The runs of one point of a sweep.
 
-    :param index: of the point.
-    :param values: of the point, by axis.
-    :param runs: how many there are so far.
-    :param passed: how many of them passed; None where nothing was expected of any run.
-    :param interval: Wilson's 95 % interval for the share that passes; None where there is no share.
-    :param loss: quartiles of the last loss, that of runs without a finite one taken as infinite.
-    :param statuses: how many ended how; only what occurred.
-    :param steps: median number of updates of those that ended so: of those that diverged, when they did.
+    :param index: the index of the point.
+    :param values: the values of the point, by axis.
+    :param runs: the number of finished runs.
+    :param passed: how many of them passed; None if the runs have no expectations.
+    :param interval: Wilson's 95 % interval for the share that passes; None if there is no share.
+    :param loss: quartiles of the last loss; a loss that is not finite counts as infinite.
+    :param statuses: the number of runs by status; only statuses that occur.
+    :param steps: the median number of updates by status.
     """
 
     index: int
@@ -256,30 +256,30 @@ class Summary:
 
     @property
     def share(self) -> float | None:
-        """The share of the runs that passed; None where nothing was expected or nothing ran."""
+        """The share of the runs that passed; None if there are no expectations or no runs."""
         return self.passed / self.runs if self.passed is not None and self.runs else None
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Many runs of one scenario, summed up; the runs themselves are in the store.
+    """The summary of many runs of one scenario; the runs themselves are in the store.
 
-    :param id: under which the store has it.
-    :param axes: the keys that vary, `seed` apart.
-    :param seeds: how many runs each point has.
-    :param size: how many runs there are to be.
-    :param runs: how many are finished.
+    :param id: the sweep's key in the store.
+    :param axes: the keys that vary, except `seed`.
+    :param seeds: the number of runs of each point.
+    :param size: the total number of runs.
+    :param runs: the number of finished runs.
     :param computed: how many of them were computed now; the others were in the store.
-    :param engines: how many of the computed runs each engine took.
-    :param notes: what there is to say about the engines: what was compiled, why runs did not descend together.
-    :param summaries: of each point.
-    :param best: the points that did best; several are a tie.
-    :param store: the file that has every run.
-    :param stale: why earlier results of this sweep were not used again.
+    :param engines: the number of computed runs by engine.
+    :param notes: remarks on the engines: what was compiled, why runs were not vectorized.
+    :param summaries: one for each point.
+    :param best: the best points; several points are a tie.
+    :param store: the file that contains every run.
+    :param stale: the reasons why earlier results of this sweep were not reused.
     :param variants: by kind, each component that the sweep compares, with its parameters: `sgd(lr=0.1)`.
-    :param seconds: wall time of it all.
-    :param fresh: what was stored is computed again.
-    :param warnings: what is likely to be a mistake, found before the runs, a line each.
+    :param seconds: total wall time.
+    :param fresh: whether stored runs were computed again.
+    :param warnings: probable mistakes found before the runs, one line each.
     """
 
     scenario: str
@@ -305,19 +305,19 @@ class Sweep:
     warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        """Return scenario, verdict, how many runs there are and the best setting, on one line."""
+        """Return scenario, verdict, number of runs and best setting on one line."""
         from playground.figures.notebook import sweep_line
 
         return f"<Sweep {sweep_line(self)}>"
 
     def _repr_html_(self) -> str:
-        """Show the sweep in a notebook."""
+        """Return the sweep as HTML, for a notebook."""
         from playground.figures.notebook import sweep_html
 
         return sweep_html(self)
 
     def ensemble(self) -> Ensemble | None:
-        """Return the runs themselves, read anew from where they are kept; None where nobody kept them."""
+        """Return the runs themselves, read anew from the store; None if they are not stored."""
         return None
 
 
@@ -325,10 +325,10 @@ class Sweep:
 class ScenarioFault:
     """One fault of a scenario that could not run.
 
-    :param file: the scenario's.
-    :param line: and `column`: where the fault is; 0 where they are not known.
-    :param where: what the fault is in, if not in the scenario itself: a file that it reads, or a part of the command
-        line such as `--set optimizer.lr=true`.
+    :param file: the scenario's file.
+    :param line: and `column`: the position of the fault; 0 if it is unknown.
+    :param where: the source of the fault, if it is not the scenario itself: a file that the scenario reads, or a part
+        of the command line such as `--set optimizer.lr=true`.
     """
 
     file: str
@@ -338,7 +338,7 @@ class ScenarioFault:
     where: str = ""
 
     def __str__(self) -> str:
-        """`file:line:column: message`; what stands in no line of another file is told with the scenario's."""
+        """`file:line:column: message`; a fault without a line has the scenario's file in front."""
         if self.line:
             return f"{self.where or self.file}:{self.line}:{self.column}: {self.message}"
         return ": ".join(part for part in (self.file, self.where, self.message) if part)
@@ -346,13 +346,13 @@ class ScenarioFault:
 
 @dataclass(frozen=True)
 class Batch:
-    """Everything that one command ran.
+    """The results of one command.
 
-    :param runs: in the order of their files, whatever finished first.
-    :param sweeps: of the scenarios that have one, likewise.
+    :param runs: in the order of their files, regardless of which finished first.
+    :param sweeps: the sweeps, in the same order.
     :param errors: one for each fault of a scenario that is not valid.
-    :param interrupted: Ctrl-C came before the end; `runs` has what had finished.
-    :param seconds: wall time of it all.
+    :param interrupted: whether Ctrl-C ended the command early; `runs` then contains the finished runs.
+    :param seconds: total wall time.
     """
 
     runs: tuple[Run, ...]
@@ -368,14 +368,14 @@ class Batch:
 
     @property
     def results(self) -> tuple[Run | Sweep, ...]:
-        """Everything that has a verdict."""
+        """All results that have a verdict."""
         return (*self.runs, *self.sweeps)
 
 
 def json_value(value: Any) -> Any:
-    """Turn a value into what JSON can say.
+    """Convert a value to a type that JSON supports.
 
-    Non-finite numbers become `None`, tuples lists, enums their value, and what is neither number nor text its text.
+    Non-finite numbers become `None`, tuples become lists, enums their values, and any other object its text.
     """
     if isinstance(value, enum.Enum):
         return value.value

@@ -1,4 +1,4 @@
-"""Which of several names was meant: the one place that looks for near misses."""
+"""Finds the name that a misspelt name was probably meant to be; all suggestions come from here."""
 
 from __future__ import annotations
 
@@ -44,29 +44,29 @@ SYNONYMS = (
     ("nonfinite", "nan", "inf", "infinite"),
     ("budget", "finished", "done", "completed", "complete"),
 )
-"""Groups of words that mean the same in the libraries that people come from."""
+"""Groups of words with the same meaning in other libraries."""
 
 MAX_TIED_NAMES = 3
-"""Names that one message offers when they are equally near."""
+"""Maximum number of equally close names in one message."""
 
 MAX_TYPING_ERRORS = 3
-"""Typing errors in one word, however long it is."""
+"""Maximum number of typing errors in one word of any length."""
 
 _KIND_ENDINGS = ("loss", "optimizer", "lr")
-"""Words at the end of a class name that say its kind: `MSELoss`, `CosineLR`."""
+"""Final words of class names that only name the kind: `MSELoss`, `CosineLR`."""
 
 _MIN_SHARED_BEGINNING = 0.85
-"""Share of a word with which a name that is meant begins: `classification` for `classify`."""
+"""Minimum share of a word that another name must begin with: `classification` for `classify`."""
 
 
 def find_closest(word: str, accepted: Iterable[str]) -> list[str]:
-    """Return the accepted names that were probably meant by `word`, equally near ones side by side.
+    """Return the accepted names that `word` was probably meant to be; equally close names together.
 
-    In this order: the same name in other letters (`SGD`, `Cross-Entropy`, `torch.adam`); a word that means the same
-    elsewhere (`learning_rate`); a few typing errors, in Damerau's sense (`adma`); a part of the name
+    Tries in this order: the same name in another spelling (`SGD`, `Cross-Entropy`, `torch.adam`); a word with the same
+    meaning elsewhere (`learning_rate`); a few typing errors, by Damerau's distance (`adma`); a part of the name
     (`CrossEntropyLoss`, `classify`).
 
-    :returns: sorted; empty where nothing is near.
+    :returns: sorted; empty if no name is close.
     """
     names = sorted(set(accepted))
     for find in (_same_letters, _same_last_part, _same_meaning, _typing_errors, _same_beginning):
@@ -80,13 +80,13 @@ def _same_letters(word: str, names: list[str]) -> list[str]:
 
 
 def _same_last_part(word: str, names: list[str]) -> list[str]:
-    """Return names that end, or begin to differ, after a dot: `LBFGS` for `torch.LBFGS`, and the other way round."""
+    """Return names that are equal after the last dot: `LBFGS` for `torch.LBFGS`, and vice versa."""
     last = _letters(word.rpartition(".")[2])
     return [name for name in names if _letters(name.rpartition(".")[2]) == last] if last else []
 
 
 def _typing_errors(word: str, names: list[str]) -> list[str]:
-    """Return the names with the fewest typing errors, no more than one in three letters."""
+    """Return the names with the fewest typing errors, at most one in three letters."""
     letters = _letters(word)
     most = min(max(1, len(letters) // 3), MAX_TYPING_ERRORS)
     distances = {
@@ -97,10 +97,10 @@ def _typing_errors(word: str, names: list[str]) -> list[str]:
     within = {name: errors for name, errors in distances.items() if _is_near(letters, _letters(name), errors, most)}
     least = min(within.values(), default=0)
     found = [name for name, errors in within.items() if errors == least]
-    if len(found) == len(names) > 1:  # then none is nearer than another
+    if len(found) == len(names) > 1:  # no name is closer than another
         return []
     transposed = [name for name in found if sorted(_letters(name)) == sorted(letters)]
-    return transposed or found  # letters in another order are the likeliest of errors
+    return transposed or found  # transposed letters are the most likely error
 
 
 def _is_near(word: str, name: str, errors: int, most: int) -> bool:
@@ -116,7 +116,7 @@ def _same_meaning(word: str, names: list[str]) -> list[str]:
 
 
 def _same_beginning(word: str, names: list[str]) -> list[str]:
-    """Return the names that begin as the word does or the word as them, without what only says the kind."""
+    """Return the names that begin with the word, or that the word begins with, without suffixes for the kind."""
     letters = _letters(word)
     for ending in _KIND_ENDINGS:
         letters = letters.removesuffix(ending) or letters
@@ -128,14 +128,14 @@ def _same_beginning(word: str, names: list[str]) -> list[str]:
 
 
 def _letters(name: str) -> str:
-    """Return a name without what people write differently: case, and what stands between words."""
+    """Return a name without differences of spelling: case, and separators between words."""
     return name.casefold().replace("_", "").replace("-", "").replace(" ", "")
 
 
 def edit_distance(left: str, right: str) -> int:
-    """Return how many typing errors lie between two words (Damerau's distance, restricted).
+    """Return the number of typing errors between two words (Damerau's distance, restricted).
 
-    An error is a letter too many, too few or another one, or two neighbours in the other order.
+    An error is an additional, missing or wrong letter, or two transposed neighbours.
     """
     before: list[int] = []
     above = list(range(len(right) + 1))

@@ -1,6 +1,6 @@
-"""What can be looked at of a run or a sweep: plain frozen data on grids, from which any report can draw.
+"""The views of a run or a sweep: plain frozen data on grids, which any report can draw.
 
-Every view of a run has `steps`, how many updates had been made at each place it shows: those of the run's recording.
+Every view of a run has `steps`, the number of updates at each recorded point of the run.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 Grid = tuple[tuple[float, ...], ...]
-"""Values over two axes: a row for each value of y, in it a number for each value of x."""
+"""Values over two axes: a row for each value of y, with a number for each value of x."""
 
 
 @dataclass(frozen=True)
 class ViewAxis:
-    """Evenly spaced values, and what they are values of."""
+    """A named axis with evenly spaced values."""
 
     name: str
     values: tuple[float, ...]
@@ -31,12 +31,12 @@ class TangentPoint(NamedTuple):
 
 @dataclass(frozen=True)
 class CurveView:
-    """The loss of one parameter.
+    """The loss as a function of one parameter.
 
-    :param y: at each value of x.
-    :param slope: its derivative there.
-    :param path: where the run was.
-    :param minima: `(x, y)` of every known global minimum; where none is known, the lowest seen between the ends.
+    :param y: the loss at each value of x.
+    :param slope: its derivative at each value of x.
+    :param path: the points of the run.
+    :param minima: `(x, y)` of every known global minimum; if none is known, of the lowest interior point.
     """
 
     x: ViewAxis
@@ -49,9 +49,9 @@ class CurveView:
 
 @dataclass(frozen=True)
 class SurfaceView:
-    """The loss of two parameters.
+    """The loss as a function of two parameters.
 
-    :param path: `(x, y)` where the run was.
+    :param path: `(x, y)` of the points of the run.
     :param minima: `(x, y)` of every known global minimum.
     """
 
@@ -65,12 +65,12 @@ class SurfaceView:
 
 @dataclass(frozen=True)
 class PathView:
-    """Where a run with many parameters was, in the two directions in which it moved most.
+    """The path of a run with many parameters, in the two directions in which it moved most.
 
-    :param x: along the first principal direction of the recorded parameters, counted from where the run ended.
-    :param y: along the second.
-    :param path: `(x, y)` where the run was.
-    :param explained: shares of the recorded parameters' variance that lie along x and along y.
+    :param x: the axis along the first principal direction of the recorded parameters; 0 is the end of the run.
+    :param y: the axis along the second principal direction.
+    :param path: `(x, y)` of the points of the run.
+    :param explained: shares of the recorded parameters' variance along x and along y.
     :param values: the loss in the plane of both directions through the end; None for a large model.
     """
 
@@ -84,12 +84,12 @@ class PathView:
 
 @dataclass(frozen=True)
 class BoundaryView:
-    """How a model with two inputs tells classes apart, step by step.
+    """The classes that a model with two inputs predicts, step by step.
 
-    :param values: a grid for each step: the score of class 1 where there are two classes, otherwise the class itself.
-    :param level: the score above which a sample is told to be class 1; None where the values are classes.
+    :param values: a grid for each step: the score of class 1 if there are two classes, otherwise the class itself.
+    :param level: the score above which a sample is predicted as class 1; None if the values are classes.
     :param inputs: `(x, y)` of the samples.
-    :param targets: the class of each.
+    :param targets: the class of each sample.
     """
 
     x: ViewAxis
@@ -104,11 +104,11 @@ class BoundaryView:
 
 @dataclass(frozen=True)
 class FitView:
-    """What a model with one input predicts, step by step.
+    """The predictions of a model with one input, step by step.
 
     :param values: for each step the prediction at each value of x.
     :param inputs: x of the samples.
-    :param targets: what was wanted of each.
+    :param targets: the target of each sample.
     """
 
     x: ViewAxis
@@ -120,9 +120,9 @@ class FitView:
 
 @dataclass(frozen=True)
 class PredictionsView:
-    """What a model told of its data, step by step.
+    """The predictions of a model for its data, step by step.
 
-    :param columns: inputs, targets and predictions by name.
+    :param columns: names of the inputs, targets and predictions.
     :param rows: for each step a row for each sample.
     """
 
@@ -135,11 +135,11 @@ View = CurveView | SurfaceView | PathView | BoundaryView | FitView | Predictions
 
 
 class EndView(NamedTuple):
-    """How one run of a sweep ended.
+    """The end of one run of a sweep.
 
-    :param point: index of its point.
-    :param loss: its last one; infinite where it ended badly.
-    :param end: its final parameters, where they are one number or two.
+    :param point: the index of its point.
+    :param loss: its last loss; infinite if it ended badly.
+    :param end: its final parameters, if they are one number or two.
     """
 
     point: int
@@ -153,9 +153,9 @@ class EndView(NamedTuple):
 
 @dataclass(frozen=True)
 class Bands:
-    """How the loss fell at one point of a sweep.
+    """The quartiles of the loss over the steps, at one point of a sweep.
 
-    :param quartiles: low, median and high of the runs' losses before the update of each step; infinite where as many
+    :param quartiles: low, median and high of the runs' losses before the update of each step; infinite if that many
         runs ended badly.
     """
 
@@ -169,11 +169,11 @@ class Ensemble:
     """The runs of a sweep.
 
     :param points: the value of each axis at each point.
-    :param seeds: how many runs each point has.
-    :param runs: those that are finished, those of a point together.
-    :param bands: of the points whose losses were kept.
-    :param conditions: as a run has them, without what is swept.
-    :param command: the command line that asked for it.
+    :param seeds: the number of runs of each point.
+    :param runs: the finished runs, grouped by point.
+    :param bands: for the points whose losses were stored.
+    :param conditions: the conditions as for a run, without those that the sweep varies.
+    :param command: the command line of the sweep.
     :param written: the scenario as YAML.
     """
 

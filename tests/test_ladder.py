@@ -1,4 +1,4 @@
-"""The ladder of the README: by hand, as a module, and as a scenario, the same descent loss by loss."""
+"""One neuron, as docs/python.md shows it: by hand, as a module and as a scenario, the same losses step by step."""
 
 import re
 from pathlib import Path
@@ -10,15 +10,15 @@ STEPS = 1000
 
 @pytest.fixture(scope="module")
 def ladder():
-    """The names that the README's code leaves behind."""
+    """The names that the page's code leaves behind."""
     root = Path(__file__).parent.parent
-    readme = (root / "README.md").read_text(encoding="utf-8")
-    code = re.search(r"```python\n(.*?)```", readme[readme.index("## The ladder") :], re.DOTALL)[1]
+    page = (root / "docs" / "python.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", page[page.index("## The same descent in PyTorch") :], re.DOTALL)[1]
     names = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setenv("PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD", "1")
-        exec(compile(code, "README.md", "exec"), names)
+        exec(compile(code, "docs/python.md", "exec"), names)
     return names
 
 

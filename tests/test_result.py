@@ -75,7 +75,7 @@ def test_losses_are_those_before_each_update_and_after_the_last(run, losses):
     [
         ({}, ("all 2 steps used",)),
         ({"steps": 1}, ("1 step used",)),
-        ({"steps": 0}, ("no step asked for",)),
+        ({"steps": 0}, ("no steps requested",)),
         ({"status": Status.STALLED, "reason": "no improvement"}, ("stalled after 2 steps", "no improvement")),
         ({"status": Status.DIVERGED, "reason": "grew; lr 0.3"}, ("diverged after 2 steps", "grew", "lr 0.3")),
         ({"status": Status.ERROR, "loss": None, "reason": "boom"}, ("error", "boom")),

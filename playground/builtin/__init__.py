@@ -1,4 +1,4 @@
-"""The plugin that we ship: everything in it is registered as anybody's would be, and imported when first used."""
+"""The built-in plugin. It uses the same hooks as any plugin; components are imported at first use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PACKAGE = __name__
 
 @hookimpl
 def playground_tasks() -> Mapping[str, Factory]:
-    """Return what can be asked for."""
+    """Return the tasks."""
     return {
         "classification": f"{PACKAGE}.tasks.classification:Classification",
         "derivative": f"{PACKAGE}.tasks.derivative:DerivativeCheck",
@@ -23,7 +23,7 @@ def playground_tasks() -> Mapping[str, Factory]:
 
 @hookimpl
 def playground_models() -> Mapping[str, Factory]:
-    """Return what learns."""
+    """Return the models."""
     return {
         "handwritten": f"{PACKAGE}.models:Handwritten",
         "linear": f"{PACKAGE}.models:linear",
@@ -35,14 +35,14 @@ def playground_models() -> Mapping[str, Factory]:
 
 @hookimpl
 def playground_losses() -> Mapping[str, Factory]:
-    """Return what is made small."""
+    """Return the losses."""
     names = ("bce", "bce_with_logits", "cross_entropy", "hinge", "huber", "mae", "mse", "smooth_l1")
     return {name: f"{PACKAGE}.losses:{name}" for name in names}
 
 
 @hookimpl
 def playground_optimizers() -> Mapping[str, Factory]:
-    """Return what moves: our update rules, and every optimizer of the installed torch as `torch.NAME`."""
+    """Return the optimizers: our update rules, and every optimizer of the installed torch as `torch.NAME`."""
     rules = {
         "adadelta": "Adadelta",
         "adagrad": "Adagrad",
@@ -62,14 +62,14 @@ def playground_optimizers() -> Mapping[str, Factory]:
 
 @hookimpl
 def playground_schedules() -> Mapping[str, Factory]:
-    """Return how the learning rate changes."""
+    """Return the learning-rate schedules."""
     names = ("constant", "cosine", "exponential", "linear_warmup", "one_cycle", "polynomial", "step")
     return {name: f"{PACKAGE}.schedules:{name}" for name in names}
 
 
 @hookimpl
 def playground_functions() -> Mapping[str, Factory]:
-    """Return what can be gone down; `expression` is what a formula in a scenario stands for."""
+    """Return the test functions; `expression` builds the function for a formula in a scenario."""
     names = (
         "ackley",
         "beale",
@@ -93,7 +93,7 @@ def playground_functions() -> Mapping[str, Factory]:
 
 @hookimpl
 def playground_datasets() -> Mapping[str, Factory]:
-    """Return what can be learned from."""
+    """Return the datasets."""
     gates = tuple(f"{gate}_gate" for gate in ("and", "nand", "nor", "or", "xnor", "xor"))
     names = (*gates, "blobs", "circles", "csv", "inline", "line", "moons", "spirals")
     return {name: f"{PACKAGE}.datasets:{name}" for name in names}
@@ -101,7 +101,7 @@ def playground_datasets() -> Mapping[str, Factory]:
 
 @hookimpl
 def playground_reporters() -> Mapping[str, Factory]:
-    """Return how results are written to a file."""
+    """Return the reporters, which write results to a file."""
     return {
         "console": "playground.report.console:write",
         "html": "playground.report.html.reporter:Html",
@@ -113,7 +113,7 @@ def playground_reporters() -> Mapping[str, Factory]:
 
 @hookimpl
 def playground_executors() -> Mapping[str, Factory]:
-    """Return where runs are computed."""
+    """Return the executors, which run scenarios."""
     return {
         "processes": "playground.builtin.executors:processes",
         "serial": "playground.builtin.executors:serial",
@@ -122,7 +122,7 @@ def playground_executors() -> Mapping[str, Factory]:
 
 @hookimpl
 def playground_operations() -> Mapping[str, Factory]:
-    """Return what `explain` knows of torch's functions; several names may stand for one operation."""
+    """Return the operations of torch that `explain` knows; several names may share one operation."""
     known = {
         "arithmetic": "add sub rsub mul multiply=mul div rtruediv=rdiv rdiv "
         "pow=power rpow square maximum minimum matmul mm=matmul bmm=matmul spmm=matmul mv=matmul dot=matmul "
@@ -156,7 +156,7 @@ def playground_operations() -> Mapping[str, Factory]:
 
 @hookimpl
 def playground_diagnoses() -> Mapping[str, Factory]:
-    """Return mistakes that have a name."""
+    """Return the diagnoses."""
     known = {
         "numbers": "nonfinite_data nonfinite_operation nonfinite_update",
         "gradients": "cut_off wrong_backward zero_gradient exploding_product",

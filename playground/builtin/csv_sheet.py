@@ -1,4 +1,4 @@
-"""Reading numbers from a CSV file, where every fault names its line and column."""
+"""Reads numbers from a CSV file; every fault names its line and column."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Final
 
 from playground.errors import Fault, Place, ScenarioError, suggest_names
 
-_MAX_LISTED_FAULTS: Final = 10  # faults shown of one file: a column of words would fill the screen
+_MAX_LISTED_FAULTS: Final = 10  # faults listed per file: a column of words would fill the screen
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A CSV file: a header and rows of as many cells.
+    """A CSV file: a header and rows with the same number of cells.
 
-    :param file: the file as messages name it.
+    :param file: the file's name in messages.
     :param lines: its text, line by line.
     :param header: the names of the columns, all different.
-    :param rows: the cells below the header; row i stands in line i + 2.
+    :param rows: the cells below the header; row i is on line i + 2.
     """
 
     file: str
@@ -31,10 +31,10 @@ class Sheet:
     rows: Sequence[Sequence[str]]
 
     def find(self, name: str, path: tuple[str | int, ...]) -> int:
-        """Return the position of the column `name`.
+        """Return the index of the column `name`.
 
         :param path: the keys in the scenario that hold the name, for the message.
-        :raises ScenarioError: there is none.
+        :raises ScenarioError: there is no such column.
         """
         if name not in self.header:
             raise ScenarioError(Fault(f"no column {name!r} in {self.file}{suggest_names(name, self.header)}", path))
@@ -43,7 +43,7 @@ class Sheet:
     def numbers(self, columns: Sequence[int]) -> list[list[float]]:
         """Return the cells of these columns as numbers, row by row.
 
-        :raises ScenarioError: with every cell that is empty, no number, or not finite.
+        :raises ScenarioError: listing every cell that is empty, not a number, or not finite.
         """
         refuse(
             Fault(f"{message} in column {self.header[column]!r}", place=self.place(row, column))
@@ -54,7 +54,7 @@ class Sheet:
         return [[float(cells[column]) for column in columns] for cells in self.rows]
 
     def place(self, row: int, column: int) -> Place:
-        """Return where a cell stands."""
+        """Return the location of a cell."""
         return Place(self.file, row + 2, _character_position(self.lines[row + 1], column))
 
 
@@ -62,7 +62,7 @@ def read(file: Path) -> Sheet:
     """Read a comma-separated file in UTF-8 whose first line names the columns.
 
     :param file: the file.
-    :returns: its cells, still as text and stripped of spaces around them.
+    :returns: its cells as text, without surrounding spaces.
     :raises ScenarioError: the file cannot be read, has no rows, repeats a column's name, or is ragged.
     """
     name = str(file)
@@ -80,14 +80,14 @@ def read(file: Path) -> Sheet:
 
 
 def refuse(faults: Iterable[Fault]) -> None:
-    """Raise what was found, if anything: the first few in full, the rest as a number.
+    """Raise an error if there are faults: the first few in full, the others as a number.
 
     :raises ScenarioError: there is a fault.
     """
     found = list(faults)
     if len(found) > _MAX_LISTED_FAULTS:
         rest = Fault(
-            f"and {len(found) - _MAX_LISTED_FAULTS + 1} faults more from here on",
+            f"and {len(found) - _MAX_LISTED_FAULTS + 1} more faults from here on",
             place=found[_MAX_LISTED_FAULTS - 1].place,
         )
         found = [*found[: _MAX_LISTED_FAULTS - 1], rest]
@@ -96,7 +96,7 @@ def refuse(faults: Iterable[Fault]) -> None:
 
 
 def _text(file: Path) -> str:
-    """Return the file's text, without a byte-order mark and with one kind of line end."""
+    """Return the file's text, without a byte-order mark and with uniform line ends."""
     try:
         if file.exists() and not file.is_file():  # a folder, or a device that might never end
             raise ScenarioError(Fault(f"cannot read {file}: expected a file", ("file",)))
@@ -109,7 +109,7 @@ def _text(file: Path) -> str:
 
 
 def _records(name: str, lines: Sequence[str]) -> Iterator[list[str]]:
-    """Split each line into cells; one at a time, so that a quote left open does not swallow the lines below."""
+    """Split each line into cells, one line at a time, so that an unclosed quote does not swallow the lines below."""
     for number, line in enumerate(lines, 1):
         try:
             cells = next(csv.reader([line], skipinitialspace=True, strict=True))
@@ -119,7 +119,7 @@ def _records(name: str, lines: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _header_faults(name: str, line: str, header: Sequence[str]) -> Iterator[Fault]:
-    """Yield a fault for each column without a name or with a name that stands further left too."""
+    """Yield a fault for each column without a name or with the name of an earlier column."""
     for column, title in enumerate(header):
         place = Place(name, 1, _character_position(line, column))
         if not title:
@@ -129,20 +129,20 @@ def _header_faults(name: str, line: str, header: Sequence[str]) -> Iterator[Faul
 
 
 def _find_number_fault(cell: str) -> str:
-    """Return why a cell is no number; empty when it is one."""
+    """Return why a cell is not a number; empty if it is."""
     if not cell:
         return "expected a number, got an empty cell"
     try:
         value = float(cell)
     except ValueError:
         return f"expected a number, got {reprlib.repr(cell)}"
-    if "_" in cell:  # 1_000 is a number to Python alone
+    if "_" in cell:  # only Python accepts 1_000
         return f"expected a number, got {reprlib.repr(cell)}"
     return "" if math.isfinite(value) else f"expected a finite number, got {reprlib.repr(cell)}"
 
 
 def _character_position(line: str, column: int) -> int:
-    """Return at which character, counted from 1, a cell starts: after so many commas outside quotes."""
+    """Return the position, counted from 1, of a cell's first character: after this many commas outside quotes."""
     quoted = False
     for position, character in enumerate(line):
         if not column:

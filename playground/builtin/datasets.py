@@ -1,4 +1,4 @@
-"""Datasets: gates, clouds of points, a line, and tables of one's own. All in float64; the task casts."""
+"""Datasets: logic gates, point clouds, a line, and tables. All are float64; the task converts them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def moons(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: Ann
     """Two interleaving half circles: `(cos t, sin t)` is class 0, `(1 - cos t, ½ - sin t)` class 1, t from 0 to π.
 
     :param generator: source of the noise; the framework makes it from the key `seed`.
-    :param samples: points in all, half of them in each class.
+    :param samples: total number of points, half of them in each class.
     :param noise: standard deviation of the normal noise on each coordinate; the circles have radius 1.
     :returns: inputs of shape `(samples, 2)`, classes in `(samples, 1)`.
 
@@ -69,7 +69,7 @@ def circles(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: A
     """Two circles about the origin: radius 1 is class 0, radius ½ class 1.
 
     :param generator: source of the noise; the framework makes it from the key `seed`.
-    :param samples: points in all, evenly spaced, half of them in each class.
+    :param samples: total number of points, evenly spaced, half of them in each class.
     :param noise: standard deviation of the normal noise on each coordinate.
     :returns: inputs of shape `(samples, 2)`, classes in `(samples, 1)`.
 
@@ -80,12 +80,12 @@ def circles(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: A
 
 
 def spirals(generator: Generator, samples: Annotated[int, Ge(2)] = 200, noise: Annotated[float, Ge(0)] = 0.02) -> Data:
-    """Two spirals that wind about each other: radius `t / 3.5π` at the angle t, and for class 1 at t + π.
+    """Two interleaved spirals: radius `t / 3.5π` at the angle t, and for class 1 at t + π.
 
-    The angle runs from π/2 to 3.5π, one turn and a half; along a ray the arms are 2/7 apart.
+    The angle runs from π/2 to 3.5π, one and a half turns; along a ray the arms are 2/7 apart.
 
     :param generator: source of the noise; the framework makes it from the key `seed`.
-    :param samples: points in all, half of them in each class.
+    :param samples: total number of points, half of them in each class.
     :param noise: standard deviation of the normal noise on each coordinate; the spirals end at radius 1.
     :returns: inputs of shape `(samples, 2)`, classes in `(samples, 1)`.
 
@@ -103,11 +103,11 @@ def blobs(
     classes: Annotated[int, Ge(2)] = 3,
     spread: Annotated[float, Ge(0)] = 0.2,
 ) -> Data:
-    """One round cloud for each class, centred at equal distances on the unit circle; class 0 at `(1, 0)`.
+    """One round cloud per class, with evenly spaced centres on the unit circle; class 0 at `(1, 0)`.
 
     :param generator: source of the noise; the framework makes it from the key `seed`.
-    :param samples: points in all, shared evenly by the classes.
-    :param classes: how many clouds.
+    :param samples: total number of points, divided evenly among the classes.
+    :param classes: the number of clouds.
     :param spread: standard deviation of each cloud along each coordinate.
     :returns: inputs of shape `(samples, 2)`, classes in `(samples, 1)`.
     :raises ComponentError: fewer samples than classes.
@@ -128,8 +128,8 @@ def line(
     """Points about a line: `y = slope · x + intercept + noise · N(0, 1)`, x evenly spaced from -1 to 1.
 
     :param generator: source of the noise; the framework makes it from the key `seed`.
-    :param samples: points in all.
-    :param slope: rise of y for each unit of x.
+    :param samples: the number of points.
+    :param slope: increase of y per unit of x.
     :param intercept: y at x = 0.
     :param noise: standard deviation of the normal noise on y.
     :returns: inputs and targets of shape `(samples, 1)`.
@@ -144,14 +144,14 @@ def inline(
     names: list[str] | None = None,
     classes: Annotated[int, Ge(2)] | None = None,
 ) -> Data:
-    """A table written into the scenario itself.
+    """A table in the scenario itself.
 
-    :param inputs: one row of numbers for each sample, all as long.
-    :param targets: one row of numbers for each sample, all as long.
-    :param names: names of the input columns; without them `x` for one, `x0`, `x1`, ... for several.
-    :param classes: how many classes the targets name by 0, 1, ... in one column; without it they are quantities.
+    :param inputs: one row of numbers for each sample, all of the same length.
+    :param targets: one row of numbers for each sample, all of the same length.
+    :param names: names of the input columns; by default `x` for one column, `x0`, `x1`, ... for several.
+    :param classes: the number of classes, if the targets are classes 0, 1, ... in one column; omit it for quantities.
     :returns: the table.
-    :raises ComponentError: rows are missing, ragged or not finite, or the names or classes do not fit.
+    :raises ComponentError: rows are missing, ragged or not finite, or the names or classes do not match.
     """
     faults = [
         *_table_faults("inputs", inputs),
@@ -178,13 +178,13 @@ def csv(
 ) -> Data:
     """A table from a CSV file: commas, UTF-8, the names of the columns in the first line, numbers below.
 
-    :param folder: the scenario's folder; the framework knows it.
+    :param folder: the scenario's folder; supplied by the framework.
     :param file: path of the file, relative to the scenario's folder.
-    :param target: name of the target column, or a list of them.
-    :param features: names of the input columns; without them every column that is no target.
-    :param classes: how many classes the target names by 0, 1, ... in one column; without it they are quantities.
-    :returns: the table; columns that are neither feature nor target may hold anything.
-    :raises ScenarioError: the file cannot be read, lacks a column, or has a cell that is no finite number.
+    :param target: name of the target column, or a list of names.
+    :param features: names of the input columns; by default every column that is not a target.
+    :param classes: the number of classes, if the target column contains classes 0, 1, ...; omit it for quantities.
+    :returns: the table; columns that are neither feature nor target may contain anything.
+    :raises ScenarioError: the file cannot be read, lacks a column, or has a cell that is not a finite number.
     """
     sheet = csv_sheet.read(folder / file)
     wanted = _columns(sheet, "target", target)
@@ -215,23 +215,23 @@ def _tensor(rows: Sequence[Sequence[float]]) -> Tensor:
 
 
 def _split_in_halves(samples: int) -> tuple[int, int]:
-    """Share samples between two classes; the first takes what is left over."""
+    """Divide samples between two classes; the first class gets the remainder."""
     return (samples + 1) // 2, samples // 2
 
 
 def _labels(samples: int, classes: int) -> Tensor:
-    """Share samples evenly, one class after the other, and return the class of each; the first take what is left over.
+    """Divide samples evenly, in order, and return the class of each sample; the first classes get the remainder.
 
-    No list of Python's, so that the size of a tensor says at once what ten billion samples would take.
+    The result is computed as a tensor, without a Python list, so that ten billion samples are refused by their size.
     """
     each, left = divmod(samples, classes)
     number = torch.arange(samples)
-    larger = left * (each + 1)  # samples in the classes with one more
+    larger = left * (each + 1)  # samples in the classes with one more than the others
     return torch.where(number < larger, number // (each + 1), left + (number - larger) // each)
 
 
 def _circle_angles(count: int) -> Tensor:
-    """Return `count` angles, evenly spaced once around from 0."""
+    """Return `count` angles, evenly spaced around the circle from 0."""
     return torch.arange(count, dtype=torch.float64) * (2 * math.pi / count)
 
 
@@ -258,18 +258,18 @@ def _draw_clouds(points: Tensor, labels: Tensor, classes: int, noise: float, gen
 
 
 def _default_names(count: int) -> tuple[str, ...]:
-    """Name columns that have no names."""
+    """Return default names for the columns."""
     return ("x",) if count == 1 else tuple(f"x{number}" for number in range(count))
 
 
 def _width(rows: Sequence[Sequence[float]]) -> int:
-    """Return the length that most rows have, so that the odd one is blamed; the first row's where none is commoner."""
+    """Return the most common row length; if there is none, the first row's."""
     lengths = Counter(map(len, rows)).most_common(1)
     return lengths[0][0] if lengths else 0
 
 
 def _table_faults(key: str, rows: Sequence[Sequence[float]]) -> Iterator[Fault]:
-    """Yield what keeps the rows from being a table of finite numbers."""
+    """Yield why the rows are not a table of finite numbers."""
     width = _width(rows)
     if not width:
         yield Fault("expected at least one row of at least one number", (key,))
@@ -292,7 +292,7 @@ def _name_faults(names: Sequence[str], inputs: Sequence[Sequence[float]]) -> Ite
 
 
 def _class_faults(targets: Sequence[Sequence[float]], classes: int) -> Iterator[tuple[tuple[int, ...], str]]:
-    """Yield `(row, column)` and message of each target that is no class; an empty place for the table as a whole."""
+    """Yield `(row, column)` and message for each target that is not a class; an empty place for the whole table."""
     if targets and _width(targets) != 1:
         yield (), "expected one target column, because classes are given"
         return
@@ -302,14 +302,14 @@ def _class_faults(targets: Sequence[Sequence[float]], classes: int) -> Iterator[
 
 
 def _columns(sheet: csv_sheet.Sheet, key: str, names: str | list[str]) -> list[int]:
-    """Return the positions of the columns that a scenario's key names."""
+    """Return the indices of the columns named in a scenario's key."""
     if isinstance(names, str):
         return [sheet.find(names, (key,))]
     return [sheet.find(name, (key, number)) for number, name in enumerate(names)]
 
 
 def _check_columns(sheet: csv_sheet.Sheet, given: Sequence[int], wanted: Sequence[int]) -> None:
-    """Refuse a choice of columns that is empty or takes one of them twice.
+    """Refuse a choice of columns that is empty or repeats a column.
 
     :raises ScenarioError: it is.
     """

@@ -1,4 +1,4 @@
-"""Where scenarios are computed: context managers that yield a `concurrent.futures.Executor`."""
+"""Executors for scenarios: context managers that yield a `concurrent.futures.Executor`."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from annotated_types import Ge
 
 
 class InlineExecutor(Executor):
-    """Computes at once, in the calling thread."""
+    """Computes immediately, in the calling thread."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Return a future that is done already."""
+        """Return a future that is already done."""
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
-        except Exception as error:  # a future holds whatever was raised
+        except Exception as error:  # a future holds any exception
             future.set_exception(error)
         return future
 
 
 class ProcessExecutor(ProcessPoolExecutor):
-    """Processes that do not hear Ctrl-C, from their first moment: the one that started them hears it and ends them.
+    """A pool of processes that never receive Ctrl-C; the parent receives it and ends them.
 
-    :param workers: how many.
+    :param workers: the number of processes.
     """
 
     def __init__(self, workers: int) -> None:
@@ -41,28 +41,28 @@ class ProcessExecutor(ProcessPoolExecutor):
         super().__init__(workers, multiprocessing.get_context("spawn"), _set_up_worker, (self._stop,))
 
     def interrupt(self) -> None:
-        """Ask for the descents that are under way to end before their next step."""
+        """Ask the running descents to end before their next step."""
         self._stop.value = True
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Start a process if need be; it inherits the blocked signal."""
+        """Start a process if needed; it inherits the blocked signal."""
         with _block_interrupts():
             return super().submit(fn, *args, **kwargs)
 
 
 @contextmanager
 def serial() -> Iterator[Executor]:
-    """One after the other, in this process."""
+    """Run scenarios one by one in this process."""
     yield InlineExecutor()
 
 
 @contextmanager
 def processes(workers: Annotated[int, Ge(1)] | None = None) -> Iterator[Executor]:
-    """Side by side in processes of their own, each with one torch thread.
+    """Run scenarios in parallel processes, each with one torch thread.
 
-    Who leaves early, by Ctrl-C or any exception, ends what is still running.
+    Leaving early, by Ctrl-C or an exception, ends the running processes.
 
-    :param workers: how many; by default one for each core.
+    :param workers: the number of processes; by default one per core.
     """
     others = set(multiprocessing.active_children())
     pool = ProcessExecutor(workers or os.cpu_count() or 1)
@@ -74,7 +74,8 @@ def processes(workers: Annotated[int, Ge(1)] | None = None) -> Iterator[Executor
         for process in set(multiprocessing.active_children()) - others:
             process.terminate()
             process.join()
-        # A process that was ended while it wrote has left half a message, and the pool would wait for the rest for
+        # A process that was killed while writing has left half a message. The pool would wait for the rest forever,
+        # because this process still holds the writing end open.
         # ever, because this process too could still write it.
         if results is not None:
             results._writer.close()
@@ -85,18 +86,18 @@ def processes(workers: Annotated[int, Ge(1)] | None = None) -> Iterator[Executor
 def _set_up_worker(stop: Any) -> None:
     """Set up a worker process.
 
-    :param stop: its `value` says whether descents are to end before their next step.
+    :param stop: its `value` says whether descents should end before their next step.
     """
     from playground.core.interrupts import listen_to
 
     listen_to(lambda: bool(stop.value))
     os.environ["OMP_NUM_THREADS"] = "1"
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where signals cannot be blocked
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on systems where signals cannot be blocked
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this process when the one that started it was killed: nobody waits for its results."""
+    """End this process if its parent was killed, since its results are lost."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -105,7 +106,7 @@ def _end_with_parent() -> None:
 
 @contextmanager
 def _block_interrupts() -> Iterator[None]:
-    """Hold Ctrl-C back, where the system can; it is delivered at the end."""
+    """Block Ctrl-C where the system supports it; it is delivered at the end."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -1,7 +1,7 @@
-"""Functions to go down: the field's test functions, each with its domain, every global minimum and its source.
+"""Test functions for minimization, each with its domain, every global minimum and its source.
 
-A factory takes what the scenario says and returns a `Function` of one vector `x`; points have shape `(..., dim)` and
-values shape `(...)`, in the dtype and on the device of the points. Names and boxes follow Jamil & Yang, A literature
+A factory takes the scenario's options and returns a `Function` of one vector `x`; points have shape `(..., dim)` and
+values shape `(...)`, in the dtype and on the device of the points. Names and domains follow Jamil & Yang, A literature
 survey of benchmark functions for global optimization problems, 2013, unless a source says otherwise.
 """
 
@@ -23,9 +23,9 @@ Dimension = Annotated[int, Ge(1), Le(100_000)]
 
 
 def expression(formula: str) -> Expression:
-    """A formula such as `(2*x + 10)**2` or `x[0]**2 + sin(y)`; its variables are those that it names.
+    """A formula such as `(2*x + 10)**2` or `x[0]**2 + sin(y)`; its variables are the names in it.
 
-    :param formula: Python's arithmetic on numbers, `pi`, `e`, variables `x` and entries of vectors `x[0]`, with sin cos
+    :param formula: Python arithmetic on numbers, `pi`, `e`, variables `x` and entries of vectors `x[0]`, with sin cos
         tan exp log log2 log10 sqrt abs tanh sigmoid relu softplus erf atan sinh cosh max min.
     :raises ExpressionError: the formula is not valid; the fault carries the column.
     """

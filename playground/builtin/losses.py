@@ -1,6 +1,6 @@
-"""Losses: one number that says how far predictions are from their targets.
+"""Losses: one number for the distance between predictions and targets.
 
-Each is called as `loss(prediction, target, **options)`. Both arguments have shape `(samples, outputs)` unless said
+Each is called as `loss(prediction, target, **options)`. Both arguments have shape `(samples, outputs)` unless stated
 otherwise, the mean runs over every entry, and the result is a 0-d tensor of the prediction's dtype.
 """
 
@@ -24,7 +24,7 @@ def mse(prediction: Tensor, target: Tensor) -> Tensor:
 
     :param prediction: shape `(samples, outputs)`.
     :param target: the same shape.
-    :returns: 0-d tensor, in the targets' unit squared; 0 exactly where every prediction is right.
+    :returns: 0-d tensor, in the targets' unit squared; 0 if every prediction is right.
     :raises ComponentError: the shapes differ.
 
     Source: Gauss 1809, least squares. Without the factor ½ that textbooks put before it to shorten the derivative.
@@ -89,21 +89,22 @@ def bce(prediction: Tensor, target: Tensor) -> Tensor:
     :param target: the same shape, from 0 to 1.
     :returns: 0-d tensor, in nats. Each logarithm is cut off at -100, so that p = 0 and p = 1 stay finite.
     :raises ComponentError: the shapes differ.
-    :raises RuntimeError: a prediction outside [0, 1], from torch; on a CUDA device the loss is not a number instead.
+    :raises RuntimeError: a prediction outside [0, 1], from torch; on a CUDA device the loss is NaN instead.
 
     Source: Bishop 2006, "Pattern Recognition and Machine Learning", equation 4.90, divided by the number of entries.
     """
     require_same_shape(prediction, target)
-    if prediction.is_cuda:  # a refusal would be an assertion inside the kernel, and the device lost to the process
+    # Torch would refuse by an assertion inside the kernel, which makes the device unusable for the process.
+    if prediction.is_cuda:
         return _bce_or_nan(prediction.where((prediction >= 0) & (prediction <= 1), math.nan), target)
     try:
         return F.binary_cross_entropy(prediction, target)
-    except RuntimeError:  # torch refuses not-a-number too, yet in a batch that is one run's loss, not everyone's end
+    except RuntimeError:  # torch also refuses NaN, which in a batch must affect only the run that it belongs to
         return _bce_or_nan(prediction, target)
 
 
 def _bce_or_nan(prediction: Tensor, target: Tensor) -> Tensor:
-    """Return the binary cross-entropy, and not-a-number where a prediction is; without looking at the numbers."""
+    """Return the binary cross-entropy, and NaN where a prediction is NaN; without reading the numbers."""
     return F.binary_cross_entropy(prediction.nan_to_num(nan=0.5), target) + 0 * prediction.mean()
 
 
@@ -117,9 +118,9 @@ def bce_with_logits(prediction: Tensor, target: Tensor) -> Tensor:
     :returns: 0-d tensor, in nats; exact for large |z| too, where sigmoid(z) rounds to 0 or 1.
     :raises ComponentError: the shapes differ.
 
-    Source: as `bce`, with the logarithm of the sigmoid taken in one, so that it neither overflows nor rounds to 0.
-    Torch's own function subtracts, and for many runs in another way than for one: a loss of 1e-17 is 0 in one of them,
-    and a rule that goes by the gradient's sign moves in one and rests in the other.
+    Source: as `bce`, with the logarithm of the sigmoid as one function, so that it neither overflows nor rounds to 0.
+    Torch's own loss subtracts two terms, in a different order for many runs than for one. A loss of 1e-17 is then 0 in
+    one of them, and a rule that follows the gradient's sign moves in one and rests in the other.
     """
     require_same_shape(prediction, target)
     return ((target - 1) * F.logsigmoid(-prediction) - target * F.logsigmoid(prediction)).mean()
@@ -134,7 +135,7 @@ def cross_entropy(
     :param prediction: logits z, one column per class, shape `(samples, classes)`.
     :param target: class indices from 0 to classes - 1, int64, shape `(samples,)`.
     :param label_smoothing: share of each target's probability that is spread evenly over all classes.
-    :returns: 0-d tensor, in nats; log(classes) for a prediction that knows nothing.
+    :returns: 0-d tensor, in nats; log(classes) for a uniform prediction.
     :raises ComponentError: the prediction does not have one row per target.
 
     Source: Bishop 2006, equation 4.108, divided by the number of samples; smoothing: Szegedy et al. 2016, section 7.

@@ -29,11 +29,11 @@ Activation = Literal[
     "hardtanh",
     "sin",
 ]
-"""The names a scenario may use; spelt out, because this hint is what validation and the JSON Schema read."""
+"""The names that a scenario may use; spelled out, because validation and the JSON Schema read this annotation."""
 
 
 def identity(x: Tensor) -> Tensor:
-    """Return `x` as it is: no activation."""
+    """Return `x` unchanged: no activation."""
     return x
 
 
@@ -122,9 +122,9 @@ def mlp(
 
 
 class Handwritten(nn.Module):
-    """One layer of neurons as one writes it by hand: `activation(x.matmul(w) + b)`.
+    """One layer of neurons in the form of hand-written code: `activation(x.matmul(w) + b)`.
 
-    Parameters: `w` of shape `(inputs, outputs)`, the transpose of what `perceptron` stores, and `b` of shape
+    Parameters: `w` of shape `(inputs, outputs)`, the transpose of the weight of `perceptron`, and `b` of shape
     `(outputs,)`, both uniform in (-1, 1).
 
     :param inputs: columns of x.
@@ -151,7 +151,7 @@ class Polynomial(nn.Module):
 
     :param inputs: columns of x.
     :param outputs: columns of the prediction.
-    :param degree: the highest power, at most 1000: from x = 2 on a higher one is beyond the range of floats.
+    :param degree: the highest power, at most 1000: a higher power of 2 overflows a float.
     """
 
     def __init__(self, inputs: int, outputs: int, degree: Annotated[int, Ge(1), Le(1000)] = 2) -> None:

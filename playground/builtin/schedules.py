@@ -1,8 +1,8 @@
 """Schedules: the factor on the learning rate, as a pure function of the step.
 
-Each factory is told the run's number of steps and returns a callable from the step, counted from 0, to the factor. Each
-can follow a warm-up: with `warmup: 10` the factor rises evenly over ten steps to where the schedule begins, and the
-schedule runs over the steps that remain.
+Each factory gets the number of steps of the run and returns a function from the step, counted from 0, to the factor.
+Each schedule can follow a warm-up: with `warmup: 10` the factor rises evenly over ten steps to the schedule's first
+factor, and the schedule runs over the remaining steps.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def constant(steps: int, warmup: Count = 0) -> Schedule:
     """The factor 1 at every step.
 
     :param steps: steps of the run.
-    :param warmup: steps of rising evenly from almost 0 before.
+    :param warmup: steps of an even rise from almost 0, before the schedule.
     :returns: the factor at each step.
     :raises ComponentError: the warm-up is longer than the run.
     """
@@ -35,12 +35,12 @@ def constant(steps: int, warmup: Count = 0) -> Schedule:
 
 
 def step(steps: int, every: Annotated[int, Ge(1)], gamma: NonNegative = 0.1, warmup: Count = 0) -> Schedule:
-    """Multiply by `gamma` every so many steps: `gamma ** (k // every)` at step k.
+    """Multiply by `gamma` every `every` steps: `gamma ** (k // every)` at step k.
 
     :param steps: steps of the run.
     :param every: steps between two multiplications.
     :param gamma: the factor of one multiplication.
-    :param warmup: steps of rising evenly from almost 0 before.
+    :param warmup: steps of an even rise from almost 0, before the schedule.
     :returns: the factor at each step.
     :raises ComponentError: the warm-up is longer than the run.
 
@@ -54,7 +54,7 @@ def exponential(steps: int, gamma: NonNegative, warmup: Count = 0) -> Schedule:
 
     :param steps: steps of the run.
     :param gamma: the factor of one step.
-    :param warmup: steps of rising evenly from almost 0 before.
+    :param warmup: steps of an even rise from almost 0, before the schedule.
     :returns: the factor at each step.
     :raises ComponentError: the warm-up is longer than the run.
 
@@ -67,8 +67,8 @@ def cosine(steps: int, floor: Fraction = 0.0, warmup: Count = 0) -> Schedule:
     """Fall along half a cosine: `floor + (1 - floor) * (1 + cos(pi * k / n)) / 2` at step k of n.
 
     :param steps: steps of the run.
-    :param floor: the factor that the curve ends at, reached one step after the last.
-    :param warmup: steps of rising evenly from almost 0 before.
+    :param floor: the factor at the end of the curve, reached one step after the last.
+    :param warmup: steps of an even rise from almost 0, before the schedule.
     :returns: the factor at each step.
     :raises ComponentError: the warm-up is longer than the run.
 
@@ -79,11 +79,11 @@ def cosine(steps: int, floor: Fraction = 0.0, warmup: Count = 0) -> Schedule:
 
 
 def polynomial(steps: int, power: NonNegative = 1.0, warmup: Count = 0) -> Schedule:
-    """Fall to 0 as a power of what remains: `(1 - k / n) ** power` at step k of n; a straight line at power 1.
+    """Fall to 0 as a power of the remaining share: `(1 - k / n) ** power` at step k of n; a straight line at power 1.
 
     :param steps: steps of the run.
     :param power: the exponent; above 1 it falls faster at first.
-    :param warmup: steps of rising evenly from almost 0 before.
+    :param warmup: steps of an even rise from almost 0, before the schedule.
     :returns: the factor at each step.
     :raises ComponentError: the warm-up is longer than the run.
 
@@ -121,7 +121,7 @@ def one_cycle(
     :param pct_start: share of the steps that rise.
     :param div_factor: the first factor is `1 / div_factor`.
     :param final_div_factor: the last factor is the first over this.
-    :param warmup: steps of rising evenly from almost 0 to the first factor before.
+    :param warmup: steps of an even rise from almost 0, before the schedule.
     :returns: the factor at each step.
     :raises ComponentError: the warm-up is longer than the run.
 
@@ -149,17 +149,17 @@ def _add_warmup(rest: Schedule, steps: int, warmup: int) -> Schedule:
     _check_warmup(steps, warmup)
     if warmup == 0:
         return rest
-    # (k + 1) / (warmup + 1): no step is wasted on a rate of 0, and `rest` starts where the line arrives.
+    # (k + 1) / (warmup + 1): no step has a rate of 0, and `rest` starts where the line ends.
     return lambda k: rest(0) * (k + 1) / (warmup + 1) if k < warmup else rest(k - warmup)
 
 
 def _steps_after_warmup(steps: int, warmup: int) -> int:
-    """Steps after the warm-up; at least 1, since a curve over no steps would divide by zero."""
+    """Return the steps after the warm-up; at least 1, since a curve over no steps would divide by zero."""
     return max(1, steps - warmup)
 
 
 def _check_warmup(steps: int, warmup: int) -> None:
-    """Refuse a warm-up that outlasts the run; a run of no steps makes no update and is left alone."""
+    """Refuse a warm-up longer than the run; a run of no steps makes no update and is accepted."""
     if 0 < steps < warmup:
         message = f"a warm-up of {warmup} steps is longer than the run; expected at most {steps}"
         raise ComponentError(Fault(message, path=("warmup",)))

@@ -1,4 +1,4 @@
-"""The optimizer classes of the installed torch, by name, without importing torch."""
+"""The names of the optimizer classes of the installed torch, without importing torch."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from pathlib import Path
 
 
 def optimizer_names() -> tuple[str, ...]:
-    """Return the names of the optimizer classes that `torch.optim` offers, sorted.
+    """Return the names of the optimizer classes in `torch.optim`, sorted.
 
-    They are read from the source of `torch/optim/__init__.py`: importing torch takes seconds, which a list of names is
-    not worth. What it imports from its own modules under a capitalised name is a class, and all of these but the base
-    class are optimizers.
+    They are read from the source of `torch/optim/__init__.py`, because importing torch takes seconds. Capitalised names
+    that it imports from its own modules are classes, and all of them except the base class are optimizers.
 
-    :returns: `("ASGD", "Adadelta", ...)`; empty where torch is not installed or its source cannot be read.
+    :returns: `("ASGD", "Adadelta", ...)`; empty if torch is not installed or its source cannot be read.
     """
-    spec = importlib.util.find_spec("torch")  # of a top-level package: finds it, runs nothing
+    spec = importlib.util.find_spec("torch")  # for a top-level package, this finds it without running it
     if spec is None or spec.origin is None:
         return ()
     try:

@@ -1,4 +1,4 @@
-"""What is likely to be a mistake in a model and its loss, though it can be trained."""
+"""Detects likely mistakes in a model and its loss that do not prevent training."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from playground.core.seeding import preserve_torch_stream
 from playground.core.thresholds import is_centre
 
 MAX_SAMPLES = 64
-"""First samples that are looked at."""
+"""The number of samples that are examined."""
 
 PARAMETER_SCALES = (1.0, 40.0, -40.0)
-"""Factors on all parameters: an output that is not squashed leaves [0, 1] at one of them."""
+"""Factors on all parameters. An output that is not squashed leaves [0, 1] at one of them."""
 
 MIN_OUTPUT_RANGE = 0.1
-"""Range of outputs that is seen at least, before anything is said about their bounds."""
+"""The range that outputs must cover before their bounds mean anything."""
 
 _VIEW_NODES: Final = (
     "view",
@@ -35,14 +35,14 @@ _VIEW_NODES: Final = (
     "slice",
     "select",
 )
-"""Nodes of torch's graph that leave numbers as they are, without `Backward0`, in lower case."""
+"""Nodes of torch's graph that do not change numbers, without `Backward0`, in lower case."""
 
 
 def find_double_squashing(problem: Problem, compare: Comparison) -> str:
-    """Say that a model's outputs are squashed into [0, 1] before a loss that takes logits; empty where they are not.
+    """Return a message if a model squashes its outputs into [0, 1] before a loss that takes logits; otherwise "".
 
-    Both are found out by numbers. Outputs are squashed if they stay within [0, 1] whatever the scale of the parameters;
-    a loss takes logits if it divides the classes at 0, or does not change when a number is added to a whole row.
+    The test is numerical. Outputs are squashed if they stay within [0, 1] for every scale of the parameters. A loss
+    takes logits if it separates the classes at 0, or does not change when a number is added to a whole row.
     """
     inputs, targets = (tensor[:MAX_SAMPLES] for tensor in problem.batches.data)
     with preserve_torch_stream(inputs.device), torch.no_grad():
@@ -52,7 +52,7 @@ def find_double_squashing(problem: Problem, compare: Comparison) -> str:
         if _ignores_shifts(compare, prediction, targets):
             reading, least = "takes logits and applies a softmax itself", _best_prediction(compare, targets)
         elif _divides_at_zero(compare):
-            reading, least = "divides the classes at 0, as of logits", targets
+            reading, least = "separates the classes at 0, as for logits", targets
         else:
             return ""
         fits = least is not None and least.shape == prediction.shape
@@ -77,7 +77,7 @@ def _is_squashed(problem: Problem, inputs: Tensor) -> bool:
 
 
 def _ignores_shifts(compare: Comparison, prediction: Tensor, targets: Tensor) -> bool:
-    """Tell whether a loss stays when the same number is added to all columns of a sample, and changes otherwise."""
+    """Tell whether a loss ignores a number added to all columns of a sample, but changes otherwise."""
     if prediction.dim() != 2 or prediction.shape[1] < 2:
         return False
     each = torch.linspace(-2, 2, len(prediction), dtype=prediction.dtype, device=prediction.device).unsqueeze(1)
@@ -96,14 +96,14 @@ def _divides_at_zero(compare: Comparison) -> bool:
 
 
 def _best_prediction(compare: Comparison, targets: Tensor) -> Tensor | None:
-    """Return the prediction within [0, 1] that is best for each sample."""
+    """Return the prediction within [0, 1] with the least loss, for each sample."""
     if loss_traits(compare.loss).class_indices:
         return torch.nn.functional.one_hot(targets, compare.outputs)
     return targets if targets.dim() == 2 else None
 
 
 def _last_operation(problem: Problem, inputs: Tensor) -> str:
-    """Name the operation that made the outputs, but for views of them; empty where torch does not tell."""
+    """Name the operation that made the outputs, ignoring views; empty if torch does not know it."""
     with torch.enable_grad():
         node: Any = problem.module(inputs).grad_fn
     names = list(_names(node))

@@ -1,4 +1,8 @@
-"""Whether two computations of the same few steps agree to rounding; what rounding is worth, twins of the run tell."""
+"""Tells whether two computations of the same few steps agree to rounding.
+
+The tolerance comes from twins: the same run from initial values changed by one ulp. What the twins differ by is the
+size of effect that a single rounding can have in this run.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +16,18 @@ from torch import Tensor
 from playground.core.sensitivity import TOLERANCE_BY_DTYPE, append_twins
 
 COMPARED_STEPS = 3
-"""Steps that are compared: what a step changes for the next shows at the second, what that is worth at the third."""
+"""The number of compared steps.
+
+An error in the optimizer's state shows in the parameters at the second step, and in the loss at the third.
+"""
 
 MAX_TWIN_DEVIATIONS = 100
-"""Roundings of some steps against the one of a twin's start."""
+"""The tolerance in multiples of the twins' deviation: many operations round, the twins differ by one rounding."""
 
 
 @dataclass(frozen=True)
 class ComparedSteps:
-    """What some steps in plain PyTorch gave one run: the loss before the last of them, its parameters and last loss."""
+    """The result of some steps of one run: the loss before the last step, the parameters and the final loss."""
 
     loss: Tensor
     parameters: dict[str, Tensor]
@@ -29,18 +36,18 @@ class ComparedSteps:
 
     @property
     def numbers(self) -> list[Tensor]:
-        """All of it."""
+        """The numbers to compare."""
         return [self.loss, self.last, *self.parameters.values()]
 
 
 def make_twins(start: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
-    """Return two twins of a start, one unit in the last place to either side."""
+    """Return two twins of a start: every number changed by one ulp, once up and once down in size."""
     three = append_twins({name: tensor[None] for name, tensor in start.items()})
     return [{name: tensor[i] for name, tensor in three.items()} for i in (1, 2)]
 
 
 def agree_to_rounding(mine: ComparedSteps, plain: ComparedSteps, twins: Sequence[ComparedSteps]) -> bool:
-    """Tell whether two outcomes are the same to rounding, of which there is more than a twin's at every operation."""
+    """Tell whether two results are equal up to rounding, as measured by the twins."""
     return all(
         _close(*numbers) for numbers in zip(mine.numbers, plain.numbers, *(twin.numbers for twin in twins), strict=True)
     )

@@ -1,4 +1,4 @@
-"""How much memory is asked for, known before it is taken."""
+"""Determines how much memory an operation needs before it is allocated."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 PARAMETER_COPIES = 10
-"""Of each parameter at the height of a step: itself, its final value, gradient, state, and what a rule is adding up."""
+"""Copies of each parameter in a step: itself, its final value, gradient, state and temporary results."""
 
 MIN_COUNTED_NUMBERS = 10_000_000
-"""Numbers that an operation cannot exceed, by a crude bound, for its result not to be counted."""
+"""An operation whose result cannot have more numbers, by a rough bound, is not counted."""
 
 MATRIX_PRODUCTS = ("mm", "addmm", "bmm", "baddbmm")
-"""Products of matrices: the last two operands."""
+"""Matrix products: their factors are the last two operands."""
 
 
 class TooLargeError(Exception):
-    """More memory would be taken than is allowed.
+    """An operation would allocate more memory than allowed.
 
-    :param numbers: how many numbers are asked for.
-    :param needed: how many bytes that takes in all.
+    :param numbers: how many numbers it needs.
+    :param needed: the bytes they take in all.
     """
 
     def __init__(self, numbers: int, needed: int) -> None:
@@ -36,14 +36,14 @@ class TooLargeError(Exception):
 
 
 class AllocationGuard(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the numbers in new tensors, and ends what runs inside before they exceed a limit.
+    """Counts the numbers in new tensors, and raises before they exceed a limit.
 
-    Tensors made of nothing (`randn`, `empty`, ...) are counted by their size alone. Once they exceed the limit they are
-    made on the meta device, which has no memory, so that what asks for them is counted to its end, as far as it goes.
-    Of all other operations those are counted whose result may be large.
+    For factories (`randn`, `empty`, ...) the requested size is counted. After the limit is exceeded, their tensors are
+    made on the meta device, which has no memory, so that counting continues as far as the code runs. Of all other
+    operations, those with possibly large results are counted.
 
     :param limit: bytes.
-    :param copies: that are made of each new tensor later on.
+    :param copies: the number of copies made later of each new tensor.
     """
 
     def __init__(self, limit: int, copies: int = 1) -> None:
@@ -54,16 +54,16 @@ class AllocationGuard(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @property
     def exceeded(self) -> bool:
-        """Whether more was asked for than is allowed."""
+        """Whether the limit was exceeded."""
         return self.bytes > self.limit
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Say no: a mode that skips it imports `torch._dynamo`, which takes two seconds."""
+        """Return False: a mode that skips dynamo imports `torch._dynamo`, which takes two seconds."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Count what an operation makes, and let it run if that is allowed."""
+        """Count the result of an operation and run it if it is within the limit."""
         kwargs = kwargs or {}
         if self.suspended:
             return func(*args, **kwargs)
@@ -83,7 +83,7 @@ class AllocationGuard(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **kwargs)
 
     def error(self) -> TooLargeError:
-        """Return the error for what was asked for."""
+        """Return the error for the requested memory."""
         return TooLargeError(self.numbers, self.bytes)
 
     def _count(self, numbers: int, each: int) -> None:
@@ -93,17 +93,17 @@ class AllocationGuard(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @contextmanager
 def limit_allocation(limit: int, copies: int = 1) -> Iterator[AllocationGuard]:
-    """Refuse to take more memory than this inside.
+    """Refuse to allocate more memory than this within a `with` block.
 
     :param limit: bytes.
-    :param copies: that are made later on of what is made of nothing; of a model's parameters `COPIES`.
-    :raises TooLargeError: more is asked for; it is not taken.
+    :param copies: the number of copies made later of a factory's tensor; for a model's parameters `PARAMETER_COPIES`.
+    :raises TooLargeError: more is needed; it is not allocated.
     """
     guard = AllocationGuard(limit, copies)
     try:
         with _suspend_outer_guard(guard), guard:
             yield guard
-    except Exception as error:  # what is on the meta device has no values, and whatever needs them fails
+    except Exception as error:  # tensors on the meta device have no values, so any operation that needs values fails
         if guard.exceeded:
             raise guard.error() from error
         raise
@@ -113,7 +113,7 @@ def limit_allocation(limit: int, copies: int = 1) -> Iterator[AllocationGuard]:
 
 @contextmanager
 def _suspend_outer_guard(guard: AllocationGuard) -> Iterator[None]:
-    """Let a guard around this one count nothing meanwhile: what is asked for here is blamed on this part alone."""
+    """Suspend an enclosing guard, so that memory needed here is attributed to this part alone."""
     token = _innermost.set(guard)
     outer = token.old_value
     suspended = isinstance(outer, AllocationGuard)
@@ -131,7 +131,7 @@ _innermost: ContextVar[AllocationGuard] = ContextVar("innermost")
 
 
 def _factory_size(func: Any, args: Sequence[Any]) -> int:
-    """Return how many numbers an operation without operands makes."""
+    """Return the number of elements that a factory without tensor operands creates."""
     name = func._schema.name.partition("::")[2]
     numbers = [float(each) for each in args if isinstance(each, int | float)]
     if name == "arange":
@@ -151,7 +151,7 @@ def _dtype(kwargs: Mapping[str, Any]) -> torch.dtype:
 
 
 def _max_result_numbers(func: Any, operands: Sequence[Tensor], args: Any) -> int:
-    """Return a number that the size of a result cannot exceed, at little cost."""
+    """Return an upper bound on the number of elements of a result, computed cheaply."""
     if func._schema.name.partition("::")[2] in MATRIX_PRODUCTS:
         left, right = operands[-2:]
         return left.shape[:-1].numel() * right.shape[-1]
@@ -165,7 +165,7 @@ def _max_result_numbers(func: Any, operands: Sequence[Tensor], args: Any) -> int
 
 
 def _meta_results(func: Callable[..., Any], args: Any, kwargs: Any) -> list[Tensor]:
-    """Return what an operation would make, without memory; nothing where only its values can say."""
+    """Return the results of an operation on the meta device; empty if they depend on values."""
 
     def without_memory(leaf: Any) -> Any:
         if not isinstance(leaf, Tensor):
@@ -175,6 +175,6 @@ def _meta_results(func: Callable[..., Any], args: Any, kwargs: Any) -> list[Tens
     try:
         kwargs = {key: value for key, value in kwargs.items() if key not in ("device", "generator")}
         made = func(*tree_map(without_memory, args), **tree_map(without_memory, kwargs))
-    except Exception:  # its result depends on values
+    except Exception:  # the result depends on values
         return []
     return [leaf for leaf in tree_leaves(made) if isinstance(leaf, Tensor)]

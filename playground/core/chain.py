@@ -1,4 +1,4 @@
-"""The chain rule, from the loss to each parameter, by what is known of each operation and without autograd."""
+"""The chain rule from the loss to each parameter, by the known rules of each operation and without autograd."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from playground.core.operations import Call, Operation, sum_to_shape
 from playground.core.tape import Tape, TapeRecord, TapeValue
 
 Operations = Mapping[str, Operation]
-"""What is known, by the short name of a torch function."""
+"""The known operations, by the short name of a torch function."""
 
 
 def bind_call(record: TapeRecord, operation: Operation) -> tuple[Call, dict[str, Any]]:
-    """Return a call with its numbers, and its arguments as values, by the operation's names."""
+    """Return a call with its numbers, and its arguments as tape values, by the operation's argument names."""
     bound = operation.bind(record.inputs, record.keywords)
     return Call(
         {name: _to_tensors(item) for name, item in bound.items()}, record.outputs[0].tensor, record.rng_state
@@ -26,11 +26,11 @@ def bind_call(record: TapeRecord, operation: Operation) -> tuple[Call, dict[str,
 def propagate_gradient(
     record: TapeRecord, operation: Operation, gradient: Tensor
 ) -> Iterator[tuple[str, TapeValue, Tensor, bool]]:
-    """Yield what an operation adds to the gradient of each of its inputs: local derivative × incoming gradient.
+    """Yield what an operation contributes to the gradient of each of its inputs: local derivative × incoming gradient.
 
     :param gradient: dL/dy, of the output's shape.
-    :returns: the argument's name, the value, the share in the value's shape, and whether it was summed
-        over what broadcasting had repeated.
+    :returns: the argument's name, the value, the contribution in the value's shape, and whether it was summed over
+        broadcast entries.
     """
     call, bound = bind_call(record, operation)
     for name, found in operation.pull(call, gradient).items():
@@ -42,9 +42,9 @@ def propagate_gradient(
 
 
 def backpropagate(tape: Tape, operations: Operations) -> dict[str, Tensor]:
-    """Return dL/dparameter for every parameter that the loss depends on, by the rules alone.
+    """Return dL/dparameter for every parameter that the loss depends on, from the rules alone.
 
-    :raises KeyError: an operation on the way is not known.
+    :raises KeyError: an operation on the path is unknown.
     """
     if tape.loss is None:
         return {}

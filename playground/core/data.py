@@ -1,4 +1,4 @@
-"""Data to learn from: inputs, targets and their names."""
+"""Training data: inputs, targets and their names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Split:
-    """Which samples are trained on and which are held out, each in their order.
+    """The samples for training and the held-out samples, each in their original order.
 
     :param kept: indices, int64.
     :param held_out: indices, int64.
@@ -43,7 +43,7 @@ class Split:
 
     @classmethod
     def of(cls, samples: int, share: float, seed: int) -> Split:
-        """Draw a split that depends on these numbers alone.
+        """Draw a split that depends on these arguments only.
 
         :param share: of the samples that is held out, rounded to whole samples.
         :raises ScenarioError: one of the parts would be empty.
@@ -56,7 +56,7 @@ class Split:
         return cls(order[count:].sort().values, order[:count].sort().values)
 
     def take(self, data: Data) -> tuple[Data, Data]:
-        """Return the data that are trained on, and those that are held out."""
+        """Return the training data and the held-out data."""
         kept, held_out = (
             replace(data, inputs=data.inputs[part], targets=data.targets[part]) for part in (self.kept, self.held_out)
         )
@@ -64,10 +64,10 @@ class Split:
 
 
 def require_data(made: Any, factory: Any) -> Data:
-    """Return what a dataset made, if a model can be trained on it.
+    """Return a dataset's result if a model can be trained on it.
 
-    :param factory: the dataset, for messages about it.
-    :raises ComponentError: it is no `Data`, or its tensors do not fit each other or hold no finite numbers.
+    :param factory: the dataset, for messages.
+    :raises ComponentError: it is not a `Data`, or its tensors do not match or contain numbers that are not finite.
     """
     wrong = _wrong_data(made)
     if wrong:
@@ -76,7 +76,7 @@ def require_data(made: Any, factory: Any) -> Data:
 
 
 def _wrong_data(made: Any) -> str:
-    """Say what is wrong with a table of samples; empty where nothing is."""
+    """Return what is wrong with a table of samples, or ""."""
     if not isinstance(made, Data):
         return f"returned {describe_type(made)}; expected Data(inputs=..., targets=..., names=...)"
     tensors: tuple[tuple[str, Any], ...] = (("inputs", made.inputs), ("targets", made.targets))

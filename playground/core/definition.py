@@ -1,4 +1,4 @@
-"""Where a component is defined, in words: `Net.forward (mine.py, line 12)`."""
+"""Describes where a component is defined: `Net.forward (mine.py, line 12)`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any, Final
 from torch import nn
 
 _OWN_PACKAGES: Final = ("torch", "playground")
-"""Modules whose lines help nobody to mend a plugin."""
+"""Modules whose source lines do not help the author of a plugin."""
 
 
 def describe(thing: Any) -> str:
-    """Return the name of a component, with the file and line of its code where that belongs to a plugin.
+    """Return the name of a component, with the file and line of its code if it belongs to a plugin.
 
-    :param thing: a function, class, `functools.partial`, module or other callable. Of a module `forward` is meant.
-    :returns: `"Net.forward (mine.py, line 12)"`, or the name alone of what torch or playground define.
+    :param thing: a function, class, `functools.partial`, module or other callable; for a module, its `forward`.
+    :returns: `"Net.forward (mine.py, line 12)"`, or the name alone if torch or playground defines it.
     """
     code = _component_code(thing)
     name = getattr(code, "__qualname__", type(code).__qualname__).rpartition("<locals>.")[2]
@@ -26,13 +26,13 @@ def describe(thing: Any) -> str:
 
 
 def is_foreign(thing: Any) -> bool:
-    """Tell whether neither torch nor playground defines a component."""
+    """Tell whether a component is defined outside torch and playground."""
     module = getattr(_component_code(thing), "__module__", None) or ""
     return not any(module == known or module.startswith(f"{known}.") for known in _OWN_PACKAGES)
 
 
 def _component_code(thing: Any) -> Any:
-    """Return the function or class that somebody wrote for a component."""
+    """Return the function or class that defines a component."""
     while isinstance(thing, functools.partial):
         thing = thing.func
     if isinstance(thing, type) or inspect.isroutine(thing):
@@ -42,7 +42,7 @@ def _component_code(thing: Any) -> Any:
 
 
 def _source_place(thing: Any) -> str:
-    """Return the file and line of a function or class; empty where its source is not known."""
+    """Return the file and line of a function or class; empty if its source is unknown."""
     code = getattr(inspect.unwrap(thing), "__code__", None)
     if code is not None:
         return f"{Path(code.co_filename).name}, line {code.co_firstlineno}"

@@ -1,4 +1,4 @@
-"""The loop."""
+"""The descent loop."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from playground.result import Status
 
 
 class Stepper(Protocol):
-    """Owns the evaluation of a problem and the movement of its parameters, for one run or for many together."""
+    """Owns the evaluation of a problem and the update of its parameters, for one run or many."""
 
     def evaluate(self, step: int) -> Any:
         """Run forward and backward on the batch of `step`; return the loss before the update, or all runs' losses."""
 
     def gradient_norm(self) -> Any:
-        """Return the norm of the gradient that `evaluate` found."""
+        """Return the norm of the gradient computed by `evaluate`."""
 
     def update(self, step: int) -> None:
-        """Move the parameters along the gradient that `evaluate` found."""
+        """Update the parameters with the gradient computed by `evaluate`."""
 
     def finish(self) -> Any:
-        """Return the loss of the parameters as they are, over all data."""
+        """Return the loss of the current parameters over all data."""
 
 
 class DescentMonitor(Protocol):
-    """Keeps what a descent shows of itself, and decides when it is over."""
+    """Records a descent and decides when it ends."""
 
     budget: int
 
     def record(self, step: int, loss: Any, gradient_norm: Callable[[], Any]) -> bool:
-        """Take the loss before update `step`; return whether every run is over."""
+        """Record the loss before update `step`; return whether every run has ended."""
 
     def finish(self, loss: Any, interrupted: bool) -> None:
-        """Take the loss of the final parameters."""
+        """Record the loss of the final parameters."""
 
 
 @flush_denormals()
 def descend(stepper: Stepper, trace: DescentMonitor) -> None:
-    """Go downhill until the budget is used or every run is over; `trace` holds the outcome.
+    """Make steps until the budget is used or every run has ended; `trace` holds the outcome.
 
-    :param stepper: evaluates and moves; whether it holds one run or ten thousand is its own affair.
-    :param trace: filled as the steps go by, so that what was reached survives Ctrl-C. A run that ends at step k has
-        made k updates: its final parameters are those that the loss of step k belongs to.
+    :param stepper: evaluates and updates one run or many.
+    :param trace: filled during the descent, so that results survive Ctrl-C. A run that ends at step k has made k
+        updates: its final parameters are those of the loss at step k.
     """
     interrupted = False
     try:
@@ -67,13 +67,13 @@ def descend(stepper: Stepper, trace: DescentMonitor) -> None:
 
 @dataclass
 class DescentTrace:
-    """What one run leaves behind; observers may read it while it grows.
+    """The record of one run; observers may read it during the descent.
 
-    :param budget: updates to make at most.
+    :param budget: the most updates to make.
     :param rules: when to stop early.
     :param loss: `loss[k]` is the loss before update k.
     :param last: the loss of the final parameters over all data.
-    :param best: the least finite loss seen.
+    :param best: the least finite loss so far.
     :param steps: updates made.
     :param seconds: wall time.
     """
@@ -93,16 +93,16 @@ class DescentTrace:
 
     @property
     def steps(self) -> int:
-        """Updates made: as many as losses, except that the last one seen may have ended the run."""
+        """Updates made: the number of losses, minus one if the last loss ended the run."""
         return len(self.loss) - (self._watch.end is not None and self._watch.end.step < len(self.loss))
 
     def record(self, step: int, loss: float, gradient_norm: Callable[[], float]) -> bool:
-        """Take the loss before update `step`; return whether the run is over."""
+        """Record the loss before update `step`; return whether the run has ended."""
         self.loss.append(loss)
         return self._watch.ends(step, loss, gradient_norm)
 
     def finish(self, loss: float, interrupted: bool) -> None:
-        """Take the loss of the final parameters, which may meet a rule as well."""
+        """Record the loss of the final parameters, which may also meet a stop rule."""
         self.last = loss
         self.best = min((value for value in (*self.loss, loss) if math.isfinite(value)), default=math.nan)
         if interrupted:

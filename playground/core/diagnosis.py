@@ -1,4 +1,4 @@
-"""Why a descent went wrong, in words that are true of its own numbers."""
+"""Explains why a descent ended badly, by the run's own numbers."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from playground.core.update import UpdateRule
 from playground.figures.numbers import format_distinct
 
 MAX_CURVATURE_PARAMETERS = 64
-"""Parameters up to which the curvature is computed: it takes one backward pass for each."""
+"""The most parameters for which the curvature is computed: it takes one backward pass per parameter."""
 
 CURVATURE_SHIFT = 1.0
-"""How far away, in every parameter, a second place is that tells whether the curvature is the same elsewhere."""
+"""The distance, in every parameter, of a second point, which shows whether the curvature is constant."""
 
 MAX_HESSIANS_PER_BATCH = 256
-"""Places whose second derivatives are computed at once: 8 MB of them, of as many parameters as there may be."""
+"""Points whose second derivatives are computed at once: 8 MB for the largest number of parameters."""
 
 
 def describe_culprit(parameters: dict[str, Tensor], gradients: Gradients) -> str:
-    """Name the parameters that are not finite, or, while all are, the one with the largest gradient.
+    """Name the parameters that are not finite, or, if all are finite, the one with the largest gradient.
 
-    :param parameters: as they were when the run ended, by name.
+    :param parameters: by name, as they were when the run ended.
     :param gradients: of those parameters, in the same order; empty before the first step.
     """
     broken = [name for name, tensor in parameters.items() if not bool(torch.isfinite(tensor).all())]
@@ -43,7 +43,7 @@ def describe_culprit(parameters: dict[str, Tensor], gradients: Gradients) -> str
 
 
 def _format_culprit(broken: Sequence[str], sizes: Mapping[str, float]) -> str:
-    """Put it into words.
+    """Format the result.
 
     :param broken: names of parameters that are not finite.
     :param sizes: the largest entry of each parameter's gradient by name.
@@ -52,7 +52,7 @@ def _format_culprit(broken: Sequence[str], sizes: Mapping[str, float]) -> str:
         return f"not finite: {', '.join(broken)}"
     if not sizes:
         return ""
-    # A gradient that is not a number is larger than any other for this purpose.
+    # NaN counts as larger than any number here.
     name = max(sizes, key=lambda key: math.inf if math.isnan(sizes[key]) else sizes[key])
     return f"the largest gradient is in {name} ({sizes[name]:.3g})"
 
@@ -61,9 +61,9 @@ def _format_culprit(broken: Sequence[str], sizes: Mapping[str, float]) -> str:
 class Curvature:
     """The second derivatives of a loss at the start of a run.
 
-    :param largest: their largest eigenvalue; NaN where they are not finite.
-    :param size: how many parameters there are.
-    :param constant: whether they are the same elsewhere.
+    :param largest: their largest eigenvalue; NaN if they are not finite.
+    :param size: the number of parameters.
+    :param constant: whether they are the same at another point.
     """
 
     largest: float
@@ -72,22 +72,22 @@ class Curvature:
 
     @classmethod
     def of(cls, here: Tensor, elsewhere: Tensor) -> Curvature:
-        """Return it from the second derivatives, (size, size), at the start and at a place away from it."""
+        """Compute it from the second derivatives, (size, size), at the start and at a point away from it."""
         constant = torch.allclose(here, elsewhere, rtol=1e-9, atol=1e-9)
         finite = bool(torch.isfinite(here).all())
         return cls(torch.linalg.eigvalsh(here).max().item() if finite else math.nan, len(here), constant)
 
     @property
     def is_conclusive(self) -> bool:
-        """Whether the largest one says something of the whole descent: it is the same elsewhere, or the only one."""
+        """Whether the largest eigenvalue holds for the whole descent: it is constant, or there is one parameter."""
         return self.constant or self.size == 1
 
 
 @dataclass(frozen=True)
 class ExceededBound:
-    """A learning rate, and the largest stable one for a curvature.
+    """A learning rate that exceeds the largest stable rate for a curvature.
 
-    :param constant: whether the curvature is the same elsewhere; otherwise it is that of the start.
+    :param constant: whether the curvature is the same everywhere; otherwise it is that of the start.
     """
 
     rate: float
@@ -114,14 +114,14 @@ def last_factor(schedule: Callable[[int], float] | None, steps: int) -> float:
 def find_exceeded_bound(
     problem: Problem, start: dict[str, Tensor], rule: UpdateRule, factor: float = 1.0
 ) -> ExceededBound | None:
-    """Say which bound the learning rate exceeded, where the rule knows one for a quadratic.
+    """Return the bound that the learning rate exceeded, if the rule knows one for a quadratic.
 
-    The bound belongs to the largest eigenvalue of the Hessian at the start. It is a fact about the whole descent when
-    the Hessian is the same elsewhere, and about the start alone otherwise, which is said for one parameter and left
-    unsaid for more.
+    The bound belongs to the largest eigenvalue of the Hessian at the start. It holds for the whole descent if the
+    Hessian is constant, and otherwise near the start only; then it is reported for a single parameter and omitted for
+    more.
 
     :param factor: the schedule's, on the rule's rate.
-    :returns: None when the rate is within the bound or no bound is known.
+    :returns: None if the rate is within the bound or no bound is known.
     """
     found = measure_curvature(problem, start) if isinstance(rule.lr, float | int) else None
     return None if found is None else _check_bound(found, rule, factor)
@@ -130,7 +130,7 @@ def find_exceeded_bound(
 def measure_curvature(problem: Problem, start: dict[str, Tensor]) -> Curvature | None:
     """Return how a loss curves at the start of a run.
 
-    :returns: None for more parameters than `LARGEST`, or where there is no second derivative.
+    :returns: None for more than `MAX_CURVATURE_PARAMETERS` parameters, or without a second derivative.
     """
     if sum(tensor.numel() for tensor in start.values()) > MAX_CURVATURE_PARAMETERS:
         return None
@@ -138,12 +138,12 @@ def measure_curvature(problem: Problem, start: dict[str, Tensor]) -> Curvature |
     loss, _ = flat_loss(problem, start)
     try:
         return Curvature.of(hessian(loss, z), hessian(loss, z + CURVATURE_SHIFT))
-    except RuntimeError:  # an operation without a second derivative: then there is no curvature to speak of
+    except RuntimeError:  # an operation has no second derivative
         return None
 
 
 def describe_culprits(final: Mapping[str, Tensor], steepest: Mapping[str, Tensor]) -> list[str]:
-    """Say of each of many runs what `culprit` says of one.
+    """Describe for each of many runs what `describe_culprit` describes for one.
 
     :param final: parameters of n runs by name, as they were when each run ended, shape `(n, *shape)`.
     :param steepest: the largest entry of each parameter's gradient there, shape `(n,)`; negative without a gradient.
@@ -162,7 +162,7 @@ def describe_culprits(final: Mapping[str, Tensor], steepest: Mapping[str, Tensor
 def describe_exceeded_bounds(
     problem: Problem, starts: Mapping[str, Tensor], rules: Sequence[UpdateRule], factors: Sequence[float]
 ) -> list[str]:
-    """Say of each of many runs what `exceeded_bound` says of one; runs that start alike share the work.
+    """Return for each of many runs what `find_exceeded_bound` returns for one; runs with the same start share the work.
 
     :param starts: initial parameters of n runs by name, shape `(n, *shape)`.
     :param rules: of each run, and `factors` those of its schedule on the rule's rate.
@@ -193,11 +193,11 @@ def _check_bound(found: Curvature, rule: UpdateRule, factor: float) -> ExceededB
 
 
 def _hessians(loss: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
-    """Return the second derivatives at many places, (places, n, n): a backward pass for each row of all of them."""
+    """Return the second derivatives at many points, (points, n, n), with one backward pass per row for all points."""
     z = z.detach().requires_grad_()
     derivative = partial(torch.autograd.grad, inputs=z, allow_unused=True, materialize_grads=True)
     (first,) = derivative(vmap(loss)(z).sum(), create_graph=True)
-    if not first.requires_grad:  # linear functions
+    if not first.requires_grad:  # a linear function
         return torch.zeros(*z.shape, z.shape[1], dtype=z.dtype, device=z.device)
     rows = [derivative(column.sum(), retain_graph=True)[0] for column in first.unbind(1)]
     return torch.stack(rows, dim=1)

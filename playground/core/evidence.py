@@ -1,6 +1,7 @@
-"""What a run that ended badly can be asked, and what names a mistake: a diagnosis is true of these numbers, or absent.
+"""The measurements that a diagnosis of a finished run is based on.
 
-Nothing here happens while a run descends: everything is evaluated afterwards, from the start and the end.
+A diagnosis either follows from these numbers or is not made. Nothing here happens during a descent: everything is
+computed afterwards from the start and the end.
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ from playground.core.update import UpdateRule
 from playground.result import Status
 
 NamedTensors = Mapping[str, Tensor]
-"""Parameters, or gradients of them, by name."""
+"""Parameters, or their gradients, by name."""
 
 
 BOWL_STEPS = 200
-"""After which it is told whether an optimizer comes nearer to the minimum of a bowl."""
+"""The number of steps after which an optimizer should be nearer to the minimum of a bowl."""
 
 
 @dataclass(frozen=True)
@@ -49,20 +50,20 @@ class GradientPass:
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run that is over, and what can be measured of it still.
+    """A finished run and the measurements that are still possible.
 
     :param problem: with the final parameters.
-    :param optimizer: an update rule, or what makes a `torch.optim.Optimizer`.
+    :param optimizer: an update rule, or a factory of a `torch.optim.Optimizer`.
     :param start: initial parameters by name.
-    :param final: those that the run ended with.
-    :param first: the loss before the first step, and `last` that of the final parameters.
+    :param final: final parameters by name.
+    :param first: the loss before the first step; `last` is that of the final parameters.
     :param steps: updates made.
-    :param operations: what is known of torch's functions.
+    :param operations: the known operations of torch.
     :param schedule: the factor on the learning rate at each step; None for a constant rate.
     :param clip: limits on the gradient; None for none.
-    :param losses: the loss before each update, as far as it is known.
-    :param budget: updates that the run was allowed.
-    :param measure: what the task makes of parameters: its metrics by name; None where there is no task.
+    :param losses: the loss before each update, as far as known.
+    :param budget: the most updates that the run was allowed.
+    :param measure: computes the task's metrics from parameters, by name; None without a task.
     """
 
     problem: Problem
@@ -82,17 +83,17 @@ class Evidence:
 
     @property
     def rose(self) -> bool:
-        """Whether the loss ended above where it began, or is not a number any more."""
+        """Whether the loss ended above its initial value, or is not a number."""
         return not self.last <= self.first
 
     @cached_property
     def rerun(self) -> Rerunner:
-        """What the same descent does under a change; see `engine.experiments`."""
+        """Repeats the same descent with changes; see `core.experiments`."""
         return Rerunner(self)
 
     @cached_property
     def mismatches(self) -> list[Mismatch]:
-        """Where autograd's slope is not the measured one, at the start or else at the end."""
+        """The parameters whose slope by autograd differs from the measured slope, at the start or else at the end."""
         with self.standing_at(self.final):
             self.problem.module.eval()
             places = (place for place in (self.start, self.final) if is_finite(place))
@@ -100,7 +101,7 @@ class Evidence:
 
     @cached_property
     def floors(self) -> Floors | None:
-        """The least losses that free predictions would reach; None where there are none, or too many."""
+        """The least losses that free predictions could reach; None if there are none, or too many."""
         if not is_finite(self.final):
             return None
         with self.standing_at(self.final):
@@ -108,9 +109,9 @@ class Evidence:
             return find_floors(self.problem)
 
     def least(self, enough: float) -> LeastLoss | None:
-        """Return the least loss that a search over the parameters finds; None where the problem is too large.
+        """Return the least loss that a search over the parameters finds; None if the problem is too large.
 
-        :param enough: a loss below which the search ends; a later call with a lower one goes on from there.
+        :param enough: a loss below which the search ends; a later call with a lower value continues it.
         """
         return self._search.until(enough)
 
@@ -120,16 +121,16 @@ class Evidence:
 
     @cached_property
     def at_start(self) -> GradientPass:
-        """The pass from the initial parameters."""
+        """The pass at the initial parameters."""
         return self.at(self.start)
 
     @cached_property
     def at_end(self) -> GradientPass:
-        """The pass from the final parameters."""
+        """The pass at the final parameters."""
         return self.at(self.final)
 
     def at(self, parameters: NamedTensors) -> GradientPass:
-        """Evaluate the loss elsewhere, over all data, in evaluation mode."""
+        """Evaluate the loss at other parameters, over all data, in evaluation mode."""
         tape = Tape()
         with self.standing_at(parameters):
             leaves = list(self.problem.parameters.values())
@@ -142,12 +143,12 @@ class Evidence:
         return GradientPass(loss.item(), gradient, tape)
 
     def answers(self, factors: Sequence[float], **changes: float) -> list[Tensor]:
-        """Return how a fresh optimizer of this kind moves on a linear loss, a flat tensor for each step.
+        """Return how a fresh optimizer of this kind moves on a linear loss, as a flat tensor for each step.
 
-        The parameters are zero at first, so that decay has nothing to act on; the gradient of step k is `factors[k]`
-        times that of the run's start.
+        The parameters start at zero, so that weight decay has no effect; the gradient of step k is `factors[k]` times
+        that of the run's start.
 
-        :param changes: hyperparameters of the optimizer that are to have other values.
+        :param changes: hyperparameters of the optimizer to change.
         """
         module = _Slope(self.at_start.gradient)
         problem = Problem(module, lambda forward, _: forward())
@@ -161,7 +162,7 @@ class Evidence:
 
     @property
     def hyperparameters(self) -> dict[str, float]:
-        """The optimizer's numbers by name, the learning rate among them."""
+        """The optimizer's numeric hyperparameters by name, including the learning rate."""
         if is_dataclass(self.optimizer):
             found = {each.name: getattr(self.optimizer, each.name) for each in fields(self.optimizer)}
         else:
@@ -176,13 +177,13 @@ class Evidence:
 
     @property
     def factor(self) -> float:
-        """The schedule's factor on the rate of the last step that was made."""
+        """The schedule's factor on the rate of the last step made."""
         return last_factor(self.schedule, self.steps)
 
     def growth(self, curvature: float, factor: float = 1.0) -> float:
-        """Return by what a fresh optimizer multiplies its distance from the minimum of `curvature / 2 · x²` at a step.
+        """Return the factor per step on a fresh optimizer's distance from the minimum of `curvature / 2 · x²`.
 
-        From x = 1, over the second half of 200 steps, or until the distance is beyond 1e±100.
+        It is measured from x = 1 over the second half of 200 steps, or until the distance is beyond 1e±100.
 
         :param factor: on its learning rate.
         """
@@ -205,7 +206,7 @@ class Evidence:
     ) -> OneRun:
         """Return a stepper with a new optimizer of the run's kind.
 
-        :param changes: its hyperparameters that are to have other values.
+        :param changes: hyperparameters to change.
         """
         if isinstance(self.optimizer, UpdateRule):
             return RuleStepper(problem, replace(self.optimizer, **changes), schedule, clip)  # type: ignore[type-var]
@@ -216,7 +217,7 @@ class Evidence:
 
     @contextmanager
     def standing_at(self, parameters: NamedTensors) -> Iterator[None]:
-        """Give the module these parameters for a while; afterwards it is as it was, buffers and mode included."""
+        """Give the module these parameters within a `with` block; afterwards restore it, including buffers and mode."""
         module = self.problem.module
         training, buffers = module.training, [(each, each.detach().clone()) for each in module.buffers()]
         self._move(parameters)
@@ -236,12 +237,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Diagnoser:
-    """A mistake that has a name.
+    """A mistake with a name.
 
-    :param find: returns one sentence that is true of a run's own numbers; empty where it does not show the mistake.
-    :param remedy: what helps, in one sentence.
-    :param level: 0 for the causes of everything else, and higher for what may be the effect of another mistake. Where
-        a mistake is found, those of higher levels are not looked for. None is looked for always, and hides nothing.
+    :param find: returns one sentence that follows from a run's own numbers, or "" if they do not show the mistake.
+    :param remedy: the fix, in one sentence.
+    :param level: 0 for root causes, higher for mistakes that may be effects of others. If a mistake is found, higher
+        levels are skipped. None is always checked and hides nothing.
     """
 
     find: Callable[[Evidence], str]
@@ -286,6 +287,6 @@ class _Bowl(nn.Module):
 
 
 def _farthest_quarter(distances: Sequence[float], quarter: int) -> int:
-    """Return where in a quarter, counted from 0, the distance is largest: between two of them it swings as well."""
+    """Return the step of largest distance in a quarter, counted from 0: within a quarter the distance may oscillate."""
     first, end = (len(distances) * each // 4 for each in (quarter, quarter + 1))
     return max(range(min(first, end - 1), end), key=distances.__getitem__)

@@ -1,6 +1,7 @@
-"""Experiments on a run that is over: the same descent under one change, and a search for the least loss.
+"""Experiments on a finished run: the same descent with one change, and a search for the least loss.
 
-Each is bounded by how many numbers it touches, not by a clock, so that a diagnosis is the same on every machine.
+Each experiment is limited by the numbers it computes with, not by time, so that a diagnosis is the same on every
+machine.
 """
 
 from __future__ import annotations
@@ -28,33 +29,33 @@ if TYPE_CHECKING:
     from playground.core.evidence import Evidence
 
 MIN_STEPS, MAX_STEPS = 50, 300
-"""Steps of a rerun: as many as the run was allowed, within these."""
+"""Steps of a rerun: as many as the run was allowed, within these limits."""
 
 MAX_WORK = 10_000_000
-"""Parameters times samples, times steps, of one rerun."""
+"""The most parameters × samples × steps in one rerun."""
 
 MAX_REPLAY_STEPS = 3_000
-"""Steps up to which a run is made again to find where it stopped being finite."""
+"""The most steps for which a run is repeated to find where it stopped being finite."""
 
 RATE_FACTORS = tuple(10.0**-power for power in range(1, 13))
-"""Factors on the learning rate that are tried, one after the other."""
+"""Factors on the learning rate to try, in order."""
 
 MIN_GAIN_SHARE = 0.01
-"""A run has improved when its loss fell by this share."""
+"""A run has improved if its loss fell by this share."""
 
 MAX_ROUNDING_SHARE = 1e-5
-"""Share of a loss that may be rounding."""
+"""The share of a loss that may be rounding."""
 
 EXTRA_STARTS = 10
-"""Places from which the least loss is searched for, besides the start and the end of the run."""
+"""Additional starting points of the search for the least loss, besides the start and the end of the run."""
 
 MAX_SEARCH_PARAMETERS = 300
-"""Parameters, and rows of data times 1/10, up to which the least loss is searched for."""
+"""Limits on the search for the least loss: parameters, and rows of data / 10."""
 
 
 @dataclass(frozen=True)
 class Rerun:
-    """What a descent from the same start came to.
+    """The result of a descent from the same start.
 
     :param factor: on the learning rate.
     :param losses: over all data, before the first step and after the last.
@@ -69,12 +70,12 @@ class Rerun:
 
     @property
     def improved(self) -> bool:
-        """Whether every loss was finite and the last one is below the first by more than `GAIN` of it."""
+        """Whether every loss was finite and the last is below the first by more than `MIN_GAIN_SHARE` of it."""
         return math.isfinite(self.largest) and self.last < self.first - MIN_GAIN_SHARE * abs(self.first)
 
     @property
     def descended(self) -> bool:
-        """Whether no loss was above the first one, and the last one is below it by more than rounding."""
+        """Whether no loss exceeded the first, and the last is below it by more than rounding."""
         return self.largest <= self.first and self.last < self.first - MAX_ROUNDING_SHARE * abs(self.first)
 
 
@@ -82,8 +83,8 @@ class Rerun:
 class Breakdown:
     """Where a run stopped being finite.
 
-    :param step: the update after or in which it did.
-    :param source: the operation; None where it was the optimizer's own step.
+    :param step: the update after which, or in which, it happened.
+    :param source: the operation; None if it was the optimizer's own step.
     :param gradient: the largest entry of the gradient of that step.
     """
 
@@ -92,14 +93,14 @@ class Breakdown:
     gradient: float
 
     def __str__(self) -> str:
-        """Say what made the number."""
-        return str(self.source or f"the optimizer's step makes it of a gradient of at most {self.gradient:.3g}")
+        """Describe the origin of the number."""
+        return str(self.source or f"the optimizer's step, from a gradient of at most {self.gradient:.3g}")
 
 
 class Rerunner:
-    """Makes the run again, with one change.
+    """Repeats a run with one change.
 
-    :param run: that is over.
+    :param run: the finished run.
     """
 
     def __init__(self, run: Evidence) -> None:
@@ -107,7 +108,7 @@ class Rerunner:
 
     @property
     def steps(self) -> int:
-        """Steps of a rerun; 0 where the problem is too large for one."""
+        """Steps of a rerun; 0 if the problem is too large for one."""
         run = self._run
         size = sum(tensor.numel() for tensor in run.start.values())
         batches = run.problem.batches
@@ -116,10 +117,10 @@ class Rerunner:
         return min(max(run.budget, MIN_STEPS), MAX_STEPS, affordable) if affordable >= MIN_STEPS else 0
 
     def at(self, factor: float, steps: int | None = None, problem: Problem | None = None) -> Rerun:
-        """Descend from the run's start with the rate times `factor`; stop where the loss is beyond all measure.
+        """Descend from the run's start with the rate times `factor`; stop if the loss becomes huge.
 
-        :param steps: how many; `self.steps` where not given.
-        :param problem: another one with the same module.
+        :param steps: by default `self.steps`.
+        :param problem: another problem with the same module.
         """
         run, steps = self._run, self.steps if steps is None else steps
         with _stand_at_start(run):
@@ -139,9 +140,9 @@ class Rerunner:
 
     @cached_property
     def lower_rate_rerun(self) -> Rerun | None:
-        """The rerun with the largest of the lower rates that improves; None where none does.
+        """The rerun with the largest of the lower rates that improves the loss; None if none does.
 
-        Of a run that diverged, one that only descends is as good: a minimum may be near the start.
+        For a run that diverged, a rerun that merely descends is accepted, since a minimum may be near the start.
         """
         if not self.steps:
             return None
@@ -151,14 +152,14 @@ class Rerunner:
 
     @cached_property
     def recovers(self) -> bool:
-        """Whether the run at its own rate would be below its first loss after four times as many steps."""
+        """Whether the run at its own rate would fall below its first loss after four times as many steps."""
         run = self._run
         steps = min(max(4 * run.steps, self.steps), 4 * MAX_STEPS)
         return bool(self.steps) and self.at(1.0, steps).improved
 
     @cached_property
     def breakdown(self) -> Breakdown | None:
-        """Where the run stopped being finite, found by making it again; None where that is not found."""
+        """Where the run stopped being finite, found by repeating it; None if it is not found."""
         run = self._run
         if run.steps > MAX_REPLAY_STEPS:
             return None
@@ -191,7 +192,7 @@ class Rerunner:
 
 @contextmanager
 def _stand_at_start(run: Evidence) -> Iterator[None]:
-    """Stand at the run's start; afterwards everything is as it was, torch's stream included."""
+    """Set the module to the run's start within a `with` block; afterwards restore it and torch's random state."""
     device = next(iter(run.start.values())).device
     with preserve_torch_stream(device), run.standing_at(run.start), flush_denormals():
         yield
@@ -201,7 +202,7 @@ def _stand_at_start(run: Evidence) -> Iterator[None]:
 class LeastLoss:
     """The least loss that a search found.
 
-    :param starts: from how many places.
+    :param starts: the number of starting points.
     """
 
     loss: float
@@ -210,9 +211,9 @@ class LeastLoss:
 
 
 class LeastSearch:
-    """Searches for the least loss over all data in float64: from a run's end, its start, and from elsewhere.
+    """Searches for the least loss over all data in float64, from a run's end, its start and other points.
 
-    :param run: that is over.
+    :param run: the finished run.
     """
 
     def __init__(self, run: Evidence) -> None:
@@ -221,10 +222,10 @@ class LeastSearch:
         self._least: LeastLoss | None = None
 
     def until(self, enough: float) -> LeastLoss | None:
-        """Search on from the next places, until a loss is below `enough` or no place is left.
+        """Continue the search at the next starting points, until a loss is below `enough` or no point is left.
 
-        :returns: the least loss of this and earlier calls; None where the problem is too large, or no place gave a
-            finite loss.
+        :returns: the least loss of this and earlier calls; None if the problem is too large, or no point gave a finite
+            loss.
         """
         run = self._run
         with _stand_at_start(run):
@@ -238,7 +239,7 @@ class LeastSearch:
         return self._least if self._least and math.isfinite(self._least.loss) else None
 
     def _draw_places(self) -> list[Tensor]:
-        """Return the places to search from; none where the problem is too large."""
+        """Draw the starting points; none if the problem is too large."""
         run, data = self._run, self._run.problem.batches.data
         size, samples = sum(tensor.numel() for tensor in run.start.values()), len(data[0]) if data else 1
         if size > MAX_SEARCH_PARAMETERS or samples > 10 * MAX_SEARCH_PARAMETERS:

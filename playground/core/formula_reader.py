@@ -1,7 +1,7 @@
-"""Reads formulas in the field's own signs and computes them again, so that a false one can be found before it is shown.
+"""Parses and evaluates formulas in mathematical notation, so that a wrong formula is detected before it is shown.
 
-The signs are those of `Operation.formula`: `(σ(p) − t) / n`, `2·x² + √y`, `[x > 0]`, `|p − t|`, `y(1 − y)`. Words, and
-anything else that is no arithmetic, raise `UnreadableFormulaError`.
+The notation is that of `Operation.formula`: `(σ(p) − t) / n`, `2·x² + √y`, `[x > 0]`, `|p − t|`, `y(1 − y)`. Words, and
+anything else that is not arithmetic, raise `UnreadableFormulaError`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 Numbers = Mapping[str, Any]
-"""Tensors, or floats, by the names that a formula has for them."""
+"""Tensors or floats by the names they have in a formula."""
 
 _TOKEN: Final = re.compile(
     r"\s*(?:(\d+\.?\d*(?:e[+\-−]?\d+)?|inf\b|nan\b)|([A-Za-z_][A-Za-z0-9_]*|[σΦφ])|(≤|≥|≠|[^\s]))", re.ASCII
@@ -24,15 +24,15 @@ _TOKEN: Final = re.compile(
 
 
 class UnreadableFormulaError(ValueError):
-    """The text is no arithmetic of known names and functions."""
+    """The text is not arithmetic of known names and functions."""
 
 
 def evaluate_formula(formula: str, numbers: Numbers) -> Tensor:
-    """Return what a formula gives for these numbers, entry by entry, in float64.
+    """Evaluate a formula for these numbers, entry by entry, in float64.
 
     :param formula: such as `dy · y(1 − y)`; `mean(…)` and `Σ(…)` run over all entries.
-    :param numbers: what each name stands for; shapes broadcast.
-    :raises UnreadableFormulaError: it is no arithmetic.
+    :param numbers: the value of each name; shapes broadcast.
+    :raises UnreadableFormulaError: it is not arithmetic.
     """
     exact = {name: torch.as_tensor(value, dtype=torch.float64) for name, value in numbers.items()}
     return _Reader(formula, exact).read()
@@ -72,7 +72,7 @@ _COMPARISONS: Final[Mapping[str, Callable[[Tensor, Tensor], Tensor]]] = {
 
 
 class _Reader:
-    """A recursive-descent parser that computes while it reads."""
+    """A recursive-descent parser that evaluates while it parses."""
 
     def __init__(self, text: str, numbers: Mapping[str, Tensor]) -> None:
         self._tokens = [match.groups() for match in _TOKEN.finditer(text.strip())]
@@ -86,11 +86,11 @@ class _Reader:
         return value
 
     def _sign(self) -> str:
-        """Return the next token, whatever it is; empty at the end."""
+        """Return the next token without consuming it; empty at the end."""
         return next(filter(None, self._tokens[self._place]), "") if self._place < len(self._tokens) else ""
 
     def _takes(self, *signs: str) -> str:
-        """Return the next token and go on, if it is one of these."""
+        """Consume and return the next token if it is one of these."""
         sign = self._sign()
         if sign not in signs or not sign:
             return ""

@@ -1,4 +1,4 @@
-"""Functions to go down: a formula over a point, with what is known about it."""
+"""Test functions to minimize: a formula with its domain, minima and source."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Objective(Protocol):
 
     @property
     def variables(self) -> Mapping[str, int | None]:
-        """Each variable with its length; None stands for a scalar."""
+        """Each variable with its length; None for a scalar."""
 
     @property
     def __call__(self) -> Callable[..., Tensor]:
-        """Computes the value, shape `(...)`, from scalars of shape `(...)` and vectors of shape `(..., n)` by name."""
+        """Compute the value, shape `(...)`, from scalars of shape `(...)` and vectors of shape `(..., n)` by name."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class Function:
 
     :param formula: computes the value, shape `(...)`, from points of shape `(..., n)`.
     :param dim: n, the number of coordinates.
-    :param domain: the box it is usually searched in, `(low, high)` for each coordinate.
+    :param domain: the usual search box, `(low, high)` for each coordinate.
     :param minima: every known global minimum.
     :param source: where the definition comes from.
-    :param start: the customary starting point, where there is one.
+    :param start: the customary starting point, if there is one.
     """
 
     formula: Callable[[Tensor], Tensor]
@@ -58,7 +58,7 @@ class Function:
     def __call__(self, x: Tensor) -> Tensor:
         """Return the value, shape `(...)`, at points `x` of shape `(..., n)`.
 
-        :raises ComponentError: n is another number.
+        :raises ComponentError: the points have another number of coordinates.
         """
         if x.shape[-1] != self.dim:
             raise ComponentError(f"expected a point of {self.dim} coordinates, got {x.shape[-1]}")

@@ -1,4 +1,4 @@
-"""Calls a module with other tensors in place of its own parameters and buffers."""
+"""Calls a module with other tensors in place of its parameters and buffers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 
 def functional_call(module: nn.Module, tensors: Mapping[str, Tensor], inputs: tuple[Any, ...]) -> Any:
-    """Return the module's output for these inputs, with other tensors in place of its own; the module keeps its own.
+    """Return the module's output with other tensors in place of its own; the module is not changed.
 
-    A tensor that the module uses in several places, by several names, is replaced in all of them.
-    `torch.func.functional_call` does that too, but a module that is part of two others keeps the copies: both names
-    mean one slot, and torch puts back last what it found second. Here each slot has one name.
+    A tensor that the module uses in several places, under several names, is replaced in all of them.
+    `torch.func.functional_call` does that too, but leaves its copies in a module that is part of two others: both names
+    refer to one slot, and torch restores the value that it read second. Here each slot is replaced once.
 
-    :param tensors: by any one of their names; of those that are absent the module uses its own.
+    :param tensors: each by any one of its names; missing ones keep the module's own tensor.
     """
     names = dict(module.named_parameters(remove_duplicate=False)) | dict(module.named_buffers(remove_duplicate=False))
     given = {id(names[name]): tensor for name, tensor in tensors.items() if name in names}

@@ -1,4 +1,4 @@
-"""What can be done with gradients before they are used: measure and clip them."""
+"""Measures and clips gradients before they are used."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import torch
 from torch import Tensor
 
 Gradients = Sequence[Tensor | None]
-"""One gradient per parameter; None where the loss did not reach the parameter."""
+"""One gradient per parameter; None if the loss does not depend on it."""
 
 
 def norm(gradients: Gradients) -> Tensor:
-    """Return the Euclidean norm over all gradients together: √Σ g²."""
+    """Return the Euclidean norm over all gradients: √Σ g²."""
     return torch.stack([gradient.square().sum() for gradient in gradients if gradient is not None]).sum().sqrt()
 
 
 def copy_gradient(gradient: Tensor | None, parameter: Tensor) -> Tensor | None:
-    """Return a copy that may be written into, in the parameter's memory layout, as `backward()` leaves one in `.grad`.
+    """Return a writable copy in the parameter's memory layout, like the `.grad` that `backward()` leaves.
 
-    `torch.autograd.grad` may return one tensor for two parameters (a + b), or one number shown as many (a.sum()).
+    `torch.autograd.grad` may return the same tensor for two parameters (a + b), or one number expanded to many
+    (a.sum()).
     """
     if gradient is None:
         return None
@@ -39,7 +40,7 @@ class Clip:
     norm: float | None = None
 
     def __call__(self, gradients: Gradients) -> Gradients:
-        """Return the clipped gradients; the given ones are not modified."""
+        """Return the clipped gradients; the arguments are not modified."""
         if self.value is not None:
             limit = self.value
             gradients = [None if gradient is None else gradient.clamp(-limit, limit) for gradient in gradients]

@@ -1,4 +1,4 @@
-"""Ctrl-C while runs descend: noticed between two steps, so that what has finished is measured and kept."""
+"""Handles Ctrl-C during a descent: it takes effect between two steps, so that finished work is measured and kept."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 
 class _State:
-    """What has been asked of this process.
+    """The state of this process.
 
-    :ivar asked: Ctrl-C came while it was deferred.
+    :ivar asked: whether Ctrl-C was pressed while it was deferred.
     :ivar listen: tells whether another process asks this one to stop.
     """
 
@@ -26,9 +26,9 @@ def is_stop_requested() -> bool:
 
 
 def listen_to(asks: Callable[[], bool]) -> None:
-    """Stop when somebody else asks, too: a worker process listens to the one that started it.
+    """Also stop when another process asks: a worker process listens to its parent.
 
-    :param asks: is called before every step.
+    :param asks: called before every step.
     """
     _State.listen = staticmethod(asks)
 
@@ -37,8 +37,8 @@ def listen_to(asks: Callable[[], bool]) -> None:
 def defer_interrupts() -> Iterator[None]:
     """Turn the first Ctrl-C into a request to stop; the second one raises `KeyboardInterrupt` at once.
 
-    The request ends with the block: ask `requested` inside. Nothing changes where Ctrl-C means something else already,
-    or outside the main thread, which is the only one that hears it.
+    The request ends with the block: call `is_stop_requested` inside. Nothing changes if another handler for Ctrl-C is
+    installed, or outside the main thread, which alone receives signals.
     """
     main = threading.current_thread() is threading.main_thread()
     numbers = [each for each in _signals() if main and signal.getsignal(each) is signal.default_int_handler]
@@ -54,7 +54,7 @@ def defer_interrupts() -> Iterator[None]:
 
 
 def treat_termination_as_interrupt() -> None:
-    """Let SIGTERM do what Ctrl-C does, in this process from now on."""
+    """Treat SIGTERM like Ctrl-C in this process from now on."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
@@ -64,7 +64,7 @@ def _signals() -> tuple[signal.Signals, ...]:
 
 
 def _handle_signal(number: int, frame: Any) -> None:
-    """Note the first request; raise at the second."""
+    """Note the first request; raise at the second one."""
     if _State.asked:
         raise KeyboardInterrupt
     _State.asked = True

@@ -1,4 +1,4 @@
-"""The loss as a landscape: over one parameter, over two, or over the plane in which a run with more moved most."""
+"""The loss as a landscape: over one parameter, over two, or over the plane of largest movement."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from playground.result import Recording
 from playground.views import CurveView, Grid, PathView, SurfaceView, TangentPoint, ViewAxis
 
 CURVE_POINTS = 400
-"""Points of a curve."""
+"""The number of points of a curve."""
 
 SURFACE_SIDE_POINTS = 120
-"""Points along each side of a surface."""
+"""The number of points along each side of a surface."""
 
 PLANE_SIDE_POINTS = 48
-"""Points along each side of the plane of a path, where an evaluation is that of a model on its data."""
+"""The number of points along each side of a path's plane, where each point evaluates a model on its data."""
 
 MAX_PLANE_PARAMETERS = 100_000
-"""Parameters from which on the plane of a path has no loss."""
+"""Above this number of parameters, the plane of a path shows no loss."""
 
 MINOR_VARIANCE_SHARE = 0.005
-"""Share of the variance below which a direction is 0 % to a reader, and gets no axis of its own width."""
+"""A direction with less than this share of the variance shows as 0 % and gets no axis scale of its own."""
 
 MAX_NUMBERS_PER_CHUNK = 16_000_000
-"""Numbers, of parameters and data, that are evaluated together."""
+"""The number of values, of parameters and data, in one evaluation."""
 
 Points = Sequence[Sequence[float]]
 
 
 def landscape_axes(problem: Problem) -> tuple[str, ...]:
-    """Return the names of the axes of the landscape; none where there are more than two parameters."""
+    """Return the names of the landscape's axes; none if there are more than two parameters."""
     count = sum(tensor.numel() for tensor in problem.parameters.values())
     return tuple(map(str, list_parameter_coordinates(problem.parameters))) if count <= 2 else ()
 
@@ -45,9 +45,9 @@ def landscape_axes(problem: Problem) -> tuple[str, ...]:
 def compute_landscape(
     problem: Problem, recording: Recording, ranges: Ranges, minima: Points = ()
 ) -> CurveView | SurfaceView | PathView:
-    """Return the loss over all data around where a run was; the module is left as it is.
+    """Return the loss over all data around the run's path; the module is left unchanged.
 
-    :param recording: of the run, whose end the problem's parameters are.
+    :param recording: of the run; the problem has its final parameters.
     :param ranges: of the axes in `coordinates`.
     :param minima: known global minima, one coordinate for each parameter.
     """
@@ -70,10 +70,10 @@ def to_positions(parameters: Mapping[str, Sequence[object]]) -> Tensor:
 
 
 def principal_directions(path: Tensor) -> tuple[Tensor, tuple[float, float]]:
-    """Return the two directions in which points vary most, and the shares of the variance along them.
+    """Return the two directions in which points vary most, and their shares of the variance.
 
-    The directions are the first two right singular vectors of the centred points; the largest entry of each is
-    positive, so that they are the same everywhere. Points that are not finite are left out.
+    The directions are the first two right singular vectors of the centred points. The largest entry of each is
+    positive, so that the result is the same on every machine. Points that are not finite are ignored.
 
     :param path: shape `(points, n)`, n at least 2.
     :returns: orthonormal columns, shape `(n, 2)`, and the shares; 0 for a direction without variance.
@@ -104,18 +104,18 @@ def _evaluate_with_slope(loss: VectorFunction, points: Tensor) -> tuple[list[flo
     points = points.detach().double().requires_grad_()
     with torch.enable_grad():
         values = loss(points)
-    (slope,) = torch.autograd.grad(values.sum(), points)  # each value depends on its own point alone
+    (slope,) = torch.autograd.grad(values.sum(), points)  # each value depends on its own point only
     return values.detach().double().tolist(), slope.flatten().tolist()
 
 
 def _find_lowest(loss: VectorFunction, x: ViewAxis, y: Sequence[float], slope: Sequence[float]) -> list[float]:
-    """Return the lowest place where the curve turns from down to up; none where it does nowhere."""
+    """Return the lowest point where the curve turns from falling to rising; None if there is none."""
     turns = [i for i, (left, right) in enumerate(pairwise(slope)) if left < 0 <= right]
     if not turns:
         return []
     at = min(turns, key=lambda i: min(y[i], y[i + 1]))
     low, high = x.values[at], x.values[at + 1]
-    for _ in range(60):  # a bisection to the last digit of a float64
+    for _ in range(60):  # bisection to the last digit of a float64
         middle = (low + high) / 2
         _, (tangent,) = _evaluate_with_slope(loss, torch.tensor([[middle]], dtype=torch.float64))
         low, high = (middle, high) if tangent < 0 else (low, middle)
@@ -140,7 +140,7 @@ def _path(loss: VectorFunction, end: Tensor, steps: tuple[int, ...], path: Tenso
     flat = (path - end) @ directions
     first, second = flat.T.tolist()
     x = make_axis("first", PLANE_SIDE_POINTS, first, {})
-    # along a direction that hardly moves the scale is the first one's, so that the path looks as straight as it is
+    # A direction with little movement takes the scale of the first, so that the path looks as straight as it is.
     y = make_axis("second", PLANE_SIDE_POINTS, second if explained[1] >= MINOR_VARIANCE_SHARE else first, {})
     values = (
         None
@@ -151,7 +151,7 @@ def _path(loss: VectorFunction, end: Tensor, steps: tuple[int, ...], path: Tenso
 
 
 def _evaluate_grid(f: Callable[[Tensor], Tensor], x: ViewAxis, y: ViewAxis) -> Grid:
-    """Return f at every point of a grid; it is given points of shape `(points, 2)`."""
+    """Evaluate f, which takes points of shape `(points, 2)`, at every point of a grid."""
     across, up = torch.tensor(x.values, dtype=torch.float64), torch.tensor(y.values, dtype=torch.float64)
     rows, columns = torch.meshgrid(up, across, indexing="ij")
     with torch.no_grad():
@@ -170,7 +170,7 @@ def _vectorize(g: VectorFunction, z: Tensor, chunk: int) -> VectorFunction:
         points = points.to(z)
         try:
             values: Tensor = vmap(g, chunk_size=chunk)(points)
-        except RuntimeError:  # a module that cannot be mapped is evaluated at one point after the other
+        except RuntimeError:  # a module that cannot be mapped is evaluated point by point
             values = torch.stack([g(point) for point in points])
         return values.cpu()
 

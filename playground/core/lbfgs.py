@@ -1,7 +1,7 @@
-"""The least value of a function that a search finds from one place: L-BFGS with a line search by bisection.
+"""Minimizes a function from one starting point by L-BFGS with a bisection line search.
 
-`torch.optim.LBFGS` does the same, but the first optimizer of torch that is built imports torch's compiler, which takes
-longer than all searches of a diagnosis together.
+`torch.optim.LBFGS` does the same, but the first torch optimizer in a process imports torch's compiler, which takes
+longer than all searches of a diagnosis.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import torch
 from torch import Tensor
 
 MEMORY = 20
-"""Past steps that the curvature is estimated from."""
+"""The number of past steps used to estimate the curvature."""
 
 DECREASE, CURVATURE = 1e-4, 0.9
-"""Shares of the first slope in the two conditions of Wolfe: on the decrease, and on the slope that is left."""
+"""The constants of the two Wolfe conditions: on the decrease, and on the remaining slope."""
 
 STILL = 1e-9
-"""A step that moves neither a coordinate nor the value by more is the last one."""
+"""The search ends with a step that changes neither a coordinate nor the value by more than this."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Place:
-    """A place, the value there, and the gradient."""
+    """A point with its value and gradient."""
 
     z: Tensor
     value: float
@@ -34,9 +34,9 @@ class _Place:
 
 
 class _Evaluator:
-    """Evaluates a function, and counts.
+    """Evaluates a function with a limit on the number of evaluations.
 
-    :param left: how many more evaluations there may be.
+    :param left: the number of evaluations left.
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor], left: int) -> None:
@@ -44,7 +44,7 @@ class _Evaluator:
         self.left = left
 
     def __call__(self, z: Tensor) -> _Place:
-        """Return the value and the gradient at a place."""
+        """Return the value and the gradient at a point."""
         self.left -= 1
         z = z.detach().requires_grad_()
         with torch.enable_grad():
@@ -56,7 +56,7 @@ class _Evaluator:
 
 
 def minimize(function: Callable[[Tensor], Tensor], start: Tensor, evaluations: int = 125) -> tuple[float, Tensor]:
-    """Return the least value that L-BFGS finds from a place, and where; infinity where it is not finite there.
+    """Return the least value that L-BFGS finds from a point, and where; infinity if the start is not finite.
 
     :param function: of a vector of shape `(n,)`; its value is 0-d.
     :param start: shape `(n,)`, float64.
@@ -72,7 +72,7 @@ def minimize(function: Callable[[Tensor], Tensor], start: Tensor, evaluations: i
         if there is None:
             if not pairs:
                 break
-            pairs.clear()  # once more along the gradient
+            pairs.clear()  # restart along the gradient
             continue
         step, turn = there.z - here.z, there.gradient - here.gradient
         still = step.abs().max() <= STILL or abs(there.value - here.value) <= STILL
@@ -85,7 +85,7 @@ def minimize(function: Callable[[Tensor], Tensor], start: Tensor, evaluations: i
 
 
 def _direction(gradient: Tensor, pairs: deque[tuple[Tensor, Tensor]]) -> Tensor:
-    """Return -H⁻¹ · gradient, H⁻¹ being estimated from steps and what they changed of the gradient."""
+    """Return -H⁻¹ · gradient, with H⁻¹ estimated from past steps and the changes of the gradient along them."""
     rest, shares = -gradient, []
     for step, turn in reversed(pairs):
         share = step.dot(rest) / step.dot(turn)
@@ -100,11 +100,11 @@ def _direction(gradient: Tensor, pairs: deque[tuple[Tensor, Tensor]]) -> Tensor:
 
 
 def _search_line(evaluate: _Evaluator, here: _Place, direction: Tensor, first: bool) -> _Place | None:
-    """Return a place along a direction that is lower and where the slope is flatter; the lowest seen at the end.
+    """Return a point along a direction that satisfies both Wolfe conditions; otherwise the lowest point tried.
 
-    The two conditions are those of Wolfe, the second one in its weak form, so that the search ends at a kink as well.
+    The second condition is used in its weak form, so that the search also ends at a kink.
 
-    :returns: None where no place is lower.
+    :returns: None if no point is lower.
     """
     slope = here.gradient.dot(direction).item()
     length = min(1.0, 1 / here.gradient.abs().sum().item()) if first else 1.0

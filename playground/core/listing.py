@@ -1,4 +1,4 @@
-"""How a task writes itself out as a stand-alone program."""
+"""How a task writes itself as a stand-alone program."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Cell:
-    """A piece of a program under a heading.
+    """A section of a program under a heading.
 
-    :param heading: what it is about, in a few words.
+    :param heading: its topic, in a few words.
     :param code: statements.
     """
 
@@ -23,14 +23,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Listing:
-    """A task's part of a stand-alone program; the descent itself is the same for all tasks, and is written around it.
+    """A task's part of a stand-alone program; the descent loop is the same for all tasks and written around it.
 
-    :param cells: what comes before the descent; for a task that answers directly, everything.
-    :param parameters: a list of what descends, as an expression.
+    :param cells: the code before the descent; for a task without a descent, all code.
+    :param parameters: the list of parameters to update, as an expression.
     :param loss: returns the loss as an expression, given the expressions of the tensors of `data` or of a batch.
     :param data: names of the tensors that batches are taken from.
-    :param module: name of the module, for the mode of training and of evaluation; empty where there is none.
-    :param outcome: statements that print what the final parameters mean.
+    :param module: name of the module whose training mode is switched; empty without a module.
+    :param outcome: statements that print results from the final parameters.
     """
 
     cells: Sequence[Cell]
@@ -42,31 +42,31 @@ class Listing:
 
 
 class Writer(Protocol):
-    """What a task writes itself with."""
+    """The operations that a task uses to write itself."""
 
     def component(self, kind: str, *arguments: str) -> tuple[str, str]:
-        """Write a component of the scenario out.
+        """Write a component of the scenario.
 
-        :param arguments: what the framework supplies, as expressions: sizes for a model, prediction and target for a
-            loss, `generator` for a dataset, the point for a function, variable by variable.
-        :returns: the definitions that it needs and are not written yet, and the expression that it stands for.
-        :raises PlaygroundError: it cannot be written out.
+        :param arguments: the arguments that the framework supplies, as expressions: sizes for a model, prediction and
+            target for a loss, `generator` for a dataset, the point for a function, variable by variable.
+        :returns: the definitions that are needed and not written yet, and the expression for the component.
+        :raises PlaygroundError: it cannot be written.
         """
 
     def generator(self, kind: str) -> str:
-        """Return the generator that the framework makes for a component of this kind, as an expression."""
+        """Return the generator that the framework creates for a component of this kind, as an expression."""
 
     def draws(self, kind: str) -> bool | None:
-        """Tell whether a component draws from its own generator; None where it reads files."""
+        """Tell whether a component draws from its own generator; None if it reads files."""
 
     def literal(self, value: Any) -> str:
-        """Return numbers, texts and lists of them as an expression, exactly."""
+        """Return numbers, strings and lists of them as an exact expression."""
 
     def tensor(self, tensor: Tensor) -> str:
-        """Return a tensor as an expression, to the last bit."""
+        """Return a tensor as an expression, exact to the last bit."""
 
     def variable(self, name: str) -> str:
-        """Return what a variable of a formula is called in the program, where nothing else has that name."""
+        """Return the name of a formula's variable in the program, unless something else has that name."""
 
     def code(self, function: Callable[..., Any]) -> str | None:
-        """Return the formula of an expression as code; None for any other function."""
+        """Return the formula of an expression component as code; None for any other function."""

@@ -1,4 +1,4 @@
-"""What the framework must know of a loss besides its formula, and how a loss says it."""
+"""The properties of a loss that the framework needs besides its formula, and how a loss declares them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _Declared = TypeVar("_Declared", bound=Callable[..., Any])
 class LossTraits:
     """How a loss reads predictions and targets.
 
-    :param threshold: a one-column prediction above it means class 1: 0.5 for probabilities, 0 for logits; None where
-        that is to be found out (`find_threshold`).
-    :param class_indices: targets arrive as class indices, int64 of shape `(samples,)`, and predictions as one
-        column per class; otherwise targets arrive as floats.
-    :param same_shape: whether prediction and target must have one shape. A loss for which others are right, such as
+    :param threshold: a one-column prediction above it means class 1: 0.5 for probabilities, 0 for logits; None if it is
+        to be determined by `find_threshold`.
+    :param class_indices: targets arrive as class indices, int64 of shape `(samples,)`, and predictions as one column
+        per class; otherwise targets arrive as floats.
+    :param same_shape: whether prediction and target must have the same shape. A loss that accepts other shapes, such as
         one that compares samples with each other, declares `same_shape=False`.
-    :param minimum: no value of the loss is less, for all targets that it is made for; None where that is not known.
+    :param minimum: the loss is never less, for all targets that it is made for; None if unknown.
     """
 
     threshold: float | None = None
@@ -43,14 +43,14 @@ def declares(
     same_shape: bool = True,
     minimum: float | None = None,
 ) -> Callable[[_Declared], _Declared]:
-    """Return a decorator that writes the traits onto a loss; for a function as for an `nn.Module` class.
+    """Return a decorator that declares the traits of a loss, for a function as for an `nn.Module` class.
 
-    A factory that *returns* a loss declares the traits on what it returns, not on itself.
+    A factory that *returns* a loss declares the traits on the returned object, not on itself.
 
-    :param threshold: a one-column prediction above it means class 1; by default it is found out.
+    :param threshold: a one-column prediction above it means class 1; by default it is determined numerically.
     :param class_indices: targets are class indices of shape `(samples,)`.
-    :param same_shape: prediction and target must have one shape.
-    :param minimum: no value of the loss is less; an expectation of less is then refused before the run.
+    :param same_shape: prediction and target must have the same shape.
+    :param minimum: the loss is never less; a scenario that expects less is refused before the run.
     """
     declared = LossTraits(threshold=threshold, class_indices=class_indices, same_shape=same_shape, minimum=minimum)
 
@@ -62,7 +62,7 @@ def declares(
 
 
 def loss_traits(loss: Callable[..., Any]) -> LossTraits:
-    """Return what the loss declared, also through `functools.partial`; the default traits where it declared nothing."""
+    """Return the traits that a loss declared, also through `functools.partial`; default traits if it declares none."""
     while isinstance(loss, functools.partial):
         loss = loss.func
     declared = getattr(loss, _ATTRIBUTE, None)
@@ -71,11 +71,11 @@ def loss_traits(loss: Callable[..., Any]) -> LossTraits:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A loss that refuses predictions of another shape than it reads, at every step: the check costs a microsecond.
+    """A loss that refuses predictions of a wrong shape at every step, which costs a microsecond.
 
     :param loss: called as `loss(prediction, target)`.
     :param module: makes the predictions; named in messages.
-    :param outputs: columns that the model was asked for.
+    :param outputs: the number of columns that the model was asked for.
     """
 
     loss: Callable[[Tensor, Tensor], Tensor]
@@ -88,7 +88,7 @@ class Comparison:
     def __call__(self, prediction: Any, target: Tensor) -> Tensor:
         """Return the loss.
 
-        :raises ComponentError: the prediction is no tensor of real numbers, or of another shape.
+        :raises ComponentError: the prediction is not a tensor of real numbers, or has a wrong shape.
         """
         known: LossTraits = self._traits  # type: ignore[attr-defined]
         if not isinstance(prediction, Tensor):
@@ -125,9 +125,9 @@ def _difference(prediction: Tensor, target: Tensor) -> str:
 
 
 def require_same_shape(prediction: Tensor, target: Tensor) -> None:
-    """Refuse a pair that arithmetic would broadcast without a word, so that `(4, 1)` against `(4,)` is no `(4, 4)`.
+    """Refuse shapes that arithmetic would silently broadcast: `(4, 1)` with `(4,)` would give `(4, 4)`.
 
-    Costs a fraction of a microsecond: a loss may call it on every step.
+    It costs a fraction of a microsecond, so a loss may call it on every step.
 
     :param prediction: any shape.
     :param target: must have the same shape.

@@ -1,4 +1,4 @@
-"""Finds the operation that makes NaN or infinity of finite numbers, in a loss or in its gradient."""
+"""Finds the operation that makes NaN or infinity from finite numbers, in a loss or in its gradient."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from playground.core.tape import short_name
 ARITHMETIC_OPERATIONS = frozenset(
     ("add", "sub", "rsub", "mul", "div", "rdiv", "truediv", "rtruediv", "pow", "rpow", "clamp")
 )
-"""Operations whose plain numbers are operands; those of others are axes and the like."""
+"""Operations whose plain numbers are operands; in other operations they are axes and the like."""
 
 MAX_POLE_ARGUMENT = 10.0
-"""An infinity made of numbers below this is a pole, such as log(0); made of larger ones it is an overflow."""
+"""An infinity computed from smaller numbers is a pole, such as log(0); one from larger numbers is an overflow."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class NonfiniteSource:
     """The operation that made the first number that is not finite.
 
     :param operation: its name, `sqrt`.
-    :param backward: whether its derivative did it, of a finite incoming gradient.
-    :param value: what it gave: NaN or an infinity.
-    :param arguments: its numbers at the first such entry; empty where entries do not correspond.
-    :param then: the operation that made NaN of the infinity; empty for none.
+    :param backward: whether it was its derivative, given a finite incoming gradient.
+    :param value: the result: NaN or an infinity.
+    :param arguments: its numbers at the first such entry; empty if entries do not correspond.
+    :param then: the operation that turned the infinity into NaN; empty for none.
     """
 
     operation: str
@@ -42,29 +42,29 @@ class NonfiniteSource:
 
     @property
     def overflow(self) -> bool:
-        """Whether it is an infinity because its numbers were large."""
+        """Whether it is an infinity because its operands were large."""
         large = not self.arguments or max(map(abs, self.arguments)) >= MAX_POLE_ARGUMENT
         return math.isinf(self.value) and large and 0.0 not in self.arguments
 
     @property
     def at(self) -> str:
-        """`0 and 0`, the numbers it was given."""
+        """The operands as text: `0 and 0`."""
         return " and ".join(f"{number:.4g}" for number in self.arguments)
 
     def __str__(self) -> str:
         """`sqrt of -1 gives nan`, or `the backward of sqrt at 0 gives inf`."""
         given = f" {'at' if self.backward else 'of'} {self.at}" if self.arguments else ""
-        then = f", of which {self.then} makes nan" if self.then else ""
+        then = f", which {self.then} turns into nan" if self.then else ""
         return f"{'the backward of ' if self.backward else ''}{self.operation}{given} gives {self.value}{then}"
 
 
 def find_source(problem: Problem, parameters: Mapping[str, Tensor], batch: Batch) -> NonfiniteSource | None:
-    """Return what made the loss or its gradient non-finite at these parameters; None where they are finite.
+    """Return what made the loss or its gradient non-finite at these parameters; None if they are finite.
 
-    Nothing is moved: the module is called with copies of the parameters.
+    The module is called with copies of the parameters and not changed.
 
     :param parameters: by name; those of the problem.
-    :returns: None also where a parameter or the data are not finite themselves.
+    :returns: None also if a parameter or the data are not finite themselves.
     """
     leaves = {name: tensor.detach().clone().requires_grad_() for name, tensor in parameters.items()}
     recorder = _CallRecorder()
@@ -77,7 +77,7 @@ def find_source(problem: Problem, parameters: Mapping[str, Tensor], batch: Batch
 
 @dataclass(frozen=True, eq=False)
 class _TorchCall:
-    """One call of a torch function: its tensors with whether each held NaN or infinity before the call."""
+    """One call of a torch function: its tensors, with whether each contained NaN or infinity before the call."""
 
     name: str
     inputs: tuple[tuple[Tensor, bool, bool], ...]
@@ -92,7 +92,7 @@ class _TorchCall:
 
 
 class _CallRecorder(TorchFunctionMode):
-    """Keeps every call of a torch function, and which node of torch's graph belongs to which."""
+    """Records every call of a torch function, and which nodes of torch's graph belong to it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class _CallRecorder(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Call the function, and keep what went in and came out."""
+        """Call the function and record its arguments and result."""
         numbers = tuple(_leaves((args, tuple((kwargs or {}).values()))))
         tensors = [item for item in numbers if isinstance(item, Tensor) and item.is_floating_point()]
         inputs = tuple((each, bool(each.isnan().any()), bool(each.isinf().any())) for each in tensors)
@@ -114,13 +114,13 @@ class _CallRecorder(TorchFunctionMode):
         for output in _leaves(result):
             if isinstance(output, Tensor) and output.is_floating_point() and tensors:
                 call = _TorchCall(name, inputs, copies, output)
-                self._kept.append(output)  # so that no other tensor gets its id
+                self._kept.append(output)  # keeps it alive, so that no other tensor gets its id
                 self._makers[id(output)] = call
                 self._own(output.grad_fn, call)
         return result
 
     def source_of(self, tensor: Tensor) -> NonfiniteSource | None:
-        """Follow what is not finite back to the call that made it of finite numbers."""
+        """Follow a non-finite value back to the call that made it from finite numbers."""
         then, want_nan = "", bool(tensor.isnan().any())
         seen: set[int] = set()
         while (call := self._makers.get(id(tensor))) is not None and id(call) not in seen:
@@ -144,7 +144,7 @@ class _CallRecorder(TorchFunctionMode):
         return self._owners.get(node)
 
     def _own(self, node: Any, call: _TorchCall) -> None:
-        """Give a call the new nodes behind its output: a function such as `normalize` makes several."""
+        """Assign the new nodes behind a call's output to it: a function such as `normalize` makes several."""
         waiting = [node]
         while waiting:
             each = waiting.pop()
@@ -214,7 +214,7 @@ def _leaves(item: Any) -> Iterator[Any]:
 
 
 def _entries(numbers: tuple[Any, ...], shape: torch.Size, index: int) -> Iterator[float]:
-    """Yield the numbers that belong to one entry of a tensor of this shape; none where shapes do not correspond."""
+    """Yield the operands at one entry of a result of this shape; nothing if shapes do not correspond."""
     for each in numbers:
         if not isinstance(each, Tensor):
             yield float(each)

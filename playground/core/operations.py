@@ -1,4 +1,4 @@
-"""What is known of an operation of torch: its formula, and its local derivative, in words and as arithmetic."""
+"""Describes an operation of torch: its formula and its local derivatives, as text and as arithmetic."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from torch.overrides import handle_torch_function, has_torch_function
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 ArgumentGradients = Mapping[str, Any]
-"""By argument: a tensor that broadcasting may have enlarged, or a list of them for an argument that is a list."""
+"""By argument: a tensor, possibly broadcast, or a list of tensors for an argument that is a list."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of an operation, with the numbers of that moment.
+    """One call of an operation, with its numbers.
 
-    :param arguments: by name, as the operation names them; what was not given is absent.
-    :param output: what it returned.
-    :param dice: the state of torch's generator for the CPU before a call that drew from it.
+    :param arguments: by the operation's argument names; omitted arguments are missing.
+    :param output: the result.
+    :param dice: for a call that drew random numbers, the state of torch's CPU generator before it.
     """
 
     arguments: Mapping[str, Any]
@@ -37,14 +37,14 @@ class Call:
 
     @contextmanager
     def same_rng_state(self) -> Iterator[None]:
-        """Draw once more what was drawn then; outside it nothing is changed."""
+        """Restore the random state of the call within a `with` block, to repeat its draws."""
         with torch.random.fork_rng(devices=()):
             if self.rng_state is not None:
                 torch.set_rng_state(self.rng_state)
             yield
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return an argument, or what torch takes for it when it is not given."""
+        """Return an argument, or torch's default for it."""
         return self.arguments.get(name, default)
 
     def exactly(self) -> Call:
@@ -55,13 +55,13 @@ class Call:
 
 
 Pull = Callable[[Call, Tensor], ArgumentGradients]
-"""Takes a call and dL/dy, gives the operation's share of dL/dx for each argument x: a vector-Jacobian product."""
+"""Takes a call and dL/dy; returns the contribution to dL/dx for each argument x: a vector-Jacobian product."""
 
 Terms = Callable[[Call, tuple[int, ...], Callable[[float], str]], str]
-"""Writes the arithmetic of one entry, given the call, its index, and what writes a number; empty where it cannot."""
+"""Formats the arithmetic of one entry, given the call, its index and a number formatter; "" if it cannot."""
 
 ShareTerms = Callable[[Call, Tensor, tuple[int, ...], Callable[[float], str]], str]
-"""The same of one entry of a share of a gradient; the tensor is dL/dy."""
+"""The same for one entry of a contribution to a gradient; the tensor is dL/dy."""
 
 Template = str | Callable[[Call], str]
 """Text with `{x}` for the name of an argument, `{y}` for the output, `{dy}` for dL/dy, `{n}` for entries in a mean."""
@@ -69,23 +69,24 @@ Template = str | Callable[[Call], str]
 
 @dataclass(frozen=True)
 class Operation:
-    """A formula, and the chain rule through it.
+    """A formula and the chain rule through it.
 
-    Templates are written in the field's own signs (`σ · ² Σ √`), from which the LaTeX is made as well.
+    Templates use mathematical notation (`σ · ² Σ √`), from which LaTeX is generated as well.
 
     :param formula: the right-hand side of `y = …`.
-    :param rules: for each argument that a gradient flows to, the right-hand side of `dL/dx = …`.
-    :param pull: the same in plain tensor arithmetic. Sums over what was broadcast are added by whoever calls it.
-    :param arguments: their names, in the order in which torch takes them; a last one as `*dims` takes all that follow.
-    :param terms: writes the arithmetic of one entry of the output, where it is more than the formula with numbers.
-    :param entrywise: whether `formula` and `rules` hold for numbers as well: each entry of the output, and of a share,
-        depends on the entries in its own place alone.
-    :param sums: where they do not, what writes the arithmetic of one entry of a share, by argument.
-    :param names: torch's keywords for them.
-    :param steepest: the largest slope of a function that saturates; far below it, hardly any gradient passes.
-    :param forward: the formula in tensors, of the arguments that the formula knows. What it returns is held against
-        what torch returned: a call in a form that the formula does not know is explained as an unknown operation.
-        Without it, a formula that is arithmetic of entries is read and computed.
+    :param rules: for each argument with a gradient, the right-hand side of `dL/dx = …`.
+    :param pull: the rules in plain tensor arithmetic. The caller sums over broadcast entries.
+    :param arguments: their names, in torch's order; a last one such as `*dims` takes all remaining arguments.
+    :param terms: formats the arithmetic of one entry of the output, if it is more than the formula with numbers.
+    :param entrywise: whether `formula` and `rules` also hold for numbers: each entry of the output, and of a
+        contribution, depends on the entries at the same index only.
+    :param sums: if not, formatters for the arithmetic of one entry of a contribution, by argument.
+    :param names: torch's keywords for the arguments.
+    :param steepest: the largest slope of a function that saturates; if slopes are far below it, hardly any gradient
+        passes.
+    :param forward: the formula in tensors, as a function of the known arguments. Its result is compared with torch's: a
+        call with arguments that the formula does not cover is explained as an unknown operation. Without it, a formula
+        that is arithmetic of entries is parsed and evaluated.
     """
 
     formula: Template
@@ -100,7 +101,7 @@ class Operation:
     forward: Callable[[Call], Any] | None = None
 
     def bind(self, positional: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a call's arguments by the operation's own names; `names` translates torch's keywords."""
+        """Return a call's arguments by the operation's argument names; `names` translates torch's keywords."""
         bound = dict(zip(self.arguments, positional, strict=False))
         if self.arguments and (last := self.arguments[-1]).startswith("*"):
             bound.pop(last, None)
@@ -118,13 +119,13 @@ def elementwise(
     steepest: float | None = None,
     forward: Callable[[Call], Any] | None = None,
 ) -> Operation:
-    """Return an operation on each entry by itself: dL/dx = dL/dy · f'(x).
+    """Return an operation on each entry separately: dL/dx = dL/dy · f'(x).
 
     :param formula: of y.
-    :param slope: f'(x) in signs.
+    :param slope: f'(x) as text.
     :param derivative: f'(x) in tensors, given the call.
-    :param more: further arguments, through which no gradient flows.
-    :param forward: the function in tensors, where the formula cannot be computed as it is written.
+    :param more: further arguments, without a gradient.
+    :param forward: the function in tensors, if the formula cannot be evaluated as written.
     """
 
     def rule(call: Call) -> str:
@@ -149,9 +150,9 @@ def _to_double(item: Any) -> Any:
 
 
 def as_one_operation(function: Function) -> Function:
-    """Let the tape see a function as one operation of its own name, not as the torch functions that it calls.
+    """Record a function on the tape as one operation of its own name instead of the torch functions that it calls.
 
-    What is known of it is registered under that name, as for a function of torch.
+    Its rules are registered under that name, as for a function of torch.
     """
 
     @functools.wraps(function)
@@ -165,12 +166,12 @@ def as_one_operation(function: Function) -> Function:
 
 
 def fill_template(template: Template, call: Call) -> str:
-    """Return a template that may depend on the call."""
+    """Fill in a template that may depend on the call."""
     return template if isinstance(template, str) else template(call)
 
 
 def sum_to_shape(gradient: Tensor, like: Tensor) -> Tensor:
-    """Sum a gradient over the axes along which its value was repeated, so that it has the value's shape again."""
+    """Sum a gradient over the axes along which its value was broadcast, so that it has the value's shape again."""
     extra = gradient.dim() - like.dim()
     if extra > 0:
         gradient = gradient.sum(dim=tuple(range(extra)))

@@ -1,4 +1,4 @@
-"""What a model's predictions can be: the operations without parameters at its end, and the least loss they allow."""
+"""The range of a model's predictions: the parameter-free operations at its end, and the least loss they allow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playground.core.problem import Problem
 from playground.core.tape import short_name
 
 MAX_NUMBERS = 4_000
-"""Predictions up to which the least loss is searched for."""
+"""The most predictions for which the least loss is searched."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class _TailCall:
     output: Tensor
 
     def __call__(self, z: Tensor) -> Tensor:
-        """Do the same with another input."""
+        """Apply the same operations to another input."""
         chosen = [z.clone() if each is self.input else _cast_like(each, z) for each in self.arguments]
         result: Tensor = self.function(*chosen, **self.keywords)
         return result
@@ -38,8 +38,8 @@ class _TailCall:
 class Tail:
     """The operations between a model's last parameter and its prediction.
 
-    :param before: what goes into them, and `prediction` what comes out.
-    :param name: the last of them that changes a number; empty where none does.
+    :param before: their input; `prediction` is their output.
+    :param name: the last of them that changes numbers; empty if none does.
     """
 
     calls: tuple[_TailCall, ...]
@@ -48,16 +48,16 @@ class Tail:
     name: str
 
     def __call__(self, z: Tensor) -> Tensor:
-        """Return the prediction that these numbers would become."""
+        """Return the prediction for other inputs of the tail."""
         for call in self.calls:
             z = call(z)
         return z
 
 
 def find_tail(problem: Problem) -> Tail | None:
-    """Return what the model does to its last weighted sum; None where it has no data, or gives no tensor.
+    """Return the operations after the model's last weighted sum; None without data, or if the model returns no tensor.
 
-    :param problem: with the parameters of interest; its module is called once, in its own mode.
+    :param problem: with the parameters of interest; its module is called once, in its current mode.
     """
     recorder, data = _TailRecorder(), problem.batches.data
     if not data:
@@ -79,7 +79,7 @@ def find_tail(problem: Problem) -> Tail | None:
 
 
 def minimize_predictions(problem: Problem, predict: Callable[[Tensor], Tensor], start: Tensor) -> float:
-    """Return the least loss over all data that a search finds when predictions are `predict(z)`, z being free.
+    """Return the least loss over all data that a search finds for predictions `predict(z)` with free z.
 
     It starts from `start`, from 0, and from positive numbers, where a ReLU is not 0.
 
@@ -105,7 +105,7 @@ class _RecordedCall:
 
 
 class _TailRecorder(TorchFunctionMode):
-    """Keeps calls, with the one tensor that went in where there was only one, and that no parameter."""
+    """Records calls that have exactly one tensor operand, which is not a parameter."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class _TailRecorder(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Call the function, and keep the call if it made one tensor."""
+        """Call the function, and record the call if it made one tensor."""
         kwargs = kwargs or {}
         tracked = [each for each in (*args, *kwargs.values()) if isinstance(each, Tensor) and each.requires_grad]
         result = func(*args, **kwargs)
@@ -127,7 +127,7 @@ class _TailRecorder(TorchFunctionMode):
 
 
 def _changes_numbers(call: _TailCall) -> bool:
-    """Whether an operation gives other numbers than it got, not only in another shape or order."""
+    """Whether an operation changes numbers, not only their shape or order."""
     before, after = call.input.detach().flatten().sort().values, call.output.detach().flatten().sort().values
     return before.shape != after.shape or not torch.equal(before, after)
 
@@ -138,10 +138,10 @@ def _cast_like(item: Any, z: Tensor) -> Any:
 
 @dataclass(frozen=True)
 class Floors:
-    """The least loss of predictions that are free.
+    """The least loss of free predictions.
 
     :param free: of any numbers.
-    :param within: of what the model's last operation can give.
+    :param within: of the numbers that the model's last operation can produce.
     :param constant: of one such prediction for all samples.
     """
 
@@ -152,9 +152,9 @@ class Floors:
 
 
 def find_floors(problem: Problem) -> Floors | None:
-    """Return the least losses of free predictions; None where there are none, or too many.
+    """Return the least losses of free predictions; None if there are none, or too many.
 
-    :param problem: with its module in the mode to look at it in.
+    :param problem: with its module in the mode to examine.
     """
     found = find_tail(problem)
     if found is None or found.prediction.numel() > MAX_NUMBERS or found.prediction.dim() not in (1, 2):
@@ -164,6 +164,6 @@ def find_floors(problem: Problem) -> Floors | None:
     constant = minimize_predictions(problem, lambda z: found(z.expand_as(found.before)), same)
     free = within
     if found.name:
-        with suppress(RuntimeError):  # some losses refuse what is outside the range: then the range is right
+        with suppress(RuntimeError):  # some losses refuse numbers outside the range: then `within` is the answer
             free = minimize_predictions(problem, lambda z: z, found.prediction)
     return Floors(found, min(free, within), within, constant)

@@ -1,4 +1,4 @@
-"""A point that moves on a function: the smallest module there is."""
+"""A point that moves on a function, as a minimal module."""
 
 from __future__ import annotations
 
@@ -13,11 +13,7 @@ from playground.core.setting import Setting
 
 
 class MovingPoint(nn.Module):
-    """Holds the variables of a function as parameters; its output is the function's value there.
-
-    :param function: of those variables.
-    :param start: value of each variable, a number or a list.
-    """
+    """Holds the variables of a function as parameters; its output is the function's value."""
 
     def __init__(self, function: Objective, start: Mapping[str, Any], setting: Setting) -> None:
         super().__init__()

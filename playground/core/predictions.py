@@ -1,4 +1,4 @@
-"""What a model predicted over its inputs at each recorded step: for models with one or two inputs."""
+"""A model's predictions over its inputs at each recorded step, for models with one or two inputs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from playground.result import Recording
 from playground.views import BoundaryView, FitView, ViewAxis
 
 BOUNDARY_SIDE_POINTS = 48
-"""Points along each side of a boundary."""
+"""The number of points along each side of a decision boundary."""
 
 FIT_POINTS = 200
-"""Points of a fit."""
+"""The number of points of a fitted curve."""
 
 MAX_SHOWN_SAMPLES = 1000
-"""Samples that are shown; of more, evenly spaced ones."""
+"""The most samples that are shown; of more, evenly spaced ones."""
 
 
 def compute_boundary(
@@ -31,11 +31,11 @@ def compute_boundary(
     score: Callable[[Tensor], Tensor],
     level: float | None,
 ) -> BoundaryView:
-    """Return how a model tells classes apart; the module is left as it is.
+    """Return how a model separates classes; the module is left unchanged.
 
     :param data: two inputs, classes as targets.
-    :param score: from predictions, shape `(points, outputs)`, to what the grid shows, shape `(points,)`.
-    :param level: the score above which a sample is class 1; None where the score is the class.
+    :param score: maps predictions, shape `(points, outputs)`, to the shown numbers, shape `(points,)`.
+    :param level: the score above which a sample is class 1; None if the score is the class.
     """
     x, y = (
         make_axis(name, BOUNDARY_SIDE_POINTS, data.inputs[:, i].tolist(), ranges) for i, name in enumerate(data.names)
@@ -57,7 +57,7 @@ def compute_boundary(
 
 
 def compute_fit(problem: Problem, recording: Recording, ranges: Ranges, data: Data) -> FitView:
-    """Return the curve that a model draws through its data; the module is left as it is.
+    """Return the curve that a model fits to its data; the module is left unchanged.
 
     :param data: one input, one target.
     """
@@ -74,7 +74,7 @@ def compute_fit(problem: Problem, recording: Recording, ranges: Ranges, data: Da
 
 
 def predict_each_step(problem: Problem, recording: Recording, points: Tensor) -> Iterator[Tensor]:
-    """Yield what the model predicted for these points at each recorded step, all points in one forward pass."""
+    """Yield the model's predictions for these points at each recorded step, all points in one forward pass."""
     points = points.to(problem.batches.data[0])
     for then in recorded_parameters(problem, recording):
         with torch.no_grad():
@@ -96,5 +96,5 @@ def _axis_values(side: ViewAxis) -> Tensor:
 
 
 def _choose_samples(samples: int) -> Tensor:
-    """Return which samples are shown."""
+    """Return the indices of the samples to show."""
     return torch.linspace(0, samples - 1, min(samples, MAX_SHOWN_SAMPLES)).round().long()

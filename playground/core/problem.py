@@ -1,4 +1,4 @@
-"""A problem: parameters and what they are to make small."""
+"""A problem: parameters and the loss to minimize."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from playground.core.seeding import make_generator, preserve_torch_stream
 from playground.errors import ComponentError, Fault, ScenarioError, suggest_names
 
 Batch = tuple[Tensor, ...]
-"""The tensors of one step, samples along the first axis; empty where there are no data."""
+"""The tensors of one step, samples along the first axis; empty without data."""
 
 Forward = Callable[..., Tensor]
-"""A module, or the same module with other parameters in place of its own."""
+"""A module, or the same module with other parameters."""
 
 
 class Batches:
     """The data of each step, as a pure function of the step.
 
     :param data: all samples, along the first axis of every tensor.
-    :param size: samples per step; None gives all of them at every step, in their order.
+    :param size: samples per step; None means all of them at every step, in their order.
     :param seed: each epoch is a permutation drawn from `(seed, epoch)`; its last batch may be smaller.
     :raises ScenarioError: `size` exceeds the number of samples, or there are none.
     """
@@ -52,7 +52,7 @@ class Batches:
         return tuple(tensor[chosen] for tensor in self.data)
 
     def select_samples(self, step: int) -> Tensor:
-        """Return the indices of the samples of a step, where batches have a size."""
+        """Return the indices of the samples of a step, if batches have a size."""
         size = self.size or len(self.data[0])
         epoch, position = divmod(step, self.per_epoch)
         if epoch != self._epoch:
@@ -61,7 +61,7 @@ class Batches:
         return self._order[position * size : (position + 1) * size]
 
     def shapes(self) -> Iterator[Batch]:
-        """Yield one batch of each size that a step can have, of the first samples."""
+        """Yield one batch of each size that a step can have, from the first samples."""
         samples = len(self.data[0]) if self.data else 0
         sizes = {samples} if self.size is None else {self.size, samples % self.size or self.size}
         for size in sorted(sizes, reverse=True):
@@ -74,12 +74,12 @@ class Batches:
 
 @dataclass(frozen=True)
 class Problem:
-    """What goes downhill.
+    """Parameters and a loss to minimize.
 
     :param module: owns the parameters.
-    :param loss: the scalar to make small, given the module (or a stand-in with other parameters) and a batch.
+    :param loss: the scalar to minimize, given the module (or the module with other parameters) and a batch.
     :param batches: the data.
-    :param objective: the component that computes the loss, for messages about it; None where there is not one.
+    :param objective: the component that computes the loss, for messages; None if there is no single one.
     """
 
     module: nn.Module
@@ -89,7 +89,7 @@ class Problem:
 
     @property
     def parameters(self) -> dict[str, Tensor]:
-        """The parameters that descend, by name."""
+        """The trainable parameters by name."""
         return {name: tensor for name, tensor in self.module.named_parameters() if tensor.requires_grad}
 
     def forward(self, parameters: Mapping[str, Tensor]) -> Forward:
@@ -99,10 +99,10 @@ class Problem:
     def probe(self) -> None:
         """Evaluate once over all data in evaluation mode, and once in training mode for each size of a batch.
 
-        So a mistake is found before anything is trained. Draws no random numbers that anybody misses, and changes no
-        buffer of a well-behaved module.
+        This detects mistakes before training. The run's random numbers are not affected, and neither are the buffers of
+        a well-behaved module.
 
-        :raises ComponentError: nothing can be trained, the loss is not a scalar, or no parameter can change it.
+        :raises ComponentError: nothing can be trained, the loss is not a scalar, or it depends on no parameter.
         """
         require_parameters(self.module)
         self.module.eval()
@@ -117,14 +117,14 @@ class Problem:
         self.module.eval()
 
     def _require_descent(self, batch: Batch) -> Tensor:
-        """Return the loss of a batch; see `checked`."""
+        """Return the loss of a batch; see `require_differentiable`."""
         loss = require_number(self.loss(self.module, batch), self.objective)
         if not loss.requires_grad:
             raise self._unreached(batch)
         return loss
 
     def _unreached(self, batch: Batch) -> ComponentError:
-        """Return that no gradient reaches a parameter, and whether the module or the loss cuts it off."""
+        """Return the error that no gradient reaches a parameter, and whether the module or the loss cuts it off."""
         outputs: list[Any] = []
         handle = self.module.register_forward_hook(lambda _, __, output: outputs.append(output))
         try:
@@ -142,10 +142,10 @@ class Problem:
 
 
 def require_module(made: Any, factory: Any) -> nn.Module:
-    """Return what a factory of models made, if it is a module of real numbers.
+    """Return a model factory's result if it is a module of real numbers.
 
-    :param factory: for messages about it.
-    :raises ComponentError: it is no module, or has complex parameters or buffers, which a conversion would cut.
+    :param factory: for messages.
+    :raises ComponentError: it is not a module, or has complex parameters or buffers, which a conversion would truncate.
     """
     if not isinstance(made, nn.Module):
         what = f"the class {made.__name__}" if isinstance(made, type) else describe_type(made)
@@ -158,7 +158,7 @@ def require_module(made: Any, factory: Any) -> nn.Module:
 
 
 def require_parameters(module: nn.Module) -> None:
-    """Refuse a module that has nothing to train.
+    """Refuse a module without trainable parameters.
 
     :raises ComponentError: it has no parameters, or all of them are frozen.
     """
@@ -174,7 +174,7 @@ def require_parameters(module: nn.Module) -> None:
 
 
 def _find_hidden_layers(module: nn.Module) -> str:
-    """Say in which attribute a module keeps layers or parameters where PyTorch does not see them."""
+    """Return which attribute hides layers or parameters from PyTorch, if any."""
     for name, value in vars(module).items():
         if name.startswith("_") or not value:
             continue
@@ -190,7 +190,7 @@ def _find_hidden_layers(module: nn.Module) -> str:
 
 @contextmanager
 def _restore_buffers(module: nn.Module) -> Iterator[None]:
-    """Restore the numbers of a module's buffers afterwards."""
+    """Restore a module's buffers at the end of a `with` block."""
     before = {name: buffer.detach().clone() for name, buffer in module.named_buffers()}
     try:
         yield
@@ -202,10 +202,10 @@ def _restore_buffers(module: nn.Module) -> Iterator[None]:
 
 
 def require_number(value: Any, component: Any = None, what: str = "the loss") -> Tensor:
-    """Return what somebody computed if it is one real number in a tensor.
+    """Return a component's result if it is one real number in a tensor.
 
-    :param component: what computed it; None where there is not one.
-    :param what: what it is, in words.
+    :param component: what computed it; None if there is no single one.
+    :param what: what it is, for messages.
     :raises ComponentError: it is not.
     """
     if isinstance(value, Tensor) and value.dim() == 0 and value.is_floating_point():
@@ -219,9 +219,9 @@ def require_number(value: Any, component: Any = None, what: str = "the loss") ->
 
 
 def require_differentiable(loss: Tensor) -> Tensor:
-    """Return the loss if one can go down it.
+    """Return the loss if it can be minimized.
 
-    :raises ComponentError: it is not a scalar, or no parameter can change it.
+    :raises ComponentError: it is not a scalar, or depends on no parameter.
     """
     require_number(loss)
     if not loss.requires_grad:
@@ -232,7 +232,7 @@ def require_differentiable(loss: Tensor) -> Tensor:
 
 
 def describe_type(value: Any) -> str:
-    """Return in words what somebody returned in place of a tensor: `None`, `a tuple of 2`, `a numpy.ndarray`."""
+    """Describe an object that was returned in place of a tensor: `None`, `a tuple of 2`, `a numpy.ndarray`."""
     if value is None:
         return "None"
     if isinstance(value, tuple | list | dict):
@@ -245,7 +245,7 @@ def assign(module: nn.Module, values: Mapping[str, Any]) -> None:
     """Set parameters by name; the others keep their initial values. A tied parameter has several names.
 
     :param values: numbers or nested lists, of exactly the parameter's shape.
-    :raises ScenarioError: an unknown name, another shape, or two values for one parameter.
+    :raises ScenarioError: an unknown name, a wrong shape, or two values for one parameter.
     """
     parameters = dict(module.named_parameters(remove_duplicate=False))
     faults = []

@@ -1,4 +1,4 @@
-"""Keeps where a run has been: a stepper around a stepper, used only where somebody asks for it."""
+"""Records the path of a run: a stepper around a stepper, used only on request."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from playground.result import Recording
 
 
 class RecordingStepper:
-    """Moves as the stepper inside does, and copies the parameters at some of the steps.
+    """Steps like the inner stepper, and copies the parameters at some of the steps.
 
-    :param stepper: evaluates and moves.
-    :param budget: updates to make at most.
-    :param count: steps to keep at most, spaced evenly by ratio from the first, those next to round numbers moved there;
-        the end is kept besides.
+    :param stepper: evaluates and updates.
+    :param budget: the most updates to make.
+    :param count: the most steps to keep, spaced evenly by ratio from the first; steps near round numbers are moved to
+        them. The end is kept in addition.
     """
 
     def __init__(self, stepper: OneRun, budget: int, count: int) -> None:
@@ -26,30 +26,30 @@ class RecordingStepper:
         self._kept: dict[int, tuple[dict[str, Tensor], float | None]] = {}
 
     def evaluate(self, step: int) -> float:
-        """As the stepper inside; the parameters are copied before their update."""
+        """Evaluate by the inner stepper, after copying the parameters."""
         loss = self._stepper.evaluate(step)
         if step in self._wanted:
             self._kept[step] = self._copied(), self.gradient_norm()
         return loss
 
     def gradient_norm(self) -> float:
-        """As the stepper inside."""
+        """Return the inner stepper's gradient norm."""
         return self._stepper.gradient_norm()
 
     def update(self, step: int) -> None:
-        """As the stepper inside."""
+        """Update by the inner stepper."""
         self._stepper.update(step)
         self._updates = step + 1
 
     def finish(self) -> float:
-        """As the stepper inside; an optimizer may put averaged parameters in place here, so the end is kept after."""
+        """Finish by the inner stepper, then copy the end: an optimizer may switch to averaged parameters here."""
         loss = self._stepper.finish()
         _, norm = self._kept.get(self._updates, ({}, None))
         self._kept[self._updates] = self._copied(), norm
         return loss
 
     def recording(self) -> Recording:
-        """Return what was kept, as plain data."""
+        """Return the recording as plain data."""
         rows = self._kept.values()
         return Recording(
             tuple(self._kept),
@@ -62,7 +62,7 @@ class RecordingStepper:
 
 
 def _move_to_round_numbers(steps: list[int]) -> set[int]:
-    """Return as many steps, with 20, 50, 100 and so on among them: those are what people ask for."""
+    """Return as many steps, moved to include 20, 50, 100 and so on, which readers look for."""
     found = set(steps)
     for wanted in round_numbers(steps[-1] if steps else 0):
         near = min(found, key=lambda step: abs(step - wanted))

@@ -1,7 +1,7 @@
-"""What autograd gives back through each operation: the gradients on the edges of torch's graph that lead into it.
+"""The gradients that autograd returns to each input of an operation: those on the edges of torch's graph.
 
-A tensor that two operations use gets the sum of what both give back. A tensor's hook sees that sum alone; hooks on the
-nodes of the graph see each part.
+A tensor used by two operations gets the sum of their contributions. A tensor's hook sees only the sum; hooks on the
+nodes of the graph see each contribution.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from playground.core.tape import TapeValue
 
 FindValue = Callable[[Any, int], "TapeValue | None"]
-"""Takes a node and the number of its output; gives the value that this is, if it is one on the tape."""
+"""Returns the tape's value for an output (by index) of a node, if the tape has it."""
 
 
 @dataclass(frozen=True, eq=False)
 class GradientEdge:
-    """Where a gradient leaves the operation: an input of one of torch's nodes.
+    """An edge through which a gradient leaves an operation: an input of one of torch's nodes.
 
     :param node: of torch's graph.
-    :param index: counts the node's inputs.
-    :param value: what this input is.
+    :param index: of the node's input.
+    :param value: the tape's value of this input.
     """
 
     node: Any
@@ -35,7 +35,7 @@ class GradientEdge:
 
 
 def find_edges(roots: Iterable[Any], find: FindValue) -> list[GradientEdge]:
-    """Return every edge from the nodes that made some outputs back to the nearest values that are known.
+    """Return every edge from the nodes that made some outputs back to the nearest values on the tape.
 
     :param roots: the outputs' own nodes.
     """
@@ -57,25 +57,25 @@ def find_edges(roots: Iterable[Any], find: FindValue) -> list[GradientEdge]:
 
 
 class EdgeGradients:
-    """Collects what one backward pass sends along edges."""
+    """Collects the gradients that one backward pass sends along edges."""
 
     def __init__(self) -> None:
         self._received: dict[Any, Sequence[Tensor | None]] = {}
         self._watched: set[Any] = set()
 
     def watch(self, found: Iterable[GradientEdge]) -> None:
-        """Keep what the next backward pass sends along these edges."""
+        """Record what the next backward pass sends along these edges."""
         for edge in found:
             if edge.node not in self._watched:
                 self._watched.add(edge.node)
                 edge.node.register_hook(self._keeper(edge.node))
 
     def forget(self) -> None:
-        """Drop what came so far: a loss may differentiate inside itself, and its own backward pass is yet to come."""
+        """Drop what was recorded so far: a loss may differentiate inside itself before its own backward pass."""
         self._received.clear()
 
     def at(self, edge: GradientEdge) -> Tensor | None:
-        """Return what arrived at an edge; None for nothing."""
+        """Return the gradient that arrived at an edge; None for nothing."""
         received = self._received.get(edge.node, ())
         return received[edge.index] if edge.index < len(received) else None
 
@@ -87,7 +87,7 @@ class EdgeGradients:
 
 
 def copy_dense(tensor: Tensor) -> Tensor:
-    """Return the numbers of a tensor as they stand; of a sparse one, the zeros as well."""
+    """Return the numbers of a tensor, including the zeros of a sparse one."""
     plain = tensor.detach()
     return plain.clone() if plain.layout == torch.strided else plain.to_dense()
 
@@ -95,9 +95,9 @@ def copy_dense(tensor: Tensor) -> Tensor:
 def sum_by_value(
     gradients: EdgeGradients, found: Iterable[GradientEdge], spent: set[tuple[Any, int]]
 ) -> dict[TapeValue, Tensor]:
-    """Return what arrived along some edges, by value.
+    """Return the gradients that arrived along some edges, by value.
 
-    :param spent: edges that were counted for another operation, and are not counted again; written.
+    :param spent: edges that were counted for another operation and are skipped; updated.
     """
     totals: dict[TapeValue, Tensor] = {}
     for edge in found:

@@ -1,7 +1,7 @@
-"""Holds what is known of an operation against what torch did in one call, before anything of it is shown.
+"""Checks the known rules of an operation against one call by torch, before anything of them is shown.
 
-A rule knows the arguments that its author thought of, and torch accepts more. So a rule counts for a call only if its
-formula gives the output of that call, and its derivatives what autograd gave back.
+A rule covers the arguments that its author thought of; torch accepts more. A rule therefore counts for a call only if
+its formula gives the call's output, and its derivatives give the gradients that autograd returned.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from playground.core.operations import Call, Operation, Template, fill_template
 from playground.core.tape import TapeRecord, TapeValue
 
 TOLERANCE_BY_DTYPE = {torch.float64: 1e-9, torch.float32: 1e-4}
-"""Relative deviation that is rounding; of shorter types more."""
+"""The relative deviation that counts as rounding; shorter dtypes have more."""
 
 HALF_TOLERANCE = 3e-2
-"""The same of half precision."""
+"""The same for half precision."""
 
 MAX_RECOMPUTED_ENTRIES = 1_000_000
-"""Entries of an output beyond which a rule is not computed again as it is written: that costs as much as the step."""
+"""The largest output for which a rule is evaluated as written: that costs as much as the step."""
 
 
 @dataclass(frozen=True)
 class GradientPart:
-    """What an operation adds to the gradient of one argument.
+    """An operation's contribution to the gradient of one argument.
 
     :param share: in the value's shape.
-    :param summed: whether it was summed over what broadcasting had repeated.
+    :param summed: whether it was summed over broadcast entries.
     """
 
     argument: str
@@ -45,9 +45,9 @@ class GradientPart:
 
 @dataclass(frozen=True)
 class VerifiedCall:
-    """One call of an operation whose rule was found to be true of it.
+    """One call of an operation whose rule was confirmed.
 
-    :param bound: its arguments as values, by the operation's names.
+    :param bound: its arguments as tape values, by the operation's argument names.
     """
 
     operation: Operation
@@ -59,9 +59,9 @@ class VerifiedCall:
 def verify_call(
     record: TapeRecord, operations: Operations, given_back: Mapping[TapeValue, Tensor]
 ) -> VerifiedCall | None:
-    """Return what is known of an operation; None where nothing is, or what is known is not true of this call.
+    """Return the known rule of an operation with a call; None if there is none, or if it does not hold for this call.
 
-    :param given_back: what autograd gave back to each of its inputs.
+    :param given_back: the gradients that autograd returned to each of its inputs.
     """
     try:
         if record.name not in operations:
@@ -80,7 +80,7 @@ def verify_call(
             _rule_holds(operation, call, record, p) for p in parts
         )
         return VerifiedCall(operation, call, bound, parts) if true else None
-    except (Exception, SystemExit):  # a rule that does not know this form of the call may fail in any way
+    except (Exception, SystemExit):  # a rule that does not cover this form of the call may fail in any way
         return None
 
 
@@ -90,7 +90,7 @@ def _matches_output(operation: Operation, call: Call) -> bool:
             expected = operation.forward(call)
         return is_close(torch.as_tensor(expected), call.output)
     if not operation.entrywise:
-        return True  # nothing that can be computed; its derivatives are held against autograd all the same
+        return True  # nothing to evaluate; its derivatives are compared with autograd all the same
     try:
         expected = evaluate_formula(_fill_names(operation.formula, call), _numbers(call))
     except UnreadableFormulaError:
@@ -101,14 +101,14 @@ def _matches_output(operation: Operation, call: Call) -> bool:
 def _matches_autograd(
     parts: tuple[GradientPart, ...], given_back: Mapping[TapeValue, Tensor], record: TapeRecord
 ) -> bool:
-    """Say whether the parts are what autograd gave back, for each value that it gave something."""
+    """Tell whether the contributions equal the gradients that autograd returned."""
     totals: dict[TapeValue, Tensor] = {}
     for part in parts:
         totals[part.value] = totals[part.value] + part.share if part.value in totals else part.share
     arriving = record.outputs[0].gradient
     used = [value for value in record.outputs[1:] if value.gradient is not None]
     if used:
-        return False  # a rule is told of the first output alone
+        return False  # a rule gets the first output only
     room = _tolerance(record.outputs[0].tensor.dtype) / 100 * _largest(arriving) if arriving is not None else 0.0
     return all(
         is_close(totals.get(value, torch.zeros_like(gradient)), gradient, room)
@@ -117,7 +117,7 @@ def _matches_autograd(
 
 
 def _rule_holds(operation: Operation, call: Call, record: TapeRecord, part: GradientPart) -> bool:
-    """Say whether a rule, where it is arithmetic of entries, gives the derivative that stands beside it."""
+    """Tell whether a rule that is arithmetic of entries gives the same derivative as its tensor form."""
     if not operation.entrywise or call.output.numel() > MAX_RECOMPUTED_ENTRIES:
         return True
     exact = call.exactly()
@@ -128,17 +128,17 @@ def _rule_holds(operation: Operation, call: Call, record: TapeRecord, part: Grad
     count = max(1, share.numel() // max(exact.output.numel(), 1))
     try:
         rule = _fill_names(operation.rules[part.argument], exact)
-        told = evaluate_formula(rule, _numbers(exact) | {"dy": arriving, "n": count})
+        claimed = evaluate_formula(rule, _numbers(exact) | {"dy": arriving, "n": count})
     except UnreadableFormulaError:
         return True
-    whole = torch.broadcast_shapes(told.shape, share.shape)  # type: ignore[no-untyped-call]
-    return is_close(told.expand(whole), share.expand(whole), 1e-12 * _largest(arriving))
+    whole = torch.broadcast_shapes(claimed.shape, share.shape)  # type: ignore[no-untyped-call]
+    return is_close(claimed.expand(whole), share.expand(whole), 1e-12 * _largest(arriving))
 
 
 def is_close(found: Tensor, wanted: Tensor, room: float = 0.0) -> bool:
-    """Say whether two tensors have one shape and differ by rounding alone.
+    """Tell whether two tensors have the same shape and differ by rounding only.
 
-    :param room: absolute deviation that is rounding, of sums whose terms cancel.
+    :param room: the absolute deviation that counts as rounding, for sums whose terms cancel.
     """
     if found.shape != wanted.shape:
         return False
@@ -161,12 +161,12 @@ def _largest(tensor: Tensor) -> float:
 
 
 def _fill_names(template: Template, call: Call) -> str:
-    """Return a template with its own names in it."""
+    """Return a template filled in with its own names."""
     return fill_template(template, call).format(**{name: name for name in (*call.arguments, "y", "dy", "n")})
 
 
 def _numbers(call: Call) -> dict[str, Any]:
-    """Return the arguments that are numbers, and the output."""
+    """Return the numeric arguments and the output."""
     found: dict[str, Any] = {"y": call.output}
     for name, item in call.arguments.items():
         real = isinstance(item, int | float) and not isinstance(item, bool) and math.isfinite(item)

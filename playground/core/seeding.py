@@ -1,4 +1,4 @@
-"""Randomness in one place: the same seed gives the same bits, and no run disturbs another's stream."""
+"""All randomness: the same seed gives the same bits, and runs do not affect each other's random streams."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import torch
 
 
 def derive_seed(seed: int, *stream: str | int) -> int:
-    """Return a seed of 63 bits for one purpose, independent of those for other purposes.
+    """Return a 63-bit seed for one purpose, independent of those for other purposes.
 
     :param seed: the run's or the dataset's seed.
-    :param stream: what the numbers are for: `derive(0, "batches", epoch)`.
+    :param stream: what the numbers are for: `derive_seed(0, "batches", epoch)`.
     """
     text = "/".join(map(str, (seed, *stream)))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
 def make_generator(seed: int, *stream: str | int) -> torch.Generator:
-    """Return a new generator on the CPU for one purpose; see `derive`."""
+    """Return a new CPU generator for one purpose; see `derive_seed`."""
     return torch.Generator().manual_seed(derive_seed(seed, *stream))
 
 
 @contextmanager
 def seed_torch(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global stream, which modules initialise themselves from, and restore it afterwards.
+    """Seed torch's global stream, from which modules are initialised, and restore it afterwards.
 
-    A module built inside has the very numbers that `torch.manual_seed(seed)` gives in a script.
+    A module built inside has the same numbers as after `torch.manual_seed(seed)` in a script.
 
     :param seed: 0 to 2**63 - 1.
-    :param device: its stream is seeded as well when it has one of its own.
+    :param device: its stream is seeded as well, if it has its own.
     """
     with preserve_torch_stream(device):
         if device.type == "cpu":
@@ -43,9 +43,9 @@ def seed_torch(seed: int, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def preserve_torch_stream(device: torch.device) -> Iterator[None]:
-    """Restore torch's global stream afterwards, whatever is drawn from it inside.
+    """Restore torch's global stream at the end of a `with` block.
 
-    :param device: its stream is restored as well when it has one of its own.
+    :param device: its stream is restored as well, if it has its own.
     """
     if device.type == "cpu":
         with torch.random.fork_rng(devices=[]):

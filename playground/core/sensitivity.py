@@ -1,8 +1,8 @@
-"""Which runs are sensitive: their answer changes when their start moves by one unit in the last place.
+"""Finds sensitive runs: their results change when their initial values change by one ulp.
 
-No computation that orders its operations differently can follow such a run for long; a difference says nothing about
-either computation. Two twins of a run in the same batch, one to either side, show whether it is sensitive. The
-agreement checks allow for what a twin shows, and tests compare engines by it.
+Another order of operations rounds differently, so no other computation can reproduce such a run for long; a difference
+then says nothing about either computation. Two twins in the same batch, one to either side, show whether a run is
+sensitive. The agreement checks allow for the difference of twins, and tests compare engines by it.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from playground.core.stopping import StopRules
 from playground.core.traces import ReplicaTraces
 
 TOLERANCE_BY_DTYPE = {torch.float32: 1e-5, torch.float64: 1e-10}
-"""The relative plus absolute difference that is no change yet, of numbers computed in each precision."""
+"""The relative plus absolute difference that counts as rounding, for numbers of each precision."""
 
 
 def find_sensitive(
     make: Callable[[Parameters, Tensor], Replicas], parameters: Parameters, budget: int, rules: StopRules
 ) -> Tensor:
-    """Tell which runs' losses or final parameters change by more than the tolerance; costs three more of each run.
+    """Return which runs change by more than the tolerance, at the cost of computing three more of each.
 
-    :param make: makes the stepper of replicas from their parameters and from which of the runs each of them is.
-    :param parameters: initial ones of the runs in question.
-    :param budget: updates to make at most.
+    :param make: creates the stepper of replicas from their parameters and the index of the run of each replica.
+    :param parameters: initial ones of the runs to examine.
+    :param budget: the most updates to make.
     :param rules: when a run ends early.
-    :returns: of each run, shape `(runs,)`.
+    :returns: a mask, shape `(runs,)`.
     """
     count = len(next(iter(parameters.values())))
     stepper = make(append_twins(parameters), torch.arange(count).repeat(3))
@@ -40,9 +40,9 @@ def find_sensitive(
 
 
 def append_twins(parameters: Parameters) -> Parameters:
-    """Put two twins of each replica behind all: every number one unit in the last place further from zero, and nearer.
+    """Append two twins of each replica: every number changed by one ulp, away from zero and towards it.
 
-    A zero, which has no such unit, moves by that of 1.
+    A zero changes by the ulp of 1.
 
     :param parameters: of n replicas.
     :returns: of 3 n replicas; replicas n + i and 2 n + i are the twins of replica i.
@@ -57,35 +57,37 @@ def _adjacent_floats(tensor: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class TwinTraces(ReplicaTraces):
-    """Traces of runs and, behind them, of their twins, which note when a run and a twin of it part.
+    """Traces of runs followed by their twins, which record when a run and a twin of it diverge from each other.
 
-    :param stepper: moves them; made from what `append_twins` returned.
+    :param stepper: updates them; made from the result of `append_twins`.
     """
 
     def __init__(self, stepper: Replicas, budget: int, rules: StopRules, count: int) -> None:
         super().__init__(stepper, budget, rules, count)
         self.parting = torch.full((count // 3,), budget + 1)
-        """The step at which a run's loss was first another than a twin's: its last step where only the final
-        parameters differ, and `budget + 1` where nothing does."""
+        """The step at which a run's loss first differs from a twin's.
+
+        It is the last step if only the final parameters differ, and `budget + 1` if nothing does.
+        """
 
     @property
     def sensitive(self) -> Tensor:
-        """Whether each run and a twin of it parted before they ended."""
+        """Whether each run and a twin of it differ before they end."""
         return self.parting <= self.budget
 
     def record(self, step: int, loss: Tensor, gradient_norm: Callable[[], Tensor]) -> bool:
-        """As for any runs."""
+        """Compare with the twins, then record as for other runs."""
         self._compare(self._of_all(loss), torch.tensor(step))
         return super().record(step, loss, gradient_norm)
 
     def finish(self, loss: Tensor, interrupted: bool) -> None:
-        """As for any runs."""
+        """Finish as for other runs, then compare with the twins."""
         super().finish(loss, interrupted)
         for numbers in (self.last, *self._stepper.final.values()):
             self._compare(numbers, self.steps[: len(self.parting)])
 
     def _compare(self, numbers: Tensor, step: Tensor) -> None:
-        """Note which runs part from their twins at a step; those that have ended are all NaN, and equal."""
+        """Record which runs differ from their twins at a step; runs that have ended are NaN and count as equal."""
         mine, *twins = numbers.reshape(len(numbers), -1).chunk(3)
         tolerance = TOLERANCE_BY_DTYPE[next(iter(self._stepper.final.values())).dtype]
         for twin in twins:

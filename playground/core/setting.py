@@ -1,4 +1,4 @@
-"""Where and in what precision a run is computed."""
+"""The device, precision and threads of a run."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 @dataclass(frozen=True)
 class Setting:
-    """What every part of a run shares.
+    """What all parts of a run share.
 
     :param dtype: of parameters and data.
-    :param device: where they live.
+    :param device: of parameters and data.
     :param seed: of initialisation and of the order of mini-batches.
-    :param batch_size: samples per step; None stands for all of them.
+    :param batch_size: samples per step; None for all of them.
     """
 
     dtype: torch.dtype = torch.float32
@@ -42,10 +42,10 @@ class Setting:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute in the calling thread alone, and restore what was set before.
+    """Compute in the calling thread only, and restore the setting afterwards.
 
-    A second thread makes a step on a few hundred numbers some ten times slower on a busy machine, and sums may come
-    out in another order; many runs share the cores instead. Whoever sets OMP_NUM_THREADS has decided otherwise.
+    On a few hundred numbers, a second thread makes a step about ten times slower on a busy machine and may change the
+    order of sums. Many runs use the cores instead. OMP_NUM_THREADS overrides this.
     """
     threads = torch.get_num_threads()
     if "OMP_NUM_THREADS" not in os.environ:
@@ -58,12 +58,12 @@ def one_thread() -> Iterator[None]:
 
 @contextmanager
 def flush_denormals() -> Iterator[None]:
-    """Let the calling thread take numbers too small for full precision for zero, and restore what was set before.
+    """Make the calling thread treat denormal numbers as zero, and restore the setting afterwards.
 
-    Adam's moments decay into them some 800 steps after a gradient became zero, and a multiplication then takes forty
-    times as long. Both a run alone and a batch descend like this, so that they see the same numbers.
+    Adam's moments become denormal about 800 steps after a gradient became zero, and multiplications then take forty
+    times as long. Single runs and batches both use this setting, so that they compute the same numbers.
     """
-    before = sys.float_info.min * 0.5 == 0.0  # torch sets this but does not tell; the product is denormal
+    before = sys.float_info.min * 0.5 == 0.0  # torch cannot be asked for the setting; the product is denormal
     torch.set_flush_denormal(True)
     try:
         yield
@@ -72,11 +72,11 @@ def flush_denormals() -> Iterator[None]:
 
 
 def _require_device(name: str) -> torch.device:
-    """Return the device if a tensor can live on it."""
+    """Return the device if a tensor can be created on it."""
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-    except Exception as error:  # each backend raises its own kind: RuntimeError, AssertionError, NotImplementedError
+    except Exception as error:  # each backend raises its own error: RuntimeError, AssertionError, NotImplementedError
         raise ScenarioError(
             Fault(f"device {name!r} is not available here (available: {', '.join(_list_devices())})", ("device",))
         ) from error

@@ -1,4 +1,4 @@
-"""Whether autograd's gradient is the slope of the loss: central differences along a direction in each parameter."""
+"""Compares autograd's gradient with central differences of the loss, along a direction in each parameter."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from playground.core.nonfinite import graph_nodes, is_custom_function
 from playground.core.problem import Problem
 
 MIN_SLOPE_DIFFERENCE = 0.05
-"""Share of the larger one by which two slopes must differ to be two."""
+"""Two slopes differ if their difference exceeds this share of the larger one."""
 
 MAX_TENSORS = 40
-"""Parameters, as tensors, along each of which the slope is measured at most."""
+"""The most parameter tensors; with more, no slope is measured."""
 
 
 @dataclass(frozen=True)
 class Mismatch:
-    """Along one direction in one parameter, the slope that autograd gives and the one that was measured.
+    """A direction in one parameter along which autograd's slope differs from the measured one.
 
-    :param custom: names of the `torch.autograd.Function`s on the way.
+    :param custom: names of the `torch.autograd.Function`s in the graph.
     """
 
     parameter: str
@@ -36,9 +36,9 @@ class Mismatch:
 
 
 def find_mismatches(problem: Problem, place: Mapping[str, Tensor]) -> Iterator[Mismatch]:
-    """Yield the parameters along which autograd's slope is not the measured one.
+    """Yield the parameters along which autograd's slope differs from the measured one.
 
-    :param place: parameters by name; of more than `TENSORS` nothing is measured.
+    :param place: parameters by name; with more than `MAX_TENSORS`, nothing is measured.
     """
     if len(place) > MAX_TENSORS:
         return
@@ -69,7 +69,7 @@ def _custom_nodes(value: Tensor) -> list[object]:
 
 
 def _measured_slope(loss: VectorFunction, t: Tensor, autograd: float) -> float | None:
-    """Return the slope by central differences; None where the loss is flat, kinked, or not smooth from near and far."""
+    """Return the slope by central differences; None if it is 0, or differs between sides or between distances."""
     seen = probe(loss, t)
     found = seen.gradient()
     slope, error = found.value.item(), found.error.item()

@@ -1,4 +1,4 @@
-"""How well the neighbours of a sample predict it: what of the targets is structure, and what is noise."""
+"""Estimates how well the neighbours of a sample predict it, to separate structure in the targets from noise."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 MAX_SAMPLES = 1_000
-"""Samples up to which all are compared with all."""
+"""The most samples for which all pairs are compared."""
 
 MIN_SAMPLES = 10
-"""Samples from which on an error of predictions by others means anything."""
+"""The least samples for which a prediction error by others is meaningful."""
 
 NEIGHBOUR_COUNT = 5
 KERNEL_WIDTHS = (0.3, 1.0, 3.0)
@@ -17,11 +17,11 @@ RIDGE_PENALTIES = (1e-6, 1e-3, 1e-1, 1.0)
 
 
 def leave_one_out_error(inputs: Tensor, targets: Tensor) -> float | None:
-    """Return the mean squared error of each sample predicted from all others, by the best of a few kernel regressions.
+    """Return the mean squared error of predicting each sample from all others, by the best of a few kernel regressions.
 
     With K the Gaussian kernel and α = (K + λI)⁻¹ t, the error of sample i, left out, is αᵢ / ((K + λI)⁻¹)ᵢᵢ.
 
-    :param inputs: shape `(samples, inputs)`, and `targets` `(samples, outputs)`, float64.
+    :param inputs: shape `(samples, inputs)`; `targets` has shape `(samples, outputs)`; float64.
     :returns: None for too few or too many samples.
     """
     if not MIN_SAMPLES <= len(inputs) <= MAX_SAMPLES:
@@ -39,10 +39,10 @@ def leave_one_out_error(inputs: Tensor, targets: Tensor) -> float | None:
 
 
 def neighbour_errors(inputs: Tensor, classes: Tensor) -> int:
-    """Return how many samples most of their nearest neighbours would put into another class.
+    """Return the number of samples whose nearest neighbours mostly have another class.
 
     :param classes: indices, shape `(samples,)` or `(samples, 1)`, or one column for each class.
-    :returns: all of them for too few or too many samples, of which this says nothing.
+    :returns: the number of all samples if there are too few or too many to tell.
     """
     if not MIN_SAMPLES <= len(inputs) <= MAX_SAMPLES:
         return len(inputs)
@@ -53,7 +53,7 @@ def neighbour_errors(inputs: Tensor, classes: Tensor) -> int:
 
 
 def _distances(inputs: Tensor) -> Tensor:
-    """Return the distances between all samples, in deviations of each column."""
+    """Return the distances between all samples, in standard deviations of each column."""
     deviation, mean = torch.std_mean(inputs, 0, correction=0)
     places = (inputs - mean) / torch.where(deviation > 0, deviation, 1.0)
     return torch.cdist(places, places)

@@ -1,4 +1,4 @@
-"""Steppers for one run: an update rule of ours, or any `torch.optim.Optimizer`."""
+"""Steppers for one run: with an update rule or any `torch.optim.Optimizer`."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Schedule = Callable[[int], float]
 """The factor on the learning rate at each step."""
 
 OptimizerFactory = Callable[[list[Tensor]], torch.optim.Optimizer]
-"""A `torch.optim.Optimizer` class with everything but the parameters given."""
+"""A `torch.optim.Optimizer` class with all arguments except the parameters bound."""
 
 
 class OneRun(ABC):
-    """Evaluates a problem with the module's own parameters; subclasses move them.
+    """Evaluates a problem with the module's own parameters; subclasses update them.
 
-    :param problem: what goes downhill.
+    :param problem: the loss to minimize.
     :param clip: limits on the gradient.
     """
 
@@ -49,23 +49,23 @@ class OneRun(ABC):
         return self.loss.item()
 
     def gradient_norm(self) -> float:
-        """Return the Euclidean norm of the gradient that `evaluate` found."""
+        """Return the Euclidean norm of the gradient computed by `evaluate`."""
         return gradients.norm(self.gradients).item()
 
     @abstractmethod
     def update(self, step: int) -> None:
-        """Move the parameters along the gradient that `evaluate` found."""
+        """Update the parameters with the gradient computed by `evaluate`."""
 
     def memory(self) -> list[Mapping[str, Any]]:
-        """Return what is remembered of each parameter between steps, by symbol, as it stands."""
+        """Return the optimizer's state of each parameter, by symbol."""
         return [{} for _ in self.parameters]
 
     def rate(self, step: int) -> float | None:
-        """Return the learning rate of a step, the schedule's factor included; None where there is not one."""
+        """Return the learning rate of a step, including the schedule's factor; None if there is no single rate."""
         return None
 
     def finish(self) -> float:
-        """Return the loss of the parameters as they are, over all data, with the module in evaluation mode."""
+        """Return the loss of the current parameters over all data, with the module in evaluation mode."""
         self.problem.module.eval()
         self.evaluations += 1
         with torch.no_grad():
@@ -73,16 +73,16 @@ class OneRun(ABC):
 
 
 class RestingStepper(OneRun):
-    """Moves nothing: for a problem that is looked at where it stands."""
+    """Does not update anything: for problems that are only evaluated."""
 
     def update(self, step: int) -> None:
-        """Leave the parameters where they are."""
+        """Leave the parameters unchanged."""
 
 
 class RuleStepper(OneRun):
-    """Moves the parameters by an update rule.
+    """Updates the parameters by an update rule.
 
-    :param rule: how each parameter moves.
+    :param rule: the update rule.
     :param schedule: factor on the rule's learning rate; None for a constant rate.
     """
 
@@ -95,7 +95,7 @@ class RuleStepper(OneRun):
         self._states = [rule.init(parameter.detach()) for parameter in self.parameters]
 
     def update(self, step: int) -> None:
-        """Move every parameter that has a gradient."""
+        """Update every parameter that has a gradient."""
         rule, states = self._rule, self._states
         lr = self.rate(step)
         with torch.no_grad():
@@ -114,9 +114,9 @@ class RuleStepper(OneRun):
 
 
 class TorchStepper(OneRun):
-    """Moves the parameters by a `torch.optim.Optimizer`, whatever use it makes of its closure.
+    """Updates the parameters by a `torch.optim.Optimizer`, including those that call the closure several times.
 
-    :param factory: makes the optimizer from the parameters.
+    :param factory: creates the optimizer from the parameters.
     :param schedule: factor on each group's own learning rate; None for a constant rate.
     """
 
@@ -131,7 +131,7 @@ class TorchStepper(OneRun):
         self._mode("train")
 
     def update(self, step: int) -> None:
-        """Make one step of the optimizer; its first closure call gets the loss that is known already."""
+        """Make one step of the optimizer; the first call of its closure returns the loss that is already known."""
         if self._schedule is not None:
             for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
                 group["lr"] = rate * self._schedule(step)
@@ -147,7 +147,7 @@ class TorchStepper(OneRun):
         return [self.optimizer.state.get(parameter, {}) for parameter in self.parameters]
 
     def rate(self, step: int) -> float | None:
-        """Return the first group's rate, as it was at the last step made."""
+        """Return the first group's rate at the last step."""
         rate = self.optimizer.param_groups[0].get("lr")
         return None if rate is None else float(rate)
 
@@ -164,7 +164,7 @@ class TorchStepper(OneRun):
             parameter.grad = gradients.copy_gradient(gradient, parameter)
 
     def finish(self) -> float:
-        """As for any run; schedule-free optimizers put their averaged parameters in place first."""
+        """Finish the run; schedule-free optimizers first switch to their averaged parameters."""
         self._mode("eval")
         return super().finish()
 

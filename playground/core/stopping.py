@@ -1,7 +1,7 @@
-"""When a run ends before its budget, and what its end is called.
+"""The conditions that end a run before its budget, and their names.
 
-The conditions are written once, for a number as for a tensor of many runs' numbers: `|` and the comparisons mean the
-same for both.
+The conditions are written once, for a number as well as for a tensor of many runs' numbers: `|` and comparisons work
+for both.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Value = TypeVar("Value", float, Tensor)
 
 @dataclass(frozen=True)
 class StopRules:
-    """Conditions that end a run. A loss that is not finite always does.
+    """Conditions that end a run. A loss that is not finite always ends it.
 
     :param loss: `converged` when the loss is at most this.
     :param gradient: `converged` when the Euclidean norm of the whole gradient is at most this.
     :param patience: `stalled` when the best loss has not improved for this many steps.
-    :param improvement: a smaller gain than this does not count as one.
+    :param improvement: a smaller gain than this does not count as an improvement.
     :param divergence: `diverged` when the loss exceeds this times max(1, |first loss|).
     """
 
@@ -41,9 +41,9 @@ class StopRules:
         """Yield each condition on a run before update `step`; the first that holds names the end.
 
         :param loss: of one run, or of many, shape `(runs,)`.
-        :param limit: the loss beyond which the run has diverged.
-        :param best_step: when the best loss was seen.
-        :param gradient_norm: computes the gradient's norm; None where there is no gradient.
+        :param limit: the loss above which the run has diverged.
+        :param best_step: the step of the best loss.
+        :param gradient_norm: computes the gradient's norm; None if there is no gradient.
         """
         yield Status.NONFINITE, (abs(loss) == math.inf) | (loss != loss)
         yield Status.DIVERGED, loss > limit
@@ -57,14 +57,14 @@ class StopRules:
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run ended: everything that a sentence about it needs.
+    """How a run ended, with the numbers that describe it.
 
     :param step: updates made.
     :param loss: before the update that was not made.
     :param before: the last finite loss before that one.
-    :param limit: the loss beyond which it had diverged.
-    :param best: the best loss seen.
-    :param best_step: when that was.
+    :param limit: the loss above which the run has diverged.
+    :param best: the best loss.
+    :param best_step: the step of the best loss.
     """
 
     status: Status
@@ -76,7 +76,7 @@ class RunEnd:
     best_step: int
 
     def reason(self, rules: StopRules) -> str:
-        """Say in a sentence why the run ended; empty when it used its budget."""
+        """Describe why the run ended; empty if it used its budget."""
         match self.status:
             case Status.NONFINITE if self.step == 0:
                 return f"the loss is {self.loss} before the first step"
@@ -114,9 +114,9 @@ class StopMonitor:
         self._before = math.nan
 
     def ends(self, step: int, loss: float, gradient_norm: Callable[[], float] | None = None) -> bool:
-        """Look at the loss before update `step`; return whether the run is over, with `status` and `end` set.
+        """Check the loss before update `step`; return whether the run has ended, with `status` and `end` set.
 
-        :param gradient_norm: computes the gradient's norm at the same parameters; None where there is no gradient.
+        :param gradient_norm: computes the gradient's norm at the same parameters; None if there is no gradient.
         """
         if step == 0:
             self._limit = self.rules.divergence * max(1.0, abs(loss))

@@ -1,9 +1,10 @@
 """Records one forward and backward pass of an unmodified problem, with every value and its gradient.
 
-A `TorchFunctionMode` sees every call of a torch function and none of those inside it, so that `F.mse_loss` is one
-operation. Values are copied when they appear; gradients come through hooks set at that moment. A hook set before an
-in-place operation receives the gradient of the value as it was then, so in-place operations need no care. What each
-operation gives back to each of its inputs comes through hooks on the nodes of torch's graph (`routes.py`).
+A `TorchFunctionMode` sees every call of a torch function, but none of the calls inside it, so `F.mse_loss` is one
+operation. Values are copied when they appear, and hooks set at that moment receive gradients. A hook set before an
+in-place operation receives the gradient of the value at that time, so in-place operations need no special treatment.
+The contributions of each operation to the gradients of its inputs come from hooks on the nodes of torch's graph
+(`routes.py`).
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class TapeValue:
     """One tensor of the pass.
 
     :param kind: `parameter`, `data`, `constant`, `intermediate`, `prediction` or `loss`.
-    :param tensor: a copy, as it was when it appeared.
-    :param gradient: dL/dvalue; None where the loss does not depend on it, or no gradient was asked for.
+    :param tensor: a copy of the tensor when it appeared.
+    :param gradient: dL/dvalue; None if the loss does not depend on it, or no gradient was requested.
     """
 
     name: str
@@ -42,11 +43,12 @@ class TapeValue:
 class TapeRecord:
     """One operation of the pass.
 
-    :param name: the short name of the torch function: `sigmoid` for `torch.sigmoid`, `Tensor.sigmoid` and the like;
-        for what no mode sees, such as a `torch.autograd.Function`, that of the node in torch's graph.
-    :param inputs: values and constants, lists included, in the order of the call.
+    :param name: the short name of the torch function: `sigmoid` for `torch.sigmoid`, `Tensor.sigmoid` and the like; for
+        an operation that the mode does not see, such as a `torch.autograd.Function`, the name of its node in torch's
+        graph.
+    :param inputs: values and constants, including lists, in the order of the call.
     :param keywords: likewise, by name.
-    :param dice: the state of torch's generator for the CPU before a call that drew from it.
+    :param dice: for a call that drew random numbers, the state of torch's CPU generator before it.
     :param edges: of torch's graph, along which gradients leave the operation.
     """
 
@@ -59,7 +61,7 @@ class TapeRecord:
 
     @property
     def values(self) -> list[TapeValue]:
-        """The inputs that are values, each once."""
+        """The inputs that are tape values, each once."""
         found: dict[int, TapeValue] = {}
         _walk((self.inputs, tuple(self.keywords.values())), lambda item: found.setdefault(id(item), item))
         return list(found.values())
@@ -67,7 +69,7 @@ class TapeRecord:
 
 @dataclass(eq=False)
 class Tape:
-    """Every operation of one pass, in order; filled by `recorded`."""
+    """Every operation of one pass, in order; filled by `record_on_tape`."""
 
     records: list[TapeRecord] = field(default_factory=list)
     parameters: dict[str, TapeValue] = field(default_factory=dict)
@@ -76,7 +78,7 @@ class Tape:
     gradients: EdgeGradients = field(default_factory=EdgeGradients)
 
     def routes(self) -> dict[TapeRecord, dict[TapeValue, Tensor]]:
-        """Return what autograd gave back to each input of each operation; empty where no gradient arrived."""
+        """Return the gradients that autograd returned to each input of each operation; empty if none arrived."""
         found: dict[TapeRecord, dict[TapeValue, Tensor]] = {}
         spent: set[tuple[Any, int]] = set()
         for record in reversed(self.records):
@@ -86,15 +88,15 @@ class Tape:
 
     @property
     def values(self) -> list[TapeValue]:
-        """Every value that the loss was made of, in order of appearance."""
+        """Every value that the loss was computed from, in order of appearance."""
         found = [value for record in self.records for value in (*record.values, *record.outputs)]
         return list(dict.fromkeys((*self.data, *self.parameters.values(), *found)))
 
 
 def record_on_tape(problem: Problem, tape: Tape) -> Problem:
-    """Return the problem with a loss that writes itself onto the tape; whoever differentiates it fills the gradients.
+    """Return the problem with a loss that records itself on the tape; differentiating it fills in the gradients.
 
-    :param tape: empty; written when the loss is evaluated.
+    :param tape: empty; filled when the loss is evaluated.
     """
 
     def loss(forward: Forward, batch: Batch) -> Tensor:
@@ -108,7 +110,7 @@ def record_on_tape(problem: Problem, tape: Tape) -> Problem:
 
 
 class _TapeRecorder(TorchFunctionMode):
-    """Writes every call onto the tape while it is active."""
+    """Records every call on the tape while it is active."""
 
     def __init__(self, tape: Tape, problem: Problem, batch: Batch) -> None:
         super().__init__()
@@ -120,14 +122,14 @@ class _TapeRecorder(TorchFunctionMode):
         for name, parameter in problem.module.named_parameters():
             tape.parameters[name] = self._enter(parameter, name, "parameter")
         for name, buffer in problem.module.named_buffers():
-            if self._find(buffer) is None:  # a buffer may be a parameter, too
+            if self._find(buffer) is None:  # a buffer may also be a parameter
                 self._enter(buffer, name, "constant")
         names = ["x", "t"] if len(batch) == 2 else [f"x{index}" for index in range(1, len(batch) + 1)]
         for name, tensor in zip(names, batch, strict=True):
             tape.data.append(self._enter(tensor, name, "data"))
 
     def watch_output(self, module: torch.nn.Module) -> Any:
-        """Return a handle under which the module's output is known for the prediction."""
+        """Return a handle that marks the module's output as the prediction."""
 
         def keep(_: torch.nn.Module, __: Any, output: Any) -> None:
             if isinstance(output, Tensor):
@@ -138,7 +140,7 @@ class _TapeRecorder(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Call the function, and record it if it made a tensor."""
+        """Call the function, and record it if it returned a tensor."""
         kwargs = kwargs or {}
         if not torch.is_grad_enabled():  # inside a custom Function, whose node is recorded as a whole
             return func(*args, **kwargs)
@@ -157,7 +159,7 @@ class _TapeRecorder(TorchFunctionMode):
         return result
 
     def finish(self, loss: Tensor) -> None:
-        """Name what has a name of its own; the others are z, or z1, z2, … in order of appearance."""
+        """Name the values: known ones by their names, the others z, or z1, z2, … in order of appearance."""
         tape = self._tape
         tape.loss = self._value(loss)
         self._finished = True
@@ -188,7 +190,7 @@ class _TapeRecorder(TorchFunctionMode):
         return item
 
     def _find(self, tensor: Tensor) -> TapeValue | None:
-        """Return the value that a tensor is as it stands; an in-place operation makes another of it."""
+        """Return the tape's value of a tensor in its current state; an in-place operation creates a new value."""
         known = self._known.get(id(tensor))
         state = (tensor._version, tensor.grad_fn)
         return known[2] if known is not None and known[1] == state else None
@@ -206,7 +208,7 @@ class _TapeRecorder(TorchFunctionMode):
         return value
 
     def _edges(self, outputs: Iterable[Tensor]) -> tuple[GradientEdge, ...]:
-        """Return the edges from new tensors back to the values that they were made of, and watch them."""
+        """Return the edges from new tensors back to the values they were computed from, and watch them."""
         with torch._C.DisableTorchFunction():
             found = tuple(find_edges([tensor.grad_fn for tensor in outputs], self._at))
         self._tape.gradients.watch(found)
@@ -227,7 +229,7 @@ class _TapeRecorder(TorchFunctionMode):
                 handles: list[Any] = []
 
                 def keep(gradient: Tensor | None) -> None:
-                    if gradient is not None:  # of several outputs, torch tells those that nobody uses as well
+                    if gradient is not None:  # torch also calls hooks of unused outputs
                         value.gradient = copy_dense(gradient)
                     if tensor.is_leaf and self._finished:  # a parameter outlives the tape
                         handles[0].remove()

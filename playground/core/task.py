@@ -1,7 +1,7 @@
-"""What a task is: it builds the problem and says what the outcome means.
+"""The protocol of tasks: a task builds the problem and interprets the outcome.
 
-A task's constructor is its contract with YAML. A parameter named after a kind of component (`dataset`, `model`,
-`loss`, `function`) receives that component; every other parameter is a key of the scenario.
+A task's constructor is its contract with YAML. A parameter named after a kind of component (`dataset`, `model`, `loss`,
+`function`) receives that component; every other parameter is a key of the scenario.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a task has to say about one run when it is over.
+    """A task's results for a finished run.
 
     :param metrics: measured quantities by name; each can be expected in YAML.
     :param predictions: the model's output for every sample.
-    :param table: rows for people.
+    :param table: rows to display.
     :param points: a derivative check's routes, point by point.
-    :param expectations: what the task demands of itself whether or not the scenario does.
+    :param expectations: expectations of the task itself, in addition to those of the scenario.
     """
 
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -44,44 +44,44 @@ class Outcome:
 
 
 class DescentTask(ABC):
-    """A task that goes downhill: the scenario's optimizer moves the parameters of its problem."""
+    """A task with a descent: the scenario's optimizer updates the parameters of its problem."""
 
     metrics: tuple[str, ...] = ()
     """Names of what `measure` returns."""
 
     @abstractmethod
     def problem(self, setting: Setting) -> Problem:
-        """Build what goes downhill, initialised from torch's global stream, which is seeded by the run's seed.
+        """Build the problem, initialised from torch's global stream, which the run's seed has seeded.
 
-        :raises PlaygroundError: the parts do not fit each other.
+        :raises PlaygroundError: the components do not fit together.
         """
 
     def measure(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Say what parameters mean, one tensor for each name in `metrics`; called after the descent, gradients off.
+        """Measure parameters, one tensor for each name in `metrics`; called after the descent, without gradients.
 
-        Written in torch operations alone, so that it serves one run as it stands and ten thousand under `vmap`.
+        It uses torch operations only, so that it works for one run and, under `vmap`, for many.
 
         :param parameters: of `problem.module`; use `problem.forward(parameters)` in its place.
         """
         return {}
 
     def validate(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Measure held-out data with parameters, on the way as well as at the end; empty where none are held out."""
+        """Measure held-out data with parameters, during the descent and at its end; empty without held-out data."""
         return {}
 
     def advise(self, problem: Problem) -> str:
-        """Say in one line what is likely to be a mistake, though it can run; empty where nothing is."""
+        """Return a one-line warning about a likely mistake that does not prevent the run, or ""."""
         return ""
 
     def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
-        """Say what is known of `loss` and `metrics` before a run, so that what can never be is not expected of them.
+        """Return what is known of `loss` and `metrics` before a run, to refuse expectations that can never be met.
 
-        :returns: by name; empty where nothing is known.
+        :returns: by name; empty if nothing is known.
         """
         return {}
 
     def table(self, measured: Mapping[str, Tensor]) -> ResultTable | None:
-        """Return rows for people, from what `measure` returned for one run."""
+        """Return rows to display, from the measures of one run."""
         return None
 
     def axes(self, problem: Problem) -> tuple[str, ...]:
@@ -91,52 +91,52 @@ class DescentTask(ABC):
         return landscape_axes(problem)
 
     def views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
-        """Return what can be looked at of a run, the best first; called after the descent where somebody asked.
+        """Return what can be plotted of a run, the most useful first; called after the descent on request.
 
         By default the loss over the parameters.
 
-        :param problem: with the run's final parameters, which must be left as they are.
-        :param recording: where the run was.
-        :param ranges: of some of the `axes`; the others are up to the task.
+        :param problem: with the run's final parameters, which must not be changed.
+        :param recording: the path of the run.
+        :param ranges: of some of the `axes`; the task chooses the others.
         """
         from playground.core.landscape import compute_landscape
 
         return (compute_landscape(problem, recording, ranges),)
 
     def listing(self, problem: Problem, writer: Writer, setting: Setting) -> Listing | None:
-        """Write out what goes downhill, for `eject`; None where a task does not say how.
+        """Write the problem for `eject`; None if the task does not support it.
 
-        :param problem: as `problem` built it.
-        :raises PlaygroundError: a part cannot be written out.
+        :param problem: as built by `problem`.
+        :raises PlaygroundError: a component cannot be written.
         """
         return None
 
 
 class DirectTask(ABC):
-    """A task that answers without a descent."""
+    """A task that computes its answer without a descent."""
 
     metrics: tuple[str, ...] = ()
     """Names of the metrics in the `Outcome` of this task."""
 
     def probe(self, setting: Setting) -> None:  # noqa: B027  (most have nothing to try)
-        """Try what may not fit together, so that a mistake is told before anything is computed.
+        """Check what may not fit together, so that a mistake is reported before anything is computed.
 
         :raises PlaygroundError: something does not fit.
         """
 
     def quantities(self, problem: None) -> Mapping[str, Quantity]:
-        """Say what is known of `metrics` before they are measured; empty where nothing is."""
+        """Return what is known of `metrics` before they are measured; empty if nothing is known."""
         return {}
 
     def problems(self, setting: Setting) -> Sequence[Problem]:
-        """Return the forward passes that `explain` can show; empty where there are none.
+        """Return the forward passes that `explain` can show; empty if there are none.
 
-        One is of all data, and each of several is a sample: a point of which the same is asked.
+        A single problem covers all data; each of several is one sample.
         """
         return ()
 
     def listing(self, problem: None, writer: Writer, setting: Setting) -> Listing | None:
-        """Write out what is computed, for `eject`; None where a task does not say how."""
+        """Write the computation for `eject`; None if the task does not support it."""
         return None
 
     @abstractmethod
@@ -151,13 +151,13 @@ Task = DescentTask | DirectTask
 
 
 def is_descent_task(factory: Callable[..., Any]) -> bool:
-    """Say whether what a factory of tasks makes goes downhill: its class does, or what it says that it returns."""
+    """Tell whether a task factory makes tasks with a descent, from its class or its return annotation."""
     made = factory if isinstance(factory, type) else _return_annotation(factory)
     return isinstance(made, type) and issubclass(made, DescentTask)
 
 
 def _return_annotation(factory: Callable[..., Any]) -> Any:
-    """Return what a function says it returns; None when it does not, or in words that mean nothing here."""
+    """Return a function's return annotation; None without one, or if it cannot be resolved."""
     try:
         return get_type_hints(factory).get("return")
     except (NameError, TypeError, AttributeError):

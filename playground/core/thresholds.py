@@ -1,4 +1,4 @@
-"""Where a loss divides two classes: found out by what it says of predictions, where it does not declare it."""
+"""Finds the prediction at which a loss separates two classes, from its values if it does not declare it."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from playground.core.seeding import preserve_torch_stream
 from playground.errors import ComponentError, Fault
 
 SAMPLE_COUNT = 4
-"""Equal samples that a loss is asked about."""
+"""The number of equal samples that a loss is evaluated with."""
 
 THRESHOLD_DISTANCES = {0.5: (0.05, 0.2, 0.35, 0.45), 0.0: (0.3, 1.0, 1.7, 2.5)}
-"""By threshold, how far from it predictions are tried: within [0, 1] around 0.5, and beyond it around 0."""
+"""For each threshold, the distances to try: within [0, 1] around 0.5, and beyond it around 0."""
 
 RELATIVE_TOLERANCE = 1e-6
-"""Relative difference of two losses that are equal but for rounding, in float64."""
+"""The relative difference of two losses that are equal except for rounding, in float64."""
 
 
 def find_threshold(loss: Callable[[Tensor, Tensor], Tensor], outputs: int) -> float:
     """Return the prediction above which a column means class 1.
 
-    It is what the loss declares, or else the centre c of its symmetry: `L(c + d, 1)` and `L(c - d, 0)` are equal for
-    all d, up to a weight of the classes, and a larger d is better for class 1. c is 1/2 for losses of probabilities and
-    of plain numbers, and 0 for losses of logits and margins.
+    It is the declared threshold, or else the centre c of the loss's symmetry: `L(c + d, 1)` and `L(c - d, 0)` are equal
+    for all d, up to a weight of the classes, and a larger d is better for class 1. c is 1/2 for losses of probabilities
+    and of plain numbers, and 0 for losses of logits and margins.
 
     :param outputs: columns of the predictions.
-    :raises ComponentError: it neither declares nor shows it, so that an accuracy could be wrong.
+    :raises ComponentError: the loss neither declares nor shows it, so that an accuracy could be wrong.
     """
     declared = loss_traits(loss).threshold
     if declared is not None:
@@ -41,7 +41,7 @@ def find_threshold(loss: Callable[[Tensor, Tensor], Tensor], outputs: int) -> fl
     if len(found) == 1:
         return found[0]
     message = (
-        "accuracy: it is unknown from which prediction on this loss means class 1; declare it with "
+        "accuracy: cannot tell above which prediction this loss means class 1; declare it with "
         "@declares(threshold=0.0) for logits, threshold=0.5 for probabilities, or class_indices=True for one logit per "
         f"class: {describe(loss)}"
     )
@@ -57,7 +57,7 @@ def find_centres(loss: Callable[[Tensor, Tensor], Tensor], outputs: int) -> list
 def require_floats(loss: Callable[[Tensor, Tensor], Tensor], classes: int) -> None:
     """Refuse a loss that takes class indices as targets but does not declare it.
 
-    :param classes: how many there are.
+    :param classes: the number of classes.
     :raises ComponentError: it refuses one column of floats for each class, and takes class indices.
     """
     predictions = torch.linspace(-1, 1, SAMPLE_COUNT * classes).reshape(SAMPLE_COUNT, classes)
@@ -67,18 +67,18 @@ def require_floats(loss: Callable[[Tensor, Tensor], Tensor], classes: int) -> No
     with preserve_torch_stream(torch.device("cpu")), torch.no_grad():
         if _evaluate_loss(loss, *floats) is not None:
             return
-        asked = (
+        losses = (
             _evaluate_loss(loss, predictions, target)
             for target in (indices, indices[:, None], indices[:, None].float())
         )
-        if not any(value is not None for value in asked):
+        if not any(value is not None for value in losses):
             return
     message = f"this loss takes class indices; declare it with @declares(class_indices=True): {describe(loss)}"
     raise ComponentError(Fault(message, ("loss",)))
 
 
 def is_centre(loss: Any, outputs: int, centre: float) -> bool:
-    """Tell whether a loss is symmetric about a prediction, if the classes change places."""
+    """Tell whether a loss is symmetric about a prediction when the classes are exchanged."""
     away = THRESHOLD_DISTANCES[centre]
     steps = (*(-distance for distance in reversed(away)), *away)
     ones = list(_evaluate_losses(loss, outputs, 1.0, (centre + step for step in steps)))
@@ -93,7 +93,7 @@ def is_centre(loss: Any, outputs: int, centre: float) -> bool:
 
 
 def _evaluate_losses(loss: Any, outputs: int, target: float, predictions: Iterator[float]) -> Iterator[float]:
-    """Yield the loss where all predictions and all targets are the same; NaN where it has none."""
+    """Yield the loss for equal predictions and equal targets; NaN if it has none."""
     for prediction in predictions:
         shape = (SAMPLE_COUNT, outputs)
         value = _evaluate_loss(loss, *(torch.full(shape, each, dtype=torch.float64) for each in (prediction, target)))
@@ -101,9 +101,9 @@ def _evaluate_losses(loss: Any, outputs: int, target: float, predictions: Iterat
 
 
 def _evaluate_loss(loss: Any, prediction: Tensor, target: Tensor) -> float | None:
-    """Return the loss; None where it raises, or is no number."""
+    """Return the loss; None if it raises or is not a number."""
     try:
         value = loss(prediction, target)
         return float(value) if isinstance(value, Tensor) and value.dim() == 0 else None
-    except Exception:  # whatever a plugin raises, it does not take such a pair
+    except Exception:  # a plugin may raise anything for a pair that it does not accept
         return None

@@ -1,4 +1,4 @@
-"""What many runs leave behind: as a `Descent`, with one entry per run."""
+"""The records of many runs: like a `DescentTrace`, with one entry per run."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from playground.core.problem import Problem
 
 STATUSES = tuple(Status)
-"""The code of a status in a tensor is its position here."""
+"""A status is encoded in a tensor as its index in this list."""
 
 MAX_KEPT_STEPS = 64
-"""Steps at which the losses of many runs are kept, spaced evenly by ratio."""
+"""The number of steps whose losses are kept, spaced evenly by ratio."""
 
 COMPACT_INTERVAL_STEPS = 32
-"""Steps between two looks at whether half of those that take part have ended."""
+"""The number of steps between two checks whether half of the active runs have ended."""
 
 
 def thin_steps(budget: int, count: int = MAX_KEPT_STEPS) -> list[int]:
-    """Return up to `count` steps from 0 to `budget - 1`, both in, spaced evenly by ratio."""
+    """Return up to `count` steps from 0 to `budget - 1`, both included, spaced evenly by ratio."""
     if budget <= count:
         return list(range(budget))
     ratios = (budget ** (i / (count - 1)) for i in range(count))
@@ -57,20 +57,20 @@ class DescendingRuns(Protocol):
 
 
 class ReplicaTraces:
-    """Judges the losses of many runs that descend together, and keeps some of them.
+    """Applies the stop rules to many runs that descend in one batch, and keeps some of their losses.
 
-    Each run ends by the same rules as alone, at the same step; its parameters are settled there while the others go
-    on. When half of those that take part have ended, the batch goes on without them. All tensors have one entry for
-    each run, the numbers in float64, on the CPU:
+    Each run ends by the same rules and at the same step as a single run; its parameters are then settled while the
+    others continue. When half of the active runs have ended, the batch is compacted. All tensors have one entry for
+    each run, float64, on the CPU:
 
-    - `first`, `last`, `best`: losses, as of a run alone;
+    - `first`, `last`, `best`: losses, as in a single run;
     - `kept`: the losses at `steps_kept`, shape `(runs, steps kept)`, float32; NaN after a run's end;
-    - `steps`: updates made; `status`: positions in `STATUSES`.
+    - `steps`: updates made; `status`: indices in `STATUSES`.
 
-    :param stepper: moves the runs.
-    :param budget: updates to make at most.
+    :param stepper: updates the runs.
+    :param budget: the most updates to make.
     :param rules: when a run ends early.
-    :param count: how many runs there are.
+    :param count: the number of runs.
     """
 
     def __init__(self, stepper: DescendingRuns, budget: int, rules: StopRules, count: int) -> None:
@@ -95,7 +95,7 @@ class ReplicaTraces:
         self._start = time.perf_counter()
 
     def record(self, step: int, loss: Tensor, gradient_norm: Callable[[], Tensor]) -> bool:
-        """Take the losses before update `step` of the runs that take part; return whether every run is over."""
+        """Record the losses before update `step` of the active runs; return whether every run has ended."""
         loss = self._of_all(loss)
         if step in self._columns:
             self.kept[:, self._columns[step]] = loss
@@ -110,7 +110,7 @@ class ReplicaTraces:
         return self._going_count == 0
 
     def finish(self, loss: Tensor, interrupted: bool) -> None:
-        """Take the losses of the final parameters, which may meet a rule as well."""
+        """Record the losses of the final parameters, which may also meet a stop rule."""
         self.last = loss.cpu()
         self.best = torch.fmin(self.best, _mask_infinities(self.last))
         self.interrupted = interrupted
@@ -123,11 +123,11 @@ class ReplicaTraces:
         self.seconds = time.perf_counter() - self._start
 
     def take_over(self, taken: Mapping[str, Tensor]) -> None:
-        """Go on from where a descent that judged its runs by itself has come to; `finish` is next.
+        """Take over the records of a descent that applied the stop rules itself; `finish` is called next.
 
-        :param taken: for each run `first`, `best`, `kept`, `steps`, `status` as here; whether it is `going`, and, if
-            Ctrl-C came, `cut_off` while it was; and of its losses `end`, `before_end` and `before` (the last one
-            seen), and `improved` and `improved_step`, the best one that counted.
+        :param taken: for each run `first`, `best`, `kept`, `steps` and `status` as here; whether it is `going`, and,
+            after Ctrl-C, whether it was `cut_off`; its losses `end`, `before_end` and `before` (the last one seen); and
+            `improved` and `improved_step`, the best one that counted.
         """
         for name in ("first", "best", "kept", "steps", "status"):
             setattr(self, name, taken[name])
@@ -137,19 +137,19 @@ class ReplicaTraces:
         self._improved, self._improved_step = taken["improved"], taken["improved_step"]
 
     def statuses(self) -> list[Status]:
-        """Return how each run ended."""
+        """Return the status of each run."""
         return [STATUSES[code] for code in self.status.tolist()]
 
     def evaluations(self) -> Tensor:
-        """Return how often each run was evaluated: before each update, where it ended, and for its last loss."""
+        """Return how often each run was evaluated: before each update, where it ended, and for its final loss."""
         return self.steps + 1 + (self.steps < self.budget).long()
 
     def reasons(self) -> list[str]:
-        """Say of each run in a sentence why it ended; empty when it used its budget."""
+        """Describe for each run why it ended; empty if it used its budget."""
         found = [""] * len(self.status)
-        told = (self.status != STATUSES.index(Status.BUDGET)).nonzero().squeeze(1)
+        ended = (self.status != STATUSES.index(Status.BUDGET)).nonzero().squeeze(1)
         numbers = (self._end_loss, self._loss_before_end, self._limit, self._improved, self._improved_step.long())
-        columns = (told, *(column[told] for column in (self.status, self.steps, *numbers)))
+        columns = (ended, *(column[ended] for column in (self.status, self.steps, *numbers)))
         for run, code, steps, *rest in zip(*(column.tolist() for column in columns), strict=True):
             if STATUSES[code] is Status.INTERRUPTED:
                 found[run] = f"interrupted after {steps} steps"
@@ -158,14 +158,14 @@ class ReplicaTraces:
         return found
 
     def _of_all(self, values: Tensor) -> Tensor:
-        """Return values of the runs that take part as values of all runs; NaN for those that have ended."""
+        """Expand values of the active runs to all runs, with NaN for those that have ended."""
         values = values.cpu()
         if len(values) < len(self._going):
             values = _full(len(self._going), math.nan).index_copy(0, self._stepper.places, values)
         return values if self._going_count == len(values) else torch.where(self._going, values, math.nan)
 
     def _judge(self, step: int, loss: Tensor, gradient_norm: Callable[[], Tensor] | None) -> Tensor | None:
-        """End the runs that meet a rule before update `step`; return which they are, or None if there are none."""
+        """End the runs that meet a rule before update `step`; return their mask, or None if there are none."""
         rules = self._rules
         if step == 0:
             self.first, self._limit = loss, rules.divergence * loss.abs().clamp(min=1.0)
@@ -186,7 +186,7 @@ class ReplicaTraces:
         return ended
 
     def _end(self, step: int, loss: Tensor, ended: Tensor) -> None:
-        """Take down how these runs ended."""
+        """Record how these runs ended."""
         self.steps[ended] = step
         self._end_loss[ended] = loss[ended]
         self._loss_before_end[ended] = self._before[ended]
@@ -194,7 +194,7 @@ class ReplicaTraces:
         self._going_count = int(self._going.sum())
 
     def _compact(self) -> None:
-        """Go on without the runs that have ended, if they are half of those that take part and the stepper can."""
+        """Remove the runs that have ended, if they are half of the active ones and the stepper supports it."""
         if 0 < 2 * self._going_count <= len(self._stepper.places):
             self._stepper.keep(self._going[self._stepper.places].nonzero().squeeze(1))
 
@@ -204,5 +204,5 @@ def _full(count: int, value: float) -> Tensor:
 
 
 def _mask_infinities(loss: Tensor) -> Tensor:
-    """Return the losses with NaN in place of infinities, so that no minimum sees them."""
+    """Return the losses with NaN in place of infinities, so that minima ignore them."""
     return torch.where(loss.isinf(), math.nan, loss)

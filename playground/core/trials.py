@@ -1,4 +1,4 @@
-"""Whether an optimizer, a schedule and a task do what their contracts say: tried once, before anything is computed."""
+"""Checks that an optimizer, a schedule and a task follow their contracts, by trying them before the run."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from playground.core.update import UpdateRule
 from playground.errors import ComponentError, Fault
 
 TRIAL_UPDATES = 2
-"""Updates that are tried: the second one begins with what the first one remembers."""
+"""The number of updates to try: the second one uses the state of the first."""
 
 MAX_SCHEDULE_SAMPLES = 256
-"""Steps at which a schedule is asked, spaced evenly by ratio."""
+"""The number of steps at which a schedule is evaluated, spaced evenly by ratio."""
 
 SAFE_SHARE = 1e-19
-"""Share of the largest number of a dtype below which no product of two hyperparameters overflows."""
+"""Below this share of a dtype's largest number, no product of two hyperparameters overflows."""
 
 
 def require_schedule(schedule: Schedule, budget: int) -> float:
     """Return the largest factor of a schedule over a run.
 
     :param budget: steps of the run.
-    :raises ComponentError: it returns anything but a finite number that is not negative.
+    :raises ComponentError: it returns anything but a finite, non-negative number.
     """
     largest = 0.0
     for step in thin_steps(max(budget, 1), MAX_SCHEDULE_SAMPLES):
@@ -51,7 +51,7 @@ def require_rule(rule: UpdateRule, parameters: Mapping[str, Tensor], factor: flo
     """Make two updates of copies of the parameters by a rule.
 
     :param factor: the largest of its schedule.
-    :raises ComponentError: it is no frozen dataclass, has no rate, returns what a rule does not return, or raises.
+    :raises ComponentError: it is not a frozen dataclass, has no rate, returns a wrong type or shape, or raises.
     """
     if not _is_frozen_dataclass(type(rule)):
         _refuse(type(rule), "is not a frozen dataclass", "write @dataclass(frozen=True) above the class")
@@ -72,8 +72,8 @@ def require_optimizer(factory: OptimizerFactory, parameters: Sequence[Tensor], f
     """Make two steps with copies of the parameters by a `torch.optim.Optimizer`.
 
     :param factor: the largest of its schedule.
-    :raises ComponentError: it is no optimizer, or a hyperparameter is too large. Whatever the optimizer raises comes
-        through as well.
+    :raises ComponentError: it is not an optimizer, or a hyperparameter is too large. Errors of the optimizer itself
+        propagate.
     """
     made: Any = factory([tensor.detach().clone().requires_grad_() for tensor in parameters])
     if not isinstance(made, torch.optim.Optimizer):
@@ -92,10 +92,10 @@ def require_optimizer(factory: OptimizerFactory, parameters: Sequence[Tensor], f
 
 
 def require_representable(numbers: Mapping[str, Any], dtype: torch.dtype, factor: float = 1.0) -> None:
-    """Refuse hyperparameters that a dtype cannot hold.
+    """Refuse hyperparameters that a dtype cannot represent.
 
     :param factor: the largest factor on `lr`.
-    :raises ComponentError: with the first of them as its path.
+    :raises ComponentError: names the first of them, at its key of the scenario.
     """
     largest = torch.finfo(dtype).max
     for name, value in numbers.items():
@@ -116,7 +116,7 @@ def is_extreme(numbers: Iterable[Any], dtype: torch.dtype) -> bool:
 def require_measures(task: Any, problem: Problem) -> None:
     """Let a task measure the initial parameters.
 
-    :raises ComponentError: it returns anything but tensors by the names that it declares.
+    :raises ComponentError: it returns anything but tensors by its declared names.
     """
     problem.module.eval()
     with torch.no_grad():
@@ -132,7 +132,7 @@ def require_measures(task: Any, problem: Problem) -> None:
 
 
 def _is_frozen_dataclass(kind_of_rule: type) -> bool:
-    """Tell whether a class is one, and each field that it adds to its base is known to be one."""
+    """Tell whether a class is a frozen dataclass whose own fields are all dataclass fields."""
     if not is_dataclass(kind_of_rule) or not kind_of_rule.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         return False
     known = _field_names(kind_of_rule)
@@ -147,7 +147,7 @@ def _update_twice(rule: UpdateRule, parameter: Tensor, factor: float) -> None:
     for step in range(TRIAL_UPDATES):
         with torch.no_grad():
             result: Any = rule.update(parameter, gradient, dict(state), step, rule.lr * factor)
-        if not isinstance(result, tuple) or len(result) != 2:  # a tensor of two entries would be unpacked, too
+        if not isinstance(result, tuple) or len(result) != 2:  # a tensor of two entries could be unpacked, too
             _refuse(rule.update, f"returned {describe_type(result)}", "expected (parameter, state)")
         moved, state = result
         if not isinstance(moved, Tensor):
@@ -189,12 +189,12 @@ def _step_twice(factory: OptimizerFactory, tensors: Sequence[Tensor]) -> None:
 
 
 def _refuse_overflow(attempt: Callable[[], None], numbers: Mapping[str, Any], like: Tensor, error: Exception) -> None:
-    """Raise that a number made from the hyperparameters overflows, if it is that: in float64 the attempt succeeds."""
+    """Raise an error about overflow if hyperparameters cause it: in float64 the same attempt succeeds."""
     if like.dtype == torch.float64 or not is_extreme(numbers.values(), like.dtype):
         return
     try:
         attempt()
-    except Exception:  # it is something else, which the first exception tells better
+    except Exception:  # another problem, which the first exception describes better
         return
     name, value = max(_singles(numbers).items(), key=lambda pair: abs(pair[1]))
     limit = torch.finfo(like.dtype).max

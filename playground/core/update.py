@@ -23,13 +23,13 @@ Hyperparameter = float | Tensor
 
 
 class UpdateRule(ABC):
-    """How one parameter moves, given its gradient; subclasses are frozen dataclasses of hyperparameters."""
+    """How one parameter is updated, given its gradient; subclasses are frozen dataclasses of hyperparameters."""
 
     formula: ClassVar[tuple[str, ...]]
-    """The update, an assignment a line, in the symbols of `symbols`; `p` is the parameter, `g` the gradient."""
+    """The update, one assignment per line, in the symbols of `symbols`; `p` is the parameter, `g` the gradient."""
 
     symbols: ClassVar[Mapping[str, str]]
-    """What each symbol of the formula means: `{"m": "first moment", "lr": "learning rate", ...}`."""
+    """The meaning of each symbol in the formula: `{"m": "first moment", "lr": "learning rate", ...}`."""
 
     lr: Hyperparameter
     """The learning rate before any schedule."""
@@ -46,18 +46,18 @@ class UpdateRule(ABC):
     def update(
         self, parameter: Tensor, gradient: Tensor, state: State, step: int, lr: Hyperparameter
     ) -> tuple[Tensor, State]:
-        """Return the parameter and the state after one step; modifies nothing it was given.
+        """Return the parameter and the state after one step; the arguments are not modified.
 
         :param parameter: shape S.
         :param gradient: shape S.
-        :param state: what `init` or the previous `update` returned.
+        :param state: the result of `init` or of the previous `update`.
         :param step: counts from 0.
-        :param lr: the learning rate of this step, the schedule's factor included.
+        :param lr: the learning rate of this step, including the schedule's factor.
         :returns: the new parameter, shape S, and the new state.
         """
 
     def stability_bound(self, curvature: float) -> float | None:
-        """Return the rate beyond which the rule diverges on `curvature / 2 · x²`; None where no bound is known."""
+        """Return the rate above which the rule diverges on `curvature / 2 · x²`; None if no bound is known."""
         return None
 
 
@@ -65,14 +65,14 @@ Rule = TypeVar("Rule", bound=UpdateRule)
 
 
 def rule_signature(rule: UpdateRule) -> Hashable:
-    """Return what rules must share to move runs together: their class, and every hyperparameter that is no number."""
+    """Return what rules must share to update runs in one batch: their class, and every non-numeric hyperparameter."""
     return type(rule), tuple((name, value) for name, value in _values(rule).items() if not _is_number(value))
 
 
 def stack_rules(rules: Sequence[Rule]) -> Rule:
-    """Return one rule for many runs: a number that is the same for all stays one, any other becomes a tensor.
+    """Return one rule for many runs: equal numbers stay numbers, all others become tensors.
 
-    :param rules: one for each run, all of one `form`.
+    :param rules: one for each run, all with the same `rule_signature`.
     :returns: a rule whose tensors have shape `(runs,)`, float64.
     """
     first = rules[0]

@@ -1,4 +1,4 @@
-"""Measures held-out data on the way: a stepper around a stepper, used only where a task holds some out."""
+"""Measures held-out data during the descent: a stepper around a stepper, used only if a task holds data out."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from playground.core.traces import thin_steps
 from playground.result import Validation
 
 Measure = Callable[[], Mapping[str, Tensor]]
-"""Measures the parameters as they are: a number for each name."""
+"""Measures the current parameters: a number for each name."""
 
 
 class Validator:
-    """Moves as the stepper inside does, and measures held-out data at some of the steps and at the end.
+    """Steps like the inner stepper, and measures held-out data at some of the steps and at the end.
 
-    At most 64 steps are measured, spaced evenly by ratio from the first: a run of any length costs as many forward
-    passes more. The module is in evaluation mode meanwhile, and no random number of the run is used up.
+    At most 64 steps are measured, spaced evenly by ratio from the first, so the cost does not grow with the length of
+    the run. The module is in evaluation mode meanwhile, and the run's random stream is preserved.
 
-    :param stepper: evaluates and moves.
+    :param stepper: evaluates and updates.
     :param module: of the problem.
-    :param budget: updates to make at most.
+    :param budget: the most updates to make.
     :param measure: of the parameters before an update.
     """
 
@@ -37,30 +37,30 @@ class Validator:
         self._kept: dict[int, dict[str, float]] = {}
 
     def evaluate(self, step: int) -> float:
-        """As the stepper inside; what is held out is measured before the update."""
+        """Evaluate by the inner stepper, after measuring held-out data."""
         loss: float = self._stepper.evaluate(step)
         if step in self._wanted:
             self._keep(step)
         return loss
 
     def gradient_norm(self) -> float:
-        """As the stepper inside."""
+        """Return the inner stepper's gradient norm."""
         norm: float = self._stepper.gradient_norm()
         return norm
 
     def update(self, step: int) -> None:
-        """As the stepper inside."""
+        """Update by the inner stepper."""
         self._stepper.update(step)
         self._updates = step + 1
 
     def finish(self) -> float:
-        """As the stepper inside; the final parameters are measured after it."""
+        """Finish by the inner stepper, then measure the final parameters."""
         loss: float = self._stepper.finish()
         self._keep(self._updates)
         return loss
 
     def validation(self) -> Validation:
-        """Return what was measured, as plain data."""
+        """Return the measurements as plain data."""
         names = next(iter(self._kept.values()), {})
         return Validation(tuple(self._kept), {name: tuple(row[name] for row in self._kept.values()) for name in names})
 

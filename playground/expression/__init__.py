@@ -1,4 +1,4 @@
-"""From text such as `(2*x + 10)**2` to one tree, and from the tree to torch, sympy, plain text and LaTeX."""
+"""Parses text such as `(2*x + 10)**2` to a tree, and turns the tree into torch, sympy, plain text and LaTeX."""
 
 from playground.expression.effort import NoAnswerError
 from playground.expression.errors import ExpressionError

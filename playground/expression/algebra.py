@@ -1,4 +1,4 @@
-"""Tree to sympy, by constructors alone: exact derivatives, and values to a hundred digits."""
+"""Converts the tree to sympy by constructors, without parsing: exact derivatives, and values to a hundred digits."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     import sympy
 
 DerivativeVariable = tuple[str, int | None]
-"""What one can differentiate by: a scalar `("x", None)`, or an entry of a vector `("x", 0)`."""
+"""A variable to differentiate by: a scalar `("x", None)`, or an entry of a vector `("x", 0)`."""
 
 VariableValues = Mapping[str, float | Sequence[float]]
 """A number for each scalar, a sequence of numbers for each vector."""
 
 PRECISION_DIGITS = 100
-"""Decimal digits carried, so that more than a float's sixteen are left after any cancellation worth the name."""
+"""Decimal digits of intermediate results; more than a float's sixteen remain after any realistic cancellation."""
 
 MAX_NUMBER_DIGITS = 5_000
-"""Decimal digits beyond which a number counts as infinite: the exponential of a much larger one takes for ever."""
+"""Decimal digits beyond which a number counts as infinite: its exponential would take too long."""
 
 MAX_SIMPLIFIED_OPERATIONS = 100
-"""Operations in a formula up to which sympy is asked for a simpler form; its time grows without a bound."""
+"""Maximum number of operations of a formula that sympy simplifies; the time of sympy grows without a bound."""
 
 
 class Algebra:
-    """An expression in the hands of sympy.
+    """An expression as sympy computes with it.
 
     :param nodes: the tree in `postorder`.
     """
@@ -50,9 +50,9 @@ class Algebra:
         return self._built(_fraction if self._bounded else _float)
 
     def differentiated(self, *coordinates: DerivativeVariable) -> sympy.Expr:
-        """Return the derivative by each coordinate in turn, lightly simplified; the expression itself without any.
+        """Return the derivative by each coordinate in turn, lightly simplified; without any, the expression itself.
 
-        :raises NoAnswerError: sympy has none, or it takes too much work.
+        :raises NoAnswerError: sympy finds no derivative, or it takes too many operations.
         """
         import sympy
 
@@ -78,24 +78,25 @@ class Algebra:
             return str(sympy.latex(self.differentiated(*coordinates), symbol_names=names))
 
     def value(self, point: VariableValues) -> float:
-        """Return the value at a point, to the last digit of a float.
+        """Return the value at a point, correct to the last digit of a float.
 
-        :returns: infinite beyond the range of floats, nan where the expression has no real value.
-        :raises NoAnswerError: sympy has none, or it takes too much work.
+        :returns: infinite beyond the range of floats, nan if the expression has no real value.
+        :raises NoAnswerError: sympy finds no value, or it takes too many operations.
         """
-        import sympy  # noqa: F401  (its import is not part of the work)
+        import sympy  # noqa: F401  (import it before the calls are counted)
 
         with limit_calls():
             return float(self._value(partial(_at, point), _float))
 
     def derivative(self, point: VariableValues, *coordinates: DerivativeVariable) -> float:
-        """Return the derivative by each coordinate in turn at a point, to the last digit of a float.
+        """Return the derivative by each coordinate in turn at a point, correct to the last digit of a float.
 
-        :returns: infinite beyond the range of floats; nan where the expression has no finite value or its derivative
-            none, as at a pole, and at a kink of `abs`, `relu`, `max` or `min`, even where a factor smooths it.
-        :raises NoAnswerError: sympy has none, or it takes too much work or functions of numbers beyond 10^±HUGE.
+        :returns: infinite beyond the range of floats; nan if the expression has no finite value or no derivative, as
+            at a pole, and at a kink of `abs`, `relu`, `max` or `min`, even if a factor smooths it.
+        :raises NoAnswerError: sympy finds no derivative, or it takes too many operations or functions of numbers beyond
+            10^±`MAX_NUMBER_DIGITS`.
         """
-        import sympy  # noqa: F401  (its import is not part of the work)
+        import sympy  # noqa: F401  (import it before the calls are counted)
 
         with limit_calls():
             if not self._value(partial(_at, point), _float).is_finite:
@@ -107,12 +108,12 @@ class Algebra:
             return math.nan if _is_at_kink(formula, values) else float(_evaluate_constant(_substitute(formula, values)))
 
     def equivalent(self, other: Algebra) -> bool | None:
-        """Return whether two expressions are the same function, wherever both have a value.
+        """Return whether two expressions are the same function, at every point where both have a value.
 
         :returns: False if their values differ at some point; True if sympy reduces their difference to zero; None if
-            neither, or if the reduction could be too much work.
+            neither, or if the reduction could take too many operations.
         """
-        import sympy  # noqa: F401  (its import is not part of the work)
+        import sympy  # noqa: F401  (import it before the calls are counted)
 
         try:
             with limit_calls(MAX_PROOF_CALLS):
@@ -121,6 +122,8 @@ class Algebra:
             return None
 
     def _equivalent(self, other: Algebra) -> bool | None:
+        # Cheap tests first: equal forms, then values at fixed points, which can only refute. sympy tries a proof only
+        # if all values agree and the expressions are small enough for exact arithmetic.
         difference = self.expression - other.expression
         if difference == 0:
             return True
@@ -131,17 +134,17 @@ class Algebra:
             or size.bound_terms(self._nodes) + size.bound_terms(other._nodes) >= size.MAX_SIZE
         ):
             return None
-        # by force, because log(x*y) is log(x) + log(y) wherever both have a value
+        # with force=True, because log(x*y) is log(x) + log(y) wherever both have a value
         return True if _is_zero(difference.expand(force=True)) else None
 
     @cached_property
     def _bounded(self) -> bool:
-        """Whether exact arithmetic on the expression meets integers of a reasonable length only."""
+        """Whether exact arithmetic on the expression only meets integers of a reasonable length."""
         return size.bound_digits(self._nodes) < size.MAX_SIZE
 
     @cached_property
     def _binary(self) -> sympy.Expr:
-        """The expression with the floats that torch sees for decimals: `abs(x - 0.1)` has its kink at the float 0.1."""
+        """The expression with the floats that torch uses for decimals: `abs(x - 0.1)` has its kink at the float 0.1."""
         return self._built(
             lambda value: _fraction(value) if isinstance(value, int) and self._bounded else _float(value)
         )
@@ -153,7 +156,7 @@ class Algebra:
         return fold(self._nodes, leaf, _apply)
 
     def _value(self, at: Callable[[Variable], float], number: Callable[[int | float], sympy.Expr]) -> sympy.Number:
-        """Work the tree itself out: sympy's form of it may have cancelled what is undefined here, as in x**2/x."""
+        """Evaluate the tree itself: sympy's form of it may have cancelled an undefined part, as in x**2/x."""
 
         def leaf(node: Leaf) -> sympy.Expr:
             return _evaluate_constant(number(node.value) if isinstance(node, Number) else _float(at(node)))
@@ -165,7 +168,7 @@ class Algebra:
         return fold(self._nodes, leaf, apply)
 
     def _samples(self, other: Algebra) -> Iterator[Callable[[Variable], float]]:
-        """Yield points to compare values at, the same ones every time: around zero, positive, near and far."""
+        """Yield points at which to compare values, always the same: around zero, positive, near and far."""
         generator = random.Random(0)
         variables = sorted(self._variables | other._variables, key=str)
         for low, high in [(-1, 1), (0, 1), (-10, 10), (0, 10)] * 3:
@@ -179,7 +182,7 @@ def _symbol(variable: Variable) -> sympy.Symbol:
 
 
 def _fraction(value: int | float) -> sympy.Expr:
-    """Return the decimal as it was written, exactly."""
+    """Return the decimal exactly as written."""
     import sympy
 
     fraction = Fraction(repr(value))
@@ -187,7 +190,7 @@ def _fraction(value: int | float) -> sympy.Expr:
 
 
 def _float(value: int | float) -> sympy.Expr:
-    """Return the number as the float that it is."""
+    """Return the exact value of the float."""
     import sympy
 
     return sympy.Float(value, PRECISION_DIGITS)
@@ -209,13 +212,13 @@ def _derivative(formula: sympy.Expr, coordinates: Sequence[DerivativeVariable]) 
     try:
         for coordinate in coordinates:
             formula = formula.diff(_symbol(Variable(*coordinate)))
-    except (TypeError, ValueError) as error:  # as of the maximum of two numbers that are never real
+    except (TypeError, ValueError) as error:  # for example, the maximum of two numbers that are never real
         raise ExpressionError.at(0, f"sympy finds no derivative: {shorten(str(error))}") from error
     return formula
 
 
 def _is_zero(difference: sympy.Expr) -> bool:
-    """Whether sympy can reduce this to zero without much work, as it is or in more elementary functions."""
+    """Whether sympy reduces an expression to zero in few operations, directly or in more elementary functions."""
     import sympy
 
     if difference == 0 or difference.count_ops() > MAX_SIMPLIFIED_OPERATIONS:
@@ -225,14 +228,14 @@ def _is_zero(difference: sympy.Expr) -> bool:
 
 
 def _evaluate_constant(value: sympy.Expr) -> sympy.Number:
-    """Return the real number or the infinity that a constant stands for; nan if it stands for neither."""
+    """Return the real number or the infinity that a constant equals; nan if it is neither."""
     import sympy
 
     number = value if isinstance(value, sympy.Float) else value.evalf(PRECISION_DIGITS)
     if not isinstance(number, sympy.Number):
         return sympy.nan
     if number.is_zero:
-        return sympy.S.Zero  # 0/0 is nan then; of two Floats it is an exception
+        return sympy.S.Zero  # 0/0 is then nan; with two Floats it would raise an exception
     if number.is_finite and abs(number) > _largest_number():
         return sympy.oo if number > 0 else -sympy.oo
     return number
@@ -244,17 +247,19 @@ def _largest_number() -> sympy.Expr:
 
 
 def _is_at_kink(formula: sympy.Expr, values: dict[sympy.Basic, sympy.Basic]) -> bool:
-    """Whether a step that differentiation left in the formula falls exactly on the point."""
+    """Whether the point is exactly at a step that differentiation left in the formula."""
     import sympy
 
+    # sympy differentiates abs to sign, max and min to Heaviside, and those to DiracDelta; where the argument of one of
+    # them is zero, the expression has a kink and no derivative, although the formula may have a value.
     steps = formula.atoms(sympy.sign, sympy.Heaviside, sympy.DiracDelta)
     return any(_evaluate_constant(_substitute(step.args[0], values)).is_zero for step in steps)
 
 
 def _substitute(formula: sympy.Expr, values: dict[sympy.Basic, sympy.Basic]) -> sympy.Expr:
-    """Return the formula with numbers for its symbols, operand by operand, none of them too long to compute with.
+    """Return the formula with numbers for its symbols; substitutes operand by operand and limits their length.
 
-    :param values: of the symbols; those of all parts are added.
+    :param values: numbers by symbol; the results for all parts of the formula are added to it.
     :raises NoAnswerError: an operand is too large.
     """
     if formula not in values:
@@ -268,7 +273,7 @@ def _substitute(formula: sympy.Expr, values: dict[sympy.Basic, sympy.Basic]) -> 
 
 
 def _refuse_long_numbers(formula: sympy.Expr, operands: Sequence[sympy.Expr]) -> None:
-    """Refuse the exponential or sine of a number beyond 10^HUGE, which is first reduced by all of its digits.
+    """Refuse the exponential or sine of a number beyond 10^`MAX_NUMBER_DIGITS`; reducing it would use all its digits.
 
     :raises NoAnswerError: there is one.
     """
@@ -280,7 +285,7 @@ def _refuse_long_numbers(formula: sympy.Expr, operands: Sequence[sympy.Expr]) ->
 
 
 def _is_different(one: sympy.Number, other: sympy.Number) -> bool:
-    """Whether two values are both finite and further apart than rounding in the last half of the digits explains."""
+    """Whether two values are both finite and differ by more than rounding in the last half of the digits explains."""
     if not (one.is_finite and other.is_finite):
         return False
     return bool(abs(one - other) > (1 + abs(one) + abs(other)) / 10 ** (PRECISION_DIGITS // 2))

@@ -1,6 +1,6 @@
-"""Constant parts of a tree, worked out once, in floats.
+"""Evaluates the constant parts of a tree once, in floats.
 
-So `9**9**9` is an error at once, and never an integer of 370 million digits.
+So `9**9**9` is an error, and never an integer of 370 million digits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from playground.expression.tree import Apply, ExpressionNode, Leaf, Number, fold
 
 
 def fold_constants(nodes: Sequence[ExpressionNode]) -> ExpressionNode:
-    """Return the tree with every constant part as one number, a float that may be negative.
+    """Return the tree with every constant part replaced by one number, a float that may be negative.
 
     :param nodes: the tree in `postorder`.
     :raises ExpressionError: a constant part has no finite value; the column is where that part starts.

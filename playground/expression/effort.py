@@ -1,7 +1,7 @@
-"""A bound for what one question to sympy may cost: calls of functions, not seconds, so that every machine agrees.
+"""Bounds the cost of one sympy call, in function calls instead of seconds, so that every machine gives the same result.
 
-sympy has no bound of its own: a second derivative or a simplification can take hours. Numbers of any length are not
-bounded here (one multiplication is one call, however long its factors are); `size` and `algebra` see to those.
+sympy itself has no bound: a second derivative or a simplification can take hours. This module does not bound the length
+of numbers (one multiplication is one call, however long its factors are); `size` and `algebra` do.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from typing import Any
 from playground.errors import PlaygroundError
 
 MAX_CALLS = 3_000_000
-"""Function calls, and returns from them, that one number may take: about a second."""
+"""Maximum number of function calls and returns to compute one number: about a second."""
 
 MAX_PROOF_CALLS = 15_000_000
-"""The same for a proof that two expressions are one function, of which a scenario has at most one."""
+"""The same for a proof that two expressions are the same function; a scenario has at most one."""
 
 
 class NoAnswerError(Exception):
-    """sympy has no answer, or one that takes more work or longer numbers than it is worth; the question stays open."""
+    """sympy finds no answer, or it takes too many operations or too long numbers; the question stays open."""
 
 
 class _SpentError(BaseException):
-    """Ends the computation; not an `Exception`, because sympy catches those and goes on."""
+    """Ends the computation. Not an `Exception`, because sympy catches those and continues."""
 
 
 @contextmanager
 def limit_calls(calls: int = MAX_CALLS) -> Iterator[None]:
-    """Run sympy, and end it, in this thread, after so many function calls.
+    """Run sympy in this thread, and stop it after `calls` function calls.
 
-    A profiler of this thread sees nothing of what runs inside.
+    A profiler of this thread does not see the code inside.
 
-    :raises NoAnswerError: it took more, or sympy failed.
+    :raises NoAnswerError: it took more calls, or sympy failed.
     """
     left = calls
 
@@ -45,6 +45,7 @@ def limit_calls(calls: int = MAX_CALLS) -> Iterator[None]:
         if left < 0:
             raise _SpentError
 
+    # the profiler is called at each call and return in this thread, and can raise from there
     before = sys.getprofile()
     sys.setprofile(count)
     try:
@@ -53,7 +54,7 @@ def limit_calls(calls: int = MAX_CALLS) -> Iterator[None]:
         raise NoAnswerError("it takes too many operations") from error
     except (NoAnswerError, PlaygroundError):
         raise
-    except Exception as error:  # sympy raises what it likes where it meets what it did not expect
+    except Exception as error:  # sympy raises many types of exceptions on unexpected input
         raise NoAnswerError(f"sympy fails: {type(error).__name__}") from error
     finally:
         sys.setprofile(before)

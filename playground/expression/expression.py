@@ -1,4 +1,4 @@
-"""A formula that a user wrote: checked once, then good for torch, sympy, plain text and LaTeX."""
+"""A user's formula: checked once, then usable in torch, sympy, plain text and LaTeX."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 def parse(text: str) -> Expression:
-    """Return the expression that a text stands for.
+    """Parse the text of an expression.
 
     The language is Python's arithmetic: `+ - * / **`, parentheses, decimal numbers, `pi` and `e`, variables `x`,
     entries of vectors `x[0]`, and the functions of `operations.FUNCTIONS`. Nothing in the text is ever executed.
 
-    :raises ExpressionError: one fault, whose `offset` is the column counted from 0: a syntax error, an unknown
-        function, a variable used both as scalar and as vector, a constant part without a finite value, a limit passed.
+    :raises ExpressionError: one fault, whose `offset` is its column counted from 0: a syntax error, an unknown
+        function, a variable used both as scalar and as vector, a constant part without a finite value, or a limit.
     """
     expression = Expression(text, parser.parse_tree(text))
-    _ = expression.variables, expression._reduced  # both complain about what is wrong with them
+    _ = expression.variables, expression._reduced  # both raise if the expression is not valid
     return expression
 
 
 @dataclass(frozen=True)
 class Expression:
-    """A formula of named variables; made by `parse`. Equal when the trees are, however the texts are spaced."""
+    """A formula of named variables; made by `parse`. Expressions are equal if their trees are, whatever the spacing."""
 
     text: str = field(compare=False)
     tree: ExpressionNode
@@ -50,7 +50,7 @@ class Expression:
 
     @property
     def coordinates(self) -> tuple[DerivativeVariable, ...]:
-        """All that one can differentiate by: each scalar and each entry of each vector, in order."""
+        """All variables to differentiate by: each scalar and each entry of each vector, in order."""
         return tuple(
             (name, index)
             for name, length in self.variables.items()
@@ -58,10 +58,10 @@ class Expression:
         )
 
     def require_among(self, variables: Mapping[str, int | None]) -> None:
-        """Refuse a variable that is not among these.
+        """Refuse variables other than these.
 
         :param variables: each with its length; None for a scalar.
-        :raises ExpressionError: the first that is none of them, or an entry that a vector does not have.
+        :raises ExpressionError: the first unknown variable, or an entry that a vector does not have.
         """
         for node in postorder(self.tree):
             if isinstance(node, Variable) and (fault := _find_unknown_variable(node, variables)):
@@ -70,9 +70,9 @@ class Expression:
     def __call__(self, **variables: Tensor) -> Tensor:
         """Return the value in torch; differentiable, and usable under `vmap`.
 
-        :param variables: scalars of shape `(...)`, vectors of shape `(..., n)`; more than occur may be given.
-        :returns: shape `(...)`, what the variables that occur broadcast to, in their dtype. A constant has shape `()`
-            and takes dtype and device from any variable given, else it is float64.
+        :param variables: scalars of shape `(...)`, vectors of shape `(..., n)`; unused ones are allowed.
+        :returns: shape `(...)`, the broadcast shape of the variables that occur, in their dtype. A constant has shape
+            `()` and the dtype and device of any given variable; without variables it is float64.
         :raises TypeError: a variable is missing.
         """
         if missing := self.variables.keys() - variables.keys():
@@ -84,11 +84,11 @@ class Expression:
         return printing.format_plain(postorder(self.tree))
 
     def latex(self) -> str:
-        """Return the formula in LaTeX, as it was written."""
+        """Return the formula in LaTeX, as written."""
         return printing.format_latex(postorder(self.tree))
 
     def code(self) -> str:
-        """Return the formula as Python that makes the same operations on tensors as a call does, in the same order."""
+        """Return the formula as Python code that runs the same tensor operations as a call, in the same order."""
         return printing.format_code(self._reduced)
 
     @cached_property
@@ -103,13 +103,13 @@ class Expression:
     def derivative(self, *coordinates: DerivativeVariable) -> Expr:
         """Return the derivative by each coordinate in turn, lightly simplified.
 
-        :param coordinates: `("x", None)` for a scalar, `("x", 0)` for an entry of a vector; the same twice is the
+        :param coordinates: `("x", None)` for a scalar, `("x", 0)` for an entry of a vector; the same one twice for the
             second derivative.
         """
         return self.algebra.differentiated(*coordinates)
 
     def equivalent(self, other: Expression) -> bool | None:
-        """Return whether both are the same function; None if that cannot be decided. See `Algebra.equivalent`."""
+        """Return whether both are the same function; None if that is unknown. See `Algebra.equivalent`."""
         return self.algebra.equivalent(other.algebra)
 
     @cached_property
@@ -118,7 +118,7 @@ class Expression:
 
 
 def _find_unknown_variable(variable: Variable, variables: Mapping[str, int | None]) -> str:
-    """Say why a variable is none of these; empty if it is one."""
+    """Return why a variable is unknown; empty if it is known."""
     name, index = variable.name, variable.index
     if name not in variables:
         return f"unknown variable {name!r}{suggest_names(name, variables)}"
@@ -131,7 +131,7 @@ def _find_unknown_variable(variable: Variable, variables: Mapping[str, int | Non
 
 
 def _extend_length(variable: Variable, lengths: Mapping[str, int | None]) -> int | None:
-    """Return the variable's length with this occurrence counted in."""
+    """Return the variable's length, including this occurrence."""
     known = lengths.get(variable.name, 0)
     if variable.name in lengths and (known is None) != (variable.index is None):
         message = f"{variable.name!r} is used both as a scalar and as a vector with entries such as {variable.name}[0]"

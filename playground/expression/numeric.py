@@ -1,4 +1,4 @@
-"""Tree to value, in torch: differentiable, batched, and in the dtype of the variables."""
+"""Evaluates the tree in torch: differentiable, batched, and in the dtype of the variables."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 def evaluate(nodes: Sequence[ExpressionNode], variables: Mapping[str, Tensor]) -> Tensor:
     """Return the value of a tree.
 
-    Numbers stay Python floats until they meet a tensor, so they never widen its dtype.
+    Numbers stay Python floats until they are combined with a tensor, so they never widen its dtype.
 
-    :param nodes: the tree in `postorder`, its constant parts worked out by `constants.reduced`.
+    :param nodes: the tree in `postorder`, with constant parts evaluated by `fold_constants`.
     :param variables: scalars of shape `(...)`, vectors of shape `(..., n)`.
-    :returns: shape `(...)`, what the variables that occur broadcast to. Without any, shape `()`, with the dtype and
-        device of whatever variable is given, else float64.
+    :returns: shape `(...)`, the broadcast shape of the variables that occur. If none occurs, shape `()`, with the dtype
+        and device of any given variable, otherwise float64.
     """
     import torch
 

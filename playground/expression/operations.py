@@ -1,6 +1,6 @@
-"""Everything an expression can compute, in one table: in Python, in torch, in sympy and in LaTeX.
+"""All operations of an expression in one table: in Python, in torch, in sympy and in LaTeX.
 
-A further function is one more row in `FUNCTIONS`; nothing else changes.
+To add a function, add a row to `FUNCTIONS`; nothing else changes.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FormulaOperation:
-    """One operation, and what it is called in each of the worlds that an expression lives in.
+    """One operation, in each of the forms of an expression.
 
-    :param name: how an expression writes it.
-    :param scalar: its value for Python floats; raises ArithmeticError or ValueError where there is none.
+    :param name: its name in an expression.
+    :param scalar: its value for Python floats; raises ArithmeticError or ValueError if there is none.
     :param torch: called with the torch module and the operands: tensors, or floats beside a tensor.
-    :param sympy: called with the sympy module and the operands, which stand for real quantities.
-    :param latex: its name in LaTeX, or a template in which `#` stands for the operands.
-    :param variadic: whether it takes two arguments or more, and not exactly one.
-    :param code: what `torch` does, as a program writes it, in which `#` stands for the operand.
+    :param sympy: called with the sympy module and the operands, which are real quantities.
+    :param latex: its name in LaTeX, or a template with `#` for the operands.
+    :param variadic: whether it takes two or more arguments instead of exactly one.
+    :param code: the same as `torch`, as Python code with `#` for the operand.
     """
 
     name: str
@@ -35,7 +35,7 @@ class FormulaOperation:
 
 
 def _common(name: str, latex: str = "") -> FormulaOperation:
-    """Return a function of one argument that `math`, `torch` and `sympy` call by the same name."""
+    """Return a function of one argument that has the same name in `math`, `torch` and `sympy`."""
     return FormulaOperation(
         name,
         getattr(math, name),
@@ -46,7 +46,7 @@ def _common(name: str, latex: str = "") -> FormulaOperation:
 
 
 def _sigmoid(u: float) -> float:
-    """Return 1 / (1 + exp(-u)), without overflow on either side."""
+    """Return 1 / (1 + exp(-u)), without overflow for large |u|."""
     return 1 / (1 + math.exp(-u)) if u >= 0 else math.exp(u) / (1 + math.exp(u))
 
 
@@ -56,7 +56,7 @@ def _softplus(u: float) -> float:
 
 
 def _as_tensors(torch: Any, values: tuple[Any, ...]) -> list[Any]:
-    """Return all values as tensors of one dtype and device: `maximum` and `minimum` take no floats."""
+    """Return all values as tensors of one dtype and device: `maximum` and `minimum` accept no floats."""
     like = next(value for value in values if isinstance(value, torch.Tensor))
     return [
         value if isinstance(value, torch.Tensor) else torch.tensor(value, dtype=like.dtype, device=like.device)
@@ -65,7 +65,7 @@ def _as_tensors(torch: Any, values: tuple[Any, ...]) -> list[Any]:
 
 
 def _split_in_halves(bound: Any, values: tuple[Any, ...]) -> Any:
-    """Return sympy's Max or Min of two halves, unevaluated: it would compare every pair, which can take minutes."""
+    """Return sympy's Max or Min of two halves, unevaluated: sympy would compare every pair, which can take minutes."""
     if len(values) == 1:
         return values[0]
     middle = len(values) // 2
@@ -86,7 +86,7 @@ OPERATORS = _by_name(
     FormulaOperation("-", lambda u, v: u - v, lambda _, u, v: u - v, lambda _, u, v: u - v),
     FormulaOperation("*", lambda u, v: u * v, lambda _, u, v: u * v, lambda _, u, v: u * v),
     FormulaOperation("/", lambda u, v: u / v, lambda _, u, v: u / v, lambda _, u, v: u / v),
-    # math.pow, because (-8.0) ** 0.5 is a complex number in Python
+    # math.pow raises; (-8.0) ** 0.5 would be a complex number in Python
     FormulaOperation("**", math.pow, lambda _, u, v: u**v, lambda _, u, v: u**v),
     FormulaOperation("neg", lambda u: -u, lambda _, u: -u, lambda _, u: -u),
 )
@@ -112,7 +112,7 @@ FUNCTIONS = _by_name(
         r"\log_{10}",
     ),
     _common("sqrt", r"\sqrt{#}"),
-    # sympy makes Abs(u) of the root where it knows that u is real; elsewhere Abs would have a derivative by re and im
+    # sympy simplifies the root to Abs(u) if it knows that u is real; otherwise Abs would have a derivative by re and im
     FormulaOperation("abs", abs, lambda torch, u: torch.abs(u), lambda sympy, u: sympy.sqrt(u**2), r"\left|#\right|"),
     _common("tanh"),
     FormulaOperation(
@@ -129,7 +129,7 @@ FUNCTIONS = _by_name(
         lambda sympy, u: _split_in_halves(sympy.Max, (u, 0)),
         r"\operatorname{relu}",
     ),
-    # not torch's softplus, which is u from 20 on and so 2e-9 off
+    # torch's softplus is u for u > 20, which is wrong by 2e-9
     FormulaOperation(
         "softplus",
         _softplus,

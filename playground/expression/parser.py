@@ -1,4 +1,4 @@
-"""Text to tree, by recursive descent. Nothing is evaluated, and what the grammar does not name does not exist.
+"""Parses text to a tree, by recursive descent. Evaluates nothing; anything outside the grammar is an error.
 
 The grammar, with Python's precedences::
 
@@ -43,7 +43,7 @@ _HINTS = {
     "÷": "; a quotient is written /",
     "//": "; a quotient is written /",
     "−": "; minus is written -",
-    "=": "; write only what stands on the right of it",
+    "=": "; write only the right-hand side",
 }
 
 
@@ -68,9 +68,9 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def parse_tree(text: str) -> ExpressionNode:
-    """Return the tree of an expression.
+    """Parse an expression.
 
-    :raises ExpressionError: at the first thing that does not belong, or that goes over a limit.
+    :raises ExpressionError: at the first token that does not fit, or that exceeds a limit.
     """
     if len(text) > MAX_CHARACTERS:
         message = f"an expression has at most {MAX_CHARACTERS:,} characters, this one has {len(text):,}"
@@ -84,7 +84,7 @@ def parse_tree(text: str) -> ExpressionNode:
 
 
 class _Parser:
-    """One method for each rule of the grammar; each reads its rule and returns the tree of what it read."""
+    """One method for each rule of the grammar; each method parses its rule and returns its tree."""
 
     def __init__(self, text: str) -> None:
         self._tokens = list(_tokens(text))
@@ -101,7 +101,7 @@ class _Parser:
         return token
 
     def _taken(self, *symbols: str) -> _Token | None:
-        """Take the next token if it is one of these symbols."""
+        """Take the next token if it is one of these symbols; otherwise return None."""
         return self._take() if self._token.kind == "symbol" and self._token.text in symbols else None
 
     def whole(self) -> ExpressionNode:
@@ -123,7 +123,7 @@ class _Parser:
         return left
 
     def _sign(self) -> ExpressionNode:
-        # every way into the depth leads through here
+        # every recursion passes through this method
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise ExpressionError.at(self._token.column, f"an expression nests at most {MAX_DEPTH} levels deep")
@@ -203,7 +203,7 @@ class _Parser:
         raise self._misplaced(f"an operator or {closing!r}")
 
     def _misplaced(self, expected: str) -> ExpressionError:
-        """Return the error for the next token, where something else was expected."""
+        """Return the error for the next token: something else was expected."""
         token, before = self._token, self._tokens[self._position - 1]
         if expected.startswith("an operator") and (token.kind in ("number", "name") or token.text == "("):
             hint = f"; a product is written {before.short}*{token.short}"

@@ -1,4 +1,4 @@
-"""Tree to text: as an expression writes it, as a program does, and as LaTeX."""
+"""Prints the tree: as an expression, as Python code, and as LaTeX."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playground.expression.operations import CONSTANTS, OPERATIONS
 from playground.expression.tree import Apply, ExpressionNode, Leaf, Number, Variable, fold
 
 SUM, PRODUCT, SIGN, POWER, VALUE = range(1, 6)
-"""How tightly a text holds together; the rules of the grammar in `parser`, in their order."""
+"""Binding strengths of texts, from loose to tight: the rules of the grammar in `parser`, in their order."""
 
 
 class _Piece(NamedTuple):
@@ -22,7 +22,7 @@ class _Piece(NamedTuple):
 
 
 class _Infix(NamedTuple):
-    """An operator: its own binding, and what its left and right operand need in order to stand without parentheses."""
+    """An operator: its own binding, and the binding that its operands need to omit parentheses."""
 
     text: str
     binding: int
@@ -31,7 +31,7 @@ class _Infix(NamedTuple):
 
 
 _EXACT = 1e15
-"""Below it a float without a fraction is written as the whole number that it is."""
+"""Below this, a float without a fraction is written as a whole number."""
 
 _INFIX = {
     "+": _Infix(" + ", SUM, SUM, PRODUCT),
@@ -43,7 +43,7 @@ _INFIX = {
 
 
 def format_plain(nodes: Sequence[ExpressionNode]) -> str:
-    """Return the text that parses to exactly this tree, with no parentheses that it can do without.
+    """Return the text that parses to exactly this tree, without unnecessary parentheses.
 
     :param nodes: the tree in `postorder`.
     """
@@ -70,18 +70,18 @@ def _enclose(piece: _Piece, needed: int) -> str:
 
 
 def format_code(nodes: Sequence[ExpressionNode]) -> str:
-    """Return the tree as Python that does to tensors what `numeric.evaluate` does, operation by operation.
+    """Return the tree as Python code with the same tensor operations as `numeric.evaluate`, one by one.
 
-    :param nodes: the tree in `postorder`, its constant parts worked out by `constants.reduced`.
+    :param nodes: the tree in `postorder`, with constant parts evaluated by `fold_constants`.
     """
     like = next((python_name(node.name) for node in nodes if isinstance(node, Variable)), "")
     return fold(nodes, _code_leaf, lambda node, operands: _code(node, operands, like)).text
 
 
 def python_name(name: str) -> str:
-    """Return what a variable is called in Python: `lambda_` for `lambda`, which is a word of the language.
+    """Return the name of a variable in Python: `lambda_` for the keyword `lambda`.
 
-    :raises PlaygroundError: a function of a plugin has a variable that no program can name.
+    :raises PlaygroundError: a variable of a plugin's function has a name that is not valid in Python.
     """
     if not name.isidentifier():
         raise PlaygroundError(f"{name!r} cannot be the name of a variable in a program")
@@ -110,12 +110,12 @@ def _code(node: Apply, operands: list[_Piece], like: str) -> _Piece:
 
 
 def _as_tensor(node: ExpressionNode, piece: _Piece, like: str) -> str:
-    """Return a number as a tensor of the variables' dtype: `maximum` and `minimum` take no floats."""
+    """Return a number as a tensor of the variables' dtype: `maximum` and `minimum` accept no floats."""
     return f"{like}.new_tensor({float(node.value)!r})" if isinstance(node, Number) else piece.text
 
 
 def format_latex(nodes: Sequence[ExpressionNode]) -> str:
-    """Return the tree in LaTeX, for mathematics mode: quotients as fractions, powers raised.
+    """Return the tree in LaTeX, for mathematics mode: quotients as fractions, powers as superscripts.
 
     :param nodes: the tree in `postorder`.
     """
@@ -123,13 +123,13 @@ def format_latex(nodes: Sequence[ExpressionNode]) -> str:
 
 
 def latex_symbol(variable: Variable) -> str:
-    """Return a variable in LaTeX: `alpha` is the Greek letter, `x[0]` has the index below."""
+    """Return a variable in LaTeX: `alpha` becomes the Greek letter, the index of `x[0]` a subscript."""
     import sympy
 
     name = str(sympy.latex(sympy.Symbol(variable.name)))
     if variable.index is None:
         return name
-    # LaTeX takes no second index without braces around what has one: x_1[0]
+    # LaTeX needs braces around a symbol that already has a subscript: x_1[0]
     return f"{{{name}}}_{{{variable.index}}}" if "_" in name else f"{name}_{{{variable.index}}}"
 
 
@@ -156,12 +156,12 @@ def _latex(node: Apply, operands: list[_Piece]) -> _Piece:
     if not operands:
         return _Piece(name)
     template = name if "#" in name else rf"{name}\left(#\right)"
-    # bound like a product: raised to a power it needs brackets, or the exponent seems to belong to the argument
+    # binds like a product: a power of it needs brackets, or the exponent would seem to belong to the argument
     return _Piece(template.replace("#", ", ".join(operand.text for operand in operands)), PRODUCT)
 
 
 def _format_product(left: str, right: str) -> str:
-    """Return a product, with a dot only where the right factor starts with a digit."""
+    """Return a product, with a dot only if the right factor starts with a digit."""
     return rf"{left} \cdot {right}" if right[0].isdecimal() else f"{left} {right}"
 
 

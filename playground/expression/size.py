@@ -1,7 +1,6 @@
-"""How large a tree could grow in sympy's hands, bounded before it is handed over. Both bounds stop at `ENOUGH`.
+"""Bounds how large a tree can grow in sympy, before sympy gets it. Both bounds saturate at `MAX_SIZE`.
 
-sympy works exactly and patiently: `(2*x)**(10**9)` becomes an integer of 300 million digits, and
-`(x + y + z)**200` twenty thousand terms.
+sympy is exact: `(2*x)**(10**9)` becomes an integer of 300 million digits, and `(x + y + z)**200` twenty thousand terms.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ MAX_SIZE = 5_000
 
 
 def bound_digits(nodes: Sequence[ExpressionNode]) -> int:
-    """Return a bound for the decimal digits of any integer that exact arithmetic on this tree can meet.
+    """Return an upper bound for the decimal digits of any integer in exact arithmetic on this tree.
 
     :param nodes: the tree in `postorder`.
     """
@@ -26,10 +25,11 @@ def bound_digits(nodes: Sequence[ExpressionNode]) -> int:
             return 1
         if isinstance(node.value, int):
             return len(str(node.value))
-        # a float brings up to 17 digits, and as many zeros as its exponent says on either side of the point
+        # a float has up to 17 digits, and up to as many zeros as its exponent on either side of the point
         return 17 + math.ceil(abs(math.log10(node.value)))
 
     def apply(node: Apply, operands: list[int]) -> int:
+        # sums and products have at most as many digits as both operands; a power repeats the digits of its base
         repeats = _exponent(node) or 1
         return min(MAX_SIZE, sum(operands) + operands[0] * (repeats - 1) if operands else 1)
 
@@ -37,13 +37,14 @@ def bound_digits(nodes: Sequence[ExpressionNode]) -> int:
 
 
 def bound_terms(nodes: Sequence[ExpressionNode]) -> int:
-    """Return a bound for the number of terms of this tree, multiplied out.
+    """Return an upper bound for the number of terms of this tree when multiplied out.
 
     :param nodes: the tree in `postorder`.
     """
 
     def apply(node: Apply, operands: list[int]) -> int:
         exponent = _exponent(node)
+        # (a1 + ... + am)**n has as many terms as there are multisets of n out of m
         if exponent is not None and operands[0] > 1:
             return min(MAX_SIZE, math.comb(operands[0] + exponent - 1, exponent))
         return min(MAX_SIZE, math.prod(operands) if node.operation in ("*", "/") else sum(operands))
@@ -52,7 +53,7 @@ def bound_terms(nodes: Sequence[ExpressionNode]) -> int:
 
 
 def _exponent(node: Apply) -> int | None:
-    """Return the size of a constant exponent, as a whole number up to `ENOUGH`; None if the node has no such thing."""
+    """Return the size of a constant exponent, rounded up, at most `MAX_SIZE`; None if the node has none."""
     if node.operation != "**":
         return None
     exponent = fold_constants(postorder(node.operands[1]))

@@ -1,7 +1,7 @@
-"""The tree of an expression: numbers and variables, and operations on them.
+"""The tree of an expression: numbers, variables, and operations on them.
 
-One tree serves torch, sympy, plain text and LaTeX; each of them is a `fold` over it, so none of them recurses and
-a long sum is no deeper for Python than a short one.
+torch, sympy, plain text and LaTeX all use this tree. Each of them is a `fold` over it, so none of them recurses, and a
+long sum cannot exceed Python's recursion limit.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Number:
-    """A literal, not negative. An int stays exact; `column` is where it stands in the text."""
+    """A literal, not negative. An int stays exact; `column` is its position in the text."""
 
     value: int | float
     column: int = field(default=0, compare=False, repr=False)
@@ -23,20 +23,20 @@ class Number:
 
 @dataclass(frozen=True)
 class Variable:
-    """A scalar, or with an index one entry of a vector."""
+    """A scalar, or, with an index, one entry of a vector."""
 
     name: str
     index: int | None = None
     column: int = field(default=0, compare=False, repr=False)
 
     def __str__(self) -> str:
-        """As an expression writes it: `x`, or `x[0]`."""
+        """Return it as in an expression: `x`, or `x[0]`."""
         return self.name if self.index is None else f"{self.name}[{self.index}]"
 
 
 @dataclass(frozen=True)
 class Apply:
-    """An operation of `operations.OPERATIONS`, by name, applied to operands; none for a constant such as `pi`."""
+    """An operation of `operations.OPERATIONS`, by name, applied to operands; a constant such as `pi` has none."""
 
     operation: str
     operands: tuple[ExpressionNode, ...] = ()
@@ -48,7 +48,7 @@ ExpressionNode = Number | Variable | Apply
 
 
 def postorder(tree: ExpressionNode) -> tuple[ExpressionNode, ...]:
-    """Return all nodes of the tree, operands from left to right before the operation on them."""
+    """Return all nodes of the tree, operands from left to right before their operation."""
     order: list[ExpressionNode] = []
     waiting = [tree]
     while waiting:
@@ -60,12 +60,12 @@ def postorder(tree: ExpressionNode) -> tuple[ExpressionNode, ...]:
 
 
 def fold(nodes: Iterable[ExpressionNode], leaf: Callable[[Leaf], T], apply: Callable[[Apply, list[T]], T]) -> T:
-    """Work a tree out from its leaves to its root.
+    """Compute a value for a tree from its leaves to its root.
 
     :param nodes: the tree in `postorder`.
-    :param leaf: what a number or a variable becomes.
-    :param apply: what an operation becomes, given what its operands became.
-    :returns: what the root became.
+    :param leaf: returns the value of a number or a variable.
+    :param apply: returns the value of an operation, given the values of its operands.
+    :returns: the value of the root.
     """
     results: list[T] = []
     for node in nodes:

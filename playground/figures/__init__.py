@@ -1,1 +1,1 @@
-"""How values look to people: numbers, text, curves, and a run in a notebook. Standard library only."""
+"""Formats values for people: numbers, text, curves, and a run in a notebook. Uses the standard library only."""

@@ -1,4 +1,4 @@
-"""Text in the characters that an encoding has: outside UTF-8, signs become ASCII words instead of question marks."""
+"""Writes text in encodings with few characters: outside UTF-8, signs become ASCII words, not question marks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 from typing import Final
 
 ASCII_FALLBACK: Final = "playground.ascii"
-"""The error handler of streams that writes a sign that is missing in their encoding as ASCII."""
+"""The error handler for streams that writes a sign missing in their encoding as ASCII."""
 
 ASCII_SIGNS: Final = {
     "✔": "ok",
@@ -95,17 +95,17 @@ ASCII_SIGNS: Final = {
     "╰": "+",
     "╯": "+",
 }
-"""What stands for a sign; lines and blocks keep their width."""
+"""The replacement of each sign; lines and blocks keep their width."""
 
 BLANK_BRAILLE: Final = 0x2800
-"""The blank braille character; the others follow it in the order of the bits of their dots."""
+"""The blank braille character; the others follow in the order of their dots' bits."""
 
 BRAILLE_ROW_BITS: Final = (0x09, 0x12, 0x24, 0xC0)
 """The bits of each row of dots in a braille character, from the top."""
 
 
 def encode_signs(text: str, encoding: str) -> str:
-    """Return text as it can be written in an encoding."""
+    """Return text with every character that the encoding lacks replaced."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
@@ -124,7 +124,7 @@ def ascii_form(character: str) -> str:
 
 
 def register_fallback() -> None:
-    """Make `FALLBACK` known, for streams to be opened or configured with."""
+    """Register `ASCII_FALLBACK`, so that streams can be opened or configured with it."""
     codecs.register_error(ASCII_FALLBACK, _replace)
 
 
@@ -137,7 +137,7 @@ def _encode_sign(character: str, encoding: str) -> str:
 
 
 def _braille_sign(bits: int) -> str:
-    """Return a braille character's dots as one sign that is as high as they are."""
+    """Return one sign whose height is that of a braille character's dots."""
     rows = [row for row, mask in enumerate(BRAILLE_ROW_BITS) if bits & mask]
     if not rows:
         return " "

@@ -1,4 +1,4 @@
-"""A row of values as a curve, before anybody knows in what it will be drawn."""
+"""Scales a row of values to a curve, independent of the output format."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ MAX_LINEAR_DECADES = 1.5
 """Positive values that span more powers of ten than this are drawn on a logarithmic axis."""
 
 MIN_CURVE_VALUES = 3
-"""Fewer values than this are better told than drawn."""
+"""Fewer distinct values than this are not drawn."""
 
 
 @dataclass(frozen=True)
 class ScaledCurve:
     """A curve between a lower edge, 0, and an upper edge, 1.
 
-    :param heights: of each value; None, a gap, where it is not finite.
+    :param heights: the height of each value; None, a gap, if the value is not finite.
     :param top: the value at the upper edge.
     :param bottom: the value at the lower edge.
-    :param logarithmic: whether the vertical axis is; a value of 0 then lies on the lower edge.
-    :param unchanged: whether the values went on, all equal to the last one drawn.
+    :param logarithmic: whether the vertical axis is logarithmic; a value of 0 is then on the lower edge.
+    :param unchanged: whether further values followed, all equal to the last one drawn.
     """
 
     heights: tuple[float | None, ...]
@@ -32,7 +32,7 @@ class ScaledCurve:
     unchanged: bool
 
     def buckets(self, count: int) -> list[list[float]]:
-        """Return the heights that fall into each of `count` equal parts of the horizontal axis."""
+        """Return the heights in each of `count` equal parts of the horizontal axis."""
         total = len(self.heights)
         if total < count:
             return [self._between(index * (total - 1) / (count - 1)) for index in range(count)]
@@ -40,7 +40,7 @@ class ScaledCurve:
         return [[height for height in part if height is not None] for part in parts]
 
     def _between(self, position: float) -> list[float]:
-        """Return the height at a position between two values, if both are there."""
+        """Return the height at a position between two values; empty unless both exist."""
         left, right = self.heights[math.floor(position)], self.heights[math.ceil(position)]
         if left is None or right is None:
             return []
@@ -50,9 +50,9 @@ class ScaledCurve:
 def scale_curve(values: Sequence[float]) -> ScaledCurve | None:
     """Return the curve of values against their index.
 
-    A tail of equal values longer than everything before it is left out.
+    Leaves out a tail of equal values that is longer than everything before it.
 
-    :returns: None when there are too few different values to draw.
+    :returns: None if there are too few distinct values to draw.
     """
     drawn = values[: _count_drawn(values)]
     finite = [value for value in drawn if math.isfinite(value)]
@@ -71,11 +71,11 @@ def scale_curve(values: Sequence[float]) -> ScaledCurve | None:
 
 
 def _count_drawn(values: Sequence[float]) -> int:
-    """Return how many values are worth drawing."""
+    """Return how many values to draw, without a long tail of equal ones."""
     tail = sum(1 for _ in takewhile(lambda value: value == values[-1], reversed(values)))
     return len(values) - tail + 1 if 2 * tail > len(values) else len(values)
 
 
 def _scale(value: float, logarithmic: bool) -> float:
-    """Return a value as its place on the axis; halved, so that the difference of two never overflows."""
+    """Return the position of a value on the axis; halved, so that a difference of two positions never overflows."""
     return math.log10(value) if logarithmic else value / 2

@@ -1,4 +1,4 @@
-"""A run or a sweep in a notebook: one line, or HTML without scripts that reads on a light and on a dark page."""
+"""Shows a run or a sweep in a notebook: one line, or HTML without scripts, readable on light and dark pages."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ WIDTH, HEIGHT = 400, 90
 """Size of the curve, in pixels."""
 
 MAX_TABLE_ROWS = 10
-"""Rows of a table that are shown."""
+"""Maximum number of table rows."""
 
 MAX_VALUE_CHARACTERS = 120
-"""Characters of one value that are shown."""
+"""Maximum number of characters of one value."""
 
 VERDICT_COLOURS = {"passed": "#2a9d58", "failed": "#d64545"}
-"""Of marks and verdicts; both can be read on white and on black."""
+"""Colours of marks and verdicts, readable on white and on black."""
 
 TABLE_STYLE = "border:none;margin:6px 0;color:inherit;font-size:inherit"
 FAINT_STYLE = "opacity:.65"
@@ -32,13 +32,13 @@ NUMBER_STYLE = CELL_STYLE.replace("left", "right")
 
 
 def run_line(run: Run) -> str:
-    """Return scenario, verdict, how a run ended, and its loss."""
+    """Return scenario, verdict, ending and loss of a run."""
     loss = f", loss {format_short(run.loss.first)} → {format_short(run.loss.last)}" if run.loss else ""
     return make_printable(f"{run.scenario}: {_verdict_word(run.verdict)}, {run.ending[0]}{loss}")
 
 
 def sweep_line(sweep: Sweep) -> str:
-    """Return scenario, verdict, how many runs a sweep has, and the setting that did best."""
+    """Return scenario, verdict, number of runs and best setting of a sweep."""
     best = f", best at {_setting(sweep.best[0].values)}" if sweep.best and sweep.axes else ""
     return make_printable(f"{sweep.scenario}: {_verdict_word(sweep.verdict)}, {_size(sweep)}{best}")
 
@@ -49,7 +49,7 @@ def html(run: Run) -> str:
 
 
 def sweep_html(sweep: Sweep) -> str:
-    """Return a sweep's verdict, expectations, its first settings as a table, and where the runs are."""
+    """Return a sweep's verdict, expectations, a table of its first settings, and the location of its runs."""
     return _fragment(_sweep_blocks(sweep))
 
 
@@ -99,7 +99,7 @@ def _verdict_word(verdict: str) -> str:
 
 
 def _blocks(run: Run) -> Iterator[str]:
-    """Yield what a run has to show, from above to below."""
+    """Yield the blocks of a run from top to bottom."""
     how, *why = run.ending
     yield f"<div><b>{_text(run.scenario)}</b>&ensp;{_text(run.summary)}</div>"
     yield f"<div>{_verdict(run)}&ensp;{_text(how)}&ensp;{_fade_text(format_duration(run.seconds))}</div>"
@@ -142,7 +142,7 @@ def _pairs(parts: Mapping[str, str]) -> str:
 
 
 def _expectations(expectations: Sequence[Expectation]) -> str:
-    """Return each expectation with its mark, what was measured, and what there is to add."""
+    """Return each expectation with its mark, the measured value, and its note."""
     return _rows(
         [
             _colour_text("✔", "passed") if expectation.passed else _colour_text("✘", "failed"),
@@ -155,7 +155,7 @@ def _expectations(expectations: Sequence[Expectation]) -> str:
 
 
 def _table(table: ResultTable) -> str:
-    """Return the first rows of a table under its head."""
+    """Return the first rows of a table, with its header."""
     rows = table.rows[:MAX_TABLE_ROWS]
     columns = [format_column([row[index] for row in rows]) for index in range(len(table.columns))]
     body = ([_text(cut_text(cell, MAX_VALUE_CHARACTERS)) for cell in row] for row in zip(*columns, strict=True))
@@ -163,14 +163,14 @@ def _table(table: ResultTable) -> str:
 
 
 def _rows(rows: Iterable[Sequence[str]], style: str = CELL_STYLE) -> str:
-    """Return a table of cells that are HTML already; nothing when there is no row."""
+    """Return a table of cells that are already HTML; empty if there are no rows."""
     lines = ["".join(f'<td style="{style}">{cell}</td>' for cell in row) for row in rows]
     body = "".join(f'<tr style="background:none">{line}</tr>' for line in lines)
     return f'<table style="{TABLE_STYLE}">{body}</table>' if lines else ""
 
 
 def _curve(drawn: ScaledCurve) -> str:
-    """Return a curve as SVG in the colour of the page's text, the values of its edges beside it."""
+    """Return a curve as SVG in the page's text colour, with the range of its values beside it."""
     scale = " (log scale)" if drawn.logarithmic else ""
     lines = "".join(f'<polyline points="{points}"/>' for points in _polylines(drawn))
     title = (
@@ -185,7 +185,7 @@ def _curve(drawn: ScaledCurve) -> str:
 
 
 def _polylines(drawn: ScaledCurve) -> Iterator[str]:
-    """Yield the points of each unbroken part of a curve: for each pixel across, its lowest and highest."""
+    """Yield the points of each unbroken part of a curve: the lowest and highest one for each pixel column."""
     points: list[str] = []
     for x, heights in enumerate(drawn.buckets(WIDTH + 1)):
         if heights:

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Formats numbers for people."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def format_short(value: Any, digits: int = 4) -> str:
     if not _is_finite(value):
         return str(value)
     if abs(value) < 1e6 and (value == round(value) or abs(value) >= 10**digits):
-        return f"{value + 0:.0f}"  # + 0 takes the sign from -0.0
+        return f"{value + 0:.0f}"  # + 0 turns -0.0 into 0.0
     return f"{value:.{digits}g}"
 
 
 def format_distinct(value: float, other: float, digits: int = 3) -> str:
-    """Write a number with as many digits as show that it is another one.
+    """Format a number with enough digits to differ from another number.
 
-    :param digits: at least.
+    :param digits: minimum number of digits.
     """
     return next(
         (f"{value:.{each}g}" for each in range(digits, 17) if f"{value:.{each}g}" != f"{other:.{each}g}"), f"{value!r}"
@@ -32,9 +32,10 @@ def format_distinct(value: float, other: float, digits: int = 3) -> str:
 
 
 def format_column(values: Sequence[Any]) -> list[str]:
-    """Return values that stand below each other: all numbers in one notation, so that their decimal points line up.
+    """Return a column of values: all numbers in one notation, so that their decimal points line up.
 
-    Whole numbers have no decimals, the others four, or an exponent where four decimals would hide or swamp them.
+    Whole numbers have no decimals. Other numbers have four, or an exponent if four decimals would hide small values or
+    be swamped by large ones.
     """
     numbers = [value for value in values if _is_finite(value)]
     largest = max((abs(number) for number in numbers), default=0.0)
@@ -46,7 +47,7 @@ def format_column(values: Sequence[Any]) -> list[str]:
 
 
 def format_matrix(rows: Sequence[Sequence[Any]]) -> list[str]:
-    """Return a list of lists of numbers, one line for each row, numbers below numbers."""
+    """Return a list of lists of numbers with one line for each row and aligned columns."""
     texts = format_column([entry for row in rows for entry in row])
     width, count = max(map(len, texts), default=0), len(rows[0])
     lines = [
@@ -57,27 +58,27 @@ def format_matrix(rows: Sequence[Sequence[Any]]) -> list[str]:
 
 
 def nested_shape(value: Any) -> tuple[int, ...]:
-    """Return the lengths of nested lists, from the outermost inwards; of a number, none."""
+    """Return the lengths of nested lists, from the outermost inwards; () for a number."""
     if not isinstance(value, list):
         return ()
     return (len(value), *(nested_shape(value[0]) if value else ()))
 
 
 def format_brief(value: Any, room: int) -> str:
-    """Return a value in so many characters, or, for nested lists that do not fit, what `digest` tells of them."""
-    if is_too_large(value, room):  # ten million numbers are not written out to see that they are too many
+    """Return a value in at most `room` characters, or a summary of nested lists that do not fit (`summarize`)."""
+    if is_too_large(value, room):  # do not format ten million numbers only to find that they do not fit
         return summarize(value)
     text = format_short(value)
     return text if len(text) <= room or not isinstance(value, list) else summarize(value)
 
 
 def is_too_large(value: Any, room: int) -> bool:
-    """Whether nested lists have more entries than there are characters to show them."""
+    """Return whether nested lists have more entries than `room` characters."""
     return math.prod(nested_shape(value)) > room
 
 
 def summarize(value: Any) -> str:
-    """Tell nested lists that are too many to show by their shape and range: `16 × 2 numbers, -1.3 to 2.4`."""
+    """Summarize nested lists by their shape and range: `16 × 2 numbers, -1.3 to 2.4`."""
     lengths, entries = nested_shape(value), value
     for _ in lengths[1:]:
         entries = chain.from_iterable(entries)
@@ -90,7 +91,7 @@ def summarize(value: Any) -> str:
 
 
 def flatten(value: Any) -> Iterator[Any]:
-    """Yield the entries of nested lists; of a number, itself."""
+    """Yield the entries of nested lists; for a number, the number itself."""
     if isinstance(value, list | tuple):
         for item in value:
             yield from flatten(item)
@@ -113,6 +114,6 @@ def _is_finite(value: Any) -> bool:
 
 
 def round_numbers(end: int) -> list[int]:
-    """Return 1, 2, 5, 10, 20, 50 and so on, as far as they are below `end`."""
+    """Return 1, 2, 5, 10, 20, 50 and so on, below `end`."""
     found = (first * 10**power for power in range(len(str(end))) for first in (1, 2, 5))
     return [number for number in found if number < end]

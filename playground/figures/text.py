@@ -1,18 +1,18 @@
-"""Text from anywhere, made safe to show."""
+"""Makes text from any source safe to show."""
 
 from __future__ import annotations
 
 import re
 
 PLUGIN_FILE_PREFIX = "_playground_plugin_"
-"""What the names of modules begin with that are plugins in single files; the file's name and twelve digits follow."""
+"""The prefix of the module names of single-file plugins; the file's name and twelve digits follow."""
 
 
 _LEADING = re.compile(r"^(\s*)::", re.MULTILINE)
 
 
 def escape_unprintable(text: str) -> str:
-    r"""Return text with a Python escape, as `\n` or `\u202e`, for every character that has no shape of its own."""
+    r"""Return text in which every character without a visible shape is a Python escape, such as `\n` or `\u202e`."""
     return text if text.isprintable() else "".join(map(_escape, text))
 
 
@@ -21,18 +21,18 @@ def _escape(character: str) -> str:
 
 
 def without_commands(text: str) -> str:
-    r"""Return lines that no CI service takes for its commands: `::error::x` becomes `\x3a:error::x`.
+    r"""Return lines that no CI service interprets as commands: `::error::x` becomes `\x3a:error::x`.
 
-    GitHub's runner obeys a line that begins with `::`, after any blanks, or that has `##[` anywhere.
+    GitHub's runner interprets a line that begins with `::`, after any blanks, or contains `##[` anywhere.
     """
     return _LEADING.sub(r"\1\\x3a:", text).replace("##[", "#\\x23[")
 
 
 def make_printable(text: str) -> str:
-    r"""Return text as one line in which nothing acts on a terminal.
+    r"""Return text as one line without effect on a terminal.
 
-    Line ends and other white space become blanks. Control characters, marks that turn the direction of writing and
-    whatever else has no shape of its own are written as Python escapes: `\x1b`, `\u202e`.
+    Line ends and other white space become blanks. Control characters, marks that change the direction of writing and
+    all other invisible characters become Python escapes: `\x1b`, `\u202e`.
     """
     return text if text.isprintable() else "".join(map(_is_visible, text))
 
@@ -44,19 +44,19 @@ def _is_visible(character: str) -> str:
 _MARKDOWN_SPECIAL = re.compile(
     r"[\\`*_{}\[\]!|~$<>&]|^[-+#=]|#(?=#*$)|(?<=^\d)[.)]|(?<=:)/(?=/)|(?<=www)\.", re.IGNORECASE
 )
-"""What begins a mark, a link, a formula or HTML in Markdown; each may have a backslash before it."""
+"""The first characters of Markdown's markup, links, formulas and HTML; each may be escaped by a backslash."""
 
 
 def escape_markdown(text: str) -> str:
-    """Return text as Markdown that shows it as it is, on one line, wherever a line of text may stand."""
+    """Return text as one line of Markdown that shows it literally, wherever a line of text is allowed."""
     return _MARKDOWN_SPECIAL.sub(lambda sign: f"\\{sign[0]}", " ".join(make_printable(text).split()))
 
 
 def cut_text(text: str, width: int) -> str:
-    """Return the text, or its beginning and an ellipsis when it has more than `width` characters."""
+    """Return the text, cut and with an ellipsis if it has more than `width` characters."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def module_label(module: str) -> str:
-    """Return what people call a module: that of a plugin in a single file by the file's name."""
+    """Return a module's name for people: the file name for a plugin in a single file."""
     return re.sub(rf"\b{PLUGIN_FILE_PREFIX}(\w+)_[0-9a-f]{{12}}\b", r"\1", module)

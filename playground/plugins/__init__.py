@@ -1,7 +1,7 @@
-"""What can be plugged in, what is plugged in, and how it is called. No torch, and nothing of the mathematics.
+"""Finds, loads and calls plugins. Imports neither torch nor the core.
 
-`hookspecs` is the catalogue of hooks, `manager` loads plugins, `registry` holds what they offer, and `signature` reads
-a factory's parameters, validates what a scenario gives them and builds the component.
+`hookspecs` is the catalogue of hooks, `manager` loads plugins, `registry` holds their components, and `signature` reads
+a factory's parameters, validates a scenario's values for them and builds the component.
 """
 
 from playground.plugins.hookspecs import Factory, hookimpl

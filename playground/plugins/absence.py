@@ -1,4 +1,4 @@
-"""Why no plugin of some name is found in this environment."""
+"""Explains why no plugin of some name is found in this environment."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from playground.plugins.hookspecs import PROJECT
 
 
 def explain_absence(name: str, folder: Path, known: Sequence[Candidate]) -> list[str]:
-    """Return what stands in the place of a plugin that is not there, the likeliest first; at least one line.
+    """Explain why there is no plugin of this name, most likely reason first; returns at least one line.
 
-    :param name: of a plugin, a distribution or a module.
-    :param folder: where a single file of that name may lie.
-    :param known: every plugin that is found.
+    :param name: a plugin, a distribution or a module.
+    :param folder: the folder in which a single file of that name may be.
+    :param known: all plugins that were found.
     """
     found = [*dict.fromkeys((*_find_other_names(name, known), *_wrong_groups(name)))] or [*_modules(name)]
     if (folder / f"{name}.py").is_file():
-        found.append(f"{name}.py is a file here: `-p {name}.py` loads it, `playground plugins doctor {name}.py` looks")
+        found.append(
+            f"{name}.py is a file here: `-p {name}.py` loads it, `playground plugins doctor {name}.py` examines it"
+        )
     return found or [f"not installed in this environment ({sys.prefix}){suggest_names(name, _names(known))}"]
 
 
 def _find_other_names(name: str, known: Sequence[Candidate]) -> Iterator[str]:
-    """Yield the plugins of the distribution that is called after this name, which have other names."""
+    """Yield plugins of the distribution with this name; the plugins themselves have other names."""
     for candidate in known:
         if normalize_name(candidate.origin.distribution) == f"{DISTRIBUTION}-{normalize_name(name)}":
             where = _format_distribution(candidate)
@@ -40,21 +42,21 @@ def _format_distribution(candidate: Candidate) -> str:
 
 
 def _wrong_groups(name: str) -> Iterator[str]:
-    """Yield distributions that mean to announce it, or should, and have no entry point in our group."""
+    """Yield distributions that probably contain the plugin, but have no entry point in our group."""
     called = {normalize_name(name), f"{DISTRIBUTION}-{normalize_name(name)}"}
     for distribution in importlib.metadata.distributions():
         try:
             title = f"{distribution.metadata['Name']} {distribution.metadata['Version']}"
             points = list(distribution.entry_points)
             ours = normalize_name(distribution.metadata["Name"] or "") in called
-        except Exception:  # somebody else's metadata are damaged
+        except Exception:  # damaged metadata of another distribution
             continue
         groups = sorted({point.group for point in points if ours or (point.name == name and _is_near(point.group))})
         if ours and not groups:
             yield f"{title} is installed, but has no entry point; expected [project.entry-points.{PROJECT}]"
         elif groups and PROJECT not in groups:
-            told = ", ".join(map(repr, groups))
-            yield f"{title} is installed, but has no entry point in the group {PROJECT!r}; its groups: {told}"
+            listed = ", ".join(map(repr, groups))
+            yield f"{title} is installed, but has no entry point in the group {PROJECT!r}; its groups: {listed}"
 
 
 def _is_near(group: str) -> bool:
@@ -62,9 +64,9 @@ def _is_near(group: str) -> bool:
 
 
 def _modules(name: str) -> Iterator[str]:
-    """Yield a plugin's module that can be imported, although nobody announces it.
+    """Yield a plugin's module that can be imported, but that no distribution declares.
 
-    Of `dask` and `playground_dask`, the first may be the library that the plugin is for.
+    The name `dask` may also be a library that the plugin uses; the plugin is then `playground_dask`.
     """
     plain = normalize_name(name).replace("-", "_")
     for module in dict.fromkeys((name, plain, f"{PROJECT}_{plain}")):
@@ -83,7 +85,7 @@ def _modules(name: str) -> Iterator[str]:
 def _has_hooks(file: str | None) -> bool:
     try:
         return "hookimpl" in Path(file or "").read_text(encoding="utf-8")
-    except (OSError, ValueError):  # built in, compiled, or a folder
+    except (OSError, ValueError):  # a built-in or compiled module, or a folder
         return False
 
 

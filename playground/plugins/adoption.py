@@ -1,8 +1,8 @@
-"""Takes one plugin in, or nothing of it: registers it with pluggy, checks its hooks and collects what they return.
+"""Registers one plugin with pluggy, checks its hooks and collects their results: all or nothing.
 
-Each plugin has a `pluggy.PluginManager` of its own. One manager for all would leave a plugin half registered when its
-second hook is wrong, pass misspelt hooks over in silence, and lose everybody's results when one hook raises; here the
-manager of a plugin that fails is dropped, and nothing of it was ever anywhere else.
+Each plugin has its own `pluggy.PluginManager`. A shared manager would leave a plugin half registered if its second hook
+is wrong, ignore misspelt hooks, and lose the results of all plugins if one hook raises. The manager of a plugin that
+fails is dropped, and nothing else refers to the plugin.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _EXPECTED: Final = "expected a mapping of names to factories, such as {'lion': L
 
 
 class AdoptionError(Exception):
-    """A plugin cannot be taken in.
+    """A plugin cannot be registered.
 
     :param stage: `import`, `registration` or the name of a hook.
     :param cause: one line.
@@ -41,11 +41,11 @@ class AdoptionError(Exception):
 
 @contextlib.contextmanager
 def stage(name: str, file: str = "") -> Iterator[None]:
-    """Run foreign code: what it raises becomes an `AdoptionError`, what it prints goes to standard error.
+    """Run a plugin's code: turn its exceptions into `AdoptionError`, send its output to standard error.
 
     :param name: the stage.
-    :param file: the plugin's file, where the cause's line number is looked for.
-    :raises AdoptionError: anything but Ctrl-C was raised inside.
+    :param file: the plugin's file; the message gives the line in it.
+    :raises AdoptionError: the code raised anything but Ctrl-C.
     """
     try:
         with contextlib.redirect_stdout(sys.stderr):
@@ -59,13 +59,13 @@ def stage(name: str, file: str = "") -> Iterator[None]:
 
 
 def register(plugin: Any, origin: Origin) -> pluggy.PluginManager:
-    """Return a manager that holds this plugin alone, its hooks checked.
+    """Return a manager with only this plugin; checks its hooks.
 
-    :raises AdoptionError: a hook is unknown, takes arguments that it is not given, or is not marked; or there is none.
+    :raises AdoptionError: a hook is unknown, has an unknown argument or is not marked; or there are no hooks.
     """
     manager = pluggy.PluginManager(PROJECT)
     with stage("registration", origin.file):
-        # Without hookspecs, which are added below: pluggy then only collects, and the checks here give the reasons.
+        # The hookspecs are added below. Without them pluggy only collects, and the checks here give the reasons.
         manager.register(plugin, origin.plugin)
         found = {caller.name: caller.get_hookimpls() for caller in manager.get_hookcallers(plugin) or ()}
         unmarked = [hook for hook in ARGUMENTS if hook not in found and callable(getattr(plugin, hook, None))]
@@ -83,9 +83,9 @@ def register(plugin: Any, origin: Origin) -> pluggy.PluginManager:
 
 
 def collect(manager: pluggy.PluginManager, origin: Origin) -> list[Component]:
-    """Call every component hook of a registered plugin and return what it offers, by kind and name.
+    """Call every component hook of a registered plugin and return its components, by kind and name.
 
-    :raises AdoptionError: a hook raised, or returned something else than a mapping of names to factories.
+    :raises AdoptionError: a hook raised, or returned something other than a mapping of names to factories.
     """
     components: list[Component] = []
     for hook, kind in COMPONENT_HOOKS.items():
@@ -100,16 +100,16 @@ def collect(manager: pluggy.PluginManager, origin: Origin) -> list[Component]:
 
 
 def offered_names(components: list[Component]) -> Mapping[str, tuple[str, ...]]:
-    """Return the names offered, by kind, in the order of the hooks."""
+    """Return the names of the components, by kind, in the order of the hooks."""
     kinds = [kind for kind in COMPONENT_HOOKS.values() if any(component.kind == kind for component in components)]
     return {kind: tuple(component.name for component in components if component.kind == kind) for kind in kinds}
 
 
 def _explain_no_hooks(plugin: Any) -> tuple[str, str]:
-    """Return stage and cause where nothing is marked: a function may have a name that is nearly a hook's."""
+    """Return stage and cause for a plugin without marked functions; a function's name may be a misspelt hook."""
     for name in vars(plugin) if hasattr(plugin, "__dict__") else ():
         if name.startswith(f"{PROJECT}_") and (near := find_closest(name, ARGUMENTS)):
-            return name, f"unknown hook; did you mean {near[0]!r}? And it is not marked with @hookimpl"
+            return name, f"unknown hook; did you mean {near[0]!r}? It is also not marked with @hookimpl"
     return "registration", "offers nothing: no function is marked with playground's @hookimpl"
 
 
@@ -119,7 +119,7 @@ def _check(hook: str, implementation: pluggy.HookImpl) -> None:
             raise PluginError(f"unknown hook{suggest_names(hook, ARGUMENTS)}")
         return
     if implementation.wrapper or implementation.hookwrapper:
-        raise PluginError("a wrapper has nothing to wrap, since each plugin is called on its own")
+        raise PluginError("hook wrappers are not supported: each plugin is called on its own")
     for name in implementation.argnames:
         if name not in ARGUMENTS[hook]:
             takes = ", ".join(ARGUMENTS[hook]) or "no argument"

@@ -1,4 +1,4 @@
-"""Any exception, told in one line."""
+"""Formats any exception as one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from playground.errors import Place
 
 ISOLATED_EXCEPTIONS: Final = (Exception, SystemExit)
-"""What foreign code may raise without taking the command down; Ctrl-C is not among them."""
+"""Exceptions of foreign code that must not end the command; Ctrl-C is not one of them."""
 
 _MAX_MESSAGE_CHARACTERS: Final = 300
 _OWN_PATHS: Final = (str(Path(__file__).parent.parent), str(Path(importlib.__file__ or "").parent))
@@ -21,7 +21,7 @@ def exception_message(error: BaseException) -> str:
     """Return the text of an exception on one line, shortened; empty when it has none."""
     try:
         text = " ".join(str(error).split())
-    except Exception:  # an exception of a plugin may fail to tell itself
+    except Exception:  # str() of a plugin's exception may raise
         return ""
     return text if len(text) <= _MAX_MESSAGE_CHARACTERS else f"{text[:_MAX_MESSAGE_CHARACTERS]}…"
 
@@ -29,11 +29,11 @@ def exception_message(error: BaseException) -> str:
 def describe_exception(error: BaseException, file: str = "") -> str:
     """Return an exception's type, text and place on one line: `"ValueError: too steep (lion.py, line 3)"`.
 
-    Lines of torch and of playground are no place: they help nobody to mend a plugin.
+    Lines in torch and in playground do not count as a place: they do not help to fix a plugin.
 
-    :param file: the plugin's own file: its innermost frame tells the place, also when something deeper raised.
+    :param file: the plugin's own file. Its innermost frame gives the place, even if code further inside raised.
     """
-    if isinstance(error, SyntaxError):  # its text has its place
+    if isinstance(error, SyntaxError):  # its text contains its place
         return f"{type(error).__name__}: {exception_message(error)}"
     line, place = exception_headline(error), _place(error, file)
     return f"{line} ({place})" if place else line
@@ -46,7 +46,7 @@ def exception_headline(error: BaseException) -> str:
 
 
 def deepest_place(error: BaseException, root: str) -> Place | None:
-    """Return the place inside a file or folder that was the last to be reached when the exception was raised.
+    """Return the last place that the exception's traceback reaches inside a file or folder.
 
     :param root: the plugin's file, or the folder of its package.
     """

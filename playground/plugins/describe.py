@@ -1,4 +1,4 @@
-"""One component in words: what it does, what it takes, where it comes from."""
+"""Describes one component: what it does, its parameters, and its origin."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _BOUNDS: Final = {
 
 
 DEFAULT_WIDTH: Final = 100
-"""Characters of a line, where nobody says how many there is room for."""
+"""Default width of a line, in characters."""
 
 
 def describe_component(component: Component, width: int = DEFAULT_WIDTH) -> list[str]:
     """Return lines of plain text: name, origin, docstring, formula, and parameters with types, defaults and meaning.
 
-    :param width: of the lines that are not the docstring's or the formula's own.
+    :param width: maximum characters of a line; lines of the docstring and the formula keep their own width.
     :raises ComponentError: the factory cannot be imported.
     """
     factory = component.load()
@@ -46,14 +46,14 @@ def describe_component(component: Component, width: int = DEFAULT_WIDTH) -> list
     elif not read_signature(factory).open:
         lines.append("no parameters")
     if read_signature(factory).open:
-        lines.append("further parameters are passed on as they are")
+        lines.append("other parameters are passed on unchanged")
     if supplied := injected_names(component):
         lines.append(f"supplied by playground: {', '.join(supplied)}")
     return lines
 
 
 def _describe_parameter(parameter: Parameter, width: int) -> Iterator[str]:
-    """Yield a parameter's name, type and default, and below them what it means."""
+    """Yield a parameter's name, type and default, and its description below."""
     head = f"{parameter.name}: {type_name(parameter.annotation)}"
     head += " (required)" if parameter.required else f" = {parameter.default!r}"
     yield from textwrap.wrap(head, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
@@ -62,7 +62,7 @@ def _describe_parameter(parameter: Parameter, width: int) -> Iterator[str]:
 
 
 def type_name(annotation: Any) -> str:
-    """Return a type as people write it, bounds included: `float ≥ 0`, `'relu' | 'tanh'`, `list[int] | None`."""
+    """Return a type in readable form, with bounds: `float ≥ 0`, `'relu' | 'tanh'`, `list[int] | None`."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return f"{type_name(inner[0])} {', '.join(_bounds(inner[1:]))}".rstrip()

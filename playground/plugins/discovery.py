@@ -1,4 +1,4 @@
-"""Where plugins are looked for: installed distributions, the nearest `pyproject.toml`, and the command line."""
+"""Finds plugins: in installed distributions, in the nearest `pyproject.toml`, and on the command line."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from playground.plugins.hookspecs import PROJECT
 from playground.plugins.registry import Origin
 
 DISTRIBUTION: Final = "gradient-playground"
-"""The distribution that the built-in plugins are part of."""
+"""The distribution that contains the built-in plugins."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A plugin that was found or asked for, and is not loaded yet.
+    """A plugin that was found or requested, and is not loaded yet.
 
     :param target: `"package.module"`, `"package.module:attribute"`, or the full path of a single file.
-    :param requested: somebody asked for this very plugin, with `-p`; or it is ours.
-    :param trouble: why it cannot be loaded, where that is known already.
-    :param alternatives: names of installed plugins, for the suggestion when there is no such module.
+    :param requested: whether `-p` names this plugin, or it is built in.
+    :param trouble: why it cannot be loaded, if that is known already.
+    :param alternatives: names of installed plugins, for the suggestion if there is no such module.
     """
 
     origin: Origin
@@ -42,12 +42,12 @@ class Candidate:
 
     @property
     def names(self) -> frozenset[str]:
-        """What `-p no:NAME` may call it: its name or its module."""
+        """The names that `-p no:NAME` accepts: the plugin's name and its module."""
         return frozenset((self.origin.plugin,) if self.is_file else (self.origin.plugin, self.target.partition(":")[0]))
 
 
 def builtin_candidates(modules: Sequence[str]) -> list[Candidate]:
-    """Return our own plugins, named by the last part of their module."""
+    """Return the built-in plugins; each is named by the last part of its module."""
     version = _version(DISTRIBUTION)
     return [Candidate(Origin(module.rpartition(".")[2], DISTRIBUTION, version), module, True) for module in modules]
 
@@ -55,8 +55,8 @@ def builtin_candidates(modules: Sequence[str]) -> list[Candidate]:
 def installed_candidates() -> list[Candidate]:
     """Return the plugins of installed distributions, sorted by name.
 
-    Only distributions that have something to do with us are parsed, so that nobody else's broken metadata can hurt,
-    and a second copy of a distribution further down `sys.path` is passed over.
+    Parses only distributions related to playground, so that broken metadata of other distributions cannot cause errors.
+    Skips a second copy of a distribution further down `sys.path`.
     """
     found: list[Candidate] = []
     seen: set[str] = set()
@@ -64,7 +64,7 @@ def installed_candidates() -> list[Candidate]:
         try:
             if PROJECT not in (distribution.read_text("entry_points.txt") or ""):
                 continue
-        except (OSError, ValueError):  # unreadable, or not text
+        except (OSError, ValueError):  # the file is unreadable, or not text
             continue
         name, version = _metadata(distribution)
         normal = normalize_name(name)
@@ -79,10 +79,10 @@ def installed_candidates() -> list[Candidate]:
 def requested_candidates(
     specs: Sequence[str], folder: Path, installed: Sequence[Candidate], *, requested: bool
 ) -> Iterator[Candidate]:
-    """Return what `-p` or `pyproject.toml` asks for: a `.py` file, an installed plugin's name, or a module.
+    """Return the plugins that `-p` or `pyproject.toml` requests: a `.py` file, an installed plugin's name, or a module.
 
-    :param specs: what was written; `no:NAME` is passed over.
-    :param folder: what the path of a file is relative to.
+    :param specs: the requests as written; `no:NAME` is skipped.
+    :param folder: the folder that file paths are relative to.
     """
     by_name = {candidate.origin.plugin: candidate for candidate in reversed(installed)}
     by_target = {candidate.target: candidate for candidate in reversed(installed)}
@@ -106,11 +106,11 @@ def all_candidates(
     autoload: bool,
     builtin: Sequence[str],
 ) -> list[Candidate]:
-    """Return all that may be loaded, in this order: built-in, installed, the project's, and what was asked for.
+    """Return all plugins that may be loaded, in this order: built-in, installed, the project's, requested ones.
 
-    :param specs: what `-p` says, relative to `folder`.
-    :param listed: what the project's `pyproject.toml` says, relative to `project`.
-    :param autoload: whether installed plugins are among them without being asked for.
+    :param specs: the arguments of `-p`, relative to `folder`.
+    :param listed: the list in the project's `pyproject.toml`, relative to `project`.
+    :param autoload: whether to include installed plugins that are not requested.
     """
     named = [spec for spec in (*listed, *specs) if not spec.startswith("no:") and not spec.endswith(".py")]
     installed = installed_candidates() if autoload or named else []
@@ -123,12 +123,12 @@ def all_candidates(
 
 
 def is_path(spec: str) -> bool:
-    """Whether what `-p` says is a file's path, not a name."""
+    """Whether an argument of `-p` is a file's path, not a name."""
     return spec.endswith(".py") or "/" in spec or "\\" in spec
 
 
 def normalize_name(distribution: str) -> str:
-    """Return a distribution's name as the index compares it."""
+    """Return a distribution's name in the normalized form that package indexes compare."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
@@ -138,7 +138,7 @@ def blocked_names(specs: Sequence[str]) -> frozenset[str]:
 
 
 def merge_candidates(candidates: Sequence[Candidate], blocked: frozenset[str]) -> list[Candidate]:
-    """Drop what is blocked, and keep the first of several that mean the same plugin."""
+    """Drop blocked plugins, and keep the first of several candidates for the same plugin."""
     unique: dict[str, Candidate] = {}
     for candidate in candidates:
         if not candidate.names & blocked:
@@ -148,9 +148,9 @@ def merge_candidates(candidates: Sequence[Candidate], blocked: frozenset[str]) -
 
 
 def project_plugins(folder: Path) -> tuple[Path, tuple[str, ...]]:
-    """Return `[tool.playground] plugins` of the nearest `pyproject.toml` at or above a folder, and where that file is.
+    """Return `[tool.playground] plugins` of the nearest `pyproject.toml` at or above a folder, and that file's folder.
 
-    :raises PluginError: the file cannot be read, or says something else there than a list of texts.
+    :raises PluginError: the file cannot be read, or the value is not a list of texts.
     """
     folder = folder.resolve()
     file = next((above / "pyproject.toml" for above in (folder, *folder.parents) if _is_file(above)), None)
@@ -175,7 +175,7 @@ def project_plugins(folder: Path) -> tuple[Path, tuple[str, ...]]:
 def _is_file(folder: Path) -> bool:
     try:
         return (folder / "pyproject.toml").is_file()
-    except OSError:  # a folder above that may not be looked into
+    except OSError:  # a folder above without read permission
         return False
 
 
@@ -203,7 +203,7 @@ def _file_candidate(path: Path, requested: bool) -> Candidate:
             trouble = "no such file"
         elif path.suffix != ".py":
             trouble = "expected a .py file"
-    except (OSError, ValueError, RuntimeError) as error:  # no permission, a NUL in the name, links in a circle
+    except (OSError, ValueError, RuntimeError) as error:  # no permission, a NUL in the name, circular links
         trouble = describe_exception(error)
     return Candidate(Origin(path.stem, file=str(path)), str(path), requested, trouble)
 
@@ -221,7 +221,7 @@ def _entry_points(distribution: importlib.metadata.Distribution, name: str, vers
 
 
 def _metadata(distribution: importlib.metadata.Distribution) -> tuple[str, str]:
-    """Return name and version, empty where the metadata are damaged."""
+    """Return name and version; both are empty if the metadata are damaged."""
     try:
         return str(distribution.metadata["Name"] or ""), str(distribution.metadata["Version"] or "")
     except Exception:  # missing or malformed METADATA fails differently in every Python

@@ -1,7 +1,7 @@
-"""What is wrong with a plugin, the likeliest first, or what it offers and what its import costs.
+"""Examines a plugin: lists its problems, most likely first, or its components and the time of its import.
 
-The plugin is loaded as every command loads it, among all the others. One that fails is loaded once more, for the
-exception itself; one that was left out is loaded after the others, to see whether that is all.
+Loads the plugin as every command does, among all other plugins. A plugin that fails is loaded once more to get the
+exception itself. A plugin that was left out is loaded after the others, to find further problems.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ _NO_PLUGINS: Final[frozenset[str]] = frozenset()
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found out about one plugin.
+    """The result of examining one plugin.
 
-    :param faults: what is wrong, one line each, the likeliest first.
-    :param file: the file it was imported from; empty where it has none or could not be imported.
+    :param faults: the problems, one line each, most likely first.
+    :param file: the file it was imported from; empty if it has none or could not be imported.
     :param offers: names of its components, by kind.
-    :param events: the events it is told of.
-    :param time: what its import costs; None where it could not be imported.
+    :param events: the event hooks that it implements.
+    :param time: the cost of its import; None if it could not be imported.
     """
 
     origin: Origin
@@ -61,13 +61,13 @@ def examine(
     builtin: Sequence[str] = BUILTIN_MODULES,
     attempt: Callable[[Component], str] = lambda component: "",
 ) -> list[Examination]:
-    """Examine every plugin that a name means.
+    """Examine every plugin that a name may refer to.
 
-    :param name: of a plugin, a distribution or a module; or the path of a single file.
-    :param specs: what `-p` says, as for `load_plugins`.
+    :param name: a plugin, a distribution or a module; or the path of a single file.
+    :param specs: the arguments of `-p`, as for `load_plugins`.
     :param folder: the working directory.
-    :param attempt: tries a component that could be imported, and says what is wrong with it; empty if nothing is.
-    :returns: one examination at least; of a name that nobody has, what stands in its place.
+    :param attempt: tries an imported component and returns what is wrong with it; empty if nothing is.
+    :returns: at least one examination; for an unknown name, one that explains why there is no such plugin.
     :raises PluginError: `pyproject.toml` is malformed.
     """
     folder = Path(folder).resolve()
@@ -86,7 +86,7 @@ def examine(
 def _is_meant(candidate: Candidate, name: str, target: str) -> bool:
     distribution = candidate.origin.distribution
     is_its = distribution != DISTRIBUTION and normalize_name(distribution) == normalize_name(name)
-    is_called = normalize_name(name) in map(normalize_name, candidate.names)  # `my-loss` is what brings `my_loss`
+    is_called = normalize_name(name) in map(normalize_name, candidate.names)  # `my-loss` has `my_loss`
     return is_its or candidate.target == target or is_called
 
 
@@ -134,7 +134,7 @@ def _explain_exclusion(candidate: Candidate, known: Sequence[Candidate], blocks:
 
 
 def _find_unusable(loaded: LoadedPlugin, plugins: Plugins, attempt: Callable[[Component], str]) -> Iterator[str]:
-    """Yield what is wrong with components that are imported on first use, and with what they make."""
+    """Yield problems of components that are imported on first use, and of the objects that they make."""
     for kind, names in loaded.offers.items():
         for name in names:
             component = plugins.registry.get(kind, name)

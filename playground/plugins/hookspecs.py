@@ -1,4 +1,4 @@
-"""What can be plugged in: one hook for each kind of component, and two events.
+"""The hooks of plugins: one for each kind of component, and two events.
 
 A plugin is a module, installed or a single file, with functions marked by `hookimpl`::
 
@@ -9,19 +9,19 @@ A plugin is a module, installed or a single file, with functions marked by `hook
         return {"lion": Lion}
 
 **Component hooks** return a mapping of names to factories. A factory is a class, a function, or a string
-`"package.module:attribute"`, which is imported when the component is first used; give a string wherever the import
-is slow (torch takes seconds), because every command loads every plugin. Names start with a lower-case letter and go
-on with letters, digits, `_`, `.` and `-`. A factory's parameters, with their types, defaults and the `:param name:`
-lines of its docstring, are what a scenario may write, what `playground show` prints and what the JSON Schema says;
-bounds are written `Annotated[float, Ge(0)]`. Parameters named below as supplied by the framework are passed when the
-signature names them, and never come from a scenario.
+`"package.module:attribute"`, which is imported when the component is first used. Use a string wherever the import is
+slow (torch takes seconds), because every command loads every plugin. Names start with a lower-case letter and continue
+with letters, digits, `_`, `.` and `-`. A factory's parameters, with their types, defaults and the `:param name:` lines
+of its docstring, define what a scenario may set, what `playground show` prints and the JSON Schema. Bounds are written
+`Annotated[float, Ge(0)]`. The framework passes the parameters that are named below as supplied if the signature has
+them; a scenario cannot set them.
 
-**Each plugin is called on its own, all or nothing.** Whatever it does wrong (it raises on import, marks a function
-with an unknown hook's name, returns something else than a mapping, claims a name that is taken) leaves nothing of it
-behind, stops nobody else, and is reported in one line with distribution, version, hook and cause. So wrappers
-(`wrapper=True`) have nothing to wrap and are refused. Plugins load in this order: built-in, installed ones by name,
-those of `pyproject.toml`, those of `-p`; of two that claim one name, the later fails. Import and hooks must be free of
-side effects, since worker processes load plugins again, and what they print goes to standard error.
+**Each plugin loads on its own, all or nothing.** A plugin that fails (it raises on import, marks a function with an
+unknown hook's name, returns something other than a mapping, uses a name that is taken) is not loaded at all, does not
+affect other plugins, and is reported in one line with distribution, version, hook and cause. Wrappers (`wrapper=True`)
+would have nothing to wrap and are refused. Plugins load in this order: built-in, installed ones by name, those of
+`pyproject.toml`, those of `-p`; if two plugins use one name, the later one fails. Imports and hooks must have no side
+effects, because worker processes load plugins again. Their output goes to standard error.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from playground.result import Run
 
 PROJECT: Final = "playground"
-"""The name of the hooks' prefix, of the entry-point group and of the table in `pyproject.toml`."""
+"""The prefix of all hooks, the name of the entry-point group and of the table in `pyproject.toml`."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 
 Factory = Callable[..., Any] | str
-"""What makes a component: a class or a function, or `"package.module:attribute"`, which is imported on first use."""
+"""Makes a component: a class, a function, or `"package.module:attribute"`, which is imported on first use."""
 
 
 class Hooks:
@@ -51,12 +51,12 @@ class Hooks:
 
     @hookspec
     def playground_tasks(self) -> Mapping[str, Factory]:
-        """Return tasks: what goes downhill, and what the outcome means.
+        """Return tasks: each defines the objective and what a run measures.
 
         The framework supplies the scenario's components to parameters named `dataset`, `model`, `loss`, `optimizer`,
-        `schedule` and `function`; one without a default is required of the scenario. Every other parameter is a
-        top-level key of the scenario. The factory returns a `DescentTask` or a `DirectTask`; its
-        method `listing` says how `eject` writes it out.
+        `schedule` and `function`; a scenario must have those without a default. Every other parameter is a key at the
+        top of the scenario. The factory returns a `DescentTask` or a `DirectTask`; its method `listing` defines how
+        `eject` writes the task.
         """
         raise NotImplementedError
 
@@ -64,8 +64,8 @@ class Hooks:
     def playground_models(self) -> Mapping[str, Factory]:
         """Return models.
 
-        The framework supplies `inputs: int` and `outputs: int`, the sizes that the dataset asks for. The factory
-        returns an `nn.Module`.
+        The framework supplies `inputs: int` and `outputs: int`, the sizes of the dataset's samples and targets. The
+        factory returns an `nn.Module`.
         """
         raise NotImplementedError
 
@@ -80,9 +80,9 @@ class Hooks:
 
     @hookspec
     def playground_optimizers(self) -> Mapping[str, Factory]:
-        """Return optimizers: update rules, or subclasses of `torch.optim.Optimizer` as they are.
+        """Return optimizers: update rules, or unmodified subclasses of `torch.optim.Optimizer`.
 
-        The framework supplies `params` to a factory that names it, as every `torch.optim.Optimizer` does; a factory
+        The framework supplies `params` to a factory with this parameter, such as any `torch.optim.Optimizer`; a factory
         without `params` returns an `UpdateRule`.
         """
         raise NotImplementedError
@@ -97,11 +97,11 @@ class Hooks:
 
     @hookspec
     def playground_functions(self) -> Mapping[str, Factory]:
-        """Return functions to go down.
+        """Return functions to minimize.
 
         A function whose first parameter is `x`, a tensor of shape `(..., n)`, *is* the function, and its other
-        parameters are options. Anything else is a factory that returns a callable, with its domain and minima where
-        they are known (`playground.core.function.Function`).
+        parameters are options. Anything else is a factory that returns a callable, with its domain and minima if they
+        are known (`playground.core.function.Function`).
         """
         raise NotImplementedError
 
@@ -109,8 +109,8 @@ class Hooks:
     def playground_datasets(self) -> Mapping[str, Factory]:
         """Return datasets.
 
-        The framework supplies `generator: torch.Generator`, and then lets the scenario write a `seed` for it, and
-        `folder: Path`, where the scenario is. The factory returns a `playground.core.data.Data`.
+        The framework supplies `generator: torch.Generator`, and then accepts a `seed` for it in the scenario, and
+        `folder: Path`, the scenario's folder. The factory returns a `playground.core.data.Data`.
         """
         raise NotImplementedError
 
@@ -119,10 +119,10 @@ class Hooks:
         """Return reporters.
 
         A function whose first two parameters are `results, path` *is* the reporter; anything else is a factory that
-        returns such a callable. It writes a file to `path`, or a folder, whose content is added to what is there. One
-        that shows how a run went has an attribute `record`, at how many steps it wants to know that: then each run has
-        `trace.recording`, `views` and `written`. One with an attribute `explanations` that is true has some of those
-        steps explained as well, in `explanations`; the run is made once more for that.
+        returns such a callable. It writes a file to `path`, or adds its files to a folder. A reporter that shows the
+        course of a run has an attribute `record`, the number of steps to record; each run then has `trace.recording`,
+        `views` and `written`. If it has a true attribute `explanations`, some of these steps are also explained, in
+        `explanations`; this repeats the run.
         """
         raise NotImplementedError
 
@@ -130,50 +130,50 @@ class Hooks:
     def playground_executors(self) -> Mapping[str, Factory]:
         """Return executors.
 
-        The factory's parameters are its options; one named `workers` is how many are wanted, and `-j` unless it is
-        given. It returns a context manager that yields a `concurrent.futures.Executor`. One whose workers may have
-        other software than this process has a method `everywhere(function, *arguments)` besides, which calls the
-        function on each worker and returns the answers, or exceptions, by the worker's name: plugins and versions are
-        compared before anything runs.
+        The factory's parameters are its options; `workers` is the number of workers, by default the value of `-j`. It
+        returns a context manager that yields a `concurrent.futures.Executor`. An executor whose workers may have other
+        software than this process also has a method `everywhere(function, *arguments)`, which calls the function on
+        each worker and returns the results, or exceptions, by the worker's name. It is used to compare plugins and
+        versions before anything runs.
         """
         raise NotImplementedError
 
     @hookspec
     def playground_operations(self) -> Mapping[str, Factory]:
-        """Return what `explain` knows of torch's functions, by their short names: `sigmoid` for `torch.sigmoid`.
+        """Return the operations that `explain` knows, by the short names of torch's functions: `sigmoid`.
 
         A factory takes no argument and returns a `playground.core.operations.Operation`: the formula, and the local
-        derivative in words and as tensor arithmetic. The short name is the last part of the function's own, in small
-        letters and without underscores around it; for a `torch.autograd.Function` it is the node's: its class's name
-        in small letters and `backward` behind it.
+        derivative in words and as tensor arithmetic. The short name is the last part of the function's name, in lower
+        case and without leading or trailing underscores; for a `torch.autograd.Function` it is the node's name: the
+        class's name in lower case, followed by `backward`.
         """
         raise NotImplementedError
 
     @hookspec
     def playground_diagnoses(self) -> Mapping[str, Factory]:
-        """Return mistakes that can be told from a run that ended badly, by the names that `expect` may use.
+        """Return diagnoses: mistakes that can be recognized in a run that ended badly, by the names for `expect`.
 
-        A factory takes no argument and returns a `playground.core.evidence.Diagnoser`: a function that gets the
-        `Evidence` and returns one sentence with the run's own numbers, or nothing, and the remedy. It is asked once,
-        after the run, and only of one that ended badly or expects a diagnosis; an exception counts as nothing.
+        A factory takes no argument and returns a `playground.core.evidence.Diagnoser`: a function that takes the
+        `Evidence` and returns one sentence with the run's own numbers, or nothing, and the remedy. It is called once,
+        after the run, and only if the run ended badly or expects a diagnosis; an exception counts as no diagnosis.
         """
         raise NotImplementedError
 
     @hookspec
     def playground_run_started(self, spec: Mapping[str, Any]) -> None:
-        """Hear that a run begins; called in every plugin that has it, in the process that runs.
+        """Observe that a run begins; called for every plugin with this hook, in the process of the run.
 
-        What is returned is ignored. An exception is reported as a failure of the plugin and changes neither the run
-        nor what other plugins hear.
+        The return value is ignored. An exception is reported as a failure of the plugin; it affects neither the run nor
+        other plugins.
 
         :param spec: the resolved scenario, plain data.
         """
 
     @hookspec
     def playground_run_finished(self, result: Run) -> None:
-        """Hear that a run ended, however it ended; otherwise as `playground_run_started`.
+        """Observe that a run ended, for whatever reason; otherwise like `playground_run_started`.
 
-        :param result: what the run produced, plain data.
+        :param result: the result of the run, plain data.
         """
 
 
@@ -192,12 +192,12 @@ COMPONENT_HOOKS: Final[Mapping[str, str]] = MappingProxyType(
         "playground_diagnoses": "diagnosis",
     }
 )
-"""Which kind of component each hook returns."""
+"""The kind of component that each hook returns."""
 
 EVENTS: Final = ("playground_run_started", "playground_run_finished")
-"""Hooks that are broadcast."""
+"""Hooks that are called in every plugin that implements them."""
 
 ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {hook: tuple(inspect.signature(getattr(Hooks, hook)).parameters)[1:] for hook in (*COMPONENT_HOOKS, *EVENTS)}
 )
-"""The arguments that an implementation of each hook may name; any of them may be left out."""
+"""The arguments that an implementation of each hook may have; all of them are optional."""

@@ -1,4 +1,4 @@
-"""Imports a plugin: an installed module, or a single file under a name of its own."""
+"""Imports a plugin: an installed module, or a single file under a generated module name."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from playground.plugins.registry import import_reference
 
 
 def import_plugin(candidate: Candidate) -> tuple[Any, str, str]:
-    """Return the plugin (a module, or whatever an entry point names), its file, and the SHA-256 of the file's bytes.
+    """Return the plugin (a module, or the object of an entry point), its file, and the SHA-256 of the file's bytes.
 
-    File and hash are empty where there is no file to read.
+    File and hash are empty if there is no file to read.
 
-    :raises PluginError: there is no such plugin. What the plugin itself raises comes through.
+    :raises PluginError: there is no such plugin. The plugin's own exceptions pass through.
     """
     if candidate.trouble:
         raise PluginError(candidate.trouble)
@@ -42,7 +42,7 @@ def import_plugin(candidate: Candidate) -> tuple[Any, str, str]:
 
 
 class _SourceLoader(SourceFileLoader):
-    """Compiles the source each time: byte code is told from stale by the second, and a plugin being written is not."""
+    """Compiles the source on each import: cached byte code has a one-second time stamp, too coarse during editing."""
 
     def get_code(self, fullname: str) -> CodeType:
         return self.source_to_code(self.get_data(self.path), self.path)
@@ -51,7 +51,7 @@ class _SourceLoader(SourceFileLoader):
 def _import_file(path: Path) -> tuple[ModuleType, str]:
     """Import a file under a name made of its path and content, so that the same file is imported once.
 
-    The name is the same in every process, which lets workers unpickle what the file defines.
+    The name is the same in every process, so that workers can unpickle objects that the file defines.
     """
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     unique = hashlib.sha256(f"{path}\n{digest}".encode()).hexdigest()[:12]
@@ -63,7 +63,7 @@ def _import_file(path: Path) -> tuple[ModuleType, str]:
     if spec is None:
         raise PluginError("not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and annotations look their own module up
+    sys.modules[name] = module  # dataclasses and annotations look up their own module
     try:
         loader.exec_module(module)
     except BaseException:
@@ -75,5 +75,5 @@ def _import_file(path: Path) -> tuple[ModuleType, str]:
 def _digest(file: str) -> str:
     try:
         return hashlib.sha256(Path(file).read_bytes()).hexdigest()
-    except OSError:  # no file, or inside an archive
+    except OSError:  # there is no file, or it is inside an archive
         return ""

@@ -1,4 +1,4 @@
-"""Loads plugins, one at a time, all or nothing, and keeps what went wrong as data."""
+"""Loads plugins one by one, all or nothing, and records failures as data."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from playground.plugins.parameters import INJECTED_PARAMETERS, read_signature
 from playground.plugins.registry import Origin, Registry
 
 DISABLE_AUTOLOAD_VARIABLE: Final = "PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD"
-"""Environment variable: when it is not empty, installed plugins load only if they are asked for by name."""
+"""Environment variable: if it is not empty, installed plugins load only if they are requested by name."""
 
 BUILTIN_MODULES: Final = ("playground.builtin",)
-"""The modules of our own plugins."""
+"""The modules of the built-in plugins."""
 
 
 @dataclass(frozen=True)
 class LoadedPlugin:
-    """A plugin that is in.
+    """A plugin that was loaded.
 
     :param file: the file it was imported from; empty when it has none.
     :param offers: names of its components, by kind.
-    :param seconds: how long its import took.
+    :param seconds: duration of its import.
     :param digest: SHA-256 of the file's bytes.
     """
 
@@ -52,11 +52,11 @@ class LoadedPlugin:
 
 @dataclass(frozen=True)
 class LoadFailure:
-    """A plugin that is not in, or a hook of a loaded plugin that raised.
+    """A plugin that was not loaded, or a hook of a loaded plugin that raised.
 
     :param stage: `import`, `registration` or the name of a hook.
     :param cause: one line.
-    :param requested: somebody asked for this plugin with `-p`, or it is ours, so that going on without it is wrong.
+    :param requested: whether `-p` names this plugin, or it is built in; the command must then not continue without it.
     """
 
     origin: Origin
@@ -71,7 +71,7 @@ class LoadFailure:
 
     @property
     def distribution(self) -> str:
-        """The distribution that brought it; empty for a single file or a plain module."""
+        """The distribution that contains the plugin; empty for a single file or a plain module."""
         return self.origin.distribution
 
     @property
@@ -90,11 +90,11 @@ class LoadFailure:
 
 
 class Plugins:
-    """What `load_plugins` found; as a catalogue, it answers what a scenario may name.
+    """The result of `load_plugins`; also the catalogue of the names that a scenario may use.
 
     :ivar registry: every component.
-    :ivar loaded: every plugin that is in, in the order of loading.
-    :ivar recipe: plain data; `load_plugins(**recipe)` in another process loads the same.
+    :ivar loaded: every loaded plugin, in the order of loading.
+    :ivar recipe: plain data; `load_plugins(**recipe)` in another process loads the same plugins.
     """
 
     def __init__(self, recipe: Mapping[str, Any]) -> None:
@@ -106,20 +106,20 @@ class Plugins:
 
     @property
     def failures(self) -> tuple[LoadFailure, ...]:
-        """Everything that went wrong so far, each told once."""
+        """All failures so far, each reported once."""
         return tuple(self._failures)
 
     @property
     def fingerprint(self) -> str:
-        """A hash of every loaded plugin's name, distribution, version and file; the same on every machine."""
+        """A hash of the names, distributions, versions and files of all loaded plugins; the same on every machine."""
         parts = [(p.name, p.origin.distribution, p.origin.version, p.digest) for p in self.loaded]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def broadcast(self, event: str, **arguments: Any) -> tuple[LoadFailure, ...]:
-        """Tell every plugin that has this hook, in the order of loading.
+        """Call an event hook in every plugin that has it, in the order of loading.
 
         :param event: one of `EVENTS`.
-        :returns: the failures that were not known before; they are in `failures` as well.
+        :returns: failures that are new; they are also in `failures`.
         """
         if event not in EVENTS:
             raise ValueError(f"{event!r} is no event")
@@ -133,7 +133,7 @@ class Plugins:
         return self.failures[known:]
 
     def plugin_names(self) -> tuple[str, ...]:
-        """Return the names of the loaded plugins, which a scenario's `requires:` may name."""
+        """Return the names of the loaded plugins, which `requires:` in a scenario may contain."""
         return tuple(plugin.name for plugin in self.loaded)
 
     def names(self, kind: str) -> tuple[str, ...]:
@@ -141,21 +141,21 @@ class Plugins:
         return self.registry.names(kind)
 
     def task_kinds(self, name: str) -> dict[str, bool]:
-        """Return the kinds of component that a task takes, and whether it must have them.
+        """Return the kinds of component that a task takes; the values say whether each is required.
 
         :raises ComponentError: no such task, or it cannot be imported.
         """
         return {kind: required for kind, required in self._task(name).items() if kind in INJECTED_PARAMETERS["task"]}
 
     def task_parameters(self, name: str) -> dict[str, bool]:
-        """Return the keys that a task takes from the scenario, and whether it must have them.
+        """Return the keys that a task takes from the scenario; the values say whether each is required.
 
         :raises ComponentError: no such task, or it cannot be imported.
         """
         return {key: required for key, required in self._task(name).items() if key not in INJECTED_PARAMETERS["task"]}
 
     def adopt(self, candidate: Candidate) -> None:
-        """Load one plugin, all or nothing; a failure is kept as data."""
+        """Load one plugin, all or nothing; record a failure as data."""
         try:
             self.take(candidate)
         except AdoptionError as error:
@@ -182,7 +182,7 @@ class Plugins:
         return loaded
 
     def events(self, plugin: LoadedPlugin) -> tuple[str, ...]:
-        """Return the events that a loaded plugin is told of."""
+        """Return the event hooks that a loaded plugin implements."""
         hooks = [manager.hook for known, manager in self._managers if known is plugin]
         return tuple(event for hook in hooks for event in EVENTS if getattr(hook, event).get_hookimpls())
 
@@ -207,18 +207,18 @@ def load_plugins(
     autoload: bool | None = None,
     builtin: Sequence[str] = BUILTIN_MODULES,
 ) -> Plugins:
-    """Load the built-in plugins, the installed ones by name, those of the project, and those asked for, in this order.
+    """Load the built-in plugins, the installed ones by name, those of the project, and requested ones, in this order.
 
-    A plugin that fails is left out as a whole and told in `Plugins.failures`; of two that claim the same name, the
-    later fails. Nothing is remembered between calls.
+    A plugin that fails is left out as a whole and reported in `Plugins.failures`; if two plugins use the same name, the
+    later one fails. Nothing is cached between calls.
 
-    :param specs: what `-p` says, in order: a `.py` file, the name of an installed plugin, a module, or `no:NAME`,
-        which blocks a plugin by its name or module wherever it comes from.
-    :param folder: the working directory: files are relative to it, and the nearest `pyproject.toml` at or above it
-        is the one whose `[tool.playground] plugins` are loaded.
-    :param autoload: whether installed plugins load without being asked for; None leaves it to the environment
-        variable PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD.
-    :param builtin: modules of our own plugins.
+    :param specs: the arguments of `-p`, in order: a `.py` file, the name of an installed plugin, a module, or
+        `no:NAME`, which blocks a plugin by its name or module wherever it comes from.
+    :param folder: the working directory. Files are relative to it, and `[tool.playground] plugins` of the nearest
+        `pyproject.toml` at or above it are loaded.
+    :param autoload: whether to load installed plugins that are not requested; None: the environment variable
+        PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD decides.
+    :param builtin: modules of the built-in plugins.
     :raises PluginError: `pyproject.toml` is malformed.
     """
     folder = Path(folder).resolve()

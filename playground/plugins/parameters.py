@@ -1,4 +1,4 @@
-"""A factory's parameters, read from its signature: names, types, defaults, descriptions. Without pydantic or torch."""
+"""Reads a factory's parameters from its signature: names, types, defaults, descriptions. Needs no pydantic or torch."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ INJECTED_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyTy
         "diagnosis": (),
     }
 )
-"""What the framework supplies to a factory of each kind, to those parameters that its signature names."""
+"""What the framework supplies to a factory of each kind, for parameters that its signature names."""
 
 _DIRECT_KINDS: Final = ("loss", "function", "reporter")
-"""Kinds in which a function that begins with the `INJECTED` parameters *is* the component."""
+"""Kinds in which a function whose first parameters are the `INJECTED_PARAMETERS` *is* the component."""
 
 
 _CONTAINER_TYPES: Final = (tuple, list, set, frozenset, dict, abc.Sequence, abc.Iterable, abc.Collection, abc.Mapping)
@@ -46,10 +46,10 @@ _CONTAINER_TYPES: Final = (tuple, list, set, frozenset, dict, abc.Sequence, abc.
 class Parameter:
     """One parameter of a factory.
 
-    :param annotation: its type; where there is none that of the default, and `Any` where that cannot be told either.
-    :param default: the default; None when there is none.
+    :param annotation: its type; without an annotation the type of the default, and `Any` if that is unknown too.
+    :param default: the default; None if there is none.
     :param required: it has no default.
-    :param description: what the docstring says, on one line.
+    :param description: its description in the docstring, on one line.
     """
 
     name: str
@@ -61,10 +61,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Signature:
-    """What a factory can be called with.
+    """The arguments that a factory accepts.
 
     :param parameters: every parameter that has a name, in order.
-    :param open: it takes `**kwargs`, or does not tell, so that any name may be right.
+    :param open: it takes `**kwargs`, or its signature is unknown; any name may then be valid.
     :param positional: parameters that can only be given by position.
     """
 
@@ -82,9 +82,9 @@ def read_signature(factory: Callable[..., Any]) -> Signature:
     """Read the signature of a class (its constructor's), a function or any other callable."""
     try:
         raw = list(inspect.signature(factory).parameters.values())
-    except (TypeError, ValueError, NameError):  # some of what is written in C does not tell
+    except (TypeError, ValueError, NameError):  # some functions written in C have no signature
         return Signature((), open=True)
-    told = parameter_descriptions(factory)
+    descriptions = parameter_descriptions(factory)
     named = [p for p in raw if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     return Signature(
         parameters=tuple(
@@ -93,7 +93,7 @@ def read_signature(factory: Callable[..., Any]) -> Signature:
                 annotation=_annotation(factory, p),
                 default=_default(factory, p),
                 required=p.default is p.empty,
-                description=told.get(p.name, ""),
+                description=descriptions.get(p.name, ""),
             )
             for p in named
         ),
@@ -104,7 +104,7 @@ def read_signature(factory: Callable[..., Any]) -> Signature:
 
 @functools.lru_cache(maxsize=1024)
 def component_signature(component: Component) -> Signature:
-    """Read the signature of a component's factory, once: a sweep asks for it at every point.
+    """Read the signature of a component's factory; cached, because a sweep needs it at every point.
 
     :raises ComponentError: the factory cannot be imported.
     """
@@ -112,12 +112,12 @@ def component_signature(component: Component) -> Signature:
 
 
 def declared_parameters(factory: Callable[..., Any], injected: Collection[str] = ()) -> tuple[Parameter, ...]:
-    """Return the parameters that a scenario may give: those of the signature, less what the framework supplies."""
+    """Return the parameters that a scenario may set: those of the signature that the framework does not supply."""
     return tuple(parameter for parameter in read_signature(factory).parameters if parameter.name not in injected)
 
 
 def is_direct(component: Component) -> bool:
-    """Tell a function that *is* the component, such as a loss `(prediction, target)`, from a factory of it.
+    """Return whether a function *is* the component, such as a loss `(prediction, target)`, and not a factory of it.
 
     :raises ComponentError: the factory cannot be imported.
     """
@@ -142,7 +142,7 @@ def injected_names(component: Component) -> tuple[str, ...]:
 
 
 def scenario_parameters(component: Component) -> tuple[Parameter, ...]:
-    """Return the parameters that a scenario may give to this component; a dataset that draws has a `seed` as well.
+    """Return the parameters of a component that a scenario may set; includes `seed` for a dataset with a generator.
 
     :raises ComponentError: the factory cannot be imported.
     """
@@ -164,7 +164,7 @@ def _default(factory: Callable[..., Any], parameter: inspect.Parameter) -> Any:
 
 
 class _Tensor:
-    """Stands for `torch.Tensor` where a module imports that for type checkers only."""
+    """Replaces `torch.Tensor` in modules that import it for type checkers only."""
 
 
 def _annotation(factory: Callable[..., Any], parameter: inspect.Parameter) -> Any:
@@ -177,18 +177,18 @@ def _annotation(factory: Callable[..., Any], parameter: inspect.Parameter) -> An
         try:
             hints = typing.get_type_hints(_annotated_function(parameter.name, raw), scope, unknown, include_extras=True)
             return drop_tensors(hints[parameter.name])
-        except NameError as error:  # imported under TYPE_CHECKING, as a light module should
+        except NameError as error:  # imported under TYPE_CHECKING
             if not error.name or error.name in unknown:
                 return Any
             unknown[error.name] = _stand_in(error.name)
-        except Exception:  # whatever else a foreign annotation raises, it says nothing that could be checked
+        except Exception:  # an annotation that cannot be evaluated cannot be checked
             return Any
 
 
 def infer_type(default: Any) -> Any:
-    """Return the type of a parameter that has no annotation: that of its default, where this says enough.
+    """Return the type of a parameter without annotation: that of its default, if the default is specific enough.
 
-    A default that is a whole number may as well stand for any number, since `lr=1` is how people write rates.
+    A default that is a whole number may stand for any number, because people write rates as `lr=1`.
     """
     if type(default) is int:
         return int | float
@@ -200,7 +200,7 @@ def infer_type(default: Any) -> Any:
 
 
 def _annotated_function(name: str, annotation: Any) -> Callable[[], None]:
-    """Return a function with this one annotation, so that each is resolved, or fails to be, by itself."""
+    """Return a function with this one annotation, so that each annotation is resolved separately."""
 
     def carrier() -> None: ...
 
@@ -215,9 +215,9 @@ def _stand_in(name: str) -> Any:
 
 
 def _scope(factory: Callable[..., Any], name: str) -> dict[str, Any]:
-    """Return the global names among which the annotation of this parameter was written."""
+    """Return the global names in the scope of a parameter's annotation."""
     if isinstance(factory, type):
-        if dataclasses.is_dataclass(factory):  # its constructor is generated; the fields may be inherited from afar
+        if dataclasses.is_dataclass(factory):  # its constructor is generated, and fields may be inherited
             for owner in factory.__mro__:
                 if name in vars(owner).get("__annotations__", ()) and owner.__module__ in sys.modules:
                     return dict(vars(sys.modules[owner.__module__]))
@@ -232,7 +232,7 @@ def _globals(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def drop_tensors(hint: Any) -> Any:
-    """Drop `Tensor` from every union in a type, since YAML has none: `float | Tensor` becomes `float`."""
+    """Remove `Tensor` from every union in a type, because YAML has no tensors: `float | Tensor` becomes `float`."""
     if isinstance(hint, dataclasses.InitVar):
         return drop_tensors(hint.type)
     origin, inner = get_origin(hint), get_args(hint)

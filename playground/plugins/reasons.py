@@ -1,4 +1,4 @@
-"""Why a plugin could not be loaded, in one line: what is misspelt, or what it raised and where inside the plugin."""
+"""Explains in one line why a plugin could not be loaded: what is misspelt, or what it raised and where."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from playground.plugins.discovery import Candidate
 
 
 def explain_failure(candidate: Candidate, error: AdoptionError) -> str:
-    """Return in one line why a plugin could not be loaded; of what it raised, with the place inside the plugin."""
+    """Explain in one line why a plugin could not be loaded; for an exception, with the place inside the plugin."""
     raised = error.__cause__
     if raised is None or isinstance(raised, PluginError):
         return str(error)
@@ -28,7 +28,7 @@ def explain_failure(candidate: Candidate, error: AdoptionError) -> str:
 
 
 def _root(candidate: Candidate) -> str:
-    """Return the plugin's file, or the folder of its package; without importing it."""
+    """Return the plugin's file, or the folder of its package, without importing it."""
     if candidate.is_file:
         return candidate.target
     try:
@@ -41,7 +41,7 @@ def _root(candidate: Candidate) -> str:
 
 
 def _find_misnamed(candidate: Candidate, raised: BaseException) -> str:
-    """Return what is wrong with an entry point that names a module or an attribute which is not there."""
+    """Explain an entry point whose module or attribute does not exist; empty for any other error."""
     if not candidate.origin.distribution:
         return ""
     module, _, attribute = candidate.target.partition(":")
@@ -56,17 +56,17 @@ def _find_misnamed(candidate: Candidate, raised: BaseException) -> str:
 
 
 def _find_moved_source(candidate: Candidate) -> str:
-    """Return where the source of an editable installation was, if it is no longer there."""
+    """Return where the source of an editable installation was, if it no longer exists."""
     try:
         text = importlib.metadata.distribution(candidate.origin.distribution).read_text("direct_url.json")
         folder = url2pathname(urlsplit(json.loads(text or "{}")["url"]).path)
-    except Exception:  # not from a folder, or metadata are damaged
+    except Exception:  # not installed from a folder, or metadata are damaged
         return ""
     return "" if Path(folder).exists() else f"; it was installed from {folder}, which is no longer there"
 
 
 def _modules(distribution: str) -> set[str]:
-    """Return the names of the modules at the top of an installed distribution."""
+    """Return the names of the top-level modules of an installed distribution."""
     try:
         files = importlib.metadata.files(distribution) or []
     except Exception:  # metadata are damaged

@@ -1,4 +1,4 @@
-"""Every component that a scenario can name, with the plugin it came from."""
+"""The registry of all components that a scenario can name, each with its plugin."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ KINDS: Final = tuple(COMPONENT_HOOKS.values())
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a component came from.
+    """Where a component comes from.
 
     :param plugin: the plugin's name.
-    :param distribution: the distribution that brought the plugin; empty for a single file or a plain module.
-    :param version: that distribution's version.
+    :param distribution: the distribution that contains the plugin; empty for a single file or a plain module.
+    :param version: the distribution's version.
     :param file: the file, for a single-file plugin.
     """
 
@@ -42,7 +42,7 @@ class Origin:
 class Component:
     """One entry of the registry; compared by identity.
 
-    :param factory: what makes the component, or `"package.module:attribute"` where that is found.
+    :param factory: makes the component, or `"package.module:attribute"` as a reference to it.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Component:
         return f"{self.kind} {self.name!r}"
 
     def load(self) -> Callable[..., Any]:
-        """Return the factory, imported if need be.
+        """Return the factory; import it if necessary.
 
         :raises ComponentError: it cannot be imported, or is not callable.
         """
@@ -74,7 +74,7 @@ class Component:
         return cast("Callable[..., Any]", factory)
 
     def summary(self) -> str:
-        """Return the first paragraph of the factory's own docstring on one line; empty when it has none.
+        """Return the first paragraph of the factory's own docstring on one line; empty if there is none.
 
         :raises ComponentError: the factory cannot be imported.
         """
@@ -102,7 +102,7 @@ class Registry:
     def get(self, kind: str, name: str) -> Component:
         """Return the component of that kind and name.
 
-        :raises ComponentError: there is none.
+        :raises ComponentError: there is no such component.
         """
         if kind not in KINDS:
             raise ComponentError(f"unknown kind of component {kind!r}{suggest_names(kind, KINDS)}")
@@ -117,10 +117,10 @@ class Registry:
 
 
 def import_reference(reference: str) -> Any:
-    """Import `"package.module"`, or what `"package.module:attribute"` names in it.
+    """Import `"package.module"`, or the attribute of `"package.module:attribute"`.
 
-    :raises ImportError: no such module.
-    :raises AttributeError: the module has no such attribute. Whatever the module itself raises comes through as well.
+    :raises ImportError: there is no such module.
+    :raises AttributeError: the module has no such attribute. Exceptions of the module itself also pass through.
     """
     module, _, attributes = reference.partition(":")
     return functools.reduce(getattr, attributes.split(".") if attributes else (), importlib.import_module(module))

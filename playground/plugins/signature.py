@@ -1,6 +1,6 @@
-"""From a component's signature: what a scenario may give it, whether what it gives is right, and the component built.
+"""Validates a scenario's values against a component's signature, and builds the component.
 
-One source, the signature, feeds validation, JSON Schema and `playground show`; reading it is the work of `parameters`.
+The signature is the one source for validation, JSON Schema and `playground show`; `parameters` reads it.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ _CONFIG: Final = ConfigDict(strict=True, extra="ignore")
 
 
 def validate(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `given` as the component's parameters want it: whole numbers as floats, lists as tuples, and so on.
+    """Return `given` in the types of the component's parameters: whole numbers as floats, lists as tuples, and so on.
 
-    Nothing else is converted: `true` is not 1, `1.0` is no whole number, `"1"` is no number. Defaults stay with the
-    factory, except a dataset's `seed`, which is always in the answer when the framework makes its generator.
+    There are no other conversions: `true` is not 1, `1.0` is not a whole number, `"1"` is not a number. Defaults are
+    left to the factory, except a dataset's `seed`, which is always in the result if the framework makes its generator.
 
     :param given: plain data from YAML, by parameter.
-    :returns: what `construct` takes.
-    :raises ComponentError: with every fault found; each path begins with the parameter.
+    :returns: the argument of `construct`.
+    :raises ComponentError: the values are not valid; contains every fault, and each path begins with the parameter.
     """
     accepted = {parameter.name: parameter for parameter in scenario_parameters(component)}
     others = [name for name in given if name not in accepted]
@@ -87,19 +87,19 @@ def validate(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build(component: Component, given: Mapping[str, Any], injected: Mapping[str, Any] | None = None) -> Any:
-    """Validate, then construct; see there."""
+    """Validate, then construct; see `validate` and `construct`."""
     return construct(component, validate(component, given), injected or {})
 
 
 def construct(component: Component, values: Mapping[str, Any], injected: Mapping[str, Any]) -> Any:
     """Call the factory.
 
-    :param values: what `validate` returned.
-    :param injected: what the framework supplies, by name; only what the signature names is passed. A dataset's
+    :param values: the result of `validate`.
+    :param injected: what the framework supplies, by name; only parameters of the signature are passed. A dataset's
         `generator` is given as a function of the seed, `seed -> torch.Generator`.
-    :returns: the component. A function that *is* the component comes back with its options bound. An optimizer that
-        takes `params` comes back as `functools.partial(factory, **values)`; call it under `blaming`.
-    :raises ComponentError: the factory raised; its message on one line. Errors of playground pass as they are.
+    :returns: the component. A function that *is* the component is returned with its options bound. An optimizer that
+        takes `params` is returned as `functools.partial(factory, **values)`; call it under `blame_component`.
+    :raises ComponentError: the factory raised; contains its message on one line. Errors of playground pass unchanged.
     """
     factory = component.load()
     known = component_signature(component)
@@ -123,9 +123,9 @@ def construct(component: Component, values: Mapping[str, Any], injected: Mapping
 
 @contextmanager
 def blame_component(component: Component) -> Iterator[None]:
-    """Turn whatever a component raises into a `ComponentError` that names it: `optimizer 'adam': message`.
+    """Turn any exception of a component into a `ComponentError` that names it: `optimizer 'adam': message`.
 
-    :raises ComponentError: something was raised inside. Errors of playground pass as they are.
+    :raises ComponentError: the code inside raised. Errors of playground pass unchanged.
     """
     try:
         yield
@@ -168,7 +168,7 @@ def _unknown(component: Component, name: str, accepted: Collection[str]) -> Faul
 
 
 def _takes_params(factory: Callable[..., Any], known: Signature) -> bool:
-    """Tell whether an optimizer wants the parameters, also when it hides that behind `*args`; imports no torch."""
+    """Return whether an optimizer takes `params`, even if `*args` hides it; imports no torch."""
     bases = factory.__mro__ if isinstance(factory, type) else ()
     return "params" in known.names or any(
         base.__name__ == "Optimizer" and base.__module__.startswith("torch.optim") for base in bases
@@ -177,11 +177,11 @@ def _takes_params(factory: Callable[..., Any], known: Signature) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _model(component: Component) -> type[BaseModel]:
-    """Return a pydantic model of what a scenario may give, with numbered fields, so that any name may be an alias."""
+    """Return a pydantic model of a component's parameters; fields are numbered, so that any name may be an alias."""
     wanted = scenario_parameters(component)
     try:
         return _model_of(*((parameter, parameter.annotation) for parameter in wanted))
-    except Exception:  # some type is foreign to pydantic: find out which
+    except Exception:  # pydantic does not know one of the types: find out which
         return _model_of(*((parameter, _validatable_type(parameter)) for parameter in wanted))
 
 
@@ -192,12 +192,12 @@ def _model_of(*fields: tuple[Parameter, Any]) -> type[BaseModel]:
         __config__=_CONFIG,
         **{f"field{i}": (annotation, _parameter_field(parameter)) for i, (parameter, annotation) in enumerate(fields)},
     )
-    model.model_rebuild()  # raises if a name inside a foreign class is not known
+    model.model_rebuild()  # raises if a name inside a class of a plugin is unknown
     return model
 
 
 def _parameter_field(parameter: Parameter) -> Any:
-    """Describe a field; `validate` looks for what is required itself, since it can name the component."""
+    """Describe a field; never required, because `validate` checks that itself and can name the component."""
     described: dict[str, Any] = {"alias": parameter.name, "description": parameter.description or None}
     if parameter.required or not _is_json(parameter.default):
         return Field(default_factory=lambda: None, **described)
@@ -205,12 +205,12 @@ def _parameter_field(parameter: Parameter) -> Any:
 
 
 def _validatable_type(parameter: Parameter) -> Any:
-    """Return the parameter's type, or what validation can do in its stead."""
+    """Return the parameter's type, or a type that validation can check instead."""
     try:
         _model_of((parameter, parameter.annotation))
     except PydanticSchemaGenerationError:
         return Annotated[Any, BeforeValidator(_refuse_object)]
-    except Exception:  # contradictory bounds, names that are nowhere: nothing that could be checked
+    except Exception:  # contradictory bounds or unknown names cannot be checked
         return Any
     return parameter.annotation
 
@@ -220,7 +220,7 @@ def _refuse_object(value: Any) -> Any:
 
 
 def _convert(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
-    """Validate as JSON, where strict still lets a list be a tuple and a text a path; as Python objects if need be."""
+    """Validate as JSON, where strict mode accepts a list for a tuple and a text for a path; else as Python objects."""
     try:
         text = json.dumps(given, ensure_ascii=False).encode()
     except (TypeError, ValueError):  # not plain data, or half a surrogate pair
@@ -232,7 +232,7 @@ def _convert(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_json(value: Any) -> bool:
-    """Tell whether JSON can say this default."""
+    """Return whether a default can be written in JSON."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, list | tuple):
@@ -241,7 +241,7 @@ def _is_json(value: Any) -> bool:
 
 
 class _Draft7(GenerateJsonSchema):
-    """Writes what editors read: no titles, tuples as lists of schemas, and anything for what JSON cannot describe."""
+    """Writes a schema for editors: no titles, tuples as lists of schemas, `{}` for types that JSON cannot describe."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -257,7 +257,7 @@ class _Draft7(GenerateJsonSchema):
 
 
 def _inline_definitions(schema: Any, definitions: Mapping[str, Any], above: tuple[str, ...]) -> Any:
-    """Put definitions in the place of references to them; a type within itself becomes anything."""
+    """Replace references by their definitions; a recursive type becomes any value."""
     if isinstance(schema, list):
         return [_inline_definitions(item, definitions, above) for item in schema]
     if not isinstance(schema, dict):

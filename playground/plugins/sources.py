@@ -1,7 +1,8 @@
-"""What a component is made of: its definition, what that uses of its file, and what it imports from beside it.
+"""The source of a component: its definition, what that uses of its file, and what it imports from the same folder.
 
-A run is computed again when its components changed, and only then. So an edit of one component leaves the runs of
-another in the same file alone. In doubt the whole file counts: a run too many is computed again, and none is stale.
+A stored run is computed again if, and only if, the source of its components changed. An edit of one component therefore
+does not affect the runs of another component in the same file. In case of doubt the whole file counts: a run may be
+computed again needlessly, but a stored run is never stale.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from playground.plugins.causes import ISOLATED_EXCEPTIONS
 from playground.plugins.registry import Component
 
 OWN_PACKAGE: Final = "playground"
-"""The package whose version says what its components are."""
+"""The package whose version stands for the source of its components."""
 
 _NAMESPACES: Final = ("globals", "locals", "vars", "modules", "__getattr__", "__import__", "import_module")
 _OPAQUE_WORDS: Final = frozenset([*_NAMESPACES, "eval", "exec", "__init_subclass__", "metaclass"])
-"""Words in a file that may reach what no name shows; its definitions are then not told apart."""
+"""Words in a file that may use names indirectly; the whole file then counts."""
 
 _LIBRARY_PATHS: Final = tuple(
     {str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")}
@@ -37,12 +38,12 @@ _LIBRARY_PATHS: Final = tuple(
 
 
 def source_digest(component: Component, file: str) -> str:
-    """Return a hash that changes with whatever the component is made of; empty for one of ours.
+    """Return a hash that changes with the source of the component; empty for a built-in component.
 
-    The source of all packages of the plugin's distribution counts, and that of any package without a version. Another
-    library counts by its version.
+    The hash covers the source of all packages of the plugin's distribution, and of any package without a version. Other
+    libraries count by their version.
 
-    :param file: of the plugin that offers it; all of it counts where the factory is no function or class of a module.
+    :param file: the plugin's file; all of it counts if the factory is not a function or class of a module.
     :raises ComponentError: the component cannot be imported.
     """
     factory = component.load()
@@ -57,9 +58,9 @@ def source_digest(component: Component, file: str) -> str:
 
 
 class _Parts:
-    """Pieces of source that a component is made of, each once.
+    """The pieces of source of a component, each once.
 
-    :param packages: of the plugin: their source counts even where they are installed among the libraries.
+    :param packages: packages of the plugin; their source counts even if they are installed among the libraries.
     """
 
     def __init__(self, packages: frozenset[str]) -> None:
@@ -74,7 +75,7 @@ class _Parts:
         return hashlib.sha256(json.dumps(sorted(self._texts.items())).encode()).hexdigest()
 
     def add_definition(self, module: ModuleType, name: str) -> None:
-        """Add what a module defines under a name, and whatever that uses."""
+        """Add what a module defines under a name, and everything that definition uses."""
         file = getattr(module, "__file__", None) or ""
         if not self._counts(module.__name__, file):
             return
@@ -89,7 +90,7 @@ class _Parts:
         self._follow(nodes, module.__name__)
 
     def add_file(self, file: str, module: str) -> None:
-        """Add all of a file, and what it imports from beside it."""
+        """Add a whole file, and what it imports from the same folder."""
         if file in self._files:
             return
         self._files.add(file)
@@ -107,14 +108,14 @@ class _Parts:
                 self.add_file(file, name)
 
     def _add_parents(self, module: str) -> None:
-        """Add what importing a module runs before it: the packages that it is in."""
+        """Add the packages that contain a module: importing the module runs them."""
         parent = module.rpartition(".")[0]
         if parent and (file := _file_of(parent)):
             self._texts[f"package {parent}"] = "\n".join(_read(file)[1])
             self._add_parents(parent)
 
     def _counts(self, module: str, file: str) -> bool:
-        """Tell whether a module's source counts; where its version stands for it, add that."""
+        """Return whether a module's source counts; if its version stands for it, add the version."""
         top = module.partition(".")[0]
         if top == OWN_PACKAGE or not file:
             return False
@@ -129,7 +130,7 @@ class _Parts:
 
 
 def _version_of(package: str) -> str:
-    """Return the version of a library; empty where nothing tells it."""
+    """Return the version of a library; empty if it is unknown."""
     version = getattr(sys.modules.get(package), "__version__", "")
     if not version:
         with suppress(Exception):  # not the name of a distribution, or malformed metadata
@@ -140,7 +141,7 @@ def _version_of(package: str) -> str:
 def _packages_of(file: str, distribution: str) -> frozenset[str]:
     """Return the packages and modules that are installed together with a file.
 
-    :param distribution: that the file came with; empty where it is not known.
+    :param distribution: the distribution of the file; empty if it is not known.
     """
     found = {_package_of(file)}
     with suppress(Exception):  # malformed metadata fails differently in every Python
@@ -156,7 +157,7 @@ def _module_of(file: str) -> str:
 
 
 def _package_of(file: str) -> str:
-    """Return the installed package or module that a file belongs to; empty where it is not installed."""
+    """Return the installed package or module that a file belongs to; empty if it is not installed."""
     path = Path(file).resolve()
     homes = [Path(library) for library in _LIBRARY_PATHS if path.is_relative_to(library)]
     if not homes:
@@ -165,7 +166,7 @@ def _package_of(file: str) -> str:
 
 
 def _read(file: str) -> tuple[ast.Module | None, list[str]]:
-    """Return a file's syntax tree and lines; no tree where it cannot be read as Python."""
+    """Return a file's syntax tree and lines; the tree is None if the file is not valid Python."""
     try:
         text = Path(file).read_text(encoding="utf-8")
         return ast.parse(text), text.splitlines()
@@ -183,11 +184,11 @@ def _is_opaque(tree: ast.Module) -> bool:
 
 
 def _referenced_names(node: ast.AST) -> set[str]:
-    """Return the names that a node says by itself."""
+    """Return the names that a node itself refers to, without those of its children."""
     match node:
         case ast.Name(id=word) | ast.Attribute(attr=word) | ast.FunctionDef(name=word) | ast.keyword(arg=str(word)):
             return {word}
-        case ast.Constant(value=str(word)):  # a name may be looked up, or stand in an annotation
+        case ast.Constant(value=str(word)):  # may be a name: a lookup by text, or an annotation
             return {word} if word.isidentifier() else set()
     return set()
 
@@ -195,8 +196,10 @@ def _referenced_names(node: ast.AST) -> set[str]:
 def _find_used_statements(tree: ast.Module, name: str) -> list[ast.stmt]:
     """Return the statements of a module that a definition needs, in their order.
 
-    Statements that define nothing may do anything: they always count, with what they use.
+    Statements that define nothing may do anything: they always count, with everything they use.
     """
+    # A fixed point: each round adds the statements that define the waiting names, then waits for the names that these
+    # statements refer to. Each name waits once, so mutually recursive definitions end the loop as well.
     names = {word for statement in tree.body for word in _defined_names(statement)}
     here = {word for statement in tree.body if not _is_foreign(statement) for word in _defined_names(statement)}
     used: set[int] = set()
@@ -214,7 +217,7 @@ def _find_used_statements(tree: ast.Module, name: str) -> list[ast.stmt]:
 
 
 def _defined_names(node: ast.stmt) -> set[str]:
-    """Return the names that a statement defines and does nothing else; none for any other statement."""
+    """Return the names that a statement defines if it does nothing else; empty for any other statement."""
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
             return {name}
@@ -225,7 +228,7 @@ def _defined_names(node: ast.stmt) -> set[str]:
             return {each.id for each in flat if isinstance(each, ast.Name)} if all(map(_is_name, flat)) else set()
         case ast.AnnAssign(target=ast.Name(id=name)):
             return {name}
-        case ast.Expr(value=ast.Constant()):  # a docstring, of nobody in particular
+        case ast.Expr(value=ast.Constant()):  # a docstring
             return {"__doc__"}
     return set()
 
@@ -239,12 +242,12 @@ def _is_name(node: ast.expr) -> bool:
 
 
 def _is_foreign(node: ast.stmt) -> bool:
-    """Tell whether a statement imports from elsewhere than beside this file."""
+    """Return whether a statement imports from outside this file's folder."""
     return isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not node.level)
 
 
 def _is_decorated_here(node: ast.stmt, names: set[str]) -> bool:
-    """Tell whether a definition runs a decorator of this file, which may do anything; an imported one does not."""
+    """Return whether a definition runs a decorator of this file, which may do anything; imported ones do not count."""
     if not isinstance(node, ast.FunctionDef | ast.ClassDef) or node.name.startswith("playground_"):
         return False
     return any(isinstance(each, ast.Name) and each.id in names for d in node.decorator_list for each in ast.walk(d))
@@ -256,7 +259,7 @@ def _first_line(node: ast.stmt) -> int:
 
 
 def _imports(nodes: Iterable[ast.stmt], importer: str) -> Iterator[str]:
-    """Yield the full names of modules that statements import, wherever in them."""
+    """Yield the full names of modules that statements import, at any depth."""
     package = importer if _is_package(importer) else importer.rpartition(".")[0]
     for node in (each for statement in nodes for each in ast.walk(statement)):
         if isinstance(node, ast.Import):
@@ -283,7 +286,7 @@ def _file_of(module: str) -> str:
 
 
 def _spec_of(module: str) -> ModuleSpec | None:
-    """Return where a module that is not loaded would come from; a package that it is in need not be loaded, either."""
+    """Return the location of a module that is not loaded; a package that contains it need not be loaded either."""
     parent = module.rpartition(".")[0]
     try:
         if not parent:

@@ -1,4 +1,4 @@
-"""What a factory's docstring says, read from its source: importing torch takes seconds, which a list is not worth."""
+"""Reads a factory's docstring from its source, because importing torch takes seconds, too long for a listing."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from playground.plugins.docstring import docstring_summary
 from playground.plugins.registry import Component
 
 MAX_IMPORTS = 5
-"""Modules through which a name is followed to where it is defined."""
+"""Maximum number of imports to follow from a name to its definition."""
 
 
 def component_summary(component: Component) -> str:
-    """Return the first paragraph about a component on one line; empty where its source says nothing.
+    """Return the first paragraph about a component on one line; empty if its source has no docstring.
 
     A component that is registered by reference is not imported.
     """
@@ -41,7 +41,7 @@ def _docstring(module: str, name: str, imports: int) -> str:
 
 
 def _absolute_module(node: ast.ImportFrom, module: str, file: Path) -> str:
-    """Return the whole name of the module that an import is from."""
+    """Return the absolute name of the module that an import is from."""
     if not node.level:
         return node.module or ""
     package = module.split(".") if file.name == "__init__.py" else module.split(".")[:-1]

@@ -1,4 +1,4 @@
-"""How long a plugin's import takes, measured in an interpreter that has imported nothing of it."""
+"""Measures how long a plugin's import takes, in a fresh interpreter."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ print(json.dumps(measure(target, file)))
 
 @dataclass(frozen=True)
 class ImportTime:
-    """What the import of a plugin costs every command.
+    """The cost of a plugin's import, which every command pays.
 
-    :param seconds: wall time in a fresh interpreter, beyond what playground imports before it looks for plugins.
-    :param torch: whether it imports torch, which takes seconds and can wait for the first use.
+    :param seconds: wall time in a fresh interpreter, beyond what playground itself imports.
+    :param torch: whether the plugin imports torch, which takes seconds and could wait for the first use.
     """
 
     seconds: float
@@ -38,15 +38,15 @@ class ImportTime:
 
 
 def measure_import(candidate: Candidate) -> ImportTime:
-    """Import a plugin in a fresh interpreter with the same `sys.path`, and return what that took.
+    """Import a plugin in a fresh interpreter with the same `sys.path`; return the time.
 
     :raises PluginError: the import fails there.
     """
-    asked = json.dumps([sys.path, candidate.target, candidate.origin.file])
-    done = subprocess.run([sys.executable, "-c", _PROBE_PROGRAM, asked], capture_output=True, text=True, check=False)
+    argument = json.dumps([sys.path, candidate.target, candidate.origin.file])
+    done = subprocess.run([sys.executable, "-c", _PROBE_PROGRAM, argument], capture_output=True, text=True, check=False)
     if done.returncode:
-        told = done.stderr.strip().splitlines()
-        raise PluginError(f"fails in a fresh interpreter: {told[-1] if told else f'exit status {done.returncode}'}")
+        output = done.stderr.strip().splitlines()
+        raise PluginError(f"fails in a fresh interpreter: {output[-1] if output else f'exit status {done.returncode}'}")
     answer = json.loads(done.stdout.splitlines()[-1])
     if "error" in answer:
         raise PluginError(f"fails in a fresh interpreter: {answer['error']}")
@@ -54,7 +54,7 @@ def measure_import(candidate: Candidate) -> ImportTime:
 
 
 def measure(target: str, file: str) -> dict[str, float | bool | str]:
-    """Import a plugin here and return the seconds, and whether torch came along; or the error in one line."""
+    """Import a plugin here; return the seconds and whether it imported torch, or the error in one line."""
     candidate = Candidate(Origin(target, file=file), target)
     with contextlib.redirect_stdout(sys.stderr):
         started = time.perf_counter()

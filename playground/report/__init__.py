@@ -1,1 +1,1 @@
-"""Shows results to people and programs. A reporter is a callable `(batch, path)`."""
+"""Formats results for people and programs. A reporter is a callable `(batch, path)`."""

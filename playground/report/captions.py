@@ -1,4 +1,4 @@
-"""What every figure says of how it was made."""
+"""Captions: every figure states how it was made."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from playground.result import Run, Status
 from playground.views import Ensemble
 
 MAX_START_NUMBERS = 4
-"""Numbers of a start that are written out."""
+"""Maximum number of numbers of a start in a caption."""
 
 
 def run_caption(run: Run) -> str:
-    """Return scenario, optimizer, steps, start, seed and the rest of what decides a run, in a line.
+    """Return scenario, optimizer, steps, start, seed and the other conditions of a run, on one line.
 
-    Of what does not descend, scenario and version.
+    For a task without a descent, only scenario and version.
     """
     conditions = run.conditions
     if run.loss is None:
@@ -34,9 +34,9 @@ def run_caption(run: Run) -> str:
 
 
 def sweep_caption(sweep: Ensemble, *more: str) -> str:
-    """Return the same of a sweep, with what varies in it.
+    """Return the same for a sweep, with the values that vary.
 
-    :param more: what else this picture must say.
+    :param more: further parts of the caption.
     """
     conditions = sweep.conditions
     varied = [f"{axis}: {_describe_values(sweep, axis)}" for axis in sweep.axes]
@@ -71,7 +71,7 @@ def _start(run: Run) -> str:
 
 
 def _describe_conditions(conditions: Mapping[str, str], axes: tuple[str, ...] = ()) -> list[str]:
-    """Return what limits and changes the steps; what is not there is said too."""
+    """Return the conditions that limit or change the steps; names absent ones too, such as "no clipping"."""
     words = {
         "clip": ("clipping at {}", "no clipping"),
         "schedule": ("schedule {}", "constant rate"),
@@ -87,7 +87,7 @@ def _describe_conditions(conditions: Mapping[str, str], axes: tuple[str, ...] = 
 
 
 def _describe_values(sweep: Ensemble, axis: str) -> str:
-    """Return an axis's values: all of them, or how many between which."""
+    """Return an axis's values: all of them, or their number and range."""
     values = list(dict.fromkeys(str(point.get(axis)) for point in sweep.points))
     numbers = [point[axis] for point in sweep.points if isinstance(point.get(axis), int | float)]
     if len(values) <= MAX_START_NUMBERS or len(numbers) < len(sweep.points):

@@ -1,4 +1,4 @@
-"""What people see in a terminal: one run in full, several as a table."""
+"""Prints results in a terminal: one run in full, several runs as a table."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INDENT = 2
 
 
 def write(results: Batch, path: Path) -> None:
-    """Write to a file what would stand on the terminal, without colours."""
+    """Write the terminal output to a file, without colours."""
     from rich.console import Console
 
     with path.open("w", encoding="utf-8") as file:
@@ -32,7 +32,7 @@ def write(results: Batch, path: Path) -> None:
 
 
 def open_console(stderr: bool = False) -> Console:
-    """Return standard output or standard error as wide as its terminal, or as COLUMNS says; else nothing is cut."""
+    """Open standard output or standard error, as wide as its terminal or COLUMNS; otherwise lines are not cut."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -44,9 +44,9 @@ def open_console(stderr: bool = False) -> Console:
 
 
 class WithoutCommands:
-    """A stream whose lines GitHub's runner takes for text, also where a long line was broken before `::`.
+    """A stream whose lines GitHub's runner never interprets as commands, even if a long line is wrapped before `::`.
 
-    :param stream: what lines are written to, several at a time.
+    :param stream: receives the lines, several at a time.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -57,14 +57,14 @@ class WithoutCommands:
         return self._stream.write(without_commands(text))
 
     def __getattr__(self, name: str) -> Any:
-        """Return whatever else a stream has."""
+        """Return any other attribute of the stream."""
         return getattr(self._stream, name)
 
 
 def show(batch: Batch, console: Console) -> None:
-    """Print a batch: one run in full, several as a table with what failed below it.
+    """Print a batch: one run in full; several runs as a table, followed by the failures.
 
-    What is wrong with a file that is not valid is not told here; see `show_errors`.
+    Does not print the faults of files that are not valid; see `show_errors`.
     """
     with use_encoding(console):
         _show(batch, console)
@@ -80,14 +80,14 @@ def _show(batch: Batch, console: Console) -> None:
     if batch.results or batch.invalid:
         print_lines(console, [*overview_table(batch, console.width), style_text()])
     label = labeler(batch)
-    told = [remark for each in batch.results for remark in overview_remarks(each, label(each.scenario, each.file))]
-    for remark in told:
+    remarks = [remark for each in batch.results for remark in overview_remarks(each, label(each.scenario, each.file))]
+    for remark in remarks:
         print_wrapped(console, remark, hang=9)
-    print_lines(console, [*([style_text()] if told else []), count_verdicts(batch)])
+    print_lines(console, [*([style_text()] if remarks else []), count_verdicts(batch)])
 
 
 def show_sweep(sweep: Sweep, console: Console) -> None:
-    """Print a sweep: what was computed how, a line for each point, the best, and where the runs are."""
+    """Print a sweep: how it was computed, a line for each point, the best settings, and the location of the runs."""
     with use_encoding(console):
         print_wrapped(console, style_text((sweep.scenario, "bold"), "  a sweep"))
         print_lines(console, [style_text()])
@@ -102,7 +102,7 @@ def show_sweep(sweep: Sweep, console: Console) -> None:
 
 
 def show_errors(errors: Sequence[ScenarioFault], console: Console) -> None:
-    """Print one line for each fault, beginning with a place that an editor can jump to."""
+    """Print one line for each fault; it begins with a place in a format that editors can open."""
     with use_encoding(console):
         lines = [style_text(str(error)) for error in errors]
     for line in lines:
@@ -110,7 +110,7 @@ def show_errors(errors: Sequence[ScenarioFault], console: Console) -> None:
 
 
 def show_run(run: Run, console: Console) -> None:
-    """Print one run: what was trained with what, the loss, parameters, predictions, expectations, the verdict."""
+    """Print one run: setup, loss, parameters, predictions, expectations, verdict."""
     print_wrapped(console, style_text((run.scenario, "bold"), f"  {run.summary}"))
     for lines in run_blocks(run, console.width - INDENT):
         print_lines(console, [style_text()])

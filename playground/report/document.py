@@ -1,4 +1,4 @@
-"""Results as one JSON document, for programs."""
+"""Writes results as one JSON document, for programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playground.result import SCHEMA, Batch, Run, Summary, Sweep, json_value
 
 
 def batch_document(batch: Batch) -> str:
-    """Return the document: full precision, `null` for what is not finite, and no character beyond ASCII."""
+    """Return the document in full precision and in ASCII; numbers that are not finite are `null`."""
     content = {
         "schema": SCHEMA,
         "runs": [_run(run) for run in batch.runs],
@@ -52,7 +52,7 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _sweep(sweep: Sweep) -> dict[str, Any]:
-    """Return a sweep, point by point; `playground export` has its runs."""
+    """Return a sweep, point by point; `playground export` writes its runs."""
     return {
         **vars(sweep),
         "summaries": [_summary(summary) for summary in sweep.summaries],

@@ -1,4 +1,4 @@
-"""What GitHub shows of a batch: annotations beside the lines of a pull request, and a summary of the step."""
+"""Writes what GitHub shows of a batch: annotations on the lines of a pull request, and a summary of the step."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from playground.report.overview import INVALID_LABEL
 from playground.result import Batch, Expectation, Run, ScenarioFault, Status, Sweep, Verdict
 
 BAD_STATUSES = (Status.DIVERGED, Status.NONFINITE, Status.ERROR)
-"""Statuses that are the one cause of whatever was expected and did not hold."""
+"""Statuses that alone explain why all expectations failed."""
 
 MAX_SUMMARY_ROWS = 200
-"""Rows of a summary, which may have a mebibyte; what failed comes first."""
+"""Maximum number of rows of a summary, which GitHub limits to a mebibyte; failures come first."""
 
 MAX_MESSAGE_CHARACTERS = 500
-"""Characters of a cell or of a line of a summary."""
+"""Maximum number of characters of a cell or of a line of a summary."""
 
 
 def repository_root() -> Path:
-    """Return the folder that annotations are relative to: the workspace of the job, or where the repository begins."""
+    """Return the folder that annotations are relative to: the job's workspace, or the root of the repository."""
     if workspace := os.environ.get("GITHUB_WORKSPACE"):
         return Path(workspace)
     here = Path.cwd()
@@ -34,7 +34,7 @@ def repository_root() -> Path:
 def commands(batch: Batch, root: Path | None = None) -> Iterator[str]:
     """Yield one workflow command for each fault, each cause of a failure, and each vacuous expectation.
 
-    :param root: the folder that files are named from; None stands for the repository's.
+    :param root: the folder that file names are relative to; None for the repository's root.
     """
     root = root or repository_root()
     for error in batch.errors:
@@ -45,29 +45,29 @@ def commands(batch: Batch, root: Path | None = None) -> Iterator[str]:
 
 
 def fault_command(error: ScenarioFault, root: Path | None = None) -> str:
-    """Return the workflow command for what is not valid."""
+    """Return the workflow command for a fault of a scenario."""
     root = root or repository_root()
     if error.line:
         return _command(
             "error", error.message, _relative_path(error.where or error.file, root), error.line, error.column
         )
-    told = f"{error.where}: {error.message}" if error.where else error.message  # part of the command line, no file
-    return _command("error", told, _relative_path(error.file, root))
+    message = f"{error.where}: {error.message}" if error.where else error.message  # `where` is no file
+    return _command("error", message, _relative_path(error.file, root))
 
 
 def step_summary(batch: Batch, root: Path | None = None) -> str:
-    """Return a batch in Markdown: a table, and below it what failed or is not valid."""
+    """Return a batch in Markdown: a table, followed by the failures and faults."""
     root = root or repository_root()
     results = sorted(batch.results, key=lambda each: each.verdict is not Verdict.FAILED)
     rows = [*(_invalid_row(file, root) for file in batch.invalid), *(_row(each, root) for each in results)]
     lines = ["| scenario | verdict | how it ended | loss | time |", "|---|---|---|---|---|", *rows[:MAX_SUMMARY_ROWS]]
     if len(rows) > MAX_SUMMARY_ROWS:
         lines += ["", f"and {len(rows) - MAX_SUMMARY_ROWS} more"]
-    told = [f"- {_cell(str(replace(error, file=_relative_path(error.file, root))))}" for error in batch.errors]
+    items = [f"- {_cell(str(replace(error, file=_relative_path(error.file, root))))}" for error in batch.errors]
     for run in results:
         name = f"{run.scenario} ({_relative_path(run.file, root)})" if run.file else run.scenario
-        told += [f"- {'<br>'.join(map(_cell, f'{name}: {message}'.splitlines()))}" for _, message, _ in _remarks(run)]
-    return "\n".join([*lines, "", *told[:MAX_SUMMARY_ROWS], *([""] if told else [])]) + "\n"
+        items += [f"- {'<br>'.join(map(_cell, f'{name}: {message}'.splitlines()))}" for _, message, _ in _remarks(run)]
+    return "\n".join([*lines, "", *items[:MAX_SUMMARY_ROWS], *([""] if items else [])]) + "\n"
 
 
 def _row(result: Run | Sweep, root: Path) -> str:
@@ -94,7 +94,7 @@ def _cell(text: str) -> str:
 
 
 def _remarks(run: Run | Sweep) -> Iterator[tuple[str, str, int]]:
-    """Yield the level, the message and the line of what a reviewer must know about a run."""
+    """Yield level, message and line of each remark on a run for a reviewer."""
     failed = [each for each in run.expectations if not each.passed]
     lines = list(map(_format_measured, failed))
     cause = list(_find_causes(run))
@@ -114,7 +114,7 @@ def _format_measured(expectation: Expectation) -> str:
 
 
 def _find_causes(run: Run | Sweep) -> Iterator[str]:
-    """Yield why a failed run failed in everything that was expected of it, where that is known."""
+    """Yield the causes that made all expectations of a failed run fail, if they are known."""
     if not isinstance(run, Run) or run.verdict is not Verdict.FAILED:
         return
     if run.reason and (run.status in BAD_STATUSES or run.diagnoses or all(each.passed for each in run.expectations)):
@@ -124,7 +124,7 @@ def _find_causes(run: Run | Sweep) -> Iterator[str]:
 
 
 def _relative_path(file: str, root: Path) -> str:
-    """Return a file as the repository names it; one outside the repository as it was given."""
+    """Return a file's path relative to the repository; a path outside it is unchanged."""
     with suppress(ValueError):  # a NUL in the name
         for follow in (os.path.abspath, os.path.realpath):
             path, top = Path(follow(file)), Path(follow(root))
@@ -134,20 +134,20 @@ def _relative_path(file: str, root: Path) -> str:
 
 
 def _command(level: str, message: str, file: str, line: int = 0, column: int = 0) -> str:
-    """Return `::error file=…,line=…,col=…::message`; what came from Python has no file."""
+    """Return `::error file=…,line=…,col=…::message`; a result that came from Python has no file."""
     fields = {"file": file, "line": line or 1} if file else {}
     if column:
         fields["col"] = column
-    told = ",".join(f"{name}={_escape_field(str(value))}" for name, value in fields.items())
-    return f"::{level} {told}::{_escape_data(message)}" if told else f"::{level}::{_escape_data(message)}"
+    written = ",".join(f"{name}={_escape_field(str(value))}" for name, value in fields.items())
+    return f"::{level} {written}::{_escape_data(message)}" if written else f"::{level}::{_escape_data(message)}"
 
 
 def _escape_data(text: str) -> str:
-    """Escape what would end a message, and what would act on the terminal of whoever reads the log."""
+    """Escape characters that would end a message or affect the terminal of a reader of the log."""
     lines = text.replace("%", "%25").replace("\r", "%0D").split("\n")
     return "%0A".join(map(escape_unprintable, lines))
 
 
 def _escape_field(text: str) -> str:
-    """Escape what would end a field."""
+    """Escape characters that would end a field."""
     return _escape_data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,4 +1,4 @@
-"""Results as JUnit XML, which CI systems read: one suite, one test case for each scenario."""
+"""Writes results as JUnit XML, which CI systems read: one suite, one test case for each scenario."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORBIDDEN_CHARACTERS = re.compile("[^\t\n\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters that XML 1.0 cannot hold, however they are escaped, and the carriage return, which its readers change."""
+"""Characters that XML 1.0 cannot contain even if escaped, and the carriage return, which XML parsers change."""
 
 
 def write(results: Batch, path: Path) -> None:
@@ -72,7 +72,7 @@ def _sweep_case(sweep: Sweep) -> Element:
 
 
 def _invalid_cases(batch: Batch) -> Iterator[Element]:
-    """Yield a case for each file with all that is wrong in it."""
+    """Yield a case for each file that is not valid, with all its faults."""
     for file in batch.invalid:
         case = _empty_case(PurePath(file).stem, file, 0)
         _add(case, "error", "\n".join(str(error) for error in batch.errors if error.file == file), "invalid")
@@ -80,7 +80,7 @@ def _invalid_cases(batch: Batch) -> Iterator[Element]:
 
 
 def _empty_case(name: str, file: str, seconds: float) -> Element:
-    """Return a case whose class is the file with dots between its folders: readers group by what is before a dot."""
+    """Return a case whose class is the file with dots between its folders; readers group by the part before a dot."""
     path = PurePath(file)
     parts = [part for part in path.with_suffix("").parts if part not in (path.anchor, "..")] if path.name else []
     names = {
@@ -112,12 +112,12 @@ def _describe_run(run: Run) -> Iterator[str]:
 
 
 def _add(case: Element, tag: str, text: str, kind: str) -> None:
-    """Add an outcome: its first line as the message, all of them as its text."""
+    """Add an outcome: the first line of the text as its message, the whole text as its content."""
     SubElement(case, tag, message=_nonempty_attribute(text.split("\n", 1)[0], kind), type=kind).text = _clean(text)
 
 
 def _nonempty_attribute(text: str, otherwise: str) -> str:
-    """Return text for an attribute that may not be blank."""
+    """Return text for an attribute that must not be blank."""
     return _clean(text).strip() or otherwise
 
 

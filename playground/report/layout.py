@@ -1,4 +1,4 @@
-"""Lines of a terminal: safe text, columns that line up, sentences that wrap under themselves."""
+"""Lays out lines for a terminal: safe text, aligned columns, sentences with hanging indents."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ COLUMN_GAP = 2
 """Blanks between two columns."""
 
 MIN_COLUMN_WIDTH = 8
-"""A column that gives way keeps at least this width."""
+"""Minimum width of a column that is shortened."""
 
 READABLE_WIDTH = 100
-"""Characters of a line of prose or of numbers, where there is room for more."""
+"""Maximum number of characters of a line of prose or of numbers."""
 
 UNLIMITED_WIDTH = 100_000
-"""Characters of a line where there is no terminal: nothing is cut."""
+"""Characters of a line if there is no terminal: nothing is cut."""
 
 _ENCODING: ContextVar[str] = ContextVar("encoding", default="utf-8")
-"""What the lines that are being laid out are written in: words that stand for signs change the width of columns."""
+"""The output encoding; words that replace signs change the width of columns."""
 
 
 @contextmanager
 def use_encoding(console: Console) -> Iterator[None]:
-    """Lay lines out for a console whose encoding may lack our signs."""
+    """Lay out lines for a console whose encoding may lack some signs."""
     before = _ENCODING.set(console.encoding)
     try:
         yield
@@ -41,12 +41,12 @@ def use_encoding(console: Console) -> Iterator[None]:
 
 
 def console_text(text: str) -> str:
-    """Return text on one line, in characters that the console has."""
+    """Return text on one line, in characters of the console's encoding."""
     return encode_signs(make_printable(text), _ENCODING.get())
 
 
 def style_text(*parts: str | tuple[str, str]) -> Text:
-    """Return text from parts, each plain or with a style; in none of them anything is interpreted."""
+    """Return text from parts, each plain or with a style; markup in them is not interpreted."""
     from rich.text import Text
 
     pairs = [part if isinstance(part, tuple) else (part, "") for part in parts]
@@ -56,11 +56,11 @@ def style_text(*parts: str | tuple[str, str]) -> Text:
 def align_columns(
     rows: Iterable[Sequence[str | Text]], right: Collection[int] = (), give: int | None = None, width: int = 0
 ) -> list[Text]:
-    """Return one line for each row, columns below each other.
+    """Return one line for each row, with aligned columns.
 
-    :param right: the columns whose cells stand to the right.
-    :param give: the column that is cut so that a line fits.
-    :param width: what it has to fit into.
+    :param right: indices of right-aligned columns.
+    :param give: the index of the column to shorten if a line does not fit.
+    :param width: the available width.
     """
     cells = [[style_text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
     widths = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
@@ -80,11 +80,11 @@ def align_columns(
 def columns(
     heads: Sequence[str], rows: Iterable[Sequence[str | Text]], right: Collection[int], width: int
 ) -> list[Text]:
-    """Return a table under a head and a line; the first column gives way to the others.
+    """Return a table with a header and a rule; the first column is shortened if necessary.
 
-    Where that is not enough, columns are left out from the right, and a last line says which.
+    If that is not enough, columns are left out from the right, and a final line names them.
 
-    :param heads: names; an empty one belongs to the same column as the one before.
+    :param heads: names; an empty name continues the previous column.
     """
     table: list[list[str | Text]] = [[style_text((head, "dim")) for head in heads], *([*row] for row in rows)]
     ends = [index for index, head in enumerate(heads) if head and index] + [len(heads)]
@@ -93,12 +93,12 @@ def columns(
         if max(line.cell_len for line in (head, *lines)) <= width:
             break
     gone = ", ".join(filter(None, heads[end:]))
-    note = [style_text((f"left out for want of width: {gone}", "dim"))] if gone else []
+    note = [style_text((f"not enough width for: {gone}", "dim"))] if gone else []
     return [head, rule(head, *lines), *lines, *note]
 
 
 def _cut(text: Text, width: int) -> None:
-    """Cut text that is too long, and mark that: by an ellipsis, in characters that the console has."""
+    """Cut text that is too long and append an ellipsis, in characters of the console's encoding."""
     if text.cell_len > width:
         mark = console_text("…")[:width]
         text.truncate(width - len(mark))
@@ -106,7 +106,7 @@ def _cut(text: Text, width: int) -> None:
 
 
 def rule(*lines: Text) -> Text:
-    """Return a line as long as the longest of `lines`, to stand between a head and what is below it."""
+    """Return a rule as long as the longest of `lines`, for the space below a header."""
     return style_text(("─" * max(line.cell_len for line in lines), "dim"))
 
 
@@ -121,8 +121,8 @@ def print_lines(console: Console, lines: Iterable[Text], indent: int = 0) -> Non
 def print_wrapped(console: Console, text: Text, indent: int = 0, hang: int = 2) -> None:
     """Print a sentence on as many lines as it needs.
 
-    :param indent: blanks before the first line.
-    :param hang: blanks more before the others.
+    :param indent: indent of the first line.
+    :param hang: additional indent of the other lines.
     """
     lines = text.wrap(console, max(MIN_COLUMN_WIDTH, console.width - indent - hang))
     for index, line in enumerate(lines):

@@ -1,4 +1,4 @@
-"""One run in full, as lines for a terminal, block by block."""
+"""Formats one run in full, as lines for a terminal, block by block."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ if TYPE_CHECKING:
 VERDICT_COLOURS = {Verdict.PASSED: "green", Verdict.FAILED: "red", Verdict.NONE: "yellow"}
 
 CHART_WIDTH = 64
-"""Characters across; a narrow terminal gets fewer."""
+"""Width of a chart in characters; a narrow terminal gets less."""
 
 MAX_TABLE_ROWS = 10
-"""Rows of a table that are shown."""
+"""Maximum number of table rows."""
 
 MAX_CELL_CHARACTERS = 24
-"""Characters of a name, or of a cell in a table, that are shown."""
+"""Maximum number of characters of a name or a table cell."""
 
 MAX_MATRIX_ROWS = 8
-"""Rows of a parameter that are shown; a longer one is told by its shape."""
+"""Maximum number of rows of a parameter; a longer one is summarized by its shape."""
 
 
 def run_blocks(run: Run, width: int) -> Iterator[list[Text]]:
-    """Yield what a run has to show, from above to below, in lines of at most `width` characters.
+    """Yield the blocks of a run from top to bottom, in lines of at most `width` characters.
 
-    :param width: longer lines are allowed where cutting them at the right does no harm.
+    :param width: maximum width; a line may be longer if it can be cut at the right without harm.
     """
     yield _setup(run, width)
     if run.loss is not None:
@@ -73,7 +73,7 @@ def run_blocks(run: Run, width: int) -> Iterator[list[Text]]:
 
 
 def ending(run: Run) -> Iterator[Text]:
-    """Yield the verdict with how the run ended, and then why, a line for each reason."""
+    """Yield a line with the verdict and the ending, and a line for each reason."""
     how, *why = run.ending
     verdict = (_verdict(run), f"bold {VERDICT_COLOURS[run.verdict]}")
     yield style_text(verdict, f"  {how}  ", (format_duration(run.seconds), "dim"))
@@ -81,21 +81,21 @@ def ending(run: Run) -> Iterator[Text]:
 
 
 def diagnosis_lines(run: Run) -> Iterator[Text]:
-    """Yield what is wrong with a run and what helps."""
+    """Yield each diagnosis with its remedy."""
     for diagnosis in run.diagnoses:
         yield style_text((f"{diagnosis.name}: ", "bold yellow"), diagnosis.sentence)
         yield style_text(("remedy: ", "bold green"), diagnosis.remedy)
 
 
 def _verdict(run: Run) -> str:
-    """Return the verdict in words; a run without one was interrupted or expected nothing."""
+    """Return the verdict in words; a run without one was interrupted or has no expectations."""
     if run.verdict is not Verdict.NONE:
         return str(run.verdict)
     return "not judged" if run.status is Status.INTERRUPTED else "nothing expected"
 
 
 def _setup(run: Run, width: int) -> list[Text]:
-    """Return what is trained with what; the seed only where something descended from it."""
+    """Return the components; the seed only if the run descends."""
     seed = {} if run.loss is None else {"seed": str(run.seed)}
     parts = {"task": run.task, **run.setup, **seed}
     room = _room_beside_names(parts, width)
@@ -112,13 +112,13 @@ def _name_lines(parts: Mapping[str, Sequence[str]]) -> list[Text]:
 
 
 def _room_beside_names(parts: Mapping[str, Any], width: int) -> int:
-    """Return how many characters are left beside the names."""
+    """Return the width that remains beside the names."""
     names = max(len(_name(name, width)) for name in parts)
     return max(MIN_COLUMN_WIDTH, min(width, READABLE_WIDTH) - COLUMN_GAP - names)
 
 
 def _name(text: str, width: int) -> str:
-    """Return a name, or the beginning of one that is too long for a terminal."""
+    """Return a name, cut if it is too long for a terminal."""
     return (
         console_text(text)
         if width >= UNLIMITED_WIDTH - READABLE_WIDTH
@@ -131,9 +131,9 @@ def _wrap_text(text: str, room: int) -> list[str]:
 
 
 def _loss(loss: Loss, values: Sequence[float], width: int) -> list[Text]:
-    """Return the loss before and after, and its fall as a curve."""
+    """Return the first and last loss, and its curve."""
     headline = style_text(("loss", "dim"), f"  {format_short(loss.first)} → ", (format_short(loss.last), "bold"))
-    if not loss.best >= loss.last:  # which may be nan
+    if not loss.best >= loss.last:  # also true if one of them is nan
         headline += style_text((f"  best {format_short(loss.best)}", "dim"))
     drawn = scale_curve(values)
     if drawn is None:
@@ -144,7 +144,7 @@ def _loss(loss: Loss, values: Sequence[float], width: int) -> list[Text]:
 
 
 def _validation(found: Validation) -> list[Text]:
-    """Return how each measure of held-out data changed, and at which of the measured steps the loss was least."""
+    """Return the change of each measure on held-out data, and the measured step with the least loss."""
     rows = []
     for name, values in found.values.items():
         row = style_text((f"{name}", "dim"), f"  {format_short(values[0])} → ", (format_short(values[-1]), "bold"))
@@ -156,7 +156,7 @@ def _validation(found: Validation) -> list[Text]:
 
 
 def _error_curve(title: str, steps: Sequence[float], errors: Sequence[float], width: int) -> list[Text]:
-    """Return the V-curve of central differences: rounding falls from the left, truncation rises to the right."""
+    """Return the V-curve of central differences: rounding error at the left, truncation error at the right."""
     headline = style_text(("central differences", "dim"), f"  their error by the step h, {title}")
     drawn = scale_curve(errors)
     if drawn is None:
@@ -165,7 +165,7 @@ def _error_curve(title: str, steps: Sequence[float], errors: Sequence[float], wi
 
 
 def _chart(drawn: ScaledCurve, width: int, left: str, middle: str, right: str) -> list[Text]:
-    """Return a curve with its axes; what stands at both ends and in the middle of the lower one is given."""
+    """Return a curve with its axes, and labels at both ends and in the middle of the lower axis."""
     edges = {0: format_short(drawn.top, 3), -1: format_short(drawn.bottom, 3)}
     margin = max(map(len, edges.values()))
     across = max(10, min(CHART_WIDTH, width - margin - 2))
@@ -180,7 +180,7 @@ def _chart(drawn: ScaledCurve, width: int, left: str, middle: str, right: str) -
 
 
 def _tensor_block(tensors: Mapping[str, Any], width: int) -> list[Text]:
-    """Return numbers by name: a matrix in several lines, and what is too large by its shape and range."""
+    """Return numbers by name: a matrix in several lines, a larger tensor by its shape and range."""
     room = _room_beside_names(tensors, width)
     return _name_lines({_name(name, width): _tensor(value, room) for name, value in tensors.items()})
 
@@ -197,7 +197,7 @@ def _tensor(value: Any, room: int) -> list[str]:
 
 
 def _table(table: ResultTable, total: int, width: int) -> list[Text]:
-    """Return a table under its head, numbers to the right; columns in the middle give way when there are too many."""
+    """Return a table with its header, numbers right-aligned; leaves out columns in the middle if they do not fit."""
     rows = table.rows[:MAX_TABLE_ROWS]
     columns = [_column(name, [row[index] for row in rows], width) for index, name in enumerate(table.columns)]
     kept = _choose_columns([max(map(len, texts)) for texts, _ in columns], width)
@@ -206,20 +206,20 @@ def _table(table: ResultTable, total: int, width: int) -> list[Text]:
     head, *body = align_columns(zip(*(texts for texts, _ in drawn), strict=True), right)
     head.stylize("dim")
     gone = [name for index, name in enumerate(table.columns) if index not in kept]
-    notes = [f"left out for want of width: {', '.join(gone)}"] if gone else []
+    notes = [f"not enough width for: {', '.join(gone)}"] if gone else []
     notes += [f"the first {len(rows)} of {total}"] if total > len(rows) else []
     more = [style_text((line, "dim")) for note in notes for line in _wrap_text(note, width)]
     return [head, rule(head, *body), *body, *more]
 
 
 def _column(name: str, values: Sequence[Any], width: int) -> tuple[list[str], bool]:
-    """Return a column's texts, its name first, and whether it holds numbers."""
+    """Return a column's texts, its name first, and whether it contains numbers."""
     numeric = not any(isinstance(value, str) and value for value in values)
     return [_name(text, width) for text in (name, *format_column(values))], numeric
 
 
 def _choose_columns(widths: Sequence[int], width: int) -> list[int]:
-    """Return the columns that fit beside each other, from both ends; -1 stands for those left out in the middle."""
+    """Return the indices of columns that fit, from both ends; -1 marks those left out in the middle."""
     kept = list(range(len(widths)))
     if sum(widths) + COLUMN_GAP * (len(widths) - 1) <= width:
         return kept
@@ -230,13 +230,13 @@ def _choose_columns(widths: Sequence[int], width: int) -> list[int]:
 
 
 def _count(run: Run) -> int:
-    """Return how many rows a table would have if it were whole."""
+    """Return the number of rows of the complete table."""
     rows = len(run.table.rows) if run.table else 0
     return max(rows, len(run.predictions)) if isinstance(run.predictions, list) else rows
 
 
 def expectation_lines(expectations: Sequence[Expectation], width: int) -> list[Text]:
-    """Return each expectation with its mark and what was measured, and below it what there is to add."""
+    """Return each expectation with its mark, the measured value, and its note below."""
     rows = []
     for expectation in expectations:
         mark = style_text(("✔", "green") if expectation.passed else ("✘", "red"))

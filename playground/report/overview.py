@@ -1,4 +1,4 @@
-"""Many runs, a line for each, and below them what a reader must know."""
+"""Formats many runs, one line for each, followed by remarks."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 MAX_MEASURED_CHARACTERS = 60
-"""Characters of a measured value that are shown."""
+"""Maximum number of characters of a measured value."""
 
 INVALID_LABEL = "not valid"
-"""In place of a verdict."""
+"""Shown instead of a verdict."""
 
 Label = Callable[[str, str], str]
-"""Returns what a scenario is called, given its name and its file."""
+"""Returns a scenario's label, given its name and its file."""
 
 TABLE_HEAD = ("scenario", "verdict", "status", "steps", "loss", "", "", "time")
 
 
 def overview_table(batch: Batch, width: int) -> list[Text]:
-    """Return one line for each run, each sweep and each file that is not valid, under a head; long names are cut."""
+    """Return a header and one line for each run, sweep and file that is not valid; long names are cut."""
     label = labeler(batch)
     rows = [
         *(_cells(run, label) for run in batch.runs),
@@ -40,7 +40,7 @@ def overview_table(batch: Batch, width: int) -> list[Text]:
 
 
 def labeler(batch: Batch) -> Label:
-    """Return what names scenarios by name and file: the name, or the file where several scenarios have that name."""
+    """Return a function that labels scenarios: by name, or by file if several have the same name."""
     names = [*(each.scenario for each in batch.results), *map(_stem, batch.invalid)]
     count = Counter(names)
     return lambda name, file: file if file and count[name] > 1 else name
@@ -74,9 +74,9 @@ def _invalid_cells(file: str, label: Label) -> list[Text]:
 
 
 def overview_remarks(run: Run | Sweep, name: str = "") -> Iterator[Text]:
-    """Yield what failed and why, and what shows nothing.
+    """Yield failures with their reasons, and vacuous expectations.
 
-    :param name: what the run is called here; by default as its scenario.
+    :param name: the label of the run; by default its scenario's name.
     """
     name = name or run.scenario
     for expectation in run.expectations:
@@ -89,12 +89,12 @@ def overview_remarks(run: Run | Sweep, name: str = "") -> Iterator[Text]:
         yield style_text(("reason   ", "dim"), f"{name}: {run.reason}")
     if isinstance(run, Run) and run.verdict is Verdict.FAILED:
         for diagnosis in run.diagnoses:
-            told = f"{name}: {diagnosis.name}: {diagnosis.sentence} {diagnosis.remedy}"
-            yield style_text(("diagnosis", "yellow"), f" {told}")
+            text = f"{name}: {diagnosis.name}: {diagnosis.sentence} {diagnosis.remedy}"
+            yield style_text(("diagnosis", "yellow"), f" {text}")
 
 
 def count_verdicts(batch: Batch) -> Text:
-    """Return how many passed, failed, expected nothing, or were not valid."""
+    """Return how many results passed, failed, had no expectations, or were not valid."""
     count = Counter(each.verdict for each in batch.results)
     tallies = [
         (count[Verdict.PASSED], "passed", "green"),
@@ -105,5 +105,5 @@ def count_verdicts(batch: Batch) -> Text:
     parts = [(f"{number} {word}", f"bold {colour}") for number, word, colour in tallies if number]
     if batch.interrupted:
         parts.append(("interrupted", "bold yellow"))
-    told = style_text(", ").join(map(style_text, parts)) if parts else style_text("nothing ran")
-    return told + style_text((f"  {format_duration(batch.seconds)}", "dim"))
+    counted = style_text(", ").join(map(style_text, parts)) if parts else style_text("nothing ran")
+    return counted + style_text((f"  {format_duration(batch.seconds)}", "dim"))

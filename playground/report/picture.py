@@ -1,4 +1,4 @@
-"""Results as an SVG picture of a terminal, for documents."""
+"""Writes results as an SVG picture of a terminal, for documents."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ LINE_CHARACTERS = 90
 """Characters in a line."""
 
 MAX_TITLE_CHARACTERS = 80
-"""Characters of the window's title that are shown."""
+"""Maximum number of characters of the window's title."""
 
 FONT_FACE = re.compile(r"@font-face\s*\{.*?\}", re.DOTALL)
-"""A font from the network; a picture in a document may not fetch one, and shows the reader's own instead."""
+"""A font from the network; removed, because a picture in a document must not load one. Viewers use their own font."""
 
 
 def picture(batch: Batch, title: str) -> str:
-    """Return what would stand on a terminal, in a window.
+    """Return the terminal output as a picture of a window.
 
-    :param title: of the window.
+    :param title: the window's title.
     """
     from rich.console import Console
 
@@ -42,6 +42,6 @@ def picture(batch: Batch, title: str) -> str:
 
 
 def write(results: Batch, path: Path) -> None:
-    """Write the picture to a file, under the command that gives it."""
+    """Write the picture to a file, with the command that creates it as its title."""
     command = shlex.join(["playground", "run", *(run.file for run in results.runs)])
     path.write_text(picture(results, command), encoding="utf-8")

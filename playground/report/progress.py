@@ -1,4 +1,4 @@
-"""A progress bar for what takes longer than a second, and nothing at all where nobody is looking."""
+"""A progress bar for operations that take longer than a second; shown only in a terminal."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ DELAY_SECONDS = 1.0
 """Seconds before the bar appears."""
 
 REFRESH_SECONDS = 0.1
-"""Seconds between two looks."""
+"""Seconds between two updates of the bar."""
 
 MAX_TITLE_CHARACTERS = 24
-"""Characters of a title that are shown."""
+"""Maximum number of characters of a title."""
 
 ProgressReader = Callable[[], tuple[str, int, int]]
-"""Returns a title, how much is done, and how much there is to do."""
+"""Returns a title, the amount done, and the total amount."""
 
 
 @contextmanager
 def bar(read: ProgressReader, console: Console, patience: float = DELAY_SECONDS) -> Iterator[None]:
-    """Show progress from a thread that only looks, so that what is watched pays nothing for it.
+    """Show progress from a separate thread, so that the observed computation is not slowed down.
 
-    :param read: is asked for progress, from another thread.
-    :param console: nothing is drawn unless its file is a terminal that can move its cursor.
+    :param read: returns the progress; called from the other thread.
+    :param console: receives the bar if its file is a terminal that can move its cursor.
     :param patience: seconds before the bar appears.
     """
-    # rich takes FORCE_COLOR, which CI systems set, for a terminal; the file knows better
+    # rich treats FORCE_COLOR, which CI systems set, as a terminal; ask the file instead
     if not (console.is_interactive and console.file.isatty()):
         yield
         return

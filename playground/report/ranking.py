@@ -1,4 +1,4 @@
-"""Which setting of a sweep did best, and what a reader must know of that; for the terminal and for the page."""
+"""Ranks the settings of a sweep, with remarks on the result; for the terminal and the page."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from playground.figures.numbers import format_short
 from playground.result import Summary, Sweep
 
 MAX_NAMED_TIES = 6
-"""Settings that share the first place and are named; of more it is said how many there are."""
+"""Maximum number of tied settings that are named; the others are counted."""
 
 MIN_AXIS_VALUES = 3
-"""Values that an axis has at least, for a best one at its end to say that the range may be too narrow."""
+"""Minimum number of values of an axis for a remark that its range may be too narrow."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ranking:
-    """The settings that did best.
+    """The best settings.
 
-    :param word: `best`; `tie` where several share the first place; `none` where no run passed or has a finite loss.
-    :param settings: their values in words, at most `NAMED_TIES`; where none is best, that with the lowest loss.
-    :param more: how many share the place besides.
-    :param result: what they reached: `100.0% passed, median loss 0.001`.
+    :param word: `best`; `tie` if several share the first place; `none` if no run passed or has a finite loss.
+    :param settings: their values in words, at most `MAX_NAMED_TIES`; without a best one, the one with the lowest loss.
+    :param more: the number of further settings that share the place.
+    :param result: their result: `100.0% passed, median loss 0.001`.
     :param remarks: sentences about the ends of ranges.
     """
 
@@ -36,7 +36,7 @@ class Ranking:
 
 
 def rank_settings(sweep: Sweep) -> Ranking | None:
-    """Return which settings did best; None where there is nothing to compare."""
+    """Return the best settings; None if there is nothing to compare."""
     if not sweep.best or len(sweep.summaries) < 2:
         return None
     first = sweep.best[0]
@@ -56,19 +56,19 @@ def rank_settings(sweep: Sweep) -> Ranking | None:
 
 
 def describe_setting(values: Mapping[str, Any]) -> str:
-    """Return a point's values in words, each axis by its short name: `optimizer = adam, lr = 0.1`."""
+    """Return a point's values in words, with short names of the axes: `optimizer = adam, lr = 0.1`."""
     names = short_names(list(values))
     return ", ".join(f"{names[axis]} = {format_short(value)}" for axis, value in values.items() if value is not None)
 
 
 def short_names(axes: Sequence[str]) -> dict[str, str]:
-    """Return what each axis is called: its last part, unless two axes end alike."""
+    """Return a short name of each axis: its last part, unless two axes have the same last part."""
     ends = [axis.rpartition(".")[2] for axis in axes]
     return {axis: end if ends.count(end) == 1 else axis for axis, end in zip(axes, ends, strict=True)}
 
 
 def _remarks_on_ends(sweep: Sweep) -> Iterator[str]:
-    """Yield a sentence for each range at whose end the best settings lie, all of them."""
+    """Yield a remark for each range if all best settings are at the same end of it."""
     names = short_names(sweep.axes)
     for axis in sweep.axes:
         values = sorted({float(value) for value in _values(sweep.summaries, axis) if _is_number(value)})

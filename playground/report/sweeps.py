@@ -1,4 +1,4 @@
-"""A sweep in a terminal: a line for each point, the best, and where the rest of the numbers are."""
+"""Formats a sweep for a terminal: a line for each point, the best settings, and the location of the runs."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Columns = Iterator[tuple[str, list[str]]]
-"""Heads, each with its cells."""
+"""Column headers with their cells."""
 
 MAX_ENGINE_NOTES = 4
-"""Notes about engines that are shown."""
+"""Maximum number of notes about engines."""
 
 HANGING_INDENT = 8
-"""Characters in front of what a line says."""
+"""Width of the labels at the start of a line."""
 
 MAX_TABLE_POINTS = 40
-"""Points that the table has at most; of more, the best."""
+"""Maximum number of points in the table; of more points, the best are shown."""
 
 LISTED_STATUSES = (Status.DIVERGED, Status.NONFINITE, Status.ERROR, Status.STALLED, Status.CONVERGED)
-"""Statuses that have a column when they occur."""
+"""Statuses that have a column if they occur."""
 
 
 def sweep_blocks(sweep: Sweep, width: int) -> Iterator[list[Text]]:
-    """Yield what a sweep has to show below its head, from above to below."""
+    """Yield the blocks of a sweep below its headline, from top to bottom."""
     if sweep.runs:
         yield _table(sweep, width)
     if ranking := rank_settings(sweep):
@@ -43,7 +43,7 @@ def sweep_blocks(sweep: Sweep, width: int) -> Iterator[list[Text]]:
 
 
 def sweep_head(sweep: Sweep) -> Iterator[Text]:
-    """Tell how many runs there are, what computed them, and why not otherwise."""
+    """Yield the number of runs, the engines that computed them, and notes on the engines."""
     points = [_format_count(len(sweep.summaries), "point")] if sweep.axes else []
     seeds = [_format_count(sweep.seeds, "seed")] if sweep.seeds > 1 or not points else []
     yield style_text(("runs    ", "dim"), f"{sweep.runs:,} of {sweep.size:,}: {' × '.join(points + seeds)}")
@@ -66,7 +66,7 @@ def _format_count(number: int, thing: str) -> str:
 
 
 def _table(sweep: Sweep, width: int) -> list[Text]:
-    """Return a line for each point: its values, the share that passed, the quartiles of the last loss, bad ends."""
+    """Return a line for each point: its values, the share that passed, quartiles of the last loss, bad endings."""
     summaries = _choose_points(sweep)
     names = short_names(sweep.axes)
     found = [(names[axis], [_value(summary.values.get(axis)) for summary in summaries]) for axis in sweep.axes]
@@ -78,12 +78,12 @@ def _table(sweep: Sweep, width: int) -> list[Text]:
     rows = map(list, zip(*(cells for _, cells in found), strict=True))
     lines = columns([name for name, _ in found], rows, range(len(found)), width)
     left = len(sweep.summaries) - len(summaries)
-    told = f"… and {left:,} more points; `playground results show {sweep.id[:12]}` has their runs"
-    return [*lines, *([style_text((told, "dim"))] if left else [])]
+    note = f"… and {left:,} more points; `playground results show {sweep.id[:12]}` has their runs"
+    return [*lines, *([style_text((note, "dim"))] if left else [])]
 
 
 def _pass_columns(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:
-    """Return the share that passed, and Wilson's interval where several runs say more than one."""
+    """Return the share that passed, and Wilson's interval if a point has several runs."""
     if all(summary.passed is None for summary in summaries):
         return
     yield "passed", [f"{summary.share:.1%}" if summary.share is not None else "" for summary in summaries]
@@ -92,21 +92,21 @@ def _pass_columns(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:
 
 
 def _loss_columns(sweep: Sweep, summaries: Sequence[Summary]) -> Columns:
-    """Return quartiles of the last loss; of one run, the loss."""
+    """Return quartiles of the last loss; for a single run, its loss."""
     heads = {"low": "loss ¼", "median": "median", "high": "¾"} if sweep.seeds > 1 else {"median": "loss"}
     for name, head in heads.items():
         yield head, [format_short(getattr(summary.loss, name), 3) if summary.runs else "–" for summary in summaries]
 
 
 def _status_columns(summaries: Sequence[Summary]) -> Columns:
-    """Return for each status that occurs how many ended so, and when."""
+    """Return, for each status that occurs, how many runs ended with it, and when."""
     for status in LISTED_STATUSES:
         if any(status in summary.statuses for summary in summaries):
             yield str(status), [_format_ending(summary, status) for summary in summaries]
 
 
 def _choose_points(sweep: Sweep) -> Sequence[Summary]:
-    """Return all points in their order, or the best of very many."""
+    """Return all points in order, or the best ones if there are too many."""
     if len(sweep.summaries) <= MAX_TABLE_POINTS:
         return sweep.summaries
     ranked = sorted(sweep.summaries, key=lambda summary: (-(summary.share or 0.0), _rank(summary.loss.median)))
@@ -129,13 +129,13 @@ def _interval(summary: Summary) -> str:
 
 
 def _format_ending(summary: Summary, status: Status) -> str:
-    """Return how many ended so, and the median step at which they did."""
+    """Return how many runs ended with a status, and their median step."""
     count = summary.statuses.get(status, 0)
     return f"{count} @ {summary.steps[status]:.0f}" if count else ""
 
 
 def _ranking_lines(ranking: Ranking, width: int) -> Iterator[Text]:
-    """Yield which settings did best, a line for each of a tie, what they reached, and what to make of it."""
+    """Yield the best settings, a line for each of a tie, then their result and remarks."""
     settings = [*ranking.settings, *([f"… and {ranking.more:,} more"] if ranking.more else [])]
     lines: list[tuple[str, str]] = [(text, "bold") for text in settings]
     if ranking.word == "none":
@@ -150,19 +150,19 @@ def _ranking_lines(ranking: Ranking, width: int) -> Iterator[Text]:
 
 
 def ending(sweep: Sweep) -> Iterator[Text]:
-    """Yield the verdict, and where the runs are."""
+    """Yield the verdict, and the location of the runs."""
     word = {Verdict.NONE: "not judged"}.get(sweep.verdict, str(sweep.verdict))
-    told = f"{_format_count(sweep.computed, 'run')} computed" if sweep.computed else "nothing had to be computed"
+    outcome = f"{_format_count(sweep.computed, 'run')} computed" if sweep.computed else "nothing had to be computed"
     if sweep.interrupted:
-        word, told = "interrupted", _describe_resume(sweep)
+        word, outcome = "interrupted", _describe_resume(sweep)
     yield style_text(
-        (word, f"bold {VERDICT_COLOURS[sweep.verdict]}"), f"  {told}", (f"  {format_duration(sweep.seconds)}", "dim")
+        (word, f"bold {VERDICT_COLOURS[sweep.verdict]}"), f"  {outcome}", (f"  {format_duration(sweep.seconds)}", "dim")
     )
     yield style_text((f"  sweep {sweep.id[:12]} in {sweep.store}", "dim"))
 
 
 def _describe_resume(sweep: Sweep) -> str:
-    """Say what an interrupted sweep has kept, and which command computes the rest."""
+    """Describe what an interrupted sweep has stored, and how to compute the rest."""
     command = "the same command without --fresh" if sweep.fresh else "the same command"
     verb = "is" if sweep.runs == 1 else "are"
-    return f"{sweep.runs:,} of {_format_count(sweep.size, 'run')} {verb} stored; {command} goes on from there"
+    return f"{sweep.runs:,} of {_format_count(sweep.size, 'run')} {verb} stored; run {command} to continue"

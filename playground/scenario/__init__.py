@@ -1,4 +1,4 @@
-"""From YAML text to a frozen, validated scenario, every fault with its file, line and column. No torch."""
+"""Turns YAML text into a frozen, validated scenario; every fault has its file, line and column. Imports no torch."""
 
 from playground.scenario.expect import Check
 from playground.scenario.model import (

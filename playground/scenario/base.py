@@ -1,4 +1,4 @@
-"""What the scenario's models have in common: frozen, no unknown keys, no silent conversion."""
+"""The base of the scenario's models: frozen, no unknown keys, no silent conversion."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from playground.scenario.messages import UnfitError, mismatch
 Text = Annotated[str, MinLen(1)]
 NonNegative = Annotated[float, Ge(0)]
 Count = Annotated[int, Interval(ge=1, le=10**9)]
-"""A number of things that are made one by one; the limit is far beyond what a run could finish."""
+"""A count of things that a run makes one by one; the limit is far beyond what a run could finish."""
 Seed = Annotated[int, Interval(ge=0, lt=2**63)]
 
 
 class Strict(BaseModel):
-    """Base of the scenario's models: true is never 1.0, "1" never 1, 1.0 no integer; an integer is a number."""
+    """The base of the scenario's models. `true` is never 1.0, `"1"` never 1, 1.0 no integer; an integer is a number."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -27,8 +27,8 @@ class Strict(BaseModel):
 def number(value: Any, *at: str | int) -> float:
     """Return a finite number as a float.
 
-    :param at: where the value stands inside the one that is validated.
-    :raises UnfitError: it is none.
+    :param at: keys and list positions from the validated value to this one.
+    :raises UnfitError: the value is not a finite number.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UnfitError(mismatch("a number", value), *at)
@@ -55,4 +55,4 @@ Span = Annotated[
     PlainValidator(_span),
     WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}),
 ]
-"""`[low, high]`, low below high."""
+"""`[low, high]`; low is less than high."""

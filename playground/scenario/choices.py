@@ -1,7 +1,7 @@
-"""The axes of a sweep as they are written, and the values that each offers.
+"""The axes of a sweep as the file writes them, and the values of each axis.
 
-An entry of a component's axis may bring a grid of its own: in `{name: adam, beta1: [0.8, 0.9]}` every list, and every
-range such as `{log: [1e-4, 1], points: 5}`, is one. A list that is meant as a value is written inside another:
+An entry of a component's axis may contain a grid: in `{name: adam, beta1: [0.8, 0.9]}`, every list and every range
+such as `{log: [1e-4, 1], points: 5}` is an axis of that grid. A value that is itself a list is wrapped in another list:
 `{name: mlp, hidden: [[8]]}`.
 """
 
@@ -27,12 +27,12 @@ from playground.scenario.sweep import SweepAxis
 
 @dataclass(frozen=True)
 class Column:
-    """The values that one key takes, one after the other.
+    """The values that one key takes in a sweep, in order.
 
-    :param key: dotted.
-    :param place: where the key stands.
-    :param written: the values, as written there.
-    :param axis: the same, validated.
+    :param key: the dotted key.
+    :param place: where the key is in the file.
+    :param written: the values as the file writes them, with places.
+    :param axis: the validated values.
     """
 
     key: str
@@ -42,27 +42,27 @@ class Column:
 
     @property
     def listed(self) -> tuple[YamlNode, ...]:
-        """The entries of a list; none where it is a range."""
+        """The entries of a list; empty if the axis is a range."""
         inner = self.written.child("values")
         return inner.items if inner else self.written.items
 
     def nodes(self) -> Sequence[YamlNode]:
-        """Return each value with its place."""
+        """Return each value of the axis with its place."""
         if self.axis.values is not None:
             return self.listed
         return [YamlNode(self.written.place, number) for number in numbers(self.axis, self.key)]
 
 
 Group = tuple[Column, ...]
-"""Columns that advance together; one alone is an axis."""
+"""Columns that advance together; a plain axis is a group of one."""
 
 
 @dataclass(frozen=True)
 class AxisChoice:
     """One value of an axis, or one row of a zipped group.
 
-    :param settings: dotted keys with their new values.
-    :param values: what tables and filters know it by, as plain data.
+    :param settings: the new values by dotted key.
+    :param values: the same as plain data, as tables and filters show them.
     """
 
     settings: tuple[tuple[str, YamlEntry], ...]
@@ -70,10 +70,10 @@ class AxisChoice:
 
 
 def swept_columns(loaded: Loaded) -> tuple[list[Column], list[Group]]:
-    """Return what a scenario sweeps.
+    """Return the columns that a scenario sweeps.
 
-    :returns: every column in the order written, and the groups that make points: each axis alone, then the zipped
-        ones. The axis `seed` makes no points and is no group.
+    :returns: every column in the order written, and the groups whose choices make points: one group for each axis,
+        then the zipped groups. The axis `seed` makes no points and is not a group.
     """
     sweep = loaded.scenario.sweep
     if sweep is None:
@@ -92,7 +92,7 @@ def swept_columns(loaded: Loaded) -> tuple[list[Column], list[Group]]:
 
 
 def size(group: Group) -> int:
-    """Return how many choices a group offers, without making them.
+    """Return how many choices a group has, without making them.
 
     :raises ScenarioError: a range inside an entry is not valid.
     """
@@ -103,7 +103,7 @@ def size(group: Group) -> int:
 
 
 def choices(group: Group) -> Iterator[AxisChoice]:
-    """Yield what a group offers, in the order written; the last key of an entry's own grid varies fastest."""
+    """Yield the choices of a group in the order written; the last key of an entry's own grid varies fastest."""
     for row in zip(*(column.nodes() for column in group), strict=True):
         offers = [list(_alternatives(column.key, node)) for column, node in zip(group, row, strict=True)]
         for picked in product(*offers):
@@ -120,12 +120,13 @@ def _count(key: str, node: YamlNode) -> int:
 
 
 def _alternatives(key: str, node: YamlNode) -> Iterator[tuple[YamlNode, Mapping[str, Any]]]:
-    """Yield the values that one entry stands for, each with what it is known by."""
+    """Yield each value that one entry stands for, with the values that tables and filters show."""
     if not _is_component(key, node):
         yield node, {key: node.data()}
         return
     names = sorted(node.entries, key=lambda name: name != "name")  # the name first, the rest as written
     known = [key if name == "name" else f"{key}.{name}" for name in names]
+    # a grid of the entry's own: the product of the values of all its parameters, where a plain value is a single one
     offers = [_parameter_nodes(dotted, node.entries[name].value) for dotted, name in zip(known, names, strict=True)]
     for picked in product(*offers):
         entries = {name: YamlEntry(node.entries[name].key, value) for name, value in zip(names, picked, strict=True)}
@@ -151,7 +152,7 @@ def _parameter_nodes(key: str, node: YamlNode) -> Sequence[YamlNode]:
 
 
 def _range(node: YamlNode) -> SweepAxis | None:
-    """Return the range that a parameter's value is; None where it is a value or a list of them."""
+    """Return a parameter's range; None if it is a value or a list of values."""
     keys = node.entries.keys()
     if not keys & {"log", "linear", "random"} or not keys <= SweepAxis.model_fields.keys():
         return None

@@ -1,4 +1,4 @@
-"""What is wrong with a sweep as a whole: keys that cannot be swept, and values that are given twice."""
+"""Faults of a sweep as a whole: keys that cannot be swept, and values given twice."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from playground.scenario.node import YamlNode
 from playground.scenario.source import first_key
 
 SHARED_KEYS = ("name", "summary", "task", "requires", "expect", "plot", "sweep")
-"""Top-level keys that are the same for all runs of a sweep."""
+"""Top-level keys that have one value for all runs of a sweep."""
 
 
 def find_unfit_keys(columns: Sequence[Column], groups: Sequence[Group]) -> Iterator[Fault]:
-    """Find keys that no axis can have, and seeds among what advances together."""
+    """Find keys that cannot be an axis, and seeds inside a zipped group."""
     for column in columns:
         if column.key.partition(".")[0] in SHARED_KEYS:
             message = f"{format_value(column.key)} cannot be swept; it is the same for all runs"
@@ -38,7 +38,7 @@ def find_duplicate_axes(columns: Sequence[Column]) -> Iterator[Fault]:
 
 
 def find_overlapping_axes(dimensions: Sequence[Sequence[AxisChoice]]) -> Iterator[Fault]:
-    """Find axes of what another axis gives too: `optimizer.lr` beside an optimizer with a rate of its own."""
+    """Find keys that a value of another axis sets too: `optimizer.lr` beside an optimizer with its own rate."""
     axes = {key: (entry.key, dimension) for dimension in dimensions for key, entry in dimension[0].settings}
     for key, (place, _) in axes.items():
         for above, (_, dimension) in axes.items():
@@ -49,7 +49,7 @@ def find_overlapping_axes(dimensions: Sequence[Sequence[AxisChoice]]) -> Iterato
 
 
 def find_repeated_values(dimensions: Sequence[Sequence[AxisChoice]]) -> Iterator[Fault]:
-    """Find values that an axis has twice: their runs would be the same, and count twice."""
+    """Find values that an axis lists twice: the same run would be counted twice."""
     for dimension in dimensions:
         seen: set[str] = set()
         for choice in dimension:
@@ -62,7 +62,7 @@ def find_repeated_values(dimensions: Sequence[Sequence[AxisChoice]]) -> Iterator
 
 
 def _has_key(node: YamlNode, dotted: str) -> bool:
-    """Say whether a value has something at a dotted key of its own."""
+    """Return whether a value has an entry at a dotted key."""
     if isinstance(node.value, tuple):
         return True
     key, rest = first_key(node.entries, dotted)

@@ -1,4 +1,4 @@
-"""What is expected of one measured quantity."""
+"""The conditions that a scenario sets on one measured quantity."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from playground.scenario.messages import UnfitError, mismatch
 
 
 def shape_of(value: Any, *at: int, whole: bool = False) -> tuple[int, ...]:
-    """Return the shape of nested lists of numbers, () for a number.
+    """Return the shape of nested lists of numbers; () for a number.
 
-    :raises UnfitError: something in it is no number, or lists side by side differ in shape.
+    :raises UnfitError: an entry is not a number, or the shapes of sibling lists differ.
     """
     if not isinstance(value, list):
         if whole and not number(value, *at).is_integer():
@@ -27,13 +27,13 @@ def shape_of(value: Any, *at: int, whole: bool = False) -> tuple[int, ...]:
     shapes = [shape_of(entry, *at, position, whole=whole) for position, entry in enumerate(value)]
     for position, shape in enumerate(shapes):
         if shape != shapes[0]:
-            expected = f"expected {describe_shape(shapes[0])} as before it"
+            expected = f"expected {describe_shape(shapes[0])} like the first entry"
             raise UnfitError(f"{expected}, got {describe_shape(shape)}", *at, position)
     return (len(value), *(shapes[0] if shapes else ()))
 
 
 def describe_shape(shape: Sequence[int | EllipsisType]) -> str:
-    """Return a shape in words: `a list of 4 × 1`; `...` stands for further lengths that nobody knows."""
+    """Return a shape in words: `a list of 4 × 1`; `...` stands for further, unknown lengths."""
     lengths = [str(length) for length in shape if length is not ...]
     return f"a list of {' × '.join(lengths)}" if lengths else "a number"
 
@@ -63,7 +63,7 @@ def _is_nested(value: Any) -> bool:
 
 
 Numbers = Annotated[Any, PlainValidator(_numbers), WithJsonSchema({"type": ["number", "array"]})]
-"""A number, or nested lists of numbers of one shape."""
+"""A number, or nested lists of numbers that form a regular array."""
 WholeNumbers = Annotated[Any, PlainValidator(_whole_numbers), WithJsonSchema({"type": ["number", "array"]})]
 TextOrNumbers = Annotated[
     Any, PlainValidator(_text_or_numbers), WithJsonSchema({"type": ["number", "array", "string"]})
@@ -71,7 +71,7 @@ TextOrNumbers = Annotated[
 
 
 class Check(Strict):
-    """What is expected of one quantity; every condition given must hold. A bare value `v` means `{equals: v}`."""
+    """The conditions on one quantity; all of them must hold. A bare value `v` means `{equals: v}`."""
 
     below: float | None = Field(default=None, description="The quantity is less than this.")
     above: float | None = Field(default=None, description="The quantity is more than this.")
@@ -105,7 +105,7 @@ class Check(Strict):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Describe the conditions, or a bare value in their place."""
+        """Describe the conditions, or a bare value that replaces them."""
         conditions = handler.resolve_ref_schema(handler(schema))
         bare = {"type": ["number", "array", "string"], "description": "the quantity is exactly this"}
         return {"description": conditions.pop("description", ""), "anyOf": [conditions, bare]}

@@ -1,4 +1,4 @@
-"""From a sweep as written to the runs it consists of: points in a fixed order, and the seeds that each is run from."""
+"""Expands a sweep into its runs: points in a fixed order, each run with every seed."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from playground.scenario.seeds import seeds_of
 from playground.scenario.source import SourceText, argument
 
 MAX_POINTS = 100_000
-"""Points of one sweep; each is a scenario of its own, validated and held in memory."""
+"""Maximum number of points in a sweep; each is a validated scenario held in memory."""
 
 MAX_RUNS = 100_000_000
-"""Runs of one sweep: points times seeds."""
+"""Maximum number of runs in a sweep: points times seeds."""
 
 MAX_FAULTS = 20
-"""Different faults that are collected before the rest of the points is not looked at any more."""
+"""Maximum number of distinct faults to collect; the remaining points are then not validated."""
 
 
 @dataclass(frozen=True)
 class GridPoint:
-    """One setting of everything that is swept but the seed.
+    """One combination of all swept values except the seed.
 
-    :param index: its number in the grid, from 0.
+    :param index: the point's number in the grid, from 0.
     :param values: axis to value, in the order of the axes, as plain data for tables and filters. A component given as
-        a mapping shows its name under its kind and its parameters below: `optimizer`, `optimizer.beta1`.
-    :param scenario: what is run, without the sweep; its seed is the file's own.
-    :param source: where the values stand: those of an axis at the axis. Points share what they have in common.
+        a mapping is shown as its name under its kind, and its parameters below: `optimizer`, `optimizer.beta1`.
+    :param scenario: the scenario to run, without the sweep; its seed is the file's.
+    :param source: the places of the values; a swept value has the place of its axis. Points share common parts.
     """
 
     index: int
@@ -52,16 +52,17 @@ class GridPoint:
 
     @property
     def loaded(self) -> Loaded:
-        """The scenario with its source, as everything that runs a scenario takes it."""
+        """The scenario with its source."""
         return Loaded(self.scenario, self.source)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The runs of a sweep: every point from every seed.
+    """The runs of a sweep: every point with every seed.
 
-    :param points: the last axis written varies fastest, and zipped groups faster than axes.
-    :param seeds: of a `seed` axis, else the scenario's one; kept apart because a seed costs nothing to vary.
+    :param points: the points; the last axis written varies fastest, and zipped groups vary faster than axes.
+    :param seeds: the values of the `seed` axis, or the scenario's seed. Seeds are separate because the points do not
+        depend on them.
     """
 
     points: tuple[GridPoint, ...]
@@ -69,23 +70,23 @@ class Grid:
 
     @property
     def size(self) -> int:
-        """How many runs there are."""
+        """The number of runs."""
         return len(self.points) * len(self.seeds)
 
     @cached_property
     def axes(self) -> tuple[str, ...]:
-        """Every key of the points' values; a point without one of them did not sweep it."""
+        """All keys of the points' values; a point without one of these keys does not sweep it."""
         return tuple(dict.fromkeys(key for point in self.points for key in point.values))
 
 
 def expand(loaded: Loaded, known: ParameterLookup = keep_no_parameter) -> Grid:
-    """Return the runs that a scenario's sweep consists of; without a sweep, the one of the scenario.
+    """Return the runs of a scenario's sweep; without a sweep, its single run.
 
-    Each point is validated as a scenario; names and parameters of components are not looked up here.
+    Validates each point as a scenario; does not look up names and parameters of components.
 
-    :param known: what components take, for the parameters that one keeps of that whose place it takes.
-    :raises ScenarioError: the sweep is too large, which is told before anything is made; contradicts itself; or some
-        of its points are no scenarios. Places are those of the axes.
+    :param known: returns the parameters of a component; decides which old parameters a replacement component keeps.
+    :raises ScenarioError: the sweep is too large (checked before any point is made), contradicts itself, or some of its
+        points are not valid scenarios. The places of the faults are those of the axes.
     """
     columns, groups = swept_columns(loaded)
     faults = [*find_unfit_keys(columns, groups), *find_duplicate_axes(columns)]
@@ -105,7 +106,7 @@ def expand(loaded: Loaded, known: ParameterLookup = keep_no_parameter) -> Grid:
 
 
 def _check_size(loaded: Loaded, sizes: Sequence[int], seeds: int) -> None:
-    """Refuse a sweep that nobody can have meant, before anything of it is made."""
+    """Refuse a sweep that is empty or too large, before any point is made."""
     points = prod(sizes)
     if points == 0:
         message = "this sweep has no runs: a list in it is empty"
@@ -114,7 +115,7 @@ def _check_size(loaded: Loaded, sizes: Sequence[int], seeds: int) -> None:
             f"this sweep has {points * seeds:,} runs; at most {MAX_RUNS:,} are accepted: take fewer values or seeds"
         )
     elif points > MAX_POINTS:
-        message = f"this sweep has {points:,} points; at most {MAX_POINTS:,} are accepted, and seeds do not count"
+        message = f"this sweep has {points:,} points; at most {MAX_POINTS:,} are accepted, not counting seeds"
     else:
         return
     raise loaded.source.locate(ScenarioError(Fault(message, (FaultyKey("sweep"),))))
@@ -123,7 +124,7 @@ def _check_size(loaded: Loaded, sizes: Sequence[int], seeds: int) -> None:
 def _make_points(
     base: Loaded, dimensions: Sequence[Sequence[AxisChoice]], known: ParameterLookup
 ) -> tuple[GridPoint, ...]:
-    """Make every point; what is wrong with several of them is told once."""
+    """Make every point; a fault that several points share is reported once."""
     points: list[GridPoint] = []
     faults: dict[Fault, None] = {}
     for index, picked in enumerate(product(*dimensions)):
@@ -153,11 +154,11 @@ def _remove_sweep(loaded: Loaded) -> Loaded:
 
 
 def with_axes(loaded: Loaded, over: Mapping[str, Any], seeds: int | None = None) -> Loaded:
-    """Return a scenario with more axes in its sweep, or others in their place, as `--over` and `--seeds` ask for.
+    """Return a scenario with axes added to its sweep or replaced in it, as `--over` and `--seeds` do.
 
-    :param over: dotted keys with what `sweep.over` may hold for them, as plain data.
-    :param seeds: run each point from the seeds 0 to `seeds - 1`.
-    :raises ScenarioError: one of them is no axis.
+    :param over: dotted keys with values that `sweep.over` accepts, as plain data.
+    :param seeds: run each point with the seeds 0 to `seeds - 1`.
+    :raises ScenarioError: one of the values is not a valid axis.
     """
     given: dict[str, YamlEntry] = {}
     for key, values in over.items():
@@ -166,7 +167,7 @@ def with_axes(loaded: Loaded, over: Mapping[str, Any], seeds: int | None = None)
     if seeds is not None:
         place = argument(f"--seeds {seeds}")
         if "seed" in given:
-            raise ScenarioError(Fault("'seed' is swept twice: --over seed asks for it too", place=place))
+            raise ScenarioError(Fault("'seed' is swept twice: --over seed sweeps it too", place=place))
         given["seed"] = YamlEntry(place, YamlNode.of({"count": seeds}, place))
     if not given:
         return loaded
@@ -175,7 +176,7 @@ def with_axes(loaded: Loaded, over: Mapping[str, Any], seeds: int | None = None)
 
 
 def _insert_axes(source: SourceText, axes: Mapping[str, YamlEntry]) -> SourceText:
-    """Put axes into a scenario's sweep; where there was none, it stands where the first of them was asked for."""
+    """Add axes to a scenario's sweep; a new sweep has the place of the first axis."""
     empty = YamlNode(next(iter(axes.values())).key, None)
     sweep = source.root.entries.get("sweep", YamlEntry(empty.place, empty))
     over = sweep.value.entries.get("over", YamlEntry(empty.place, empty))

@@ -1,6 +1,6 @@
-"""Validation errors in words for people: one line each, what was expected and what was given.
+"""Turns validation errors into one-line messages that say what was expected and what was given.
 
-Used wherever pydantic judges what a user wrote: the scenario's own keys, and the parameters of every component.
+Used for everything that pydantic validates: the scenario's own keys, and the parameters of every component.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 KeyPath = tuple[str | int, ...]
-"""Keys and list positions that lead to a value."""
+"""Keys and list positions from the top to a value."""
 
 MAX_SHOWN_CHARACTERS = 60
-"""Characters of a user's own text that a message repeats."""
+"""Maximum number of characters of a user's text that a message repeats."""
 
 
 class FaultyKey(str):
-    """The last key of a fault's path, where the key itself is wrong and not its value: the place is then the key's."""
+    """The last key of a fault's path if the key itself is wrong, not its value; the fault then has the key's place."""
 
     __slots__ = ()
 
 
 class UnfitError(ValueError):
-    """Raised inside a pydantic validator: the message is final, and the fault may lie deeper inside the value.
+    """Raised inside a pydantic validator with a final message; the fault may be deeper inside the value.
 
     :param message: one line.
     :param at: keys and positions from the validated value to the fault.
@@ -42,7 +42,7 @@ class UnfitError(ValueError):
 
 
 def format_value(value: Any) -> str:
-    """Return how a value is named in a message: as YAML writes it, shortened, and always on one line."""
+    """Return a value as a message shows it: in YAML, shortened, on one line."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, float):
@@ -64,20 +64,20 @@ def mismatch(expected: str, given: Any) -> str:
 
 
 def unknown_key(key: str, accepted: Collection[str]) -> str:
-    """Return the message for a key that nothing reads."""
+    """Return the message for an unknown key, with a suggestion."""
     return f"unknown key {format_value(key)}{suggest_names(key, accepted)}"
 
 
 def faults(
     error: ValidationError, accepted: Collection[str] | Callable[[KeyPath], Collection[str]] = ()
 ) -> list[Fault]:
-    """Turn what pydantic found into faults, one line each.
+    """Turn a pydantic error into faults of one line each.
 
-    :param error: what `model_validate` raised.
-    :param accepted: the keys that would have been accepted, for the suggestion beside an unknown one: those of the
-        outermost mapping, or a callable that is given the path of the mapping that holds the unknown key.
+    :param error: the error that `model_validate` raised.
+    :param accepted: the accepted keys, used to suggest a replacement for an unknown one: those of the outermost
+        mapping, or a callable that receives the path of the mapping that contains the unknown key.
     :returns: one fault per wrong value, with the path from the validated value to it; the path of an unknown key
-        ends in a `Key`.
+        ends in a `FaultyKey`.
     """
     details = [(detail["loc"], detail) for detail in error.errors(include_url=False)]
     return [Fault(problem.message, problem.path) for problem in _problems(details, (), accepted)]
@@ -88,7 +88,7 @@ class _Problem:
     path: KeyPath
     message: str
     expected: str = ""
-    """Set where the value is of another type altogether."""
+    """The expected type, if the value has another type altogether."""
     given: Any = None
 
 
@@ -100,12 +100,14 @@ _UNION_BRANCH = re.compile(
     r"|(int|float|str|list|tuple|set|frozenset|dict|literal|function|nullable|union|tagged-union|lax-or-strict"
     r"|json-or-python|is-instance|function-\w+)\W.*"
 )
-"""What pydantic puts into a location to say which branch of a union it tried; no key of the user's."""
+"""Parts that pydantic adds to a location to name the branch of a union; they are not keys of the file."""
 
 
 def _problems(details: _Located, above: KeyPath, accepted: _Accepted) -> list[_Problem]:
-    """Turn located errors into problems, the branches of each union merged into one answer."""
+    """Turn located errors into problems; merge the branches of each union into one problem."""
     found = []
+    # For a union, pydantic reports the errors of every branch, each with the branch's name in its location. Group them
+    # by the path of the union and then by branch; unions inside a branch are merged by the recursive call.
     unions: dict[KeyPath, dict[str, _Located]] = {}
     for location, detail in details:
         tag = next((n for n, key in enumerate(location) if _is_branch(key)), None)
@@ -125,7 +127,9 @@ def _is_branch(key: str | int) -> bool:
 
 
 def _merge_branches(branches: list[list[_Problem]]) -> list[_Problem]:
-    """Return the branch that got furthest, or what all branches together would have accepted."""
+    """Return the problems of the branch that got furthest, or one problem that lists what all branches accept."""
+    # A branch that failed deeper inside the value, or with a message other than a wrong type, is the one that the user
+    # meant. If every branch refuses the type of the value itself, the message lists all accepted types.
     further = [branch for branch in branches if any(problem.path or not problem.expected for problem in branch)]
     if further:
         return max(further, key=lambda branch: max(len(problem.path) for problem in branch))
@@ -171,7 +175,7 @@ _BOUNDS = {
 
 
 def _problem(location: KeyPath, detail: ErrorDetails, above: KeyPath, accepted: _Accepted) -> _Problem:
-    """Say one error in words; `above` is what leads from the validated value to where `location` starts."""
+    """Put one error into words; `above` is the path from the validated value to the start of `location`."""
     kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
     if location and location[-1] == "[key]":  # pydantic: the key of a mapping, not its value
         return _Problem((*location[:-2], FaultyKey(location[-2])), mismatch("a key that is text", given))
@@ -200,14 +204,14 @@ def _problem(location: KeyPath, detail: ErrorDetails, above: KeyPath, accepted: 
 
 
 def _choice(location: KeyPath, expected: str, given: Any) -> _Problem:
-    """Say which words would have been accepted, and which of them was probably meant."""
+    """List the accepted words and suggest the closest one."""
     problem = _mismatch(location, expected, given)
     near = suggest_correction(given, re.findall(r"'([^']*)'", expected)) if isinstance(given, str) else ""
     return replace(problem, message=problem.message + near)
 
 
 def _bound(template: str, context: Mapping[str, Any]) -> str:
-    """Fill a bound in; `1.0` reads as `1`, and the least text is any text."""
+    """Fill in a bound: `1.0` becomes `1`, and a minimum length of 1 becomes "not empty"."""
     values = {key: int(value) if _is_whole(value) else value for key, value in context.items()}
     return template.format(**values).replace("text of at least 1 characters", "a text that is not empty")
 
@@ -224,7 +228,7 @@ def _length(context: Mapping[str, Any]) -> str:
 
 
 def _describe_other(location: KeyPath, detail: ErrorDetails) -> _Problem:
-    """Pass on an error that has words of its own: a validator's, or one of pydantic's rarer ones."""
+    """Pass on an error that has its own message: a validator's, or one of pydantic's rarer ones."""
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, UnfitError):
         return _Problem((*location, *cause.at), str(cause))

@@ -1,4 +1,4 @@
-"""A scenario: what its file says, validated and frozen. Names are not looked up here."""
+"""A scenario: the validated, frozen content of its file. Does not look up names."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ __all__ = [
 
 
 class ComponentRef(Strict):
-    """A component named in a scenario, with the parameters given to it there."""
+    """A component that a scenario names, with the parameters it sets there."""
 
     name: Text
     parameters: Mapping[str, Any] = {}
@@ -52,14 +52,14 @@ class ComponentRef(Strict):
 
 
 class Patience(Strict):
-    """How long to wait for an improvement."""
+    """How many steps a run continues without an improvement."""
 
     steps: Count = Field(description="Stalled when the best loss has not improved for this many steps.")
     improvement: NonNegative = Field(default=0.0, description="An improvement is a best loss lower by more than this.")
 
 
 class Stop(Strict):
-    """When a run ends before its budget of steps is used."""
+    """Rules that end a run before its budget of steps is used."""
 
     loss: float | None = Field(
         default=None,
@@ -75,7 +75,7 @@ class Stop(Strict):
 
 
 class ClipSection(Strict):
-    """How gradients are limited before each update."""
+    """Limits on gradients before each update."""
 
     norm: Annotated[float, Gt(0)] | None = Field(
         default=None, description="Scale the gradient down to this Euclidean norm, over all parameters."
@@ -92,23 +92,23 @@ class ClipSection(Strict):
 
 
 class Scenario(Strict):
-    """One scenario: task, components, budget, expectations, and what belongs to the task alone."""
+    """One scenario: task, components, budget, expectations, and the task's own keys."""
 
     name: Text = Field(description="The scenario's name; by default that of its file.")
     summary: str = Field(default="", description="What it teaches or shows, in a sentence.")
-    task: ComponentRef = Field(description="What is to be done.")
+    task: ComponentRef = Field(description="The task to run.")
     requires: list[str] = Field(default=[], description="Plugins that must be installed.")
     components: Mapping[str, ComponentRef] = Field(default={}, description="The components by kind.")
     steps: Annotated[int, Field(ge=0, le=10**9)] = Field(
         default=1000, description="The budget: how many updates at most."
     )
     seed: Seed = Field(default=0, description="Seed of the initial parameters and of the order of mini-batches.")
-    batch_size: Count | None = Field(default=None, description="Samples per step; all of them where it is not given.")
-    stop: Stop = Field(default=Stop(), description="When a run ends before its budget is used.")
-    clip: ClipSection | None = Field(default=None, description="How gradients are limited before each update.")
+    batch_size: Count | None = Field(default=None, description="Samples per step; all of them by default.")
+    stop: Stop = Field(default=Stop(), description="Rules that end a run before its budget is used.")
+    clip: ClipSection | None = Field(default=None, description="Limits on gradients before each update.")
     dtype: Literal["float32", "float64"] = Field(default="float32", description="Floating-point type of all tensors.")
-    device: Text = Field(default="cpu", description="Where tensors live: cpu, cuda, mps.")
-    expect: Mapping[str, Check] = Field(default={}, description="What is expected, by quantity: {loss: {below: 0.1}}.")
+    device: Text = Field(default="cpu", description="Device of all tensors: cpu, cuda, mps.")
+    expect: Mapping[str, Check] = Field(default={}, description="Expectations by quantity: {loss: {below: 0.1}}.")
     plot: Mapping[str, Span] | None = Field(
         default=None, description="Range of each variable in pictures: {x: [-10, 4]}."
     )
@@ -132,12 +132,12 @@ class Scenario(Strict):
 
 
 CORE_KEYS = tuple(key for key in Scenario.model_fields if key not in ("components", "section"))
-"""The top-level keys that every scenario may have, whatever its task, besides the components' kinds."""
+"""The top-level keys that every scenario may have, apart from the kinds of component and the task's own keys."""
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A scenario, and the text it came from, which knows the place of everything."""
+    """A scenario together with its source text, which has the place of every value."""
 
     scenario: Scenario
     source: SourceText
@@ -148,9 +148,9 @@ def load_scenario(
 ) -> Loaded:
     """Read and validate a scenario file.
 
-    :param overrides: dotted keys with values as YAML, as in `--set optimizer.lr=0.1`; later ones win.
-    :param known: what components take, for the parameters that one set in another's place keeps.
-    :raises ScenarioError: with every fault of the file, each with its place.
+    :param overrides: dotted keys with values as YAML, as in `--set optimizer.lr=0.1`; later ones take precedence.
+    :param known: returns the parameters of a component; decides which old parameters a replacement component keeps.
+    :raises ScenarioError: the file is not valid; contains every fault with its place.
     """
     source = load_source(path)
     for dotted, text in overrides:
@@ -161,9 +161,9 @@ def load_scenario(
 def parse_scenario(source: SourceText, valid: Loaded | None = None) -> Scenario:
     """Validate the values of a scenario.
 
-    :param valid: a scenario of the same file; values that are the very same there are not validated again, and belong
-        to both scenarios. That makes many variants of one scenario cheap.
-    :raises ScenarioError: with every fault, each with its place.
+    :param valid: a validated scenario of the same file. Values that are the same objects in both sources are not
+        validated again but shared. This makes many variants of one scenario cheap.
+    :raises ScenarioError: the values are not valid; contains every fault with its place.
     """
     found: list[Fault] = []
     scenario = None
@@ -178,7 +178,7 @@ def parse_scenario(source: SourceText, valid: Loaded | None = None) -> Scenario:
 
 
 def _arrange(source: SourceText, valid: Loaded | None) -> dict[str, Any]:
-    """Return the file's top level as `Scenario` has it: core keys, components, and the task's section."""
+    """Return the file's top level in the layout of `Scenario`: core keys, components, and the task's section."""
     data, known = source.data, _reuse_valid(source, valid) if valid else {}
     arranged = {key: known.get(key, data[key]) for key in CORE_KEYS if key in data}
     arranged.setdefault("name", Path(source.file).stem)
@@ -194,14 +194,14 @@ _REFERENCES = ("task", *COMPONENT_KINDS)
 
 
 def _reuse_valid(source: SourceText, valid: Loaded) -> dict[str, Any]:
-    """Return what is valid already, by top-level key."""
+    """Return the values that are already validated, by top-level key."""
     scenario = valid.scenario
     read = {key: getattr(scenario, key) for key in CORE_KEYS} | dict(scenario.components)
     return {key: read[key] for key in source.common(valid.source) if key in read}
 
 
 def _reference(kind: str, value: Any) -> Any:
-    """Return a component as `ComponentRef` has it; what is neither a text nor a mapping is left to be refused."""
+    """Return a component in the layout of `ComponentRef`; anything but text or a mapping is left for validation."""
     mapping = expand_shorthand(kind, value)
     if not isinstance(mapping, dict):
         return mapping
@@ -210,7 +210,7 @@ def _reference(kind: str, value: Any) -> Any:
 
 
 def _written_path(path: Keys, data: Mapping[str, Any]) -> Keys:
-    """Return the path that a fault has in the file: components stand at its top, and shorthand leaves keys out."""
+    """Return a fault's path in the file: components are top-level keys there, and shorthand leaves out keys."""
     match path:
         case ("components", *rest):
             return tuple(rest)
@@ -223,10 +223,10 @@ def _written_path(path: Keys, data: Mapping[str, Any]) -> Keys:
 
 
 def _find_misplaced(data: Mapping[str, Any]) -> list[Fault]:
-    """Find what the models cannot see: parameters given to the task, and a key that was meant to be `task`."""
+    """Find faults that the models cannot see: parameters inside `task`, and a misspelt `task`."""
     task = data.get("task")
     if isinstance(task, dict):
-        message = "a task's own keys stand at the top of the file, beside 'task'"
+        message = "a task's own keys belong at the top level of the file, beside 'task'"
         return [
             Fault(f"{message}; move {format_value(key)} there", ("task", FaultyKey(key)))
             for key in task
@@ -240,7 +240,7 @@ def _find_misplaced(data: Mapping[str, Any]) -> list[Fault]:
 
 
 def _accepted_keys(path: Keys) -> tuple[str, ...]:
-    """Return the keys of the mapping at `path`, for suggestions."""
+    """Return the accepted keys of the mapping at `path`, for suggestions."""
     match path:
         case ("stop",):
             model: type[Strict] = Stop

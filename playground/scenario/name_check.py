@@ -1,4 +1,4 @@
-"""Are the names in a scenario known? Structure only: no component is loaded."""
+"""Checks the names in a scenario against the installed components, without loading a component."""
 
 from __future__ import annotations
 
@@ -15,32 +15,31 @@ from playground.suggestions import find_closest
 
 
 class ComponentNames(Protocol):
-    """What is installed, as far as names go."""
+    """The names of what is installed."""
 
     def names(self, kind: str) -> Collection[str]:
         """Return the names of the components of a kind."""
 
     def plugin_names(self) -> Collection[str]:
-        """Return the names of the plugins that are loaded."""
+        """Return the names of the loaded plugins."""
 
     def task_parameters(self, name: str) -> Mapping[str, bool]:
-        """Return the keys that a task reads at the top level of a scenario, and whether each is required."""
+        """Return the keys that a task reads at the top level of a scenario; the values say whether each is required."""
 
     def parameters(self, kind: str, name: str) -> Collection[str]:
-        """Return the parameters that a component takes from a scenario."""
+        """Return the parameters of a component that a scenario may set."""
 
     def task_kinds(self, name: str) -> Mapping[str, bool]:
-        """Return the kinds of component that a task takes, and whether each is required."""
+        """Return the kinds of component that a task takes; the values say whether each is required."""
 
 
 def check_names(scenario: Scenario, catalogue: ComponentNames, file: str = "") -> list[Fault]:
-    """Check a scenario against what is installed.
+    """Check the names in a scenario against what is installed.
 
-    :param file: the scenario's, beside which a plugin that it requires may stand.
-    :returns: a fault for each required plugin that is absent, and those alone where there are any, because the rest
-        may follow from them; else one for each unknown component, each key that neither a scenario nor its task has,
-        each component that the task does not take, and each key or component that it needs and does not get.
-        Places are up to the caller (`Source.locate`).
+    :param file: the scenario's file; a missing plugin may be a file beside it.
+    :returns: a fault for each missing required plugin; if there are any, only these, because other faults may follow
+        from them. Otherwise a fault for each unknown component, each unknown key, each component that the task does not
+        take, and each missing key or component that the task needs. `SourceText.locate` adds the places.
     """
     absent = list(_absent_plugins(scenario, catalogue, file))
     if absent:
@@ -55,7 +54,7 @@ def _absent_plugins(scenario: Scenario, catalogue: ComponentNames, file: str) ->
             beside = Path(file).with_name(f"{name}.py") if file else Path()
             way = f"install it, for example with: pip install gradient-playground-{name}"
             if beside.is_file():
-                way = f"it stands beside this file, load it with: -p {quote(str(beside))}"
+                way = f"the file beside this one has it; load it with: -p {quote(str(beside))}"
             yield Fault(f"needs the plugin {format_value(name)}; {way}", ("requires", position))
 
 
@@ -88,7 +87,7 @@ def _find_unfit_for_task(scenario: Scenario, catalogue: ComponentNames) -> Itera
 
 
 def _parameter(key: str, scenario: Scenario, catalogue: ComponentNames) -> str:
-    """Say which component's parameter was probably meant by a key at the top: `optimizer.lr` by `lr`."""
+    """Suggest the component's parameter that a top-level key was probably meant to be: `optimizer.lr` for `lr`."""
     dotted = [
         f"{kind}.{parameter}"
         for kind, component in scenario.components.items()

@@ -21,12 +21,12 @@ class YamlEntry:
 
 @dataclass(frozen=True)
 class YamlNode:
-    """One value and where it stands.
+    """One value and its place.
 
-    :param place: where it begins; for an alias, where its anchor stands, because that is where the value is.
-    :param value: a scalar, the entries of a list, or those of a mapping by key.
-    :param lead: characters between `place` and the first character of a text (1 for a quote); None where a position
-        inside the text is not simply a column further on: text over several lines, or with escapes.
+    :param place: where the value begins; for an alias, the place of its anchor, because the value is written there.
+    :param value: a scalar, the entries of a list, or the entries of a mapping by key.
+    :param lead: characters between `place` and the first character of a text (1 for a quote); None if positions inside
+        the text do not map to columns: text over several lines, or with escapes.
     """
 
     place: Place
@@ -35,13 +35,13 @@ class YamlNode:
 
     @classmethod
     def of(cls, data: Any, place: Place) -> YamlNode:
-        """Return a tree of plain data, all of it at one place.
+        """Return a tree of plain data; every value has the same place.
 
-        :raises ScenarioError: there is something in it that YAML cannot say.
+        :raises ScenarioError: the data contain something that YAML cannot express.
         """
         if data is None or isinstance(data, bool | str):
             return cls(place, data)
-        if isinstance(data, int | float):  # a NumPy float is a float, and is written as one from here on
+        if isinstance(data, int | float):  # a NumPy float is a subclass of float; this writes it as a plain one
             return cls(place, int(data) if isinstance(data, int) else float(data))
         if isinstance(data, Mapping) and all(isinstance(key, str) for key in data):
             return cls(place, {key: YamlEntry(place, cls.of(value, place)) for key, value in data.items()})
@@ -52,16 +52,16 @@ class YamlNode:
 
     @property
     def entries(self) -> Mapping[str, YamlEntry]:
-        """The entries of a mapping; none where it is something else."""
+        """The entries of a mapping; empty for any other value."""
         return self.value if isinstance(self.value, Mapping) else {}
 
     @property
     def items(self) -> tuple[YamlNode, ...]:
-        """The entries of a list; none where it is something else."""
+        """The entries of a list; empty for any other value."""
         return self.value if isinstance(self.value, tuple) else ()
 
     def data(self) -> Any:
-        """Return the value as plain lists, dicts and scalars; what an alias repeats is copied."""
+        """Return the value as plain lists, dicts and scalars; copies the value at each alias."""
         if isinstance(self.value, tuple):
             return [node.data() for node in self.value]
         if isinstance(self.value, Mapping):
@@ -69,7 +69,7 @@ class YamlNode:
         return self.value
 
     def child(self, key: str | int) -> YamlNode | None:
-        """Return the value at a key or a list position, None where there is none."""
+        """Return the value at a key or a list position; None if there is none."""
         if isinstance(self.value, tuple):
             return self.value[key] if isinstance(key, int) and 0 <= key < len(self.value) else None
         if isinstance(self.value, Mapping) and isinstance(key, str) and key in self.value:
@@ -77,9 +77,9 @@ class YamlNode:
         return None
 
     def with_entry(self, key: str, entry: YamlEntry) -> YamlNode:
-        """Return the mapping with one entry more, or another in its place; what is no mapping becomes one."""
+        """Return the mapping with an entry added or replaced; any other value becomes a mapping."""
         return YamlNode(self.place, {**self.entries, key: entry})
 
     def without(self, key: str) -> YamlNode:
-        """Return the mapping without an entry."""
+        """Return the mapping without one entry."""
         return YamlNode(self.place, {name: entry for name, entry in self.entries.items() if name != key})

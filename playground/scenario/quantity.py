@@ -1,8 +1,8 @@
-"""What is known of a measured quantity before a run, and which expectations of it can therefore never hold.
+"""What is known about a measured quantity before a run, and which expectations of it can never hold.
 
-The values a quantity can take are an interval, or the multiples of a fraction in it (whole numbers, shares of samples),
-or a few words. Every condition of a check is an interval for each entry; where it has no value in common with the
-quantity, or two conditions have none with each other, nothing that a run could do would meet the expectation.
+The values of a quantity form an interval, the multiples of a fraction inside an interval (whole numbers, shares of
+samples), or a set of words. Every condition of a check is an interval for each entry. A condition that has no value in
+common with the quantity, or with another condition, fails for every possible run.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from playground.scenario.messages import format_value
 from playground.scenario.texts import rewrite
 
 Shape = tuple[int | EllipsisType, ...]
-"""Lengths of nested lists, () for a number; `...` at the end stands for any further ones."""
+"""Lengths of nested lists, () for a number; a final `...` stands for any further lengths."""
 
 ROUNDING_TOLERANCE = 1e-9
-"""Relative difference that rounding may make; what is further off is impossible."""
+"""Relative difference that rounding can cause; a larger difference makes an expectation impossible."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The numbers from `low` to `high`, without an end that is open."""
+    """The numbers from `low` to `high`; an open end is excluded."""
 
     low: float = -math.inf
     high: float = math.inf
@@ -36,15 +36,16 @@ class Interval:
     high_open: bool = False
 
     def __and__(self, other: Interval) -> Interval:
-        """Return what both have in common."""
+        """Return the intersection."""
         low, low_open = max((self.low, self.low_open), (other.low, other.low_open))
         high, high_closed = min((self.high, not self.high_open), (other.high, not other.high_open))
         return Interval(low, high, low_open, not high_closed)
 
     def has_multiple(self, parts: int) -> bool:
-        """Tell whether one of the fractions k/parts lies in it; with 0 parts, whether any number does."""
+        """Return whether the interval contains a fraction k/parts; with 0 parts, whether it contains any number."""
         if not parts or math.isinf(self.low) or math.isinf(self.high):
             return self.low < self.high or (self.low == self.high and not (self.low_open or self.high_open))
+        # the smallest multiple may be at an open end, so also try the next one
         first = math.ceil(self.low * parts - ROUNDING_TOLERANCE)
         return any(self._holds(k / parts) for k in (first, first + 1))
 
@@ -56,16 +57,16 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
-    """What is known of a measured quantity before a run.
+    """What is known about a measured quantity before a run.
 
-    :param shape: of its nested lists, () for a number; None where it is not known.
+    :param shape: the shape of its nested lists, () for a number; None if it is not known.
     :param low: no value is less.
     :param high: no value is more.
-    :param parts: every value is a whole number of this many parts: 1 for counts, the number of samples for a share of
-        them; 0 where values lie anywhere.
-    :param words: where it is a text: each text that it can be, with why it is none here, which is empty for the others.
-    :param free_text: it may be any text, as far as is known.
-    :param limits: what the limits are, for a message: `at most 100, the budget`.
+    :param parts: every value is a multiple of 1/parts: 1 for counts, the number of samples for a share of them; 0 for
+        values without such steps.
+    :param words: for a text, each possible text, with the reason why it cannot occur here; empty if it can.
+    :param free_text: whether the quantity may be any text.
+    :param limits: the limits in words, for a message: `at most 100, the budget`.
     """
 
     shape: Shape | None = None
@@ -78,10 +79,10 @@ class Quantity:
 
 
 def find_impossible(name: str, check: Check, quantity: Quantity, resolution: float = 1e-6) -> list[Fault]:
-    """Find why a check can hold of no value that a quantity can take.
+    """Explain why a check can hold for no value of a quantity.
 
-    :param resolution: relative precision of what is measured; `equals` allows four times as much.
-    :returns: the first thing that is wrong, empty where the check can hold; the path begins at `name`.
+    :param resolution: relative precision of the measurement; `equals` allows four times as much.
+    :returns: the first fault, or an empty list if the check can hold; its path begins with `name`.
     """
     if quantity.words:
         found = _find_unfit_words(name, check, quantity)
@@ -95,7 +96,7 @@ def find_impossible(name: str, check: Check, quantity: Quantity, resolution: flo
 
 
 ConditionFaults = list[tuple[str, str]]
-"""Conditions with what is wrong with each."""
+"""The faulty conditions, each with what is wrong."""
 
 
 def _find_unfit_words(name: str, check: Check, quantity: Quantity) -> ConditionFaults:
@@ -118,7 +119,7 @@ def _find_text_for_number(name: str, text: str) -> ConditionFaults:
 
 
 def _find_unfit_shape(name: str, check: Check, quantity: Quantity) -> ConditionFaults:
-    """Find a list that has another shape than what is measured, or than another list of the check."""
+    """Find a list whose shape differs from the measured shape, or from another list of the check."""
     lists = {
         key: shape_of(value) for key, value in given_conditions(check).items() if key in ("near", "equals", "rounded")
     }
@@ -140,7 +141,7 @@ def _is_fitting_shape(shape: tuple[int, ...], measured: Shape) -> bool:
 
 
 def _find_unfit_numbers(name: str, check: Check, quantity: Quantity, resolution: float) -> Iterator[tuple[str, str]]:
-    """Yield conditions that exclude what is measured, then pairs of them that exclude each other."""
+    """Yield conditions that no possible value meets, then pairs of conditions that exclude each other."""
     conditions = {key: _intervals(key, check, resolution) for key in given_conditions(check) if key != "within"}
     possible = Interval(quantity.low, quantity.high)
     for key, intervals in conditions.items():
@@ -157,13 +158,13 @@ def _find_unfit_numbers(name: str, check: Check, quantity: Quantity, resolution:
 
 
 def _pair_intervals(one: list[Interval], other: list[Interval]) -> list[tuple[Interval, Interval]]:
-    """Return the intervals of two conditions entry by entry; a single one is that of every entry."""
+    """Pair the intervals of two conditions entry by entry; a single interval applies to every entry."""
     length = max(len(one), len(other))
     return list(zip(one * (length if len(one) == 1 else 1), other * (length if len(other) == 1 else 1), strict=True))
 
 
 def _intervals(key: str, check: Check, resolution: float) -> list[Interval]:
-    """Return which values a condition allows, for each entry of its list."""
+    """Return the values that a condition allows, as an interval for each entry of its list."""
     value = getattr(check, key)
     match key:
         case "below":
@@ -194,7 +195,7 @@ def _flatten(value: Any) -> list[float]:
 
 
 def given_conditions(check: Check) -> dict[str, Any]:
-    """Return the conditions that a check has."""
+    """Return the conditions that a check sets."""
     return check.model_dump(exclude_none=True)
 
 
@@ -206,7 +207,7 @@ def _format_words(name: str, key: str, check: Check) -> str:
 
 
 def _limits(quantity: Quantity) -> str:
-    """Say which values a quantity has."""
+    """Describe the values that a quantity can have."""
     if quantity.limits:
         return f"it is {quantity.limits}"
     ends = [
@@ -217,7 +218,7 @@ def _limits(quantity: Quantity) -> str:
 
 
 def _percent(key: str, check: Check, quantity: Quantity) -> str:
-    """Say how a share is written, where a percentage was."""
+    """Return how to write a share, if the check has a percentage."""
     value = getattr(check, key)
     if isinstance(value, int | float) and (quantity.low, quantity.high) == (0, 1) and 1 < value <= 100:
         return f"; for {value:g} % write {value / 100:g}"

@@ -1,7 +1,7 @@
-"""The numbers of an axis that is written as a range; the same ones on every machine.
+"""The numbers of an axis written as a range; they are the same on every machine.
 
-Everything is computed in decimal, from the ends as they are written: `{log: [1e-4, 1], points: 5}` has 0.001 in it, not
-0.0010000000000000002, and no mathematical library decides on a last digit.
+All arithmetic is decimal and starts from the ends as written: `{log: [1e-4, 1], points: 5}` contains 0.001, not
+0.0010000000000000002, and the result does not depend on a mathematical library.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from random import Random
 from playground.scenario.sweep import SweepAxis
 
 PRECISION_DIGITS = 30
-"""Precision on the way; a float has 17 digits."""
+"""Precision of intermediate results, in decimal digits; a float has 17."""
 
 _MAX_EXACT_INTEGER = 2.0**53
-"""Beyond this not every whole number is a float."""
+"""Above this, not every whole number is a float."""
 
 
 def length(axis: SweepAxis) -> int:
@@ -27,11 +27,11 @@ def length(axis: SweepAxis) -> int:
 def numbers(axis: SweepAxis, key: str) -> Sequence[int | float]:
     """Return the numbers of a range.
 
-    `linear` and `log` have both ends exactly, and are whole numbers if all of them are whole: so that
-    `steps: {linear: [100, 1000], points: 10}` can be. `random` is uniform, and log-uniform where both ends are
-    positive, in the order drawn: a larger count begins with the same numbers. `count` alone is 0, 1, ...
+    `linear` and `log` include both ends exactly; if all values are whole they are integers, so that
+    `steps: {linear: [100, 1000], points: 10}` is valid. `random` draws uniformly, or log-uniformly if both ends are
+    positive; a larger count begins with the same numbers. `count` alone gives 0, 1, ...
 
-    :param axis: is no list.
+    :param axis: an axis that is not a list.
     :param key: the key that takes the numbers; two keys with the same seed draw independently.
     """
     with localcontext(prec=PRECISION_DIGITS):
@@ -54,12 +54,12 @@ def _spaced_numbers(ends: tuple[float, float], points: int, by_ratio: bool) -> l
 
 
 def _draw_numbers(ends: tuple[float, float], count: int, seed: str) -> list[float]:
-    random = Random(seed)  # hashes the text, the same way everywhere
+    random = Random(seed)  # seeding with text uses a hash that is the same on every machine
     return [_interpolate(ends, Decimal(random.random()), by_ratio=ends[0] > 0) for _ in range(count)]
 
 
 def _interpolate(ends: tuple[float, float], share: Decimal, by_ratio: bool) -> float:
-    """Return the number that lies at a share of the way from the low end to the high one."""
+    """Return the number at a share of the distance from the low end to the high end."""
     low, high = (Decimal(repr(end)) for end in ends)
     if by_ratio:
         return float((low.ln() + (high.ln() - low.ln()) * share).exp())

@@ -1,8 +1,8 @@
-"""YAML 1.2 text to a tree of values with places, within limits.
+"""Reads YAML 1.2 text into a tree of values with places, within limits.
 
-PyYAML reads YAML 1.1, where `1e-3` is a text, `no` is false, `010` is eight, and the last of two equal keys wins
-without a word. Only its parser is used here: it splits the text into events, and what the events mean is decided in
-this module, by the core schema of YAML 1.2. Events also let the limits hold before a hostile file costs anything.
+PyYAML reads YAML 1.1: `1e-3` is a text, `no` is false, `010` is eight, and a repeated key silently overrides the first.
+This module uses only PyYAML's parser, which splits the text into events, and interprets the events by the core schema
+of YAML 1.2. Working on events also enforces the limits before a hostile file uses much memory.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from playground.scenario.messages import format_value
 from playground.scenario.node import Scalar, YamlEntry, YamlNode
 
 MAX_DEPTH = 64
-"""Lists and mappings inside each other, aliases followed."""
+"""Maximum depth of nested lists and mappings, with aliases expanded."""
 
 MAX_NODES = 100_000
-"""Values in one file, aliases followed."""
+"""Maximum number of values in one file, with aliases expanded."""
 
 MAX_DIGITS = 1_000
-"""Characters of one number."""
+"""Maximum number of characters of one number."""
 
 Placer = Callable[[int, int], Place]
-"""From a line and a column, both counted from 0, to a place."""
+"""Converts a line and a column, both counted from 0, to a place."""
 
 
 def read_yaml(text: str, placer: Placer) -> YamlNode | None:
-    """Return the one document in `text`; None when it holds nothing.
+    """Return the one document in `text`; None if it is empty.
 
-    :raises ScenarioError: with everything that is wrong, each fault with its place.
+    :raises ScenarioError: the text is not valid; contains every fault with its place.
     """
     composer = _Composer(text, placer)
     try:
@@ -46,8 +46,8 @@ def read_yaml(text: str, placer: Placer) -> YamlNode | None:
     except yaml.MarkedYAMLError as error:
         raise ScenarioError(*composer.faults, _syntax(error, placer)) from None
     except (ValueError, OverflowError):
-        # PyYAML lets Python's own complaint through for an escape beyond Unicode, such as "\U00110000".
-        fault = Fault("not valid YAML near here: an escape or a directive that means nothing", place=composer.last)
+        # For an escape beyond Unicode, such as "\U00110000", PyYAML lets an exception of Python through.
+        fault = Fault("not valid YAML near here: an unknown escape or directive", place=composer.last)
         raise ScenarioError(*composer.faults, fault) from None
     if composer.faults:
         raise ScenarioError(*composer.faults)
@@ -55,7 +55,7 @@ def read_yaml(text: str, placer: Placer) -> YamlNode | None:
 
 
 class _Composer:
-    """Builds the tree from the parser's events, and collects what is wrong on the way."""
+    """Builds the tree from the parser's events and collects faults."""
 
     def __init__(self, text: str, placer: Placer) -> None:
         self.faults: list[Fault] = []
@@ -90,13 +90,15 @@ class _Composer:
         self.faults.append(Fault(message, place=self._place(event)))
 
     def _node(self, event: Any, depth: int) -> tuple[YamlNode, int]:
-        """Return the value that starts with `event`, and how deep it is."""
+        """Return the value that starts with `event`, and its depth."""
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, depth)
+        # Each value is counted when it is read, and all values below an anchor again at each of its aliases. A file
+        # that expands aliases exponentially ("billion laughs") thus exceeds the limit before the tree is copied.
         before = self._nodes
         self._count(1, depth)
         if event.anchor:
-            self._anchors[event.anchor] = None  # an alias from inside would be endless
+            self._anchors[event.anchor] = None  # an alias inside its own anchor would never end
         if event.tag:
             self._fault(event, f"tag {_tag(event.tag)} is not accepted; a scenario holds plain data only")
         if isinstance(event, yaml.SequenceStartEvent):
@@ -121,7 +123,7 @@ class _Composer:
             self._stop(f"alias {format_value('*' + event.anchor)} has no anchor above it")
         anchored = self._anchors[event.anchor]
         if anchored is None:
-            self._stop(f"alias {format_value('*' + event.anchor)} stands inside its own anchor")
+            self._stop(f"alias {format_value('*' + event.anchor)} is inside its own anchor")
         node, height, nodes = anchored
         self._count(nodes, depth + height)
         return node, height
@@ -158,18 +160,19 @@ class _Composer:
         elif _UNSUPPORTED_CHARACTERS.search(event.value):
             value = self._text(event)
         start, end = event.start_mark, event.end_mark
+        # On one line, the source is longer than the text by 0 characters (plain) or 2 (quotes) unless it has escapes.
         around = end.column - start.column - len(event.value) if start.line == end.line else -1
         return YamlNode(self._place(event), value, around // 2 if around in (0, 2) else None)
 
     def _text(self, event: Any) -> str:
-        """Return a text from escapes; JSON writes a character beyond U+FFFF as two, which belong together."""
+        """Return a text, with escapes resolved; JSON writes a character beyond U+FFFF as two escapes, joined here."""
         try:
             text = str(event.value).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
         except UnicodeDecodeError:
-            self._fault(event, "a text holds half of a surrogate pair, which is no character")
+            self._fault(event, "a text contains half of a surrogate pair, which is not a character")
             return ""
         if "\0" in text:
-            self._fault(event, "a text may not hold the character NUL")
+            self._fault(event, "a text must not contain the character NUL")
         return text
 
 
@@ -183,9 +186,9 @@ _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
 def resolve_scalar(text: str) -> Scalar:
-    """Return what a plain scalar means by the core schema of YAML 1.2.
+    """Return the value of a plain scalar by the core schema of YAML 1.2.
 
-    :raises ValueError: a number with too many digits, or beyond a float's range.
+    :raises ValueError: a number has too many digits, or is beyond a float's range.
     """
     if _NULL.fullmatch(text):
         return None
@@ -205,7 +208,7 @@ def resolve_scalar(text: str) -> Scalar:
 
 
 def _wrong_key(event: Any, key: YamlNode, entry: YamlEntry, entries: dict[str, YamlEntry]) -> str | None:
-    """Say what is wrong with a key, None when nothing is."""
+    """Return what is wrong with a key; None if it is valid."""
     if isinstance(key.value, tuple | Mapping):
         return f"a key must be text, got {'a list' if isinstance(key.value, tuple) else 'a mapping'}"
     if not isinstance(key.value, str):
@@ -227,7 +230,7 @@ def _tag(tag: str) -> str:
 
 
 def _forbidden_character(error: yaml.reader.ReaderError, text: str, placer: Placer) -> Fault:
-    """Place a character that YAML does not allow; PyYAML counts it from the start of the text."""
+    """Return the fault for a character that YAML does not allow; PyYAML counts it from the start of the text."""
     before = text[: error.position]
     line = before.count("\n")
     code = ord(text[error.position])
@@ -236,20 +239,20 @@ def _forbidden_character(error: yaml.reader.ReaderError, text: str, placer: Plac
 
 
 _PLAIN_MESSAGES = {
-    "mapping values are not allowed here": "a ':' cannot stand here; a text that holds one needs quotes",
-    "found character '\\t' that cannot start any token": "a tab cannot stand here; indent with spaces",
+    "mapping values are not allowed here": "a ':' is not allowed here; quote a text that contains one",
+    "found character '\\t' that cannot start any token": "a tab is not allowed here; indent with spaces",
 }
 
 
 def _syntax(error: yaml.MarkedYAMLError, placer: Placer) -> Fault:
-    """Turn a syntax error into one line; PyYAML's own has several and an excerpt."""
+    """Turn a syntax error into a one-line fault; PyYAML's message has several lines and an excerpt."""
     problem, mark, context = error.problem or "syntax error", error.problem_mark, error.context_mark
     message = _PLAIN_MESSAGES.get(problem, f"not valid YAML: {problem}")
     if problem == "could not find expected ':'" and context:
         message, mark = (
             "not valid YAML: this line has no ':' after its key",
             context,
-        )  # the scanner noticed a line later
+        )  # the scanner reports the line after the faulty one
     elif problem not in _PLAIN_MESSAGES and error.context and context:
         message += f", {error.context} that starts on line {context.line + 1}"
     place = placer(mark.line, mark.column) if mark else placer(0, 0)

@@ -1,8 +1,8 @@
-"""One component in the place of another: what the new one keeps of the parameters that the old one was given.
+"""Replaces a component by another one and decides which of the old parameters the new one keeps.
 
-A scenario says `optimizer: {name: adam, lr: 0.1}`; `--set optimizer=lion`, `--over optimizer=sgd,lion` or a sweep in
-the file put others in its place. A parameter that the new component has too, and is not given, stays: what is compared
-then are the components, at one learning rate. Parameters that it does not have go.
+A scenario contains `optimizer: {name: adam, lr: 0.1}`; `--set optimizer=lion`, `--over optimizer=sgd,lion` or a sweep
+in the file replaces the component. A parameter that the new component has too, and that is not given for it, keeps its
+value: the components are then compared at one learning rate. Parameters that it does not have are dropped.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from playground.scenario.node import YamlEntry, YamlNode
 from playground.scenario.shorthand import COMPONENT_KINDS, expand_shorthand
 
 ParameterLookup = Callable[[str, str], Collection[str]]
-"""Returns the parameters that the component of a kind and name takes; none where there is no such component."""
+"""Returns the parameters of the component of a kind and name; empty if there is no such component."""
 
 
 def keep_no_parameter(kind: str, name: str) -> Collection[str]:
-    """Keep no parameter: for whoever cannot ask what is installed."""
+    """Keep no parameter; for callers that do not know the installed components."""
     return ()
 
 
 def replace_component(kind: str, old: YamlNode | None, new: YamlNode, known: ParameterLookup) -> YamlNode:
-    """Return the new component with those parameters of the old one that it has too and is not given.
+    """Return the new component with the old parameters that it also has and that are not given for it.
 
-    :param kind: the key at the top of the scenario; of any other key than a component's the new value is returned.
+    :param kind: the key at the top of the scenario; for a key that is not a kind of component, returns `new` unchanged.
     """
     if kind not in COMPONENT_KINDS or old is None:
         return new
@@ -43,7 +43,7 @@ def replace_component(kind: str, old: YamlNode | None, new: YamlNode, known: Par
 
 
 def expand_component(node: YamlNode, kind: str) -> YamlNode:
-    """Write a component's shorthand out, so that it has keys."""
+    """Expand a component's shorthand to a mapping."""
     if not isinstance(node.value, str):
         return node
     written = expand_shorthand(kind, node.value).items()

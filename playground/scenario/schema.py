@@ -1,6 +1,6 @@
-"""JSON Schema of a scenario file, for editors: draft-07, which is what the YAML language server understands.
+"""The JSON Schema of a scenario file, for editors: draft-07, the version that the YAML language server supports.
 
-The components' own schemas come in as data, because what is installed is not this room's business.
+The schemas of the components are arguments, because this package does not know what is installed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NAMED_SCHEMA_KEYS = ("properties", "patternProperties", "definitions")
 def json_schema(components: Mapping[str, Mapping[str, Schema]], tasks: Mapping[str, Mapping[str, Any]]) -> Schema:
     """Return the schema of a scenario file, in draft-07.
 
-    :param components: by kind and name, the schema of each component's parameters (an object with `properties`,
+    :param components: the schema of each component's parameters, by kind and name (an object with `properties`,
         `required` and, for people, `description`).
     :param tasks: by name, `parameters` (the schema of the keys that the task reads at the top level) and `kinds` (the
         kinds of component that it takes, and whether each is required).
@@ -52,7 +52,7 @@ def json_schema(components: Mapping[str, Mapping[str, Schema]], tasks: Mapping[s
 
 
 def _component(kind: str, components: Mapping[str, Schema], definitions: Schema) -> Schema:
-    """Describe how a component of one kind may be written: its name alone, or its name and parameters."""
+    """Describe the two forms of a component of one kind: its name, or a mapping with its name and parameters."""
     alternatives: list[Schema] = []
     bare = [name for name, schema in components.items() if not schema.get("required")]
     if bare:
@@ -77,11 +77,11 @@ def _component(kind: str, components: Mapping[str, Schema], definitions: Schema)
 def _task(tasks: Mapping[str, Any]) -> Schema:
     names = {"enum": list(tasks)} if tasks else {"type": "string"}
     mapping = {"type": "object", "properties": {"name": names}, "required": ["name"], "additionalProperties": False}
-    return {"description": "What is to be done.", "anyOf": [names, mapping]}
+    return {"description": "The task to run.", "anyOf": [names, mapping]}
 
 
 def _sections(tasks: Mapping[str, Mapping[str, Any]], definitions: Schema) -> Schema:
-    """Return the schema of each key that some task reads; several tasks may read one key differently."""
+    """Return the schema of each top-level key that a task reads; several tasks may read one key differently."""
     read: dict[str, list[Schema]] = {}
     for name, task in tasks.items():
         own = _adopt_schema(task["parameters"], f"task.{name}.", definitions)
@@ -92,7 +92,7 @@ def _sections(tasks: Mapping[str, Mapping[str, Any]], definitions: Schema) -> Sc
 
 
 def _task_condition(name: str, task: Mapping[str, Any], properties: Schema) -> Schema:
-    """Say what a scenario with one task must have, and what belongs to others."""
+    """Describe the keys that a scenario with this task needs, and refuse the keys of other tasks."""
     kinds, parameters = task["kinds"], task["parameters"]
     taken = {*CORE_KEYS, *kinds, *parameters.get("properties", {})}
     needed = [kind for kind, required in kinds.items() if required] + list(parameters.get("required", []))
@@ -104,7 +104,7 @@ def _task_condition(name: str, task: Mapping[str, Any], properties: Schema) -> S
 
 
 def _adopt_schema(schema: Schema, prefix: str, definitions: Schema) -> Schema:
-    """Turn a schema into draft-07 and move what it defines to `definitions`, each name with the prefix."""
+    """Convert a schema to draft-07 and move its definitions to `definitions`, each name with the prefix."""
     for name, definition in schema.get("$defs", {}).items():
         definitions[prefix + name] = _draft07(definition, prefix)
     adopted: Schema = _draft07({key: value for key, value in schema.items() if key != "$defs"}, prefix)
@@ -112,7 +112,7 @@ def _adopt_schema(schema: Schema, prefix: str, definitions: Schema) -> Schema:
 
 
 def _draft07(schema: Any, prefix: str) -> Any:
-    """Rewrite one schema, and those inside it, from what pydantic writes (2020-12)."""
+    """Convert one schema, and the schemas inside it, from pydantic's version (2020-12)."""
     if isinstance(schema, list):
         return [_draft07(entry, prefix) for entry in schema]
     if not isinstance(schema, dict):
@@ -124,7 +124,7 @@ def _draft07(schema: Any, prefix: str) -> Any:
         elif keyword in _NAMED_SCHEMA_KEYS:
             result[keyword] = {name: _draft07(entry, prefix) for name, entry in value.items()}
         elif keyword == "$ref":
-            # beside `$ref`, draft-07 ignores everything, descriptions too
+            # draft-07 ignores every other key beside `$ref`, including descriptions
             result["allOf"] = [{"$ref": value.replace("#/$defs/", f"#/definitions/{prefix}")}]
         elif keyword == "prefixItems":
             result |= {"items": _draft07(value, prefix), "additionalItems": False}
@@ -136,5 +136,5 @@ def _draft07(schema: Any, prefix: str) -> Any:
 
 
 def _is_json(default: Any) -> bool:
-    """Return whether JSON can say it; null says nothing that leaving the key out does not."""
+    """Return whether a default can be written in JSON; a default of null is left out, like a missing one."""
     return default is not None and not (isinstance(default, float) and not math.isfinite(default))

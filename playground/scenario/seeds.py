@@ -17,7 +17,7 @@ _SEED: TypeAdapter[int] = TypeAdapter(Seed)
 def seeds_of(column: Column) -> Sequence[int]:
     """Return the seeds that the axis `seed` lists or counts.
 
-    :raises ScenarioError: it holds something else, or one seed twice, so that the same run would count as two.
+    :raises ScenarioError: the axis has values that are not seeds, or one seed twice; its runs would then count twice.
     """
     if column.axis.values is None:
         if column.axis.model_fields_set != {"count"}:

@@ -1,4 +1,4 @@
-"""A scenario as text: its values, the place of each, and values set from the command line."""
+"""The text of a scenario: its values, their places, and values set from the command line."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from playground.scenario.shorthand import COMPONENT_KINDS
 from playground.suggestions import find_closest
 
 MAX_BYTES = 1_000_000
-"""Size of a scenario file."""
+"""Maximum size of a scenario file."""
 
 Error = TypeVar("Error", bound=PlaygroundError)
 
 
 @dataclass(frozen=True)
 class SourceText:
-    """The values of one scenario file and where each stands.
+    """The values of one scenario file and their places.
 
     :param file: the file as the user named it.
     :param root: the top-level mapping.
-    :param basis: the source that this one differs from in a few values; it shares the others with it.
+    :param basis: the source that this one was derived from by changing a few values; the other values are shared.
     """
 
     file: str
@@ -38,29 +38,29 @@ class SourceText:
 
     @cached_property
     def data(self) -> dict[str, Any]:
-        """The values as plain dicts, lists and scalars; nobody may change them, for other sources may share them."""
+        """The values as plain dicts, lists and scalars; do not modify them, because other sources may share them."""
         shared = self.common(self.basis) if self.basis else ()
         known = self.basis.data if self.basis else {}
         return {key: known[key] if key in shared else entry.value.data() for key, entry in self.root.entries.items()}
 
     def common(self, other: SourceText) -> set[str]:
-        """Return the top-level keys whose values are the very same in both: not only equal, but not copied either."""
+        """Return the top-level keys whose values are the same objects in both sources, not only equal."""
         theirs = other.root.entries
         return {key for key, entry in self.root.entries.items() if key in theirs and theirs[key].value is entry.value}
 
     @property
     def changed(self) -> set[str]:
-        """The top-level keys whose values are not the file's own: set from a command line, or by a sweep."""
+        """The top-level keys whose values were set from a command line or by a sweep, not by the file."""
         original = self
         while original.basis is not None:
             original = original.basis
         return self.root.entries.keys() - self.common(original)
 
     def place(self, path: Sequence[str | int], key: bool = False) -> Place:
-        """Return where the value at `path` begins, or else the deepest value that exists on the way to it.
+        """Return where the value at `path` begins; if there is none, where its deepest existing parent begins.
 
         :param path: keys and list positions from the top.
-        :param key: return the place of the last key instead; a path that ends in a `Key` asks for that by itself.
+        :param key: return the place of the last key instead; a path that ends in a `FaultyKey` has the same effect.
         """
         if path and (key or isinstance(path[-1], FaultyKey)):
             holder, found = self._deepest(path[:-1])
@@ -69,7 +69,7 @@ class SourceText:
         return self._deepest(path)[0].place
 
     def placed(self, fault: Fault) -> Fault:
-        """Return the fault with its place; one that has a place already keeps it."""
+        """Return the fault with its place; a fault that already has a place is unchanged."""
         if fault.place is not None:
             return fault
         place = self.place(fault.path)
@@ -79,18 +79,18 @@ class SourceText:
         return replace(fault, place=place)
 
     def locate(self, error: Error) -> Error:
-        """Return the same error with each fault placed, in the order of the file."""
+        """Return the same error with a place for each fault, in the order of the file."""
         faults = sorted(map(self.placed, error.faults), key=lambda fault: fault.place or Place(self.file))
         return type(error)(*faults)
 
     def set(self, dotted: str, text: str, known: ParameterLookup = keep_no_parameter) -> SourceText:
-        """Return a source in which one value is another, as `--set optimizer.lr=0.1` asks for.
+        """Return a source with one value replaced, as `--set optimizer.lr=0.1` does.
 
-        :param dotted: keys and list positions joined by dots (`optimizer.lr`, `start.x.0`); an existing key that
-            itself holds dots is found first. Keys that do not exist yet are made.
+        :param dotted: keys and list positions joined by dots (`optimizer.lr`, `start.x.0`); an existing key that itself
+            contains dots takes precedence. Creates keys that do not exist.
         :param text: the value as YAML.
-        :param known: what components take, for the parameters that a new one keeps (`replace_component`).
-        :raises ScenarioError: nothing can stand there, or the text is not YAML.
+        :param known: returns the parameters of a component; a new component keeps those (`replace_component`).
+        :raises ScenarioError: the key cannot have a value, or the text is not YAML.
         """
         place = argument(f"--set {dotted}={text}")
         return self.assigned(
@@ -98,11 +98,11 @@ class SourceText:
         )
 
     def assigned(self, dotted: str, entry: YamlEntry, known: ParameterLookup = keep_no_parameter) -> SourceText:
-        """Return a source in which the value at a dotted key is another, found as `set` finds it.
+        """Return a source with the value at a dotted key replaced; `set` describes the key.
 
-        :param entry: the value, and where it was asked for: keys that do not exist yet are made there.
+        :param entry: the value and its place; keys that do not exist are created at that place.
         :param known: as for `set`.
-        :raises ScenarioError: nothing can stand there.
+        :raises ScenarioError: the key cannot have a value.
         """
         keys = dotted.split(".")
         if not all(keys) or len(keys) > MAX_DEPTH:
@@ -113,7 +113,7 @@ class SourceText:
         return SourceText(self.file, _assign(self.root, dotted, entry, ()), self.basis or self)
 
     def _deepest(self, path: Sequence[str | int]) -> tuple[YamlNode, bool]:
-        """Return the last value that exists along `path`, and whether it is the one asked for."""
+        """Return the last existing value along `path`, and whether it is the one at `path` itself."""
         node = self.root
         for key in path:
             child = node.child(key)
@@ -135,7 +135,7 @@ def load_source(path: str | Path) -> SourceText:
 def parse_source(text: str, file: str) -> SourceText:
     """Read a scenario from text.
 
-    :param file: what the places call it.
+    :param file: the file name that places show.
     :raises ScenarioError: the text is not one YAML 1.2 mapping within the limits.
     """
     if len(text) > MAX_BYTES:
@@ -166,7 +166,7 @@ def _bytes(path: Path, file: str) -> bytes:
 
 
 def _suggest_file(path: Path) -> str:
-    """Name the neighbour that was probably meant."""
+    """Suggest a file in the same folder with a similar name."""
     files = sorted(path.parent.glob("*.y*ml"))
     near = find_closest(path.stem, [file.stem for file in files])
     return suggest_correction(path.name, [file.name for file in files if file.stem in near])
@@ -183,7 +183,7 @@ def _decode(data: bytes, file: str) -> str:
 
 
 def _assign(node: YamlNode, dotted: str | None, new: YamlEntry, trail: tuple[str, ...]) -> YamlNode:
-    """Return `node` with the new value at `dotted`; `trail` is what leads to `node`."""
+    """Return `node` with the new value at `dotted`; `trail` is the path to `node`, for messages."""
     if dotted is None:
         return new.value
     if len(trail) == 1 and trail[0] in ("task", *COMPONENT_KINDS):
@@ -220,14 +220,14 @@ def _assign_in_list(
 
 
 def first_key(entries: Mapping[str, YamlEntry], dotted: str) -> tuple[str, str | None]:
-    """Split off the first key: the longest one that exists (`layer1.weight`), else up to the first dot."""
+    """Split off the first key: the longest existing one (`layer1.weight`), otherwise everything up to the first dot."""
     existing = [key for key in entries if dotted == key or dotted.startswith(f"{key}.")]
     key = max(existing, key=len) if existing else dotted.partition(".")[0]
     return key, dotted[len(key) + 1 :] or None
 
 
 def argument(text: str) -> Place:
-    """Return a part of the command line as a place; what cannot be printed is written out."""
+    """Return a part of the command line as a place; unprintable characters are escaped."""
     return Place(
         re.sub(r"[^\x20-\x7e]", lambda match: match[0] if match[0].isprintable() else repr(match[0])[1:-1], text)
     )

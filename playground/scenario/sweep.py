@@ -1,4 +1,4 @@
-"""Which runs a sweep consists of, as written; the runs themselves are made elsewhere."""
+"""The sections of a sweep as written; `grid` expands them into runs."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ class SweepAxis(Strict):
         default=None,
         description="[low, high], filled with `count` values drawn by `seed`: by ratio if both ends are positive.",
     )
-    points: AxisPoints | None = Field(default=None, description="How many values, both ends in.")
-    count: Count | None = Field(default=None, description="How many random values; alone, the integers from 0 on.")
+    points: AxisPoints | None = Field(default=None, description="Number of values, both ends included.")
+    count: Count | None = Field(
+        default=None, description="Number of random values; without `random`, the integers 0, 1, ..."
+    )
     seed: Seed | None = Field(default=None, description="Seed of the random values.")
 
     @model_validator(mode="before")
@@ -59,7 +61,7 @@ class SweepAxis(Strict):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Describe a range, or a bare list in its place."""
+        """Describe a range, or a bare list that replaces it."""
         form = handler.resolve_ref_schema(handler(schema))
         return {"description": form.pop("description", ""), "anyOf": [{"type": "array", "minItems": 1}, form]}
 
@@ -75,9 +77,7 @@ class SweepSection(Strict):
 
     over: Mapping[str, SweepAxis] = Field(default={}, description="Every combination of these values, by dotted key.")
     zip: list[Mapping[str, AxisValues]] = Field(default=[], description="Groups of keys whose lists advance together.")
-    expect: Mapping[str, Check] = Field(
-        default={}, description="What is expected of all runs together, such as `passed`."
-    )
+    expect: Mapping[str, Check] = Field(default={}, description="Expectations of all runs together, such as `passed`.")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -1,4 +1,4 @@
-"""Texts in the place of numbers: what people write for a condition, and how a scenario says it."""
+"""Finds conditions that people write as text, and the form that a scenario accepts for them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _FORMS = (
     (rf"(?:between\s+)?{_NUMBER}\s*(?:\.\.+|…|–|to|and)\s*{_NUMBER}", "{{at_least: {0}, at_most: {1}}}"),
     (rf"(?:==?|equals?|is)?\s*{_NUMBER}", "{0}"),
 )
-"""Forms in order, with what a scenario has in their place."""
+"""Recognized forms, in order of precedence, each with its form in a scenario."""
 
 
 def rewrite(text: str) -> str:
-    """Return what a scenario has in place of a text such as `< 0.1`, `2.25 +- 0.001` or `100%`; empty if nothing."""
+    """Return the scenario's form of a text such as `< 0.1`, `2.25 +- 0.001` or `100%`; empty if there is none."""
     words = re.sub(_PERCENT, lambda match: _share(match[1]), text.strip(), flags=re.IGNORECASE)
     for form, template in _FORMS:
         if match := re.fullmatch(form, words, re.IGNORECASE):

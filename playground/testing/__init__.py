@@ -1,4 +1,4 @@
-"""Contracts that a plugin's components must meet: pytest classes to subclass, one for each kind.
+"""Contracts for plugin components: pytest classes to subclass, one for each kind of component.
 
 ::
 
@@ -9,7 +9,7 @@
         def optimizer(self):
             return Lion()
 
-Each failure says what is wrong, and why it matters. Needs the extra `test`: `pip install 'gradient-playground[test]'`.
+Each failure says what is wrong and why it matters. Needs the extra `test`: `pip install 'gradient-playground[test]'`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _CONTRACT_MODULES: Final = {
     "ReporterContract": "reporters",
     "ScheduleContract": "schedules",
     "TaskContract": "tasks",
-    "registered": "lookup",
+    "build_registered": "lookup",
 }
 
 __all__ = [
@@ -63,7 +63,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a contract when it is asked for: that of a schedule should not wait for torch."""
+    """Import a contract on first use: the contract of a schedule does not need torch."""
     if name in _CONTRACT_MODULES:
         return getattr(importlib.import_module(f"{__name__}.{_CONTRACT_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,19 +13,19 @@ from playground.testing.verdict import require
 
 
 class DatasetContract(ABC):
-    """What a dataset must do: `class TestMine(DatasetContract)` with one method, `dataset`."""
+    """The rules for a dataset: `class TestMine(DatasetContract)` with one method, `dataset`."""
 
     draws: ClassVar[bool] = True
     """Whether the data depend on the seed."""
 
     @abstractmethod
     def dataset(self, generator: torch.Generator) -> Data:
-        """Return the data; whatever is random in them comes from `generator`."""
+        """Return the data; everything random in them comes from `generator`."""
 
     def test_shapes(self) -> None:
-        """Inputs `(samples, features)`, targets `(samples, outputs)`, and a name for each feature."""
+        """Inputs have shape `(samples, features)`, targets `(samples, outputs)`; every feature has a name."""
         data = self._data(0)
-        why = "tasks and models read sizes off these shapes"
+        why = "tasks and models get their sizes from these shapes"
         for name, tensor in (("inputs", data.inputs), ("targets", data.targets)):
             shape = tuple(tensor.shape)
             require(tensor.dim() == 2 and 0 not in shape, f"{name} have shape {shape}, not (samples, columns)", why)
@@ -36,7 +36,7 @@ class DatasetContract(ABC):
         require(names == features, f"{names} names for {features} features", "tables would have the wrong headings")
 
     def test_finite(self) -> None:
-        """No number is infinite or missing."""
+        """No number is infinite or NaN."""
         data = self._data(0)
         for name, tensor in (("inputs", data.inputs), ("targets", data.targets)):
             bad = int((~tensor.isfinite()).sum())
@@ -50,32 +50,32 @@ class DatasetContract(ABC):
         found, known = set(data.targets.flatten().tolist()), set(map(float, range(data.classes)))
         strange = sorted(found - known)
         one = data.targets.shape[1:] == (1,)
-        why = "a class is the index of the model's output that stands for it"
-        require(one, f"classes stand in {data.targets.shape[1]} columns, not in one", why)
-        require(not strange, f"targets {strange} are none of the classes 0 to {data.classes - 1}", why)
+        why = "a class is the index of the model's output for it"
+        require(one, f"classes have {data.targets.shape[1]} columns, not one", why)
+        require(not strange, f"targets {strange} are not among the classes 0 to {data.classes - 1}", why)
 
     def test_same_seed_same_data(self) -> None:
-        """The same seed gives the same bits."""
-        require(_is_equal(self._data(0), self._data(0)), "two datasets from one seed differ", WHY_RANDOM)
+        """The same seed gives bit-identical data."""
+        require(_is_equal(self._data(0), self._data(0)), "two datasets with the same seed differ", WHY_RANDOM)
 
     def test_other_seed_other_data(self) -> None:
-        """Another seed gives other data, if the dataset draws at all."""
+        """Another seed gives other data, if the dataset is random."""
         same = _is_equal(self._data(0), self._data(1))
         if self.draws:
-            wrong = "the data are the same for another seed; say `draws = False` if that is meant"
+            wrong = "the data are the same for another seed; set `draws = False` if that is intended"
             require(not same, wrong, "a sweep over the data's seed would show no spread")
         else:
             require(same, "the data differ from seed to seed, though `draws = False`", WHY_RANDOM)
 
     def test_leaves_the_global_stream_alone(self) -> None:
-        """Nothing is drawn from torch's global stream."""
+        """The dataset does not use torch's global random stream."""
         moved = draws_from_stream(lambda: self._data(0))
-        wrong = "the dataset drew from torch's global stream, not from its generator"
+        wrong = "the dataset draws from torch's global stream, not from its generator"
         require(not moved, wrong, "the model's initial parameters would depend on the data")
 
     def _data(self, seed: int) -> Data:
         made: object = self.dataset(torch.Generator().manual_seed(seed))
-        why = "tasks read inputs, targets and names off it"
+        why = "tasks read its inputs, targets and names"
         require(isinstance(made, Data), f"the dataset returned a {type(made).__name__}, not a Data", why)
         return made  # type: ignore[return-value]
 

@@ -1,4 +1,4 @@
-"""Small descents that the contract of an optimizer looks at."""
+"""Small descents for the optimizer contract."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from playground.core.update import UpdateRule
 from playground.testing.differentiable import ValuesModule
 
 START: Final = torch.tensor([[1.1, -0.7, 0.3], [-1.3, 0.9, 0.6]], dtype=torch.float64)
-"""A matrix, since some optimizers move nothing else."""
+"""A matrix, because some optimizers update only matrices."""
 
 
 def quadratic(low: float, high: float, start: Tensor = START) -> Problem:
-    """Return Σ c x²/2 over the entries of x, from `start`, with curvatures c spread evenly on a log scale."""
+    """Return Σ c x²/2 over the entries of x, from `start`, with curvatures c evenly spaced on a log scale."""
     curvatures = torch.logspace(0, 1, start.numel(), base=high / low, dtype=start.dtype).reshape(start.shape) * low
 
     def loss(module: Forward, batch: Batch) -> Tensor:
@@ -28,7 +28,7 @@ def quadratic(low: float, high: float, start: Tensor = START) -> Problem:
 
 
 class _BowlWithUnused(ValuesModule):
-    """Has a parameter besides, which nothing depends on."""
+    """Has an additional parameter that the loss does not depend on."""
 
     def __init__(self) -> None:
         super().__init__(START)
@@ -36,18 +36,18 @@ class _BowlWithUnused(ValuesModule):
 
 
 def bowl_with_unused() -> Problem:
-    """Return a bowl with a parameter that is `unused`."""
+    """Return a bowl with an additional parameter, `unused`."""
     return Problem(_BowlWithUnused(), lambda module, batch: (module() ** 2).sum() / 2)
 
 
 def descend(problem: Problem, optimizer: UpdateRule | Callable[[Any], torch.optim.Optimizer], steps: int) -> Tensor:
-    """Make that many updates, and return the problem's `values`."""
+    """Make `steps` updates and return the problem's `values`."""
     paths(problem, optimizer, steps)
     return problem.parameters["values"].detach()
 
 
 def paths(problem: Problem, optimizer: UpdateRule | Callable[[Any], torch.optim.Optimizer], steps: int) -> Tensor:
-    """Make that many updates; return the first entry of the problem's `values` before each, shape `(steps,)`."""
+    """Make `steps` updates; return the first entry of the problem's `values` before each, shape `(steps,)`."""
     if isinstance(optimizer, UpdateRule):
         stepper: RuleStepper | TorchStepper = RuleStepper(problem, optimizer)
     else:
@@ -61,10 +61,10 @@ def paths(problem: Problem, optimizer: UpdateRule | Callable[[Any], torch.optim.
 
 
 class SingleDescent:
-    """A torch optimizer with a quadratic of its own, moved as torch's tutorials do.
+    """A torch optimizer with its own quadratic, stepped as in torch's tutorials.
 
     :param factory: makes the optimizer.
-    :param start: where it begins.
+    :param start: the initial values.
     """
 
     def __init__(self, factory: Callable[[Any], torch.optim.Optimizer], start: Tensor = START) -> None:
@@ -72,22 +72,22 @@ class SingleDescent:
         self.optimizer = factory([self.values])
 
     def evaluate(self) -> Tensor:
-        """Return the loss, its gradient in place."""
+        """Return the loss, with its gradient in `.grad`."""
         self.optimizer.zero_grad()
         loss = (self.values**4).sum() / 4
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     def walk(self, steps: int) -> None:
-        """Make that many updates."""
+        """Make `steps` updates."""
         for _ in range(steps):
             self.optimizer.step(self.evaluate)  # type: ignore[arg-type]
 
 
 def descend_in_groups(factory: Callable[[Any], torch.optim.Optimizer], share: float) -> tuple[Tensor, Tensor]:
-    """Move two groups beside each other, and return their values.
+    """Update two parameter groups of one optimizer and return their values.
 
-    :param share: of the usual learning rate that the first group has.
+    :param share: the learning rate of the first group, as a share of the usual one.
     """
     one, other = START.clone().requires_grad_(), START.clone().requires_grad_()
     rate = factory([START.clone().requires_grad_()]).param_groups[0]["lr"]

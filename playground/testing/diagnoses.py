@@ -27,7 +27,7 @@ from playground.testing.differentiable import WHY_RANDOM, draws_from_stream
 from playground.testing.verdict import require
 
 ScenarioInput = str | Path | Mapping[str, Any]
-"""A scenario's file, or what would stand in one."""
+"""A scenario's file, or the content of one."""
 
 HEALTHY_SCENARIOS: Final[tuple[ScenarioInput, ...]] = (
     {
@@ -54,24 +54,24 @@ HEALTHY_SCENARIOS: Final[tuple[ScenarioInput, ...]] = (
         "steps": 50,
     },
 )
-"""Runs with which nothing is wrong: of a function, of one neuron, of a small network."""
+"""Runs without a mistake: of a function, of one neuron, of a small network."""
 
 MAX_SENTENCE_CHARACTERS: Final = 300
-"""Characters of a sentence."""
+"""Maximum number of characters of a sentence."""
 
-WHY_FALSE: Final = "people believe it, and mend what is not broken; where there is doubt it must be silent"
-WHY_RAISES: Final = "an exception counts as silence, so that the mistake is not told where numbers are at their worst"
-WHY_LINE: Final = "it stands in one line of the console, of JUnit and of an annotation"
+WHY_FALSE: Final = "users would fix code that is not broken; report nothing in case of doubt"
+WHY_RAISES: Final = "an exception counts as no diagnosis, so the mistake would not be reported for the worst numbers"
+WHY_LINE: Final = "the console, JUnit and annotations show it on one line"
 
 
 class DiagnosisContract(ABC):
-    """What a diagnosis must do: `class TestMine(DiagnosisContract)` with `name`, `diagnosis` and `ill`."""
+    """The rules for a diagnosis: `class TestMine(DiagnosisContract)` with `name`, `diagnosis` and `ill`."""
 
     name: ClassVar[str]
-    """Under which it is registered, and which `expect: {diagnosis: …}` takes."""
+    """The name under which it is registered, which `expect: {diagnosis: …}` accepts."""
 
     plugins: ClassVar[tuple[str, ...]] = ()
-    """Single-file plugins that the scenarios need, as behind `-p`; installed ones are there by themselves."""
+    """Single-file plugins that the scenarios need, as for `-p`; installed plugins are always available."""
 
     @abstractmethod
     def diagnosis(self) -> Diagnoser:
@@ -82,86 +82,87 @@ class DiagnosisContract(ABC):
         """Return a scenario whose run makes the mistake."""
 
     def healthy(self) -> Sequence[ScenarioInput]:
-        """Return scenarios whose runs do not make it; override to add those that nearly do."""
+        """Return scenarios whose runs do not make it; override to add scenarios that almost do."""
         return HEALTHY_SCENARIOS
 
     def test_speaks_of_the_ill_run(self) -> None:
-        """The run that makes the mistake is told so."""
-        with self._ended(self.ill()) as run:
-            why = "whoever makes the mistake is left alone with it"
-            require(bool(self._asked(run, "the ill run")), "nothing is said of the ill run", why)
+        """The diagnosis finds the mistake in the run that makes it."""
+        with self._run_to_end(self.ill()) as run:
+            why = "users who make the mistake get no help"
+            require(bool(self._diagnose(run, "the ill run")), "the ill run gets no diagnosis", why)
 
     def test_is_silent_about_healthy_runs(self) -> None:
-        """Runs with which nothing is wrong are not accused."""
+        """Runs without the mistake get no diagnosis."""
         for scenario in self.healthy():
-            with self._ended(scenario) as run:
-                told = self._asked(run, "a healthy run")
-                require(not told, f"of the healthy run of {_scenario_name(scenario)}: {told}", WHY_FALSE)
+            with self._run_to_end(scenario) as run:
+                finding = self._diagnose(run, "a healthy run")
+                require(not finding, f"of the healthy run of {_scenario_name(scenario)}: {finding}", WHY_FALSE)
 
     def test_survives_what_is_not_finite(self) -> None:
-        """A run whose loss and parameters are not finite raises nothing."""
-        with self._ended(self.ill()) as run:
+        """A run whose loss and parameters are not finite raises no exception."""
+        with self._run_to_end(self.ill()) as run:
             for number in (float("nan"), float("inf")):
                 full = {name: torch.full_like(tensor, number) for name, tensor in run.final.items()}
                 ended = replace(run, final=full, last=number, status=Status.NONFINITE)
-                self._asked(ended, f"a run that ends in {number}")
-                self._asked(replace(ended, start=full, first=number), f"a run that starts in {number}")
+                self._diagnose(ended, f"a run that ends in {number}")
+                self._diagnose(replace(ended, start=full, first=number), f"a run that starts in {number}")
 
     def test_survives_a_run_without_steps(self) -> None:
-        """A run of no steps, whose end is its start, raises nothing."""
-        with self._ended(self.ill()) as run:
-            self._asked(replace(run, final=run.start, last=run.first, steps=0), "a run of no steps")
+        """A run without steps, whose end is its start, raises no exception."""
+        with self._run_to_end(self.ill()) as run:
+            self._diagnose(replace(run, final=run.start, last=run.first, steps=0), "a run of no steps")
 
     def test_survives_what_is_not_known(self) -> None:
-        """Operations of which nothing is known, another kind of optimizer, and runs of other tasks raise nothing."""
+        """Unknown operations, another kind of optimizer, and runs of other tasks raise no exception."""
         for scenario in (self.ill(), *HEALTHY_SCENARIOS):
-            with self._ended(scenario) as run:
+            with self._run_to_end(scenario) as run:
                 where = f"the run of {_scenario_name(scenario)}"
-                self._asked(replace(run, operations={}), f"{where}, with operations that are not known")
+                self._diagnose(replace(run, operations={}), f"{where}, with unknown operations")
                 torch_optimizer = partial(torch.optim.SGD, lr=0.1)
-                self._asked(replace(run, optimizer=torch_optimizer), f"{where}, with a torch.optim.Optimizer")
+                self._diagnose(replace(run, optimizer=torch_optimizer), f"{where}, with a torch.optim.Optimizer")
 
     def test_sentence_is_one_line(self) -> None:
-        """What is said is one sentence, in one line."""
-        with self._ended(self.ill()) as run:
-            told = self._asked(run, "the ill run")
-            require(not told or _is_sentence(told), f"no sentence in one line: {told!r}", WHY_LINE)
+        """The finding is one sentence on one line."""
+        with self._run_to_end(self.ill()) as run:
+            finding = self._diagnose(run, "the ill run")
+            require(not finding or _is_sentence(finding), f"not one sentence on one line: {finding!r}", WHY_LINE)
 
     def test_sentence_has_numbers(self) -> None:
-        """What is said has the run's own numbers."""
-        with self._ended(self.ill()) as run:
-            told = self._asked(run, "the ill run")
-            numbers = not told or any(sign.isdigit() for sign in told)
-            require(numbers, f"no number in {told!r}", "numbers make it true of this run, and can be checked")
+        """The finding contains numbers of the run."""
+        with self._run_to_end(self.ill()) as run:
+            finding = self._diagnose(run, "the ill run")
+            numbers = not finding or any(sign.isdigit() for sign in finding)
+            require(numbers, f"no number in {finding!r}", "numbers relate it to this run, and can be checked")
 
     def test_remedy_is_one_line(self) -> None:
-        """What helps is one sentence, in one line."""
+        """The remedy is one sentence on one line."""
         remedy = self.diagnosis().remedy
-        require(_is_sentence(remedy), f"no sentence in one line: {remedy!r}", WHY_LINE)
+        require(_is_sentence(remedy), f"not one sentence on one line: {remedy!r}", WHY_LINE)
 
     def test_leaves_the_run_as_it_was(self) -> None:
-        """Parameters, data and the module's mode are as they were."""
-        with self._ended(self.ill()) as run:
+        """Parameters, data and the module's mode are unchanged."""
+        with self._run_to_end(self.ill()) as run:
             before, training = [tensor.clone() for tensor in _run_tensors(run)], run.problem.module.training
-            self._asked(run, "the ill run")
+            self._diagnose(run, "the ill run")
             after = _run_tensors(run)
             same = all(torch.allclose(a, b, 0, 0, equal_nan=True) for a, b in zip(before, after, strict=True))
-            why = "what is asked next, and what the user gets, would be another run"
-            require(same, "asking changed parameters or data of the run", why)
-            require(run.problem.module.training == training, "asking left the module in another mode", why)
+            why = "the next diagnosis, and the user, would see another run"
+            require(same, "the diagnosis changed parameters or data of the run", why)
+            require(run.problem.module.training == training, "the diagnosis left the module in another mode", why)
 
     def test_answers_twice_alike(self) -> None:
-        """The same run is told the same, and nothing is drawn from torch's global stream."""
-        with self._ended(self.ill()) as run:
-            told: list[str] = []
-            moved = draws_from_stream(lambda: told.extend(self._asked(run, "the ill run") for _ in range(2)))
-            require(told[0] == told[1], f"asked twice, it said {told[0]!r} and {told[1]!r}", WHY_RANDOM)
-            require(not moved, "asked, it drew from torch's global random stream", WHY_RANDOM)
+        """The same run gets the same diagnosis, and nothing is drawn from torch's global stream."""
+        with self._run_to_end(self.ill()) as run:
+            findings: list[str] = []
+            moved = draws_from_stream(lambda: findings.extend(self._diagnose(run, "the ill run") for _ in range(2)))
+            one, other = findings
+            require(one == other, f"two calls for one run returned {one!r} and {other!r}", WHY_RANDOM)
+            require(not moved, "the diagnosis drew from torch's global random stream", WHY_RANDOM)
 
     def test_can_be_expected(self) -> None:
         """`expect: {diagnosis: NAME}` in the ill scenario passes."""
         name = getattr(self, "name", "")
-        why = "a scenario that shows the mistake could not be held to it"
+        why = "a scenario that shows the mistake could not expect it"
         try:
             run = run_one(_load_scenario(self.ill(), f"{{diagnosis: {json.dumps(name)}}}"), self._plugins())
         except PlaygroundError as error:
@@ -171,10 +172,10 @@ class DiagnosisContract(ABC):
         require(name in found.split(", "), wrong, why)
 
     @contextmanager
-    def _ended(self, scenario: ScenarioInput) -> Iterator[Evidence]:
-        """Run a scenario, whatever it expects, and hold open what can be asked of it."""
+    def _run_to_end(self, scenario: ScenarioInput) -> Iterator[Evidence]:
+        """Run a scenario without its expectations, and keep its evidence open."""
         __tracebackhide__ = True
-        plugins, why = self._plugins(), "only a descent that is over shows anything"
+        plugins, why = self._plugins(), "only a finished descent can be diagnosed"
         with ExitStack() as stack:
             try:
                 ready = stack.enter_context(prepare(_load_scenario(scenario, "{}"), plugins))
@@ -184,13 +185,13 @@ class DiagnosisContract(ABC):
                 ) from None
             measured = measure(ready, nullcontext)
             end = f"{measured.status}, {measured.reason}"
-            wrong = f"the run of {_scenario_name(scenario)} is no descent to be diagnosed: {end}"
+            wrong = f"the run of {_scenario_name(scenario)} is not a descent that can be diagnosed: {end}"
             evidence = gather_evidence(ready, measured, plugins)
             if evidence is None:
                 raise AssertionError(f"{wrong}\n  why it matters: {why}")
             yield evidence
 
-    def _asked(self, run: Evidence, what: str) -> str:
+    def _diagnose(self, run: Evidence, what: str) -> str:
         __tracebackhide__ = True
         try:
             return self.diagnosis().find(run)
@@ -220,10 +221,10 @@ def _scenario_name(scenario: ScenarioInput) -> str:
 
 
 def _run_tensors(run: Evidence) -> list[torch.Tensor]:
-    """Return what belongs to the run."""
+    """Return all tensors of the run."""
     points = [tensor.detach() for point in (run.problem.parameters, run.start, run.final) for tensor in point.values()]
     return points + list(run.problem.batches.data)
 
 
-def _is_sentence(told: str) -> bool:
-    return told.endswith(".") and told.isprintable() and len(told) <= MAX_SENTENCE_CHARACTERS
+def _is_sentence(finding: str) -> bool:
+    return finding.endswith(".") and finding.isprintable() and len(finding) <= MAX_SENTENCE_CHARACTERS

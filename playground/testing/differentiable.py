@@ -1,4 +1,4 @@
-"""What contracts of differentiable components share."""
+"""Checks that the contracts of differentiable components share."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from playground.core.derivatives import Coordinate, VectorFunction, check_derivatives, judge_entry
 from playground.testing.verdict import require
 
-WHY_BACKWARD = "an optimizer follows what backward says: it would go another way than the loss falls"
-WHY_VMAP = "many runs descend together under torch.func.vmap; a component that cannot makes a sweep run one by one"
-WHY_DTYPE = "a scenario says `dtype: float64` for precision, and would silently lose it (or fail on mixed dtypes)"
-WHY_RANDOM = "a run is repeated from its seed alone, and a hidden draw changes every number after it"
+WHY_BACKWARD = "an optimizer follows the gradients of backward: it would not follow the descent of the loss"
+WHY_VMAP = "many runs are vectorized by torch.func.vmap; a component that does not support it makes a sweep sequential"
+WHY_DTYPE = "a scenario with `dtype: float64` would silently lose precision (or fail on mixed dtypes)"
+WHY_RANDOM = "a run is repeated from its seed only, and a hidden draw changes every number after it"
 
 
 class ValuesModule(nn.Module):
@@ -32,8 +32,8 @@ def require_right_backward(g: VectorFunction, z: Tensor, names: Sequence[Coordin
     """Differentiate g at z by every route, and require that autograd agrees.
 
     :param z: shape `(n,)`.
-    :param names: of its entries.
-    :raises AssertionError: it does not, with the first entry that is wrong.
+    :param names: the names of its entries.
+    :raises AssertionError: autograd disagrees; contains the first wrong entry.
     """
     __tracebackhide__ = True
     for entry in check_derivatives(g, z, names).entries:
@@ -44,22 +44,22 @@ def require_right_backward(g: VectorFunction, z: Tensor, names: Sequence[Coordin
 
 
 def require_no_draw(compute: Callable[[], Tensor], what: str) -> None:
-    """Require that computing twice gives the same bits and leaves torch's global stream where it was.
+    """Require that computing twice gives bit-identical results and does not use torch's global random stream.
 
-    :raises AssertionError: it does not.
+    :raises AssertionError: the results differ, or the stream was used.
     """
     __tracebackhide__ = True
     found: list[Tensor] = []
     moved = draws_from_stream(lambda: found.extend(compute() for _ in range(2)))
     first, second = found
-    require(torch.equal(first, second), f"{what}: the same input gave two answers", WHY_RANDOM)
+    require(torch.equal(first, second), f"{what}: the same input gave two results", WHY_RANDOM)
     require(not moved, f"{what} drew from torch's global random stream", WHY_RANDOM)
 
 
 def draws_from_stream(compute: Callable[[], object]) -> bool:
-    """Compute, and tell whether torch's global random stream is drawn from or seeded; it is put back in any case."""
+    """Return whether a computation draws from or seeds torch's global random stream; always restores the stream."""
     before = torch.get_rng_state()
-    torch.rand(())  # away from the beginning, so that the seed which the stream had last shows when it is set again
+    torch.rand(())  # move away from the initial state, so that setting the same seed again is detected
     here = torch.get_rng_state()
     try:
         compute()
@@ -71,7 +71,7 @@ def draws_from_stream(compute: Callable[[], object]) -> bool:
 def require_close(found: Tensor, expected: Tensor, wrong: str, why: str, tolerance: float = 1e-10) -> None:
     """Require equal numbers, relative plus absolute; NaN equals NaN.
 
-    :raises AssertionError: they differ, with the largest difference.
+    :raises AssertionError: they differ; contains the largest difference.
     """
     __tracebackhide__ = True
     require(found.shape == expected.shape, f"{wrong}: shape {tuple(found.shape)}, not {tuple(expected.shape)}", why)

@@ -18,31 +18,31 @@ WHY_LOST = "a sweep would lose rows, or give one point's numbers to another"
 
 
 class ExecutorContract(ABC):
-    """What an executor must do: `class TestMine(ExecutorContract)` with one method, `executor`."""
+    """The rules for an executor: `class TestMine(ExecutorContract)` with one method, `executor`."""
 
     elsewhere: ClassVar[bool] = True
-    """Whether work is done in other processes, one of which may die."""
+    """Whether the executor uses other processes, which may die."""
 
     patience: ClassVar[float] = 60
-    """Seconds to wait for anything."""
+    """Maximum number of seconds to wait for a result."""
 
     @abstractmethod
     def executor(self) -> AbstractContextManager[Executor]:
         """Return a new context manager that yields the executor."""
 
     def test_results(self) -> None:
-        """Each future has the result of its own call, keyword arguments included."""
+        """Each future has the result of its own call, including keyword arguments."""
         with self.executor() as executor:
             futures = [executor.submit(divmod, number, 3) for number in range(20)]
             futures.append(executor.submit(int, "12", base=3))  # type: ignore[arg-type]
             found = [self._result(future) for future in futures]
         wanted = [*(divmod(number, 3) for number in range(20)), 5]
         wrong = [place for place, (one, other) in enumerate(zip(found, wanted, strict=True)) if one != other]
-        require(not wrong, f"calls {wrong} of 20 gave other results than the functions themselves", WHY_LOST)
+        require(not wrong, f"calls {wrong} of 20 gave results that differ from direct calls", WHY_LOST)
 
     def test_exceptions(self) -> None:
-        """What a call raises is in its future, with type and text, and stops no other call."""
-        why = "a mistake in one chunk would end the others, or be reported as something else"
+        """An exception of a call is in its future, with type and text, and affects no other call."""
+        why = "an error in one chunk would end the others, or be reported as another error"
         with self.executor() as executor:
             try:
                 failing = executor.submit(int, "four")
@@ -50,12 +50,12 @@ class ExecutorContract(ABC):
                 raise AssertionError(f"submit itself raised {raised!r}\n  why it matters: {why}") from raised
             later = executor.submit(abs, -1)
             error = self._exception(failing)
-            told = isinstance(error, ValueError) and "four" in str(error)
-            require(told, f"a call that raised ValueError gave {error!r}", why)
+            is_reported = isinstance(error, ValueError) and "four" in str(error)
+            require(is_reported, f"a call that raised ValueError gave {error!r}", why)
             require(self._result(later) == 1, "after a call that raised, the next one has no result", why)
 
     def test_cancellation(self) -> None:
-        """`shutdown(cancel_futures=True)` leaves no future waiting for ever."""
+        """`shutdown(cancel_futures=True)` leaves no future that waits forever."""
         why = "Ctrl-C would hang"
         with self.executor() as executor:
             futures = [executor.submit(time.sleep, 0.02) for _ in range(20)]
@@ -67,8 +67,8 @@ class ExecutorContract(ABC):
         require(waiting == 0, f"{waiting} of 20 futures never ended after shutdown(cancel_futures=True)", why)
 
     def test_leaving_in_the_middle(self) -> None:
-        """An exception inside `with` comes through, and the context ends."""
-        why = "an interrupted sweep would hang, or hide why it ended"
+        """An exception inside `with` passes through, and the context ends."""
+        why = "an interrupted sweep would hang, or hide the reason"
         left: list[BaseException] = []
 
         def leave() -> None:
@@ -76,7 +76,7 @@ class ExecutorContract(ABC):
                 with self.executor() as executor:
                     executor.submit(abs, -1)
                     raise KeyError("in the middle")
-            except BaseException as error:  # whatever comes out is what is asked about
+            except BaseException as error:  # the checks below examine any exception
                 left.append(error)
 
         thread = threading.Thread(target=leave, daemon=True)
@@ -84,20 +84,20 @@ class ExecutorContract(ABC):
         thread.join(self.patience)
         require(bool(left) or thread.is_alive(), "an exception inside `with` was swallowed", why)
         require(bool(left), f"the context had not ended after {self.patience:g} s", why)
-        require(isinstance(left[0], KeyError), f"instead of the exception inside `with` came {left[0]!r}", why)
+        require(isinstance(left[0], KeyError), f"instead of the exception inside `with`, {left[0]!r} was raised", why)
 
     def test_a_worker_that_dies(self) -> None:
-        """A call whose process ends is a `BrokenExecutor` in its future."""
+        """A call whose process dies has a `BrokenExecutor` in its future."""
         if not self.elsewhere:
-            pytest.skip("declared as computing in this process, whose death is everybody's")
-        why = "the sweep works on what was lost once more if it is told, and waits for ever if it is not"
+            pytest.skip("declared as computing in this process")
+        why = "the sweep repeats the lost work if it gets this exception, and waits forever if it does not"
         with self.executor() as executor:
             error = self._exception(executor.submit(os._exit, 1))
-            require(isinstance(error, BrokenExecutor), f"a worker that died gave {error!r}, no BrokenExecutor", why)
+            require(isinstance(error, BrokenExecutor), f"a worker that died gave {error!r}, not a BrokenExecutor", why)
 
     def _result(self, future: Future[Any]) -> Any:
         error = self._exception(future)
-        require(error is None, f"a call that raises nothing gave {error!r}", WHY_LOST)
+        require(error is None, f"a call without an exception gave {error!r}", WHY_LOST)
         return future.result()
 
     def _exception(self, future: Future[Any]) -> BaseException | None:

@@ -1,4 +1,4 @@
-"""Formulas as `explain` writes them, worked out again where they are plain arithmetic of entries."""
+"""Evaluates formulas of `explain`, if they are plain arithmetic of entries."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _SIGNS: Final = {"·": "*", "−": "-", "²": "**2", "^": "**", "π": "pi", "σ(
 
 
 def evaluate_formula(formula: str, numbers: Mapping[str, Tensor]) -> Tensor | None:
-    """Return what a formula in the field's own signs gives, entry by entry.
+    """Return the value of a formula in mathematical signs, entry by entry.
 
-    :param formula: with the names of `numbers` in it, such as `2·x² + √y`.
+    :param formula: a formula with the names of `numbers`, such as `2·x² + √y`.
     :param numbers: tensors of one shape.
-    :returns: None where it is no arithmetic of entries: words, sums over axes, matrix products.
+    :returns: None if the formula is not arithmetic of entries: words, sums over axes, matrix products.
     """
     written = re.sub(r"\|([^|]*)\|", r"abs(\1)", re.sub(r"√(\w+)", r"sqrt(\1)", formula))
     for sign, meaning in _SIGNS.items():

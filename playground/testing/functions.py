@@ -1,4 +1,4 @@
-"""The contract of a function to go down."""
+"""The contract of a function to minimize."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from playground.testing.differentiable import (
 )
 from playground.testing.verdict import require
 
-WHY_MINIMA = "a scenario is judged by how near a run came to what is stated, and right answers would fail"
+WHY_MINIMA = "scenarios compare the end of a run with the stated minimum, and correct runs would fail"
 
 
 class FunctionContract(ABC):
-    """What a function must do: `class TestMine(FunctionContract)` with one method, `function`."""
+    """The rules for a function: `class TestMine(FunctionContract)` with one method, `function`."""
 
     within: ClassVar[float] = 1e-4
-    """How far the value at a stated minimum may lie from the stated value, relative plus absolute."""
+    """Tolerance of the value at a stated minimum, relative plus absolute."""
 
     flat: ClassVar[float] = 1e-3
-    """How far a stated minimum may lie from where the slope is zero, as a share of the domain's width."""
+    """Tolerance of the position of a stated minimum, as a share of the domain's width."""
 
     @abstractmethod
     def function(self) -> Function:
@@ -45,16 +45,16 @@ class FunctionContract(ABC):
         return low + (high - low) * (0.1 + 0.8 * share)
 
     def test_batches_of_points(self) -> None:
-        """Points of shape `(..., n)` give values of shape `(...)`, each as alone."""
+        """Points of shape `(..., n)` give values of shape `(...)`, each equal to that of a single point."""
         function, points = self.function(), self.points()
-        why = "pictures and sweeps ask for many points at once"
+        why = "pictures and sweeps evaluate many points at once"
         alone = torch.stack([function(point) for point in points])
         require(
             alone.dim() == 1,
             f"the value at one point has shape {tuple(alone.shape[1:])}, not ()",
             "a loss is one number",
         )
-        require_close(function(points), alone, "points together have other values than alone", why)
+        require_close(function(points), alone, "a batch of points has other values than single points", why)
         grid = points.reshape(2, 3, -1)
         require_close(function(grid), alone.reshape(2, 3), "points of shape (2, 3, n) have other values", why)
 
@@ -65,14 +65,14 @@ class FunctionContract(ABC):
             require_right_backward(function, point, list_coordinates(function.variables), f"f at {point.tolist()}")
 
     def test_maps_over_runs(self) -> None:
-        """Under vmap each run has the value that it has alone."""
+        """Under vmap each run has the same value as without it."""
         function, points = self.function(), self.points()
         try:
-            together = vmap(function)(points)
+            batched = vmap(function)(points)
         except Exception as error:
             raise AssertionError(f"vmap refuses the function: {error}\n  why it matters: {WHY_VMAP}") from error
         alone = torch.stack([function(point) for point in points])
-        require_close(together, alone, "under vmap a value differs from the value alone", WHY_VMAP)
+        require_close(batched, alone, "a value under vmap differs from the value without it", WHY_VMAP)
 
     def test_keeps_the_dtype(self) -> None:
         """The value has the dtype of the point."""
@@ -81,12 +81,12 @@ class FunctionContract(ABC):
             require(found == dtype, f"the value at a {dtype} point is {found}", WHY_DTYPE)
 
     def test_draws_nothing(self) -> None:
-        """The same point has the same value."""
+        """The same point always has the same value."""
         function, points = self.function(), self.points()
         require_no_draw(lambda: function(points), "the function")
 
     def test_stated_minima_are_minima(self) -> None:
-        """Each stated minimum has the stated value and no slope; nothing near or elsewhere in the domain is lower."""
+        """Each stated minimum has the stated value and zero slope; no other point in the domain is lower."""
         function = self.function()
         for minimum in function.minima:
             given, dim = len(minimum.point), function.dim
@@ -98,7 +98,7 @@ class FunctionContract(ABC):
             value = function(point).item()
             allowed = self.within * (1 + abs(minimum.value))
             off = abs(value - minimum.value) <= allowed
-            require(off, f"f{minimum.point} = {value:.8g}, not {minimum.value:.8g} as is stated", WHY_MINIMA)
+            require(off, f"f{minimum.point} = {value:.8g}, but the stated value is {minimum.value:.8g}", WHY_MINIMA)
             steps = 1e-2 * torch.eye(len(point), dtype=torch.float64)
             low, high = torch.tensor(function.domain, dtype=torch.float64).unbind(dim=1)
             near = torch.cat([(point + steps).clamp(low, high), (point - steps).clamp(low, high), self.points()])
@@ -111,23 +111,23 @@ class FunctionContract(ABC):
 
 
 def require_inside(function: Function, point: Tensor) -> None:
-    """Require that a stated minimum lies in the domain.
+    """Require that a stated minimum is in the domain.
 
-    :raises AssertionError: it does not.
+    :raises AssertionError: it is outside the domain.
     """
     __tracebackhide__ = True
     low, high = torch.tensor(function.domain, dtype=torch.float64).unbind(dim=1)
     inside = bool(((point >= low) & (point <= high)).all())
-    require(inside, f"the stated minimum {tuple(point.tolist())} lies outside the domain", WHY_MINIMA)
+    require(inside, f"the stated minimum {tuple(point.tolist())} is outside the domain", WHY_MINIMA)
 
 
 def require_no_descent(function: Function, point: Tensor, share: float) -> None:
-    """Require that no straight line through a stated minimum leads to a lower place near it.
+    """Require that no straight line through a stated minimum leads to a lower point near it.
 
-    Along each coordinate the lowest point within `share` of the domain's width, on both sides but inside the domain,
-    must be the stated one, up to half a unit of the digits that are given and a hundredth of that width. A kink may be
-    a minimum, and so may a slope at the domain's boundary that would lead out of it. Along every other line, see
-    `_other_directions`, the function must not be lowest at an end, as it is at a saddle.
+    Along each coordinate, the lowest point within `share` of the domain's width, on both sides but inside the domain,
+    must be the stated one, up to half a unit of its last given digit and a hundredth of that width. A kink may be a
+    minimum, and so may a slope at the domain's boundary that leads out of the domain. Along every other line (see
+    `_other_directions`), the lowest point must not be at an end of the line, as it is at a saddle.
 
     :raises AssertionError: another point is lower.
     """
@@ -155,16 +155,16 @@ def require_no_descent(function: Function, point: Tensor, share: float) -> None:
 
 
 def _other_directions(function: Function, point: Tensor, widths: Tensor) -> list[Tensor]:
-    """Return the lines that are examined besides the coordinates, as shares of the domain's widths, at most 1.
+    """Return further lines to examine, in addition to the coordinates, as shares of the domain's widths, at most 1.
 
-    They are the diagonals of each two coordinates, which show saddles with kinks as well, and the eigenvectors of the
-    Hessian that belong to negative eigenvalues, where there is a Hessian.
+    These are the diagonals of each pair of coordinates, which also reveal saddles with kinks, and the eigenvectors of
+    the Hessian for negative eigenvalues, if there is a Hessian.
     """
     axes = torch.eye(len(point), dtype=torch.float64)
     diagonals = [one + sign * other for one, other in combinations(axes, 2) for sign in (1, -1)]
     try:
         scaled = hessian(function, point) * widths[:, None] * widths
-    except Exception:  # a backward of one's own may raise anything when it is differentiated once more
+    except Exception:  # a custom backward may raise anything when it is differentiated again
         return diagonals
     if not bool(scaled.isfinite().all()):
         return diagonals
@@ -174,6 +174,6 @@ def _other_directions(function: Function, point: Tensor, widths: Tensor) -> list
 
 
 def _digits(number: float) -> float:
-    """Return half a unit of the last digit of a number as it is written, if it has at least four decimals."""
+    """Return half a unit of the last written digit of a number; 0 if it has fewer than four decimals."""
     decimals = len(repr(number).partition(".")[2])
     return 0.5 * 10.0**-decimals if "e" not in repr(number) and decimals >= 4 else 0.0

@@ -1,4 +1,4 @@
-"""A component by the name that scenarios use."""
+"""Builds a component by its name in scenarios."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from playground.plugins.signature import build
 def build_registered(
     kind: str, name: str, parameters: Mapping[str, Any] | None = None, supplied: Mapping[str, Any] | None = None
 ) -> Any:
-    """Build a component as a scenario would, from the plugins that are installed here.
+    """Build a component as a scenario would, from the installed plugins.
 
     :param kind: `"optimizer"`, `"loss"`, ...
-    :param parameters: what the scenario would say.
+    :param parameters: the parameters that the scenario would set.
     :param supplied: what the framework would supply to a factory of this kind.
-    :raises ComponentError: no plugin that is installed here offers it, or a parameter does not fit.
+    :raises ComponentError: no installed plugin has the component, or a parameter is not valid.
     """
     return build(_plugins().registry.get(kind, name), parameters or {}, supplied)
 

@@ -24,26 +24,26 @@ from playground.testing.verdict import require
 
 
 class ModelContract(ABC):
-    """What a model must do: `class TestMine(ModelContract)` with one method, `model`."""
+    """The rules for a model: `class TestMine(ModelContract)` with one method, `model`."""
 
     inputs: ClassVar[int] = 3
-    """Features of the samples that are tried."""
+    """Number of features of the test samples."""
 
     outputs: ClassVar[int] = 2
-    """Numbers wanted of each sample."""
+    """Number of outputs for each test sample."""
 
     @abstractmethod
     def model(self, inputs: int, outputs: int) -> nn.Module:
-        """Return a new model of these sizes, drawn from torch's global stream."""
+        """Return a new model of these sizes, initialized from torch's global stream."""
 
     def samples(self) -> Tensor:
-        """Return the samples that are tried, shape `(5, inputs)`, float64, from -1 to 1."""
+        """Return the test samples, shape `(5, inputs)`, float64, from -1 to 1."""
         return torch.linspace(-1, 1, 5 * self.inputs, dtype=torch.float64).sin().reshape(5, self.inputs)
 
     def test_shape(self) -> None:
         """Samples of shape `(samples, inputs)` give predictions of shape `(samples, outputs)`."""
         found, wanted = tuple(self._made()(self.samples()).shape), (5, self.outputs)
-        require(found == wanted, f"predictions have shape {found}, not {wanted}", "no loss fits such predictions")
+        require(found == wanted, f"predictions have shape {found}, not {wanted}", "no loss accepts such predictions")
 
     def test_backward_is_right(self) -> None:
         """Autograd agrees with every independent route to the derivative by each parameter."""
@@ -58,10 +58,10 @@ class ModelContract(ABC):
         parameters = dict(module.named_parameters())
         found = torch.autograd.grad(module(self.samples()).sin().sum(), list(parameters.values()), allow_unused=True)
         unused = [name for name, gradient in zip(parameters, found, strict=True) if gradient is None]
-        require(not unused, f"no output depends on {', '.join(unused)}", "what has no gradient never learns")
+        require(not unused, f"no output depends on {', '.join(unused)}", "a parameter without a gradient never learns")
 
     def test_maps_over_runs(self) -> None:
-        """Under vmap each run has the predictions that it has alone."""
+        """Under vmap each run has the same predictions as without it."""
         modules = [self._made(seed).eval() for seed in (0, 1)]
         states = [dict(module.named_parameters()) for module in modules]
         stacked = {name: torch.stack([state[name] for state in states]).detach() for name in states[0]}
@@ -72,11 +72,11 @@ class ModelContract(ABC):
             return found
 
         try:
-            together = vmap(forward)(stacked)
+            batched = vmap(forward)(stacked)
         except Exception as error:
             raise AssertionError(f"vmap refuses the model: {error}\n  why it matters: {WHY_VMAP}") from error
         alone = torch.stack([module(samples) for module in modules])
-        require_close(together, alone, "under vmap the predictions of a run differ from those alone", WHY_VMAP)
+        require_close(batched, alone, "the predictions of a run under vmap differ from those without it", WHY_VMAP)
 
     def test_keeps_the_dtype(self) -> None:
         """The predictions have the dtype of the samples and parameters."""
@@ -91,10 +91,10 @@ class ModelContract(ABC):
         """The same seed gives the same initial parameters."""
         first, second = (list(self._made().parameters()) for _ in range(2))
         same = all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-        require(same, "two models from one seed differ; draw from torch's global stream alone", WHY_RANDOM)
+        require(same, "two models with the same seed differ; draw only from torch's global stream", WHY_RANDOM)
 
     def test_draws_nothing_in_evaluation(self) -> None:
-        """In evaluation mode the same samples have the same predictions."""
+        """In evaluation mode the same samples always have the same predictions."""
         module = self._made().eval()
         require_no_draw(lambda: module(self.samples()), "the model in evaluation mode")
 

@@ -30,33 +30,33 @@ from playground.testing.descents import (
 from playground.testing.differentiable import require_close
 from playground.testing.verdict import require
 
-WHY_STATE = "a training that was interrupted would go on as another one"
-WHY_GROUPS = "people give the layers of a network rates of their own"
+WHY_STATE = "a resumed training would differ from an uninterrupted one"
+WHY_GROUPS = "users set different learning rates for the layers of a network"
 
 Factory = Callable[[Any], torch.optim.Optimizer]
 
 
 class OptimizerContract(ABC):
-    """What an optimizer must do: `class TestMine(OptimizerContract)` with one method, `optimizer`."""
+    """The rules for an optimizer: `class TestMine(OptimizerContract)` with one method, `optimizer`."""
 
     steps: ClassVar[int] = 100
-    """Updates in which it must get down."""
+    """Number of updates in which the loss must decrease."""
 
     elementwise: ClassVar[bool] = True
-    """Whether each number moves by its own gradient alone. One for which this is not so never moves runs together."""
+    """Whether each entry is updated from its own gradient only. If not, runs are never vectorized."""
 
     parameter_groups: ClassVar[bool] = True
-    """Whether a `torch.optim.Optimizer` takes several groups of parameters."""
+    """Whether a `torch.optim.Optimizer` accepts several parameter groups."""
 
     trajectory: ClassVar[tuple[float, ...]] = ()
-    """Reference: x before each step on f(x) = x²/2 from x = 1, in float64; empty where there is none."""
+    """Reference: x before each step on f(x) = x²/2 from x = 1, in float64; empty if there is none."""
 
     @abstractmethod
     def optimizer(self) -> UpdateRule | Factory:
         """Return an update rule; or a subclass of `torch.optim.Optimizer`, in a `functools.partial` with options."""
 
     def test_returns_what_is_expected(self) -> None:
-        """A rule is a frozen dataclass with a rate and returns parameter and state; a torch optimizer makes steps."""
+        """A rule is a frozen dataclass with a rate, and returns parameter and state; a torch optimizer makes steps."""
         made = self.optimizer()
         tensors = {"matrix": torch.ones(2, 2, dtype=torch.float64), "vector": torch.ones(2, dtype=torch.float64)}
         try:
@@ -65,20 +65,20 @@ class OptimizerContract(ABC):
             else:
                 require_optimizer(made, [tensors["matrix"]])
         except ComponentError as error:
-            require(False, str(error), "what a plugin returns is used at every step, and checked before the first")
+            require(False, str(error), "the result is used at every step, and is checked before the first one")
 
     def test_descends_a_bowl(self) -> None:
-        """The loss is lower at the end, where the curvature is the same in all directions."""
+        """The loss decreases on a function with the same curvature in all directions."""
         self._require_descent(quadratic(1, 1), "a bowl, Σx²/2")
 
     def test_descends_an_ill_conditioned_quadratic(self) -> None:
-        """The loss is lower at the end, where one direction is a hundred times as steep as another."""
+        """The loss decreases on a function that is a hundred times as steep in one direction as in another."""
         self._require_descent(quadratic(1, 100), "a quadratic with curvatures from 1 to 100")
 
     def test_moves_runs_together_as_alone(self) -> None:
-        """Among others a run moves as it does alone, also when its neighbour has another learning rate."""
+        """A run in a batch equals the same run on its own, even if its neighbour has another learning rate."""
         if not self.elementwise:
-            pytest.skip("declared as not elementwise: its runs go one by one")
+            pytest.skip("declared as not elementwise: its runs are sequential")
         made = self.optimizer()
         starts = torch.stack([START, -2 * START])
         problem = quadratic(1, 10)
@@ -97,54 +97,54 @@ class OptimizerContract(ABC):
         alone = torch.stack(
             [descend(quadratic(1, 10, start), rule, 10) for start, rule in zip(starts, moved, strict=True)]
         )
-        why = "thousands of runs descend as one tensor; declare `elementwise = False` if an entry looks at others"
-        require_close(stepper.parameters["values"], alone, "a run among others ends elsewhere than alone", why)
+        why = "thousands of runs are one tensor; declare `elementwise = False` if an entry depends on other entries"
+        require_close(stepper.parameters["values"], alone, "a run in a batch ends elsewhere than on its own", why)
 
     def test_repeats_itself(self) -> None:
-        """The same start gives the same bits."""
+        """The same start gives bit-identical results."""
         one, other = (descend(quadratic(1, 10), self.optimizer(), 5) for _ in range(2))
-        require(torch.equal(one, other), "two descents from one start differ", "no run could be repeated")
+        require(torch.equal(one, other), "two descents from the same start differ", "no run could be repeated")
 
     def test_keeps_float64(self) -> None:
-        """Parameters in float64 are neither turned into float32 nor rounded to it."""
+        """float64 parameters are neither converted to float32 nor rounded to it."""
         found = descend(quadratic(1, 10), self.optimizer(), 3)
-        why = "`dtype: float64` is asked for because digits matter"
+        why = "users set `dtype: float64` for its digits"
         require(found.dtype == torch.float64, f"float64 parameters became {found.dtype}", why)
         rounded = torch.equal(found, found.float().double())
-        require(not rounded, "float64 parameters hold nothing that float32 could not", why)
+        require(not rounded, "float64 parameters are rounded to float32", why)
 
     def test_leaves_what_has_no_gradient(self) -> None:
-        """A parameter whose gradient is None stays as it is, and stops nobody."""
+        """A parameter whose gradient is None is unchanged and does not stop the others."""
         problem = bowl_with_unused()
         before = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
         try:
             descend(problem, self.optimizer(), 3)
         except (TypeError, AttributeError, RuntimeError) as error:
             wrong = f"a gradient that is None: {type(error).__name__}: {error}"
-            raise AssertionError(f"{wrong}\n  why it matters: layers that are not used have none") from error
+            raise AssertionError(f"{wrong}\n  why it matters: unused layers have no gradient") from error
         idle = torch.equal(problem.parameters["unused"], before["unused"])
         require(idle, "a parameter without a gradient was moved", "frozen and unused layers would drift")
         moved = not torch.equal(problem.parameters["values"], before["values"])
-        require(moved, "beside a parameter without a gradient nothing moves", "the rest of the model never learns")
+        require(moved, "other parameters do not move if one has no gradient", "the rest of the model never learns")
 
     def test_documents_its_parameters(self) -> None:
         """Each hyperparameter is described in the docstring, or in that of torch."""
         made = self.optimizer()
         factory = made.func if isinstance(made, functools.partial) else type(made) if not callable(made) else made
         silent = [each.name for each in declared_parameters(factory, ("params",)) if not each.description]
-        what = f"no `:param name:` line tells what {', '.join(silent)} means"
-        require(not silent, what, "`playground show` and the schema are made of these lines")
+        what = f"no `:param name:` line describes {', '.join(silent)}"
+        require(not silent, what, "`playground show` and the schema contain these lines")
 
     def test_follows_the_reference(self) -> None:
-        """The descent from x = 1 on x²/2 is the reference trajectory."""
+        """The descent from x = 1 on x²/2 equals the reference trajectory."""
         if not self.trajectory:
             pytest.skip("no reference trajectory is given")
         found = paths(quadratic(1, 1, torch.ones(1, 1, dtype=torch.float64)), self.optimizer(), len(self.trajectory))
         wanted = torch.tensor(self.trajectory, dtype=torch.float64)
-        require_close(found, wanted, "the descent leaves its reference", "it would be another method than it is called")
+        require_close(found, wanted, "the descent differs from its reference", "it would not be the method of its name")
 
     def test_rule_leaves_its_inputs_alone(self) -> None:
-        """`init` and `update` modify nothing that they are given."""
+        """`init` and `update` do not modify their arguments."""
         rule = self.optimizer()
         if not isinstance(rule, UpdateRule):
             pytest.skip("a torch.optim.Optimizer moves its parameters in place")
@@ -157,10 +157,10 @@ class OptimizerContract(ABC):
         rule.update(parameter, gradient, dict(state), 1, rule.lr)
         names = ["the parameter", "the gradient", *(f"the state {name!r}" for name in state)]
         changed = [name for name, old, new in zip(names, before, given, strict=True) if not torch.equal(old, new)]
-        require(not changed, f"update changed {', '.join(changed)} in place", "who calls it still needs those numbers")
+        require(not changed, f"update changed {', '.join(changed)} in place", "the caller still needs these numbers")
 
     def test_state_dict_resumes(self) -> None:
-        """After `load_state_dict` a torch optimizer goes on with the very same bits."""
+        """After `load_state_dict` a torch optimizer continues bit-identically."""
         factory = self._torch()
         first = SingleDescent(factory)
         first.walk(5)
@@ -169,22 +169,22 @@ class OptimizerContract(ABC):
         first.walk(5)
         second.walk(5)
         same = torch.equal(first.values, second.values)
-        require(same, "resumed from its state_dict, the optimizer goes elsewhere", WHY_STATE)
+        require(same, "the optimizer continues differently from its state_dict", WHY_STATE)
 
     def test_parameter_groups(self) -> None:
-        """A group's own learning rate holds for that group, and for no other."""
+        """A group's own learning rate applies to that group only."""
         factory = self._torch()
         if not self.parameter_groups:
-            pytest.skip("declared as taking one group alone")
+            pytest.skip("declared as accepting only one group")
         slow, fast = descend_in_groups(factory, 0.5)
         usual, _ = descend_in_groups(factory, 1.0)
         alone = SingleDescent(factory)
         alone.walk(3)
         require(not torch.equal(slow, usual), "a group's own learning rate makes no difference", WHY_GROUPS)
-        require(torch.equal(fast, alone.values), "the rate of one group moves the other", WHY_GROUPS)
+        require(torch.equal(fast, alone.values), "the learning rate of one group affects the other", WHY_GROUPS)
 
     def test_closure(self) -> None:
-        """`step(closure)` evaluates the closure with gradients on, and returns the loss."""
+        """`step(closure)` evaluates the closure with gradients enabled, and returns the loss."""
         alone = SingleDescent(self._torch())
         losses: list[Tensor] = []
 
@@ -192,7 +192,7 @@ class OptimizerContract(ABC):
             losses.append(alone.evaluate())
             return losses[-1]
 
-        why = "torch's own training loops, and LBFGS, hand over a closure"
+        why = "torch's own training loops, and LBFGS, pass a closure"
         try:
             found: Any = alone.optimizer.step(closure)  # type: ignore[arg-type]
         except (TypeError, RuntimeError) as error:
@@ -204,7 +204,7 @@ class OptimizerContract(ABC):
     def _torch(self) -> Factory:
         made = self.optimizer()
         if isinstance(made, UpdateRule):
-            pytest.skip("an update rule has no state_dict, groups or closure of its own")
+            pytest.skip("an update rule has no state_dict, groups or closure")
         return made
 
     def _require_descent(self, problem: Any, what: str) -> None:
@@ -212,4 +212,4 @@ class OptimizerContract(ABC):
         descend(problem, self.optimizer(), self.steps)
         last = problem.loss(problem.module, ()).item()
         wrong = f"on {what} the loss went from {first:g} to {last:g} in {self.steps} steps"
-        require(last < first, wrong, "an optimizer that climbs the easiest hill descends no other")
+        require(last < first, wrong, "an optimizer that fails on the easiest function fails on all others")

@@ -19,96 +19,98 @@ from playground.result import Batch, Expectation, Loss, ResultTable, Run, RunTra
 from playground.testing.verdict import require
 
 HOSTILE_TEXT: Final = "[bold]x[/] <script>&'\" ]]> \x1b[31m\x07\x00\r\n\u202e\ufffe 漢字"
-"""Markup of every kind, a terminal's commands, what XML cannot hold, double width."""
+"""Contains markup of every kind, terminal commands, characters that XML cannot contain, and wide characters."""
 
 FALLING_LOSS: Final = Loss(0.5, 0.25, 0.25)
 TWO_STEP_TRACE: Final = RunTrace((0.5, 0.25))
-WHY_ESCAPE: Final = "names and messages come from files and plugins of others"
+WHY_ESCAPE: Final = "names and messages come from untrusted files and plugins"
 
 
 class ReporterContract(ABC):
-    """What a reporter must do: `class TestMine(ReporterContract)` with one method, `reporter`."""
+    """The rules for a reporter: `class TestMine(ReporterContract)` with one method, `reporter`."""
 
     suffix: ClassVar[str] = ".txt"
-    """Of the files it writes: `.json`, `.xml`, `.svg` and `.html` are read back as such."""
+    """Suffix of the files it writes: `.json`, `.xml`, `.svg` and `.html` are parsed by their format."""
 
     folder: ClassVar[bool] = False
-    """Whether it writes a folder, to what is there, and not a file."""
+    """Whether it adds to a folder, instead of writing a file."""
 
     @abstractmethod
     def reporter(self) -> Callable[[Batch, Path], object]:
         """Return the reporter."""
 
     def test_every_status(self) -> None:
-        """A run of every status is written, with and without a loss, expectations and a table."""
+        """The reporter writes a run of every status, with and without a loss, expectations and a table."""
         for status in Status:
             for run in (make_run(status), Run("bare", "id", 0, status, Verdict.NONE)):
                 self._written(_batch(run), f"a run that ended in {status}")
 
     def test_no_run_and_many(self) -> None:
-        """No run at all, several, and files that are not valid are written."""
+        """The reporter writes an empty batch, several runs, and files that are not valid."""
         self._written(_batch(), "a batch without runs")
         self._written(_batch(*map(make_run, Status)), "runs of every status together")
 
     def test_says_what_ran(self) -> None:
         """The scenario's name is in the file."""
         text = self._written(_batch(make_run(Status.BUDGET)), "a run")
-        require("gate_of_names" in text, "the scenario's name is nowhere in the file", "nobody could tell runs apart")
+        require("gate_of_names" in text, "the scenario's name is not in the file", "readers could not distinguish runs")
 
     def test_not_finite(self) -> None:
-        """Numbers that are not finite are written."""
+        """The reporter writes numbers that are not finite."""
         for number in (float("nan"), float("inf")):
             run = make_run(Status.NONFINITE, Loss(1.0, number, 1.0), RunTrace((1.0, number)))
             self._written(_batch(run), f"a run whose last loss is {number}")
 
     def test_escapes(self) -> None:
-        """Names and texts with markup and control characters leave the file well formed."""
+        """The file is well formed if names and texts contain markup and control characters."""
         text = self._written(_batch(make_run(Status.ERROR, text=HOSTILE_TEXT)), "a run with hostile names")
-        plain, told = self._written(_batch(make_run(Status.ERROR)), "a run"), text
-        if self.folder:  # of files whose format only their readers know
+        plain, content = self._written(_batch(make_run(Status.ERROR)), "a run"), text
+        if self.folder:  # the format of the files is unknown
             return
         if self.suffix in (".html", ".xml", ".svg"):
             hostile, harmless = _read(text), _read(plain)
-            told = "".join(hostile.texts)
+            content = "".join(hostile.texts)
             same = hostile.scripts == harmless.scripts
             require(same, "a name with <script> in it became an element of the document", WHY_ESCAPE)
-        control = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f]", told)
+        control = re.search("[\x00-\x08\x0b\x0c\x0e-\x1f]", content)
         found = repr(control[0]) if control else "none"
-        require(not control, f"the control character {found} is in the file as it is", WHY_ESCAPE)
+        require(not control, f"the control character {found} is unescaped in the file", WHY_ESCAPE)
 
     def test_replaces_the_file(self) -> None:
-        """What stood in the file before is gone."""
+        """The previous content of the file is gone."""
         if self.folder:
-            pytest.skip("declared as writing a folder, to what is there")
+            pytest.skip("declared as adding to a folder")
         with self._place() as path:
             path.write_text("old numbers\n" * 10_000, encoding="utf-8")
             self.reporter()(_batch(make_run(Status.BUDGET)), path)
             left = "old numbers" in path.read_text(encoding="utf-8")
-        require(not left, "what stood in the file before is still there", "old results would pass for new ones")
+        require(
+            not left, "the previous content of the file is still there", "readers would mistake old results for new"
+        )
 
     def test_adds_to_the_folder(self) -> None:
-        """What stood in the folder before is still there."""
+        """The previous content of the folder is still there."""
         if not self.folder:
-            pytest.skip("not declared as writing a folder")
+            pytest.skip("not declared as adding to a folder")
         with self._place() as path:
             path.mkdir()
             Path(path, "mine.txt").write_text("mine", encoding="utf-8")
             for _ in range(2):
                 self.reporter()(_batch(make_run(Status.BUDGET)), path)
             kept = Path(path, "mine.txt").is_file() and Path(path, "mine.txt").read_text(encoding="utf-8") == "mine"
-        require(kept, "what stood in the folder before is gone", "it may be somebody's only copy")
+        require(kept, "the previous content of the folder is gone", "it may be the only copy")
 
     def test_writes_nowhere_else(self) -> None:
-        """A scenario whose name looks like a path to elsewhere is written where it was asked for, and only there."""
+        """A scenario whose name looks like a path is written only to the requested place."""
         with self._place() as path:
             self.reporter()(_batch(make_run(Status.BUDGET, text="../elsewhere")), path)
             beside = sorted(each.name for each in path.parent.iterdir() if each != path)
-        require(not beside, f"beside {path.name} it wrote {', '.join(beside)}", "it may overwrite what is not its own")
+        require(not beside, f"beside {path.name} it wrote {', '.join(beside)}", "it may overwrite other files")
 
     def _written(self, batch: Batch, what: str) -> str:
-        """Return what the reporter writes, read back by its suffix; of a folder the names and bytes of all files."""
+        """Return the reporter's output, parsed by its suffix; for a folder the names and bytes of all files."""
         with self._place() as path:
-            why = "a reporter that fails costs everybody's results of that command"
+            why = "all results of the command are lost if a reporter fails"
             try:
                 self.reporter()(batch, path)
             except Exception as error:
@@ -128,7 +130,7 @@ class ReporterContract(ABC):
 
     @contextmanager
     def _place(self) -> Iterator[Path]:
-        """Yield where a reporter is to write: in a folder, two deep, that is its own."""
+        """Yield a path for the reporter, in its own folder two levels deep."""
         with tempfile.TemporaryDirectory() as outer:
             inner = Path(outer, "results")
             inner.mkdir()
@@ -136,9 +138,9 @@ class ReporterContract(ABC):
 
 
 def make_run(status: Status, loss: Loss = FALLING_LOSS, trace: RunTrace = TWO_STEP_TRACE, text: str = "") -> Run:
-    """Return a run with something in every field.
+    """Return a run with a value in every field.
 
-    :param text: in place of every text that people or plugins write.
+    :param text: replaces every text that comes from people or plugins.
     """
     return Run(
         text or "gate_of_names",
@@ -168,9 +170,9 @@ def _batch(*runs: Run) -> Batch:
 
 
 def _parse(text: str, suffix: str) -> None:
-    """Read a document.
+    """Parse a document.
 
-    :raises ValueError: it is not one; or, from XML, `ParseError`.
+    :raises ValueError: the document is not valid; for XML, `ParseError`.
     """
     if suffix == ".json":
         json.loads(text, parse_constant=_refuse_constant)
@@ -179,7 +181,7 @@ def _parse(text: str, suffix: str) -> None:
 
 
 def _refuse_constant(constant: str) -> float:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not valid JSON")
 
 
 def _read(text: str) -> _Document:
@@ -189,7 +191,7 @@ def _read(text: str) -> _Document:
 
 
 class _Document(HTMLParser):
-    """Counts elements `script`, and keeps every text and attribute outside of them."""
+    """Counts `script` elements, and keeps every text and attribute outside of them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -202,6 +204,6 @@ class _Document(HTMLParser):
         self.texts += [value for _, value in attrs if value]
 
     def handle_data(self, data: str) -> None:
-        """Keep what is read, not what is run."""
+        """Keep text that is displayed, not code."""
         if self.cdata_elem != "script":
             self.texts.append(data)

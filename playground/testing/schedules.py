@@ -11,17 +11,17 @@ from playground.testing.verdict import require
 
 
 class ScheduleContract(ABC):
-    """What a schedule must do: `class TestMine(ScheduleContract)` with one method, `schedule`."""
+    """The rules for a schedule: `class TestMine(ScheduleContract)` with one method, `schedule`."""
 
     budgets: ClassVar[tuple[int, ...]] = (1, 2, 10, 100)
-    """Numbers of steps that are tried."""
+    """The budgets of steps to test."""
 
     @abstractmethod
     def schedule(self, steps: int) -> Callable[[int], float]:
-        """Return the schedule for a budget of that many steps."""
+        """Return the schedule for a budget of `steps` steps."""
 
     def test_a_factor_for_every_step(self) -> None:
-        """Each step of the budget has a finite factor that is not negative."""
+        """Each step of the budget has a finite factor of at least 0."""
         for steps in self.budgets:
             factor = self.schedule(steps)
             for step in range(steps):
@@ -35,12 +35,12 @@ class ScheduleContract(ABC):
                 require(found >= 0, f"{where}: the factor is {found}", "a negative learning rate climbs")
 
     def test_depends_on_the_step_alone(self) -> None:
-        """Asked in another order, or again, each step has the same factor."""
+        """Each step has the same factor in any order of calls, and if called again."""
         for steps in self.budgets:
             forwards, backwards = self.schedule(steps), self.schedule(steps)
             one = [forwards(step) for step in range(steps)]
             other = [backwards(step) for step in reversed(range(steps))][::-1]
             again = [forwards(step) for step in range(steps)]
             same = one == other == again
-            wrong = f"with {steps} steps a factor depends on what was asked before"
-            require(same, wrong, "runs side by side, resumed runs and `explain --step` ask in another order")
+            wrong = f"with {steps} steps, a factor depends on earlier calls"
+            require(same, wrong, "vectorized runs, resumed runs and `explain --step` call it in another order")

@@ -1,4 +1,4 @@
-"""How a contract fails: what is wrong, and why it matters."""
+"""The failure of a contract's rule: what is wrong, and why it matters."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from __future__ import annotations
 def require(met: bool, wrong: str, why: str) -> None:
     """Fail unless a rule of a contract is met.
 
-    Contracts do not use `assert`: what stands to the left and right of a comparison of tensors tells a plugin's author
-    nothing, and a bare assertion is dropped under `python -O`.
+    Contracts do not use `assert`: the operands of a comparison of tensors tell a plugin's author nothing, and
+    `python -O` drops assertions.
 
     :param wrong: what the component did, with numbers.
-    :param why: what would go wrong in whose hands.
+    :param why: the consequence, and for whom.
     :raises AssertionError: the rule is not met.
     """
     __tracebackhide__ = True  # pytest shows the contract's line instead of this one

@@ -50,7 +50,6 @@ PROBLEMS = {
     "mlp8": partial(training, lambda: models.mlp(2, 1, hidden=(8,), output="sigmoid")),
     "rosenbrock": rosenbrock,
 }
-AT_MOST = {"gate": 0.25, "mlp8": 0.30, "rosenbrock": 0.55}
 
 
 def ready(problem, runs, steps=STEPS):
@@ -84,7 +83,7 @@ def test_computing_alone(kind, capsys) -> None:
     ratio = statistics.median(a / b for a, b in rounds)
     with capsys.disabled():
         print(f"\n{kind}, {RUNS:,} runs: {ours / RUNS * 1e6:.1f} µs each, JAX {theirs / RUNS * 1e6:.1f}, ", end="")
-        print(f"ratio {ratio:.2f} (aim: {AT_MOST[kind]})")
+        print(f"ratio {ratio:.2f}")
 
 
 def sweep(folder, *words):
@@ -105,14 +104,14 @@ def test_whole_process(tmp_path, capsys) -> None:
     rounds = [(sweep(tmp_path, *words), peer("gate")["seconds_cold"]) for _ in range(5)]
     ours, theirs = (statistics.median(times) for times in zip(*rounds, strict=True))
     with capsys.disabled():
-        print(f"\nwhole process: {ours:.2f} s, JAX {theirs:.2f} s, ratio {ours / theirs:.2f} (aim: 1.5)")
+        print(f"\nwhole process: {ours:.2f} s, JAX {theirs:.2f} s, ratio {ours / theirs:.2f}")
 
 
 def test_a_million_runs(tmp_path, capsys) -> None:
     words = (str(ROOT / "scenarios/and_gate.yaml"), "--over", "optimizer.lr=log:1e-4:1:20")
     few, many = sweep(tmp_path, *words, "--seeds", "5000"), sweep(tmp_path, *words, "--seeds", "50000")
     with capsys.disabled():
-        print(f"\n100,000 AND runs {few:.1f} s, 1,000,000 {many:.1f} s (aim: 60)")
+        print(f"\n100,000 AND runs {few:.1f} s, 1,000,000 {many:.1f} s")
 
 
 RULES = "sgd,{name: sgd, momentum: 0.9},adam,adamax,adamw,nadam,radam,rmsprop,adagrad,lion"
@@ -126,7 +125,7 @@ def test_rules_on_functions(tmp_path, capsys) -> None:
     words = [word for axis in over for word in ("--over", axis)]
     seconds = sweep(tmp_path, "many.yaml", *words, "--seeds", "50")
     with capsys.disabled():
-        print(f"\n100,000 runs of 10 rules on 10 functions: {seconds:.1f} s (aim: 60)")
+        print(f"\n100,000 runs of 10 rules on 10 functions: {seconds:.1f} s")
 
 
 def test_one_long_run(capsys) -> None:

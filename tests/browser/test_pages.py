@@ -141,7 +141,7 @@ def test_the_scrubber_moves_everything(pages, open_page):
 
 def test_the_explanation_follows_the_step(pages, open_page):
     page = open_page(pages("gate"))
-    told, jumps = page.locator(".told .shown"), page.locator(".jumps")
+    told, jumps = page.locator(".explained .shown"), page.locator(".jumps")
     playwright.expect(told).to_contain_text("Step 0 on 4 samples")
     page.locator("input[type=range]").focus()
     page.keyboard.press("End")
@@ -168,7 +168,7 @@ CUT_OFF = """drawn => [...drawn.querySelectorAll("svg text, svg rect")].map(each
 
 @pytest.mark.parametrize("name", ["gate", "run"])
 def test_the_graph_of_a_step_is_whole_on_a_phone(pages, open_page, name):
-    drawn = open_page(pages(name), 390).locator(".told .drawn").first
+    drawn = open_page(pages(name), 390).locator(".explained .drawn").first
     drawn.scroll_into_view_if_needed()
     assert drawn.locator("svg:visible").count() == 1
     assert drawn.locator("svg:visible text").count() > 5

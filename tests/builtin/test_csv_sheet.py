@@ -91,7 +91,7 @@ def test_a_column_of_words_does_not_fill_the_screen(tmp_path):
         numbers(file)
     assert len(caught.value.faults) == 10
     assert str(caught.value.faults[8]) == f"{file}:10:1: expected a number, got 'word' in column 'a'"
-    assert str(caught.value.faults[9]) == f"{file}:11:1: and 4991 faults more from here on"
+    assert str(caught.value.faults[9]) == f"{file}:11:1: and 4991 more faults from here on"
 
 
 def test_a_long_cell_is_shortened(tmp_path):

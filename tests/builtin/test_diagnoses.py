@@ -108,7 +108,7 @@ def test_a_rate_is_too_large_for_any_optimizer_that_it_throws_out(optimizer, cal
     run = run_one(written(tmp_path, f"{BOWL}optimizer: {optimizer}\n"), plugins)
     (found,) = run.diagnoses
     assert found.name == "rate_too_large"
-    assert found.sentence.endswith(f"; {calmer} it shrinks.")
+    assert found.sentence.endswith(f"; {calmer} the distance shrinks.")
 
 
 @pytest.mark.parametrize("rate", [0.2501, 0.25001, 0.2500001, 0.250000001])
@@ -116,7 +116,7 @@ def test_a_rate_just_above_its_bound_is_told_from_it(rate, plugins, tmp_path):
     more = "dtype: float64\nexpect: {diagnosis: rate_too_large}\n"
     run = run_one(written(tmp_path, f"{BOWL}optimizer: {{name: sgd, lr: {rate}}}\n{more}"), plugins)
     (found,) = run.diagnoses
-    pattern = r"at the rate (\S+) multiplies the distance to the minimum by (\S+); below (\S+) it shrinks"
+    pattern = r"at the rate (\S+) multiplies the distance to the minimum by (\S+); below (\S+) the distance shrinks"
     shown, growth, bound = map(float, re.search(pattern, found.sentence).groups())
     assert (shown, bound) == (rate, 0.25)
     assert growth > 1

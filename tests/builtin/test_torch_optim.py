@@ -17,15 +17,18 @@ from playground.builtin import torch_optim
 def test_names_are_the_optimizer_classes_of_torch():
     classes = inspect.getmembers(torch.optim, inspect.isclass)
     base = torch.optim.Optimizer
-    assert list(torch_optim.names()) == sorted(name for name, c in classes if issubclass(c, base) and c is not base)
+    assert list(torch_optim.optimizer_names()) == sorted(
+        name for name, c in classes if issubclass(c, base) and c is not base
+    )
 
 
 def test_does_not_import_torch():
     program = (
-        "import sys; from playground.builtin.torch_optim import names; print(len(names()), 'torch' in sys.modules)"
+        "import sys; from playground.builtin.torch_optim import optimizer_names as names;"
+        "print(len(names()), 'torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [str(len(torch_optim.names())), "False"]
+    assert done.stdout.split() == [str(len(torch_optim.optimizer_names())), "False"]
 
 
 @pytest.mark.parametrize("source", [None, "from torch.optim.adam import (", b"\xff\xfe", "import math"])
@@ -37,13 +40,13 @@ def test_empty_where_nothing_can_be_read(monkeypatch, tmp_path, source):
         (package / "optim" / "__init__.py").write_bytes(data)
     spec = importlib.machinery.ModuleSpec("torch", None, origin=str(package / "__init__.py"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-    assert torch_optim.names() == ()
+    assert torch_optim.optimizer_names() == ()
 
 
 @pytest.mark.parametrize("spec", [None, importlib.machinery.ModuleSpec("torch", None)])
 def test_empty_without_torch(monkeypatch, spec):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-    assert torch_optim.names() == ()
+    assert torch_optim.optimizer_names() == ()
 
 
 def test_reads_relative_imports_and_new_names(monkeypatch, tmp_path):
@@ -55,4 +58,4 @@ def test_reads_relative_imports_and_new_names(monkeypatch, tmp_path):
     )
     spec = importlib.machinery.ModuleSpec("torch", None, origin=str(package / "__init__.py"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
-    assert torch_optim.names() == ("Adam", "New")
+    assert torch_optim.optimizer_names() == ("Adam", "New")

@@ -157,12 +157,12 @@ COMPONENTS = {
     ),
     "a derivative nowhere": (
         "task: derivative\nfunction: x**2\n",
-        "a.yaml:2:11: missing key 'at', which a function needs: {x: [4]}",
+        "a.yaml:2:11: missing key 'at', required with a function: {x: [4]}",
     ),
     "a derivative of two things": (
         SLOPE + "loss: mse\n",
         (
-            "a.yaml:4:7: 'loss' does not go with this: "
+            "a.yaml:4:7: 'loss' cannot be combined with the other keys: expected "
             "either a 'function' and 'at', or a 'dataset', a 'model' and a 'loss'"
         ),
     ),

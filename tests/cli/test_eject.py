@@ -98,12 +98,6 @@ def test_a_script(eject):
     assert headings[1:4] == ["The data", "The model", "The loss"]
 
 
-def test_the_readme_shows_what_is_written(eject, root):
-    readme = (root / "README.md").read_text(encoding="utf-8")
-    shown = re.search(r"```python\n(# %% Gradient descent\n.*?)    \.\.\.\n```", readme, re.DOTALL)[1]
-    assert shown in eject("bowl").stdout
-
-
 def test_set_changes_the_scenario(eject):
     assert "for step in range(7):" in eject("and_gate", "--set", "steps=7").stdout
 
@@ -149,16 +143,16 @@ def test_a_notebook_has_the_cells_of_the_script(eject):
         (
             "and_gate_sweep",
             [],
-            "and_gate_sweep.yaml:15:1: a sweep is many runs, and a program is one; `--set sweep=null`",
+            "and_gate_sweep.yaml:15:1: a sweep is many runs, and a program is one run; `--set sweep=null`",
         ),
-        ("backward_check", ["--set", "order=2"], "second derivatives by a model's parameters are not written out"),
+        ("backward_check", ["--set", "order=2"], "eject does not support second derivatives by a model's parameters"),
         ("and_gate", ["--set", "model=closed"], "inner.<locals>.Closed of module"),
-        ("and_gate", ["--set", "model=clashing"], "a name that the program itself uses; rename it"),
-        ("and_gate", ["--set", "model=whole"], "uses 'import playground.core.gradients as clipping', a whole module"),
+        ("and_gate", ["--set", "model=clashing"], "has the name of a variable of the program; rename it"),
+        ("and_gate", ["--set", "model=whole"], "whole module: 'import playground.core.gradients as clipping'"),
         (
             "xor_gate",
             ["--set", "loss=unseen"],
-            "cannot be written into a program of its own: unseen belongs to no module, and so has no source",
+            "cannot be written into a stand-alone program: unseen belongs to no module, so it has no source",
         ),
         ("xor_gate", ["--set", "optimizer=push"], "Push.update calls super()"),
         (
@@ -180,7 +174,7 @@ def test_a_task_that_does_not_say_how_it_is_written(eject, write):
     write("scenarios/bare.yaml", "name: bare\ntask: bare\noptimizer: sgd\nsteps: 3\n")
     result = eject("bare")
     assert result.exit_code == 2
-    assert result.stderr == "scenarios/bare.yaml:2:7: task 'bare' does not say how it is written out (`listing`)\n"
+    assert result.stderr == "scenarios/bare.yaml:2:7: task 'bare' cannot be written as a program: it has no `listing`\n"
 
 
 def test_a_table_from_a_file_is_written_into_the_program(eject, write, tmp_path):

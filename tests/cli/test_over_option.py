@@ -62,7 +62,7 @@ def test_values(text, values):
         ("lr=4],[8]", "']' closes nothing that is open"),
         ("lr={a: [1}", "'}' closes nothing that is open"),
         ("lr='a", '"\'" is missing at the end'),
-        ("lr=a: b: c", "a ':' cannot stand here"),
+        ("lr=a: b: c", "a ':' is not allowed here"),
         ("lr=!!python/none x", "tag '!!python/none' is not accepted"),
     ],
 )

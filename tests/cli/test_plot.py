@@ -60,10 +60,10 @@ def test_a_gif_has_a_frame_for_each_recorded_step_and_is_as_wide_as_asked(playgr
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "a.bmp"], "a.bmp: the suffix says what is written (accepted: .apng, .gif, .pdf, .png, .svg)"),
+        (["--out", "a.bmp"], "a.bmp: unknown suffix (accepted: .apng, .gif, .pdf, .png, .svg)"),
         (["--out", "a.png", "--kind", "functoin"], "--kind functoin: unknown; did you mean 'function'?"),
         (["--out", "a.png", "--kind", "boundary"], "bowl has no picture 'boundary'; it has path, function, loss"),
-        (["--out", "a.gif", "--kind", "loss"], "nothing moves in this picture; write it as .png, .svg, .pdf"),
+        (["--out", "a.gif", "--kind", "loss"], "this picture has no animation; write it as .png, .svg, .pdf"),
         (["--out", "a.png", "--range", "x"], "--range x: expected KEY=VALUE"),
         (["--out", "a.png", "--range", "x=1"], "--range x=1: expected AXIS=LOW:HIGH, such as x=-10:4"),
         (["--out", "a.png", "--range", "x=4:-10"], "--range x=4:-10: expected two finite numbers, the low one first"),
@@ -84,7 +84,7 @@ def test_of_what_does_not_descend_there_is_nothing_to_draw(playground, write):
     write("square.yaml", "task: derivative\nfunction: x**2\nat: {x: [4]}\n")
     done = playground("plot", "square.yaml", "--out", "a.png")
     assert done.exit_code == 2
-    assert done.output == "square: there is nothing to draw: it has neither losses nor a path\n"
+    assert done.output == "square: nothing to draw: there are neither losses nor a path\n"
 
 
 def test_without_matplotlib_there_is_a_line_that_says_what_to_install(playground, write, monkeypatch):
@@ -134,6 +134,6 @@ SCENARIOS = {
 def test_every_kind_of_every_scenario_is_written(playground, root, tmp_path, name, kind, suffix):
     done = playground("plot", root / "scenarios" / f"{name}.yaml", "--kind", kind, "--out", f"a.{suffix}")
     if suffix in ("gif", "apng") and kind in ("loss", "lr", "function", "surface"):
-        assert "nothing moves in this picture" in done.output
+        assert "this picture has no animation" in done.output
     else:
         assert (tmp_path / f"a.{suffix}").read_bytes().startswith(BEGINNINGS[suffix])

@@ -68,7 +68,7 @@ def test_the_operation_is_named_with_its_numbers(f, at, operation, backward, val
 def test_a_nan_of_infinities_is_followed_to_what_made_them():
     found = source_at(lambda x: x.exp() - x.exp(), [1000.0])
     assert (found.operation, found.value, found.arguments, found.then) == ("exp", math.inf, (1000.0,), "sub")
-    assert str(found) == "exp of 1000 gives inf, of which sub makes nan"
+    assert str(found) == "exp of 1000 gives inf, which sub turns into nan"
 
 
 @pytest.mark.parametrize("f", [torch.exp, lambda x: torch.where(x > 0, x, x.log()).square(), lambda x: x / x])

@@ -56,7 +56,7 @@ def check(rule=SGD(lr=0.01), dtype=torch.float64, budget=100, rules=StopRules())
 @pytest.mark.parametrize("wrong", [3.001, 4.0])
 def test_an_operation_that_is_mapped_wrongly_is_found_out(wrong, dtype, monkeypatch):
     monkeypatch.setattr(Scaled, "wrong", wrong)
-    with pytest.raises(DisagreementError, match="come out otherwise in a batch than alone"):
+    with pytest.raises(DisagreementError, match="steps in a batch differ from those of single runs"):
         check(dtype=dtype)
 
 

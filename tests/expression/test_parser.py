@@ -80,7 +80,7 @@ def test_nodes_know_their_column() -> None:
         ("2·x", 2, "expected an operator, got '·'; a product is written *"),
         ("−x", 1, "expected a number, a name or '(', got '−'; minus is written -"),
         ("x//2", 2, "expected an operator, got '//'; a quotient is written /"),
-        ("y = x**2", 3, "expected an operator, got '='; write only what stands on the right of it"),
+        ("y = x**2", 3, "expected an operator, got '='; write only the right-hand side"),
         ("sim(x)", 1, "unknown function 'sim'; did you mean 'sin'?"),
         ("foo(x)", 1, "unknown function 'foo' (accepted: abs, atan, cos,"),
         ("2*sin", 3, "'sin' is a function; write sin(…)"),

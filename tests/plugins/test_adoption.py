@@ -176,7 +176,7 @@ def test_a_wrapper_is_refused(options):
     module.playground_models = hookimpl(**options)(playground_models)
     assert failure(module) == (
         "playground_models",
-        "a wrapper has nothing to wrap, since each plugin is called on its own",
+        "hook wrappers are not supported: each plugin is called on its own",
     )
 
 

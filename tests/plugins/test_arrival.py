@@ -5,25 +5,22 @@ import json
 import pytest
 
 PLUGIN = """
-import math
-
 from playground import hookimpl
-from playground.core.evidence import Diagnoser
-from playground.core.operations import elementwise
+from playground.plugin_api import Diagnoser, elementwise
 
 
 def far_away():
     return Diagnoser(lambda run: f"The run ended at {run.last:.0e}, far away." if run.rose else "", "Stay nearer.")
 
 
-def exp2():
-    return elementwise("2^{x}", "log(2)·{y}", lambda call: math.log(2) * call.output)
+def logit():
+    return elementwise("log({x}/(1 − {x}))", "1/({x}·(1 − {x}))", lambda call: 1 / (call["x"] * (1 - call["x"])))
 
 
 def growth(x):
     import torch
 
-    return torch.exp2(x[..., 0] ** 2)
+    return torch.logit(x[..., 0] ** 2)
 
 
 @hookimpl
@@ -33,7 +30,7 @@ def playground_diagnoses():
 
 @hookimpl
 def playground_operations():
-    return {"exp2": exp2}
+    return {"logit": logit}
 
 
 @hookimpl
@@ -50,7 +47,7 @@ steps: 200
 GROWS = """
 task: minimize
 function: growth
-start: {x: [1]}
+start: {x: [0.5]}
 optimizer: {name: sgd, lr: 0.01}
 """
 SENTENCE = "far_away: The run ended at 2e+08, far away."
@@ -97,20 +94,20 @@ def test_a_diagnosis_is_expected(arrived):
 
 def test_an_operation_is_explained(arrived):
     told = arrived("explain", "grows.yaml").output
-    assert "2^z2" in told
-    assert "log(2)·L" in told
+    assert "log(z2/(1 − z2))" in told
+    assert "1/(z2·(1 − z2))" in told
 
 
 def test_without_the_plugin_its_operation_is_shown_as_numbers(playground, write):
     write("grows.yaml", GROWS)
-    write("grow.py", PLUGIN.replace('{"exp2": exp2}', "{}"))
+    write("grow.py", PLUGIN.replace('{"logit": logit}', "{}"))
     told = playground("-p", "grow.py", "explain", "grows.yaml").output
-    assert "exp2" in told
-    assert "2^z2" not in told
+    assert "logit" in told
+    assert "log(z2/(1 − z2))" not in told
 
 
 @pytest.mark.parametrize("kind", ["diagnosis", "operation"])
 def test_both_are_listed_with_their_plugin(arrived, kind):
-    name = {"diagnosis": "far_away", "operation": "exp2"}[kind]
+    name = {"diagnosis": "far_away", "operation": "logit"}[kind]
     listed = arrived("list", kind).output
     assert any(name in line and "far" in line.replace(name, "") for line in listed.splitlines()), listed

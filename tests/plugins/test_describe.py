@@ -81,4 +81,4 @@ def test_a_component_without_anything_says_so():
 
 def test_an_open_component_says_so():
     component = Component("executor", "serial", lambda **rest: 1, Origin("x"))
-    assert describe_component(component)[-1] == "further parameters are passed on as they are"
+    assert describe_component(component)[-1] == "other parameters are passed on unchanged"

@@ -180,7 +180,7 @@ def test_versions_out_of_range_stand_after_the_import_that_they_may_explain(doct
     (examination,) = doctor("muon")
     first, *rest = examination.faults
     assert first.startswith("import: ImportError: ")
-    assert [line.partition(", installed is")[0] for line in rest] == [
+    assert [line.partition(", but ")[0] for line in rest] == [
         "requires gradient-playground>=9,<10",
         "requires torch<1",
     ]
@@ -219,7 +219,7 @@ def test_a_single_file(doctor, write):
         (examination,) = doctor(name)
         assert (examination.faults, examination.origin.file) == ((), str(path))
     assert doctor("muon")[0].faults == (
-        "muon.py is a file here: `-p muon.py` loads it, `playground plugins doctor muon.py` looks",
+        "muon.py is a file here: `-p muon.py` loads it, `playground plugins doctor muon.py` examines it",
     )
     assert doctor("muon", "muon.py")[0].faults == ()
     write("muon.py", f"{GOOD}\n\nraise ValueError('steep')\n")

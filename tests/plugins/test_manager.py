@@ -119,6 +119,9 @@ BOOM = (
     "boom (gradient-playground-boom 0.3): import: AttributeError: 'int' object has no attribute 'y'"
     " (fake_boom.py, line 2)"
 )
+NULL_BYTES = "SyntaxError" if sys.version_info >= (3, 11, 4) else "ValueError"
+"""What Python makes of a null byte in a source."""
+
 BROKEN = {
     "raises.py": ("raise ValueError('too\\n steep')", "import: ValueError: too steep (raises.py, line 1)"),
     "exits.py": ("import sys\nsys.exit('bye')", "import: SystemExit: bye (exits.py, line 2)"),
@@ -127,7 +130,7 @@ BROKEN = {
         "import fake_nowhere",
         "import: ModuleNotFoundError: No module named 'fake_nowhere' (needs.py, line 1)",
     ),
-    "binary.py": ("\0", "import: SyntaxError: source code string cannot contain null bytes"),
+    "binary.py": ("\0", f"import: {NULL_BYTES}: source code string cannot contain null bytes"),
     "empty.py": ("", "registration: offers nothing: no function is marked with playground's @hookimpl"),
     "typo.py": (
         ("playground_optimzers", 'return {"typo": dict}'),

@@ -22,8 +22,8 @@ def test_what_a_distribution_requires(install):
     metadata = "Metadata-Version: 2.1\nName: gradient-playground-x\nVersion: 1.0\n"
     install("gradient-playground-x", {}, metadata=metadata + "".join(f"Requires-Dist: {each}\n" for each in requires))
     assert find_unmet("gradient-playground-x") == [
-        f"requires pluggy[extra] (<1), installed is {pluggy}",
+        f"requires pluggy[extra] (<1), but {pluggy} is installed",
         "requires no-such-thing>=2, which is not installed",
-        f"requires pluggy<1, installed is {pluggy}",
+        f"requires pluggy<1, but {pluggy} is installed",
     ]
     assert find_unmet("gradient-playground-y") == []

@@ -81,10 +81,10 @@ def test_sentences_wrap_under_themselves(lines, indent, hang, expected):
     [
         (80, "name        one  two     three", None),
         (28, "name      one  two     three", None),
-        (25, "name        one  two", "left out for want of width: three"),
-        (20, "name        one", "left out for want of width: two, three"),
-        (14, "name       one", "left out for want of width: two, three"),
-        (4, "name", "left out for want of width: one, two, three"),
+        (25, "name        one  two", "not enough width for: three"),
+        (20, "name        one", "not enough width for: two, three"),
+        (14, "name       one", "not enough width for: two, three"),
+        (4, "name", "not enough width for: one, two, three"),
     ],
 )
 def test_columns_that_do_not_fit_are_named(width, head, note):

@@ -103,7 +103,7 @@ def test_a_wide_table_keeps_both_ends(make_run):
     assert "…" in head
     assert len(head) <= len(rule) <= 60
     assert all(row.endswith("21") for row in (first, second))
-    gone = " ".join(notes).removeprefix("left out for want of width: ").split(", ")
+    gone = " ".join(notes).removeprefix("not enough width for: ").split(", ")
     assert sorted([*head.replace("…", " ").split(), *gone]) == sorted(columns)
 
 
@@ -151,7 +151,7 @@ def test_expectations_are_marked_measured_and_annotated(make_run):
     [
         ({}, "passed  all 300 steps used  200 ms"),
         ({"steps": 1}, "passed  1 step used  200 ms"),
-        ({"steps": 0}, "passed  no step asked for  200 ms"),
+        ({"steps": 0}, "passed  no steps requested  200 ms"),
         ({"status": Status.CONVERGED}, "passed  converged after 300 steps  200 ms"),
         ({"verdict": Verdict.NONE}, "nothing expected  all 300 steps used  200 ms"),
         ({"verdict": Verdict.NONE, "status": Status.INTERRUPTED}, "not judged  interrupted after 300 steps  200 ms"),

@@ -51,7 +51,7 @@ def test_the_picture_in_the_readme_is_what_a_run_shows(monkeypatch):
 
 
 def test_the_readme_shows_it():
-    assert f"({KEPT.relative_to(ROOT).as_posix()})" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"/{KEPT.relative_to(ROOT).as_posix()})" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_picture_is_the_same_each_time_and_fetches_nothing(make_run):

@@ -115,9 +115,9 @@ def test_long_reasons_are_told_to_their_end():
 
 def test_an_interrupted_one_says_how_to_go_on():
     text = shown(sweep(summary(0, 0.1), interrupted=True, size=100))
-    assert "interrupted  4 of 100 runs are stored; the same command goes on from there" in text
+    assert "interrupted  4 of 100 runs are stored; run the same command to continue" in text
     again = shown(sweep(summary(0, 0.1), interrupted=True, size=100, fresh=True))
-    assert "the same command without --fresh goes on from there" in " ".join(again.split())
+    assert "run the same command without --fresh to continue" in " ".join(again.split())
 
 
 def test_without_a_run_there_is_no_table_and_no_number():

@@ -319,7 +319,7 @@ def test_a_sweep_that_cannot_be_meant(sweep, messages):
         ),
         (
             "  over: {steps: {count: 1000}, batch_size: {count: 101}}\n",
-            "this sweep has 101,000 points; at most 100,000 are accepted, and seeds do not count",
+            "this sweep has 101,000 points; at most 100,000 are accepted, not counting seeds",
         ),
         (
             "  over: {optimizer: [sgd, {name: adam, lr: {log: [1e-4, 1], points: 1000000000}}]}\n",
@@ -398,7 +398,7 @@ class TestWithAxes:
             ({"x": [b"ab"]}, None, "--over x: expected plain data, got bytes"),
             ({"x": [{1: 2}]}, None, "--over x: expected keys that are text"),
             ({}, 0, "--seeds 0: expected at least 1, got 0"),
-            ({"seed": [1]}, 3, "--seeds 3: 'seed' is swept twice: --over seed asks for it too"),
+            ({"seed": [1]}, 3, "--seeds 3: 'seed' is swept twice: --over seed sweeps it too"),
             (
                 {"batch_size": [1]},
                 None,

@@ -155,7 +155,7 @@ def test_what_is_wrong_is_said_in_one_line_with_its_place(line, message):
         ("taks: m", "f.yaml:1:1: missing key 'task'\nf.yaml:1:1: unknown key 'taks'; did you mean 'task'?"),
         (
             "task: {name: m, start: 1}",
-            "f.yaml:1:17: a task's own keys stand at the top of the file, beside 'task'; move 'start' there",
+            "f.yaml:1:17: a task's own keys belong at the top level of the file, beside 'task'; move 'start' there",
         ),
     ],
 )

@@ -115,6 +115,6 @@ def test_an_absent_plugin_that_stands_beside_the_scenario(tmp_path, folder, quot
     found = check_names(scenario, Catalogue(), str(tmp_path / "x.yaml"))
     shown = f"{quoted}{tmp_path / 'tiger.py'}{quoted}"
     assert [fault.message for fault in found] == [
-        f"needs the plugin 'tiger'; it stands beside this file, load it with: -p {shown}",
+        f"needs the plugin 'tiger'; the file beside this one has it; load it with: -p {shown}",
         "needs the plugin 'puma'; install it, for example with: pip install gradient-playground-puma",
     ]

@@ -94,7 +94,7 @@ def test_what_is_whole_breaks_no_rule(broken_rules):
     [
         (
             {"task": "derivative", "function": "x**2", "at": {"x": [4]}},
-            "the run of derivative is no descent to be diagnosed: ",
+            "the run of derivative is not a descent that can be diagnosed: ",
         ),
         ({**ILL, "optimizer": "sdg"}, "bowl_diverges cannot be run: scenario.yaml:1:"),
         ("nowhere.yaml", "nowhere.yaml cannot be run: nowhere.yaml: "),

@@ -111,4 +111,4 @@ def test_the_node_of_an_autograd_function_is_an_operation(broken_rules):
 
 def test_what_makes_nothing_is_told(broken_rules):
     broken = broken_rules(OperationContract, lambda: SQUARE, name="square", call=staticmethod(lambda x: x))
-    assert "no torch function made of the inputs" in broken["test_formula"]
+    assert "no torch function of the inputs" in broken["test_formula"]

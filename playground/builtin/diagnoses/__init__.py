@@ -1,14 +1,14 @@
-"""Mistakes that have a name, a module for each group: what is measured of a run that ended badly, and what helps.
+"""Diagnoses, one module per group: what is measured of a run that ended badly, and the fix.
 
-Each factory returns a `Diagnoser`, whose function returns one sentence with the run's own numbers, or nothing where it
-could be doubted. Levels say what may be the effect of what: a wrong sign makes any run diverge, so `rate_too_large` is
-looked for only where no wrong sign was found.
+Each factory returns a `Diagnoser`. Its function returns one sentence with the run's own numbers, or "" if there is any
+doubt. Levels order causes before effects: a wrong sign makes any run diverge, so `rate_too_large` is checked only if no
+wrong sign was found.
 
-    0  numbers that were not finite from the beginning, an optimizer that does not do what it should
-    1  operations that make NaN, gradients that are not the slope
-    2  data and activations that do not fit the loss, products that explode
-    3  the rate
-    4  units in which nothing moves any more
-    5  what the model cannot do
-    6  a plateau
+0  numbers that are not finite from the beginning; an optimizer that does not descend
+1  operations that make NaN; gradients that differ from the slope
+2  data and activations that do not suit the loss; products that explode
+3  the learning rate
+4  dead or saturated units
+5  limits of the model
+6  a plateau
 """

@@ -1,4 +1,4 @@
-"""What a model can and cannot do: the range of its output, the least loss it can reach, a plateau on the way there."""
+"""Limits of a model: the range of its output, the least loss it can reach, and a plateau before it."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from playground.core.outputs import Floors
 from playground.core.smoothing import leave_one_out_error, neighbour_errors
 
 MAX_TRUTH_TABLE_SAMPLES = 32
-"""Samples up to which data with few different targets are a truth table, in which nothing is noise."""
+"""The most samples with few different targets that count as a truth table, which has no noise."""
 
 NEAR = 0.1
-"""A run is at the least loss of its model when it is above by at most this share of what that lacks."""
+"""A run is at its model's least loss if it exceeds it by at most this share of what the model lacks."""
 
 PLATEAU_STEPS = 100
-"""Steps in whose second half a run must have stood still."""
+"""The least number of steps of a plateau, whose second half must show no progress."""
 
 
 def bounded_output() -> Diagnoser:
-    """The last operation of the model keeps predictions in a range that holds the loss up."""
+    """The last operation of the model restricts predictions to a range that keeps the loss high."""
     remedy = (
         "Give the loss the numbers before that operation, or take the loss that belongs to it (`bce` to a sigmoid)."
     )
@@ -45,12 +45,12 @@ def _bounded_output(run: Evidence) -> str:
 
 
 def cannot_represent() -> Diagnoser:
-    """The least loss found from many starts is far above what other predictions would reach, and the run is there.
+    """The least loss found from many starts is far above that of other predictions, and the run has reached it.
 
-    Noise is no reproach: of a truth table there is none, and of other data the neighbours of each sample must predict
-    it far better than the model does.
+    Noise does not count: a truth table has none, and in other data the neighbours of each sample must predict it far
+    better than the model does.
     """
-    remedy = "Give the model what it lacks: a hidden layer with a non-linear activation, a bias, more units, a power."
+    remedy = "Extend the model: a hidden layer with a non-linear activation, a bias, more units, a power."
     return Diagnoser(_cannot_represent, remedy, 5)
 
 
@@ -61,7 +61,7 @@ def _cannot_represent(run: Evidence) -> str:
     scale = seen.constant - seen.within
     if not run.last - seen.within > max(0.05 * run.last, 0.01 * scale):
         return ""
-    # With a loss below this one the run is not near the least: it is not worth while to find out how low that is.
+    # Below this loss the run is not near the least one, so the search for a lower one may end.
     least = run.least((run.last + NEAR * seen.within) / (1 + NEAR))
     if least is None:
         return ""
@@ -71,13 +71,13 @@ def _cannot_represent(run: Evidence) -> str:
     if not run.last <= least.loss + NEAR * excess or not _is_no_noise(run, least):
         return ""
     return (
-        f"The least loss found from {least.starts} starts is {least.loss:.4g}, and this run ended at {run.last:.4g}; "
-        f"other predictions of the same data would reach {_format_loss(seen.within)}."
+        f"The least loss found from {least.starts} starts is {least.loss:.4g}; this run ended at {run.last:.4g}. "
+        f"Other predictions for the same data would reach {_format_loss(seen.within)}."
     )
 
 
 def plateau() -> Diagnoser:
-    """The model gives all samples one answer, the loss stands at that of this answer, and could be far lower."""
+    """The model gives almost the same answer for all samples, and a far lower loss is possible."""
     remedy = "Leave the plateau: larger initial weights, a steeper loss (`bce` in place of mse), tanh in place of \
 sigmoid, momentum, a larger rate, or many more steps."
     return Diagnoser(_plateau, remedy, 6)
@@ -103,16 +103,16 @@ def _plateau(run: Evidence) -> str:
     if least is None or not least.loss < enough:
         return ""
     return (
-        f"The loss has stood near {run.last:.4g} for half the run, which is that of one answer for all samples "
-        f"({seen.constant:.4g}; answers go from {predictions.min():.3g} to {predictions.max():.3g}); with other "
+        f"For half the run, the loss has stayed near {run.last:.4g}, the loss of one prediction for all samples "
+        f"({seen.constant:.4g}; predictions range from {predictions.min():.3g} to {predictions.max():.3g}); with other "
         f"parameters this model reaches {_format_loss(least.loss)}."
     )
 
 
 def _falls_along_the_gradient(run: Evidence, height: float, drop: float) -> bool:
-    """Whether longer steps against the gradient make the loss fall by `drop`: then steps are short, and no plateau.
+    """Whether longer steps against the gradient reduce the loss by `drop`: then the steps are short, not a plateau.
 
-    :param height: by how much the loss could fall; the lengths tried are around the one that would do it on a slope.
+    :param height: how far the loss could fall; the step lengths are around the one that would achieve it on a slope.
     """
     gradient = run.at_end.gradient
     square = sum(each.double().square().sum().item() for each in gradient.values())
@@ -127,7 +127,7 @@ def _falls_along_the_gradient(run: Evidence, height: float, drop: float) -> bool
 
 
 def _is_no_noise(run: Evidence, least: LeastLoss) -> bool:
-    """Whether the model's errors are not those that any model would make."""
+    """Whether the model's errors exceed those that any model would make."""
     inputs, targets = run.problem.batches.data[0].double(), run.problem.batches.data[1]
     if inputs.dim() != 2:
         return False
@@ -148,7 +148,7 @@ def _is_no_noise(run: Evidence, least: LeastLoss) -> bool:
 
 
 def _is_table(inputs: Tensor, targets: Tensor) -> bool:
-    """Whether no input stands there twice and few different targets do: nobody can say that one of them is noise."""
+    """Whether inputs are unique and targets few, so that no target can be called noise."""
     rows, kinds = (torch.unique(each.reshape(len(each), -1), dim=0) for each in (inputs, targets))
     return (
         len(inputs) <= MAX_TRUTH_TABLE_SAMPLES and len(rows) == len(inputs) and len(kinds) <= max(2, len(inputs) // 4)
@@ -156,7 +156,7 @@ def _is_table(inputs: Tensor, targets: Tensor) -> bool:
 
 
 def _target_spread(run: Evidence, seen: Floors) -> float:
-    """Return how far the predictions would have to lie apart, in the unit of the predictions."""
+    """Return how far apart the predictions would have to be, in their unit."""
     targets = run.problem.batches.data[1]
     if targets.is_floating_point() and targets.numel() == seen.tail.prediction.numel():
         return targets.double().std(correction=0).item()
@@ -164,5 +164,5 @@ def _target_spread(run: Evidence, seen: Floors) -> float:
 
 
 def _format_loss(loss: float) -> str:
-    """Write a loss that a search has found, which is 0 to it below a millionth."""
+    """Format the loss found by a search; below a millionth it counts as 0."""
     return "0" if abs(loss) < 1e-6 else f"{loss:.4g}"

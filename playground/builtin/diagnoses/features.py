@@ -1,4 +1,4 @@
-"""Inputs whose columns differ in size or lie far from 0, so that one rate cannot serve all parameters."""
+"""Inputs whose columns differ in size or lie far from 0, so that no single rate suits all parameters."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from playground.core.evidence import Diagnoser, Evidence, to_vector
 from playground.core.problem import Batches, Problem
 
 MIN_NARROWING_FACTOR = 100.0
-"""By which factor the columns as they are must make the valley narrower."""
+"""The least factor by which unscaled columns make the valley narrower."""
 
 CONVEX_SEEDS = 3
-"""Places where the second derivatives of a loss must be positive for it to be taken for convex."""
+"""The number of points where second derivatives must be positive for the loss to count as convex."""
 
 
 def unscaled_features() -> Diagnoser:
-    """A convex loss of inputs whose columns differ in size: the curvatures' ratio falls a hundredfold when they do not.
+    """A convex loss of inputs with columns of different sizes; scaling rounds the valley a hundredfold.
 
-    Measured on the data as they are, with each column divided by its root mean square, and with each column centred
-    and divided by its standard deviation; the bias is a column like any other.
+    Measured on the data as they are, with each column divided by its root mean square, and with each column centred and
+    divided by its standard deviation; the bias counts as a column.
     """
     remedy = "Scale each input column: subtract its mean, divide by its standard deviation."
     return Diagnoser(_unscaled_features, remedy, 2)
@@ -33,11 +33,12 @@ def unscaled_features() -> Diagnoser:
 
 @dataclass(frozen=True)
 class Valley:
-    """How the loss curves at one place.
+    """The curvature of the loss at one point.
 
-    :param spread: the largest curvature over the smallest one, or over what float64 can tell from 0.
-    :param singular: whether float64 cannot tell the smallest one from 0.
-    :param least: of a loss of constant curvature, its minimum; None of another.
+    :param spread: the largest curvature over the smallest one, or over the smallest that float64 can distinguish from
+        0.
+    :param singular: whether float64 cannot distinguish the smallest one from 0.
+    :param least: for a loss of constant curvature, its minimum; otherwise None.
     """
 
     largest: float
@@ -71,7 +72,7 @@ def _unscaled_features(run: Evidence) -> str:
 
 
 def _is_scaling_useful(run: Evidence, raw: Valley, scaled: Valley) -> bool:
-    """Whether scaling is what helps: a hundredfold rounder valley, as deep, in which this rate is not too large."""
+    """Whether scaling helps: a hundredfold rounder valley, equally deep, in which this rate is not too large."""
     if scaled.singular or raw.spread < MIN_NARROWING_FACTOR * scaled.spread:
         return False
     if raw.least is not None and scaled.least is not None and not raw.singular:
@@ -82,7 +83,7 @@ def _is_scaling_useful(run: Evidence, raw: Valley, scaled: Valley) -> bool:
 
 
 def _scalings(inputs: Tensor) -> list[tuple[str, Tensor]]:
-    """Return the inputs with columns of size 1, and centred besides; a column that is constant stays as it is."""
+    """Return the inputs with columns of size 1, and also centred; constant columns are unchanged."""
     sizes, (deviation, mean) = inputs.square().mean(0).sqrt(), torch.std_mean(inputs, 0, correction=0)
     varies = deviation > 1e-9 * sizes
     centred = torch.where(varies, (inputs - mean) / torch.where(varies, deviation, 1.0), inputs)
@@ -93,15 +94,15 @@ def _scalings(inputs: Tensor) -> list[tuple[str, Tensor]]:
 
 
 def _describe_sizes(inputs: Tensor) -> str:
-    """Say how large the columns are."""
+    """Describe the sizes of the columns."""
     sizes = inputs.double().square().mean(0).sqrt()
     if len(sizes) == 1:
-        return f"The column of x goes from {inputs.min():.4g} to {inputs.max():.4g}"
+        return f"The column of x ranges from {inputs.min():.4g} to {inputs.max():.4g}"
     return f"The columns of x have sizes from {sizes.min():.3g} to {sizes.max():.3g}"
 
 
 def _follows_the_size(run: Evidence) -> bool:
-    """Whether a gradient ten times as large makes the first step ten times as large: an adaptive optimizer's is not."""
+    """Whether the first step scales with the gradient, unlike that of an adaptive optimizer."""
     if slope_at_start(run) is None:
         return False
     (once,), (tenfold,) = run.answers([1.0]), run.answers([10.0])
@@ -109,7 +110,7 @@ def _follows_the_size(run: Evidence) -> bool:
 
 
 def _valley(run: Evidence, problem: Problem) -> Valley | None:
-    """Return how the loss curves where all parameters are 0; None where it is not convex."""
+    """Return the curvature of the loss where all parameters are 0; None if it is not convex."""
     loss, z = flat_loss(problem, dict(run.start))
     zero = torch.zeros_like(z, dtype=torch.float64)
     curvatures = hessian(loss, zero)

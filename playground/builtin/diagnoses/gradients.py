@@ -1,4 +1,4 @@
-"""Gradients that are not the slope of the loss, that are zero everywhere, or that explode on their way back."""
+"""Gradients that differ from the slope of the loss, that are zero everywhere, or that explode in the backward pass."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ BAD_STATUSES = (Status.DIVERGED, Status.NONFINITE)
 
 
 def cut_off() -> Diagnoser:
-    """Central differences show a slope that autograd does not: all of it, that of some parameters, or a part.
+    """Central differences show a slope that autograd misses: entirely, for some parameters, or in part.
 
-    Where a custom `torch.autograd.Function` is on the way, it is `wrong_backward`.
+    If the graph contains a custom `torch.autograd.Function`, the diagnosis is `wrong_backward`.
     """
     remedy = "Keep the loss in torch's operations from the parameters on: no `.item()`, `.detach()`, `.data`, numpy, \
 `torch.tensor(...)` or `no_grad` between."
@@ -27,21 +27,24 @@ def _cut_off(run: Evidence) -> str:
         return ""
     zero = [each.parameter for each in missing if each.autograd == 0]
     steepest = max(missing, key=lambda each: abs(each.measured))
-    where = f"by {steepest.parameter}, in one direction, it is {steepest.measured:.4g}"
+    where = f"along one direction in {steepest.parameter}, it is {steepest.measured:.4g}"
     if len(zero) == len(run.start):
         return (
-            f"The loss has a slope ({where} by central differences), and autograd's gradient is 0 for all parameters."
+            f"The loss has a slope ({where} by central differences), but autograd's gradient is 0 for all parameters."
         )
     if zero:
         return (
-            f"No gradient reaches {', '.join(zero[:4])}, and the loss has a slope there: {where}, and autograd's is 0."
+            f"No gradient reaches {', '.join(zero[:4])}, although the loss has a slope there: {where} "
+            "by central differences."
         )
-    return f"A part of the gradient is missing: {where}, and autograd's is {steepest.autograd:.4g}."
+    return (
+        f"A part of the gradient is missing: {where} by central differences, but {steepest.autograd:.4g} by autograd."
+    )
 
 
 def wrong_backward() -> Diagnoser:
-    """Central differences show another slope than autograd, and a custom `torch.autograd.Function` is on the way."""
-    remedy = "Compare that `backward` with the derivative: `task: derivative` checks it input by input."
+    """Central differences and autograd give different slopes, and the graph has a custom `torch.autograd.Function`."""
+    remedy = "Compare that `backward` with the derivative: `task: derivative` checks each input."
     return Diagnoser(_wrong_backward, remedy, 1)
 
 
@@ -51,14 +54,14 @@ def _wrong_backward(run: Evidence) -> str:
         return ""
     steepest = max(wrong, key=lambda each: abs(each.measured))
     return (
-        f"The gradient is not the slope of the loss: by {steepest.parameter}, in one direction, autograd gives "
+        f"The gradient is not the slope of the loss: along one direction in {steepest.parameter}, autograd gives "
         f"{steepest.autograd:.4g} and central differences {steepest.measured:.4g}; {', '.join(steepest.custom)} "
         "has a backward of its own."
     )
 
 
 def zero_gradient() -> Diagnoser:
-    """The gradient is exactly zero at start, end and 24 places around, yet the loss differs there: steps, no slope."""
+    """The gradient is exactly zero at start, end and 24 points around, yet the loss differs there: it has steps."""
     remedy = "Train with a loss that has a slope (a sigmoid with `bce`), and count right answers only as a metric."
     return Diagnoser(_zero_gradient, remedy, 1)
 
@@ -66,7 +69,7 @@ def zero_gradient() -> Diagnoser:
 def _zero_gradient(run: Evidence) -> str:
     if not is_finite(run.final) or to_vector(run.at_start.gradient).any() or to_vector(run.at_end.gradient).any():
         return ""
-    if run.mismatches:  # the loss has a slope, and it is lost on the way
+    if run.mismatches:  # the loss has a slope, which autograd misses
         return ""
     generator = torch.Generator().manual_seed(0)
     losses = []
@@ -80,15 +83,15 @@ def _zero_gradient(run: Evidence) -> str:
     if not min(losses) < run.last:
         return ""
     return (
-        f"The gradient is exactly zero here and at {len(losses)} places around, although the loss there is "
-        f"{min(losses):.4g} to {max(losses):.4g}: it changes in jumps, and between them nothing says which way is down."
+        f"The gradient is exactly zero here and at {len(losses)} points around, although the loss there is "
+        f"{min(losses):.4g} to {max(losses):.4g}: it changes only in jumps, so the gradient shows no direction."
     )
 
 
 def exploding_product() -> Diagnoser:
-    """The run diverged, and in its first pass four multiplications in a row or more made the gradient grow 100-fold.
+    """The run diverged, and in its first pass at least four multiplications in a row made the gradient grow 100-fold.
 
-    Each made it grow by half on average, at least.
+    On average, each made it grow by at least half.
     """
     remedy = "Start with factors near 1 (smaller initial weights), or clip the gradient."
     return Diagnoser(_exploding_product, remedy, 2)
@@ -105,12 +108,12 @@ def _exploding_product(run: Evidence) -> str:
         return ""
     return (
         f"Backward through {count} multiplications in a row, the gradient of the first step grows {growth:.3g}-fold, "
-        f"{growth ** (1 / count):.2g}-fold at each: the factors are larger than 1."
+        f"about {growth ** (1 / count):.2g}-fold at each."
     )
 
 
 def _longest_growth(tape: Tape) -> tuple[int, float]:
-    """Return through how many multiplications the gradient grew most, and by how much; not more than in them alone."""
+    """Return the number of multiplications over which the gradient grew most, and the growth."""
     above: dict[TapeValue, tuple[int, float, float]] = {}
     best = (0, 1.0)
     for record in reversed(tape.records):

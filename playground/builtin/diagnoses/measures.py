@@ -1,4 +1,4 @@
-"""What several diagnoses measure."""
+"""Measurements that several diagnoses share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playground.core.evidence import Evidence, to_vector
 
 
 def slope_at_start(run: Evidence) -> Tensor | None:
-    """Return the gradient at the start; None where it shows no direction."""
+    """Return the gradient at the start; None if it shows no direction."""
     slope = to_vector(run.at_start.gradient)
     return slope if bool(slope.isfinite().all()) and bool(slope.any()) else None
 
@@ -20,9 +20,9 @@ def cosine(a: Tensor, b: Tensor) -> float:
 
 
 def is_close_to(a: Tensor, b: Tensor) -> bool:
-    """Whether two vectors are the same to a thousandth."""
+    """Whether two vectors are equal to a thousandth."""
     size = b.double().abs().max()
     if not size > 0:
         return not bool(a.any())
-    a, b = a.double() / size, b.double() / size  # so that no square overflows: infinity would be like any number
+    a, b = a.double() / size, b.double() / size  # no square overflows: infinity would be close to any number
     return bool((a - b).norm() <= 1e-3 * b.norm())

@@ -12,7 +12,7 @@ from playground.result import Status
 
 
 def nonfinite_data() -> Diagnoser:
-    """Inputs or targets hold NaN or infinity, in the precision of the run."""
+    """Inputs or targets contain NaN or infinity in the precision of the run."""
     remedy = "Drop or fill in those entries before training; `dtype: float64` holds what float32 cannot."
     return Diagnoser(_nonfinite_data, remedy, 0)
 
@@ -32,11 +32,11 @@ def _nonfinite_data(run: Evidence) -> str:
 
 
 def nonfinite_operation() -> Diagnoser:
-    """An operation makes NaN or infinity of finite numbers, in the loss or in its gradient.
+    """An operation makes NaN or infinity from finite numbers, in the loss or in its gradient.
 
-    Silent where the numbers had run away before, or are too large for the operation: that is an effect.
+    No diagnosis if the numbers had already diverged, or are too large for the operation: that is an effect.
     """
-    remedy = "Keep its numbers where it and its derivative are finite: clamp them, add a small constant, or let \
+    remedy = "Keep its operands where it and its derivative are finite: clamp them, add a small constant, or let \
 `torch.where` choose the argument, not the result."
     return Diagnoser(_nonfinite_operation, remedy, 1)
 
@@ -46,12 +46,12 @@ def _nonfinite_operation(run: Evidence) -> str:
     if broke is None or broke.source is None or _is_effect(run, broke):
         return ""
     source = str(broke.source)
-    what = "although the loss is finite there" if broke.source.backward else "and so is the loss"
+    what = "although the loss is finite" if broke.source.backward else "and so is the loss"
     return f"At step {broke.step} {source}, {what}."
 
 
 def _is_effect(run: Evidence, broke: Breakdown) -> bool:
-    """Whether a lower rate keeps the run finite, and the numbers were on their way out or too large already."""
+    """Whether a lower rate keeps the run finite, and the numbers were already diverging or too large."""
     source = broke.source
     if broke.step == 0 or source is None:
         return False
@@ -67,7 +67,7 @@ def _last_finite(run: Evidence) -> float:
 
 
 def nonfinite_update() -> Diagnoser:
-    """The optimizer's step makes NaN or infinity of finite parameters and a finite gradient of ordinary size."""
+    """The optimizer's step makes NaN or infinity from finite parameters and a finite gradient of ordinary size."""
     remedy = "Look at the divisions in the update rule: add `eps` to what may become 0."
     return Diagnoser(_nonfinite_update, remedy, 1)
 
@@ -80,8 +80,8 @@ def _nonfinite_update(run: Evidence) -> str:
     if not broke.gradient * max(1.0, abs(run.rate)) < limit:
         return ""
     return (
-        f"At step {broke.step} the parameters and the gradient are finite, the largest entry of the gradient being "
-        f"{broke.gradient:.3g}, and the parameters are not after the optimizer's step."
+        f"At step {broke.step} the parameters and the gradient are finite (largest entry of the gradient: "
+        f"{broke.gradient:.3g}); after the optimizer's step the parameters are not."
     )
 
 

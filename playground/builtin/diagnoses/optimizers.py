@@ -1,4 +1,4 @@
-"""Optimizers that do not do what one should: measured on a linear loss, apart from the problem."""
+"""Optimizers that do not descend, measured on a linear loss instead of the run's problem."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from playground.builtin.diagnoses.measures import cosine, is_close_to, slope_at_
 from playground.core.evidence import Diagnoser, Evidence
 
 DAMPED_SHARE = 0.9
-"""What a share of 1 or more is lowered to, to see whether it was the reason."""
+"""The value to which a share of 1 or more is reduced, to see whether it was the cause."""
 
 
 def wrong_sign() -> Diagnoser:
@@ -19,19 +19,19 @@ def _wrong_sign(run: Evidence) -> str:
     if slope is None:
         return ""
     cosines = [cosine(move, slope) for move in run.answers([1.0] * 3)]
-    if not all(each >= 0.5 for each in cosines):  # noise, mixed directions, or moves beyond what numbers can hold
+    if not all(each >= 0.5 for each in cosines):  # noise, mixed directions, or steps beyond the range of numbers
         return ""
     return (
-        f"The optimizer moves with the gradient, not against it: the cosine between its first move and the gradient is "
-        f"{cosines[0]:+.2f}, and downhill is negative."
+        f"The optimizer moves uphill, along the gradient: the cosine of its first step with the gradient is "
+        f"{cosines[0]:+.2f}; downhill it is negative."
     )
 
 
 def forgotten_zero_grad() -> Diagnoser:
-    """Under a constant gradient a fresh optimizer's steps grow as 1, 2, 3, …; under none they go on undiminished.
+    """Under a constant gradient, a fresh optimizer's steps grow as 1, 2, 3, …; without a gradient they do not shrink.
 
-    Momentum passes neither: its steps approach a limit, and fade without a gradient. Where a hyperparameter is the
-    reason, it is `undamped_momentum`.
+    Momentum is different: its steps approach a limit, and fade without a gradient. If a hyperparameter is the cause,
+    the diagnosis is `undamped_momentum`.
     """
     return Diagnoser(_forgotten_zero_grad, "Call `optimizer.zero_grad()` before each `backward()`.", 0)
 
@@ -47,13 +47,13 @@ def _forgotten_zero_grad(run: Evidence) -> str:
     if not grows or not all(is_close_to(move, first) for move in coasting):
         return ""
     return (
-        f"The optimizer adds up gradients: given the same one five times, its steps have lengths "
-        f"{', '.join(f'{move.norm():.3g}' for move in pushed)}, and without any it goes on as before."
+        f"The optimizer accumulates gradients: for five equal gradients, its steps have lengths "
+        f"{', '.join(f'{move.norm():.3g}' for move in pushed)}, and they do not shrink without a gradient."
     )
 
 
 def undamped_momentum() -> Diagnoser:
-    """Without a gradient a fresh optimizer goes on undiminished, and fades with one hyperparameter below 1."""
+    """Without a gradient, a fresh optimizer's steps do not shrink, but they do with one hyperparameter below 1."""
     return Diagnoser(_undamped_momentum, "Set momentum below 1; 0.9 is usual.", 0)
 
 
@@ -63,13 +63,13 @@ def _undamped_momentum(run: Evidence) -> str:
         return ""
     name, value, growth = found
     return (
-        f"With {name} = {value:g} nothing slows the optimizer down: after one gradient, steps without any have "
-        f"{growth:.3g} times the length of the one before; with {name} = {DAMPED_SHARE:g} they fade."
+        f"With {name} = {value:g} nothing slows the optimizer down: after one gradient, each further step has "
+        f"{growth:.3g} times the length of the one before; with {name} = {DAMPED_SHARE:g} the steps fade."
     )
 
 
 def _find_undamped_share(run: Evidence) -> tuple[str, float, float] | None:
-    """Return the hyperparameter that keeps steps from fading, its value, and by what they grow; None for none."""
+    """Return the hyperparameter that keeps steps from fading, its value, and their growth; None if there is none."""
     if slope_at_start(run) is None:
         return None
     growth = _coasting_ratios(run)
@@ -83,7 +83,7 @@ def _find_undamped_share(run: Evidence) -> tuple[str, float, float] | None:
 
 
 def _coasting_ratios(run: Evidence, **changes: float) -> float | None:
-    """Return by what each step without a gradient is longer than the one before; None where there are none."""
+    """Return the ratio of each step without a gradient to the one before; None if there are none."""
     lengths = [move.double().norm().item() for move in run.answers([1.0, 0.0, 0.0, 0.0, 0.0], **changes)][1:]
     if not 0 < lengths[0] < 1e100 or not 0 < lengths[-1] < 1e100:
         return None

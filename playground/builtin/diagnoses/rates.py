@@ -1,4 +1,4 @@
-"""A learning rate that is too large: by the curvature where it is constant, by a rerun at a lower one elsewhere."""
+"""A learning rate that is too large, shown by a constant curvature or by a rerun at a lower rate."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from playground.figures.numbers import format_distinct
 from playground.result import Status
 
 ROUNDING_TOLERANCE = 1e-5
-"""Share by which two numbers may differ that are the same apart from rounding."""
+"""The relative difference of two numbers that are equal except for rounding."""
 
 
 def rate_too_large() -> Diagnoser:
-    """The loss rose, or units went dead on the way, and the same run at a lower rate does better.
+    """The loss rose, or units died on the way, and the same run at a lower rate ends better.
 
-    Where the curvature is the same everywhere, the bound on the rate says so: beyond `2/λ` gradient descent climbs out,
-    and at the bound it jumps from side to side for ever.
-    Elsewhere the run is made again from the same start at a tenth, a hundredth, … of the rate, until it improves.
+    If the curvature is constant, it gives a bound on the rate: above `2/λ` gradient descent diverges, and at the bound
+    it jumps from side to side for ever. Otherwise the run is repeated from the same start at a tenth, a hundredth, … of
+    the rate, until it improves.
     """
-    remedy = "Lower the learning rate, or use a schedule that does."
+    remedy = "Lower the learning rate, or use a schedule that lowers it."
     return Diagnoser(_rate_too_large, remedy, 3)
 
 
@@ -41,9 +41,9 @@ def _rate_too_large(run: Evidence) -> str:
 
 
 def _has_run_away(run: Evidence) -> bool:
-    """Whether the loss ended above where it began, and not because it fell without end.
+    """Whether the loss ended above its initial value, and not because it fell without bound.
 
-    A run that used up its budget and would come back by itself has only had too few steps.
+    A run that used its budget and would recover with more steps does not count.
     """
     finite_losses = [loss for loss in run.losses if math.isfinite(loss)]
     if not run.rose or (run.steps > 1 and finite_losses and finite_losses[-1] < run.first):
@@ -52,7 +52,7 @@ def _has_run_away(run: Evidence) -> bool:
 
 
 def _is_stuck(run: Evidence) -> bool:
-    """Whether the loss does not change any more, although its gradient is as large as at the start."""
+    """Whether the loss no longer changes, although its gradient is as large as at the start."""
     if run.steps < 2 or len(run.losses) < 2 or not is_finite(run.final) or not math.isfinite(run.last):
         return False
     still = abs(run.losses[-1] - run.last) <= ROUNDING_TOLERANCE * abs(run.last)
@@ -61,7 +61,7 @@ def _is_stuck(run: Evidence) -> bool:
 
 
 def _has_dead_layer(run: Evidence) -> bool:
-    """Whether a layer passes no gradient at the end, and did at the start."""
+    """Whether a layer passes no gradient at the end, but did at the start."""
     return (
         is_finite(run.final) and bool(describe_stuck_units(run, run.final)) and not describe_stuck_units(run, run.start)
     )
@@ -73,20 +73,20 @@ def _is_better(run: Evidence, calmer: Rerun) -> bool:
 
 
 def _describe_bowl(run: Evidence, found: Curvature) -> str:
-    """Say by what each step multiplies the distance to the minimum, and at which rate that is less than 1."""
+    """Describe the factor on the distance to the minimum per step, and the rates at which it is less than 1."""
     calmer, rate = _suggest_lower_rate(run, found.largest) if found.largest > 0 else "", run.rate
     if not calmer or rate is None:
         return ""
     growth = run.growth(found.largest, run.factor)
     shown = format_distinct(rate * run.factor, _bound(run, found.largest) or math.nan, 6)
     return (
-        f"On a bowl that curves as this loss does ({found.largest:g}), each step at the rate {shown} "
-        f"multiplies the distance to the minimum by {format_distinct(growth, 1.0)}; {calmer} it shrinks."
+        f"For a loss of this curvature ({found.largest:g}), each step at the rate {shown} "
+        f"multiplies the distance to the minimum by {format_distinct(growth, 1.0)}; {calmer} the distance shrinks."
     )
 
 
 def _describe_rate_at_bound(run: Evidence, largest: float) -> str:
-    """Say that the rate is the bound; nothing where the distance to the minimum shrinks.
+    """Describe that the rate is the bound; empty if the distance to the minimum shrinks.
 
     :param largest: the bowl's curvature.
     """
@@ -94,14 +94,14 @@ def _describe_rate_at_bound(run: Evidence, largest: float) -> str:
     if not swings or not run.growth(largest, 0.9 * run.factor) < 0.999:
         return ""
     return (
-        f"On a bowl that curves as this loss does ({largest:g}), the rate {(run.rate or math.nan) * run.factor:g} is "
-        "the bound: each step ends on the other side of the minimum, as far away as before; below it the distance "
-        "shrinks."
+        f"For a loss of this curvature ({largest:g}), the rate {(run.rate or math.nan) * run.factor:g} is "
+        "the stability bound: each step ends on the other side of the minimum, as far away as before; "
+        "at lower rates the distance shrinks."
     )
 
 
 def _suggest_lower_rate(run: Evidence, largest: float) -> str:
-    """Say at which rate the optimizer comes nearer to the minimum of a bowl; nothing where the rate is not too large.
+    """Return the rate at which the optimizer approaches the minimum of a bowl; empty if the rate is not too large.
 
     :param largest: the bowl's curvature.
     """
@@ -116,7 +116,7 @@ def _suggest_lower_rate(run: Evidence, largest: float) -> str:
 
 
 def _bound(run: Evidence, largest: float) -> float | None:
-    """Return the largest stable rate for a curvature, where the optimizer knows one."""
+    """Return the largest stable rate for a curvature, if the optimizer knows one."""
     return run.optimizer.stability_bound(largest) if isinstance(run.optimizer, UpdateRule) else None
 
 
@@ -130,7 +130,7 @@ def _compare_runs(run: Evidence, calmer: Rerun) -> str:
 
 
 def _bound_at_start(run: Evidence, found: Curvature | None) -> str:
-    """Say how the loss curves at the start and which rates that allows; nothing where it does not forbid this one."""
+    """Describe the curvature at the start and the rates it allows; empty if it allows this one."""
     if found is None or not 0 < found.largest < math.inf or run.rate is None:
         return ""
     bound, rate = _bound(run, found.largest), run.rate * run.factor
@@ -142,7 +142,7 @@ def _bound_at_start(run: Evidence, found: Curvature | None) -> str:
 
 
 def _measured_bound(run: Evidence, largest: float) -> float | None:
-    """Return the rate at which this optimizer leaves a bowl of that curvature, to a hundredth; None where it stays."""
+    """Return the least rate at which this optimizer diverges on such a bowl, to a hundredth; None if it never does."""
     if run.rate is None or not run.growth(largest, run.factor) > 1.01:
         return None
     low, high = 1e-12, 1.0

@@ -1,1 +1,1 @@
-"""What `explain` knows of torch's functions: one factory for each, registered under the function's short name."""
+"""The operations of torch that `explain` knows: one factory each, registered under the function's short name."""

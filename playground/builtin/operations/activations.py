@@ -1,4 +1,4 @@
-"""Activations of `torch.nn.functional`, and bounds."""
+"""Activations and clamping functions of `torch.nn.functional`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playground.core.operations import Call, Operation, elementwise
 
 
 def relu6() -> Operation:
-    """x, moved into [0, 6]."""
+    """x, clamped to [0, 6]."""
 
     def slope(call: Call) -> Any:
         return ((call["x"] > 0) & (call["x"] < 6)).to(call.output)
@@ -22,7 +22,7 @@ def relu6() -> Operation:
 
 
 def selu() -> Operation:
-    """1.0507 x above 0, 1.7581 (exp(x) − 1) below: keeps mean 0 and variance 1."""
+    """1.0507 x above 0, 1.7581 (exp(x) − 1) below; keeps mean 0 and variance 1."""
     scale, alpha = 1.0507009873554805, 1.6732632423543772
 
     def slope(call: Call) -> Any:
@@ -48,7 +48,7 @@ def tanh() -> Operation:
 
 
 def relu() -> Operation:
-    """max(0, x); at the kink the slope is taken as 0."""
+    """max(0, x); at the kink the slope is 0."""
     return elementwise("max(0, {x})", "[{x} > 0]", lambda call: (call["x"] > 0).to(call.output), "inplace")
 
 
@@ -89,7 +89,7 @@ def elu() -> Operation:
 
 
 def gelu() -> Operation:
-    """x Φ(x), Φ the normal distribution function; or its approximation by tanh."""
+    """x Φ(x), with the normal distribution function Φ; or its approximation by tanh."""
 
     def slope(call: Call) -> Any:
         x: Tensor = call["x"]
@@ -137,7 +137,7 @@ def softplus() -> Operation:
         return "{x}" if call.get("beta", 1.0) == 1 else "{beta}·{x}"
 
     def split(call: Call, above: str, below: str) -> str:
-        """Return a template with both branches, where some entries are beyond the threshold."""
+        """Return a template with both branches, if some entries are beyond the threshold."""
         limit = _number(call.get("threshold", 20.0))
         return f"[{above} if {argument(call)} > {limit}, else {below}]" if bool(beyond(call).any()) else below
 
@@ -156,7 +156,7 @@ def softplus() -> Operation:
 
 
 def logsigmoid() -> Operation:
-    """Log σ(x)."""
+    """log σ(x)."""
     return elementwise(
         "log σ({x})",
         "σ(−{x})",
@@ -166,7 +166,7 @@ def logsigmoid() -> Operation:
 
 
 def mish() -> Operation:
-    """X tanh(log(1 + exp(x)))."""
+    """x tanh(log(1 + exp(x)))."""
 
     def slope(call: Call) -> Any:
         x = call["x"]
@@ -184,7 +184,7 @@ def mish() -> Operation:
 
 
 def hardswish() -> Operation:
-    """X (x + 3) / 6 between −3 and 3, 0 below, x above."""
+    """x (x + 3) / 6 between −3 and 3, 0 below, x above."""
 
     def slope(call: Call) -> Any:
         x = call["x"]
@@ -197,7 +197,7 @@ def hardswish() -> Operation:
 
 
 def celu() -> Operation:
-    """X above 0, alpha (exp(x / alpha) − 1) below."""
+    """x above 0, alpha (exp(x / alpha) − 1) below."""
 
     def slope(call: Call) -> Any:
         x = call["x"]
@@ -215,7 +215,7 @@ def celu() -> Operation:
 
 
 def prelu() -> Operation:
-    """X above 0, w · x below; w is learned, one number or one for each channel."""
+    """x above 0, w · x below; w is learned, one number or one per channel."""
 
     def weight(call: Call) -> Tensor:
         w, dimensions = call["w"], call["x"].dim()
@@ -238,7 +238,7 @@ def prelu() -> Operation:
 
 
 def glu() -> Operation:
-    """The first half of x along an axis, times σ of the second half."""
+    """a σ(b), where a and b are the halves of x along an axis."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         first, second = call["x"].chunk(2, call.get("dim", -1))
@@ -260,17 +260,17 @@ def glu() -> Operation:
 
 
 def softsign() -> Operation:
-    """X / (1 + |x|)."""
+    """x / (1 + |x|)."""
     return elementwise("{x} / (1 + |{x}|)", "1 / (1 + |{x}|)²", lambda call: (1 + call["x"].abs()) ** -2)
 
 
 def tanhshrink() -> Operation:
-    """X − tanh(x)."""
+    """x − tanh(x)."""
     return elementwise("{x} − tanh({x})", "tanh({x})²", lambda call: call["x"].tanh() ** 2)
 
 
 def softshrink() -> Operation:
-    """x, moved towards 0 by lambd, and 0 within lambd of it."""
+    """x, moved towards 0 by lambd; 0 within lambd of 0."""
 
     def threshold(call: Call) -> str:
         return _number(call.get("lambd", 0.5))
@@ -284,7 +284,7 @@ def softshrink() -> Operation:
 
 
 def hardshrink() -> Operation:
-    """x, and 0 within lambd of 0."""
+    """x; 0 within lambd of 0."""
 
     def slope_indicator(call: Call) -> str:
         return f"[|{{x}}| > {_number(call.get('lambd', 0.5))}]"
@@ -298,7 +298,7 @@ def hardshrink() -> Operation:
 
 
 def threshold() -> Operation:
-    """X above a threshold, else a fixed value."""
+    """x above a threshold, else a fixed value."""
     return elementwise(
         lambda call: f"[{{x}} if {{x}} > {_number(call['threshold'])}, else {_number(call['value'])}]",
         lambda call: f"[{{x}} > {_number(call['threshold'])}]",
@@ -308,7 +308,7 @@ def threshold() -> Operation:
 
 
 def hardtanh() -> Operation:
-    """x, cut off at both ends."""
+    """x, clamped at both ends."""
 
     def slope(call: Call) -> Any:
         x = call["x"]
@@ -327,7 +327,7 @@ def hardtanh() -> Operation:
 
 
 def clamp() -> Operation:
-    """x, moved into [min, max]; the slope is 1 inside, bounds included."""
+    """x, clamped to [min, max]; the slope is 1 inside, bounds included."""
     return _clamp("min", "max")
 
 
@@ -342,7 +342,7 @@ def clamp_max() -> Operation:
 
 
 def _clamp(*bounds: str) -> Operation:
-    """Return what moves x into bounds, given in this order."""
+    """Return the operation that clamps x to bounds, given in this order."""
 
     def slope(call: Call) -> Any:
         x = call["x"]
@@ -361,11 +361,11 @@ def _clamp(*bounds: str) -> Operation:
 
 
 def _bounded(low: Any, high: Any) -> str:
-    """Return a template of x between bounds, of which one may be missing."""
+    """Return a template of x between bounds, one of which may be missing."""
     raised = "{x}" if low is None else f"max({{x}}, {_number(low)})"
     return raised if high is None else f"min({raised}, {_number(high)})"
 
 
 def _number(value: Any) -> str:
-    """Return an option as a formula writes it; nothing for one that is not given."""
+    """Return an option as formatted in a formula; empty if it is not given."""
     return "" if value is None else "bound" if isinstance(value, Tensor) else f"{value:.12g}".replace("-", "−")

@@ -102,7 +102,7 @@ def rdiv() -> Operation:
 
 
 def power() -> Operation:
-    """A to the power b; where b is 0 the slope is 0."""
+    """a to the power b; the slope is 0 where b is 0."""
 
     def rule(call: Call) -> str:
         return "{dy} · 2·{a}" if _is_number(call["b"], 2) else "{dy} · {b}·{a}^({b} − 1)"
@@ -121,7 +121,7 @@ def power() -> Operation:
 
 
 def rpow() -> Operation:
-    """b to the power a: the power's operands from the right."""
+    """b to the power a: power with swapped operands."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         found = _powers(call["b"], call["a"], call.output, g)
@@ -163,7 +163,7 @@ def _extreme_operation(name: str, wins: Callable[[Tensor, Tensor], Tensor]) -> O
 
 
 def matmul() -> Operation:
-    """The matrix product a · b; a vector counts as a row before and as a column behind."""
+    """The matrix product a · b; a vector counts as a row on the left and as a column on the right."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         a, b = call["a"], call["b"]
@@ -253,7 +253,7 @@ def linear() -> Operation:
 
 
 def _matrices(call: Call, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return a, b and dL/dy of a product as matrices: a vector is a row before and a column behind."""
+    """Return a, b and dL/dy of a product as matrices: a vector is a row on the left and a column on the right."""
     a, b = call["a"], call["b"]
     rows, columns = (a if a.dim() > 1 else a[None]), (b if b.dim() > 1 else b[:, None])
     return rows, columns, g.reshape(rows.shape[0], columns.shape[1])
@@ -264,7 +264,7 @@ def _products(row: Tensor, column: Tensor, number: Callable[[float], str]) -> st
 
 
 def _powers(base: Any, exponent: Any, output: Tensor, g: Tensor) -> dict[str, Any]:
-    """Return the gradients by base and exponent; 0 · log 0 is 0, as torch has it."""
+    """Return the gradients by base and exponent; 0 · log 0 is 0, as in torch."""
     b = torch.as_tensor(exponent, dtype=g.dtype)
     a = torch.as_tensor(base, dtype=g.dtype)
     by_base = torch.where(b == 0, torch.zeros_like(output), b * a ** (b - 1))

@@ -15,32 +15,32 @@ _NAMES = {"input": "x", "self": "x", "weight": "w", "bias": "b"}
 
 
 def conv1d() -> Operation:
-    """The sum of products of a kernel with every place of a signal."""
+    """The sums of products of a kernel with a signal, at every position."""
     return _convolution(1)
 
 
 def conv2d() -> Operation:
-    """The sum of products of a kernel with every place of a picture."""
+    """The sums of products of a kernel with an image, at every position."""
     return _convolution(2)
 
 
 def conv3d() -> Operation:
-    """The sum of products of a kernel with every place of a volume."""
+    """The sums of products of a kernel with a volume, at every position."""
     return _convolution(3)
 
 
 def conv_transpose1d() -> Operation:
-    """Each entry of a signal, spread by a kernel: what a convolution does to gradients."""
+    """Each entry of a signal, spread by a kernel: the transpose of a convolution."""
     return _transposed(1)
 
 
 def conv_transpose2d() -> Operation:
-    """Each entry of a picture, spread by a kernel: what a convolution does to gradients."""
+    """Each entry of an image, spread by a kernel: the transpose of a convolution."""
     return _transposed(2)
 
 
 def conv_transpose3d() -> Operation:
-    """Each entry of a volume, spread by a kernel: what a convolution does to gradients."""
+    """Each entry of a volume, spread by a kernel: the transpose of a convolution."""
     return _transposed(3)
 
 
@@ -54,7 +54,7 @@ def _convolution(dimensions: int) -> Operation:
         return {name: call.get(name, usual) for name, usual in settings.items()}
 
     def numbers(call: Call) -> dict[str, Any]:
-        """Return the settings with a padding in numbers: the derivatives take no words."""
+        """Return the settings with a numeric padding, which the derivatives require."""
         found = read_settings(call)
         if found["padding"] == "valid":
             found["padding"] = 0
@@ -88,7 +88,7 @@ def _convolution(dimensions: int) -> Operation:
 
 
 def _transposed(dimensions: int) -> Operation:
-    """Return the transpose of a convolution: its gradients are those of the convolution, with x and dL/dy exchanged."""
+    """Return the operation of a transposed convolution: its gradients are convolutions, with x and dL/dy exchanged."""
     convolve = getattr(F, f"conv{dimensions}d")
     spread = getattr(F, f"conv_transpose{dimensions}d")
     to_weight = getattr(grad, f"conv{dimensions}d_weight")

@@ -1,4 +1,4 @@
-"""Dropout, drawn again as it was drawn in the pass."""
+"""Dropout, with the same draws as in the recorded pass."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from playground.core.operations import Call, Operation, elementwise
 
 
 def dropout() -> Operation:
-    """x, with some entries set to 0 and the others enlarged."""
+    """x, with some entries set to 0 and the others scaled up."""
     return _dropout(F.dropout)
 
 
 def dropout1d() -> Operation:
-    """x, with some channels of a signal set to 0 and the others enlarged."""
+    """x, with some channels of a signal set to 0 and the others scaled up."""
     return _dropout(F.dropout1d)
 
 
 def dropout2d() -> Operation:
-    """x, with some channels of a picture set to 0 and the others enlarged."""
+    """x, with some channels of an image set to 0 and the others scaled up."""
     return _dropout(F.dropout2d)
 
 
 def dropout3d() -> Operation:
-    """x, with some channels of a volume set to 0 and the others enlarged."""
+    """x, with some channels of a volume set to 0 and the others scaled up."""
     return _dropout(F.dropout3d)
 
 
 def _dropout(draw: Callable[[Tensor, float], Tensor]) -> Operation:
     """Return the operation of a dropout.
 
-    :param draw: the function of torch, given a tensor and the rate.
+    :param draw: torch's function, called with the tensor and the rate.
     """
 
     def idle(call: Call) -> bool:
@@ -46,7 +46,7 @@ def _dropout(draw: Callable[[Tensor, float], Tensor]) -> Operation:
             return torch.ones_like(call.output)
         if call.rng_state is None:  # drawn on another device than the CPU
             return call.output / call["x"]
-        with call.same_rng_state():  # of an entry that is 0 in any case, the output does not tell whether it was kept
+        with call.same_rng_state():  # draw again: an entry that is 0 in the input does not show whether it was kept
             return draw(torch.ones_like(call.output), call.get("p", 0.5))
 
     return elementwise(

@@ -1,4 +1,4 @@
-"""The elementary functions, entry by entry."""
+"""Elementary functions, entry by entry."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def reciprocal() -> Operation:
 
 
 def exp() -> Operation:
-    """The exponential, its own slope."""
+    """The exponential function, which is its own slope."""
     return elementwise("exp({x})", "{y}", lambda call: call.output)
 
 
@@ -101,12 +101,12 @@ def erf() -> Operation:
 
 
 def absolute() -> Operation:
-    """|x|; at the kink the slope is taken as 0."""
+    """|x|; at the kink the slope is 0."""
     return elementwise("|{x}|", "sign({x})", lambda call: call["x"].sign())
 
 
 def nan_to_num() -> Operation:
-    """x, with what is no number replaced."""
+    """x, with NaN and infinities replaced."""
     return elementwise("nan_to_num({x})", "[{x} is finite]", lambda call: call["x"].isfinite().to(call.output), "nan")
 
 

@@ -13,11 +13,11 @@ from playground.core.operations import Call, Operation, Template
 _ARGUMENT_NAMES = {"input": "x", "self": "x", "weight": "w", "bias": "b"}
 
 Average = Callable[[Call, Tensor], Tensor]
-"""Returns the mean of a tensor of x's shape over what is normalized together, so that it broadcasts against x."""
+"""Returns the mean of a tensor of x's shape over the entries that are normalized together, shaped to broadcast."""
 
 
 def layer_norm() -> Operation:
-    """(x − mean) / √(var + eps) · w + b, mean and variance over the last axes of one sample."""
+    """(x − mean) / √(var + eps) · w + b, with mean and variance over the last axes of a sample."""
 
     def average(call: Call, tensor: Tensor) -> Tensor:
         return tensor.mean(tuple(range(-len(call["shape"]), 0)), keepdim=True)
@@ -26,7 +26,7 @@ def layer_norm() -> Operation:
 
 
 def batch_norm() -> Operation:
-    """(x − mean) / √(var + eps) · w + b, mean and variance of a channel over the batch, or those kept from before."""
+    """(x − mean) / √(var + eps) · w + b, with a channel's mean and variance over the batch, or running ones."""
 
     def average(call: Call, tensor: Tensor) -> Tensor:
         return tensor.mean((0, *range(2, tensor.dim())), keepdim=True)
@@ -36,7 +36,7 @@ def batch_norm() -> Operation:
 
 
 def instance_norm() -> Operation:
-    """(x − mean) / √(var + eps) · w + b, mean and variance of a channel of one sample."""
+    """(x − mean) / √(var + eps) · w + b, with mean and variance of a channel of a sample."""
 
     def average(call: Call, tensor: Tensor) -> Tensor:
         return tensor.mean(tuple(range(2, tensor.dim())), keepdim=True)
@@ -46,7 +46,7 @@ def instance_norm() -> Operation:
 
 
 def group_norm() -> Operation:
-    """(x − mean) / √(var + eps) · w + b, mean and variance of a group of channels of one sample."""
+    """(x − mean) / √(var + eps) · w + b, with mean and variance of a group of channels of a sample."""
 
     def average(call: Call, tensor: Tensor) -> Tensor:
         samples, channels = tensor.shape[:2]
@@ -58,7 +58,7 @@ def group_norm() -> Operation:
 
 
 def rms_norm() -> Operation:
-    """X / √(mean(x²) + eps) · w, the mean over the last axes of one sample."""
+    """x / √(mean(x²) + eps) · w, with the mean over the last axes of a sample."""
 
     def axes(call: Call) -> tuple[int, ...]:
         return tuple(range(-len(call["shape"]), 0))
@@ -103,7 +103,7 @@ def _last(call: Call, parameter: Tensor) -> Tensor:
 
 
 def _channels(call: Call, parameter: Tensor) -> Tensor:
-    """Return one number for each channel so that it broadcasts against x."""
+    """Return one number per channel, shaped to broadcast against x."""
     return parameter.reshape(-1, *[1] * (call["x"].dim() - 2))
 
 
@@ -114,11 +114,11 @@ def _normalization(
     names: dict[str, str],
     kept: Callable[[Call], bool] = lambda call: False,
 ) -> Operation:
-    """Return what normalizes by mean and variance, and then scales and shifts.
+    """Return the operation that normalizes by mean and variance, then scales and shifts.
 
-    :param average: of what mean and variance are taken.
-    :param shaped: makes a weight broadcast against x.
-    :param kept: whether mean and variance are those that were kept, through which no gradient flows.
+    :param average: the mean over the entries that are normalized together.
+    :param shaped: shapes a weight to broadcast against x.
+    :param kept: whether mean and variance are running statistics, which have no gradient.
     """
 
     def parts(call: Call) -> tuple[Tensor, Tensor, Tensor | float]:
@@ -171,7 +171,7 @@ def _normalization(
 
 
 def embedding() -> Operation:
-    """The rows of w that the indices name; a row that is named twice gets both gradients."""
+    """The rows of w at the indices; a row that occurs twice gets both gradients."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         w, index = call["w"], call["index"].flatten()

@@ -12,16 +12,16 @@ from playground.core.operations import Call, Operation, Template, fill_template
 
 _ARGUMENT_NAMES = {"input": "p", "prediction": "p", "target": "t", "weight": "w"}
 _RETIRED_ARGUMENTS = ("size_average", "reduce")
-"""Arguments that torch has retired and still takes."""
+"""Deprecated arguments that torch still accepts."""
 
 TermWriter = Callable[[float, float, Callable[[float], str]], str]
-"""Writes the term of one entry with the numbers of its prediction and target."""
+"""Formats the term of one entry with the numbers of its prediction and target."""
 
 
 def _reduction_formula(call: Call, term: str, count: str = "") -> str:
-    """Return a formula for the mean, the sum or each of some terms.
+    """Return a formula for the mean or the sum of some terms, or the terms themselves.
 
-    :param count: what a mean divides by, where that is not the number of terms.
+    :param count: the divisor of a mean, if it is not the number of terms.
     """
     reduction = call.get("reduction", "mean")
     if reduction == "mean":
@@ -30,7 +30,7 @@ def _reduction_formula(call: Call, term: str, count: str = "") -> str:
 
 
 def _mean_divisor(call: Call, count: str) -> str:
-    """Return what a mean divides the slope by."""
+    """Return the divisor of a mean's slope."""
     return f" / {count}" if call.get("reduction", "mean") == "mean" else ""
 
 
@@ -44,11 +44,11 @@ def _entrywise(
     of_difference: bool = True,
     forward: Callable[[Call], Any] | None = None,
 ) -> Operation:
-    """Return a loss that is the mean (or sum) of one term for each entry, by its weight where there are weights.
+    """Return a loss that is the mean (or sum) of one term per entry, weighted if there are weights.
 
-    :param by_weight: a mean divides by the sum of the weights, not by the number of entries.
-    :param of_difference: it depends on p − t alone, so that ∂/∂t is −∂/∂p.
-    :param forward: the loss in tensors, where the formula cannot be computed as it is written.
+    :param by_weight: a mean divides by the sum of the weights instead of the number of entries.
+    :param of_difference: the loss depends on p − t only, so that ∂/∂t is −∂/∂p.
+    :param forward: the loss in tensors, if the formula cannot be evaluated as written.
     """
 
     def weighted(call: Call) -> bool:
@@ -97,7 +97,7 @@ def _entrywise(
 
 
 def _call_torch(loss: Callable[..., Tensor], *options: str) -> Callable[[Call], Tensor]:
-    """Return what calls torch's own loss with the arguments that the formula knows, and no others."""
+    """Return a function that calls torch's own loss with the arguments of the formula only."""
     known = {"w": "weight", "reduction": "reduction", **{name: name for name in options}}
 
     def forward(call: Call) -> Tensor:
@@ -184,7 +184,7 @@ def binary_cross_entropy() -> Operation:
 
 
 def binary_cross_entropy_with_logits() -> Operation:
-    """Mean of the binary cross-entropy of σ(z); `pos_weight` counts class 1 so many times."""
+    """The mean binary cross-entropy of σ(z); `pos_weight` multiplies the terms of class 1."""
 
     def derivative(call: Call) -> Any:
         p, t, positive = call["p"], call["t"], call.get("pos_weight", 1.0)
@@ -218,9 +218,9 @@ def binary_cross_entropy_with_logits() -> Operation:
 def cross_entropy() -> Operation:
     """Mean over samples of log Σ exp(z) − z[t], classes along the second axis.
 
-    In general of Σ W·(log Σ exp(z) − z), over classes. W is 1 for the class t; label smoothing spreads that over all
-    classes, weights multiply it, and a sample of the class that is ignored has none. Weights and samples that are left
-    out change what a mean divides by, unless the targets are shares of classes.
+    In general Σ W·(log Σ exp(z) − z) over classes. W is 1 for the class t. Label smoothing spreads it over all classes,
+    weights multiply it, and it is 0 for samples of the ignored class. Weights and ignored samples change the divisor of
+    a mean, unless the targets are class probabilities.
     """
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
@@ -257,7 +257,7 @@ def cross_entropy() -> Operation:
 
 
 def nll_loss() -> Operation:
-    """Mean over samples of −p[t], p logarithms of shares, classes along the second axis; weighted as cross entropy."""
+    """Mean over samples of −p[t] for log-probabilities p, classes along the second axis; weighted as cross_entropy."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         wanted, count = _class_weights(call)
@@ -283,12 +283,12 @@ def _classes(call: Call) -> int:
 
 
 def _counted_samples(call: Call) -> Tensor:
-    """Return which samples count."""
+    """Return the mask of samples that are not ignored."""
     return call["t"] != call.get("ignore_index", -100)  # type: ignore[no-any-return]
 
 
 def _class_weights(call: Call) -> tuple[Tensor, float]:
-    """Return W, of the logits' shape, and what the sum over samples is divided by."""
+    """Return W, in the logits' shape, and the divisor of the sum over samples."""
     z, t, axis, smoothing = call["p"], call["t"], _classes(call), call.get("label_smoothing", 0.0)
     classes = z.shape[axis]
     weight = torch.ones(classes).to(z) if call.get("w") is None else call["w"]
@@ -306,7 +306,7 @@ def _class_weights(call: Call) -> tuple[Tensor, float]:
 
 
 def _weight_formula(call: Call) -> str:
-    """Return W in signs."""
+    """Return the formula of W."""
     shares, smoothing = call["t"].is_floating_point(), call.get("label_smoothing", 0.0)
     named = "{t}" if shares else "onehot({t})"
     if smoothing:
@@ -319,7 +319,7 @@ def _weight_formula(call: Call) -> str:
 
 
 def _count(call: Call) -> str:
-    """Return what a mean divides by in signs, where that is not the number of samples."""
+    """Return the formula of a mean's divisor, if it is not the number of samples."""
     if call["t"].is_floating_point():
         return ""
     if call.get("w") is not None:

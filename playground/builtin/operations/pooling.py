@@ -14,7 +14,7 @@ from playground.core.operations import Call, Operation
 _NAMES = {"input": "x", "self": "x", "kernel_size": "size", "output_size": "size"}
 
 Windows = Callable[[Call, int], Tensor]
-"""Returns how much each entry along one axis of x counts in each entry of y: a matrix, `(y, x)`.
+"""Returns the weight of each entry along one axis of x in each entry of y, as a matrix `(y, x)`.
 
 Axes are counted from the last one, which is −1.
 """
@@ -26,7 +26,7 @@ def max_pool1d() -> Operation:
 
 
 def max_pool2d() -> Operation:
-    """The largest entry of each window of a picture."""
+    """The largest entry of each window of an image."""
     return _max_pool(2)
 
 
@@ -36,12 +36,12 @@ def max_pool3d() -> Operation:
 
 
 def adaptive_max_pool1d() -> Operation:
-    """The largest entry of each window of a signal, in as many windows as are asked for."""
+    """The largest entry of each window of a signal, for a given number of windows."""
     return _largest(1, lambda call: F.adaptive_max_pool1d(call["x"], call["size"], True), ("x", "size"))
 
 
 def adaptive_max_pool2d() -> Operation:
-    """The largest entry of each window of a picture, in as many windows as are asked for."""
+    """The largest entry of each window of an image, for a given number of windows."""
     return _largest(2, lambda call: F.adaptive_max_pool2d(call["x"], call["size"], True), ("x", "size"))
 
 
@@ -51,7 +51,7 @@ def avg_pool1d() -> Operation:
 
 
 def avg_pool2d() -> Operation:
-    """The mean of each window of a picture."""
+    """The mean of each window of an image."""
     return _avg_pool(2)
 
 
@@ -61,12 +61,12 @@ def avg_pool3d() -> Operation:
 
 
 def adaptive_avg_pool1d() -> Operation:
-    """The mean of each window of a signal, in as many windows as are asked for."""
+    """The mean of each window of a signal, for a given number of windows."""
     return _means(1, _adaptive, ("x", "size"))
 
 
 def adaptive_avg_pool2d() -> Operation:
-    """The mean of each window of a picture, in as many windows as are asked for."""
+    """The mean of each window of an image, for a given number of windows."""
     return _means(2, _adaptive, ("x", "size"))
 
 
@@ -83,7 +83,7 @@ def _max_pool(dimensions: int) -> Operation:
 def _largest(dimensions: int, find: Callable[[Call], tuple[Tensor, Tensor]], arguments: tuple[str, ...]) -> Operation:
     """Return the operation that takes the largest entry of each window.
 
-    :param find: returns these entries, and where each is: its place among all entries of the last axes.
+    :param find: returns these entries and their indices among all entries of the last axes.
     """
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _largest(dimensions: int, find: Callable[[Call], tuple[Tensor, Tensor]], arg
 
 def _avg_pool(dimensions: int) -> Operation:
     def windows(call: Call, axis: int) -> Tensor:
-        """Return the windows along an axis; what is padded counts as 0, or not at all."""
+        """Return the windows along an axis; padding counts as 0, or is excluded."""
         size = _of_axis(call["size"], axis)
         stride = _of_axis(call.get("stride"), axis) or size
         padding, entries = _of_axis(call.get("padding", 0), axis), call["x"].shape[axis]
@@ -121,7 +121,7 @@ def _avg_pool(dimensions: int) -> Operation:
 
 
 def _adaptive(call: Call, axis: int) -> Tensor:
-    """Return windows that cover an axis, as alike in size as they can be."""
+    """Return windows that cover an axis, with sizes as equal as possible."""
     entries, count = call["x"].shape[axis], call.output.shape[axis]
     rows = torch.zeros(count, entries).to(call["x"])
     for place, row in enumerate(rows):
@@ -131,7 +131,7 @@ def _adaptive(call: Call, axis: int) -> Tensor:
 
 
 def _means(dimensions: int, windows: Windows, arguments: tuple[str, ...]) -> Operation:
-    """Return the operation that takes the mean of each window: a matrix for each axis."""
+    """Return the operation that takes the mean of each window, as one matrix per axis."""
 
     def along_each(call: Call, tensor: Tensor, transposed: bool) -> Tensor:
         for axis in range(-dimensions, 0):
@@ -151,7 +151,7 @@ def _means(dimensions: int, windows: Windows, arguments: tuple[str, ...]) -> Ope
 
 
 def _of_axis(given: Any, axis: int) -> int:
-    """Return what an option says of one axis: it is one number for all, or a list of them."""
+    """Return an option's value for one axis: it is one number for all axes, or a list."""
     if not isinstance(given, tuple | list):
         return int(given or 0)
     return int(given[axis] if len(given) > 1 else given[0]) if given else 0

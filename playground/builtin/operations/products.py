@@ -1,4 +1,4 @@
-"""Products of vectors, matrices and larger arrays, and what is made of them: similarity, attention."""
+"""Products of vectors, matrices and larger arrays, and operations based on them: similarity, attention."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playground.core.operations import Call, Operation, Template
 
 
 def outer() -> Operation:
-    """The product a · bᵀ of two vectors: each entry of one times each of the other."""
+    """The outer product a · bᵀ of two vectors."""
     return Operation(
         "{a} · {b}ᵀ",
         {"a": "{dy} · {b}", "b": "{dy}ᵀ · {a}"},
@@ -25,7 +25,7 @@ def outer() -> Operation:
 
 
 def addmm() -> Operation:
-    """Beta · c + alpha · a · b, a and b matrices."""
+    """beta · c + alpha · a · b for matrices a and b."""
 
     def factor(call: Call, name: str) -> str:
         return "" if call.get(name, 1) == 1 else f"{{{name}}}·"
@@ -50,7 +50,7 @@ def addmm() -> Operation:
 
 
 def einsum() -> Operation:
-    """Products of entries of several arrays, summed over the axes that the equation leaves out of the output."""
+    """Products of entries of several arrays, summed over the axes that are missing in the output."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         inputs, output = _subscripts(call)
@@ -60,7 +60,7 @@ def einsum() -> Operation:
             factors = call["x"][:place] + call["x"][place + 1 :]
             met = "".join(axis for axis in axes if axis in output or any(axis in each for each in others))
             share = torch.einsum(f"{','.join([output, *others])}->{met}", g, *factors)
-            for at, axis in enumerate(axes):  # an axis that this array alone has was summed over
+            for at, axis in enumerate(axes):  # an axis of this array only was summed over
                 share = share if axis in met else share.unsqueeze(at)
             found.append(share.expand(call["x"][place].shape))
         return {"x": found}
@@ -77,7 +77,7 @@ def einsum() -> Operation:
 def _subscripts(call: Call) -> tuple[list[str], str]:
     """Return the axes of each array and of the output.
 
-    :raises ValueError: an axis is named twice in one array, or some are left to an ellipsis.
+    :raises ValueError: an axis occurs twice in one array, or the equation has an ellipsis.
     """
     left, arrow, output = call["equation"].replace(" ", "").partition("->")
     inputs = left.split(",")
@@ -88,7 +88,7 @@ def _subscripts(call: Call) -> tuple[list[str], str]:
 
 
 def bilinear() -> Operation:
-    """Σ a · W · b + c: each output has a matrix W of its own."""
+    """Σ a · W · b + c: each output has its own matrix W."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         a, b, w = call["a"], call["b"], call["w"]
@@ -140,7 +140,7 @@ def cosine_similarity() -> Operation:
 
 
 def normalize() -> Operation:
-    """X / ‖x‖ along an axis."""
+    """x / ‖x‖ along an axis."""
 
     def length(call: Call) -> Tensor:
         if call.get("p", 2.0) != 2:
@@ -162,7 +162,7 @@ def normalize() -> Operation:
 
 
 def scaled_dot_product_attention() -> Operation:
-    """Softmax(q · kᵀ / √d) · v: for each query, a mean of the values, weighted by how well the keys fit."""
+    """softmax(q · kᵀ / √d) · v: for each query, a mean of the values, weighted by the match of the keys."""
 
     def scale(call: Call) -> float:
         given = call.get("scale")

@@ -1,4 +1,4 @@
-"""Many numbers become fewer."""
+"""Reductions: sums, means, extremes, norms and softmax."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ARGUMENTS = ("x", "dim", "keepdim")
 
 
 def _axes(call: Call) -> tuple[int, ...]:
-    """Return the axes that are reduced, counted from 0; all of them where none is named."""
+    """Return the axes to reduce, counted from 0; by default all."""
     dim, axes = call.get("dim"), call["x"].dim()
     if dim is None or isinstance(dim, Tensor) or (isinstance(dim, tuple | list) and not dim):
         return tuple(range(axes))
@@ -24,7 +24,7 @@ def _axes(call: Call) -> tuple[int, ...]:
 
 
 def _broadcast(call: Call, small: Tensor) -> Tensor:
-    """Return a reduced tensor so that it broadcasts against x."""
+    """Return a reduced tensor in a shape that broadcasts against x."""
     axes = _axes(call)
     if call["x"].dim() == small.dim() or len(axes) == call["x"].dim():
         return small if small.dim() else small.expand(call["x"].shape)
@@ -34,7 +34,7 @@ def _broadcast(call: Call, small: Tensor) -> Tensor:
 
 
 def _reshape_reduced(call: Call, found: Tensor) -> Tensor:
-    """Return what was reduced with its axes kept, in the shape that the call asks for."""
+    """Return a result that kept its axes in the shape of the call."""
     if call.get("keepdim", False) or not call["x"].dim():
         return found
     for axis in reversed(_axes(call)):
@@ -98,7 +98,7 @@ def product() -> Operation:
 
 
 def extreme_max() -> Operation:
-    """The largest entry, or the largest along an axis; torch's two-tensor form is `maximum`."""
+    """The largest entry, or the largest along an axis; `maximum` is torch's function of two tensors."""
     return _extreme("max")
 
 
@@ -108,19 +108,19 @@ def extreme_min() -> Operation:
 
 
 def amax() -> Operation:
-    """The largest entry along axes; entries that tie share the gradient."""
+    """The largest entry along axes; equal largest entries share the gradient."""
     return _extreme("max", share=True)
 
 
 def amin() -> Operation:
-    """The smallest entry along axes; entries that tie share the gradient."""
+    """The smallest entry along axes; equal smallest entries share the gradient."""
     return _extreme("min", share=True)
 
 
 def _extreme(name: str, share: bool = False) -> Operation:
     """Return the operation of an extreme.
 
-    :param share: along an axis too, entries that tie share the gradient; otherwise the first of them gets it.
+    :param share: equal extremes along an axis share the gradient; otherwise the first one gets it.
     """
 
     def two(call: Call, g: Tensor) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def _extreme(name: str, share: bool = False) -> Operation:
 
 
 def norm() -> Operation:
-    """The Euclidean norm √Σ x², or Σ |x| or max |x|; at the origin the slope is taken as 0."""
+    """The Euclidean norm √Σ x², or Σ |x|, or max |x|; at the origin the slope is 0."""
 
     def order(call: Call) -> float:
         given = call.get("ord")
@@ -205,10 +205,10 @@ def std() -> Operation:
 
 
 def _spread(root: bool) -> Operation:
-    """Return the variance, or its root."""
+    """Return the operation of the variance or its root."""
 
     def degrees(call: Call) -> float:
-        """Return what the sum of squares is divided by."""
+        """Return the divisor of the sum of squares."""
         entries = call["x"].numel() / max(call.output.numel(), 1)
         given = call.get("unbiased", True) if call.get("correction") is None else call["correction"]
         return float(entries - given)
@@ -237,7 +237,7 @@ def _spread(root: bool) -> Operation:
 
 
 def cumsum() -> Operation:
-    """The sum of the entries so far along an axis."""
+    """The cumulative sum along an axis."""
     return Operation(
         "the sum of {x} so far",
         {"x": "the sum of {dy} from here on"},
@@ -301,7 +301,7 @@ def log_softmax() -> Operation:
 
 
 def logsumexp() -> Operation:
-    """Log Σ exp(x) along axes."""
+    """log Σ exp(x) along axes."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         return {"x": (call["x"] - _broadcast(call, call.output)).exp() * _broadcast(call, g)}

@@ -1,4 +1,4 @@
-"""Entries that are taken, repeated or moved: each gradient goes back to the entry that its number came from."""
+"""Selecting, repeating and moving entries: each gradient returns to the entry that its number came from."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from playground.core.operations import Call, Operation
 _NAMES = {"input": "x", "self": "x", "axis": "dim", "indices": "index", "keepdims": "keepdim"}
 
 Move = Callable[[Call, Tensor], Any]
-"""Does to a tensor of x's shape what the call did to x; what it fills in is 0."""
+"""Applies the call to a tensor of x's shape; entries that the call fills in are 0."""
 
 
 def _moved(
     formula: str, move: Move, *arguments: str, rule: str = "{dy}, each at the entry that it came from", fill: str = ""
 ) -> Operation:
-    """Return an operation that moves entries and changes none.
+    """Return an operation that moves entries without changing them.
 
-    :param move: it is done to the places of x as well, counted from 1, which tells where each number came from.
-    :param fill: the argument that holds what is filled in where no entry of x stands, if there is one.
+    :param move: applied to the indices of the entries of x, counted from 1, it tells where each number came from.
+    :param fill: the argument that supplies the remaining entries, if there is one.
     """
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
@@ -39,17 +39,17 @@ def _moved(
 
 
 def _given(call: Call, *names: str) -> Mapping[str, Any]:
-    """Return the arguments that were given, of these."""
+    """Return those of these arguments that were given."""
     return {name: call[name] for name in names if name in call.arguments}
 
 
 def flip() -> Operation:
-    """The entries in the opposite order along axes."""
+    """The entries in reversed order along axes."""
     return _moved("flip({x})", lambda call, x: x.flip(call["dims"]), "*dims")
 
 
 def roll() -> Operation:
-    """The entries moved along axes; those at the end come in at the start."""
+    """The entries shifted along axes; those shifted out at the end enter at the start."""
     return _moved("roll({x})", lambda call, x: x.roll(call["shifts"], call.get("dims", ())), "shifts", "dims")
 
 
@@ -64,7 +64,7 @@ def tile() -> Operation:
 
 
 def repeat_interleave() -> Operation:
-    """Each entry several times; the gradient is the sum over the copies."""
+    """Each entry repeated; the gradient is the sum over the copies."""
 
     def move(call: Call, x: Tensor) -> Tensor:
         return x.repeat_interleave(call["repeats"], call.get("dim"))
@@ -73,29 +73,29 @@ def repeat_interleave() -> Operation:
 
 
 def select() -> Operation:
-    """What stands at one place along an axis."""
+    """The entries at one index along an axis."""
     return _moved("select({x})", lambda call, x: x.select(call["dim"], call["index"]), "dim", "index")
 
 
 def narrow() -> Operation:
-    """A piece of x along an axis."""
+    """A slice of x along an axis."""
     return _moved(
         "narrow({x})", lambda call, x: x.narrow(call["dim"], call["start"], call["length"]), "dim", "start", "length"
     )
 
 
 def gather() -> Operation:
-    """Along an axis, the entries that the indices name."""
+    """The entries at the given indices along an axis."""
     return _moved("gather({x}, {index})", lambda call, x: x.gather(call["dim"], call["index"]), "dim", "index")
 
 
 def index_select() -> Operation:
-    """Along an axis, the slices that the indices name."""
+    """The slices at the given indices along an axis."""
     return _moved("{x}[{index}]", lambda call, x: x.index_select(call["dim"], call["index"]), "dim", "index")
 
 
 def take_along_dim() -> Operation:
-    """Along an axis, the entries that the indices name."""
+    """The entries at the given indices along an axis."""
     return _moved(
         "take_along_dim({x}, {index})",
         lambda call, x: torch.take_along_dim(x, call["index"], call.get("dim")),
@@ -104,12 +104,12 @@ def take_along_dim() -> Operation:
 
 
 def take() -> Operation:
-    """The entries that the indices name, all axes counted as one."""
+    """The entries at the given indices of the flattened x."""
     return _moved("take({x}, {index})", lambda call, x: x.take(call["index"]), "index")
 
 
 def diagonal() -> Operation:
-    """The entries whose places along two axes are the same."""
+    """The entries whose indices along two axes are equal."""
 
     def move(call: Call, x: Tensor) -> Tensor:
         return x.diagonal(**_given(call, "offset", "dim1", "dim2"))
@@ -118,7 +118,7 @@ def diagonal() -> Operation:
 
 
 def diag() -> Operation:
-    """The diagonal of a matrix, or the matrix of a diagonal."""
+    """The diagonal of a matrix, or the matrix with a diagonal."""
     return _moved("diag({x})", lambda call, x: x.diag(call.get("diagonal", 0)), "diagonal")
 
 
@@ -140,12 +140,12 @@ def movedim() -> Operation:
 
 
 def masked_select() -> Operation:
-    """The entries where a condition holds."""
+    """The entries where a mask is true."""
     return _moved("{x}[{mask}]", lambda call, x: x.masked_select(call["mask"]), "mask")
 
 
 def masked_fill() -> Operation:
-    """x, with another number where a condition holds."""
+    """x, with a given number where a mask is true."""
     return _moved(
         "{value} where {mask}, else {x}",
         lambda call, x: x.masked_fill(call["mask"], call["value"]),
@@ -156,7 +156,7 @@ def masked_fill() -> Operation:
 
 
 def pad() -> Operation:
-    """x, with entries added at its ends: a number, or copies of its own."""
+    """x, extended at its ends by a constant or by copies of its own entries."""
 
     def move(call: Call, x: Tensor) -> Tensor:
         return F.pad(x, call["pad"], call.get("mode", "constant"), call.get("value"))
@@ -165,7 +165,7 @@ def pad() -> Operation:
 
 
 def interpolate() -> Operation:
-    """A larger or smaller picture, each pixel a copy of the nearest one."""
+    """A larger or smaller image, in which each pixel is a copy of the nearest one."""
 
     def move(call: Call, x: Tensor) -> Tensor:
         if call.get("mode", "nearest") not in ("nearest", "nearest-exact"):
@@ -177,12 +177,12 @@ def interpolate() -> Operation:
 
 
 def pixel_shuffle() -> Operation:
-    """Channels side by side as the pixels of a larger picture."""
+    """The channels rearranged as the pixels of a larger image."""
     return _moved("pixel_shuffle({x})", lambda call, x: F.pixel_shuffle(x, call["upscale_factor"]), "upscale_factor")
 
 
 def sort() -> Operation:
-    """The entries in order along an axis."""
+    """The sorted entries along an axis."""
 
     def find(call: Call) -> Any:
         return call["x"].sort(call.get("dim", -1), call.get("descending", False))
@@ -200,7 +200,7 @@ def topk() -> Operation:
 
 
 def kthvalue() -> Operation:
-    """The entry along an axis than which k − 1 others are smaller."""
+    """The k-th smallest entry along an axis."""
 
     def find(call: Call) -> Any:
         return call["x"].kthvalue(call["k"], call.get("dim", -1), call.get("keepdim", False))
@@ -209,7 +209,7 @@ def kthvalue() -> Operation:
 
 
 def median() -> Operation:
-    """The entry in the middle along an axis."""
+    """The median along an axis."""
 
     def find(call: Call) -> Any:
         if call.get("dim") is None:
@@ -220,9 +220,9 @@ def median() -> Operation:
 
 
 def _found(formula: str, find: Callable[[Call], Any], *arguments: str) -> Operation:
-    """Return an operation that looks for entries along an axis.
+    """Return an operation that finds entries along an axis.
 
-    :param find: returns the entries, and their places along the axis.
+    :param find: returns the entries and their indices along the axis.
     """
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Data movement: the same numbers in another place, so the gradient travels back the way they came."""
+"""Moving data: the numbers stay the same, so gradients return by the same path."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def expand() -> Operation:
 
 
 def transpose() -> Operation:
-    """Two axes change places."""
+    """The entries with two axes exchanged."""
 
     def swapped(call: Call, tensor: Tensor) -> Tensor:
         return tensor.transpose(call.get("dim0", -1), call.get("dim1", -2)) if tensor.dim() > 1 else tensor
@@ -80,16 +80,16 @@ def same() -> Operation:
 
 
 def constant() -> Operation:
-    """Numbers that do not depend on x: no gradient flows."""
+    """Numbers that do not depend on x: there is no gradient."""
     return Operation("constant", {}, lambda call, g: {}, names=_ARGUMENT_NAMES)
 
 
 def getitem() -> Operation:
-    """Some entries of x; the others get no gradient from here."""
+    """Some entries of x; the others get no gradient."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         x: Tensor = call["x"]
-        places = torch.arange(x.numel()).reshape(x.shape)[call["index"]]  # whatever kind of index it is
+        places = torch.arange(x.numel()).reshape(x.shape)[call["index"]]  # works for every kind of index
         found = torch.zeros(x.numel(), dtype=g.dtype).index_add(0, places.flatten(), g.flatten())
         return {"x": found.reshape(x.shape)}
 
@@ -104,12 +104,12 @@ def getitem() -> Operation:
 
 
 def stack() -> Operation:
-    """Tensors side by side along a new axis."""
+    """Tensors joined along a new axis."""
     return _joining_operation("stack", lambda call, g, dim: list(g.unbind(dim)), torch.stack)
 
 
 def cat() -> Operation:
-    """Tensors one behind the other along an axis."""
+    """Tensors concatenated along an axis."""
 
     def pieces(call: Call, g: Tensor, dim: int) -> list[Tensor]:
         return list(torch.split(g, [each.shape[dim] for each in call["x"]], dim))
@@ -131,7 +131,7 @@ def _joining_operation(
 
 
 def where() -> Operation:
-    """A where the condition holds, else b."""
+    """a where the condition holds, else b."""
 
     def pull(call: Call, g: Tensor) -> dict[str, Any]:
         zero = torch.zeros_like(g)

@@ -1,7 +1,7 @@
-"""Update rules, one a file, each readable as its formula and checked against `torch.optim`.
+"""Update rules, one per file, each with its formula and tested against `torch.optim`.
 
-Hyperparameters are annotated as the numbers that a scenario may give; a tensor that broadcasts against the parameter,
-of the parameter's dtype, does as well (one value per run).
+Hyperparameters are annotated as the numbers that a scenario may give. A tensor that broadcasts against the parameter,
+in the parameter's dtype, also works (one value per run).
 """
 
 from playground.builtin.optimizers.adadelta import Adadelta

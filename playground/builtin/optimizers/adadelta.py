@@ -27,7 +27,7 @@ class Adadelta(UpdateRule):
 
     :param lr: factor on each step; 1 in the paper, which has no learning rate.
     :param rho: share of the averages that stays at each step.
-    :param eps: lets the first steps be other than zero.
+    :param eps: makes the first steps different from zero.
     :param weight_decay: adds `weight_decay · p` to the gradient.
 
     Source: Zeiler 2012, Algorithm 1.

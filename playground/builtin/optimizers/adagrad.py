@@ -24,9 +24,9 @@ class Adagrad(UpdateRule):
     """Divide each step by the root of the sum of all squared gradients, so that rarely moved parameters move further.
 
     :param lr: learning rate; the first step is about this long.
-    :param lr_decay: lets the rate fall as `lr / (1 + (t − 1) · lr_decay)`.
+    :param lr_decay: makes the rate fall as `lr / (1 + (t − 1) · lr_decay)`.
     :param weight_decay: adds `weight_decay · p` to the gradient.
-    :param initial_accumulator_value: what the sum of squares starts from.
+    :param initial_accumulator_value: initial value of the sum of squares.
     :param eps: keeps the division finite.
 
     Source: Duchi, Hazan & Singer 2011, diagonal form.

@@ -1,4 +1,4 @@
-"""Adam and AdamW, which differ in where the weight decay enters."""
+"""Adam and AdamW, which differ in where weight decay enters."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _SYMBOLS = {
 
 @dataclass(frozen=True)
 class _Moments(UpdateRule):
-    """What Adam and AdamW share: everything but the weight decay."""
+    """The common part of Adam and AdamW: everything but the weight decay."""
 
     symbols: ClassVar[Mapping[str, str]] = _SYMBOLS
 
@@ -105,7 +105,7 @@ class Adam(_Moments):
 
 @dataclass(frozen=True)
 class AdamW(_Moments):
-    """Adam with decoupled weight decay: the parameter shrinks by itself, and the moments never see it.
+    """Adam with decoupled weight decay: the parameter shrinks separately, and the moments do not include the decay.
 
     :param lr: learning rate; no step is much longer.
     :param beta1: share of the first moment (average gradient) that stays at each step.
@@ -115,7 +115,7 @@ class AdamW(_Moments):
     :param weight_decay: multiplies the parameter by `1 − lr · weight_decay` before each step.
 
     Source: Loshchilov & Hutter 2019, Algorithm 2; as in `torch.optim.AdamW`, the decay is multiplied by the whole
-    learning rate, not by its schedule alone.
+    learning rate, not only by its schedule.
     """
 
     formula: ClassVar[tuple[str, ...]] = ("p = p - lr * weight_decay * p", *_STEP)

@@ -1,8 +1,8 @@
-"""The few combinations every rule is made of, each in as few tensor operations as possible.
+"""The building blocks of every rule, each in as few tensor operations as possible.
 
-On a small tensor an operation costs the same microseconds whatever it computes, so `torch.add(a, b, alpha=s)` takes
-half the time of `a + s * b`. torch fuses with plain numbers only: where a hyperparameter is a tensor, one value per
-run, the same formula is written out.
+On a small tensor, an operation takes the same few microseconds whatever it computes, so `torch.add(a, b, alpha=s)`
+takes half the time of `a + s * b`. torch fuses only with plain numbers; for a hyperparameter that is a tensor, one
+value per run, the formula is written out.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ NonNegative = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 Fraction = Annotated[float, Ge(0), Le(1)]
 Decay = Annotated[float, Ge(0), Lt(1)]
-"""The share of an average that stays at each step; at 1 nothing new would ever enter, and no bias correction exists."""
+"""The share of an average that stays at each step. At 1, nothing new would enter: the bias correction would be 0/0."""
 
 SYMBOLS = {"p": "parameter", "g": "gradient", "lr": "learning rate"}
-"""What the symbols mean that every formula uses."""
+"""The symbols that every formula uses."""
 
 WEIGHT_DECAY = "pull towards zero, proportional to the parameter"
-"""What `weight_decay` means, in every rule that has it."""
+"""The meaning of `weight_decay` in every rule that has it."""
 
 
 def is_zero(value: Hyperparameter) -> bool:
-    """Tell whether a term with this factor can be left out; of a tensor only its runs know, so it stays in."""
+    """Tell whether a term with this factor can be omitted; with a tensor, the term stays."""
     return not isinstance(value, Tensor) and value == 0
 
 
@@ -48,7 +48,7 @@ def plus_ratio(a: Tensor, scale: Hyperparameter, b: Tensor, c: Tensor) -> Tensor
 
 
 def average(old: Tensor, new: Tensor, decay: Hyperparameter) -> Tensor:
-    """`decay · old + (1 − decay) · new`: the exponential moving average of what is put in."""
+    """`decay · old + (1 − decay) · new`: the exponential moving average."""
     return torch.lerp(old, new, 1 - decay)
 
 

@@ -25,10 +25,10 @@ from playground.core.update import Hyperparameter, State, UpdateRule
 class Lion(UpdateRule):
     """Step by the sign of a blend of momentum and gradient: every entry moves by exactly `lr`.
 
-    :param lr: learning rate: the length of each entry's step, some 3 to 10 times smaller than Adam's.
+    :param lr: learning rate: the length of each entry's step, about 3 to 10 times smaller than Adam's.
     :param beta1: share of the momentum in the blend.
     :param beta2: share of the momentum that stays at each step.
-    :param weight_decay: decoupled: takes `lr · weight_decay · p` off the parameter.
+    :param weight_decay: decoupled: subtracts `lr · weight_decay · p` from the parameter.
 
     Source: Chen, Liang, Huang, Real, Wang, Pham, Dong, Luong, Hsieh, Lu & Le 2023, Algorithm 2.
     """

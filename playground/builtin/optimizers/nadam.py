@@ -1,4 +1,4 @@
-"""NAdam: Adam that looks ahead."""
+"""NAdam: Adam with Nesterov momentum."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from playground.core.update import Hyperparameter, State, UpdateRule
 
 @dataclass(frozen=True)
 class NAdam(UpdateRule):
-    """Adam with Nesterov momentum: the first moment as it will be at the next step, with a momentum that warms up.
+    """Adam with Nesterov momentum: uses the first moment of the next step, with a momentum that warms up.
 
     :param lr: learning rate; no step is much longer.
     :param beta1: share of the first moment (average gradient) that stays at each step.
@@ -33,10 +33,10 @@ class NAdam(UpdateRule):
     :param weight_decay: adds `weight_decay · p` to the gradient.
     :param momentum_decay: how fast the momentum `mu` rises from `beta1 / 2` to `beta1`.
 
-    Source: Dozat 2016, Algorithm 2, with the schedule that it recommends for `mu`; as in `torch.optim.NAdam`, the
-    moment itself decays by `beta1`, and `mu` only weighs it. The product of the momenta has the precision of the
-    parameters; torch keeps it in its default dtype, float32, so that in float64 its runs differ from these by some
-    1e-10, and by more where the loss amplifies rounding.
+    Source: Dozat 2016, Algorithm 2, with its recommended schedule for `mu`; as in `torch.optim.NAdam`, the moment
+    itself decays by `beta1`, and `mu` only weights it. The product of the momenta has the precision of the parameters.
+    torch keeps it in its default dtype, float32, so that its float64 runs differ from these by about 1e-10, and by more
+    where the loss amplifies rounding.
     """
 
     formula: ClassVar[tuple[str, ...]] = (

@@ -1,4 +1,4 @@
-"""RAdam: Adam that waits until it knows the variance."""
+"""RAdam: Adam with a rectified variance."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from playground.core.update import Hyperparameter, State, UpdateRule
 
 @dataclass(frozen=True)
 class RAdam(UpdateRule):
-    """Adam whose division is rectified: left out while too few gradients are known (`rho <= 5`), then phased in by `r`.
+    """Adam whose division is rectified: omitted while too few gradients are known (`rho <= 5`), then phased in by `r`.
 
     :param lr: learning rate.
     :param beta1: share of the first moment (average gradient) that stays at each step.
@@ -85,7 +85,7 @@ class RAdam(UpdateRule):
 
 
 def _rectify(stride: Tensor, v: Tensor, t: int, beta2: Hyperparameter, eps: Hyperparameter) -> Tensor:
-    """`stride · √(1 − β2ᵗ) / (√v + eps) · r` where `rho > 5`, else the stride as it is."""
+    """`stride · √(1 − β2ᵗ) / (√v + eps) · r` where `rho > 5`, else the stride unchanged."""
     correction = 1 - beta2**t
     rho_inf = 2 / (1 - beta2) - 1
     rho = rho_inf - 2 * t * beta2**t / correction
@@ -93,5 +93,5 @@ def _rectify(stride: Tensor, v: Tensor, t: int, beta2: Hyperparameter, eps: Hype
         return stride
     r = ((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)) ** 0.5
     rectified = stride * (correction**0.5 / (v.sqrt() + eps)) * r
-    # With a beta2 per run some may be rectified and some not; r is then NaN where it is not used.
+    # With one beta2 per run, some runs may be rectified and others not; r is NaN where it is not used.
     return torch.where(rho > 5, rectified, stride) if isinstance(rho, Tensor) else rectified

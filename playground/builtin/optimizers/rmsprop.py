@@ -34,8 +34,8 @@ class RMSprop(UpdateRule):
     :param eps: keeps the division finite; added to the root, as in `torch.optim.RMSprop`, not under it.
     :param weight_decay: adds `weight_decay · p` to the gradient.
     :param momentum: share of the velocity that stays at each step; 0 is none.
-    :param centered: divide by the gradient's standard deviation: subtract the square of its moving average. Where
-        gradients stay the same for thousands of steps the difference may round below zero, and its root is NaN.
+    :param centered: divide by the gradient's standard deviation: subtract the square of its moving average. If
+        gradients stay the same for thousands of steps, the difference may round below zero, and its root is NaN.
 
     Source: Tieleman & Hinton 2012, lecture 6.5; centered: Graves 2013.
     """
@@ -67,7 +67,7 @@ class RMSprop(UpdateRule):
     centered: bool = False
 
     def init(self, parameter: Tensor) -> State:
-        """Return zeros for the average square, and for the average and the velocity where they are used."""
+        """Return zeros for the average square, and for the average and the velocity if they are used."""
         used = {"v": True, "m": self.centered, "b": not is_zero(self.momentum)}
         return {symbol: torch.zeros_like(parameter) for symbol, needed in used.items() if needed}
 

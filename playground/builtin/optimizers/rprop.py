@@ -1,4 +1,4 @@
-"""Rprop: steps that learn their own size from the signs of the gradients."""
+"""Rprop: step sizes that adapt to the signs of the gradients."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from playground.errors import ComponentError, Fault
 
 @dataclass(frozen=True)
 class Rprop(UpdateRule):
-    """Step by a size of each entry's own: growing while its gradient keeps its sign, shrinking when the sign flips.
+    """Step by a size for each entry: it grows while the gradient keeps its sign and shrinks when the sign flips.
 
-    :param lr: the first step size; a schedule does not change the sizes that are learned from it.
+    :param lr: the first step size; a schedule does not change the adapted sizes.
     :param eta_minus: factor on the step size when the sign flips.
     :param eta_plus: factor on the step size while the sign stays.
     :param step_size_min: smallest step size.
@@ -27,7 +27,7 @@ class Rprop(UpdateRule):
     :raises ComponentError: `step_size_min` above `step_size_max`.
 
     Source: Riedmiller & Braun 1993, in the variant iRprop− of Igel & Hüsken 2000, as in `torch.optim.Rprop`: after a
-    flip the entry rests for one step. For full batches: a mini-batch's noise flips signs.
+    flip the entry rests for one step. For full batches only: the noise of mini-batches flips signs.
     """
 
     formula: ClassVar[tuple[str, ...]] = (

@@ -26,15 +26,16 @@ from playground.errors import ComponentError, Fault
 class SGD(UpdateRule):
     """Step against the gradient, or against a running sum of gradients: momentum.
 
-    :param lr: learning rate: how far one step goes along the gradient.
+    :param lr: learning rate: the length of a step per unit of gradient.
     :param momentum: share of the velocity that stays at each step; 0 is plain gradient descent.
-    :param dampening: share of each gradient but the first that does not enter the velocity; no effect without momentum.
-    :param nesterov: step from where the velocity is about to lead; needs momentum, and no dampening.
+    :param dampening: share of each gradient, except the first, that does not enter the velocity; no effect without
+        momentum.
+    :param nesterov: use the gradient ahead, at the end of the momentum's step; needs momentum, and no dampening.
     :param weight_decay: adds `weight_decay · p` to the gradient.
     :raises ComponentError: `nesterov` without momentum or with dampening.
 
     Source: Polyak 1964 (momentum); Nesterov 1983 in the form of Sutskever, Martens, Dahl & Hinton 2013. As in
-    `torch.optim.SGD`, the learning rate multiplies the velocity as it leaves, not the gradient as it enters.
+    `torch.optim.SGD`, the learning rate multiplies the velocity, not the gradient that enters it.
     """
 
     formula: ClassVar[tuple[str, ...]] = (
@@ -81,14 +82,14 @@ class SGD(UpdateRule):
         return plus(parameter, -lr, d), {"b": b}
 
     def stability_bound(self, curvature: float) -> float | None:
-        """Return the learning rate beyond which the rule climbs out of the bowl `curvature / 2 · x²`.
+        """Return the learning rate above which the rule diverges on `curvature / 2 · x²`.
 
-        With c = curvature + weight_decay and μ = momentum: `2 (1 + μ) / ((1 − dampening) c)` (plain: `2 / c`), and
-        `2 (1 + μ) / ((1 + 2μ) c)` for Nesterov: there a root of the recurrence's characteristic polynomial leaves the
-        unit circle at −1.
+        With c = curvature + weight_decay and μ = momentum: `2 (1 + μ) / ((1 − dampening) c)` (plain: `2 / c`), and `2
+        (1 + μ) / ((1 + 2μ) c)` for Nesterov: at this rate, a root of the recurrence's characteristic polynomial leaves
+        the unit circle at −1.
 
-        :param curvature: the second derivative; the largest eigenvalue of the Hessian in more dimensions.
-        :returns: the bound; None where there is none to name: μ ≥ 1, c ≤ 0, dampening ≥ 1, or values per run.
+        :param curvature: the second derivative; in more dimensions, the largest eigenvalue of the Hessian.
+        :returns: the bound; None if there is no single one: μ ≥ 1, c ≤ 0, dampening ≥ 1, or values per run.
         """
         if any(isinstance(value, Tensor) for value in (self.momentum, self.dampening, self.weight_decay)):
             return None
@@ -98,7 +99,7 @@ class SGD(UpdateRule):
 
 
 def _share(momentum: Hyperparameter, dampening: Hyperparameter) -> Hyperparameter:
-    """The share of the gradient that enters the velocity: `1 − dampening`, and all of it for runs without momentum."""
+    """The share of the gradient that enters the velocity: `1 − dampening`; 1 for runs without momentum."""
     if isinstance(momentum, Tensor) and not is_zero(dampening):
         return 1 - dampening * (momentum != 0).to(momentum.dtype)
     return 1 - dampening

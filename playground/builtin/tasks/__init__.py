@@ -1,1 +1,1 @@
-"""The tasks we ship. Each module imports torch only when it computes, so that scenarios are checked without it."""
+"""The built-in tasks. Each module imports torch only to compute, so that scenarios are validated without it."""

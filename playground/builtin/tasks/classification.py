@@ -1,4 +1,4 @@
-"""Tell classes apart."""
+"""Classification."""
 
 from __future__ import annotations
 
@@ -23,31 +23,32 @@ if TYPE_CHECKING:
 
 
 class Classification(Training):
-    """Fit a model to classes; measures `accuracy`, the share of samples told right.
+    """Fit a model to classes; measures `accuracy`, the share of samples classified correctly.
 
-    A loss that wants class indices (`cross_entropy`) gets them, and the model one output per class. For any other
-    loss two classes are one column of 0 and 1, and more are one column each.
+    A loss that takes class indices (`cross_entropy`) gets them, and the model has one output per class. For any other
+    loss, two classes are one column of 0 and 1, and more are one column each.
 
     :param dataset: inputs and classes.
     :param model: builds the module.
-    :param loss: compares predictions with targets, and says from which prediction on a single output means class 1.
+    :param loss: compares predictions with targets, and determines the prediction above which a single output means
+        class 1.
     :param start: initial values of parameters by name; the others are drawn by the seed.
-    :param validation: share of the samples that is held out of training: their loss and accuracy are measured as
+    :param validation: share of the samples held out of training; their loss and accuracy are measured as
         `validation_loss` and `validation_accuracy`.
-    :param validation_seed: draws which samples are held out; the run's own seed does not matter.
+    :param validation_seed: determines which samples are held out, independently of the run's own seed.
     """
 
     metrics = ("accuracy", "predictions")
     score = "accuracy"
     _takes_floats = False
-    """Whether the loss has been tried: a sweep builds the problem once for each seed."""
+    """Whether the loss has been checked: a sweep builds the problem once per seed."""
 
     def read(self, data: Data) -> Data:
-        """Read one column of whole numbers 0, 1, ... as class indices, where the data do not say."""
+        """Read one column of whole numbers 0, 1, ... as class indices, if the data do not declare classes."""
         return _read_classes(data)
 
     def encode(self, data: Data, setting: Setting) -> tuple[Tensor, int]:
-        """Return the targets as the loss wants them, and how many numbers the model must give for each sample."""
+        """Return the targets in the form that the loss takes, and the number of outputs that the model needs."""
         import torch
 
         from playground.core.losses import loss_traits
@@ -67,14 +68,14 @@ class Classification(Training):
         return targets.to(setting.dtype), targets.shape[1]
 
     def assess(self, predictions: Tensor, data: Data) -> Tensor:
-        """Return the share of samples that are told right; NaN where predictions are not one row for each sample."""
+        """Return the share of samples classified correctly; NaN unless predictions have one row per sample."""
         wanted = data.targets.to(predictions.device).long()
         if predictions.dim() != 2 or len(predictions) != len(wanted):
             return predictions.new_full((), math.nan).double()
         return (self._decide(predictions) == wanted).all(dim=1).double().mean()
 
     def score_quantity(self, data: Data) -> Quantity:
-        """Say that accuracy is a share of the samples."""
+        """Return the possible values of accuracy, a share of the samples."""
         from playground.scenario.quantity import Quantity
 
         samples = len(data.inputs)
@@ -82,7 +83,7 @@ class Classification(Training):
         return Quantity(shape=(), low=0, high=1, parts=samples, limits=limits)
 
     def prediction_views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
-        """Show where the model divides its classes, where there are two inputs."""
+        """Show the decision boundary, if there are two inputs."""
         from playground.core.predictions import compute_boundary
 
         if self.dataset.inputs.shape[1] != 2 or self.dataset.classes is None:
@@ -90,7 +91,7 @@ class Classification(Training):
         return (compute_boundary(problem, recording, ranges, self.dataset, self._score, self._level()),)
 
     def _level(self) -> float | None:
-        """Return the score above which a sample is class 1; None where the score is the class."""
+        """Return the score above which a sample is class 1; None if the score is the class."""
         from playground.core.losses import loss_traits
 
         if self.dataset.classes != 2:
@@ -98,13 +99,13 @@ class Classification(Training):
         return 0.0 if loss_traits(self.loss).class_indices else self._threshold(1)
 
     def _score(self, predictions: Tensor) -> Tensor:
-        """Return the score of class 1, by how much its output exceeds the other's if it has one; else the class."""
+        """Return the score of class 1 (for two outputs, their difference); for more classes, the class."""
         if self.dataset.classes != 2:
             return self._decide(predictions).squeeze(1)
         return predictions[:, 0] if predictions.shape[1] == 1 else predictions[:, 1] - predictions[:, 0]
 
     def _decide(self, predictions: Tensor) -> Tensor:
-        """Return the class of each sample as a column, or one 0 or 1 for each of several labels."""
+        """Return the class of each sample as a column; for several labels, a 0 or 1 each."""
         if self.dataset.classes is not None and predictions.shape[1] > 1:
             return predictions.argmax(dim=1, keepdim=True)
         return (predictions > self._threshold(predictions.shape[1])).long()
@@ -118,7 +119,7 @@ class Classification(Training):
 
 
 def _read_classes(data: Data) -> Data:
-    """Read one column of whole numbers 0, 1, ... as class indices, where the data do not say."""
+    """Read one column of whole numbers 0, 1, ... as class indices, if the data do not declare classes."""
     column = data.targets
     if data.classes is not None or column.shape[1] != 1:
         return data

@@ -1,4 +1,4 @@
-"""Check derivatives: several independent routes to one number must agree."""
+"""Derivative checks: several independent routes to one derivative must agree."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from playground.scenario.quantity import Quantity
 
 JudgedEntry = tuple["CheckedPoint", "DerivativeEntry", "Finding | None"]
-"""One derivative at a point, and what is wrong with it."""
+"""One derivative at a point, and its finding, if something is wrong."""
 
 MAX_CHECKED_PARAMETERS = {1: 64, 2: 8}
-"""Parameters of a model that are checked one by one, by order of the derivative; the seed chooses among more."""
+"""The most parameters of a model that are checked one by one, by order of the derivative; the seed selects them."""
 
 ROUTES = {
     "forward": "forward mode",
@@ -42,14 +42,14 @@ ROUTES = {
     "complex": "the complex step",
     "central": "central differences",
 }
-"""What autograd in reverse mode is compared with, in the order in which it is told."""
+"""The routes that autograd in reverse mode is compared with, in the order of the report."""
 
 
 @dataclass(frozen=True)
 class CheckedPoint:
-    """One point that was checked.
+    """A checked point.
 
-    :param at: a value for each variable; empty where the point is a model's parameters.
+    :param at: a value for each variable; empty if the point is a model's parameters.
     """
 
     at: Mapping[str, Any]
@@ -57,23 +57,23 @@ class CheckedPoint:
 
 
 class DerivativeCheck(DirectTask):
-    """Compare derivatives from autograd with every independent route to them, and say which is wrong and why.
+    """Compare derivatives by autograd with every independent route; report which route is wrong and why.
 
     The routes are forward mode, the given formula, the symbolic derivative, the complex step, and central differences
-    with Richardson extrapolation. What is checked is a function at the points `at`, or the loss of a model on a
-    dataset by the model's initial parameters: is a plugin's backward right? It always expects its routes to agree, a
-    backward that multiplies by `grad_output`, and no kink, jump or pole; measures `derivative` (by autograd) and
-    `value`, one entry per point.
+    with Richardson extrapolation. The task checks a function at the points `at`, or the loss of a model on a dataset at
+    the model's initial parameters, which tests a plugin's backward. It always expects that the routes agree, that a
+    backward multiplies by `grad_output`, and that there is no kink, jump or pole. It measures `derivative` (by
+    autograd) and `value`, one entry per point.
 
-    :param function: what is differentiated. An expression has a symbolic derivative; any other function goes without.
-    :param at: for each variable the points to check: `{x: [4]}`, `{x: [0, 1], y: [2, 3]}` are two points; a vector has
+    :param function: the function to differentiate. Only an expression has a symbolic derivative.
+    :param at: for each variable, the points to check: `{x: [4]}`; `{x: [0, 1], y: [2, 3]}` are two points. A vector has
         a list for each point.
-    :param derivative: the formula to check, or one for each variable: `{x: 2*x, y: 3*y**2}`. With `order: 2` it is the
-        second derivative by that variable twice.
+    :param derivative: the formula to check, or one for each variable: `{x: 2*x, y: 3*y**2}`. With `order: 2`, it is the
+        second derivative by the same variable twice.
     :param order: 1 for the gradient, 2 for the Hessian.
     :param same_as: another expression that must be the same function.
-    :param dataset: with `model` and `loss`, in place of `function` and `at`: what the loss is computed on.
-    :param model: whose parameters the loss is differentiated by.
+    :param dataset: with `model` and `loss`, in place of `function` and `at`: the data that the loss is computed on.
+    :param model: the model whose parameters the loss is differentiated by.
     :param loss: compares predictions with targets.
     :param start: values of the model's parameters by name; the others are drawn by the seed.
     """
@@ -101,7 +101,7 @@ class DerivativeCheck(DirectTask):
         if function is not None:
             _require_absent(dataset=dataset, model=model, loss=loss, start=start)
             if at is None:
-                raise ScenarioError(Fault("missing key 'at', which a function needs: {x: [4]}", ("function",)))
+                raise ScenarioError(Fault("missing key 'at', required with a function: {x: [4]}", ("function",)))
             self.function = function = (
                 function if hasattr(function, "variables") else wrap_vector_function(function, at)
             )
@@ -116,9 +116,9 @@ class DerivativeCheck(DirectTask):
         self._built: Problem | None = None
 
     def probe(self, setting: Setting) -> None:
-        """Build the model and evaluate its loss once, or the function at its first point.
+        """Build the model and evaluate its loss once, or evaluate the function at its first point.
 
-        :raises ComponentError: that is no single number.
+        :raises ComponentError: the value is not a single number.
         """
         from playground.core.problem import require_number
 
@@ -130,14 +130,15 @@ class DerivativeCheck(DirectTask):
         require_number(self.problems(setting)[0].module(), formula, "the function")
 
     def answer(self, setting: Setting) -> Outcome:
-        """Compute every route at every point, and compare."""
+        """Compute every route at every point and compare them."""
         import torch
 
         from playground.core.derivatives import judge_entry
 
         eps = torch.finfo(setting.dtype).eps
         points = [self._checked(point, setting) for point in self.points] or list(self._of_model(setting))
-        measured = points[: len(self.points) or 1]  # a direction through all parameters of a model is a check only
+        # The direction through all parameters of a model is checked, but not measured.
+        measured = points[: len(self.points) or 1]
         entries = [(point, entry) for point in points for entry in point.checked.entries]
         routes = [route for route in ROUTES if any(route in entry.routes for _, entry in entries)]
         judged = [(point, entry, judge_entry(entry, eps)) for point, entry in entries]
@@ -158,7 +159,7 @@ class DerivativeCheck(DirectTask):
         )
 
     def quantities(self, problem: None) -> Mapping[str, Quantity]:
-        """Say that there is an entry for each point, and of a gradient one for each variable's number."""
+        """Return the shapes of the metrics: one entry per point, and for a gradient one per variable entry."""
         from playground.scenario.quantity import Quantity
 
         points = len(self.points) or 1
@@ -185,7 +186,7 @@ class DerivativeCheck(DirectTask):
         if self.function is not None:
             return write_function_check(self.function, self.points, self.given, self.order, writer, setting)
         if self.order != 1:
-            message = "second derivatives by a model's parameters are not written out (accepted: order 1)"
+            message = "eject does not support second derivatives by a model's parameters (accepted: order 1)"
             raise ScenarioError(Fault(message, ("order",)))
         return write_model_check(self._problem.__self__, self._model(setting), writer, setting)  # type: ignore[union-attr]
 
@@ -212,13 +213,13 @@ class DerivativeCheck(DirectTask):
         return CheckedPoint(at, replace(checked, entries=tuple(entries), unavailable=unavailable))
 
     def _model(self, setting: Setting) -> Problem:
-        """Return the model with its loss, which is built once."""
+        """Return the model with its loss; it is built once."""
         if self._built is None:
             self.probe(setting)
         return self._built  # type: ignore[return-value]  # which `probe` has built
 
     def _of_model(self, setting: Setting) -> Iterator[CheckedPoint]:
-        """Check the loss by the model's parameters, all or some of them, and along one direction in all of them."""
+        """Check the loss by the model's parameters, all or some, and along one direction through all of them."""
         import torch
 
         from playground.core import derivatives
@@ -244,7 +245,7 @@ class DerivativeCheck(DirectTask):
             )
 
     def _given(self, at: Mapping[str, Any], entry: DerivativeEntry, z: Tensor) -> dict[str, float]:
-        """Return the route of the given formula, where there is one for `by`."""
+        """Return the route of the given formula, if there is one for `by`."""
         import torch
 
         if len(set(entry.by)) != 1 or (formula := self.given.get(str(entry.by[0]))) is None:
@@ -253,9 +254,9 @@ class DerivativeCheck(DirectTask):
         return {"given": float(formula(**named))}
 
     def _symbolic(self, at: Mapping[str, Any], entry: DerivativeEntry, z: Tensor) -> dict[str, float]:
-        """Return the symbolic route, where the function is an expression.
+        """Return the symbolic route, if the function is an expression.
 
-        :raises NoAnswerError: sympy's work would be too much.
+        :raises NoAnswerError: the work for sympy would be too much.
         """
         import torch
 
@@ -266,7 +267,7 @@ class DerivativeCheck(DirectTask):
         return {"symbolic": self.function.algebra.derivative(seen, *pairs)}
 
     def _sameness(self, other: Expression) -> Expectation:
-        """Judge whether the function is the one that it is said to be."""
+        """Judge whether the function is the same as `same_as`."""
         what = f"the same function as {other}"
         if not isinstance(self.function, Expression):
             return Expectation(what, None, passed=False, note="only an expression can be compared with another")
@@ -276,10 +277,11 @@ class DerivativeCheck(DirectTask):
 
 
 def _require_absent(**keys: Any) -> None:
-    """Refuse keys of the other way to use this task."""
+    """Refuse keys of the other mode of this task."""
     faults = [
         Fault(
-            f"{key!r} does not go with this: either a 'function' and 'at', or a 'dataset', a 'model' and a 'loss'",
+            f"{key!r} cannot be combined with the other keys: "
+            "expected either a 'function' and 'at', or a 'dataset', a 'model' and a 'loss'",
             (key,),
         )
         for key, value in keys.items()
@@ -292,7 +294,7 @@ def _require_absent(**keys: Any) -> None:
 def _problem_factory(
     dataset: Data, model: Any, loss: Any, start: dict[str, Any] | None
 ) -> Callable[[Setting], Problem]:
-    """Return what builds the problem that a training task would have."""
+    """Return a function that builds the problem of a training task."""
     from playground.builtin.tasks.classification import Classification
     from playground.builtin.tasks.regression import Regression
 
@@ -301,12 +303,12 @@ def _problem_factory(
 
 
 def _is_asked(route: str, judged: Sequence[JudgedEntry]) -> bool:
-    """Tell whether a route has an answer anywhere, or one is missed where nothing else confirms autograd."""
+    """Tell whether to report a route: it has a result, or is missed because nothing else confirms autograd."""
     return any(route in entry.voters or (found and route in found.routes) for _, entry, found in judged)
 
 
 def _agreement(route: str, judged: Sequence[JudgedEntry]) -> Expectation:
-    """Judge one route against autograd, over all points; where the route has no answer, it has no vote."""
+    """Judge one route against autograd over all points; a route without a result has no vote."""
     worst = max(
         (_difference(entry, route) for _, entry, _ in judged if route in entry.voters),
         key=lambda apart: (not math.isfinite(apart), apart),
@@ -323,7 +325,7 @@ def _difference(entry: DerivativeEntry, route: str) -> float:
 
 
 def _note(route: str, wrong: Sequence[JudgedEntry], asked: int) -> str:
-    """Say where a route disagrees first, by how much, and why that may be."""
+    """Describe where a route first disagrees, by how much, and the likely cause."""
     point, entry, found = wrong[0]
     ours, theirs = entry.routes["autograd"], entry.routes[route]
     why = f"; {found.words}" if found else ""
@@ -332,13 +334,13 @@ def _note(route: str, wrong: Sequence[JudgedEntry], asked: int) -> str:
 
 
 def _proportionality(judged: Sequence[JudgedEntry]) -> Expectation:
-    """Judge whether backward multiplies by what is sent back to it, as it must where something follows the function."""
+    """Judge whether backward multiplies by the gradient sent back, as later operations require."""
     wrong = [each for each in judged if each[2] is not None and each[2].is_about_backward]
     return _count("backward is proportional to grad_output", wrong)
 
 
 def _smoothness(judged: Sequence[JudgedEntry]) -> Expectation:
-    """Judge whether there is a derivative to speak of: one value, and one slope, the same to the left and right."""
+    """Judge whether a derivative exists: one value, and the same slope to the left and right."""
     return _count(
         "no kink, jump or pole at any point", [each for each in judged if each[2] and each[2].is_no_derivative]
     )

@@ -1,4 +1,4 @@
-"""The derivative task as a program: autograd, the given formula, and central differences in their simplest form."""
+"""Writes the derivative task as a program: autograd, the given formula, and plain central differences."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ for point in points:
 
 HESSIAN_TEMPLATE = """
 def g(z):
-    \"\"\"f of a vector that holds all variables, one after the other.\"\"\"
+    \"\"\"f of one vector of all variables.\"\"\"
     pieces = torch.split(z, SIZES)
     return f(PIECES)
 
 
 def second_derivatives(z):
-    \"\"\"The second derivative of g by the entries i and j of z, for each pair i <= j: backward through backward.\"\"\"
+    \"\"\"The second derivatives of g by z_i and z_j for i <= j, by differentiating the gradient.\"\"\"
     z = z.detach().requires_grad_()
     unused = {"allow_unused": True, "materialize_grads": True}
     (first,) = torch.autograd.grad(g(z), z, create_graph=True, **unused)
@@ -59,7 +59,7 @@ def second_derivatives(z):
 
 
 def central_differences(z, h=1e-4):
-    \"\"\"The same by differences of differences, in float64.\"\"\"
+    \"\"\"The second derivatives by differences of differences, in float64.\"\"\"
     z = z.double()
     steps = h * torch.eye(len(z), dtype=torch.float64)
 
@@ -124,7 +124,7 @@ def write_function_check(
     if given:
         cells.append(
             Cell(
-                "The derivative that is claimed",
+                "The given derivative",
                 "\n\n\n".join(_write_given_formula(claim, names, writer, given[claim]) for claim in given),
             )
         )
@@ -132,13 +132,11 @@ def write_function_check(
             code += f'\n    print(f"  given by {claim:<11}{{{_given_name(claim)}(**variables)!r}}")'
     code += f'\n    print(f"  central differences {{central_differences({"point" if order == 1 else "z"})!r}}")'
     written = [{python_name(name): value for name, value in point.items()} for point in points]
-    return Listing(
-        [*cells, Cell("Where it is checked", f"points = {writer.literal(written)}"), Cell("The check", code)]
-    )
+    return Listing([*cells, Cell("The points", f"points = {writer.literal(written)}"), Cell("The check", code)])
 
 
 def _second(function: Objective) -> str:
-    """Return the check of second derivatives, by the entries of all variables."""
+    """Return the check of second derivatives by the entries of all variables."""
     lengths = list(function.variables.values())
     pieces = [f"pieces[{index}]{'[0]' if length is None else ''}" for index, length in enumerate(lengths)]
     sizes = [1 if length is None else length for length in lengths]
@@ -162,5 +160,5 @@ def write_model_check(training: Training, problem: Problem, writer: Writer, sett
     parts = {"LOSS": listing.loss(*listing.data), "PARAMETERS": listing.parameters, "STEP": step}
     code = re.sub(
         "|".join(parts), lambda found: parts[found[0]], MODEL_TEMPLATE
-    )  # at once: an option may read like a part
+    )  # in one pass: an option may contain the name of a part
     return Listing([*listing.cells, Cell("The check", textwrap.dedent(code).strip())])

@@ -1,4 +1,4 @@
-"""What the derivative task is asked: the points, and the given formulas."""
+"""The inputs of the derivative task: points and given formulas."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from playground.core.function import Function
 
 Variables = Mapping[str, int | None]
-"""Each variable with its length; None stands for a scalar."""
+"""Each variable with its length; None for a scalar."""
 
 
 def wrap_vector_function(formula: Callable[[Tensor], Tensor], at: Mapping[str, Any]) -> Function:
-    """Wrap a plain function of one vector `x`, whose length only the points can tell.
+    """Wrap a plain function of one vector `x`, whose length only the points determine.
 
     :raises ScenarioError: they do not.
     """
@@ -36,7 +36,7 @@ def wrap_vector_function(formula: Callable[[Tensor], Tensor], at: Mapping[str, A
 def split_points(variables: Variables, at: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield each point as a value for each variable.
 
-    :raises ScenarioError: a variable is unknown or missing, or there are not as many points for one as for another.
+    :raises ScenarioError: a variable is unknown or missing, or the variables have different numbers of points.
     """
     faults = [
         Fault(f"unknown variable {name!r}{suggest_names(name, variables)}", ("at", name))
@@ -51,7 +51,7 @@ def split_points(variables: Variables, at: Mapping[str, Any]) -> Iterator[dict[s
             faults += _column_faults(name, length, columns[name])
     counts = {len(column) for column in columns.values()}
     if len(counts) > 1 and not faults:
-        faults.append(Fault(f"at: as many values for each variable, got {sorted(counts)}", ("at",)))
+        faults.append(Fault(f"at: expected equally many points for each variable, got {sorted(counts)}", ("at",)))
     if faults:
         raise ScenarioError(*faults)
     for values in zip(*columns.values(), strict=True):
@@ -72,7 +72,7 @@ def _column_faults(name: str, length: int | None, column: Sequence[Any]) -> Iter
 def parse_derivatives(variables: Variables, derivative: str | dict[str, str] | None) -> dict[str, Expression]:
     """Return the given formulas by coordinate.
 
-    :raises ScenarioError: a formula for something that is no coordinate, or one formula for several.
+    :raises ScenarioError: a formula for an unknown coordinate, or one formula for several coordinates.
     """
     from playground.core.derivatives import list_coordinates
 
@@ -94,8 +94,8 @@ def parse_derivatives(variables: Variables, derivative: str | dict[str, str] | N
 def parse_formula(formula: str, variables: Variables, *path: str) -> Expression:
     """Return a formula of these variables.
 
-    :param path: the keys under which it stands.
-    :raises PlaygroundError: it is no formula, or has another variable.
+    :param path: the keys of the formula in the scenario.
+    :raises PlaygroundError: it is not a formula, or has another variable.
     """
     try:
         expression = parse(formula)

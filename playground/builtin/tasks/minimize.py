@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class Minimize(DescentTask):
-    """Go down a function from a starting point.
+    """Minimize a function from a starting point.
 
-    :param function: what to make small.
-    :param start: value of each variable: `{x: 1}`, `{x: [-1.2, 1.0]}`. Without it, a registered function begins at
-        its customary start, or where it has none at a point drawn uniformly from its domain by the seed.
+    :param function: the function to minimize.
+    :param start: value of each variable: `{x: 1}`, `{x: [-1.2, 1.0]}`. By default, a registered function starts at its
+        customary start, or else at a point drawn uniformly from its domain by the seed.
     """
 
     def __init__(self, function: Objective, start: dict[str, float | list[float]] | None = None) -> None:
@@ -44,7 +44,7 @@ class Minimize(DescentTask):
         return Problem(point, lambda forward, batch: forward(), objective=formula)
 
     def measure(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Measure `distance`, the Euclidean distance to the nearest known minimum, where minima are known."""
+        """Measure `distance`, the Euclidean distance to the nearest known minimum, if minima are known."""
         import torch
 
         minima = getattr(self.function, "minima", ())
@@ -55,7 +55,7 @@ class Minimize(DescentTask):
         return {"distance": (known - point).square().sum(dim=1).min().sqrt()}
 
     def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
-        """Say that `distance` is not negative."""
+        """Return that `distance` is not negative."""
         from playground.scenario.quantity import Quantity
 
         return {"distance": Quantity(shape=(), low=0.0)} if self.metrics else {}
@@ -68,7 +68,7 @@ class Minimize(DescentTask):
         return (compute_landscape(problem, recording, ranges, minima),)
 
     def listing(self, problem: Problem, writer: Writer, setting: Setting) -> Listing:
-        """Write the function and the point where it starts."""
+        """Write the function and its starting point."""
         from playground.core.listing import Cell, Listing
         from playground.expression import python_name
 
@@ -83,7 +83,7 @@ class Minimize(DescentTask):
         starts = [f"{names[each]} = {writer.tensor(it)}.requires_grad_()" for each, it in problem.parameters.items()]
         shown = [f'print(f"{name} = {{{value}.tolist()!r}}")' for name, value in names.items()]
         return Listing(
-            [Cell("The function", definitions), Cell("Where it starts", "\n".join(starts))],
+            [Cell("The function", definitions), Cell("The start", "\n".join(starts))],
             parameters=f"[{', '.join(values)}]",
             loss=lambda: loss,
             outcome="\n".join(shown),
@@ -131,7 +131,7 @@ class Minimize(DescentTask):
 
 
 def _wrap_vector_function(formula: Any, start: dict[str, Any] | None) -> Function:
-    """Wrap a plain function of one vector `x`, whose length only the start can tell."""
+    """Wrap a plain function of one vector `x`, whose length only the start determines."""
     from playground.core.function import Function
 
     point = (start or {}).get("x")

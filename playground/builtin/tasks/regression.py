@@ -1,4 +1,4 @@
-"""Predict quantities."""
+"""Regression."""
 
 from __future__ import annotations
 
@@ -27,42 +27,42 @@ class Regression(Training):
     :param model: builds the module.
     :param loss: compares predictions with targets.
     :param start: initial values of parameters by name; the others are drawn by the seed.
-    :param validation: share of the samples that is held out of training: their loss and r2 are measured as
-        `validation_loss` and `validation_r2`.
-    :param validation_seed: draws which samples are held out; the run's own seed does not matter.
+    :param validation: share of the samples held out of training; their loss and r2 are measured as `validation_loss`
+        and `validation_r2`.
+    :param validation_seed: determines which samples are held out, independently of the run's own seed.
     """
 
     metrics = ("r2", "predictions")
     score = "r2"
 
     def encode(self, data: Data, setting: Setting) -> tuple[Tensor, int]:
-        """Return the targets as they are.
+        """Return the targets unchanged.
 
-        :raises ScenarioError: the loss wants classes, which quantities are not.
+        :raises ScenarioError: the loss takes classes instead of quantities.
         """
         from playground.core.losses import loss_traits
 
         if loss_traits(self.loss).class_indices:
-            raise ScenarioError(Fault("this loss tells classes apart; use task: classification", ("loss",)))
+            raise ScenarioError(Fault("this loss takes classes; use task: classification", ("loss",)))
         return super().encode(data, setting)
 
     def assess(self, predictions: Tensor, data: Data) -> Tensor:
         """Return r2 = 1 - Σ(target - prediction)² / Σ(target - mean target)²."""
         targets = data.targets.to(predictions)
-        if predictions.shape != targets.shape:  # as the loss declares; there is nothing to compare entry by entry
+        if predictions.shape != targets.shape:  # the loss may declare this; entries cannot be compared
             return predictions.new_full((), math.nan).double()
         left = (targets - predictions).double().square().sum()
         spread = (targets - targets.mean(dim=0)).double().square().sum()
         return 1 - left / spread
 
     def score_quantity(self, data: Data) -> Quantity:
-        """Say that r2 is at most 1."""
+        """Return that r2 is at most 1."""
         from playground.scenario.quantity import Quantity
 
         return Quantity(shape=(), high=1.0)
 
     def prediction_views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
-        """Show the curve through the data, where there are one input and one output."""
+        """Show the fitted curve, if there are one input and one output."""
         from playground.core.predictions import compute_fit
 
         data = self.dataset

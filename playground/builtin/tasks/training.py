@@ -1,4 +1,4 @@
-"""What classification and regression share: a model, a loss and data make a problem."""
+"""The base of classification and regression: a problem from a model, a loss and data."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from playground.views import View
 
 MAX_TABLE_ROWS = 20
-"""Rows of the table for people; the predictions themselves are kept whole."""
+"""The number of rows of the displayed table; all predictions are stored."""
 
 MAX_WRITTEN_NUMBERS = 100
-"""Numbers of a table that a program writes out, whatever made them; more are drawn again, as the dataset draws them."""
+"""The most numbers of a table that a program contains; larger tables are drawn again by the dataset's code."""
 
 
 class Training(DescentTask):
     """Fit a model to data.
 
     :param dataset: inputs and targets.
-    :param model: builds the module, given how many numbers go in and how many come out.
+    :param model: builds the module, given the numbers of inputs and outputs.
     :param loss: compares predictions with targets.
     :param start: initial values of parameters by name; the others are drawn by the seed.
-    :param validation: share of the samples that is held out of training, to be measured only.
-    :param validation_seed: draws which ones; the run's own seed does not matter.
+    :param validation: share of the samples held out of training and only measured.
+    :param validation_seed: determines which samples are held out, independently of the run's own seed.
     """
 
     score = ""
-    """What predictions are measured by: the first of `metrics`."""
+    """The measure of predictions: the first of `metrics`."""
 
     def __init__(
         self,
@@ -66,11 +66,11 @@ class Training(DescentTask):
             self.metrics = (self.score, "validation_loss", f"validation_{self.score}", "predictions")
 
     def read(self, data: Data) -> Data:
-        """Return the data as the task understands them."""
+        """Return the data as the task interprets them."""
         return data
 
     def problem(self, setting: Setting) -> Problem:
-        """Build the module in float32, as a script would, and convert it, so that each precision starts alike."""
+        """Build the module in float32, as a script would, then convert it: every precision has the same start."""
         from playground.core.losses import Comparison
         from playground.core.problem import Batches, Problem, assign
         from playground.errors import ScenarioError
@@ -90,7 +90,7 @@ class Training(DescentTask):
         return Problem(module, lambda forward, batch: compare(forward(batch[0]), batch[1]), batches, self.loss)
 
     def advise(self, problem: Problem) -> str:
-        """Warn of outputs that are squashed before a loss that squashes them itself."""
+        """Warn about outputs that are squashed before a loss that squashes them itself."""
         from playground.core.advice import find_double_squashing
         from playground.core.losses import Comparison
 
@@ -98,13 +98,13 @@ class Training(DescentTask):
         return find_double_squashing(problem, Comparison(self.loss, problem.module, outputs or 1))
 
     def measure(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Predict every sample and measure how well; held-out samples likewise, with their loss."""
+        """Predict all samples and score the predictions; also the held-out samples, with their loss."""
         predictions = problem.forward(parameters)(problem.batches.data[0])
         measured = {self.score: self.assess(predictions, self.dataset)}
         return {**measured, **self.validate(problem, parameters), "predictions": predictions}
 
     def validate(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        """Measure the loss and the score of the samples that are held out."""
+        """Measure the loss and the score of the held-out samples."""
         if self.split is None:
             return {}
         inputs, targets = self._held_out
@@ -113,16 +113,16 @@ class Training(DescentTask):
         return {"validation_loss": loss, f"validation_{self.score}": self.assess(predictions, self.held_out)}
 
     def assess(self, predictions: Tensor, data: Data) -> Tensor:
-        """Return how good predictions of data are, a float64 scalar; NaN where they are not one row for each sample."""
+        """Return the score of predictions, a float64 scalar; NaN unless predictions have one row per sample."""
         raise NotImplementedError
 
     def encode(self, data: Data, setting: Setting) -> tuple[Tensor, int]:
-        """Return targets as the loss wants them, and how many numbers the model must give for each sample."""
+        """Return targets in the form that the loss takes, and the number of outputs that the model needs."""
         targets = data.targets.to(setting.device, setting.dtype)
         return targets, targets.shape[1]
 
     def quantities(self, problem: Problem) -> Mapping[str, Quantity]:
-        """Say what loss and score can be, and that predictions have the targets' shape, or a column for each class."""
+        """Return the possible values of loss and score, and the shape of predictions."""
         from playground.core.losses import loss_traits
         from playground.scenario.quantity import Quantity
 
@@ -138,7 +138,7 @@ class Training(DescentTask):
         return known
 
     def score_quantity(self, data: Data) -> Quantity:
-        """Say which values the score of these data can have."""
+        """Return the possible values of the score on these data."""
         raise NotImplementedError
 
     def listing(self, problem: Problem, writer: Writer, setting: Setting) -> Listing:
@@ -160,8 +160,8 @@ class Training(DescentTask):
             "with torch.no_grad():",
             "    predictions = model(inputs)",
             "rows = list(zip(inputs.tolist(), targets.tolist(), predictions.tolist()))",
-            f"for x, wanted, prediction in rows[:{MAX_TABLE_ROWS}]:",
-            '    print(f"{x} -> {prediction}, wanted {wanted}")',
+            f"for x, target, prediction in rows[:{MAX_TABLE_ROWS}]:",
+            '    print(f"{x} -> {prediction}, target {target}")',
         ]
         if self.split is not None:
             held_out = loss("validation_inputs", "validation_targets")
@@ -171,7 +171,7 @@ class Training(DescentTask):
         return Listing(cells, chosen, loss, ("inputs", "targets"), "model", "\n".join(shown))
 
     def _written_data(self, problem: Problem, writer: Writer, setting: Setting) -> str:
-        """Write the table itself where it is small or was read from a file, else what draws it."""
+        """Write a table that is small or was read from a file as numbers, any other as code that draws it."""
         inputs, targets = problem.batches.data
         draws = writer.draws("dataset")
         where = "" if setting.device.type == "cpu" else f".to({writer.literal(str(setting.device))})"
@@ -197,9 +197,9 @@ class Training(DescentTask):
         return "\n\n\n".join([definitions, "\n".join(lines)])
 
     def _written_split(self, split: Split, writer: Writer) -> list[str]:
-        """Write which samples are held out; the others stay under their names."""
+        """Write which samples are held out; the others keep the names."""
         return [
-            f"held_out = torch.tensor({writer.literal(split.held_out.tolist())})  # samples that are measured only",
+            f"held_out = torch.tensor({writer.literal(split.held_out.tolist())})  # held-out samples are only measured",
             f"kept = torch.tensor({writer.literal(split.kept.tolist())})",
             "validation_inputs, validation_targets = inputs[held_out], targets[held_out]",
             "inputs, targets = inputs[kept], targets[kept]",
@@ -225,11 +225,11 @@ class Training(DescentTask):
         return "\n\n\n".join(part for part in (definitions, "\n".join(lines)) if part)
 
     def table(self, measured: Mapping[str, Tensor]) -> ResultTable:
-        """Put inputs, targets and predictions side by side."""
+        """Return inputs, targets and predictions side by side."""
         targets = self.dataset.targets.tolist()
         predictions = measured["predictions"]
         if predictions.shape[:1] != (len(targets),):
-            predictions = predictions.new_empty((len(targets), 0))  # they do not belong to samples one by one
+            predictions = predictions.new_empty((len(targets), 0))  # predictions do not correspond to single samples
         outputs = predictions.reshape(len(targets), -1).tolist()
         columns = (*self.dataset.names, *_number_names("target", targets), *_number_names("prediction", outputs))
         rows = zip(self.dataset.inputs.tolist(), targets, outputs, strict=True)
@@ -238,16 +238,16 @@ class Training(DescentTask):
         )
 
     def axes(self, problem: Problem) -> tuple[str, ...]:
-        """Name the inputs as well, where there are few enough for a picture."""
+        """Also return the inputs, if they are few enough to plot."""
         inputs = self.dataset.names if len(self.dataset.names) <= 2 else ()
         return (*inputs, *super().axes(problem))
 
     def views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
-        """Show what the model predicts, and the loss over its parameters."""
-        told = self._told(problem, recording)
-        return (*self.prediction_views(problem, recording, ranges), *super().views(problem, recording, ranges), told)
+        """Show the model's predictions, and the loss over its parameters."""
+        table = self._table_view(problem, recording)
+        return (*self.prediction_views(problem, recording, ranges), *super().views(problem, recording, ranges), table)
 
-    def _told(self, problem: Problem, recording: Recording) -> View:
+    def _table_view(self, problem: Problem, recording: Recording) -> View:
         """Return the table at each recorded step."""
         from playground.core.predictions import recorded_parameters
         from playground.views import PredictionsView
@@ -256,7 +256,7 @@ class Training(DescentTask):
         return PredictionsView(tables[0].columns, recording.steps, tuple(table.rows for table in tables))
 
     def prediction_views(self, problem: Problem, recording: Recording, ranges: Ranges) -> tuple[View, ...]:
-        """Return what can be seen of the predictions over the inputs."""
+        """Return the plots of predictions over the inputs."""
         return ()
 
 

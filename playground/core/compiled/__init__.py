@@ -1,10 +1,17 @@
-"""Many runs as one compiled program: recorded once, written for the CPU at hand, each run a lane of a vector.
+"""Compiles many runs of one small model into one program, in which each run is a lane of a vector.
 
-`record` runs one step of one run on symbols (`symbol`, `recorder`) and gets a `program` of scalar operations, by
-`rules` for the operations of torch; `phases` finds out which program each step has. `kernel` writes the whole descent
-down in LLVM's language (`code`, `tile`): `body` a program, `vectormath` its functions, `judging` the ends of runs.
-`assembly` and `jit` make functions of it. `arrays` and `orders` hold the numbers, `threads` shares them out,
-`kernel_agreement` compares the first steps with plain PyTorch, and `compiled_replicas` puts it all together.
+The stages, in order:
+
+1. `record` executes one step of one run on symbols (`symbol`, `recorder`) and yields a `program` of scalar operations;
+`rules` says how each operation of torch becomes scalar operations.
+2. `phases` determines which program each step of the descent uses.
+3. `kernel` writes the whole descent in LLVM's intermediate language (`code`, `tile`): `body` emits a program,
+`vectormath` its mathematical functions, `judging` the conditions that end a run.
+4. `assembly` joins the functions to one module, and `jit` compiles it.
+5. `arrays` and `orders` hold the numbers of the runs, and `threads` distributes the tiles over threads.
+6. `kernel_agreement` compares the first steps with plain PyTorch before any result is used.
+
+`compiled_replicas` connects the stages.
 """
 
 from playground.core.compiled.arrays import chunk_size

@@ -1,4 +1,4 @@
-"""What a kernel reads and writes: one row of vectors for each tile, a lane for each run."""
+"""The arrays that a kernel reads and writes: one row of vectors per tile, one lane per run."""
 
 from __future__ import annotations
 
@@ -24,38 +24,39 @@ STATUS_BY_END = {
     "gradient": Status.CONVERGED,
     "stalled": Status.STALLED,
 }
-"""What a kernel's end of a run is called."""
+"""The status of a run for each end in the kernel."""
 
 
 MAX_CHUNK_RUNS = 25_000
-"""Runs up to which what is done once for all of them is worth less than storing what has finished now and then."""
+"""The most runs in one chunk. Larger chunks hardly save time, and finished runs would be stored later."""
 
 PARAMETER_COPIES = 6
-"""Of the parameters: themselves, final ones, and state, as slots and on the way there and back."""
+"""Copies of the parameters in memory: parameters, final ones and optimizer states, in rows and in tiles."""
 
 RUN_RECORD_BYTES = 2_500
-"""Bytes of all else that is known of a run, until it is stored."""
+"""Bytes of all other records of a run, until it is stored."""
 
 
 def chunk_size(problem: Problem, parameters: Mapping[str, Tensor], memory: int) -> int:
-    """Return how many runs to compute together: as many as the memory holds, to a limit; at least 1.
+    """Return how many runs to compute in one chunk: as many as fit the memory, up to a limit, at least 1.
 
     :param problem: of any one run.
     :param parameters: of that run.
     :param memory: the budget in bytes.
     """
     each = RUN_RECORD_BYTES + PARAMETER_COPIES * sum(tensor.nbytes for tensor in parameters.values())
-    each += sum(tensor.nbytes for tensor in problem.batches.data)  # a prediction of each sample, while it is measured
+    each += sum(tensor.nbytes for tensor in problem.batches.data)  # a prediction for each sample
     return max(1, min(memory // each, MAX_CHUNK_RUNS))
 
 
 @dataclass
 class KernelArrays:
-    """The numbers of all runs, in tiles; runs that fill the last tile up have ended before they begin.
+    """The numbers of all runs, in tiles.
 
-    Every tensor has shape `(tiles, vectors, width)`.
+    Every tensor has shape `(tiles, vectors, width)`. Lanes of the last tile without a run are marked as ended before
+    the first step.
 
-    :param count: how many runs there are.
+    :param count: the number of runs.
     """
 
     count: int
@@ -68,15 +69,15 @@ class KernelArrays:
     last: Tensor
     streams: Tensor
     reached: Tensor
-    """How many steps each tile has made, shape `(tiles,)`."""
+    """The number of steps that each tile has made, shape `(tiles,)`."""
 
     @property
     def tiles(self) -> int:
-        """How many tiles there are."""
+        """The number of tiles."""
         return len(self.slots)
 
     def finals(self, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
-        """Return the final parameters of every run by name: those it ended with, or has come to."""
+        """Return the final parameters of every run by name: at its end, or its current ones."""
         going = self.count_of("end") == 0
         final = torch.where(going[:, None, :], self.slots[:, : self.final.shape[1]], self.final)
         self.final.copy_(final)
@@ -86,16 +87,16 @@ class KernelArrays:
         }
 
     def rows(self, tensor: Tensor) -> Tensor:
-        """Return vectors of tiles as a row for each run, shape `(runs, vectors)`."""
+        """Return vectors of tiles as one row per run, shape `(runs, vectors)`."""
         tiles, vectors, width = tensor.shape
         return tensor.transpose(1, 2).reshape(tiles * width, vectors)[: self.count]
 
     def count_of(self, name: str) -> Tensor:
-        """Return a count of every run, in tiles."""
+        """Return an integer record of every run, in tiles."""
         return self.counts[:, COUNT_NAMES.index(name)]
 
     def collect_records(self, budget: int) -> dict[str, Tensor]:
-        """Return what was taken down of each run, as `Traces.take_over` wants it."""
+        """Return the records of each run in the form that `ReplicaTraces.take_over` expects."""
         numbers = dict(zip(NUMBER_NAMES, self.rows(self.numbers).double().unbind(1), strict=True))
         counts = dict(zip(COUNT_NAMES, self.rows(self.counts).long().unbind(1), strict=True))
         going = counts["end"] == 0
@@ -117,7 +118,7 @@ class KernelArrays:
 
 
 def to_tiles(rows: Tensor, width: int) -> Tensor:
-    """Return rows of runs as vectors of tiles; the last run is repeated until the last tile is full."""
+    """Return rows of runs as vectors of tiles. Copies of the last run fill the last tile."""
     missing = -len(rows) % width
     full = torch.cat([rows, rows[-1:].expand(missing, -1)]) if missing else rows
     return full.reshape(len(full) // width, width, rows.shape[1]).transpose(1, 2).contiguous()
@@ -131,10 +132,10 @@ def fill_arrays(
     streams: Tensor,
     width: int,
 ) -> KernelArrays:
-    """Fill the arrays for runs that begin with these parameters, each of shape `(runs, *shape)`.
+    """Create the arrays for runs that start with these parameters, each of shape `(runs, *shape)`.
 
-    :param descent: with the hyperparameters of these very runs.
-    :param streams: which order of mini-batches each run has.
+    :param descent: with the hyperparameters of these runs only.
+    :param streams: the index of each run's stream of mini-batches.
     """
     count = len(next(iter(parameters.values())))
     flat = torch.cat([tensor.detach().reshape(count, -1) for tensor in parameters.values()], dim=1)
@@ -146,6 +147,7 @@ def fill_arrays(
     for name in ("limit", "best", "improved"):
         numbers[:, NUMBER_NAMES.index(name)] = math.inf
     counts = torch.zeros(tiles, len(COUNT_NAMES), width, dtype=torch.int32)
+    # The lanes without a run end before step 0; otherwise they would keep the tile running.
     if spare := tiles * width - count:
         counts[-1, COUNT_NAMES.index("end"), -spare:] = END_NAMES.index("nonfinite")
     return KernelArrays(
@@ -163,7 +165,7 @@ def fill_arrays(
 
 
 def _initial_states(start: StartProgram, parameters: Tensor, lanes: Tensor) -> Tensor:
-    """Compute what the rule remembers of every run's parameters before step 0."""
+    """Compute the optimizer state of every run before step 0."""
     inputs: dict[Any, Any] = {("slot", i): column.numpy() for i, column in enumerate(parameters.unbind(1))}
     inputs |= {("lane", i): column.numpy() for i, column in enumerate(lanes.unbind(1))}
     wanted = start.slots[parameters.shape[1] :]

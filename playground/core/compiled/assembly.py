@@ -1,4 +1,4 @@
-"""Functions in LLVM's language, and those that they call, as one text."""
+"""Joins functions in LLVM's language, and the functions that they call, into the text of one module."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from playground.core.compiled import vectormath
 from playground.core.compiled.code import Code, Lanes
 
 MAX_INLINED_CALLS = 64
-"""Calls of mathematical functions up to which these are copied to where they are called."""
+"""The most calls of mathematical functions that are inlined; beyond, inlining makes compilation slow."""
 
 UNLIKELY_BRANCH = '!0 = !{!"branch_weights", i32 1, i32 1000}'
 
 
 def assemble_module(codes: Sequence[Code], inline: bool | None = None) -> tuple[str, list[str]]:
-    """Put functions together with those that they call.
+    """Join functions with those that they call.
 
-    :param inline: whether mathematical functions are copied to where they are called; by default if there are few.
+    :param inline: whether to inline mathematical functions; by default, if there are few calls.
     :returns: the text, and the names of the C library's functions in it.
     """
     if inline is None:

@@ -1,4 +1,8 @@
-"""From a scalar program to instructions on vectors: one lane for each run."""
+"""Emits a scalar program as vector instructions: one lane per run.
+
+A value of the program becomes one instruction, whatever the number of runs. Uniform values are not emitted: they are
+computed in advance for every step (`phases`) and loaded.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from playground.core.compiled.code import Code, VectorValue
 from playground.core.compiled.program import CONSTANT, INPUT, Program
 
 COMPARISONS = {"lt": "olt", "le": "ole", "gt": "ogt", "ge": "oge", "eq": "oeq", "ne": "une"}
-"""In LLVM's words: nothing is ordered beside what is not a number, and that is not equal to anything."""
+"""LLVM's conditions. All are false if an operand is NaN, except `une`, which is then true."""
 
 ARITHMETIC = {"add": "fadd", "sub": "fsub", "mul": "fmul", "div": "fdiv"}
 
@@ -28,7 +32,10 @@ LOGIC = {"and": "and", "or": "or"}
 
 
 def uniform_inputs(program: Program, wanted: Iterable[int]) -> list[int]:
-    """Return the values that are the same for all runs and that runs compute with: they come as inputs of a step."""
+    """Return the uniform values that a run's operations use.
+
+    The kernel loads them at each step instead of computing them.
+    """
     wanted = list(wanted)
     found = {
         operand
@@ -42,9 +49,9 @@ def uniform_inputs(program: Program, wanted: Iterable[int]) -> list[int]:
 def emit(
     code: Code, program: Program, wanted: Iterable[int], inputs: Mapping[Any, Callable[[], VectorValue]]
 ) -> list[VectorValue]:
-    """Write the instructions that compute some values of a program.
+    """Emit the instructions that compute some values of a program.
 
-    :param inputs: what loads an input, by kind and position, and a uniform value, by its index.
+    :param inputs: functions that load an input (by kind and position) or a uniform value (by its index).
     :returns: the values.
     """
     wanted = list(wanted)
@@ -59,7 +66,7 @@ def emit(
             boolean = isinstance(node.value, bool)
             found[index] = code.constant(node.value, code.lanes.truths if boolean else None)
         elif program.uniform[index]:
-            continue  # only other uniform values need it
+            continue  # only other uniform values use it
         elif node.operation == INPUT:
             found[index] = inputs[node.value]()
         else:
@@ -91,8 +98,9 @@ def _operation(code: Code, name: str, operands: list[VectorValue]) -> VectorValu
 
 
 def _extreme(name: str, a: VectorValue, b: VectorValue) -> VectorValue:
-    """The larger or smaller of two numbers; what is not a number wins."""
+    """The maximum or minimum of two numbers; NaN if either is NaN."""
     if b.text.startswith("splat"):
-        a, b = b, a  # a comparison with what is not a number is false, and leaves the second
+        # A comparison with NaN is false, so that `select` returns the second operand: the one that may be NaN.
+        a, b = b, a
     found = a.compare("ogt" if name == "maximum" else "olt", b).select(a, b)
     return found if a.text.startswith("splat") else a.compare("uno", a).select(a, found)

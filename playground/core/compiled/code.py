@@ -1,4 +1,4 @@
-"""LLVM's language as Python expressions: `a * b + c` on vectors writes the instructions down."""
+"""Builds text in LLVM's intermediate language from Python expressions: `a * b + c` writes two vector instructions."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Lanes:
-    """The vector types of a kernel: one lane for each run.
+    """The vector types of a kernel: one lane per run.
 
     :param number: `float` or `double`.
-    :param width: how many runs go side by side.
+    :param width: the number of lanes.
     """
 
     number: str
@@ -19,7 +19,7 @@ class Lanes:
 
     @property
     def bits(self) -> int:
-        """Of a number, and of a whole number beside it."""
+        """The bits of a number, and of an integer of the same width."""
         return 32 if self.number == "float" else 64
 
     def of(self, element: str) -> str:
@@ -28,27 +28,27 @@ class Lanes:
 
     @property
     def numbers(self) -> str:
-        """A number in each lane."""
+        """The type with a number in each lane."""
         return self.of(self.number)
 
     @property
     def whole(self) -> str:
-        """A whole number in each lane, as wide as the number."""
+        """The type with an integer in each lane, as wide as the number."""
         return self.of(f"i{self.bits}")
 
     @property
     def truths(self) -> str:
-        """A truth value in each lane."""
+        """The type with a boolean in each lane."""
         return self.of("i1")
 
     @property
     def name(self) -> str:
-        """How intrinsics name the vector of numbers."""
+        """The vector's suffix in names of intrinsics: `v16f32`."""
         return f"v{self.width}f{self.bits}"
 
 
 def format_literal(value: float, element: str) -> str:
-    """Write a number as LLVM takes it without rounding: a double's bits, of a float the double that it is."""
+    """Format a number without rounding, as LLVM requires: the bits of the double, also for a `float`."""
     if element.startswith("i"):
         return str(int(value))
     if element == "float":
@@ -65,10 +65,10 @@ def _as_float(value: float) -> float:
 
 @dataclass
 class Code:
-    """The text of a function that is being written.
+    """The text of a function under construction.
 
     :param lanes: its vector types.
-    :param declared: the intrinsics and functions of the C library that it calls, as declarations.
+    :param declared: declarations of the intrinsics and C library functions that it calls.
     :param functions: the functions of `vectormath` that it calls.
     """
 
@@ -83,23 +83,23 @@ class Code:
         self.lines.append(f"  {text}")
 
     def label(self, name: str) -> None:
-        """Begin a block."""
+        """Start a basic block."""
         self.lines.append(f"{name}:")
 
     def fresh(self, name: str) -> str:
-        """Return a label that is not taken."""
+        """Return an unused label."""
         self._count += 1
         return f"{name}{self._count}"
 
     def instruction(self, text: str, type_: str) -> VectorValue:
-        """Write an instruction with a result of this type."""
+        """Write an instruction whose result has this type."""
         self._count += 1
         name = f"%v{self._count}"
         self.line(f"{name} = {text}")
         return VectorValue(self, name, type_)
 
     def constant(self, value: float, type_: str | None = None) -> VectorValue:
-        """Return a constant, the same in each lane of a vector."""
+        """Return a constant; as a vector, it has the same value in each lane."""
         type_ = type_ or self.lanes.numbers
         if not type_.startswith("<"):
             return VectorValue(self, format_literal(value, type_), type_)
@@ -107,7 +107,7 @@ class Code:
         return VectorValue(self, f"splat ({element} {format_literal(value, element)})", type_)
 
     def call(self, name: str, type_: str, *operands: VectorValue) -> VectorValue:
-        """Call a function, which is declared if it is an intrinsic."""
+        """Call a function; intrinsics are declared."""
         if name.startswith("llvm."):
             self.declared[f"declare {type_} @{name}({', '.join(each.type for each in operands)})"] = None
         return self.instruction(f"call {type_} @{name}({', '.join(map(str, operands))})", type_)
@@ -117,14 +117,14 @@ class Code:
         return self.call(f"llvm.{name}.{self.lanes.name}", self.lanes.numbers, *operands)
 
     def load(self, pointer: str, element: str, index: VectorValue | str, type_: str | None = None) -> VectorValue:
-        """Load what is `index` elements behind a pointer; several of them for a vector."""
+        """Load the value `index` elements after a pointer; with a vector type, that many consecutive elements."""
         return self.instruction(
             f"load {type_ or element}, ptr {self._at(pointer, element, index)}, align {_size(element)}",
             type_ or element,
         )
 
     def store(self, value: VectorValue, pointer: str, element: str, index: VectorValue | str) -> None:
-        """Store a value `index` elements behind a pointer."""
+        """Store a value `index` elements after a pointer."""
         self.line(f"store {value}, ptr {self._at(pointer, element, index)}, align {_size(element)}")
 
     def _at(self, pointer: str, element: str, index: VectorValue | str) -> str:
@@ -132,7 +132,7 @@ class Code:
         return self.instruction(f"getelementptr {element}, ptr {pointer}, i64 {text}", "ptr").text
 
     def everywhere(self, value: VectorValue) -> VectorValue:
-        """Put a scalar into each lane."""
+        """Copy a scalar into each lane."""
         width, vector = self.lanes.width, self.lanes.of(value.type)
         first = self.instruction(f"insertelement {vector} poison, {value}, i32 0", vector)
         return self.instruction(f"shufflevector {first}, {vector} poison, <{width} x i32> zeroinitializer", vector)
@@ -144,7 +144,7 @@ def _size(element: str) -> int:
 
 @dataclass(frozen=True, eq=False)
 class VectorValue:
-    """A value in a function that is being written."""
+    """A value in a function under construction."""
 
     code: Code
     text: str
@@ -185,28 +185,28 @@ class VectorValue:
         return self._with("xor", 1 if self.type == self.code.lanes.truths else -1)
 
     def compare(self, how: str, other: VectorValue | float) -> VectorValue:
-        """Compare with LLVM's condition: `olt`, ordered and less; `slt` for whole numbers."""
+        """Compare by LLVM's condition: `olt` (ordered and less than) for numbers, `slt` for integers."""
         truths = self.code.lanes.truths if self.type.startswith("<") else "i1"
         return self._with(f"{'icmp' if self._whole() else 'fcmp'} {how}", other, truths)
 
     def select(self, a: VectorValue | float, b: VectorValue | float) -> VectorValue:
-        """Return a in the lanes where this holds, else b; one of them must be a value."""
+        """Return a in the lanes where this mask is set, else b; at least one of them must be a `VectorValue`."""
         like = a if isinstance(a, VectorValue) else b
         if not isinstance(like, VectorValue):
-            raise TypeError("a choice between two numbers has no type")
+            raise TypeError("select needs a VectorValue among its operands: two numbers have no type")
         first, second = (x if isinstance(x, VectorValue) else self.code.constant(x, like.type) for x in (a, b))
         return self.code.instruction(f"select {self}, {first}, {second}", like.type)
 
     def times_plus(self, factor: VectorValue | float, term: VectorValue | float) -> VectorValue:
-        """self * factor + term, rounded once where the CPU can."""
+        """self * factor + term, with a single rounding on CPUs with fused multiply-add."""
         constant = self.code.constant
         a, b = (x if isinstance(x, VectorValue) else constant(x) for x in (factor, term))
         return self.code.intrinsic("fmuladd", self, a, b)
 
     def convert(self, how: str, type_: str) -> VectorValue:
-        """Convert: `fptosi`, `sitofp`, `bitcast`, `fpext`, ..."""
+        """Convert by an LLVM instruction such as `fptosi`, `sitofp`, `bitcast` or `fpext`."""
         return self.code.instruction(f"{how} {self} to {type_}", type_)
 
     def shift(self, bits: int) -> VectorValue:
-        """Shift left, or right with the sign where `bits` is negative."""
+        """Shift left; shift right arithmetically if `bits` is negative."""
         return self._with("shl", bits) if bits > 0 else self._with("ashr", -bits)

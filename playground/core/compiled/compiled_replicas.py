@@ -1,4 +1,4 @@
-"""Many runs of one small program: recorded once, compiled, and run side by side, a lane each."""
+"""Runs many copies of one small program: recorded once, compiled, and executed with one lane per run."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ from playground.result import Status
 BAD_STATUSES = torch.tensor([STATUSES.index(Status.NONFINITE), STATUSES.index(Status.DIVERGED)])
 
 COMPILE_SECONDS = (0.03, 2e-4)
-"""Seconds that compiling takes, and each operation of a step adds."""
+"""Seconds to compile: a constant, and the addition per operation of a step."""
 
 BATCH_STEP_SECONDS = (4e-4, 1e-9)
-"""Seconds that a step of a batch of tensors takes, and each operation of each run adds."""
+"""Seconds per step of a batch of tensors: a constant, and the addition per operation of each run."""
 
 
 def is_worth_compiling(runs: int, steps: int, operations: int) -> bool:
-    """Tell whether so many runs take longer as a batch of tensors than compiling them does; both as measured."""
+    """Tell whether these runs take longer as a batch of tensors than their compilation does, by measured costs."""
     return (
         steps * (BATCH_STEP_SECONDS[0] + runs * operations * BATCH_STEP_SECONDS[1])
         > COMPILE_SECONDS[0] + operations * COMPILE_SECONDS[1]
@@ -55,18 +55,18 @@ def is_worth_compiling(runs: int, steps: int, operations: int) -> bool:
 class CompiledReplicas:
     """Runs that descend as one compiled program.
 
-    :param problem: of any one run: all share its module, loss and data.
+    :param problem: of any one run; all runs share its module, loss and data.
     :param parameters: initial ones of all runs; not modified.
     :param seeds: of every run, for the order of its mini-batches.
     :param rule: one rule for all, with a tensor of shape `(runs,)` for every hyperparameter that differs.
-    :param budget: updates to make at most.
+    :param budget: the most updates to make.
     :param rules: when a run ends early.
     :param schedule: factor on the learning rate; None for a constant rate.
     :param clip: limits on each run's own gradient.
-    :param bits: of the vectors to use; by default as wide as the CPU's.
-    :param runs: how many runs will use the program, if it is to be compiled only where that saves time.
-    :raises CannotCompileError: a step of these runs is no fixed scalar program, or cannot be compiled here.
-    :raises NotWorthCompilingError: so many runs are done sooner as a batch of tensors.
+    :param bits: the width of the vectors; by default the widest that the CPU has.
+    :param runs: the number of runs that will use the program, to compile only if that saves time; None compiles always.
+    :raises CannotCompileError: a step of these runs is not a fixed scalar program, or cannot be compiled here.
+    :raises NotWorthCompilingError: the runs finish sooner as a batch of tensors.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class CompiledReplicas:
         factors = [1.0 if schedule is None else schedule(step) for step in range(budget)]
         self.phases = record_phases(self.descent, self.start.layout, factors, rules.gradient is not None)
         if runs is not None and not is_worth_compiling(runs, budget, self.phases.operations):
-            raise NotWorthCompilingError("so few runs and steps are done before they would be compiled")
+            raise NotWorthCompilingError("compiling would take longer than these runs")
         self._orders = SampleOrders(problem.batches, seeds)
         self._data = [tensor.to(self.descent.dtype).contiguous() for tensor in self._orders.data]
         self._compile(bits or jit.vector_bits())
@@ -104,7 +104,7 @@ class CompiledReplicas:
         self.seconds_to_compile = time.perf_counter() - began
 
     def _compile(self, bits: int) -> None:
-        """Write the kernel for vectors of so many bits, and make functions of it."""
+        """Write the kernel for vectors of this width and compile it."""
         number, size = ("float", 32) if self.descent.dtype is torch.float32 else ("double", 64)
         self.lanes = Lanes(number, bits // size)
         layout, batches = self.start.layout, self.problem.batches
@@ -125,7 +125,7 @@ class CompiledReplicas:
     def fresh(self, parameters: Parameters, which: Tensor | None = None) -> KernelArrays:
         """Return the arrays of runs before step 0.
 
-        :param which: of all runs these are; None for all of them.
+        :param which: the indices of the runs; None for all runs.
         """
         descent, streams = self.descent, self._orders.streams
         if which is not None:
@@ -145,7 +145,7 @@ class CompiledReplicas:
 
     @property
     def account(self) -> str:
-        """Say what was compiled: `34 parameters, 412 operations, 16 lanes; compiled in 0.09 s`."""
+        """A one-line summary: `34 parameters, 412 operations, 16 lanes; compiled in 0.09 s`."""
         parameters = "1 parameter" if self.shape.parameter_slots == 1 else f"{self.shape.parameter_slots:,} parameters"
         return (
             f"{parameters}, {self.phases.operations:,} operations, {self.lanes.width} lanes; "
@@ -153,7 +153,7 @@ class CompiledReplicas:
         )
 
     def program(self) -> str:
-        """Write the first step's program down: the loss, its derivative and the update, one operation a line."""
+        """Format the first step's program: the loss, its derivative and the update, one operation per line."""
         step, names = self.phases.steps[0], self.start.layout.names()
         inputs = {(SLOT, i): name for i, name in enumerate(names)}
         inputs |= {(LANE, i): name for i, name in enumerate(self.descent.lanes)}
@@ -161,9 +161,9 @@ class CompiledReplicas:
 
     @flush_denormals()
     def descend(self, traces: ReplicaTraces) -> None:
-        """Let every run descend until its budget is used or it is over; `traces` holds the outcome.
+        """Make all steps of every run, until its budget is used or it ends early; `traces` receives the outcome.
 
-        :param traces: of as many runs, made for the same budget and rules; `done` grows as they go.
+        :param traces: for the same number of runs, budget and rules; `done` grows during the descent.
         """
         interrupted = False
         try:
@@ -186,7 +186,7 @@ class CompiledReplicas:
     def advance(self, state: KernelArrays, steps: int, traces: ReplicaTraces | None = None) -> None:
         """Make the first steps of the runs in these arrays.
 
-        :raises KeyboardInterrupt: Ctrl-C came; `state.reached` says how far each tile got.
+        :raises KeyboardInterrupt: Ctrl-C was pressed; `state.reached` holds the steps that each tile has made.
         """
         types = [ctypes.c_int64 if text.startswith("i64") else ctypes.c_void_p for text in KERNEL_ARGUMENTS]
         function = self._module.function("descend", *types, *[ctypes.c_void_p] * len(self._data), result=ctypes.c_int64)
@@ -210,14 +210,14 @@ class CompiledReplicas:
         return state.rows(state.last).squeeze(1).double()
 
     def _columns(self) -> Tensor:
-        """Return where the loss of each step is kept, -1 for nowhere."""
+        """Return, for each step, the column that keeps its loss; -1 if it is not kept."""
         columns, kept = torch.full((self.budget,), -1, dtype=torch.int32), thin_steps(self.budget)
         columns[kept] = torch.arange(len(kept), dtype=torch.int32)
         return columns
 
 
 def _run_part(function: Callable[..., int], given: Sequence[int], reached: Tensor, *part: int) -> int:
-    """Call the kernel for a part of the work, tiles and steps; returns how many of the tiles go on."""
+    """Call the kernel for a range of tiles and steps; return how many of the tiles have runs that continue."""
     left = int(function(*part, *given))
     tile, end, _, step = part
     reached[tile:end] = step
@@ -231,5 +231,5 @@ def _report_progress(traces: ReplicaTraces | None, first: int, last: int, share:
 
 @lru_cache(maxsize=64)
 def _compile_text(text: str, bits: int, library: tuple[str, ...]) -> jit.CompiledModule:
-    """Compile a text once; the same program is the same text."""
+    """Compile a text once: equal programs have equal texts."""
     return jit.CompiledModule(text, bits, library)

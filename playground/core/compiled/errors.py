@@ -1,9 +1,9 @@
-"""Why runs are not compiled."""
+"""The errors that say why runs are not compiled."""
 
 
 class CannotCompileError(Exception):
-    """These runs are no fixed scalar program; the message says why."""
+    """These runs are not a fixed scalar program, or cannot be compiled here; the message says why."""
 
 
 class NotWorthCompilingError(CannotCompileError):
-    """They are, but done before they would be compiled."""
+    """The runs could be compiled, but they finish sooner than the compiler does."""

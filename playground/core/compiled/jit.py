@@ -1,4 +1,4 @@
-"""LLVM at work: from the text of a module to functions in memory, for the CPU at hand."""
+"""Compiles the text of an LLVM module to functions in memory for this CPU."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from playground.core.compiled.errors import CannotCompileError
 
 @cache
 def import_binding() -> Any:
-    """Return llvmlite's binding, imported when something is compiled first.
+    """Return llvmlite's binding; the import happens at the first compilation.
 
-    :raises CannotCompileError: it is not installed, or does not work here.
+    :raises CannotCompileError: llvmlite is not installed or does not work here.
     """
     try:
         found = importlib.import_module("llvmlite.binding")
@@ -32,13 +32,13 @@ def import_binding() -> Any:
 
 @cache
 def vector_bits() -> int:
-    """Return how wide the CPU's vectors are."""
+    """Return the width of the CPU's vectors."""
     features = import_binding().get_host_cpu_features()
     return 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
 
 
 def _machine(bits: int) -> Any:
-    """Describe the CPU; the engine that is made with it owns it."""
+    """Return a description of the CPU with vectors up to this width. The execution engine made with it owns it."""
     llvm = import_binding()
     features = llvm.get_host_cpu_features()
     if bits < 512:
@@ -54,15 +54,15 @@ def _machine(bits: int) -> Any:
 
 @cache
 def _library() -> ctypes.CDLL:
-    """Return the C library's mathematics."""
+    """Return the C library's mathematical functions."""
     name = ctypes.util.find_library("ucrtbase" if sys.platform == "win32" else "m")
     return ctypes.CDLL(name)
 
 
 def _register_symbols(names: Sequence[str]) -> None:
-    """Tell LLVM where functions of the C library are: it ends the process over one that it does not find.
+    """Register addresses of C library functions with LLVM, which aborts the process on an unresolved symbol.
 
-    :raises CannotCompileError: there is no such function.
+    :raises CannotCompileError: a function does not exist.
     """
     try:
         for name in names:
@@ -72,18 +72,18 @@ def _register_symbols(names: Sequence[str]) -> None:
 
 
 def _reason(error: RuntimeError) -> str:
-    """Return what LLVM found wrong, in one line: what follows `error:`, if anything does."""
+    """Return LLVM's error message in one line: the text after `error:`, or the first line."""
     lines = str(error).strip().splitlines() or ["no reason given"]
     return next((line.partition("error: ")[2] for line in lines if "error: " in line), lines[0])
 
 
 class CompiledModule:
-    """Functions in memory, as long as this object lives.
+    """Compiled functions; valid as long as this object lives.
 
     :param text: in LLVM's language.
-    :param bits: of the widest vectors that may be used.
-    :param library: functions of the C library that it calls.
-    :raises CannotCompileError: LLVM refuses the text, or the C library has no such function.
+    :param bits: the width of the widest vectors allowed.
+    :param library: the C library functions that the text calls.
+    :raises CannotCompileError: LLVM rejects the text, or a C library function does not exist.
     """
 
     def __init__(self, text: str, bits: int, library: Sequence[str] = ()) -> None:
@@ -102,10 +102,11 @@ class CompiledModule:
             raise CannotCompileError(f"LLVM: {_reason(error)}") from error
 
     def function(self, name: str, *types: Any, result: Any = None) -> Any:
-        """Return a function, which lets other threads run while it does.
+        """Return a function. It releases the interpreter lock while it runs.
 
         :param types: of its arguments, from `ctypes`.
         """
         function = ctypes.CFUNCTYPE(result, *types)(self._engine.get_function_address(name))
+        # Keeps the compiled code alive as long as the function.
         function.module = self  # type: ignore[attr-defined]
         return function

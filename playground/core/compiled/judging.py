@@ -1,6 +1,8 @@
-"""When a run ends, in the kernel: the conditions of `stopping.py`, on a vector of losses.
+"""Ends runs in the kernel: the conditions of `stopping.py` for a vector of losses.
 
-Most steps compare the losses with a limit and go on. What else there is to do has blocks of its own.
+A run that ends must have the same status, step and parameters as in plain PyTorch, where `StopMonitor` looks at every
+loss. On most steps no run ends, so the common path is a single comparison with a limit; all bookkeeping is in rarely
+executed blocks.
 """
 
 from __future__ import annotations
@@ -19,12 +21,12 @@ from playground.core.stopping import StopRules
 
 @dataclass(frozen=True)
 class Judge:
-    """Writes what decides about the runs of a tile at a step.
+    """Writes the code that decides which runs of a tile end at a step.
 
     :param rules: when a run ends early.
     :param step: the step's number, i64.
-    :param carried: what the tile carries of its runs from step to step, as it was before.
-    :param going: which runs go on.
+    :param carried: the values that the tile carries from step to step, before this step.
+    :param going: a mask of the runs that have not ended.
     """
 
     tile: Tile
@@ -34,7 +36,7 @@ class Judge:
     going: VectorValue
 
     def update_carried(self, loss: VectorValue) -> dict[str, VectorValue]:
-        """Return what is carried, after a look at the losses."""
+        """Return the carried values, updated by the losses of this step."""
         best = self.carried["best"]
         after = {"limit": self._limit(loss), "best": loss.compare("olt", best).select(loss, best), "before": loss}
         if self.rules.patience is not None:
@@ -44,13 +46,15 @@ class Judge:
     def settle_runs(
         self, loss: VectorValue, norm: VectorValue, after: Mapping[str, VectorValue], parameters: Sequence[VectorValue]
     ) -> VectorValue:
-        """Take down the runs that end before this update, with their parameters, and return which go on."""
+        """Record the runs that end before this update, with their parameters; return the mask of runs that continue."""
         tile, lanes = self.tile, self.tile.lanes
+        # One unordered comparison finds NaN, +infinity and losses above the limit; the second finds -infinity.
         met = loss.compare("ugt", after["limit"]) | loss.compare("ule", -math.inf)
         for _, holds in self._conditions(loss, norm, after)[2:]:
             met = met | holds
         ended = met & self.going
 
+        # In rare(), the conditions are applied in reverse order, so that the first one that holds is written last.
         def rare() -> list[VectorValue]:
             how = tile.code.constant(0, lanes.of("i32"))
             for name, holds in reversed(self._conditions(loss, norm, after)):
@@ -70,9 +74,10 @@ class Judge:
         return self.tile.code.everywhere(self.step.convert("trunc", "i32"))
 
     def _limit(self, loss: VectorValue) -> VectorValue:
-        """Return the limit beyond which a run has diverged, set at step 0 by its loss there.
+        """Return the limit above which a run has diverged; step 0 sets it from the loss there.
 
-        A loss is above the limit exactly where it is above the next number below it in the run's precision.
+        PyTorch compares in double precision. To compare in the run's precision, the limit is rounded down: a loss is
+        above a limit exactly if it is above the largest number of its precision that is not above the limit.
         """
         tile, lanes = self.tile, self.tile.lanes
         wide, largest = lanes.of("double"), float(np.finfo(np.float32 if lanes.number == "float" else np.float64).max)
@@ -92,7 +97,7 @@ class Judge:
         return tile.seldom(self.step.compare("eq", 0), "begin", [self.carried["limit"]], rare)[0]
 
     def _improvement(self, loss: VectorValue) -> tuple[VectorValue, VectorValue]:
-        """Return the best loss that counts, and its step."""
+        """Return the best loss that counts as an improvement, and its step."""
         wide = self.tile.lanes.of("double")
         mine, best = loss, self.carried["improved"]
         if self.tile.lanes.number == "float":
@@ -104,7 +109,7 @@ class Judge:
     def _conditions(
         self, loss: VectorValue, norm: VectorValue, after: Mapping[str, VectorValue]
     ) -> list[tuple[str, VectorValue]]:
-        """Return how a run may end, in the order in which the conditions are asked."""
+        """Return the conditions under which a run ends, in the order in which they are checked."""
         rules = self.rules
         infinite = self.tile.code.intrinsic("fabs", loss).compare("oeq", math.inf)
         found = [
@@ -120,7 +125,7 @@ class Judge:
         return found
 
     def _below(self, threshold: float) -> float:
-        """Return the largest number of the run's precision that is at most a threshold."""
+        """Return the largest number of the run's precision that does not exceed a threshold."""
         if self.tile.lanes.number == "double":
             return threshold
         with np.errstate(over="ignore"):

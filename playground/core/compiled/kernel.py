@@ -1,7 +1,8 @@
-"""The kernel: for a tile of runs side by side, all steps of the descent, in LLVM's language.
+"""Writes the kernel: all steps of the descent for a tile of runs, in LLVM's language.
 
-The loop over the steps is inside, so that what a run carries from step to step stays in registers or close to them.
-What happens seldom has blocks of its own: a loss that is kept, the first step, the end of a run.
+The loop over steps is inside the loop over tiles. The numbers that a run carries from step to step therefore stay in
+registers or in the first-level cache. Rare work has basic blocks of its own: keeping a loss, the first step, the end of
+a run.
 """
 
 from __future__ import annotations
@@ -25,16 +26,17 @@ KERNEL_ARGUMENTS = (
     *("ptr noalias %phases", "ptr noalias %numbers", "ptr noalias %counts", "ptr noalias %kept"),
     *("ptr noalias %final", "ptr noalias %streams", "ptr noalias %order", "i64 %ordered", "i64 %span"),
 )
-"""Of `descend`, before one pointer for each tensor of data: tiles and steps, ends excluded; the arrays; the first step
-of `order` and how many it holds. `columns` says where the loss of a step is kept, -1 for nowhere."""
+"""Arguments of `descend`, before one pointer per data tensor: ranges of tiles and steps, ends excluded; the arrays; the
+first step of `order` and the number of steps it holds. `columns` says where the loss of a step is kept, -1 for nowhere.
+"""
 
 
 class Kernel:
-    """Writes the function that moves runs.
+    """Writes the function that makes the steps.
 
-    :param lanes: the vectors.
+    :param lanes: the vector types.
     :param shape: of the arrays.
-    :param steps: the programs that steps may have; which one a step has is an input.
+    :param steps: the programs of the steps; an array says which one each step uses.
     :param rules: when a run ends early.
     """
 
@@ -47,7 +49,11 @@ class Kernel:
         self.rules = rules
 
     def descent(self) -> Code:
-        """Write `descend`: it returns how many of the tiles have runs that still go on."""
+        """Write `descend`, which returns how many of the tiles still have running runs.
+
+        The outer loop is over tiles: load a tile, make its steps, store it. Tiles whose runs have all ended are
+        skipped.
+        """
         code = self.code
         pointers = [f"ptr noalias %data{i}" for i in range(len(self.shape.places))]
         code.lines.append(f"define i64 @descend({', '.join([*KERNEL_ARGUMENTS, *pointers])}) {{")
@@ -76,7 +82,7 @@ class Kernel:
     # A tile before, during and after its steps
 
     def _load(self) -> None:
-        """Load what a tile carries from step to step, and its hyperparameters."""
+        """Load the values that a tile carries from step to step, and its hyperparameters."""
         patience = ("improved", "improved_step") if self.rules.patience is not None else ()
         self.slots_before = [self.tile.get("slots", self.shape.slots, i) for i in range(self.shape.slots)]
         self.carried_before = {name: self.tile.load(name) for name in ("limit", "best", "before", *patience)}
@@ -84,12 +90,18 @@ class Kernel:
         self.hyper = [self.tile.get("lanes", self.shape.lanes, i) for i in range(self.shape.lanes)]
 
     def _step(self) -> None:
-        """Write the loop over the steps of a tile, from the label `step` to a branch to `tiledone`."""
+        """Write the loop over the steps of a tile, from the label `step` to a branch to `tiledone`.
+
+        The phi instructions at the head of the loop need the values at its end. They are therefore inserted last, at
+        `start`.
+        """
         code, lanes = self.code, self.lanes
         start = len(code.lines)
         self.step = VectorValue(code, "%s", "i64")
         self.slots = [VectorValue(code, f"%slot{i}", lanes.numbers) for i in range(self.shape.slots)]
         carried = {name: VectorValue(code, f"%{name}", value.type) for name, value in self.carried_before.items()}
+        # A lane whose run has ended keeps computing until the last run of its tile ends. The mask %going keeps its
+        # results out of the records.
         judge = Judge(self.tile, self.rules, self.step, carried, VectorValue(code, "%going", lanes.truths))
         loss, norm, slots = self._moved()
         self._keep(loss, judge.going)
@@ -112,7 +124,7 @@ class Kernel:
         code.lines[start:start] = phis
 
     def _store(self, slots: Sequence[VectorValue], after: dict[str, VectorValue], going: VectorValue) -> None:
-        """Store what a tile carries, for its next steps."""
+        """Store the values that a tile carries, for its next steps."""
         for i, value in enumerate(slots):
             self.tile.put(value, "slots", self.shape.slots, i)
         for name, value in after.items():
@@ -121,7 +133,7 @@ class Kernel:
         self.code.line("br label %tiledone")
 
     def _keep(self, loss: VectorValue, going: VectorValue) -> None:
-        """Keep the losses of runs that go on, in single precision, if this is a step to do so at."""
+        """Keep the losses of running runs, in single precision, if this step's losses are kept."""
         code, single = self.code, self.lanes.of("float")
         column = code.load("%columns", "i32", self.step)
 
@@ -137,7 +149,7 @@ class Kernel:
     # One step
 
     def _moved(self) -> tuple[VectorValue, VectorValue, list[VectorValue]]:
-        """Compute loss, gradient's norm and the slots after the update, by the program that the step has."""
+        """Compute the loss, the gradient's norm and the updated slots by the program of this step."""
         code = self.code
         if len(self.steps) == 1:
             loss, norm, *slots = self._by(self.steps[0])
@@ -150,6 +162,8 @@ class Kernel:
             code.label(f"phase{i}")
             found.append(self._by(step))
             code.line(f"br label %phase{i}end")
+            # Emitting may have added blocks, so the block that ends here is not %phase{i}: the phi below needs a known
+            # label.
             code.label(f"phase{i}end")
             code.line("br label %moved")
         code.label("moved")
@@ -160,13 +174,13 @@ class Kernel:
         return merged[0], merged[1], merged[2:]
 
     def _by(self, step: StepProgram) -> list[VectorValue]:
-        """Compute loss, norm and slots by one of the programs; the norm is the loss where no rule asks for it."""
+        """Emit the loss, the norm and the slots of one program; the loss replaces a norm that no rule needs."""
         norm = step.loss if self.rules.gradient is None else step.norm
         wanted = [step.loss, norm, *step.slots]
         return emit(self.code, step.program, wanted, self._inputs(step.program, wanted))
 
     def _inputs(self, program: Program, wanted: Sequence[int]) -> dict[Any, Callable[[], VectorValue]]:
-        """Say how each input of a program is loaded."""
+        """Return a function for each input of a program that loads it."""
         found: dict[Any, Callable[[], VectorValue]] = {}
         for i, slot in enumerate(self.slots):
             found[SLOT, i] = partial(_itself, slot)
@@ -181,20 +195,22 @@ class Kernel:
         return found
 
     def _uniform(self, column: int, truth: bool) -> VectorValue:
-        """Load a number that is the same for all runs at this step."""
+        """Load a value that is equal in all runs at this step."""
         index = self.step * self.shape.uniform + column
+        # Booleans are stored as the numbers 0 and 1.
         value = self.code.everywhere(self.code.load("%uniform", self.lanes.number, index))
         return value.compare("une", 0.0) if truth else value
 
     def _datum(self, rows: dict[int, VectorValue], which: int, row: int, place: int) -> VectorValue:
         """Load an entry of each run's own batch, lane by lane.
 
-        :param rows: the samples of rows that were loaded before.
+        :param rows: the samples of the rows loaded so far.
         """
         if row not in rows:
             rows[row] = self._samples(row)
         samples, places = rows[row], self.shape.places[which]
 
+        # Runs have different batches, so their entries are at unrelated addresses: one scalar load per lane.
         def entry(lane: int) -> VectorValue:
             return self.code.load(f"%data{which}", self.lanes.number, self.tile.lane(samples, lane) * places + place)
 
@@ -212,9 +228,9 @@ class Kernel:
 
 
 def write_last_loss(lanes: Lanes, moving: int, program: Program, loss: int) -> Code:
-    """Write `conclude`, which computes the loss of parameters as they are: one pass over the tiles.
+    """Write `conclude`, which computes the loss of the final parameters in one pass over the tiles.
 
-    :param moving: how many numbers the parameters are.
+    :param moving: the number of parameter slots.
     """
     code = Code(lanes)
     code.lines.append("define void @conclude(i64 %tile0, i64 %tile1, ptr noalias %final, ptr noalias %last) {")

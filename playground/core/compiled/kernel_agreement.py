@@ -1,4 +1,8 @@
-"""Before a program is trusted: its first steps against plain PyTorch, for a few of the runs."""
+"""Compares the first steps of a compiled program with plain PyTorch, for a few of the runs.
+
+A recording can be wrong without an error: a component may keep state between calls or read a global. The comparison
+detects that before any compiled result is used; the runs then fall back to the next engine.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +39,8 @@ def require_agreement(
 ) -> None:
     """Compare the first steps of the first, a middle and the last run with plain PyTorch.
 
-    What a unit in the last place of its start changes in a run, rounding may change a hundredfold.
+    Rounding alone may grow a hundredfold in a few steps. Each run is therefore also computed from initial values
+    changed by one ulp, and the tolerance follows from how far those come apart.
 
     :param parameters: initial ones of all runs.
     :raises CannotCompileError: they differ by more than rounding, or a run alone raises an error.
@@ -53,22 +58,24 @@ def require_agreement(
                 _run_plain(descent, each, seeds[run], rule, schedule, steps, rules)
                 for each in (start, start, *make_twins(start))
             )
-        except Exception as error:  # a component may raise for some numbers only, where a program would go on
+        except Exception as error:  # a component may raise for some numbers only, where the compiled program continues
             raise CannotCompileError(
-                f"a run alone raises {type(error).__name__}: {error}".partition("\n")[0]
+                f"in plain PyTorch a run raises {type(error).__name__}: {error}".partition("\n")[0]
             ) from error
+        # Two identical calls that differ reveal a component that depends on more than its inputs.
         if not agree_to_rounding(again, plain, [plain]):
-            raise CannotCompileError("the same step comes out otherwise each time")
+            raise CannotCompileError("repeating the same step gives different results")
         own = ComparedSteps(
             mine.loss[place], {n: tensor[place] for n, tensor in mine.parameters.items()}, mine.last[place]
         )
         apart += not agree_to_rounding(own, plain, twins)
-    if apart > len(which) // 3:  # in one of three, rounding may grow faster than a twin shows: Adam at a rate of 1
-        raise CannotCompileError(f"the first {steps} steps come out otherwise than in plain PyTorch")
+    # Tolerate one run in three: its rounding may grow faster than the changed starts show (Adam at a rate of 1).
+    if apart > len(which) // 3:
+        raise CannotCompileError(f"the first {steps} steps differ from plain PyTorch")
 
 
 def _scalar_rule(descent: DescentSpec, run: int) -> UpdateRule:
-    """Return the rule of one run, with numbers where there are several."""
+    """Return the update rule of one run, with numbers in place of tensors."""
     changes = {name: value[run].item() for name, value in descent.lanes.items()}
     return replace(descent.rule, **changes) if changes else descent.rule  # type: ignore[type-var]
 

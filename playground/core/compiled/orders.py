@@ -1,4 +1,4 @@
-"""Which samples each run's mini-batches are made of, as numbers for the kernel."""
+"""Determines which samples form each run's mini-batches, as indices for the kernel."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from torch import Tensor
 from playground.core.problem import Batches
 
 MAX_ORDER_BYTES = 64_000_000
-"""Bytes that the orders may take at once; a descent with more goes in several spans of steps."""
+"""The most bytes that the sample orders take at once. A longer descent is split into several spans of steps."""
 
 
 class SampleOrders:
-    """The order in which each run takes its samples: that of its own seed, as when alone.
+    """The order in which each run takes its samples; it depends on the run's seed only, as in a single run.
 
-    :param batches: of any one run, for the data and the size.
-    :param seeds: of every run; those with the same have one stream.
+    :param batches: of any one run, for the data and the batch size.
+    :param seeds: of every run. Runs with the same seed share a stream.
     """
 
     def __init__(self, batches: Batches, seeds: Sequence[int]) -> None:
         self._size = batches.size
         distinct = {seed: index for index, seed in enumerate(dict.fromkeys(seeds))}
         self.streams = torch.tensor([distinct[seed] for seed in seeds], dtype=torch.int32)
-        """Which of them each run has."""
+        """The index of each run's stream."""
         self._streams = [Batches(batches.data, batches.size, seed) for seed in distinct] if batches.size else []
 
     @property
     def data(self) -> tuple[Tensor, ...]:
-        """The samples; empty where every batch is all of them."""
+        """The samples; empty if every batch is all data."""
         return self._streams[0].data if self._streams else ()
 
     def spans(self, steps: int) -> Iterator[tuple[int, int, Tensor]]:
-        """Yield stretches of steps, with the samples of each stream and step, shape `(streams, steps, size)`, int32."""
+        """Yield spans of steps with the samples of each stream and step, shape `(streams, steps, size)`, int32."""
         if self._size is None:
             yield 0, steps, torch.zeros(0, 0, 0, dtype=torch.int32)
             return

@@ -1,4 +1,8 @@
-"""Which program each step of a descent has: most descents have one for all, some begin with another."""
+"""Determines which program each step of a descent uses.
+
+Most descents use one program for all steps. Some rules branch on the step's number (RAdam's warm-up), and the last
+batch of an epoch may be smaller; then several programs alternate, and the kernel selects one per step.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from playground.core.compiled.program import FACTOR, MAX_OPERATIONS, STEP
 from playground.core.compiled.record import DescentSpec, KernelLayout, StepProgram, record_step
 
 MAX_STEP_PROGRAMS = 8
-"""Programs that the steps of a descent may have."""
+"""The most programs that the steps of a descent may have."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,10 @@ class Phases:
     """The programs of a descent's steps.
 
     :param steps: the programs.
-    :param which: for each step the place of its program among them.
-    :param uniform: what is the same for all runs at each step, as `uniform_inputs` orders it, shape `(steps, most)`.
-    :param operations: of one step, at most.
+    :param which: for each step, the index of its program.
+    :param uniform: for each step, the values that are equal in all runs, in the order of `uniform_inputs`; shape
+        `(steps, most)`.
+    :param operations: the number of operations of the largest step.
     """
 
     steps: list[StepProgram]
@@ -34,24 +39,26 @@ class Phases:
 
 
 def record_phases(descent: DescentSpec, layout: KernelLayout, factors: Sequence[float], gradient: bool) -> Phases:
-    """Record every program that the steps of a descent have.
+    """Record every program that the steps of a descent need.
 
-    A step is recorded, and whatever it decided by is evaluated for all other steps with a batch of the same size: those
-    where it comes out alike have the same program.
+    The first step without a program is recorded. Its decisions (the uniform values that Python code branched on) are
+    then evaluated for all other steps with the same batch size. Steps with the same decisions have the same program,
+    because everything else in a program is an input. This repeats until every step has a program.
 
-    :param factors: on the learning rate, one for each step.
+    :param factors: on the learning rate, one per step.
     :param gradient: whether the gradient's norm is needed.
-    :raises CannotCompileError: a step is no fixed scalar program, or there are too many of them.
+    :raises CannotCompileError: a step is not a fixed scalar program, or there are too many programs.
     """
     numbers = np.arange(len(factors), dtype=np.float64)
     scale = np.asarray(factors, dtype=np.float64)
     samples = _batch_sizes(descent, numbers)
     which = np.full(len(factors), -1, dtype=np.int32)
     steps: list[StepProgram] = []
+    # A budget of 0 steps has no step without a program, but the kernel still needs one.
     while (missing := np.flatnonzero(which < 0)).size or not steps:
         if len(steps) == MAX_STEP_PROGRAMS:
             raise CannotCompileError(
-                f"more than {MAX_STEP_PROGRAMS} kinds of steps: the update rule decides by the step's number"
+                f"more than {MAX_STEP_PROGRAMS} different step programs: the update rule branches on the step's number"
             )
         first = int(missing[0]) if missing.size else 0
         size = int(samples[first]) if missing.size else int(descent.problem.batches.size or 0)
@@ -74,7 +81,7 @@ def _output_indices(step: StepProgram, gradient: bool) -> list[int]:
 
 
 def _batch_sizes(descent: DescentSpec, numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return how many samples the batch of each step has; 0 where it is all data."""
+    """Return the number of samples in the batch of each step; 0 if it is all data."""
     batches = descent.problem.batches
     if batches.size is None:
         return np.zeros(len(numbers), dtype=np.int64)
@@ -90,7 +97,7 @@ def _evaluate_decisions(step: StepProgram, inputs: dict[Any, Any]) -> list[Any]:
 def _compute_uniform(
     steps: Sequence[StepProgram], which: np.ndarray[Any, Any], numbers: Any, scale: Any, gradient: bool
 ) -> np.ndarray[Any, Any]:
-    """Compute what is the same for all runs, in double precision, for all steps at once."""
+    """Compute the values that are equal in all runs, in double precision, for all steps at once."""
     columns = [uniform_inputs(step.program, _output_indices(step, gradient)) for step in steps]
     found = np.zeros((len(which), max(map(len, columns))))
     for place, (step, wanted) in enumerate(zip(steps, columns, strict=True)):

@@ -1,4 +1,9 @@
-"""A scalar program: what one run computes in one step, one operation after the other, no operation twice."""
+"""A scalar program: the operations that one run performs in one step, each of them once.
+
+Recording ends here and code generation starts here. A program knows no tensors: every entry of every tensor has become
+its own value. That makes common subexpressions, constants and dead operations visible across the borders of torch's
+operations.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +17,26 @@ from playground.core.compiled.scalar_operations import OPERATIONS
 from playground.core.compiled.simplify import simplify_operation
 
 MAX_OPERATIONS = 10_000
-"""Operations up to which a program is compiled: beyond, that takes seconds, and the code no longer fits the caches."""
+"""The largest program that is compiled. Larger ones take seconds to compile and no longer fit the CPU's caches."""
 
 MAX_RECORDED_VALUES = 8 * MAX_OPERATIONS
-"""Values that a program may have while it is recorded, with constants, inputs and what turns out to be dead."""
+"""The most values in a program during recording, including constants, inputs and values that nothing uses later."""
 
 CONSTANT, INPUT = "constant", "input"
 
 STEP, FACTOR = "step", "factor"
-"""Inputs that are the same for all runs: the number of the step, and the schedule's factor on the learning rate."""
+"""Inputs that are equal in all runs: the step's number, and the schedule's factor on the learning rate."""
 
 SLOT, LANE, DATUM = "slot", "lane", "datum"
-"""Inputs of a run: a number that it carries from step to step, one of its hyperparameters, an entry of its batch."""
+"""Inputs of a run: a number carried from step to step, one of its hyperparameters, an entry of its batch."""
 
 
 class ProgramNode(NamedTuple):
     """One value of a program.
 
     :param operation: a name in `OPERATIONS`, `CONSTANT` or `INPUT`.
-    :param operands: nodes.
-    :param value: the number of a constant; kind and position of an input.
+    :param operands: indices of the values it is computed from.
+    :param value: of a constant, its number; of an input, its kind and position.
     """
 
     operation: str
@@ -40,33 +45,37 @@ class ProgramNode(NamedTuple):
 
 
 class Program:
-    """Values that are computed from inputs, each by one scalar operation on earlier values.
+    """Values computed from inputs, each by one scalar operation on earlier values.
 
-    A value is known by its position. The same operation on the same operands is the same value; an operation on
-    constants is done at once, in the program's precision.
+    A value is identified by its index. Invariants: operands come before the values that use them; the same operation on
+    the same operands has the same index; an operation on constants is itself a constant, computed in the program's
+    precision.
 
-    :param dtype: float32 or float64, of all numbers.
-    :raises CannotCompileError: from any of its methods that make a value, if there are too many.
+    :param dtype: of all numbers, float32 or float64.
+    :raises CannotCompileError: from every method that adds a value, if the program becomes too large.
     """
 
     def __init__(self, dtype: type[np.floating[Any]]) -> None:
         self.dtype = dtype
         self.nodes: list[ProgramNode] = []
         self.uniform: list[bool] = []
-        """Whether a value is the same for all runs at a step."""
+        """For each value, whether it is equal in all runs at a step.
+
+        Uniform values are computed once per step, outside the kernel, in double precision.
+        """
         self._known: dict[Any, int] = {}
 
     def constant(self, value: float | bool) -> int:
-        """Return a constant; a number is rounded only where a run computes with it."""
-        # 0.0 and -0.0 are equal and not the same, and so are 1 and True; a number that is none equals nothing
+        """Return a constant. Its number is kept in double precision and rounded where a run computes with it."""
+        # 0.0 and -0.0 compare equal but differ, as do 1 and True, and NaN does not equal itself: the key is the text
         return self._node(ProgramNode(CONSTANT, (), value), (type(value) is bool, repr(float(value))))
 
     def input(self, kind: str, *position: int) -> int:
-        """Return an input of a kind that is named above."""
+        """Return an input of one of the kinds above."""
         return self._node(ProgramNode(INPUT, (), (kind, *position)), (kind, *position))
 
     def apply(self, operation: str, *operands: int) -> int:
-        """Return the value of an operation, which may be one that is known already."""
+        """Return the value of an operation; an operation that is already in the program is not added again."""
         simple = simplify_operation(self, operation, operands)
         return self._node(ProgramNode(operation, operands), (operation, operands)) if simple is None else simple
 
@@ -77,7 +86,7 @@ class Program:
         return value
 
     def is_boolean(self, index: int) -> bool:
-        """Tell whether a value is a truth value."""
+        """Tell whether a value is a boolean."""
         node = self.nodes[index]
         if node.operation == CONSTANT:
             return isinstance(node.value, bool)
@@ -86,7 +95,7 @@ class Program:
         return node.operation != INPUT and OPERATIONS[node.operation].boolean
 
     def needed(self, wanted: Iterable[int]) -> list[int]:
-        """Return what must be computed for these values, themselves included, in order; the rest is dead."""
+        """Return the indices of all values needed to compute these, themselves included, in order. The rest is dead."""
         seen = set(wanted)
         for index in range(max(seen, default=-1), -1, -1):
             if index in seen:
@@ -94,7 +103,7 @@ class Program:
         return sorted(seen)
 
     def size(self, wanted: Iterable[int]) -> int:
-        """Return how many operations each run must do for these values."""
+        """Return how many operations each run performs to compute these values."""
         return sum(
             self.nodes[i].operation not in (CONSTANT, INPUT) and not self.uniform[i] for i in self.needed(wanted)
         )
@@ -102,8 +111,8 @@ class Program:
     def evaluate(self, wanted: Sequence[int], inputs: Mapping[Any, Any], dtype: Any = np.float64) -> list[Any]:
         """Compute values with numpy.
 
-        :param inputs: a number or an array for each input that is needed, by kind and position.
-        :param dtype: to compute in.
+        :param inputs: by kind and position, a number or an array for each needed input.
+        :param dtype: the precision to compute in.
         """
         found: dict[int, Any] = {}
         with np.errstate(all="ignore"):
@@ -131,9 +140,9 @@ class Program:
 
 
 def format_program(program: Program, outputs: Mapping[str, int], names: Mapping[Any, str]) -> str:
-    """Write a program down, one operation a line, and what comes out of it below.
+    """Format a program as text: one operation per line, followed by the outputs.
 
-    :param outputs: a name for each value that is wanted.
+    :param outputs: names of the values to print, with their indices.
     :param names: of inputs, by kind and position.
     """
     known: dict[int, str] = {}

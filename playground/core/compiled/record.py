@@ -1,6 +1,7 @@
-"""One run's step, its start and its last loss, recorded as scalar programs.
+"""Records one run's step, its start and its final loss as scalar programs.
 
-The step is `one_step` below: the very lines that move a run in plain PyTorch, called with symbols in place of tensors.
+The step is `compute_step` below. Plain PyTorch executes the same function, so the recorded program cannot drift from
+the reference; a recording only replaces tensors by symbols.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ from playground.core.update import Hyperparameter, State, UpdateRule
 
 @dataclass(frozen=True)
 class DescentSpec:
-    """What moves, and how: all that a step of any of the runs consists of.
+    """Everything that determines a step of any of the runs.
 
-    :param problem: of any one run: all share its module, loss and data.
-    :param rule: with a tensor of shape `(runs,)` for each hyperparameter that differs.
-    :param scheduled: whether the learning rate has a factor that changes with the step.
+    :param problem: of any one run; all runs share its module, loss and data.
+    :param rule: the update rule, with a tensor of shape `(runs,)` for each hyperparameter that differs between runs.
+    :param scheduled: whether a schedule multiplies the learning rate by a factor that changes with the step.
     :param clip: limits on a run's gradient.
     """
 
@@ -41,20 +42,21 @@ class DescentSpec:
 
     @cached_property
     def lanes(self) -> dict[str, Tensor]:
-        """The hyperparameters that differ, by name, shape `(runs,)`."""
+        """The hyperparameters that differ between runs, by name, shape `(runs,)`."""
         values = {each.name: getattr(self.rule, each.name) for each in fields(self.rule)}  # type: ignore[arg-type]
         return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
     def of(self, which: Tensor) -> DescentSpec:
-        """Return the descent of some of the runs."""
+        """Return the description for some of the runs only."""
         chosen = {name: value[which] for name, value in self.lanes.items()}
         return replace(self, rule=replace(self.rule, **chosen)) if chosen else self  # type: ignore[type-var]
 
     @cached_property
     def dtype(self) -> torch.dtype:
-        """The precision of every parameter.
+        """The dtype of every parameter.
 
-        :raises CannotCompileError: it is not the same for all, or not one that is compiled, or not on the CPU.
+        :raises CannotCompileError: the parameters have different dtypes, a dtype that is not compiled, or are not on
+            the CPU.
         """
         parameters = self.problem.parameters.values()
         (dtype, device), *others = {(each.dtype, each.device.type) for each in parameters}
@@ -65,7 +67,7 @@ class DescentSpec:
 
 @dataclass(frozen=True)
 class StepResult:
-    """One step of a run, or what a recording of it gives: tensors, or the symbols that stand for them."""
+    """The result of one step of a run: tensors, or in a recording the symbols that stand for them."""
 
     loss: Tensor
     norm: Tensor
@@ -103,13 +105,13 @@ def compute_step(
 
 @dataclass(frozen=True)
 class KernelLayout:
-    """Where each number that a run carries from step to step has its slot: parameters first, then states."""
+    """Assigns a slot to each number that a run carries from step to step: parameters first, then optimizer states."""
 
     parameters: Mapping[str, torch.Size]
     states: Mapping[str, Mapping[str, torch.Size]]
 
     def tensors(self, entry: Callable[[int], int], symbol: Callable[[Tensor], Any]) -> tuple[Any, Any]:
-        """Return parameters and states as symbols of the slots."""
+        """Return parameters and states as symbols whose entries are the slots."""
         counter = iter(range(10**9))
 
         def next_one(shape: torch.Size) -> Any:
@@ -121,7 +123,7 @@ class KernelLayout:
         return parameters, states
 
     def names(self) -> list[str]:
-        """Name every slot: `weight[0,1]`, `m of weight[0,1]`."""
+        """Return a name for every slot: `weight[0,1]`, `m of weight[0,1]`."""
         found = [f"{name}{place}" for name, shape in self.parameters.items() for place in _index_suffixes(shape)]
         for name, shapes in self.states.items():
             found += [f"{key} of {name}{place}" for key, shape in shapes.items() for place in _index_suffixes(shape)]
@@ -129,7 +131,7 @@ class KernelLayout:
 
     @property
     def parameter_slots(self) -> int:
-        """How many slots are parameters."""
+        """The number of slots that are parameters."""
         return sum(shape.numel() for shape in self.parameters.values())
 
 
@@ -142,7 +144,7 @@ def _index_suffixes(shape: torch.Size) -> list[str]:
 
 @dataclass(frozen=True)
 class StartProgram:
-    """How a run's slots are filled before step 0."""
+    """The program that fills a run's slots before step 0."""
 
     program: Program
     slots: tuple[int, ...]
@@ -153,10 +155,10 @@ class StartProgram:
 class StepProgram:
     """One step as a program.
 
-    :param loss: before the update.
-    :param norm: of the gradient.
-    :param slots: after the update.
-    :param decisions: values that are the same for all runs and that something was decided by, and what they were.
+    :param loss: the value of the loss before the update.
+    :param norm: the value of the gradient's norm.
+    :param slots: the values of the slots after the update.
+    :param decisions: uniform values that Python code branched on, with the numbers they had.
     """
 
     program: Program
@@ -167,15 +169,13 @@ class StepProgram:
 
 
 def record_start(descent: DescentSpec) -> StartProgram:
-    """Record what the rule remembers of each parameter before step 0.
+    """Record the optimizer's state of each parameter before step 0.
 
-    :raises CannotCompileError: there are so many parameters that a step is too large in any case.
+    :raises CannotCompileError: there are more parameters than a step may have operations.
     """
     shapes = {name: tensor.shape for name, tensor in descent.problem.parameters.items()}
     if (count := sum(shape.numel() for shape in shapes.values())) > MAX_OPERATIONS:
-        raise CannotCompileError(
-            f"{count:,} parameters, so that a step has more than {MAX_OPERATIONS:,} scalar operations"
-        )
+        raise CannotCompileError(f"{count:,} parameters: a step has more than {MAX_OPERATIONS:,} scalar operations")
     recorder = ProgramRecorder(descent.dtype, RULES, {})
     parameters, _ = KernelLayout(shapes, {}).tensors(_input_maker(recorder, SLOT), _symbol_maker(recorder))
     rule = _symbolic_rule(recorder, descent)
@@ -190,10 +190,10 @@ def record_step(
 ) -> StepProgram:
     """Record a step.
 
-    :param samples: of its batch, which is an input; None where the batch is all data, which are constants.
-    :param step: its number, for decisions that depend on it; otherwise it is an input.
+    :param samples: the size of its batch, which is then an input; None if the batch is all data, which are constants.
+    :param step: its number, used only where Python code branches on it; otherwise the number is an input.
     :param factor: of its learning rate, likewise.
-    :raises CannotCompileError: it is no fixed scalar program.
+    :raises CannotCompileError: the step is not a fixed scalar program.
     """
     recorder = ProgramRecorder(descent.dtype, RULES, {(STEP,): step, (FACTOR,): factor})
     symbol, program = _symbol_maker(recorder), recorder.program
@@ -211,7 +211,7 @@ def record_step(
 
     moved = recorder.record(step_of_one_run)
     if {name: _shapes(state) for name, state in moved.states.items()} != layout.states:
-        raise CannotCompileError("the update rule's state changes its symbols or shapes")
+        raise CannotCompileError("the update rule's state changes its names or shapes")
     ordered = {name: {key: moved.states[name][key] for key in shapes} for name, shapes in layout.states.items()}
     slots = _slot_values(recorder, moved.parameters, ordered)
     loss, norm = (int(recorder.cast(each, descent.dtype).ids) for each in (moved.loss, moved.norm))
@@ -233,7 +233,7 @@ def _shapes(state: Mapping[str, Tensor]) -> dict[str, torch.Size]:
 
 
 def _input_maker(recorder: ProgramRecorder, kind: str) -> Callable[[int], int]:
-    """Return what makes inputs of one kind by their position."""
+    """Return a function that makes inputs of one kind by position."""
     return lambda position: recorder.program.input(kind, position)
 
 
@@ -242,7 +242,7 @@ def _symbol_maker(recorder: ProgramRecorder) -> Callable[[Tensor], Any]:
 
 
 def _symbolic_rule(recorder: ProgramRecorder, descent: DescentSpec) -> UpdateRule:
-    """Return the rule of one run: with a symbol for each hyperparameter that differs."""
+    """Return the rule of one run, with a symbol for each hyperparameter that differs between runs."""
     symbols = {
         name: recorder.symbol(torch.tensor(recorder.program.input(LANE, i)), recorder.dtype)
         for i, name in enumerate(descent.lanes)
@@ -251,7 +251,7 @@ def _symbolic_rule(recorder: ProgramRecorder, descent: DescentSpec) -> UpdateRul
 
 
 def _symbolic_batch(recorder: ProgramRecorder, which: int, data: Tensor, samples: int) -> Symbol:
-    """Return a batch of a tensor of data: each entry by its row in the batch and its place in the sample."""
+    """Return the batch of a data tensor: each entry is an input by its row in the batch and its place in the sample."""
     places = data[0].numel()
     ids = [recorder.program.input(DATUM, which, row, place) for row in range(samples) for place in range(places)]
     return Symbol(torch.tensor(ids, dtype=torch.int64).reshape(samples, *data.shape[1:]), data.dtype)
@@ -260,6 +260,6 @@ def _symbolic_batch(recorder: ProgramRecorder, which: int, data: Tensor, samples
 def _slot_values(
     recorder: ProgramRecorder, parameters: Mapping[str, Any], states: Mapping[str, Mapping[str, Any]]
 ) -> tuple[int, ...]:
-    """Return the value of every slot."""
+    """Return the values of all slots, in their order."""
     tensors: Sequence[Any] = [*parameters.values(), *(each for state in states.values() for each in state.values())]
     return tuple(i for each in tensors for i in recorder.cast(each, recorder.dtype).ids.flatten().tolist())

@@ -1,4 +1,9 @@
-"""Writes down what PyTorch does to one run, operation by operation, as a scalar program."""
+"""Records what PyTorch does to one run, operation by operation, as a scalar program.
+
+The idea: the module, the loss, autograd and the update rule all run once, unchanged, on tensors without numbers.
+`ProgramRecorder` intercepts every operation below autograd, so backward passes are recorded like forward passes and no
+component has to know about recording.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +20,29 @@ from playground.core.compiled.program import MAX_RECORDED_VALUES, Program
 from playground.core.compiled.symbol import Symbol
 
 Rule = Callable[..., Any]
-"""Writes one operation of torch into the program: called with the recorder and the operation's arguments."""
+"""Records one operation of torch; called with the recorder and the operation's arguments."""
 
 Result = TypeVar("Result")
 
 MEMORY_READERS: Final = frozenset({"as_strided", "as_strided_copy", "as_strided_scatter"})
-"""Operations that read memory by its order. Ids need not lie as torch lays the numbers: `x.T.exp()` keeps x's order."""
+"""Operations that read memory by its layout.
+
+The layout of ids may differ from the layout of the tensor that they stand for: `x.T.exp()` keeps the order of x.
+"""
 
 
 class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """While it is entered, every operation of torch lands here instead of being computed.
+    """While active, records every operation of torch instead of computing it.
 
-    - A tensor that was there before is data: its numbers are constants, and it must not be written to.
-    - Every new tensor is a `Symbol`, so that in-place operations simply change which value an entry is.
-    - A view is taken of the symbol's ids, which so share what the tensors would share.
-    - Any other operation has a rule, or torch has a decomposition into operations that have one.
+    - A tensor that existed before is data: its numbers become constants, and writing to it is refused.
+    - Every new tensor is a `Symbol`. An in-place operation changes which values its entries refer to.
+    - A view of a symbol is the same view of its ids, so views share entries exactly as tensors share storage.
+    - Every other operation has a rule, or torch decomposes it into operations that have one.
 
-    :param dtype: of all numbers; float32 or float64.
-    :param rules: for operations of torch by name, without `_` for in place.
-    :param uniform: the inputs that are the same for all runs, at the step that is recorded: a decision may depend on
-        them, and then holds for steps alike.
+    :param dtype: of all numbers, float32 or float64.
+    :param rules: for operations of torch, by name without the `_` of in-place variants.
+    :param uniform: the values of the inputs that are equal in all runs, at the recorded step. Python code may branch on
+        them; the recording is then valid for all steps that branch the same way (see `phases`).
     """
 
     def __init__(self, dtype: torch.dtype, rules: Mapping[str, Rule], uniform: Mapping[Any, float]) -> None:
@@ -42,23 +50,25 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.dtype = dtype
         self.program = Program(torch.empty(0, dtype=dtype).numpy().dtype.type)
         self.decisions: list[tuple[int, float]] = []
-        """Values that something was decided by, and what they were."""
+        """The values that Python code branched on, and the numbers they had."""
         self._refusal: CannotCompileError | None = None
         self._is_decomposing = False
-        """Whether torch's own decomposition runs: it takes strides from the symbols, so that ids are in their order."""
+        """Whether one of torch's decompositions is running. It reads strides from the symbols, so their ids are in that
+        order."""
         self._rules = rules
         self._uniform = uniform
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Keep torch from importing its compiler, which takes longer than all that happens here."""
+        """Keep torch from importing its compiler, which takes longer than the whole recording."""
         return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Write one operation down."""
+        """Record one operation."""
         try:
             return self._operation(func, args, kwargs or {})
         except CannotCompileError as error:
+            # Kept because the caller may catch this error and continue; see `record`.
             self._refusal = self._refusal or error
             raise
 
@@ -68,7 +78,7 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         symbolic = [tensor for tensor in tensors if isinstance(tensor, Symbol)]
         if symbolic and not self._is_decomposing and _name(func) in MEMORY_READERS:
-            raise CannotCompileError(f"torch's operation {_name(func)!r} depends on how a tensor lies in memory")
+            raise CannotCompileError(f"torch's operation {_name(func)!r} depends on a tensor's memory layout")
         if func._schema.is_mutable:
             return self._in_place(func, args, kwargs)
         if func is torch.ops.aten.lift_fresh.default and not symbolic:
@@ -86,7 +96,7 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self._written(func, args, kwargs)
 
     def _written(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Write an operation down by its rule, or by those of the operations that it consists of."""
+        """Record an operation by its rule, or by the rules of the operations that torch decomposes it into."""
         rule = self._rules.get(_name(func))
         if rule is not None:
             return rule(self, *args, **kwargs)
@@ -102,18 +112,21 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return found
 
     def _compute_constant(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Do an operation on constants at once, as torch does it."""
+        """Compute an operation on constants at once, with torch."""
         found = func(*tree_map(self.values, args), **tree_map(self.values, kwargs))
         return tree_map(lambda each: self.constant(each) if isinstance(each, Tensor) else each, found)
 
     def _in_place(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Do an operation out of place, and let the entries of the tensor it writes to be what came out."""
+        """Compute an in-place operation out of place, then point the target's entries at the results."""
         name, target = _name(func), args[0]
-        reshapes = torch.Tag.inplace_view in func.tags and name != "detach_"  # as `t_` does: a symbol keeps its shape
+        # Such as `t_`: a symbol cannot change its shape.
+        reshapes = torch.Tag.inplace_view in func.tags and name != "detach_"
         if not name.endswith("_") or name.startswith("_") or "out" in kwargs or reshapes:
             raise CannotCompileError(f"torch's operation {name!r} has no rule")
         if not isinstance(target, Symbol):
-            raise CannotCompileError("the module writes to a tensor that it keeps, such as running statistics")
+            raise CannotCompileError(
+                "the module writes to a tensor that it keeps between steps, such as running statistics"
+            )
         if name == "copy_":
             new = self.cast(args[1], target.dtype)
         elif name in ("fill_", "zero_"):
@@ -121,20 +134,22 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         else:
             packet = getattr(torch.ops.aten, name[:-1])
             new = self.cast(self._operation(getattr(packet, func._overloadname), args, kwargs), target.dtype)
+        # Writing into the storage of `ids` updates every view of the target too.
         target.ids.copy_(new.ids)
         return target
 
     def record(self, work: Callable[[], Result]) -> Result:
-        """Write down what happens in a call.
+        """Record the operations in a call.
 
-        :raises CannotCompileError: for whatever goes wrong: modules and losses of others may raise anything.
+        :raises CannotCompileError: for any failure, since modules and losses of plugins may raise anything.
         """
         default = torch.get_default_dtype()
-        torch.set_default_dtype(self.dtype)  # of a whole number times a number
+        torch.set_default_dtype(self.dtype)  # which determines the dtype of an integer tensor times a Python number
         try:
             with self:
                 result = work()
-            if self._refusal is not None:  # and somebody caught it, and went another way than with numbers
+            # The code caught the refusal and may have taken a path that it would not take with numbers.
+            if self._refusal is not None:
                 raise self._refusal
             return result
         except CannotCompileError:
@@ -145,10 +160,10 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         finally:
             torch.set_default_dtype(default)
 
-    # What rules are written with
+    # Helpers for rules
 
     def lift(self, value: Any, dtype: torch.dtype | None = None) -> Symbol:
-        """Return a number or a tensor as a symbol, a symbol as it is."""
+        """Return a number or a tensor as a symbol; return a symbol unchanged."""
         if isinstance(value, Symbol):
             return value
         if isinstance(value, Tensor):
@@ -158,9 +173,9 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self.symbol(torch.tensor(self.program.constant(number)), dtype)
 
     def constant(self, tensor: Tensor) -> Symbol:
-        """Return the numbers of a tensor as a symbol.
+        """Return a tensor's numbers as a symbol of constants.
 
-        :raises CannotCompileError: there are too many to look at.
+        :raises CannotCompileError: the tensor has too many entries to be recorded.
         """
         if tensor.numel() > MAX_RECORDED_VALUES:
             raise CannotCompileError(f"a step computes with {tensor.numel():,} numbers of data")
@@ -168,17 +183,17 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self.symbol(torch.tensor(flat, dtype=torch.int64).reshape(tensor.shape), tensor.dtype, known=True)
 
     def symbol(self, ids: Tensor, dtype: torch.dtype, known: bool = False) -> Symbol:
-        """Return a symbol of these values.
+        """Return a symbol whose entries are these values.
 
-        :param known: whether they are constants, which may be of any precision.
-        :raises CannotCompileError: numbers in another precision than the run's.
+        :param known: whether the values are constants, which may have any precision.
+        :raises CannotCompileError: the precision differs from that of the run.
         """
         if dtype.is_complex or (dtype.is_floating_point and dtype != self.dtype and not known):
             raise CannotCompileError(f"the module computes in {dtype} within a run of {self.dtype}")
         return Symbol(ids, dtype)
 
     def cast(self, value: Any, dtype: torch.dtype) -> Symbol:
-        """Return a tensor in another dtype: a number that is not 0 is true, true is 1."""
+        """Return a tensor in another dtype. As booleans, all numbers but 0 are true; as a number, true is 1."""
         symbol = self.lift(value)
         if dtype is torch.bool and symbol.dtype is not torch.bool:
             return self.entrywise(lambda x: self.program.apply("ne", x, self.program.constant(0.0)), dtype, symbol)
@@ -189,7 +204,7 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return self.symbol(symbol.ids, dtype)
 
     def entrywise(self, rule: Callable[..., int], dtype: torch.dtype, *operands: Any) -> Symbol:
-        """Apply a rule for scalars to the entries of tensors, which broadcast."""
+        """Apply a scalar rule to the entries of tensors, after broadcasting."""
         lifted = [self.lift(operand) for operand in operands]
         ids = torch.broadcast_tensors(  # type: ignore[no-untyped-call]
             *(symbol.ids for symbol in lifted)
@@ -197,11 +212,11 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         columns = zip(*(each.flatten().tolist() for each in ids), strict=True)
         found = torch.tensor([rule(*entries) for entries in columns], dtype=torch.int64)
         if any(self.program.is_boolean(index) != (dtype is torch.bool) for index in found.flatten().tolist()):
-            raise CannotCompileError("an operation takes truth values for numbers")  # which LLVM keeps apart
+            raise CannotCompileError("an operation mixes booleans and numbers")  # LLVM has separate types for them
         return self.symbol(found.reshape(ids[0].shape), dtype)
 
     def values(self, value: Any) -> Any:
-        """Return a symbol of constants as a tensor with numbers; anything else as it is."""
+        """Return a symbol of constants as a tensor with numbers; return anything else unchanged."""
         if not isinstance(value, Symbol):
             return value
         numbers = [self.program.number(index) for index in value.ids.flatten().tolist()]
@@ -219,15 +234,15 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return all(self.program.number(index) is not None for index in symbol.ids.flatten().tolist())
 
     def _read_number(self, value: Any) -> float | bool | int:
-        """Return a single number that the step goes on by.
+        """Return a single number that Python code asks for, for example to branch on it.
 
-        :raises CannotCompileError: it is another for another run.
+        :raises CannotCompileError: the number differs between runs.
         """
         if not isinstance(value, Symbol):
             return value.item()  # type: ignore[no-any-return]
         (index,) = value.ids.flatten().tolist()
         if not self.program.uniform[index]:
-            raise CannotCompileError("what happens depends on a number of the run")
+            raise CannotCompileError("the control flow depends on a number that differs between runs")
         (found,) = self.program.evaluate([index], self._uniform)
         if self.program.number(index) is None:
             self.decisions.append((index, float(found)))

@@ -1,7 +1,7 @@
-"""The scalar operations a program is made of: what each means, in one table.
+"""The scalar operations of programs, with their meaning in one table.
 
-The meaning is given in numpy, for arrays of any shape: it folds constants, computes what is the same for all runs at a
-step, and is the oracle of the tests.
+The meaning is a numpy expression for arrays of any shape. It folds constants, computes the values that are equal in all
+runs at a step, and serves as the reference in tests.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import numpy as np
 class ScalarOperation:
     """One scalar operation.
 
-    :param meaning: its value, in numpy.
-    :param boolean: whether the value is a truth value and not a number.
-    :param sign: how to print it between two operands; without one it is printed as a function.
+    :param meaning: its value as a numpy expression.
+    :param boolean: whether the value is a boolean instead of a number.
+    :param sign: the infix operator to print it with; without one, it is printed as a function.
     """
 
     meaning: Callable[..., Any]
@@ -39,7 +39,7 @@ OPERATIONS = {
     "sub": ScalarOperation(np.subtract, sign="-"),
     "mul": ScalarOperation(np.multiply, sign="*"),
     "div": ScalarOperation(np.true_divide, sign="/"),
-    "fma": ScalarOperation(lambda a, b, c: a * b + c),  # rounded once where the CPU can
+    "fma": ScalarOperation(lambda a, b, c: a * b + c),  # rounded once on CPUs with fused multiply-add
     "neg": ScalarOperation(np.negative),
     "abs": ScalarOperation(np.abs),
     "sqrt": ScalarOperation(np.sqrt),
@@ -58,7 +58,7 @@ OPERATIONS = {
     "ceil": ScalarOperation(np.ceil),
     "trunc": ScalarOperation(np.trunc),
     "round": ScalarOperation(np.rint),
-    # of two numbers of which one is not a number, neither is the larger or the smaller one
+    # if either number is NaN, so is the result
     "maximum": ScalarOperation(np.maximum),
     "minimum": ScalarOperation(np.minimum),
     "lt": ScalarOperation(np.less, boolean=True, sign="<"),
@@ -72,4 +72,4 @@ OPERATIONS = {
     "not": ScalarOperation(np.logical_not, boolean=True),
     "select": ScalarOperation(np.where),
 }
-"""By name. `select(condition, a, b)` is a where the condition holds, else b, of either type."""
+"""By name. `select(condition, a, b)` is a if the condition holds, else b; a and b may be numbers or booleans."""

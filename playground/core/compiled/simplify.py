@@ -1,6 +1,7 @@
-"""Operations that need not be done, because their value is known for every number, infinities and NaN included.
+"""Finds operations whose value is known without computing them.
 
-`x * 0` stays, which is NaN for an infinity, and so does `x + 0`, which turns -0 into 0.
+A simplification must hold for every number, including infinities, NaN and -0. Therefore `x * 0` stays, because it is
+NaN for an infinite x, and so does `x + 0`, because it turns -0 into 0.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def simplify_operation(program: Program, operation: str, operands: tuple[int, ...]) -> int | None:
-    """Return the value of an operation if it needs none, or a simpler one; None if it has to be done."""
+    """Return the value of an operation if it is known or simpler to compute; None if it has to be computed."""
     numbers = [program.number(operand) for operand in operands]
     if all(number is not None for number in numbers):
         return _fold_constants(program, operation, numbers)
@@ -29,6 +30,7 @@ def simplify_operation(program: Program, operation: str, operands: tuple[int, ..
 def _fold_constants(program: Program, operation: str, numbers: list[float | bool | None]) -> int:
     rounded = [number if isinstance(number, bool) else program.dtype(number) for number in numbers]
     with np.errstate(all="ignore"):
+        # Rounding the operands first gives the numbers that the kernel would compute with.
         value = OPERATIONS[operation].meaning(*rounded)
     boolean = OPERATIONS[operation].boolean or (operation == "select" and isinstance(numbers[1], bool))
     return program.constant(bool(value) if boolean else float(value))
@@ -39,7 +41,7 @@ Numbers = list[float | bool | None]
 
 
 def _is_exactly(number: float | bool | None, value: float) -> bool:
-    """Tell whether a number is this very one, the sign of zero included."""
+    """Tell whether a number equals a value, including the sign of zero."""
     return number is not None and number == value and math.copysign(1, number) == math.copysign(1, value)
 
 
@@ -76,9 +78,9 @@ def _fma(program: Program, operands: Operands, numbers: Numbers) -> int | None:
 
 
 def _div(program: Program, operands: Operands, numbers: Numbers) -> int | None:
-    """Divide by what is the same for all runs by multiplying with its reciprocal, worked out with twice the digits.
+    """Turn a division by a uniform value into a multiplication by its reciprocal, computed in double precision.
 
-    That is half a unit in the last place off, and a division takes as long as ten multiplications.
+    The result is off by up to half an ulp; a division takes as long as ten multiplications.
     """
     a, b = operands
     if _is_exactly(numbers[1], 1.0):
@@ -97,7 +99,7 @@ def _neg(program: Program, operands: Operands, numbers: Numbers) -> int | None:
 
 
 def _pow(program: Program, operands: Operands, numbers: Numbers) -> int | None:
-    """Powers that are products or roots, as torch takes them."""
+    """Replace a power by products or a root, as torch does."""
     a, y = operands[0], numbers[1]
     if y is None or program.uniform[a]:
         return None
@@ -112,7 +114,7 @@ def _pow(program: Program, operands: Operands, numbers: Numbers) -> int | None:
 
 
 MAX_PRODUCT_POWER = 16
-"""The largest power taken as a product: each factor adds half a unit in the last place to the error."""
+"""The largest exponent computed as a product: each factor adds half an ulp to the error."""
 
 
 def _product(program: Program, a: int, count: int) -> int:

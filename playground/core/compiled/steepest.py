@@ -1,4 +1,4 @@
-"""How steep it was where runs ended badly, for the sentence about why: a kernel keeps no gradient."""
+"""Computes how steep the loss was where runs ended badly, since a kernel keeps no gradients."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from playground.core.replicas.base import NO_GRADIENT
 def find_steepest(
     descent: DescentSpec, final: Mapping[str, Tensor], seeds: Sequence[int], steps: Tensor, bad: Tensor
 ) -> Parameters:
-    """Return the largest entry of each parameter's gradient where some of the runs ended.
+    """Return the largest entry of each parameter's gradient at the points where some runs ended.
 
     :param final: parameters of all runs by name.
-    :param steps: at which each of them ended, for its batch.
-    :param bad: which runs are asked for, positions.
-    :returns: by name, shape `(runs,)`, float64; negative for the other runs, and where there is no gradient.
+    :param steps: the step at which each run ended, which determines its batch.
+    :param bad: indices of the runs to compute.
+    :returns: by name, shape `(runs,)`, float64; negative for the other runs and where there is no gradient.
     """
     found = {name: torch.full((len(steps),), NO_GRADIENT, dtype=torch.float64) for name in final}
     batched = descent.problem.batches.size is not None
@@ -41,6 +41,6 @@ def _largest_entries(
     try:
         replicas = RuleReplicas(descent.problem, parameters, mine, descent.of(which).rule, None, descent.clip)
         replicas.evaluate(step)
-    except CannotBatchError:  # what cannot be mapped over runs has no answer here; the sentence is shorter
+    except CannotBatchError:  # a model that cannot be mapped over runs gets a shorter diagnosis
         return {}
     return {name: each.abs().reshape(len(each), -1).amax(1).double() for name, each in replicas.gradients.items()}

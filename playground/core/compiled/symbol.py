@@ -1,4 +1,4 @@
-"""A tensor without numbers, of which is known how each entry comes about."""
+"""A tensor without numbers that records how each of its entries is computed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from playground.core.compiled.errors import CannotCompileError
 class Symbol(Tensor):
     """Stands for a tensor of one run while its step is recorded.
 
-    It has shape, strides and dtype, and autograd treats it like any tensor, but whoever asks for its numbers is
-    refused: there are none, and another run would have others.
+    A symbol has a shape, strides and a dtype, and autograd treats it like any tensor. Reading its numbers is refused:
+    they do not exist, and they would differ between runs.
 
-    :param ids: for each entry the value of the program that it is, int64; views share it, as tensors share storage.
-    :param dtype: what torch takes the entries for.
+    :param ids: int64; for each entry, the index of its value in the program. Views share `ids` as tensors share
+        storage.
+    :param dtype: the dtype that torch sees.
     """
 
     ids: Tensor
 
     @staticmethod
     def __new__(cls: type[Symbol], ids: Tensor, dtype: torch.dtype) -> Symbol:
-        """Make a tensor that has no storage."""
+        """Make a tensor without storage."""
         symbol = torch.Tensor._make_wrapper_subclass(
             cls, ids.shape, strides=ids.stride(), storage_offset=ids.storage_offset(), dtype=dtype
         )
@@ -40,5 +41,5 @@ class Symbol(Tensor):
     def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        """Refuse: outside of a recording there is nothing to write an operation down in."""
-        raise CannotCompileError(f"{func} outside of the step")
+        """Raise: outside a recording there is no program to write an operation to."""
+        raise CannotCompileError(f"torch's operation {func} outside the recorded step")

@@ -1,4 +1,4 @@
-"""Tiles over threads, in blocks of steps, so that Ctrl-C and the progress bar need not wait."""
+"""Distributes tiles over threads in blocks of steps, so that Ctrl-C and the progress bar respond quickly."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import torch
 from playground.core.interrupts import is_stop_requested
 
 MAX_BLOCK_OPERATIONS = 20_000_000
-"""Operations on vectors in one call of the kernel: some ten milliseconds."""
+"""The most vector operations in one call of the kernel, about ten milliseconds."""
 
 PARTS_PER_THREAD = 8
-"""Parts that each thread's share is cut into, so that they end together."""
+"""How many parts each thread's share is split into, so that all threads finish at about the same time."""
 
 
 @dataclass(frozen=True)
 class TileWork:
-    """So many tiles, from one step to another.
+    """A number of tiles and a range of steps.
 
-    :param operations: of one step.
+    :param operations: the operations in one step.
     """
 
     tiles: int
@@ -33,7 +33,7 @@ class TileWork:
 
 
 def count_threads() -> int:
-    """Return how many threads to use: as many as this process may, unless OMP_NUM_THREADS says otherwise."""
+    """Return the number of threads: OMP_NUM_THREADS if set, otherwise the CPUs available to this process."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     if given.isdigit() and int(given) > 0:
         return int(given)
@@ -41,12 +41,12 @@ def count_threads() -> int:
 
 
 def run_kernel(kernel: Callable[[int, int, int, int], int], work: TileWork, show: Callable[[float], None]) -> None:
-    """Call a kernel for all tiles and steps; each tile by one thread, its steps in order.
+    """Call a kernel for all tiles and steps. One thread computes all steps of a tile, in order.
 
     :param kernel: called with the first and last tile and the first and last step, ends excluded; returns how many of
-        the tiles go on.
-    :param show: called with the share that is done.
-    :raises KeyboardInterrupt: Ctrl-C came; the threads have ended, each after the block it was at.
+        the tiles have runs that continue.
+    :param show: called with the fraction that is done.
+    :raises KeyboardInterrupt: Ctrl-C was pressed. All threads have ended, each after its current block.
     """
     if not work.tiles or work.first >= work.last:
         return
@@ -56,13 +56,14 @@ def run_kernel(kernel: Callable[[int, int, int, int], int], work: TileWork, show
     stop, lock, done = threading.Event(), threading.Lock(), [0]
 
     def part(tile: int) -> None:
-        torch.set_flush_denormal(True)  # of this thread; see `flushed_denormals`
+        torch.set_flush_denormal(True)  # a setting of each thread; see `flush_denormals`
         end = min(tile + size, work.tiles)
         for step in range(work.first, work.last, block):
             if stop.is_set():
                 return
             left = kernel(tile, end, step, min(step + block, work.last))
             with lock:
+                # If no run continues, the remaining steps of these tiles count as done.
                 done[0] += (end - tile) * (min(step + block, work.last) - step if left else work.last - step)
                 show(done[0] / (work.tiles * (work.last - work.first)))
             if not left:
@@ -72,6 +73,7 @@ def run_kernel(kernel: Callable[[int, int, int, int], int], work: TileWork, show
         parts = [pool.submit(part, tile) for tile in range(0, work.tiles, size)]
         try:
             while wait(parts, timeout=0.1).not_done:
+                # Only the main thread receives Ctrl-C. It polls, and the other threads stop after their current block.
                 if is_stop_requested():
                     raise KeyboardInterrupt
         except KeyboardInterrupt:

@@ -1,6 +1,6 @@
-"""The arrays of a kernel, and how the code of a tile reaches them.
+"""The arrays of a kernel, and how the code for a tile accesses them.
 
-A tile is as many runs as a vector has lanes. Every array has one row of vectors for each tile.
+A tile is as many runs as a vector has lanes. Every array holds one row of vectors per tile.
 """
 
 from __future__ import annotations
@@ -11,25 +11,26 @@ from dataclasses import dataclass
 from playground.core.compiled.code import Code, VectorValue
 
 NUMBER_NAMES = ("limit", "first", "best", "before", "improved", "end_loss", "loss_before_end")
-"""What is taken down of each run, in its precision."""
+"""The floating-point records of each run, in its precision."""
 
 COUNT_NAMES = ("end", "steps", "improved_step")
-"""What is taken down of each run in whole numbers; `end` is a place in `ENDS`."""
+"""The integer records of each run; `end` is an index into `END_NAMES`."""
 
 END_NAMES = ("going", "nonfinite", "diverged", "loss", "gradient", "stalled")
-"""How a run may end before its budget: by the first of these conditions that holds."""
+"""The ways a run may end before its budget. The first condition that holds decides."""
 
 
 @dataclass(frozen=True)
 class KernelShape:
-    """The sizes that the kernel's arrays are addressed with.
+    """The sizes that determine addresses in the kernel's arrays.
 
-    :param slots: numbers that a run carries from step to step; the first `moving` are its parameters.
-    :param lanes: hyperparameters of its own.
-    :param uniform: numbers that are the same for all runs, at each step.
-    :param kept: losses to keep.
-    :param batch: samples of a full batch, 0 without batches.
-    :param places: numbers in a sample, for each tensor of data.
+    :param slots: numbers that a run carries from step to step, parameters first.
+    :param parameter_slots: how many of the slots are parameters.
+    :param lanes: hyperparameters that differ between runs.
+    :param uniform: values per step that are equal in all runs.
+    :param kept: the number of losses to keep.
+    :param batch: samples in a full batch, 0 without batches.
+    :param places: for each data tensor, the numbers in a sample.
     """
 
     slots: int
@@ -42,14 +43,14 @@ class KernelShape:
 
 
 class Tile:
-    """Reads and writes the vectors of the tile `%t`."""
+    """Reads and writes the vectors of tile `%t`."""
 
     def __init__(self, code: Code) -> None:
         self.code = code
         self.lanes = code.lanes
 
     def get(self, array: str, count: int, position: int, element: str | None = None) -> VectorValue:
-        """Load a vector of an array of `count` vectors for each tile."""
+        """Load a vector from an array with `count` vectors per tile."""
         element = element or self.lanes.number
         return self.code.load(f"%{array}", element, self._index(count, position), self.lanes.of(element))
 
@@ -58,13 +59,13 @@ class Tile:
         self.code.store(value, f"%{array}", element or self.lanes.number, self._index(count, position))
 
     def load(self, name: str) -> VectorValue:
-        """Load a number or a count that is taken down of each run."""
+        """Load a record of each run."""
         if name in NUMBER_NAMES:
             return self.get("numbers", len(NUMBER_NAMES), NUMBER_NAMES.index(name))
         return self.get("counts", len(COUNT_NAMES), COUNT_NAMES.index(name), "i32")
 
     def take(self, value: VectorValue, name: str, where: VectorValue | None = None) -> None:
-        """Take a number or a count down, in some lanes or in all."""
+        """Write a record of each run, in all lanes or where a mask is set."""
         value = value if where is None else where.select(value, self.load(name))
         if name in NUMBER_NAMES:
             self.put(value, "numbers", len(NUMBER_NAMES), NUMBER_NAMES.index(name))
@@ -72,11 +73,11 @@ class Tile:
             self.put(value, "counts", len(COUNT_NAMES), COUNT_NAMES.index(name), "i32")
 
     def any(self, mask: VectorValue) -> VectorValue:
-        """Tell whether something holds in any lane."""
+        """Tell whether a mask is set in any lane."""
         return self.code.call(f"llvm.vector.reduce.or.v{self.lanes.width}i1", "i1", mask)
 
     def each_lane(self, element: str, of: Callable[[int], VectorValue]) -> VectorValue:
-        """Put a scalar of its own into each lane."""
+        """Build a vector from one scalar per lane."""
         type_ = self.lanes.of(element)
         result = VectorValue(self.code, "poison", type_)
         for lane in range(self.lanes.width):
@@ -84,7 +85,7 @@ class Tile:
         return result
 
     def lane(self, values: VectorValue, lane: int) -> VectorValue:
-        """Take a whole number out of a lane."""
+        """Extract an integer from a lane."""
         return self.code.instruction(f"extractelement {values}, i32 {lane}", "i32").convert("sext", "i64")
 
     def seldom(
@@ -94,7 +95,10 @@ class Tile:
         results: Sequence[VectorValue],
         rare: Callable[[], Sequence[VectorValue]],
     ) -> list[VectorValue]:
-        """Replace values by others in a block of its own, where a condition holds."""
+        """Replace values by others where a condition holds, in a separate basic block.
+
+        The branch is marked as unlikely, so the usual path stays free of the rare instructions.
+        """
         code = self.code
         here, then, end, after = (code.fresh(f"{name}.{part}") for part in ("here", "then", "end", "after"))
         code.line(f"br label %{here}")

@@ -1,10 +1,11 @@
-"""exp, log, sin and the like for a vector of runs, as series with the error of each stated and tested.
+"""exp, log, sin and other functions for a vector of runs, as series with stated and tested errors.
 
-One lane's result depends on nothing but that lane's argument. Numbers below the normal range count as zero, as they do
-throughout a descent (`flushed_denormals`). `ERRORS` states how far off each may be.
+The result in a lane depends on that lane's argument only, so a run's numbers do not depend on the other runs. Subnormal
+numbers count as zero, as everywhere in a descent (`flush_denormals`). `MAX_ERRORS_ULP` states the error of each
+function.
 
-Sources: W. J. Cody and W. Waite, Software Manual for the Elementary Functions, 1980 (reduction by constants in
-pieces); fdlibm, Sun Microsystems 1993 (which parts to add last). The series are Taylor's, long enough for the reduced
+Sources: W. J. Cody and W. Waite, Software Manual for the Elementary Functions, 1980 (reduction by constants in pieces);
+fdlibm, Sun Microsystems 1993 (which parts to add last). The series are Taylor series, long enough for the reduced
 argument.
 """
 
@@ -16,10 +17,10 @@ from collections.abc import Callable, Sequence
 from playground.core.compiled.code import Code, Lanes, VectorValue
 
 LN2 = {"float": (0.693359375, -2.12194440e-4), "double": (6.93147180369123816490e-01, 1.90821492927058770002e-10)}
-"""The logarithm of 2 in two pieces; the first has few enough digits that its product with an exponent is exact."""
+"""The logarithm of 2 in two pieces. The first has so few digits that its product with an exponent is exact."""
 
 HALF_PI = (1.57079632673412561417e00, 6.07710050630396597660e-11, 2.02226624879595063154e-21)
-"""π/2 in pieces of double precision, likewise exact for up to 2²⁰ of them."""
+"""π/2 in pieces of double precision, whose products with integers up to 2²⁰ are exact."""
 
 ERFC_COEFFICIENTS = {
     "float": (
@@ -39,11 +40,11 @@ ERFC_COEFFICIENTS = {
         *(-2.571511429603254987e-10, 6.047405945991704021e-12, 6.085791590687091464e-12),
     ),
 }
-"""erfc(x) exp(x²) from 1 to 6, interpolated at Chebyshev's points with 40 digits; off by 2e-11 and 4e-18 at most, times
-exp(-x²)."""
+"""Coefficients of erfc(x) exp(x²) for x from 1 to 6, interpolated at Chebyshev points with 40 digits. The error is at
+most 2e-11 (float) and 4e-18 (double), times exp(-x²)."""
 
 MAX_REDUCED_ARGUMENT = 1e6
-"""Beyond, π/2 in pieces is not exact enough for sin and cos, and the C library's are called."""
+"""Larger arguments of sin and cos are left to the C library: π/2 in pieces is not exact enough for them."""
 
 
 def polynomial(x: VectorValue, coefficients: Sequence[float]) -> VectorValue:
@@ -55,34 +56,36 @@ def polynomial(x: VectorValue, coefficients: Sequence[float]) -> VectorValue:
 
 
 def _series(x: VectorValue, single: int, double: int, coefficient: Callable[[int], float]) -> VectorValue:
-    """Sum a series of so many terms in each precision."""
+    """Sum a series with a number of terms for each precision."""
     count = single if x.code.lanes.number == "float" else double
     return polynomial(x, [coefficient(k) for k in range(count)])
 
 
 def _power_of_two(code: Code, exponent: VectorValue) -> VectorValue:
-    """2 to a whole power within the range of normal numbers."""
+    """2 to the power of an integer, within the range of normal numbers."""
     bias, fraction = (127, 23) if code.lanes.number == "float" else (1023, 52)
     return (exponent + bias).shift(fraction).convert("bitcast", code.lanes.numbers)
 
 
 def _to_integer(k: VectorValue) -> VectorValue:
-    """Return a rounded number as a whole one; any whole number if it is not a number."""
+    """Convert a rounded number to an integer; NaN becomes an arbitrary integer."""
     code = k.code
+    # The conversion of NaN is poison in LLVM; `freeze` turns it into some integer, which later selects ignore.
     return code.instruction(f"freeze {k.convert('fptosi', code.lanes.whole)}", code.lanes.whole)
 
 
 def _reduce_exponent(x: VectorValue) -> tuple[VectorValue, VectorValue, VectorValue]:
-    """Return k, whole, and r = x - k ln 2, |r| <= ln 2 / 2, and what r was rounded by."""
+    """Return the integer k, r = x - k ln 2 with |r| <= ln 2 / 2, and the rounding error of r."""
     high, low = LN2[x.code.lanes.number]
     k = x.code.intrinsic("rint", x * (1 / math.log(2)))
     left, minus = (-k).times_plus(high, x), -k
+    # k high is exact, so `left` has no rounding error; the last result is what r lost by rounding.
     r = minus.times_plus(low, left)
     return k, r, minus.times_plus(low, left - r)
 
 
 def clamp(x: VectorValue, low: float, high: float) -> VectorValue:
-    """Move x into a range; not a number stays so."""
+    """Move x into a range; NaN stays NaN."""
     x = x.compare("olt", low).select(low, x)
     return x.compare("ogt", high).select(high, x)
 
@@ -93,26 +96,32 @@ def _exp_remainder(r: VectorValue) -> VectorValue:
 
 
 def exp(x: VectorValue) -> VectorValue:
-    """2ᵏ eʳ; the power of two in two halves, so that the result may be infinite or 0."""
+    """2ᵏ eʳ.
+
+    The power of two is applied in two halves, so that the result may overflow to infinity or underflow to 0.
+    """
     code = x.code
     range_ = (-105.0, 90.0) if code.lanes.number == "float" else (-746.0, 711.0)
+    # Beyond the range the result is 0 or infinite anyway, and k would leave the range of exponents.
     k, r, lost = _reduce_exponent(clamp(x, *range_))
     whole = _to_integer(k)
     half = whole.shift(-1)
     one = code.constant(1.0)
     first = one + r
+    # 1 + r loses the low digits of r; they are added back with the smaller terms.
     found = first + (_exp_remainder(r) + (lost + (r - (first - one))))
     return found * _power_of_two(code, half) * _power_of_two(code, whole - half)
 
 
 def expm1(x: VectorValue) -> VectorValue:
-    """2ᵏ (eʳ - 1) + (2ᵏ - 1), where both terms are exact enough; eˣ beyond, where 1 is less than a digit."""
+    """2ᵏ (eʳ - 1) + (2ᵏ - 1); eˣ for large x, where 1 is below the last digit."""
     code = x.code
     limit = 20.0 if code.lanes.number == "float" else 40.0
     k, r, lost = _reduce_exponent(clamp(x, -limit, limit))
     power = _power_of_two(code, _to_integer(k))
     near = power.times_plus((_exp_remainder(r) + lost) + r, power - 1.0)
     near = x.compare("ogt", limit).select(call("exp", x), near)
+    # Keeps the sign of -0.
     return x.compare("oeq", 0.0).select(x, near)
 
 
@@ -137,7 +146,10 @@ def sigmoid(x: VectorValue) -> VectorValue:
 
 
 def _split(x: VectorValue) -> tuple[VectorValue, VectorValue]:
-    """Return k and f with x = 2ᵏ (1 + f), √½ <= 1 + f < √2, for normal x > 0."""
+    """Return k and f with x = 2ᵏ (1 + f) and √½ <= 1 + f < √2, for normal x > 0.
+
+    Subtracting the bits of √½ before shifting moves the border between exponents from 1 to √½.
+    """
     code = x.code
     fraction = 23 if code.lanes.number == "float" else 52
     bits = x.convert("bitcast", code.lanes.whole)
@@ -151,7 +163,7 @@ def _split(x: VectorValue) -> tuple[VectorValue, VectorValue]:
 def _log_of(x: VectorValue, correction: VectorValue | None) -> VectorValue:
     """k ln 2 + log(1 + f), plus a correction: f - (f²/2 - s (f²/2 + R)) with s = f / (2 + f), R = Σ 2 s²ᵏ / (2k + 1).
 
-    The largest term comes last.
+    The largest term is added last, which keeps the error below one ulp.
     """
     high, low = LN2[x.code.lanes.number]
     k, f = _split(x)
@@ -165,7 +177,7 @@ def _log_of(x: VectorValue, correction: VectorValue | None) -> VectorValue:
 
 
 def _ends_of_log(x: VectorValue, found: VectorValue) -> VectorValue:
-    """Put the logarithm of 0, of infinity, and of what has none in its place."""
+    """Insert the logarithms of 0, infinity, NaN and negative numbers."""
     smallest = 2.0**-126 if x.code.lanes.number == "float" else 2.0**-1022
     found = x.compare("olt", smallest).select(-math.inf, found)
     found = x.compare("olt", 0.0).select(math.nan, found)
@@ -173,23 +185,25 @@ def _ends_of_log(x: VectorValue, found: VectorValue) -> VectorValue:
 
 
 def log(x: VectorValue) -> VectorValue:
-    """The natural logarithm; -∞ at 0, not a number below."""
+    """The natural logarithm: -∞ at 0, NaN below 0."""
     return _ends_of_log(x, _log_of(x, None))
 
 
 def log1p(x: VectorValue) -> VectorValue:
-    """log(1 + x): of u, which 1 + x is rounded to, plus what was rounded off over u."""
+    """log(1 + x) = log u + (1 + x - u) / u, where u is 1 + x rounded."""
     one = x.code.constant(1.0)
     u = x + 1.0
     small = x.code.intrinsic("fabs", x).compare("olt", 1.0)
     lost = small.select(x - (u - 1.0), one - (u - x))
     found = _ends_of_log(u, _log_of(u, lost / u))
+    # Keeps the sign of -0.
     return x.compare("oeq", 0.0).select(x, found)
 
 
 def _quarters(x: VectorValue) -> tuple[VectorValue, VectorValue]:
-    """Return r, |r| <= π/4, and the quadrant k, x = k π/2 + r; in double precision, since r may be tiny."""
+    """Return r with |r| <= π/4 and the quadrant k, x = k π/2 + r; computed with extra digits, since r may be tiny."""
     code = x.code
+    # k first and k second are exact. In double precision, the rounding error of r and the third piece are added last.
     k = code.intrinsic("rint", x * (2 / math.pi))
     first, second, third = HALF_PI
     if code.lanes.number == "float":
@@ -215,7 +229,7 @@ def _sine_and_cosine(x: VectorValue) -> tuple[VectorValue, VectorValue, VectorVa
 
 
 def _wave(x: VectorValue, name: str, turned: int) -> VectorValue:
-    """The sine of x turned by so many quarters."""
+    """The sine of x + turned π/2."""
     code = x.code
     sine, cosine, k = _sine_and_cosine(x)
     quadrant = k + turned if turned else k
@@ -223,22 +237,23 @@ def _wave(x: VectorValue, name: str, turned: int) -> VectorValue:
     found = odd.select(cosine, sine)
     below = (quadrant & code.constant(2, code.lanes.whole)).compare("ne", 0)
     found = below.select(-found, found)
+    # NaN is also `far`, so the C library handles it.
     far = ~code.intrinsic("fabs", x).compare("ole", MAX_REDUCED_ARGUMENT)
     return _select_rarely(far, found, lambda: call_each_lane(x, name))
 
 
 def sin(x: VectorValue) -> VectorValue:
-    """By the series of sine or cosine, whichever belongs to the quadrant."""
+    """The sine, by the series of sine or cosine, depending on the quadrant."""
     return _wave(x, "sin", 0)
 
 
 def cos(x: VectorValue) -> VectorValue:
-    """As for the sine, a quarter further."""
+    """The cosine: the sine, a quarter turn further."""
     return _wave(x, "cos", 1)
 
 
 def _select_rarely(where: VectorValue, usual: VectorValue, rare: Callable[[], VectorValue]) -> VectorValue:
-    """Take another value in some lanes, and do not compute it while there are none."""
+    """Replace a value in some lanes; the replacement is only computed if there are such lanes."""
     code = where.code
     any_ = code.call(f"llvm.vector.reduce.or.v{code.lanes.width}i1", "i1", where)
     before = code.fresh("usual")
@@ -254,11 +269,12 @@ def _select_rarely(where: VectorValue, usual: VectorValue, rare: Callable[[], Ve
 
 
 def call_each_lane(x: VectorValue, name: str, *others: VectorValue) -> VectorValue:
-    """Call a function of the C library for each lane, in double precision."""
+    """Call a C library function for each lane, in double precision."""
     code = x.code
     number = code.lanes.number
     operands = (x, *others)
     code.declared[f"declare double @{name}({', '.join(['double'] * len(operands))})"] = None
+    # The select of equal operands copies x, as a value whose lanes can then be replaced one by one.
     result = code.instruction(f"select i1 true, {x}, {x}", x.type)
     for lane in range(code.lanes.width):
         scalars = [code.instruction(f"extractelement {each}, i32 {lane}", number) for each in operands]
@@ -274,7 +290,7 @@ def call_each_lane(x: VectorValue, name: str, *others: VectorValue) -> VectorVal
 def call(name: str, *operands: VectorValue, lanes: Lanes | None = None) -> VectorValue:
     """Call one of these functions.
 
-    :param lanes: the vectors of the operands, where these are not those of the code.
+    :param lanes: the vectors of the operands, if they differ from those of the code.
     """
     code = operands[0].code
     lanes = lanes or code.lanes
@@ -298,11 +314,13 @@ def erf(x: VectorValue) -> VectorValue:
 
 
 def power(x: VectorValue, y: VectorValue) -> VectorValue:
-    """|x|ʸ = exp(y log |x|) in double precision for floats, signed for whole odd powers; C's own for doubles."""
+    """|x|ʸ = exp(y log |x|): floats in double precision, with the sign for odd y; doubles by the C library's pow."""
     code, wide = x.code, Lanes("double", x.code.lanes.width)
     if code.lanes.number == "double":
         return call_each_lane(x, "pow", y)
     size = code.intrinsic("fabs", x)
+    # The special cases follow C's pow: 1 for |x| = 1 or y = 0, the sign of x for odd integers y, NaN for a finite
+    # negative x with a fractional y, and NaN for NaN operands except pow(1, NaN) and pow(NaN, 0).
     one = size.compare("oeq", 1.0) | y.compare("oeq", 0.0)
     logarithm = call("log", size.convert("fpext", wide.numbers), lanes=wide)
     found = call("exp", y.convert("fpext", wide.numbers) * logarithm, lanes=wide)
@@ -330,7 +348,7 @@ FUNCTIONS: dict[str, Callable[..., VectorValue]] = {
     "erf": erf,
     "pow": power,
 }
-"""The functions that operations of a program are called by."""
+"""The functions that operations of a program call."""
 
 MAX_ERRORS_ULP = {
     "exp": 1.0,
@@ -345,16 +363,16 @@ MAX_ERRORS_ULP = {
     "erf": 2.0,
     "pow": 1.0,
 }
-"""The largest error of each over its whole range, in units in the last place, in both precisions."""
+"""The largest error of each function over its whole range, in units in the last place (ulp), in both precisions."""
 
 LIBRARY_FUNCTIONS = ("sin", "cos", "atan", "pow")
-"""Those that may call the C library's function of that name."""
+"""Functions that may call the C library's function of the same name."""
 
 
 def write_definition(name: str, lanes: Lanes, inline: bool) -> Code:
-    """Write one of the functions.
+    """Write the definition of one of the functions.
 
-    :param inline: whether it is to be copied to where it is called.
+    :param inline: whether to inline it at its calls.
     """
     code = Code(lanes)
     count = 2 if name == "pow" else 1

@@ -1,8 +1,11 @@
-"""Derivatives of a scalar function by independent routes, and what their disagreement means.
+"""Computes derivatives of a scalar function by independent routes and judges their disagreements.
 
-The function is seen as g(z) of one flat vector z of shape `(n,)`, whatever its variables are called (`points`).
-`automatic`, `differences` and `complex_step` are the routes, which `checking` takes; `breaks` finds kinks and jumps;
-`verdict` compares all of it and says who is wrong.
+The function is treated as g(z) of one flat vector z of shape `(n,)` (`points`). The stages:
+
+1. `automatic` (reverse and forward mode), `differences` (central differences) and `complex_step` are the routes;
+`checking` takes all that apply.
+2. `breaks` looks for kinks, jumps and cusps, where a function has no derivative.
+3. `verdict` compares the routes and decides which one is wrong, and why.
 """
 
 from playground.core.derivatives.automatic import (

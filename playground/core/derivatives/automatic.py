@@ -1,4 +1,8 @@
-"""Derivatives by automatic differentiation: reverse mode, and forward mode as an independent route."""
+"""Derivatives by automatic differentiation: reverse mode, and forward mode as an independent route.
+
+Reverse mode is the route under test: it runs the backward functions that training uses. Forward mode uses other
+formulas for the same operations, so a wrong backward rarely has a matching wrong forward derivative.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,17 @@ from playground.core.derivatives.points import VectorFunction, evaluate_or_nan
 
 
 class UnavailableError(Exception):
-    """This function has no derivative by this route; the message says why."""
+    """The function has no derivative by this route; the message says why."""
 
 
 def gradient(g: VectorFunction, z: Tensor, upstream: float = 1.0) -> Tensor:
     """Return upstream · ∂g/∂zᵢ by reverse-mode automatic differentiation, shape `(n,)`.
 
-    :param upstream: the gradient that comes back to g's value, as if something followed it.
+    :param upstream: the gradient of a later operation with respect to the value of g.
     """
     z = z.detach().requires_grad_()
     value = g(z)
-    if not value.requires_grad:  # nothing connects it with z, whatever its number does
+    if not value.requires_grad:  # the value does not depend on z
         return torch.zeros_like(z)
     back = torch.full_like(value, upstream)
     (result,) = torch.autograd.grad(value, z, back, allow_unused=True, materialize_grads=True)
@@ -42,7 +46,7 @@ def hessian(g: VectorFunction, z: Tensor, upstream: float = 1.0) -> Tensor:
         return torch.zeros(len(z), len(z), dtype=z.dtype, device=z.device)
     back = torch.full_like(value, upstream)
     (first,) = torch.autograd.grad(value, z, back, create_graph=True, allow_unused=True, materialize_grads=True)
-    if not first.requires_grad:  # a linear function: nothing is left to differentiate
+    if not first.requires_grad:  # a linear function: its gradient does not depend on z
         return torch.zeros(len(z), len(z), dtype=z.dtype, device=z.device)
     rows = [
         torch.autograd.grad(entry, z, retain_graph=True, allow_unused=True, materialize_grads=True)[0]
@@ -52,9 +56,9 @@ def hessian(g: VectorFunction, z: Tensor, upstream: float = 1.0) -> Tensor:
 
 
 def forward_gradient(g: VectorFunction, z: Tensor) -> Tensor:
-    """Return ∂g/∂zᵢ by forward-mode automatic differentiation: one pass for each entry, shape `(n,)`.
+    """Return ∂g/∂zᵢ by forward-mode automatic differentiation, one pass per entry, shape `(n,)`.
 
-    :raises UnavailableError: something in g has no forward derivative, as most custom functions.
+    :raises UnavailableError: an operation in g has no forward derivative, like most custom functions.
     """
     return torch.stack([_tangent(g, z, row) for row in torch.eye(len(z), dtype=z.dtype, device=z.device)])
 
@@ -62,7 +66,7 @@ def forward_gradient(g: VectorFunction, z: Tensor) -> Tensor:
 def forward_hessian(g: VectorFunction, z: Tensor) -> Tensor:
     """Return ∂²g/∂zᵢ∂zⱼ by forward mode over the gradient, shape `(n, n)`.
 
-    :raises UnavailableError: something in g has no forward derivative, or its gradient none.
+    :raises UnavailableError: an operation in g has no forward derivative, or its gradient has none.
     """
 
     def slope(point: Tensor) -> Tensor:
@@ -74,21 +78,23 @@ def forward_hessian(g: VectorFunction, z: Tensor) -> Tensor:
 
 
 def _tangent(f: Callable[[Tensor], Tensor], z: Tensor, direction: Tensor, differentiable: bool = False) -> Tensor:
-    """Return the directional derivative of f; zero where nothing depends on z.
+    """Return the directional derivative of f; zero if f does not depend on z.
 
-    :raises UnavailableError: the tangent is lost on the way although autograd knows one.
+    :raises UnavailableError: the result has no tangent although it is connected with z in autograd's graph.
     """
     # `forward_ad.make_dual` would first compile decompositions of rare operations, which takes two seconds.
     with forward_ad.dual_level(), warnings.catch_warnings():
-        # Where an operation has no forward derivative, torch compiles a decomposition, and warns of its own compiler.
+        # For an operation without a forward derivative, torch compiles a decomposition, and its compiler emits
+        # warnings.
         warnings.simplefilter("ignore", FutureWarning)
         try:
             result = f(torch._VF._make_dual(z.detach().requires_grad_(differentiable), direction, level=0))
-        except Exception as error:  # as many ways to refuse as there are functions
+        except Exception as error:  # functions refuse forward mode by many different exceptions
             raise UnavailableError(str(error).strip().partition("\n")[0]) from error
         tangent: Tensor | None = torch._VF._unpack_dual(result, level=0).tangent
     if tangent is not None:
         return tangent.detach()
+    # torch returns no tangent for a constant as well as for an operation that lost it; autograd's graph tells which.
     if not differentiable and f(z.detach().requires_grad_()).requires_grad:
         raise UnavailableError("an operation has no forward derivative and lost the tangent")
     return torch.zeros_like(result).detach()
@@ -99,8 +105,9 @@ def rounding_sensitivity(
 ) -> Tensor:
     """Return how fast a derivative D changes with the relative size of each coordinate: Σⱼ |∂D/∂zⱼ| max(0.01, |zⱼ|).
 
-    Rounding moves a point by some ε |zⱼ|, and the derivative by ε times this, however exact the route to it. It is
-    measured on both sides; the smoother one counts, so that a kink at the point excuses nothing.
+    Rounding moves a point by about ε |zⱼ| and therefore the derivative by about ε times this number, even on an exact
+    route. The slope of D is measured on both sides of the point and the smaller one counts, so that a kink at the point
+    does not enlarge the tolerance.
 
     :param derivative: `gradient` or `hessian`.
     :param z: shape `(n,)`; its dtype sets how far apart the points are.

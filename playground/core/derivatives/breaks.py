@@ -1,6 +1,8 @@
-"""Where a function has no derivative by one of its coordinates: jumps, kinks and cusps; and where it is only steep.
+"""Finds jumps, kinks and cusps of a function along a coordinate, and tells them from steep slopes.
 
-All is read from a `Probe`: the values at steps to both sides, from long to short.
+All tests read a `Probe`: the values of g at steps to both sides, from long to short. The idea: along a smooth function,
+the difference of the slopes to the left and right shrinks with the step. At a kink it stays, at a cusp it grows, and at
+a jump the slopes themselves grow as 1/h.
 """
 
 from __future__ import annotations
@@ -15,41 +17,41 @@ from playground.core.derivatives.differences import Probe
 from playground.core.derivatives.points import VectorFunction, evaluate_or_nan
 
 MAX_SLOPE_VARIATION = 0.05
-"""Slopes to the left and right that differ by the same at three steps, to this share, differ at a step of zero too."""
+"""If the slopes to the left and right differ by the same amount at three steps, to this share, it is a kink."""
 
 MAX_ROUNDING_SHARE = 0.02
-"""Rounding below this share of a difference lets it be seen."""
+"""The largest share of rounding in a difference that is still considered visible."""
 
 MAX_CUSP_GROWTH = 3.0
-"""Growth per step, each a quarter of the one before, up to which slopes belong to a cusp; at 4 the value jumps."""
+"""The largest growth of slopes per step (each step a quarter of the one before) at a cusp. At a jump they grow by 4."""
 
 MIN_UNRESOLVED_SHARE = 0.5
-"""Share of a change that is left at a step 64 times shorter, from which on no step of the ladder resolves it."""
+"""If at least this share of a change remains at a step 64 times shorter, no step resolves the change."""
 
 MIN_POLE_GROWTH = 1.5
-"""Growth of a change, each time that the step is quartered, from which on the value has no bound."""
+"""The least growth of a change, per quartering of the step, at which the value counts as unbounded."""
 
 MAX_ROUNDING_ULP = 1e3
-"""Units in the last place up to which a change may be rounding."""
+"""Changes up to this size may be rounding."""
 
 ROUGHNESS_DISTANCE = 0.0123
-"""Distance at which the function's own roughness is measured, beside a jump at the point."""
+"""The distance from a jump at which the function's own roughness is measured."""
 
 MAX_HALVINGS = 60
-"""Halvings of the shortest step after which a change that is still whole is a jump: down to some 1e-28."""
+"""A change that is still whole after so many halvings of the shortest step (about 1e-28) is a jump."""
 
 KINK_QUARTERINGS = 20
-"""Quarterings of the shortest step at which a kink must still be seen, as rounding allows: to some 1e-22."""
+"""Quarterings of the shortest step (to about 1e-22) at which a kink must still be visible, where rounding allows."""
 
 
 @dataclass(frozen=True)
 class FunctionBreak:
-    """What is wrong with a function at a point, along one coordinate.
+    """What prevents a derivative of a function at a point, along one coordinate.
 
-    :param jump: the values to the left, at the point and to the right, where it jumps.
-    :param slopes: to the left and to the right where they differ, a kink; infinite at a cusp.
-    :param curvatures: second derivatives to the left and to the right where they differ, a kink of the gradient.
-    :param steep: it changes within the shortest step, yet it does not jump: no step can tell its slope.
+    :param jump: for a jump, the values to the left, at the point and to the right.
+    :param slopes: for a kink, the different slopes to the left and right; infinite at a cusp.
+    :param curvatures: for a kink of the gradient, the different second derivatives to the left and right.
+    :param steep: the value changes within the shortest step without a jump, so that no step can measure the slope.
     """
 
     jump: tuple[float, float, float] | None = None
@@ -59,7 +61,7 @@ class FunctionBreak:
 
 
 def find_breaks(g: VectorFunction, z: Tensor, probe: Probe) -> list[FunctionBreak]:
-    """Return for each coordinate of z how g breaks there.
+    """Return for each coordinate of z what prevents a derivative of g there.
 
     :param z: shape `(n,)`, where `probe` was taken.
     """
@@ -73,6 +75,7 @@ def _find_break(g: VectorFunction, z: Tensor, probe: Probe, i: int) -> FunctionB
     right, left = probe.ahead[:, i] - here, here - probe.behind[:, i]
     sizes = torch.stack([here, *probe.ahead[-4:, i], *probe.behind[-4:, i]]).abs()
     rounding = MAX_ROUNDING_ULP * torch.finfo(torch.float64).eps * sizes.nan_to_num(0.0, posinf=0.0).max()
+    # A change that does not shrink over the shortest steps is either a jump or a slope too steep for every step.
     suspects = [sign for sign, change in ((1, right), (-1, left)) if _is_unresolved(change, rounding)]
     if suspects:
         step = probe.steps[-1] * torch.nn.functional.one_hot(torch.tensor(i), len(z))
@@ -82,8 +85,10 @@ def _find_break(g: VectorFunction, z: Tensor, probe: Probe, i: int) -> FunctionB
             sides = [here.item() + sign * _change_limit(change) for sign, change in ((-1, left), (1, right))]
             return FunctionBreak(jump=(sides[0], here.item(), sides[1]))
         return FunctionBreak(steep=True)
+    # No jump: now compare the slopes to both sides.
     steps, noise = probe.steps[:, i], probe.noise[:, i]
     slopes = _kink(left / steps, right / steps, 4 * noise / steps)
+    # The kink lies beside the point, closer than the shortest step, so no difference measures the slope at the point.
     if slopes and not _is_at_the_point(g, z, i, here, steps[-1], slopes):
         return FunctionBreak(steep=True)
     return FunctionBreak(
@@ -92,9 +97,9 @@ def _find_break(g: VectorFunction, z: Tensor, probe: Probe, i: int) -> FunctionB
 
 
 def _curvatures(left: Tensor, right: Tensor, steps: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the second derivatives to the left and right by two slopes each, at every step; NaN at the longest.
+    """Return the second derivatives to the left and right from two slopes each, at every step; NaN at the longest.
 
-    The slope to z + h is g' + h g''/2, so that two of them, from steps h and h', differ by (h' - h) g''/2.
+    The slope to z + h is g' + h g''/2. Two slopes from steps h and h' therefore differ by (h' - h) g''/2.
     """
     none = steps.new_full((1,), math.nan)
     longer = (steps[:-1] - steps[1:]) / 2
@@ -104,7 +109,11 @@ def _curvatures(left: Tensor, right: Tensor, steps: Tensor) -> tuple[Tensor, Ten
 def _is_at_the_point(
     g: VectorFunction, z: Tensor, i: int, here: Tensor, step: Tensor, slopes: tuple[float, float]
 ) -> bool:
-    """Tell whether a kink stays as far as rounding lets one see; where it lies beside the point, slopes become one."""
+    """Tell whether a kink persists at ever shorter steps.
+
+    If the kink lies beside the point, a shorter step no longer reaches it and both slopes become equal. The search ends
+    where rounding hides the difference of the slopes.
+    """
     kink = slopes[1] - slopes[0]
     if not math.isfinite(kink):
         return True
@@ -124,13 +133,13 @@ def _is_at_the_point(
 
 
 def _is_unresolved(change: Tensor, rounding: Tensor) -> bool:
-    """Tell whether the change of the value over the shortest steps does not shrink with them."""
+    """Tell whether the change of the value does not shrink with the step, over the shortest steps."""
     last, before = change[-1].abs(), change[-4].abs()
     return bool(last.isfinite() & (last > rounding) & (last >= MIN_UNRESOLVED_SHARE * before))
 
 
 def _change_limit(change: Tensor) -> float:
-    """Return the change of the value over the shortest step; infinite where it grows from step to step, at a pole."""
+    """Return the change of the value over the shortest step; infinite at a pole, where it grows as steps shrink."""
     growth = (change[-3:] / change[-4:-1]).min()
     return math.copysign(math.inf, change[-1].item()) if growth > MIN_POLE_GROWTH else change[-1].item()
 
@@ -138,7 +147,8 @@ def _change_limit(change: Tensor) -> float:
 def _is_jump(g: VectorFunction, z: Tensor, step: Tensor, here: Tensor) -> bool:
     """Tell whether the change between z and z + step happens between two neighbouring numbers.
 
-    The half with the larger part of the change is halved again and again: of a steep slope less and less is left.
+    Bisection follows the half with the larger part of the change. Along a steep slope, the remaining change shrinks
+    with each half; at a jump it stays whole.
     """
     near, far = z, z + step
     low, high = here, evaluate_or_nan(g, far, here)
@@ -156,7 +166,10 @@ def _is_jump(g: VectorFunction, z: Tensor, step: Tensor, here: Tensor) -> bool:
 
 
 def _nearby_roughness(g: VectorFunction, z: Tensor, i: int, here: Tensor) -> Tensor:
-    """Return how far the value is rough beside the point: where it is everywhere, as after a cast to float32."""
+    """Return the roughness of the value beside the point; it is large for a function that is rough everywhere.
+
+    A cast to float32 inside the function, for example, makes small jumps everywhere, and none of them is special.
+    """
     found = []
     for side in (ROUGHNESS_DISTANCE, -ROUGHNESS_DISTANCE):
         base = z.clone()
@@ -171,9 +184,10 @@ def _nearby_roughness(g: VectorFunction, z: Tensor, i: int, here: Tensor) -> Ten
 
 
 def _kink(left: Tensor, right: Tensor, noise: Tensor) -> tuple[float, float] | None:
-    """Return the two slopes where they differ at the shortest steps that rounding leaves clear; None where smooth.
+    """Return the slopes to both sides if they differ at the shortest steps above rounding; None for a smooth function.
 
-    Between g'(z - h/2) and g'(z + h/2) lies h g'' where g is smooth, which falls with h; a kink stays, a cusp grows.
+    Where g is smooth, g'(z + h/2) - g'(z - h/2) is about h g'' and shrinks with h. At a kink it stays, at a cusp it
+    grows.
     """
     jump = right - left
     for last in range(len(jump) - 1, 1, -1):
@@ -188,7 +202,10 @@ def _kink(left: Tensor, right: Tensor, noise: Tensor) -> tuple[float, float] | N
 
 
 def _cusp(jump: Tensor, left: Tensor, right: Tensor) -> tuple[float, float] | None:
-    """Return the slopes, of which at least one is infinite, where they part by the same factor at every step."""
+    """Return the slopes at a cusp, at least one of them infinite; None where there is no cusp.
+
+    At a cusp, the slopes to both sides part by the same factor at every step.
+    """
     first, second = (jump[1] / jump[0]).item(), (jump[2] / jump[1]).item()
     if not (1 + MAX_SLOPE_VARIATION < first < MAX_CUSP_GROWTH and abs(first - second) <= MAX_SLOPE_VARIATION * first):
         return None

@@ -1,4 +1,4 @@
-"""Differentiate a function at a point by every route that it allows."""
+"""Differentiates a function at a point by every route that applies."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ Route = Callable[[VectorFunction, Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class ReverseModeResult:
-    """What reverse mode gives, in the run's dtype and otherwise; see `Entry` for each.
+    """The results of reverse mode in the run's dtype and in float64; `DerivativeEntry` describes each.
 
-    :param refusal: what it raised, in which case every number is NaN.
+    :param refusal: the error that it raised, in which case every number is NaN.
     """
 
     value: Tensor
@@ -46,14 +46,14 @@ class ReverseModeResult:
 
 
 def check_derivatives(g: VectorFunction, z: Tensor, names: Sequence[Coordinate], order: int = 1) -> PointDerivatives:
-    """Differentiate g at z by every route that it allows.
+    """Differentiate g at z by every route that applies.
 
     :param z: shape `(n,)`; its dtype is that of the run.
     :param names: of its entries.
     :param order: 1 for the gradient, 2 for the Hessian.
     :returns: one entry for each coordinate, or for each pair of them.
     """
-    value = g(z).item()  # whatever the function itself raises is no fault of its backward
+    value = g(z).item()  # outside `try`: an error of the function itself is not an error of its backward
     backward = _go_backward(g, z, order)
     found, unavailable = _take_other_routes(g, z, order)
     seen = probe(g, z)
@@ -70,6 +70,7 @@ def check_derivatives(g: VectorFunction, z: Tensor, names: Sequence[Coordinate],
         routes = {"autograd": backward.value[index].item()}
         routes |= {name: values[index].item() for name, values in found.items()}
         precise = backward.precise[index].item()
+        # The reference for the V-curve: the most exact value available.
         truth = routes.get("complex", precise if abs(precise - slope) <= ERROR_MARGIN * error else slope)
         errors = [abs(raw[index].item() - truth) for raw in central.raw]
         entries.append(
@@ -104,7 +105,7 @@ def _go_backward(g: VectorFunction, z: Tensor, order: int) -> ReverseModeResult:
             again=reverse(g, double),
             rounding_sensitivity=rounding_sensitivity(reverse, g, z),
         )
-    except Exception as error:  # a backward of one's own may raise anything, or return another shape
+    except Exception as error:  # a custom backward may raise anything or return a wrong shape
         nothing = torch.full((len(z),) * order, math.nan)
         words = str(error).strip().partition("\n")[0] or type(error).__name__
         return ReverseModeResult(
@@ -118,7 +119,7 @@ def _go_backward(g: VectorFunction, z: Tensor, order: int) -> ReverseModeResult:
 
 
 def _take_other_routes(g: VectorFunction, z: Tensor, order: int) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the derivatives by forward mode and the complex step, and why a route has none."""
+    """Return the derivatives by forward mode and the complex step, and for each missing route the reason."""
     exact: dict[str, Route] = {"forward": forward_gradient, "complex": complex_gradient}
     if order == 2:
         exact = {"forward": forward_hessian}

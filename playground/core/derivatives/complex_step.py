@@ -1,4 +1,4 @@
-"""Derivatives by the complex step, exact to the last bits, for functions that are analytic."""
+"""Derivatives by the complex step, exact to the last bits, for analytic functions."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from playground.core.derivatives.automatic import UnavailableError
 from playground.core.derivatives.points import VectorFunction
 
 STEP, LONGER = 1e-30, 1e-25
-"""h: nothing is subtracted, so it can be as short as the numbers allow. A branch point gives another slope at each."""
+"""The steps h. Nothing is subtracted, so they may be as short as the numbers allow.
+
+Two steps reveal a branch point, where each of them gives a different slope.
+"""
 
 MAX_SLOPE_DIFFERENCE = 1e-9
-"""Share by which the slopes from two steps may differ."""
+"""The largest relative difference of the slopes from two steps."""
 
 ZERO_SLOPE_RESIDUE = 1e-14
-"""What is left of a slope that is zero."""
+"""Smaller slopes count as zero."""
 
 MAX_PRODUCT_POWER = 64
-"""Whole exponents up to which a power is a product."""
+"""Powers up to this integer exponent are computed as products."""
 
 ANALYTIC_OPERATIONS = frozenset(
     """
@@ -38,11 +41,14 @@ ANALYTIC_OPERATIONS = frozenset(
     slice_scatter select_scatter diagonal_scatter constant_pad_nd unfold movedim where
     """.split()  # noqa: SIM905
 )
-"""Operations that are analytic in every complex argument; of any other one nobody knows, as it may conjugate inside."""
+"""Operations that are analytic in every complex argument.
+
+Any other operation is refused, since it may conjugate internally or ignore the imaginary part.
+"""
 
 
 class _Analytic(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses operations that are not analytic; private hook: entering a mode must not import `torch._dynamo`."""
+    """Refuses operations that are not analytic. A private hook, since a public mode would import `torch._dynamo`."""
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -67,9 +73,9 @@ def _is_complex(value: object) -> bool:
 
 
 def _complex_power(base: Tensor, exponent: float | Tensor) -> Tensor:
-    """Return a power as products: by way of a logarithm, that of a negative number gets an imaginary part of rounding.
+    """Return a power as products. By a logarithm, the power of a negative number would get an imaginary rounding error.
 
-    :raises UnavailableError: the exponent is no small whole number, and a base is not positive.
+    :raises UnavailableError: the exponent is not a small integer, and a base is not positive.
     """
     if isinstance(exponent, int | float) and float(exponent).is_integer() and abs(exponent) <= MAX_PRODUCT_POWER:
         product = torch.ones_like(base)
@@ -106,7 +112,7 @@ def _imaginary_part(g: VectorFunction, z: Tensor) -> Tensor:
             value = g(z)
     except UnavailableError:
         raise
-    except Exception as error:  # what is not defined for complex numbers refuses them in many ways
+    except Exception as error:  # functions refuse complex numbers by many different exceptions
         raise UnavailableError(str(error).strip().partition("\n")[0]) from error
     if not value.is_complex() or not math.isfinite(value.imag.item()):
         raise UnavailableError("its value is not a finite complex number")

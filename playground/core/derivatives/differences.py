@@ -1,7 +1,11 @@
 """Derivatives by central differences, extrapolated to a step of zero, with an estimate of their error.
 
-Everything here is computed in float64 on the CPU, whatever the point's dtype: in float32 a difference would judge
-worse than what it is to judge.
+All values are computed in float64 on the CPU, whatever the point's dtype: in float32, a difference would be less exact
+than the derivative that it checks.
+
+A long step has a large truncation error, a short one a large rounding error, and the best step depends on the function.
+Therefore differences are taken at a ladder of steps, extrapolated in pairs, and for each entry the value with the least
+estimated error is kept.
 """
 
 from __future__ import annotations
@@ -16,44 +20,54 @@ from torch import Tensor
 from playground.core.derivatives.points import VectorFunction, evaluate_or_nan
 
 STEP_RATIO = 4.0
-"""Each step is this much shorter than the one before."""
+"""The ratio of each step to the next shorter one."""
 
 RELATIVE_STEPS = tuple(0.2347 * STEP_RATIO**-power for power in range(16))
-"""Steps in units of √max(1, |zᵢ|): from where only tame functions are still tame to where little but rounding is left.
+"""The steps, in units of √max(1, |zᵢ|), from long to short.
 
-The first is no simple fraction, so that a function of a simple period does not look constant at all of them."""
+At the longest step, few functions are well approximated by their Taylor series; at the shortest, rounding dominates.
+The first step is not a simple fraction; otherwise a function whose period is a simple fraction could look constant at
+all steps.
+"""
 
 FIRST_LOCAL_STEP = 4
-"""From this place of the ladder on a step is a thousandth or less: a function that looks smooth only from afar, since
-its ripples are shorter than a step, shows them here."""
+"""The index of the first local step, a thousandth or less.
+
+Local steps reveal ripples that are shorter than the long steps.
+"""
 
 ROUGHNESS_DISTANCES_ULP = (7.3, 19.7, 37.1, 71.9, 10**8 + 7.6)
-"""Distances, in units of the last place, over which a function shows its rounding; powers of two would show none, nor
-would whole numbers in `log(1 + x)` near 0, where each sum would be rounded by the same. Where a sum of saturated terms
-hardly changes only the longest does."""
+"""Distances over which a function shows its rounding, in units in the last place.
+
+They are not powers of two, which show no rounding, and not integers: in `log(1 + x)` near 0, every sum would be rounded
+by the same amount. For a sum of saturated terms, only the longest distance changes the value at all.
+"""
 
 SMOOTH_GROWTH = (5.0, 40.0)
-"""Growth of third differences with twice the distance where a function is steep, not rough: 8, or 16 at a symmetry."""
+"""The growth of third differences with twice the distance where a function is steep instead of rough.
+
+It is 8 in general and 16 at a symmetry.
+"""
 
 MAX_ERROR_SHARE = 0.03
-"""Share of a derivative up to which its estimated error still tells something about it."""
+"""The largest estimated error, as a share of a derivative, at which the derivative is used."""
 
 FLAT_ERROR_SHARE = 1e-3
 """The same as a share of the steepest long difference, for a derivative that is itself small."""
 
 ERROR_FLOOR_ULP = 1e4
-"""The same in units of what one unit in the last place of the value, and of 10, makes of the longest difference."""
+"""The same in units of what one ulp of the value, and of 10, contributes to the longest difference."""
 
 
 @dataclass(frozen=True)
 class Estimate:
     """Derivatives with an estimate of their error, entry by entry.
 
-    :param value: the derivative, extrapolated; NaN where no step gives one: an error of its own size says nothing.
-    :param error: how far it may be off, about; infinite where there is no value.
+    :param value: the derivative, extrapolated; NaN if its estimated error is too large at every step.
+    :param error: the estimated error; infinite where there is no value.
     :param steps: h, from long to short, shape `(steps,)`, in units of √max(1, |zᵢ|).
-    :param raw: the plain central difference at each step, shape `(steps, *shape of value)`: with what is exact they
-        make the V-curve, truncation falling on one side and rounding rising on the other.
+    :param raw: the plain central difference at each step, shape `(steps, *shape of value)`. Its error against the exact
+        derivative is the V-curve: truncation falls on one side, rounding rises on the other.
     """
 
     value: Tensor
@@ -64,9 +78,9 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Probe:
-    """A function's values to both sides of a point.
+    """A function's values on both sides of a point.
 
-    :param steps: what was really added to each coordinate, shape `(steps, n)`.
+    :param steps: the steps that were actually added to each coordinate, shape `(steps, n)`.
     :param ahead: g(z + h eᵢ), shape `(steps, n)`.
     :param behind: g(z - h eᵢ), shape `(steps, n)`.
     :param here: g(z).
@@ -127,12 +141,12 @@ def central_hessian(g: VectorFunction, z: Tensor) -> Estimate:
 
 
 def _step(z: Tensor, scale: float) -> Tensor:
-    """Return what is really added to each coordinate, after rounding."""
+    """Return the step that is actually added to each coordinate, after rounding."""
     return (z + scale * z.abs().clamp(min=1).sqrt()) - z
 
 
 def _second_difference(g: VectorFunction, z: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mixed differences at one step, shape `(n, n)`, and all values that went into them."""
+    """Return the mixed differences at one step, shape `(n, n)`, and all values used in them."""
     rows = torch.diag(step)
     corners = [
         [torch.stack([g(z + p * a + q * b) for p, q in ((1, 1), (1, -1), (-1, 1), (-1, -1))]) for b in rows]
@@ -143,19 +157,22 @@ def _second_difference(g: VectorFunction, z: Tensor, step: Tensor) -> tuple[Tens
 
 
 def _extrapolate(raw: Tensor, rounding: Tensor, unit: Tensor, size: Tensor | float = 0.0) -> Estimate:
-    """Extrapolate differences to a step of zero; keep for each entry the one with the least estimated error.
+    """Extrapolate differences to a step of zero; keep for each entry the value with the least estimated error.
 
-    The error of a central difference is a series in h², h⁴, ...; from two steps one term falls out, from three a second
-    one (Richardson). An extrapolated value is believed as far as it agrees with the one from longer steps, with the one
-    of lower order, and with the best plain difference at short steps; no further than rounding allows (Ridders 1982).
+    The error of a central difference is a series in h², h⁴, ... Two steps eliminate the first term, three also the
+    second (Richardson). The estimated error of an extrapolated value is its distance from the value of longer steps,
+    from the value of lower order, and from the best plain difference at local steps, and at least the rounding error
+    (Ridders 1982).
 
-    :param raw: at each step, from long to short, shape `(steps, ...)`.
-    :param rounding: what rounding contributes at each step, broadcastable to the same shape.
-    :param size: of what stands beside each entry: √(Hᵢᵢ Hⱼⱼ) for the mixed ones, which may be zero.
-    :param unit: what a unit in the last place contributes at each step, of the same shape.
+    :param raw: the differences, from long to short steps, shape `(steps, ...)`.
+    :param rounding: the contribution of rounding at each step, broadcastable to the same shape.
+    :param size: the scale of each entry: √(Hᵢᵢ Hⱼⱼ) for mixed derivatives, which may themselves be zero.
+    :param unit: the contribution of one ulp of the value at each step, of the same shape.
     """
     rounding = rounding.expand_as(raw)
-    plain = (raw[1:] - raw[:-1]).abs() / 3 + rounding[1:]  # a third of the change is five times the truncation
+    # Truncation falls to 1/16 per step: a third of the change is five times the truncation.
+    plain = (raw[1:] - raw[:-1]).abs() / 3 + rounding[1:]
+    # The best plain difference at short steps, as a check on the long ones: a long step may jump over ripples.
     local, certain = _select_least_error(
         raw[FIRST_LOCAL_STEP + 1 :], torch.maximum(plain, _contradiction(raw, rounding)[1:])[FIRST_LOCAL_STEP:]
     )
@@ -168,6 +185,7 @@ def _extrapolate(raw: Tensor, rounding: Tensor, unit: Tensor, size: Tensor | flo
         errors.append(apart + rounding[order + 1 :])
         lower = column
     every = torch.cat(values)
+    # An extrapolated value that contradicts the local one is doubted by the excess over the local error.
     doubt = ((every - local).abs() - 3 * certain).nan_to_num(0.0)
     best, error = _select_least_error(every, torch.maximum(torch.cat(errors), doubt))
     floor = ERROR_FLOOR_ULP * unit.expand_as(raw).masked_fill(~raw.isfinite(), math.inf).amin(dim=0)
@@ -178,7 +196,7 @@ def _extrapolate(raw: Tensor, rounding: Tensor, unit: Tensor, size: Tensor | flo
 
 
 def _contradiction(raw: Tensor, rounding: Tensor) -> Tensor:
-    """Return how far any shorter step leaves a difference, beyond its own rounding: two may be equal by accident."""
+    """Return how far shorter steps contradict a difference, beyond their rounding; two steps may agree by accident."""
     found = torch.zeros_like(raw)
     for step in range(len(raw) - 1):
         apart = (raw[step + 1 :] - raw[step]).abs() - 4 * rounding[step + 1 :]
@@ -187,7 +205,7 @@ def _contradiction(raw: Tensor, rounding: Tensor) -> Tensor:
 
 
 def _select_least_error(values: Tensor, errors: Tensor) -> tuple[Tensor, Tensor]:
-    """Return for each entry the value with the least error, and that error; NaN and infinity where there is none."""
+    """Return for each entry the value with the least error, and that error; NaN and infinity if there is none."""
     errors = errors.nan_to_num(math.inf, posinf=math.inf)
     error, place = errors.min(dim=0)
     value = values.gather(0, place.unsqueeze(0)).squeeze(0)
@@ -199,7 +217,7 @@ def _unit(here: Tensor) -> Tensor:
 
 
 def _noise(g: VectorFunction, z: Tensor, values: Tensor) -> Tensor:
-    """Return the rounding error of g at each step: from the size of its values, and from how rough it is at z.
+    """Return the rounding error of g at each step, from the size of its values and from its roughness at z.
 
     :param values: at each step, shape `(steps, values)`.
     :returns: along each coordinate, shape `(steps, n)`.
@@ -212,8 +230,8 @@ def _noise(g: VectorFunction, z: Tensor, values: Tensor) -> Tensor:
 def _roughness(g: VectorFunction, z: Tensor, eps: float) -> Tensor:
     """Return the rounding error of g near z along each coordinate, shape `(n,)`.
 
-    These are its third differences over distances where no smooth function has any. A sum of large terms that cancel
-    is rougher than the size of its value tells.
+    It is measured as third differences over distances so short that those of a smooth function vanish. The size of a
+    value alone does not tell it: a sum of large terms that cancel is rougher.
     """
     rows = torch.diag(eps * z.abs().clamp(min=1))
     found = torch.stack([_third_differences(g, z, distance * rows) for distance in ROUGHNESS_DISTANCES_ULP])

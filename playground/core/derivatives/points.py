@@ -1,4 +1,4 @@
-"""A function of named variables, or the loss of a problem, seen as g(z) of one flat vector z of shape `(n,)`."""
+"""Treats a function of named variables, or the loss of a problem, as g(z) of one flat vector z of shape `(n,)`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ VectorFunction = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Coordinate:
-    """One entry of the flat vector: a scalar variable, or one entry of a vector, a matrix, ...
+    """One entry of the flat vector: a scalar variable, or one entry of a vector or matrix.
 
-    :param index: of the entry; an int for a vector, several for more dimensions, None for a scalar.
+    :param index: of the entry; an int in a vector, several in more dimensions, None for a scalar.
     """
 
     variable: str
@@ -67,24 +67,24 @@ def list_parameter_coordinates(parameters: Mapping[str, Tensor]) -> list[Coordin
 
 
 def evaluate_or_nan(f: Callable[[Tensor], Tensor], z: Tensor, here: Tensor) -> Tensor:
-    """Return f(z), and NaN where f is not defined.
+    """Return f(z), or NaN where f is not defined.
 
-    :param here: f at a point where it is, for the shape.
+    :param here: f at a point where it is defined, for the shape.
     """
     try:
         return f(z)
-    except Exception:  # outside its domain a function may refuse in any way, as logarithms of probabilities do
+    except Exception:  # outside its domain, a function may raise anything
         return torch.full_like(here, torch.nan)
 
 
 def flat_loss(problem: Problem, parameters: Mapping[str, Tensor]) -> tuple[VectorFunction, Tensor]:
-    """Return the loss over all data as g(z), and z as it is now.
+    """Return the loss over all data as g(z), and the current z.
 
     :param parameters: those of the problem; everything else in the module, and the data, take the dtype of z.
-    :returns: g, and z of shape `(n,)`: all parameters one after the other.
+    :returns: g, and z of shape `(n,)`: the concatenated parameters.
     """
     shapes = {name: tensor.shape for name, tensor in parameters.items()}
-    moved = set(map(id, parameters.values()))  # a tied parameter has two names, of which one is enough
+    moved = set(map(id, parameters.values()))  # a tied parameter has two names and is moved once
     everything = (*problem.module.named_parameters(), *problem.module.named_buffers())
     others = {name: tensor.detach() for name, tensor in everything if id(tensor) not in moved}
 
@@ -101,9 +101,9 @@ def flat_loss(problem: Problem, parameters: Mapping[str, Tensor]) -> tuple[Vecto
 
 
 def restrict_to_entries(g: VectorFunction, z: Tensor, chosen: Sequence[int]) -> tuple[VectorFunction, Tensor]:
-    """Return g as a function of some entries of z alone, the others as they are.
+    """Return g as a function of some entries of z; the others keep their values.
 
-    :param chosen: positions of those entries.
+    :param chosen: indices of those entries.
     :returns: the function, and its point of shape `(len(chosen),)`.
     """
     places = torch.tensor(chosen, device=z.device)

@@ -1,4 +1,9 @@
-"""Several routes to one derivative, and when they disagree, which one is wrong and why that may be."""
+"""Compares several routes to one derivative; when they disagree, decides which one is wrong and why.
+
+The rules are applied in order: first faults of the function (`_judge_function`), because at a kink no route is right;
+then faults that autograd shows by itself (`_judge_backward`); then disagreements between routes, by majority
+(`_judge_routes`). A difference counts only beyond the rounding that the function can cause.
+"""
 
 from __future__ import annotations
 
@@ -12,34 +17,37 @@ import torch
 from playground.core.derivatives.points import Coordinate
 
 MAX_ROUTE_ULP = 1e3
-"""Units in the last place that two exact routes may differ by, after the rounding of some tens of operations."""
+"""The tolerance between two exact routes, in ulps: the rounding of some tens of operations."""
 
 RESIDUE_ULP = 10
-"""Units in the last place of the function's value, and of 10, left where large terms cancel: 1 - tanh(x)² far out."""
+"""The residue where large terms cancel, as in 1 - tanh(x)² for large x; in ulps of the function's value and of 10."""
 
 MAX_RESIDUE = 1e-3
-"""No residue is larger: the size of a value alone says little of what cancelled."""
+"""The largest residue: the size of a value alone says little about cancelled terms."""
 
 ERROR_MARGIN = 10
-"""Central differences may be off by this many times their own estimate of their error."""
+"""The tolerance of central differences, in multiples of their estimated error."""
 
 SHARP_ERROR_SHARE = 1e-6
-"""Share of a disagreement below which the estimated error of central differences leaves no doubt of them."""
+"""Central differences are conclusive if their estimated error is below this share of the disagreement."""
 
 MAX_EXCUSED_SHARE = 0.5
-"""Share of a derivative that no sensitivity to rounding excuses: else a large one would agree with everything."""
+"""The largest tolerance as a share of a derivative; otherwise high sensitivity to rounding would excuse any error."""
 
 SCALED_UPSTREAM = -64.0
-"""What is sent back in place of 1: a backward that multiplies by it gives the same bits times this power of two."""
+"""The gradient sent back in place of 1.
+
+It is a power of two: a backward that multiplies by it then returns the same digits.
+"""
 
 MAX_REPEAT_DIFFERENCE = 1e-6
-"""Share of a derivative or a value by which two computations of it may differ; more is no rounding."""
+"""The relative difference above which two computations of a derivative or a value differ by more than rounding."""
 
 MAX_PRECISE_DIFFERENCE = 1e-6
-"""Share by which autograd in float64 may be off and still show that only float32 is short of digits."""
+"""The relative error up to which autograd in float64 counts as right, so that only float32 lacks digits."""
 
 EXACT_ROUTES = frozenset({"complex", "symbolic"})
-"""Routes without a step to choose: where one confirms autograd, central differences alone prove nothing."""
+"""Routes without a step size. If one of them confirms autograd, central differences alone do not refute it."""
 
 DOUBLE_EPS = torch.finfo(torch.float64).eps
 
@@ -50,21 +58,21 @@ class Cause(enum.StrEnum):
     """Why routes disagree."""
 
     KINK = "kink"
-    """The function, or of a second derivative its gradient, has a slope to the left and another to the right."""
+    """The slopes to the left and right differ; for a second derivative, those of the gradient."""
     JUMP = "jump"
     """The value jumps at the point."""
     RANDOM = "random"
-    """The function gives another value each time."""
+    """Repeated evaluations differ."""
     NOISE = "float32_noise"
-    """In float64 the same code agrees with the others."""
+    """The same code agrees with the other routes in float64."""
     BACKWARD = "wrong_backward"
-    """Every other route agrees with every other, against autograd."""
+    """All other routes agree with each other and contradict autograd."""
     ROUTE = "wrong_route"
-    """One other route alone disagrees: mostly the given formula."""
+    """One other route alone disagrees, usually the given formula."""
     STEP = "step"
-    """No step is short enough for the function and long enough for rounding, so that nothing confirms autograd."""
+    """Every step is too long for the function or too short for rounding, so that nothing confirms autograd."""
     DOMAIN = "not_finite"
-    """A pole, or outside the domain."""
+    """A pole, or a point outside the domain."""
     UNDECIDED = "undecided"
     """There is no majority."""
 
@@ -73,22 +81,22 @@ class Cause(enum.StrEnum):
 class DerivativeEntry:
     """One derivative at one point, by every route.
 
-    A route that is not finite has no answer and no vote; only a given formula claims to have one everywhere.
+    A route whose result is not finite does not vote, except a given formula, which claims to be right everywhere.
 
-    :param by: what it is taken by: one coordinate, or two for a second derivative.
+    :param by: the coordinate of a first derivative, or the two of a second derivative.
     :param routes: value by route; `autograd`, reverse mode in the run's dtype, comes first.
-    :param precise: the same as `autograd`, computed in float64.
-    :param scaled: the same as `precise`, with `UPSTREAM` sent back in place of 1, and divided by it.
-    :param again: the same as `precise`, computed once more.
+    :param precise: `autograd`, computed in float64.
+    :param scaled: `precise`, with `SCALED_UPSTREAM` sent back in place of 1, divided by it.
+    :param again: `precise`, computed once more.
     :param error: estimated error of the route `central`.
-    :param bend: how fast it changes with the relative size of the coordinates; see `bend`.
+    :param rounding_sensitivity: how fast it changes with the relative size of the coordinates; see `automatic`.
     :param value: of the function at the point.
-    :param second_value: the same, computed once more.
-    :param slopes: to the left and right, where there is a kink.
-    :param curvatures: of a second derivative: what it is to the left and right, where the gradient has a kink.
-    :param jump: the values to the left, at the point and to the right, where there is a jump.
-    :param refusal: what the backward pass raised; empty where it did not.
-    :param curve: step, and error of the plain central difference at that step: the V-curve.
+    :param second_value: the value, computed once more.
+    :param slopes: to the left and right, at a kink.
+    :param curvatures: for a second derivative, its values to the left and right at a kink of the gradient.
+    :param jump: the values to the left, at the point and to the right, at a jump.
+    :param refusal: the error that the backward pass raised, or empty.
+    :param curve: pairs of a step and the error of the plain central difference at that step: the V-curve.
     """
 
     by: tuple[Coordinate, ...]
@@ -108,7 +116,7 @@ class DerivativeEntry:
 
     @property
     def voters(self) -> tuple[str, ...]:
-        """Every route but autograd that has an answer."""
+        """All routes with a result, except autograd."""
         return tuple(
             route
             for route, value in self.routes.items()
@@ -116,11 +124,11 @@ class DerivativeEntry:
         )
 
     def rounding(self, a: float, b: float, eps: float, central: bool) -> float:
-        """Return how far two routes may lie apart by their own rounding, in a dtype with this resolution."""
+        """Return the tolerance between two routes for their own rounding, in a dtype with this resolution."""
         return eps * MAX_ROUTE_ULP * max(abs(a), abs(b)) + (ERROR_MARGIN * self.error if central else 0.0)
 
     def allowed(self, a: float, b: float, eps: float, central: bool) -> float:
-        """Return how far two routes may lie apart where the function cancels or magnifies rounding."""
+        """Return the tolerance between two routes where the function cancels or magnifies rounding."""
         size = max(abs(a), abs(b))
         sensitive = min(eps * MAX_ROUTE_ULP * self.rounding_sensitivity, MAX_EXCUSED_SHARE * size)
         residue = min(eps * RESIDUE_ULP * (10 + abs(self.value)), MAX_RESIDUE)
@@ -129,15 +137,15 @@ class DerivativeEntry:
         return self.rounding(a, b, eps, central) + sensitive + residue
 
     def is_sharp(self, apart: float) -> bool:
-        """Tell whether central differences are, by their own estimate, far better than a disagreement is large.
+        """Tell whether the estimated error of central differences is far smaller than the disagreement.
 
-        Where large terms cancel in the function they are not, and a slope of zero may be that of a rounded value.
+        It is not where large terms cancel in the function. A slope of zero may then belong to a rounded value.
         """
         return self.error <= SHARP_ERROR_SHARE * min(apart, abs(self.routes["central"]))
 
     @property
     def is_proportional(self) -> bool:
-        """Whether backward multiplies by what is sent back to it."""
+        """Whether backward multiplies by the gradient sent back to it."""
         return not math.isfinite(self.precise) or _is_repeated(self.precise, self.scaled)
 
 
@@ -145,9 +153,9 @@ class DerivativeEntry:
 class Finding:
     """What is wrong with an entry.
 
-    :param routes: those that autograd does not agree with; empty for a kink that no route minds.
+    :param routes: those that disagree with autograd; empty for a kink that all routes pass over.
     :param words: a phrase for people.
-    :param by_routes: whether routes show it, or autograd alone.
+    :param by_routes: whether the disagreement of routes shows it, or autograd alone.
     """
 
     cause: Cause
@@ -157,12 +165,12 @@ class Finding:
 
     @property
     def is_no_derivative(self) -> bool:
-        """Whether it is the function that has no derivative there."""
+        """Whether the function itself has no derivative there."""
         return self.cause in (Cause.KINK, Cause.JUMP, Cause.DOMAIN, Cause.RANDOM)
 
     @property
     def is_about_backward(self) -> bool:
-        """Whether autograd alone shows it, with no other route: it raises, varies or ignores what is sent back."""
+        """Whether autograd alone shows it: it raises, varies or ignores the gradient sent back."""
         return self.cause is Cause.BACKWARD and not self.by_routes
 
 
@@ -171,7 +179,7 @@ class PointDerivatives:
     """All derivatives at one point.
 
     :param value: of the function, in the dtype of the run.
-    :param unavailable: why a route has nothing to say there, by route.
+    :param unavailable: for each missing route, the reason.
     """
 
     value: float
@@ -182,8 +190,8 @@ class PointDerivatives:
 def routes_agree(entry: DerivativeEntry, one: str, other: str, eps: float) -> bool:
     """Tell whether two routes give the same derivative.
 
-    What a shorter dtype makes of it is rounding, not a mistake, as long as half of the digits are left of a first
-    derivative and a third of them of a second, and float64 has no quarrel.
+    In a short dtype, rounding is not a mistake as long as half of the digits of a first derivative, or a third of those
+    of a second, are right and float64 agrees.
     """
     a, b = entry.routes[one], entry.routes[other]
     if not (math.isfinite(a) and math.isfinite(b)):
@@ -196,7 +204,7 @@ def routes_agree(entry: DerivativeEntry, one: str, other: str, eps: float) -> bo
 
 
 def judge_entry(entry: DerivativeEntry, eps: float) -> Finding | None:
-    """Say what is wrong with a derivative; None when autograd is confirmed and there is a derivative.
+    """Return what is wrong with a derivative; None if it exists and autograd is confirmed.
 
     :param eps: resolution of the run's dtype.
     """
@@ -208,11 +216,11 @@ def judge_entry(entry: DerivativeEntry, eps: float) -> Finding | None:
 
 
 def _judge_function(entry: DerivativeEntry, against: tuple[str, ...], eps: float) -> Finding | None:
-    """Say why the function has no derivative to speak of."""
+    """Return why the function has no derivative, if it has none."""
     if not math.isfinite(entry.value):
         return Finding(Cause.DOMAIN, against, f"not finite: the function is {entry.value} there")
     if not _is_repeated(entry.value, entry.second_value):
-        words = f"the function is random: it is {entry.value:.6g} once and {entry.second_value:.6g} the next time"
+        words = f"the function is random: two evaluations give {entry.value:.6g} and {entry.second_value:.6g}"
         return Finding(Cause.RANDOM, against, words)
     if entry.jump is not None:
         left, here, right = entry.jump
@@ -229,7 +237,7 @@ def _judge_function(entry: DerivativeEntry, against: tuple[str, ...], eps: float
 
 
 def _judge_backward(entry: DerivativeEntry, against: tuple[str, ...], eps: float) -> Finding | None:
-    """Say what autograd shows of itself: an error, no finite number, or one that ignores what is sent back."""
+    """Return what autograd shows by itself: an error, a number that is not finite, or one that ignores its upstream."""
     if entry.refusal:
         words = f"a wrong backward: it raises {entry.refusal}"
         return Finding(Cause.BACKWARD, entry.voters, words, by_routes=False)
@@ -244,7 +252,7 @@ def _judge_backward(entry: DerivativeEntry, against: tuple[str, ...], eps: float
             return Finding(Cause.BACKWARD, against, words)
         return Finding(Cause.DOMAIN, against, "not finite: a pole, or the edge of where the function is defined")
     if not _is_repeated(entry.precise, entry.again):
-        words = f"a wrong backward: it gives {entry.precise:.6g} once and {entry.again:.6g} the next time"
+        words = f"a wrong backward: two calls give {entry.precise:.6g} and {entry.again:.6g}"
         return Finding(Cause.BACKWARD, against, words, by_routes=False)
     if not entry.is_proportional:
         how = "ignores" if _is_repeated(entry.scaled * SCALED_UPSTREAM, entry.precise) else "is not proportional to"
@@ -253,24 +261,30 @@ def _judge_backward(entry: DerivativeEntry, against: tuple[str, ...], eps: float
 
 
 def _judge_routes(entry: DerivativeEntry, against: tuple[str, ...], eps: float) -> Finding | None:
-    """Say who is wrong where routes disagree, by majority; and whether anything confirms autograd."""
+    """Return which route is wrong, by majority, and whether anything confirms autograd."""
     voters = _without_coarse(entry, against, eps)
+    # Nothing contradicts autograd, but a route other than forward mode, which runs the same graph, must confirm it.
     if not against:
         return None if set(voters) - {"forward"} else Finding(Cause.STEP, ("central",), NO_STEP_MESSAGE)
+    # The function loses digits in the run's dtype; the backward itself is right.
     if _precise_agrees(entry, against, eps):
         return Finding(Cause.NOISE, against, f"noise of the dtype: in float64 autograd gives {entry.precise:.10g}")
     if _is_of_the_dtype(entry, against, eps):
         return Finding(Cause.NOISE, against, f"noise of the dtype: in float64 autograd gives {entry.precise:.10g}")
+    # Central differences alone contradict autograd, and a route without a step size confirms it: the step is to blame.
     if against == ("central",) and EXACT_ROUTES & set(voters):
         return None
     if len(against) == len(voters) == 1 and voters != entry.voters:
-        return Finding(Cause.STEP, against, NO_STEP_MESSAGE)  # one formula against another: either may cancel
+        return Finding(Cause.STEP, against, NO_STEP_MESSAGE)  # two routes, and terms may cancel in either
     if against == ("symbolic",) and math.isclose(
         entry.routes["autograd"], entry.routes["symbolic"], rel_tol=MAX_REPEAT_DIFFERENCE
     ):
-        return None  # some digits cancel in the function as it is written, and not in the algebra
+        return None  # digits cancel in the function as it is written, but not in the simplified formula
+    # Every route contradicts autograd, and all agree with each other.
     if len(against) == len(voters) and _agree_among(entry, voters, eps):
         return Finding(Cause.BACKWARD, against, f"a wrong backward{_describe_factor(entry, voters)}")
+    # The same without forward mode, which agrees with autograd if a detach cuts the graph for both. Central differences
+    # alone must then be conclusive.
     independent = tuple(route for route in voters if route != "forward")
     apart = abs(entry.routes["central"] - entry.routes["autograd"])
     sure = len(against) > 1 or entry.error <= SHARP_ERROR_SHARE * apart
@@ -281,14 +295,14 @@ def _judge_routes(entry: DerivativeEntry, against: tuple[str, ...], eps: float) 
     if against == ("central",):
         return Finding(Cause.STEP, against, NO_STEP_MESSAGE)
     if len(against) == 1:
-        return Finding(Cause.ROUTE, against, f"{against[0]} alone disagrees")
-    return Finding(Cause.UNDECIDED, against, "no two routes are enough to tell which is right")
+        return Finding(Cause.ROUTE, against, f"only {against[0]} disagrees")
+    return Finding(Cause.UNDECIDED, against, "undecided: the routes have no majority")
 
 
 def _without_coarse(entry: DerivativeEntry, against: Sequence[str], eps: float) -> tuple[str, ...]:
-    """Return the voters, without central differences where they agree with autograd and with all that disagree with it.
+    """Return the voters, without central differences if those agree with both sides.
 
-    Then their error is larger than the disagreement, so that they confirm neither side.
+    Their error is then larger than the disagreement of autograd and the other routes, so they confirm neither side.
     """
     coarse = (
         bool(against)
@@ -299,9 +313,9 @@ def _without_coarse(entry: DerivativeEntry, against: Sequence[str], eps: float) 
 
 
 def _precise_agrees(entry: DerivativeEntry, against: Sequence[str], eps: float) -> bool:
-    """Tell whether autograd in float64, where that is more precise, gives what the other routes give.
+    """Tell whether autograd in float64 agrees with the other routes, if the run's dtype is less precise.
 
-    Forward mode is as short of digits as what it is compared with, and has no say.
+    Forward mode runs in the run's dtype, so it does not count.
     """
     if not math.isfinite(entry.precise):
         return False
@@ -315,9 +329,9 @@ def _precise_agrees(entry: DerivativeEntry, against: Sequence[str], eps: float) 
 
 
 def _is_of_the_dtype(entry: DerivativeEntry, against: Sequence[str], eps: float) -> bool:
-    """Tell whether autograd in float64 is so far from that in the run's dtype that the dtype explains the disagreement.
+    """Tell whether the dtype explains the disagreement: autograd in float64 is as far from autograd in the run's dtype.
 
-    What is wrong in a backward is so in both.
+    A wrong backward is wrong in both dtypes.
     """
     if eps <= DOUBLE_EPS or not math.isfinite(entry.precise):
         return False
@@ -330,7 +344,7 @@ def _agree_among(entry: DerivativeEntry, routes: Sequence[str], eps: float) -> b
 
 
 def _describe_factor(entry: DerivativeEntry, others: Sequence[str]) -> str:
-    """Say by which factor autograd is off, where that is a simple one."""
+    """Describe the factor by which autograd is off, if it is a simple one."""
     right, ours = entry.routes[others[0]], entry.routes["autograd"]
     if right == 0:
         return ": it is not zero" if ours else ""
@@ -346,7 +360,7 @@ def _describe_factor(entry: DerivativeEntry, others: Sequence[str]) -> str:
 def _describe_branches(ours: float) -> str:
     if not math.isnan(ours):
         return ""
-    return ": an infinite or undefined slope times 0, as of a branch that torch.where does not take"
+    return ": an infinite or undefined slope times 0, such as from a branch that torch.where does not take"
 
 
 def _is_repeated(one: float, other: float) -> bool:

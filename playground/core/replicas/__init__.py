@@ -1,11 +1,11 @@
-"""Many runs at once: one tensor axis in front of every parameter, and the same loop.
+"""Computes many runs in one batch: every tensor gets an additional first axis.
 
-A replica is one run in the batch. It has its own start, its own hyperparameters and its own order of mini-batches, the
-very ones it would have alone, and no number of it depends on another's.
+A replica is one run in the batch. It has its own initial values, hyperparameters and order of mini-batches, the same as
+in a single run, and its numbers do not depend on the other replicas.
 
-`starts` draws what each seed begins with, `base` evaluates all replicas, `rule_replicas` and `torch_replicas` move
-them, `batches` deals the data out, `size` says how many go well together, and `batch_agreement` compares the first
-steps with those of the same runs alone.
+The stages: `starts` creates the initial values of each seed; `size` determines how many replicas form a batch; `base`
+evaluates all replicas; `rule_replicas` and `torch_replicas` update them; `batches` provides the data of each step.
+`batch_agreement` compares the first steps with those of the same runs one by one.
 """
 
 from playground.core.replicas.base import CannotBatchError, DisagreementError, Parameters, Replicas

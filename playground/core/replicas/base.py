@@ -1,4 +1,4 @@
-"""What all replicas have in common: one evaluation for all of them."""
+"""The base class of all replicas: evaluates a problem for all of them at once."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ Parameters = dict[str, Tensor]
 """Parameters of all replicas by name, each of shape `(replicas, *shape)`."""
 
 NO_GRADIENT = -1.0
-"""Stands for the size of a gradient where there is none; a size is never negative."""
+"""Marks a missing gradient in a tensor of sizes, which are never negative."""
 
 
 class CannotBatchError(Exception):
-    """These runs cannot descend together; the message says why."""
+    """These runs cannot be computed in one batch; the message says why."""
 
 
 class DisagreementError(CannotBatchError):
-    """The runs of a batch come to other numbers than they would alone; an operation is mapped wrongly."""
+    """A batch gives other numbers than the same runs one by one: an operation is batched wrongly."""
 
 
 class Replicas(ABC):
-    """Evaluates a problem with every replica's parameters together; subclasses move them.
+    """Evaluates a problem with the parameters of all replicas at once; subclasses update them.
 
-    :param problem: of any one run: all share its module, loss and data.
+    :param problem: of any one run; all runs share its module, loss and data.
     :param parameters: initial ones of all replicas; not modified.
     :param seeds: of every replica, for the order of its mini-batches.
     :param clip: limits on each replica's own gradient.
@@ -48,9 +48,9 @@ class Replicas(ABC):
         self.losses = torch.empty(0)
         self.gradients: Parameters = {}
         self.steepest = {name: torch.full((len(seeds),), NO_GRADIENT, dtype=torch.float64) for name in parameters}
-        """The largest entry of each parameter's gradient where a replica ended, by name, on the CPU."""
+        """The largest entry of each parameter's gradient at the end of each replica, by name, on the CPU."""
         self.places = torch.arange(len(seeds))
-        """Which replicas still take part: their positions among all that there were."""
+        """The original indices of the replicas that are still active."""
         self._settled = torch.zeros(len(seeds), dtype=torch.bool)
         self._clip = clip
         self._batches = ReplicaBatches(problem.batches, seeds)
@@ -63,7 +63,7 @@ class Replicas(ABC):
         return self.problem.loss(self.problem.forward(parameters), batch)
 
     def _try(self) -> None:
-        """Evaluate the first replicas once, so that what cannot be mapped is known before anything moves."""
+        """Evaluate the first replicas once, to detect what cannot be batched before any update."""
         few = {name: tensor[:2] for name, tensor in self.parameters.items()}
         before = {name: tensor.clone() for name, tensor in self.problem.module.named_buffers()}
         losses = self._evaluate_batch(few, self._batches.data, full=True)
@@ -76,18 +76,18 @@ class Replicas(ABC):
     def _evaluate_batch(self, parameters: Parameters, batch: Batch, full: bool) -> Tensor:
         """Return each replica's loss, on all data or on batches.
 
-        :raises CannotBatchError: something in the module or the loss cannot be mapped over replicas.
+        :raises CannotBatchError: the module or the loss cannot be mapped over replicas.
         """
         try:
             return (self._full_losses if full else self._batch_losses)(parameters, batch)
-        except Exception as error:  # vmap refuses in many ways, and so does a loss that looks at its numbers
+        except Exception as error:  # vmap refuses in many ways, and a loss that reads its numbers may raise anything
             raise CannotBatchError(str(error).strip().partition("\n")[0]) from error
 
     def evaluate(self, step: int) -> Tensor:
         """Run forward and backward for all replicas; return their losses before the update, shape `(replicas,)`.
 
-        The losses are summed only to take one backward pass: the derivative of the sum by a replica's own parameters
-        is that of its own loss, so a replica that is not finite touches no other.
+        The losses are summed for a single backward pass. The derivative of the sum by a replica's parameters is that of
+        its own loss, so a replica that is not finite does not affect the others.
         """
         leaves = {name: tensor.detach().requires_grad_() for name, tensor in self.parameters.items()}
         losses = self._evaluate_batch(leaves, self._batches.at(step), full=False)
@@ -109,12 +109,12 @@ class Replicas(ABC):
 
     @abstractmethod
     def update(self, step: int) -> None:
-        """Move every replica's parameters."""
+        """Update every replica's parameters."""
 
     def settle(self, chosen: Tensor) -> None:
-        """Take the parameters of these replicas as they are now for final, while the others go on.
+        """Record the current parameters of these replicas as final; the others continue.
 
-        :param chosen: positions among the replicas that still take part.
+        :param chosen: indices among the active replicas.
         """
         if not len(chosen):
             return
@@ -127,7 +127,7 @@ class Replicas(ABC):
             self.steepest[name][places] = sizes.double().cpu()
 
     def keep(self, chosen: Tensor) -> bool:
-        """Go on with these replicas only, if that is possible; return whether it was."""
+        """Continue with these replicas only, if that is possible; return whether it was."""
         return False
 
     def finish(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""Before a batch is trusted: the first steps of a few runs against the same runs alone."""
+"""Compares the first steps of a few replicas with the same runs one by one, before a batch is used."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from playground.core.steppers import OneRun
 from playground.core.stopping import StopMonitor, StopRules
 
 MakeStepper = Callable[[Problem, int], OneRun]
-"""Makes the stepper of one run by itself: called with its problem and its place among the replicas."""
+"""Creates the stepper of a single run; called with its problem and its index among the replicas."""
 
 
 @flush_denormals()
 def require_agreement(
     replicas: Replicas, seeds: Sequence[int], alone: MakeStepper, budget: int, rules: StopRules
 ) -> None:
-    """Compare the first steps of replicas with the same runs alone, in plain PyTorch.
+    """Compare the first steps of replicas with the same runs one by one, in plain PyTorch.
 
-    What a unit in the last place of its start changes in a run, rounding may change a hundredfold.
+    Rounding alone may grow a hundredfold in a few steps. Each run is therefore also computed from initial values
+    changed by one ulp, and the tolerance follows from how far those come apart.
 
-    :param replicas: a few, at their start; they are moved.
+    :param replicas: a few, at their start; they are updated.
     :param seeds: of each, for the order of mini-batches.
     :raises DisagreementError: more than one in three differ by more than rounding.
     """
@@ -42,14 +43,15 @@ def require_agreement(
     apart = 0
     for mine, (plain, again, *twins) in zip(_run_batched(replicas, steps, reached), outcomes, strict=True):
         if not agree_to_rounding(again, plain, [plain]):
-            raise DisagreementError("the same step comes out otherwise each time")
+            raise DisagreementError("repeating the same step gives different results")
         apart += not agree_to_rounding(mine, plain, twins)
-    if apart > len(seeds) // 3:  # in one of three, rounding may grow faster than a twin shows: Adam at a rate of 1
-        raise DisagreementError(f"the first {steps} steps come out otherwise in a batch than alone")
+    # Tolerate one in three: its rounding may grow faster than the changed starts show (Adam at a rate of 1).
+    if apart > len(seeds) // 3:
+        raise DisagreementError(f"the first {steps} steps in a batch differ from those of single runs")
 
 
 def _run_batched(replicas: Replicas, steps: int, reached: Sequence[int]) -> list[ComparedSteps]:
-    """Let replicas descend for as many steps as each makes alone."""
+    """Let replicas descend for as many steps as each makes in a single run."""
     count = len(reached)
     seen = torch.full((count,), torch.nan, dtype=torch.float64)
     for step in range(steps):
@@ -68,7 +70,7 @@ def _run_batched(replicas: Replicas, steps: int, reached: Sequence[int]) -> list
 def _run_alone(
     problem: Problem, start: Mapping[str, Tensor], seed: int, alone: MakeStepper, run: int, steps: int, rules: StopRules
 ) -> ComparedSteps:
-    """Let one run descend by itself."""
+    """Let one run descend on its own."""
     batches = Batches(problem.batches.data, problem.batches.size, seed)
     with _swap_parameters(problem, start):
         stepper = alone(replace(problem, batches=batches), run)
@@ -81,13 +83,13 @@ def _run_alone(
             stepper.update(step)
         last = stepper.finish()
         parameters = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
-    dtype = next(iter(parameters.values())).dtype  # which says how much rounding there is
+    dtype = next(iter(parameters.values())).dtype  # which determines the rounding error
     return ComparedSteps(torch.tensor(loss, dtype=dtype), parameters, torch.tensor(last, dtype=dtype), made)
 
 
 @contextmanager
 def _swap_parameters(problem: Problem, start: Mapping[str, Tensor]) -> Iterator[None]:
-    """Let the module have these parameters for a while."""
+    """Give the module these parameters within a `with` block."""
     before = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
     try:
         _assign_parameters(problem, start)

@@ -1,4 +1,4 @@
-"""Replicas that move by an update rule."""
+"""Replicas that an update rule moves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from playground.core.update import State, UpdateRule
 
 
 class RuleReplicas(Replicas):
-    """Moves all replicas by one update rule, whose hyperparameters may differ from replica to replica.
+    """Updates all replicas by one update rule, whose hyperparameters may differ from replica to replica.
 
     :param rule: one rule for all, with a tensor of shape `(replicas,)` for every hyperparameter that differs.
     :param schedule: factor on the learning rate; None for a constant rate.
@@ -37,7 +37,7 @@ class RuleReplicas(Replicas):
         self._states: dict[str, State] = {name: self._rules[name].init(tensor) for name, tensor in parameters.items()}
 
     def update(self, step: int) -> None:
-        """Move every parameter that has a gradient; nothing is modified in place."""
+        """Update every parameter that has a gradient; nothing is modified in place."""
         factor = None if self._schedule is None else self._schedule(step)
         with torch.no_grad():
             for name, gradient in self.gradients.items():
@@ -51,7 +51,7 @@ class RuleReplicas(Replicas):
                 )
 
     def keep(self, chosen: Tensor) -> bool:
-        """Go on with these replicas only; may come between `evaluate` and `update`."""
+        """Continue with these replicas only; may be called between `evaluate` and `update`."""
         self.places = self.places[chosen]
         self.parameters = {name: tensor[chosen] for name, tensor in self.parameters.items()}
         self.gradients = {name: tensor[chosen] for name, tensor in self.gradients.items()}
@@ -64,7 +64,7 @@ class RuleReplicas(Replicas):
 
 
 def shape_rule(rule: UpdateRule, parameter: Tensor) -> UpdateRule:
-    """Return the rule with its tensors in the parameter's dtype and shaped to broadcast against it."""
+    """Return the rule with its tensors in the parameter's dtype, shaped to broadcast against it."""
     shape = (-1, *[1] * (parameter.dim() - 1))
     return _replace_fields(
         rule, {name: value.to(parameter).reshape(shape) for name, value in _differing_hyperparameters(rule).items()}

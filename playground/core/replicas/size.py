@@ -1,4 +1,4 @@
-"""How many replicas go well together."""
+"""Determines how many replicas to compute in one batch."""
 
 from __future__ import annotations
 
@@ -11,27 +11,30 @@ from torch.func import vmap
 from playground.core.problem import Problem
 
 FASTEST_STEP_BYTES = 8_000_000
-"""Bytes of all numbers of a step at which a step per replica is fastest: fewer replicas pay for Python, more for the
-memory. Measured on 32 MB of shared cache: best from 3 to 12 million, for 3 parameters as for 33."""
+"""The fastest size of a step, in bytes of all its numbers.
+
+With fewer replicas Python's overhead dominates, with more the memory is slower. Measured with 32 MB of shared cache:
+best from 3 to 12 million, for 3 parameters as for 33.
+"""
 
 MAX_CHUNK_BYTES = 2_000_000_000
-"""Bytes of a step times steps that a chunk should not exceed: some seconds, after which its runs are stored."""
+"""The most bytes of a step times steps in a chunk: some seconds, after which its runs are stored."""
 
 MIN_STEP_BYTES = 1_000_000
-"""Bytes of a step below which Python costs more than the numbers: so many are taken, however many steps there are."""
+"""The smallest chunk in bytes of a step, however many steps it makes: below, Python's overhead dominates."""
 
 MIN_CHUNK_REPLICAS = 64
-"""With as many replicas Python costs little, however large each of them is."""
+"""With so many replicas Python's overhead is negligible, whatever their size."""
 
 PARAMETER_COPIES = 10
-"""Of the parameters at the height of a step: themselves, final ones, gradients, state, and what a rule is adding up."""
+"""Copies of the parameters in a step: parameters, final ones, gradients, states and temporary results."""
 
 REPLICA_RECORD_BYTES = 512
-"""Bytes of what is recorded of each replica."""
+"""Bytes of the records of each replica."""
 
 
 def chunk_size(problem: Problem, parameters: Mapping[str, Tensor], memory: int) -> int:
-    """Return how many replicas to compute together: as many as are fastest, if the memory holds them; at least 1.
+    """Return how many replicas to compute in one batch: the fastest number, if it fits the memory; at least 1.
 
     :param problem: of any one run.
     :param parameters: of that run.
@@ -42,9 +45,9 @@ def chunk_size(problem: Problem, parameters: Mapping[str, Tensor], memory: int) 
 
 
 def storage_chunk_size(problem: Problem, parameters: Mapping[str, Tensor], steps: int) -> int:
-    """Return how many replicas to compute between two moments at which results are stored.
+    """Return how many replicas to compute before results are stored.
 
-    It depends on nothing that is measured in seconds, so that the same sweep has the same chunks.
+    The result does not depend on measured times, so that the same sweep always has the same chunks.
 
     :param problem: of any one run.
     :param parameters: of that run.
@@ -55,14 +58,14 @@ def storage_chunk_size(problem: Problem, parameters: Mapping[str, Tensor], steps
 
 
 def bytes_per_replica(problem: Problem, parameters: Mapping[str, Tensor]) -> int:
-    """Return how much memory one more replica takes, about."""
+    """Return the approximate memory of one more replica in bytes."""
     own = sum(tensor.nbytes for tensor in parameters.values())
     forward = _backward_bytes(problem, parameters, 2) - _backward_bytes(problem, parameters, 1)
-    return REPLICA_RECORD_BYTES + PARAMETER_COPIES * own + 2 * forward  # the backward pass makes about as much again
+    return REPLICA_RECORD_BYTES + PARAMETER_COPIES * own + 2 * forward  # the backward pass needs about as much again
 
 
 def _backward_bytes(problem: Problem, parameters: Mapping[str, Tensor], count: int) -> int:
-    """Return the bytes of everything that the backward pass of so many replicas needs."""
+    """Return the bytes that the backward pass of this many replicas keeps."""
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:
@@ -75,6 +78,6 @@ def _backward_bytes(problem: Problem, parameters: Mapping[str, Tensor], count: i
     try:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             vmap(lambda replica: problem.loss(problem.forward(replica), batch))(leaves)
-    except Exception:  # what cannot be mapped runs alone, however large the chunk
+    except Exception:  # a model that cannot be batched runs one by one, whatever the chunk size
         return 0
     return sum(kept.values())

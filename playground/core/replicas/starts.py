@@ -1,4 +1,4 @@
-"""What replicas begin with."""
+"""Creates the initial parameters of replicas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playground.core.setting import CPU
 
 
 def stack_parameters(starts: Sequence[Mapping[str, Tensor]]) -> Parameters:
-    """Put the parameters of many runs into one tensor for each name.
+    """Stack the parameters of many runs into one tensor per name.
 
     :param starts: the initial parameters of each run by name.
     """
@@ -24,13 +24,13 @@ def stack_parameters(starts: Sequence[Mapping[str, Tensor]]) -> Parameters:
 def initial_parameters(
     problem_of: Callable[[int], Problem], seeds: Sequence[int], device: torch.device = CPU
 ) -> list[dict[str, Tensor]]:
-    """Return the initial parameters under each seed: the very numbers that `seeded(seed)` gives a run alone.
+    """Return the initial parameters for each seed, the same numbers as in a single run.
 
-    The global stream is put aside once for all seeds, which costs as much as building a small module.
+    The global random state is saved once for all seeds, because saving it costs as much as building a small module.
 
     :param problem_of: builds the problem of a seed.
-    :param device: its stream is seeded as well when it has one of its own.
-    :raises CannotBatchError: the runs differ in more than these parameters, say by noise that each keeps to itself.
+    :param device: its random stream is seeded as well, if it has its own.
+    :raises CannotBatchError: the runs differ in more than these parameters, for example by noise stored in a buffer.
     """
     reseed = torch.default_generator.manual_seed if device.type == "cpu" else torch.manual_seed
     found: list[dict[str, Tensor]] = []
@@ -47,9 +47,9 @@ def initial_parameters(
 
 
 def _require_one_problem(first: Problem, second: Problem) -> None:
-    """Make sure that the first run's module with the second's parameters is the second's module.
+    """Check that the first run's module with the second's parameters has the second's loss.
 
-    :raises CannotBatchError: its loss is another.
+    :raises CannotBatchError: the losses differ.
     """
     first.module.eval()
     second.module.eval()

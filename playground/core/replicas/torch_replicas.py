@@ -1,4 +1,4 @@
-"""Replicas that move by a `torch.optim.Optimizer`."""
+"""Replicas that a `torch.optim.Optimizer` moves."""
 
 from __future__ import annotations
 
@@ -26,18 +26,19 @@ ELEMENTWISE_OPTIMIZERS: tuple[type[torch.optim.Optimizer], ...] = (
     torch.optim.Rprop,
     torch.optim.SGD,
 )
-"""Optimizers of torch that move each number by its own gradient alone, given a parameter group's hyperparameters."""
+"""Optimizers of torch whose update of a number depends only on its own gradient and the group's hyperparameters."""
 
 
 class TorchReplicas(Replicas):
-    """Moves all replicas by `torch.optim` optimizers, through parameters that are views of the stacked ones.
+    """Updates all replicas by `torch.optim` optimizers, through parameters that are views of the stacked ones.
 
-    An elementwise optimizer serves all replicas, with one parameter group for each stretch of equal hyperparameters;
-    any other has one instance per replica, and so has one that switches between training and evaluation, because
+    An elementwise optimizer serves all replicas, with one parameter group per stretch of equal hyperparameters. Any
+    other optimizer has one instance per replica. So has one that switches between training and evaluation, because
     replicas that end at different steps switch at different steps.
 
-    :param factories: for each replica what makes its optimizer; replicas with equal hyperparameters share the object.
-    :param elementwise: whether each number moves by its own gradient alone.
+    :param factories: for each replica, the factory of its optimizer; replicas with equal hyperparameters share the
+        object.
+    :param elementwise: whether each number is updated by its own gradient alone.
     :param schedule: factor on each group's own learning rate; None for a constant rate.
     """
 
@@ -63,10 +64,10 @@ class TorchReplicas(Replicas):
             _set_mode(optimizer, "train")
 
     def _optimizer(self, place: int | slice, factories: Sequence[OptimizerFactory]) -> torch.optim.Optimizer:
-        """Make the optimizer of one replica, which sees each parameter in the shape it has alone, or of a stretch."""
+        """Create the optimizer of one replica, which sees single-run shapes, or of a stretch of replicas."""
         views = []
         for name, tensor in self.parameters.items():
-            view = tensor[place].detach().requires_grad_()  # shares its numbers with the stacked tensor
+            view = tensor[place].detach().requires_grad_()  # shares memory with the stacked tensor
             self._views.append((view, name, place))
             views.append(view)
         return factories[place.start if isinstance(place, slice) else place](views)
@@ -74,7 +75,7 @@ class TorchReplicas(Replicas):
     def update(self, step: int) -> None:
         """Make one step of every optimizer whose replica is not settled.
 
-        :raises CannotBatchError: an optimizer evaluates its closure by itself, which needs a run of its own.
+        :raises CannotBatchError: an optimizer evaluates its closure by itself, which a batch cannot provide.
         """
         if self._schedule is not None:
             self._set_rates(self._schedule(step))
@@ -87,7 +88,7 @@ class TorchReplicas(Replicas):
         for index in (~self._settled).nonzero().squeeze(1).tolist():
             self._optimizers[index].step(_closure(self.losses[index]))
         if any(view.data_ptr() != self.parameters[name][place].data_ptr() for view, name, place in self._views):
-            raise CannotBatchError("the optimizer puts other tensors in place of its parameters")
+            raise CannotBatchError("the optimizer replaces its parameters by other tensors")
 
     def _set_rates(self, factor: float) -> None:
         for optimizer, rates in zip(self._optimizers, self._rates, strict=True):
@@ -95,7 +96,7 @@ class TorchReplicas(Replicas):
                 group["lr"] = rate * factor
 
     def settle(self, chosen: Tensor) -> None:
-        """As for any replicas; schedule-free optimizers put their averaged parameters in place first."""
+        """Settle replicas; schedule-free optimizers first switch to their averaged parameters."""
         if not self._stacked:
             for index in chosen.tolist():
                 _set_mode(self._optimizers[index], "eval")
@@ -103,7 +104,7 @@ class TorchReplicas(Replicas):
 
 
 def find_stretches(factories: Sequence[OptimizerFactory]) -> Iterator[slice]:
-    """Cut the replicas where the factory changes, so that each piece shares one set of hyperparameters."""
+    """Split the replicas where the factory changes, so that each stretch shares one set of hyperparameters."""
     start = 0
     for _, same in groupby(factories, key=id):
         stop = start + len(list(same))
@@ -121,7 +122,7 @@ def merge_optimizers(optimizers: Sequence[torch.optim.Optimizer]) -> torch.optim
 
 
 def _closure(loss: Tensor) -> Callable[[], float]:
-    """Return a closure that knows the loss already, and cannot work out another."""
+    """Return a closure that returns the known loss and refuses to evaluate another."""
     known = [loss]
 
     def closure() -> float:

@@ -1,1 +1,1 @@
-"""How one explained step is shown: text, HTML, JSON and LaTeX."""
+"""Formats the explanation of one step: text, HTML, JSON and LaTeX."""

@@ -1,4 +1,4 @@
-"""Numbers of an explanation, with as many decimals as were asked for."""
+"""Formats the numbers of an explanation, with the requested number of decimals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playground.report.explanation.language import Translate
 
 
 def format_number(value: float, digits: int) -> str:
-    """Return a number with `digits` decimals, or in powers of ten where these would hide or swamp it."""
+    """Return a number with `digits` decimals, or in powers of ten if it is too small or too large for these."""
     if not math.isfinite(value):
         return str(value)
     if value != 0 and not 10.0**-digits <= abs(value) < 1e6:
@@ -21,9 +21,9 @@ def format_number(value: float, digits: int) -> str:
 
 
 def tensor_lines(shown: TensorSummary, digits: int, width: int, most: int = 16) -> list[str]:
-    """Return a tensor as lines: all its rows where they fit, else its shape and range.
+    """Return a tensor as lines: all its rows if they fit, otherwise its shape and range.
 
-    :param most: rows that fit.
+    :param most: maximum number of rows.
     """
     size = nested_shape(shown.values)
     if shown.values is not None and len(size) <= 2:
@@ -35,7 +35,7 @@ def tensor_lines(shown: TensorSummary, digits: int, width: int, most: int = 16) 
 
 
 def describe_tensor(shown: TensorSummary, digits: int) -> str:
-    """`(16, 2): mean 0.1, -1.3 to 2.4`; a single number is itself."""
+    """Return `(16, 2): mean 0.1, -1.3 to 2.4`; a single number is returned as it is."""
     if math.prod(shown.shape) == 1:
         return format_number(shown.mean, digits)
     return (
@@ -45,7 +45,7 @@ def describe_tensor(shown: TensorSummary, digits: int) -> str:
 
 
 def span(shown: TensorSummary, digits: int) -> str:
-    """`(16 × 2)  -1.3 … 2.4`: a digest without the mean; a single number is itself."""
+    """Return `(16 × 2)  -1.3 … 2.4`: shape and range without the mean; a single number is returned as it is."""
     if math.prod(shown.shape) == 1:
         return format_number(shown.mean, digits)
     low, high = (format_number(value, digits) for value in (shown.low, shown.high))
@@ -62,7 +62,7 @@ def format_tensor(shown: TensorSummary, digits: int, room: int = 28) -> str:
 
 
 def heading_parts(explanation: Explanation, translate: Translate) -> list[str]:
-    """Return the parts of the title: which scenario, step and sample are explained."""
+    """Return the parts of the title: the scenario, the step and the sample."""
     parts = [explanation.scenario, f"{translate('step')} {explanation.step}"]
     if explanation.samples > 1:
         parts.append(f"{explanation.samples} {translate('samples')}")
@@ -71,20 +71,20 @@ def heading_parts(explanation: Explanation, translate: Translate) -> list[str]:
 
 
 def format_sentence(each: Sentence, translate: Translate) -> str:
-    """Return a sentence in a language, with its numbers."""
+    """Return a sentence in the chosen language, with its numbers."""
     return translate(each.text).format(**each.parts)
 
 
 def count_uses(explanation: Explanation) -> dict[str, int]:
-    """Return from how many places each value collects its gradient: more than one part is summed."""
+    """Return how many parts each value's gradient has; several parts are summed."""
     return dict(Counter(share.to for operation in explanation.operations for share in operation.shares))
 
 
 def relative_deviation(explanation: Explanation, index: int) -> float | None:
-    """Return how far central differences are from `.grad`, relative to the larger; None without a check.
+    """Return the relative difference of central differences and `.grad`; None without a check.
 
-    A gradient that is nothing beside those of other parameters, as that of a bias before a normalization, is rounding:
-    it counts as a hundred-thousandth of the largest.
+    A gradient that is negligible beside those of other parameters, as that of a bias before a normalization, is only
+    rounding: it counts as a hundred-thousandth of the largest.
     """
     moved = explanation.parameters[index]
     if moved.central is None or moved.gradient is None:

@@ -1,4 +1,4 @@
-"""The computational graph as SVG, in layers from the inputs down to the loss."""
+"""Draws the computational graph as SVG, in layers from the inputs down to the loss."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from playground.figures.text import cut_text, make_printable
 from playground.report.explanation.formatting import format_tensor
 
 WIDTH, HEIGHT = 168, 66
-"""Of a node's box."""
+"""Size of a node's box, in pixels."""
 ACROSS, DOWN = 24, 42
 """Between boxes."""
 BOX_CHARACTERS = 21
-"""Characters in a box."""
+"""Maximum number of characters in a line of a box."""
 
 
 @dataclass(frozen=True)
 class GraphEdge:
-    """From an input to what was made of it."""
+    """An edge from an input to a value computed from it."""
 
     source: str
     target: str
@@ -38,14 +38,16 @@ def graph_edges(explanation: Explanation) -> list[GraphEdge]:
 
 
 def graph_layers(explanation: Explanation) -> list[list[str]]:
-    """Return the names in each layer: every value below all it was made of, what was given just above its first use.
+    """Return the names in each layer: every value is below its inputs, a given value just above its first use.
 
-    Within a layer a value stands near the middle of those it was made of, which keeps most edges from crossing.
+    Within a layer a value is near the middle of its inputs, so that few edges cross.
     """
+    # operations are in the order of execution, so the depths of all inputs are known
     links, depth = graph_edges(explanation), dict.fromkeys((node.name for node in explanation.nodes), 0)
     for operation in explanation.operations:
         for name in operation.outputs:
             depth[name] = 1 + max((depth[each] for each in operation.inputs), default=0)
+    # move given values from the top layer down to just above their first use, so that edges are short
     made = {link.target for link in links}
     for name in depth:
         uses = [depth[link.target] for link in links if link.source == name]
@@ -63,13 +65,13 @@ def graph_layers(explanation: Explanation) -> list[list[str]]:
 
 
 MAX_PHONE_BOXES = 2
-"""Boxes side by side that a phone shows at a size that can be read."""
+"""Maximum number of boxes in a row that stay readable on a phone."""
 
 
 def graph_svg(explanation: Explanation, across: int = 0) -> str:
     """Return the graph as one SVG element; its colours come from the page.
 
-    :param across: boxes side by side at most: a layer of more goes on below; 0 for as many as there are.
+    :param across: maximum number of boxes in a row; a longer layer is continued below. 0 means no limit.
     """
     rows = graph_layers(explanation)
     if across:

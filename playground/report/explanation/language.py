@@ -1,4 +1,4 @@
-"""The languages an explanation can be told in: `gettext` catalogues in `playground/locale`."""
+"""The languages of an explanation: `gettext` catalogues in `playground/locale`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from importlib.resources import as_file, files
 from playground.errors import PlaygroundError, suggest_names
 
 LANGUAGES = ("en", "id")
-"""English is what the source is written in."""
+"""English: the language of the source."""
 
 Translate = Callable[[str], str]
 
 
 def translator(language: str) -> Translate:
-    """Return what translates a text.
+    """Return a function that translates a text.
 
-    :raises PlaygroundError: there is no such language.
+    :raises PlaygroundError: the language is unknown.
     """
     if language not in LANGUAGES:
         raise PlaygroundError(f"--language: unknown language {language!r}{suggest_names(language, LANGUAGES)}")

@@ -1,6 +1,6 @@
-r"""An explanation as LaTeX: a document that compiles by itself, its formulas in `align` blocks.
+r"""Writes an explanation as a complete LaTeX document, with its formulas in `align` blocks.
 
-Formulas are written once, in the field's own signs; here each sign becomes its command.
+The explanation contains formulas in mathematical signs; this module replaces each sign by its LaTeX command.
 """
 
 from __future__ import annotations
@@ -86,37 +86,39 @@ def latex_document(explanation: Explanation, translate: Translate) -> str:
     )
 
 
-def _backward(told: Explanation, _: Translate) -> Iterator[tuple[str, str, str]]:
-    nodes, counts = {node.name: node for node in told.nodes}, count_uses(told)
-    for operation in reversed(told.operations):
+def _backward(explanation: Explanation, _: Translate) -> Iterator[tuple[str, str, str]]:
+    digits = explanation.digits
+    nodes, counts = {node.name: node for node in explanation.nodes}, count_uses(explanation)
+    for operation in reversed(explanation.operations):
         for name in operation.outputs:
             total = nodes[name].gradient
             if counts.get(name, 0) > 1 and total is not None:
                 yield (
                     latex_formula(f"dL/d{name}"),
                     f"\\text{{{latex_prose(_('the sum of its parts'))}}}",
-                    latex_tensor(total, told.digits),
+                    latex_tensor(total, digits),
                 )
         for share in operation.shares:
             left = latex_formula(f"dL/d{share.to}") + (" \\mathrel{+}" if counts[share.to] > 1 else "")
             unknown = f"\\text{{{latex_prose(operation.name)}: {latex_prose(_('as autograd gives it'))}}}"
-            yield left, latex_formula(share.rule) if share.rule else unknown, latex_tensor(share.value, told.digits)
-    for moved in told.parameters:
+            yield left, latex_formula(share.rule) if share.rule else unknown, latex_tensor(share.value, digits)
+    for moved in explanation.parameters:
         if moved.gradient is not None:
-            yield latex_formula(f"dL/d{moved.name}"), latex_tensor(moved.gradient, told.digits), ""
+            yield latex_formula(f"dL/d{moved.name}"), latex_tensor(moved.gradient, digits), ""
 
 
-def _update(told: Explanation) -> Iterator[tuple[str, str, str]]:
-    if told.update is None:
+def _update(explanation: Explanation) -> Iterator[tuple[str, str, str]]:
+    digits = explanation.digits
+    if explanation.update is None:
         return
-    for line in told.update.formula:
+    for line in explanation.update.formula:
         left, _, right = line.partition(" = ")
         yield latex_formula(left), f"\\texttt{{{latex_prose(right)}}}", ""
-    for moved in told.parameters:
+    for moved in explanation.parameters:
         if moved.after is not None:
             yield (
                 latex_formula(moved.name),
-                f"{latex_tensor(moved.before, told.digits)} \\to {latex_tensor(moved.after, told.digits)}",
+                f"{latex_tensor(moved.before, digits)} \\to {latex_tensor(moved.after, digits)}",
                 "",
             )
         for line in moved.written:
@@ -130,7 +132,7 @@ def _align(rows: list[tuple[str, str, str]]) -> str:
 
 
 def latex_tensor(shown: TensorSummary, digits: int) -> str:
-    """Return a tensor as a matrix, or what is said of one too large."""
+    """Return a tensor as a matrix, or the description of a large tensor."""
     if shown.values is None or len(nested_shape(shown.values)) > 2:
         return f"\\text{{{latex_prose(describe_tensor(shown, digits))}}}"
     if not isinstance(shown.values, list):
@@ -141,10 +143,10 @@ def latex_tensor(shown: TensorSummary, digits: int) -> str:
 
 
 def latex_formula(text: str) -> str:
-    """Return a formula in signs as LaTeX in math mode."""
+    """Return a formula in mathematical signs as LaTeX for math mode."""
     made = ""
-    text = re.sub(r"\^{2,}", lambda run: "˄" * len(run[0]), make_printable(text))  # to TeX, ^^5c is a backslash
-    text = re.sub(r"(?<=[a-z]) (?=[a-z])", "\u00a0", text)  # math mode drops blanks, and words need theirs
+    text = re.sub(r"\^{2,}", lambda run: "˄" * len(run[0]), make_printable(text))  # TeX reads ^^5c as a backslash
+    text = re.sub(r"(?<=[a-z]) (?=[a-z])", "\u00a0", text)  # math mode drops blanks; keep those between words
     for part in re.split(r"(dL/d[A-Za-z0-9_.]+|[A-Za-z][A-Za-z0-9_.]*)", text):
         if match := re.fullmatch(r"dL/d(.+)", part):
             made += f"\\frac{{\\partial L}}{{\\partial {_name(match[1])}}}"

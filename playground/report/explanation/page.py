@@ -1,4 +1,4 @@
-"""An explanation as one self-contained page, or as a part of another: no script, nothing fetched from anywhere."""
+"""Writes an explanation as a self-contained page, or as a part of another page: no script, no network access."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from playground.report.explanation.graph import MAX_PHONE_BOXES, graph_svg
 from playground.report.explanation.language import Translate
 
 SIDE, LINES = 8, 4
-"""Rows or columns of a tensor, and lines of arithmetic, beyond which they are folded away: a click shows all of it."""
+"""Maximum number of rows or columns of a tensor, and of lines of arithmetic, that are shown without a click."""
 
 PAGE_STYLE = """
 :root{color-scheme:light dark;--ink:#1d2733;--dim:#5b6673;--paper:#fff;--card:#f5f7fa;--line:#d5dce4}
@@ -63,11 +63,11 @@ overflow-wrap:anywhere}
 .graph{max-width:100%;height:auto}.explanation .card{overflow:visible;break-inside:avoid}
 .explanation td{white-space:normal}}
 """
-"""Of a body, wherever it stands; the page around it says what --ink, --dim, --card and --line are."""
+"""The style of the explanation itself; the surrounding page defines --ink, --dim, --card and --line."""
 
 
 def explanation_page(explanation: Explanation, translate: Translate, language: str) -> str:
-    """Return the page."""
+    """Return the complete page."""
     title = escape_html(" · ".join(heading_parts(explanation, translate)))
     return (
         f'<!doctype html><html lang="{escape_html(language)}"><head><meta charset="utf-8">'
@@ -79,9 +79,9 @@ def explanation_page(explanation: Explanation, translate: Translate, language: s
 
 
 def explanation_body(explanation: Explanation, translate: Translate, level: int = 2) -> str:
-    """Return what is explained, a section for each part, to stand in an element of class `explanation`.
+    """Return the explanation, a section for each part, for an element of class `explanation`.
 
-    :param level: of the sections' headings.
+    :param level: level of the sections' headings.
     """
     _ = translate
     label = escape_html(_("Graph"))
@@ -104,34 +104,39 @@ def explanation_body(explanation: Explanation, translate: Translate, level: int 
     )
 
 
-def _forward(told: Explanation, _: Translate) -> Iterator[str]:
-    nodes = {node.name: node for node in told.nodes}
-    given = [node for node in told.nodes if node.kind in ("data", "parameter", "constant")]
-    cards = "".join(_card(node.name, _tensor(node.value, told.digits, "value")) for node in given)
+def _forward(explanation: Explanation, _: Translate) -> Iterator[str]:
+    digits = explanation.digits
+    nodes = {node.name: node for node in explanation.nodes}
+    given = [node for node in explanation.nodes if node.kind in ("data", "parameter", "constant")]
+    cards = "".join(_card(node.name, _tensor(node.value, digits, "value")) for node in given)
     yield f'<div class="given">{cards}</div>'
-    for operation in told.operations:
+    for operation in explanation.operations:
         head = f"{', '.join(operation.outputs)} = {operation.formula or _call(operation)}"
         note = "" if operation.formula else _note(_("nothing more is known of this operation"))
         written = _arithmetic(operation.written, _)
-        values = "".join(_tensor(nodes[name].value, told.digits, "value") for name in operation.outputs)
+        values = "".join(_tensor(nodes[name].value, digits, "value") for name in operation.outputs)
         yield _card(head, note + written + values)
 
 
-def _backward(told: Explanation, _: Translate) -> Iterator[str]:
-    nodes, counts = {node.name: node for node in told.nodes}, count_uses(told)
-    for operation in reversed(told.operations):
+def _backward(explanation: Explanation, _: Translate) -> Iterator[str]:
+    digits = explanation.digits
+    nodes, counts = {node.name: node for node in explanation.nodes}, count_uses(explanation)
+    for operation in reversed(explanation.operations):
         for name in operation.outputs:
             total = nodes[name].gradient
             if counts.get(name, 0) > 1 and total is not None:
-                yield _card(f"dL/d{name}", _note(_("the sum of its parts")) + _tensor(total, told.digits, "slope"))
+                yield _card(f"dL/d{name}", _note(_("the sum of its parts")) + _tensor(total, digits, "slope"))
         for share in operation.shares:
-            yield _share(told, operation, share, "+=" if counts[share.to] > 1 else "=", _)
-    for index, moved in enumerate(told.parameters):
-        yield _ending(told, index, moved, _)
+            yield _share(explanation, operation, share, "+=" if counts[share.to] > 1 else "=", _)
+    for index, moved in enumerate(explanation.parameters):
+        yield _ending(explanation, index, moved, _)
 
 
-def _share(told: Explanation, operation: ExplainedOperation, share: GradientShare, sign: str, _: Translate) -> str:
-    value = _tensor(share.value, told.digits, "slope")
+def _share(
+    explanation: Explanation, operation: ExplainedOperation, share: GradientShare, sign: str, _: Translate
+) -> str:
+    digits = explanation.digits
+    value = _tensor(share.value, digits, "slope")
     if not share.rule:
         note = _note(f"{_call(operation)}: {_('as autograd gives it')}")
         return _card(f"dL/d{share.to} {sign} …", note + value)
@@ -141,7 +146,7 @@ def _share(told: Explanation, operation: ExplainedOperation, share: GradientShar
 
 
 def _arithmetic(lines: Sequence[str], _: Translate) -> str:
-    """Return the arithmetic of single entries; of many lines, all but the first are folded away."""
+    """Return the arithmetic of single entries; if there are many lines, all but the first ones are folded."""
     written = [f'<div class="written">{escape_html(line)}</div>' for line in lines]
     if len(written) <= LINES:
         return "".join(written)
@@ -154,23 +159,23 @@ def _note(text: str) -> str:
     return f'<p class="dim">{escape_html(text)}</p>'
 
 
-def _ending(told: Explanation, index: int, moved: ExplainedParameter, _: Translate) -> str:
+def _ending(explanation: Explanation, index: int, moved: ExplainedParameter, _: Translate) -> str:
+    digits = explanation.digits
     if moved.gradient is None:
         return _card(f"dL/d{moved.name}", escape_html(_("the loss does not depend on it")))
-    inside = _tensor(moved.gradient, told.digits, "slope")
-    off = relative_deviation(told, index)
+    inside = _tensor(moved.gradient, digits, "slope")
+    off = relative_deviation(explanation, index)
     if off is not None and moved.central is not None:
-        check = (
-            f"{_('central differences')}: {format_tensor(moved.central, told.digits, 60)} ({_('deviation')} {off:.0e})"
-        )
+        check = f"{_('central differences')}: {format_tensor(moved.central, digits, 60)} ({_('deviation')} {off:.0e})"
         inside += f'<div class="written">{escape_html(check)}</div>'
     if moved.used is not None:
-        inside += f"<p>{escape_html(_('after clipping'))}</p>{_tensor(moved.used, told.digits, 'slope')}"
+        inside += f"<p>{escape_html(_('after clipping'))}</p>{_tensor(moved.used, digits, 'slope')}"
     return _card(f"dL/d{moved.name}", inside)
 
 
-def _update(told: Explanation, _: Translate) -> Iterator[str]:
-    update = told.update
+def _update(explanation: Explanation, _: Translate) -> Iterator[str]:
+    digits = explanation.digits
+    update = explanation.update
     if update is None:
         yield f"<p>{escape_html(_('Nothing moves: there is no step left to make.'))}</p>"
         return
@@ -183,18 +188,16 @@ def _update(told: Explanation, _: Translate) -> Iterator[str]:
     )
     rate = "" if update.lr is None else f", lr = {update.lr:g}"
     yield _card(update.optimizer + rate, f'{rule}<table class="symbols">{rows}</table>')
-    for moved in told.parameters:
+    for moved in explanation.parameters:
         if moved.after is None:
             continue
         states = ((key, moved.state_before.get(key), after) for key, after in moved.state_after.items())
-        changes = "".join(
-            _change(*change, told.digits) for change in ((moved.name, moved.before, moved.after), *states)
-        )
+        changes = "".join(_change(*change, digits) for change in ((moved.name, moved.before, moved.after), *states))
         written = "".join(f'<div class="written">{escape_html(line)}</div>' for line in moved.written)
-        head = _note(f"{_('its first entry')}, t = {told.step + 1}:") if written else ""
+        head = _note(f"{_('its first entry')}, t = {explanation.step + 1}:") if written else ""
         yield f'<div class="card"><table class="changes">{changes}</table>{head}{written}</div>'
-    if told.loss_after is not None:
-        before, after = format_number(told.loss, told.digits), format_number(told.loss_after, told.digits)
+    if explanation.loss_after is not None:
+        before, after = format_number(explanation.loss, digits), format_number(explanation.loss_after, digits)
         yield f"<p>L: {before} → {after} ({escape_html(_('on the same data'))})</p>"
 
 
@@ -204,7 +207,7 @@ def _change(name: str, before: TensorSummary | None, after: TensorSummary, digit
 
 
 def escape_html(text: str) -> str:
-    """Return text as HTML that shows it as it is, on one line, in an element or an attribute."""
+    """Return text as HTML that shows it literally, on one line, in an element or an attribute."""
     return escape(make_printable(text))
 
 

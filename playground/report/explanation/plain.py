@@ -1,4 +1,4 @@
-"""An explanation as plain lines."""
+"""Writes an explanation as plain lines."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ GUTTER = "    "
 
 
 MAX_FULL_LINES = 120
-"""Lines beyond which an explanation is summed up unless all of it is asked for."""
+"""An explanation with more lines than this is shortened unless the full one is requested."""
 
 ROWS, ENTRIES = 4, 2
-"""Of a tensor, and of the arithmetic of one operation, when it is summed up."""
+"""Maximum number of lines of a tensor, and of one operation's arithmetic, in a shortened explanation."""
 
 
 def explanation_lines(explanation: Explanation, translate: Translate, width: int, full: bool = True) -> Iterator[str]:
     """Yield the explanation line by line, at most `width` characters where formulas allow.
 
-    :param full: also where it is long; otherwise a long one is summed up, and says how to see all of it.
+    :param full: show a long explanation in full; otherwise it is shortened, with a hint how to see all of it.
     """
     whole = [make_printable(line) for line in _sections(_Page(explanation, translate, width))]
     if full or len(whole) <= MAX_FULL_LINES:
@@ -59,13 +59,13 @@ def _sections(page: _Page) -> Iterator[str]:
 
 
 class _Page:
-    """What each section of an explanation says.
+    """The sections of an explanation as lines.
 
-    :param brief: sum up large tensors and long arithmetic.
+    :param brief: shorten large tensors and long arithmetic.
     """
 
     def __init__(self, explanation: Explanation, translate: Translate, width: int, brief: bool = False) -> None:
-        self._told = explanation
+        self._explanation = explanation
         self.translate = self._ = translate
         self._width = width
         self._brief = brief
@@ -74,15 +74,15 @@ class _Page:
         self._uses = count_uses(explanation)
 
     def head(self) -> Iterator[str]:
-        told = self._told
-        yield " · ".join(heading_parts(told, self._))
-        yield from textwrap.wrap(make_printable(told.summary), self._width)
+        explanation = self._explanation
+        yield " · ".join(heading_parts(explanation, self._))
+        yield from textwrap.wrap(make_printable(explanation.summary), self._width)
 
     def forward(self) -> Iterator[str]:
-        for node in self._told.nodes:
+        for node in self._explanation.nodes:
             if node.kind in ("data", "parameter", "constant"):
                 yield from self._named(node.name, node.value)
-        for operation in self._told.operations:
+        for operation in self._explanation.operations:
             yield ""
             yield f"  {_format_left_side(operation)} = {operation.formula or _format_call(operation)}"
             if not operation.formula:
@@ -92,20 +92,20 @@ class _Page:
                 yield from self._tensor(self._nodes[name].value)
 
     def backward(self) -> Iterator[str]:
-        loss = next((node.name for node in self._told.nodes if node.kind == "loss"), "L")
+        loss = next((node.name for node in self._explanation.nodes if node.kind == "loss"), "L")
         yield f"  dL/d{loss} = 1"
-        for operation in reversed(self._told.operations):
+        for operation in reversed(self._explanation.operations):
             for name in operation.outputs:
                 yield from self._total(name)
             for share in operation.shares:
                 yield from self._share(operation, share)
         yield ""
-        for index, moved in enumerate(self._told.parameters):
+        for index, moved in enumerate(self._explanation.parameters):
             yield from self._gradient(index, moved)
 
     def _share(self, operation: ExplainedOperation, share: GradientShare) -> Iterator[str]:
         yield ""
-        # A value that several operations use collects a part from each of them.
+        # The gradient of a value that several operations use is a sum of parts, one from each operation.
         sign = "+=" if self._uses.get(share.to, 0) > 1 else "="
         if share.rule:
             equals = f" = {share.written}" if share.written and share.written != share.rule else ""
@@ -116,7 +116,7 @@ class _Page:
         yield from self._tensor(share.value)
 
     def _total(self, name: str) -> Iterator[str]:
-        """Yield the sum of what a value collected, which is what the operation before it goes on with."""
+        """Yield the sum of a value's gradient parts; the operation that made the value uses this sum."""
         gradient = self._nodes[name].gradient
         if self._uses.get(name, 0) > 1 and gradient is not None:
             yield ""
@@ -129,7 +129,7 @@ class _Page:
             return
         if not self._brief or moved.used is not None:
             yield from self._named(f"dL/d{moved.name}", moved.gradient)
-        off = relative_deviation(self._told, index)
+        off = relative_deviation(self._explanation, index)
         if off is not None and moved.central is not None:
             room = self._width - len(self._("central differences")) - 30
             values = "" if self._brief else f": {format_tensor(moved.central, self._digits, room)}"
@@ -139,10 +139,10 @@ class _Page:
             yield from self._named(f"{GUTTER}{self._('after clipping')}", moved.used)
 
     def update(self) -> Iterator[str]:
-        told, update = self._told, self._told.update
+        explanation, update = self._explanation, self._explanation.update
         if update is None:
             yield "  " + self._("Nothing moves: there is no step left to make.")
-            yield f"  L = {format_number(told.loss, self._digits)}"
+            yield f"  L = {format_number(explanation.loss, self._digits)}"
             return
         rate = "" if update.lr is None else f", lr = {update.lr:g}"
         yield f"  {update.optimizer}{rate}"
@@ -152,44 +152,44 @@ class _Page:
             if re.search(rf"\b{re.escape(key)}\b", " ".join(update.formula)):
                 value = f" = {update.settings[key]}" if key in update.settings else ""
                 yield from self._wrapped(f"  {key}{value}: {self._(meaning)}")
-        example = next((moved.name for moved in told.parameters if moved.after is not None), None)
-        for moved in told.parameters:
+        example = next((moved.name for moved in explanation.parameters if moved.after is not None), None)
+        for moved in explanation.parameters:
             if moved.after is not None:
                 yield ""
                 yield from self._change(moved.name, moved.before, moved.after)
             if moved.written and (moved.name == example or not self._brief):
-                yield f"{GUTTER}{self._('its first entry')}, t = {told.step + 1}:"
+                yield f"{GUTTER}{self._('its first entry')}, t = {explanation.step + 1}:"
                 for written in moved.written:
                     yield from self._wrapped(f"  {written}")
             states = moved.state_after if moved.name == example or not self._brief else {}
             for key, state in states.items():
                 yield from self._change(f"{GUTTER}{key}", moved.state_before.get(key), state)
         yield ""
-        if told.loss_after is not None:
-            before, after = (format_number(value, self._digits) for value in (told.loss, told.loss_after))
+        if explanation.loss_after is not None:
+            before, after = (format_number(value, self._digits) for value in (explanation.loss, explanation.loss_after))
             yield f"  L: {before} → {after}  ({self._('on the same data')})"
 
     def words(self) -> Iterator[str]:
-        for each in self._told.words:
+        for each in self._explanation.words:
             yield from textwrap.wrap(
                 format_sentence(each, self._), self._width, initial_indent="  ", subsequent_indent="  "
             )
 
     def graph(self) -> Iterator[str]:
-        made = {name: operation for operation in self._told.operations for name in operation.outputs}
-        loss = next((node.name for node in self._told.nodes if node.kind == "loss"), None)
+        made = {name: operation for operation in self._explanation.operations for name in operation.outputs}
+        loss = next((node.name for node in self._explanation.nodes if node.kind == "loss"), None)
         if loss is not None:
             yield from self._branch(loss, made, "  ", "  ", set())
 
     def _branch(
         self, name: str, made: dict[str, ExplainedOperation], lead: str, below: str, seen: set[str]
     ) -> Iterator[str]:
-        """Yield what a value was made of: a chain goes straight down, and where it forks, branches are indented."""
+        """Yield the inputs of a value: a chain goes straight down, and branches of a fork are indented."""
         following: str | None = name
         while following is not None:
             operation = made.get(following)
             again = following in seen and operation is not None
-            yield lead + self._told_of(following, operation, again, max(40, self._width) - len(lead))
+            yield lead + self._format_branch(following, operation, again, max(40, self._width) - len(lead))
             if operation is None or again:
                 return
             seen.add(following)
@@ -202,10 +202,10 @@ class _Page:
                 yield from self._branch(each, made, below + fork, below + beside, seen)
             lead = below
 
-    def _told_of(self, name: str, operation: ExplainedOperation | None, again: bool, room: int) -> str:
-        """Return a value with its gradient, and an arrow where it stands further up already.
+    def _format_branch(self, name: str, operation: ExplainedOperation | None, again: bool, room: int) -> str:
+        """Return a value with its gradient, and an arrow if its inputs are already listed above.
 
-        Of what does not fit, means are left out first, then the gradient.
+        Leaves out the means, then the gradient, if the line is too long.
         """
         node, by = self._nodes[name], f" ← {operation.name}" if operation else ""
         head, tail, line = f"{name}{by}  ", "  ↑" if again else "", ""
@@ -221,7 +221,7 @@ class _Page:
         return textwrap.wrap(line, self._width, initial_indent=GUTTER, subsequent_indent=GUTTER + "  ")
 
     def _change(self, name: str, before: TensorSummary | None, after: TensorSummary) -> Iterator[str]:
-        room = self._width - max(8, len(name) + 4)  # on a line of its own, where both do not fit on one
+        room = self._width - max(8, len(name) + 4)  # on separate lines if both do not fit on one
         old = "–" if before is None else format_tensor(before, self._digits, room)
         new = format_tensor(after, self._digits, room)
         line = f"  {name}: {old} → {new}"
@@ -232,7 +232,7 @@ class _Page:
             yield f"  {' ' * max(4, len(name) - len(name.lstrip()) + 2)}→ {new}"
 
     def _entries(self, written: Sequence[str]) -> Iterator[str]:
-        """Yield arithmetic of single entries; summed up, the first of it."""
+        """Yield the arithmetic of single entries; only the first lines if shortened."""
         few = written[:ENTRIES] if self._brief else written
         for line in few:
             yield from self._wrapped(line)

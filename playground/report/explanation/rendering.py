@@ -1,4 +1,4 @@
-"""Finds how an explanation is to be shown."""
+"""Selects the format of an explanation."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ EXPLANATION_FORMATS = ("html", "json", "latex", "text")
 
 
 def renderer(form: str, language: str, width: int, full: bool = True) -> Callable[[Explanation], str]:
-    """Return what turns an explanation into one text.
+    """Return a function that formats an explanation as text.
 
     :param width: characters in a line of plain text.
-    :param full: show a long explanation whole as plain text; otherwise it is summed up.
-    :raises PlaygroundError: no such format or language.
+    :param full: show a long explanation in full as plain text; otherwise it is shortened.
+    :raises PlaygroundError: the format or the language is unknown.
     """
     translate = translator(language)
     if form == "json":
-        return lambda told: json.dumps(json_value(told.to_dict()), indent=2, allow_nan=False)
+        return lambda explanation: json.dumps(json_value(explanation.to_dict()), indent=2, allow_nan=False)
     if form == "text":
         from playground.report.explanation.plain import explanation_lines
 
-        return lambda told: "\n".join(explanation_lines(told, translate, width, full))
+        return lambda explanation: "\n".join(explanation_lines(explanation, translate, width, full))
     if form == "html":
         from playground.report.explanation.page import explanation_page
 
-        return lambda told: explanation_page(told, translate, language)
+        return lambda explanation: explanation_page(explanation, translate, language)
     if form == "latex":
         from playground.report.explanation.latex import latex_document
 
-        return lambda told: latex_document(told, translate)
+        return lambda explanation: latex_document(explanation, translate)
     raise PlaygroundError(f"--format: unknown format {form!r}{suggest_names(form, EXPLANATION_FORMATS)}")

@@ -1,1 +1,1 @@
-"""Results as one page that needs nothing but a browser: charts to replay, their numbers, and how each was made."""
+"""Writes results as one self-contained page: charts with replay, their numbers, and how each was made."""

@@ -1,7 +1,7 @@
-"""One chart: a figure in plotly's own terms, what of it moves with the step, and what is said beside it.
+"""The specification of one chart: a plotly figure, the traces that follow the current step, and the caption.
 
-A colour in a figure may be written as a name of the page's palette, `@blue`, so that a light and a dark page each have
-their own.
+A colour in a figure may be the name of a colour in the page's palette, `@blue`, so that light and dark pages have their
+own colours.
 """
 
 from __future__ import annotations
@@ -13,31 +13,31 @@ from typing import Any
 from playground.report.html.encoding import round_data
 
 PALETTE = ("@blue", "@orange", "@green", "@purple", "@brown", "@sky", "@red", "@grey")
-"""For series, in this order; after Okabe and Ito, whom colour-blind readers can tell apart."""
+"""Colours of series, in this order; after Okabe and Ito, whose palette colour-blind readers can distinguish."""
 
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "x")
-"""For series of points, so that no colour has to be told apart."""
+"""Symbols of series, so that series of points differ by more than colour."""
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-"""For lines, likewise."""
+"""Dash styles of lines, for the same reason."""
 
 VALUE_SWITCH = "log scale"
-"""The switch of the axes that values are on."""
+"""The label of the switch for axes of values."""
 
 STEP_SWITCH = "log steps"
-"""The switch of an axis that steps are on; the page draws step 0 at the left of step 1."""
+"""The label of the switch for axes of steps; the page draws step 0 at the left of step 1."""
 
 PlotlyTrace = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Move:
-    """How a trace follows the step that is shown; one of three ways.
+    """How traces follow the current step; one of three ways.
 
     :param traces: indices of the traces that follow in this way.
-    :param at: rows of which the trace has the one value at the position: a point that moves.
-    :param upto: rows of which it has all values up to the position: a path so far.
-    :param frames: for each position the whole of an attribute; a list, or what `packed` returned.
+    :param at: rows of values; the trace shows the value at the current position: a moving point.
+    :param upto: rows of values; the trace shows all values up to the current position: a path so far.
+    :param frames: a complete attribute for each position; a list, or the result of `pack_grids`.
     """
 
     traces: tuple[int, ...]
@@ -46,7 +46,7 @@ class Move:
     frames: Mapping[str, Any] = field(default_factory=dict)
 
     def data(self) -> dict[str, Any]:
-        """Return it as the page's script reads it."""
+        """Return plain data in the layout that the page's script reads."""
         ways = {"at": self.at, "upto": self.upto, "frames": self.frames}
         return {"traces": list(self.traces), **{name: round_data(way) for name, way in ways.items() if way}}
 
@@ -56,11 +56,11 @@ class Chart:
     """One chart of a page.
 
     :param name: unique within its part of the page.
-    :param text: what is to be seen, in a sentence or two: the text alternative, and what stands below the chart.
-    :param traces: plotly's traces. One with `"meta": "aside"` is no part of the numbers shown as a table.
+    :param text: a description in a sentence or two: the text alternative, and the caption below the chart.
+    :param traces: plotly's traces. One with `"meta": "aside"` is not in the table of numbers.
     :param layout: plotly's layout; the page adds fonts and colours.
-    :param moves: what follows the step.
-    :param scales: axes that a switch turns between linear and logarithmic, such as `yaxis`, by what the switch says.
+    :param moves: the traces that follow the current step.
+    :param scales: by the label of a switch, the axes that it turns between linear and logarithmic, such as `yaxis`.
     :param height: in pixels.
     :param square: as high as wide, up to `height`: for planes.
     """
@@ -77,11 +77,11 @@ class Chart:
 
     @property
     def switches(self) -> dict[str, bool]:
-        """Whether the axes of each switch begin logarithmic."""
+        """Whether the axes of each switch are logarithmic at first."""
         return {name: self.layout[axes[0]].get("type") == "log" for name, axes in self.scales.items()}
 
     def data(self) -> dict[str, Any]:
-        """Return it as the page's script reads it: plain data, every number finite."""
+        """Return plain data in the layout that the page's script reads; every number is finite."""
         return {
             "data": round_data(self.traces),
             "layout": round_data(self.layout),
@@ -91,18 +91,18 @@ class Chart:
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
-    """Return an axis, which always has a name."""
+    """Return an axis; every axis has a title."""
     return {"title": {"text": title}, **more}
 
 
 def line(x: Sequence[Any], y: Sequence[Any], name: str, index: int = 0, **more: Any) -> PlotlyTrace:
-    """Return a line, by colour and dashes told from those with another index."""
+    """Return a line whose colour and dashes depend on the index."""
     style = {"color": PALETTE[index % len(PALETTE)], "dash": DASHES[index % len(DASHES)], "width": 2}
     return {"type": "scatter", "mode": "lines", "x": x, "y": y, "name": name, "line": style, **more}
 
 
 def point(name: str, colour: str = "@ink", symbol: str = "circle", size: int = 11, **more: Any) -> PlotlyTrace:
-    """Return a trace for one point that moves."""
+    """Return a trace for one moving point."""
     marker = {"color": colour, "symbol": symbol, "size": size, "line": {"color": "@paper", "width": 1.5}}
     return {
         "type": "scatter",

@@ -1,4 +1,4 @@
-"""Numbers on their way into a page: few digits, nothing that JSON cannot say, large grids in little room."""
+"""Encodes numbers for a page: few digits, valid JSON only, large grids in little space."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ SIGNIFICANT_DIGITS = 6
 """Significant digits of a number in a page; a screen shows fewer."""
 
 PACKING_LEVELS = 65_534
-"""Steps into which the range of a packed grid is divided; one more value stands for what is not finite."""
+"""Number of steps in the range of a packed grid; one further value marks numbers that are not finite."""
 
 MAX_GEOMETRIC_VALUES = 2_000
-"""Values of a longer row that are kept, spaced evenly by ratio."""
+"""Maximum number of values of a row; a longer row is thinned, evenly by ratio."""
 
 
 def round_data(value: Any) -> Any:
-    """Return plain data with rounded numbers, and None in place of what is not finite."""
+    """Return plain data with rounded numbers; None replaces numbers that are not finite."""
     if isinstance(value, bool) or value is None or isinstance(value, int | str):
         return value
     if isinstance(value, float):
@@ -39,7 +39,7 @@ def pack_grids(grids: Sequence[Sequence[Sequence[float]]]) -> dict[str, Any]:
     """Return grids of one size as text that the page unpacks: two bytes a value, exact to 1/65534 of their range.
 
     :returns: `{"shape": [grids, rows, columns], "low": ..., "high": ..., "data": base64}`; `data` is little-endian,
-        with 65535 for what is not finite.
+        with 65535 for numbers that are not finite.
     """
     import numpy as np
 
@@ -47,12 +47,13 @@ def pack_grids(grids: Sequence[Sequence[Sequence[float]]]) -> dict[str, Any]:
     finite = np.isfinite(values)
     low, high = (float(values[finite].min()), float(values[finite].max())) if finite.any() else (0.0, 0.0)
     scaled = (np.where(finite, values, low) - low) / ((high - low) or 1.0) * PACKING_LEVELS
+    # rounding to levels of the common range; the value beyond the last level marks gaps
     whole = np.where(finite, np.rint(scaled), PACKING_LEVELS + 1).astype("<u2")
     return {"shape": list(values.shape), "low": low, "high": high, "data": base64.b64encode(whole.tobytes()).decode()}
 
 
 def thin_indices(count: int, most: int = MAX_GEOMETRIC_VALUES) -> Sequence[int]:
-    """Return which of `count` values are drawn: all, or of more than `most` those spaced evenly by ratio, ends in."""
+    """Return the indices to draw: all, or at most `most` of them, evenly spaced by ratio, both ends included."""
     if count <= most:
         return range(count)
     ratio = math.log(count) / (most - 1)
@@ -60,7 +61,7 @@ def thin_indices(count: int, most: int = MAX_GEOMETRIC_VALUES) -> Sequence[int]:
 
 
 def padded_range(values: Iterable[float | None], room: float = 0.06) -> list[float]:
-    """Return a range that has all finite values, with some room at both ends."""
+    """Return a range that contains all finite values, with some room at both ends."""
     finite = [value for value in values if value is not None and math.isfinite(value)] or [0.0]
     low, high = min(finite), max(finite)
     more = room * (high - low) if high > low else 0.5 * max(1.0, abs(low))

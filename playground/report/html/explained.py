@@ -1,4 +1,4 @@
-"""Some steps of a run, explained: each a piece of the page that is shown when the scrubber is at its step."""
+"""The explained steps of a run as parts of the page; the page shows the one at the current step."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ if TYPE_CHECKING:
 __all__ = ["BODY_STYLE", "explanation_parts"]
 
 
-def explanation_parts(told: Sequence[Explanation | UnexplainedStep]) -> list[dict[str, Any]]:
+def explanation_parts(steps: Sequence[Explanation | UnexplainedStep]) -> list[dict[str, Any]]:
     """Return what the template shows of each step."""
-    return [_unexplained_part(each) if isinstance(each, UnexplainedStep) else _explained_part(each) for each in told]
+    return [_unexplained_part(each) if isinstance(each, UnexplainedStep) else _explained_part(each) for each in steps]
 
 
-def _explained_part(told: Explanation) -> dict[str, Any]:
+def _explained_part(explanation: Explanation) -> dict[str, Any]:
     from markupsafe import Markup
 
-    shown = explanation_body(told, translator("en"), level=4).replace(
-        "@@", "@\u200b@"
-    )  # which only the template may have
-    batch = f" on {told.samples} samples" if told.samples else ""
-    return {"step": told.step, "what": f"Step {told.step}{batch}, in its own numbers:", "html": Markup(shown)}
+    # a mark such as @@INLINE-DATA@@ is only allowed in the template
+    shown = explanation_body(explanation, translator("en"), level=4).replace("@@", "@\u200b@")
+    samples = f" on {explanation.samples} samples" if explanation.samples else ""
+    what = f"Step {explanation.step}{samples}, in its own numbers:"
+    return {
+        "step": explanation.step,
+        "what": what,
+        "html": Markup(shown),
+    }
 
 
-def _unexplained_part(told: UnexplainedStep) -> dict[str, Any]:
-    return {"step": told.step, "what": f"Not explained from step {told.step} on: {told.reason}", "html": ""}
+def _unexplained_part(step: UnexplainedStep) -> dict[str, Any]:
+    return {"step": step.step, "what": f"Not explained from step {step.step} on: {step.reason}", "html": ""}

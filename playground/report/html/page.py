@@ -1,4 +1,4 @@
-"""The page as a whole: what is inlined, and the data that its script reads."""
+"""Assembles the page: inlines its files and the data for its script."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 PACKAGE = "playground.report.html"
 
 SCRIPT_ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
-"""Characters that could end a script or begin a comment inside one; in JSON they only occur in texts."""
+"""Characters that could end a script or begin a comment inside one; JSON contains them only in strings."""
 
 
 def html_page(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> str:
     """Return the page.
 
-    :param parts: one for each run and sweep: `id`, `template`, what the template shows, and under `data` what the
-        script reads.
-    :param index: what stands above them.
+    :param parts: one for each run and sweep: `id`, `template`, the template's values, and the script's data under
+        `data`.
+    :param index: the overview above the parts.
     """
     from plotly.offline import get_plotlyjs
 
@@ -38,18 +38,18 @@ def html_page(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> s
         "SCRIPT": _text("page.js"),
         "DATA": as_json(data),
     }
-    first, *others = shown.split("@@INLINE-")  # the template's own marks; a text of a scenario has them escaped
+    first, *others = shown.split("@@INLINE-")  # only the template has these marks; scenario texts are escaped
     filled = (inlined[name] + rest for name, _, rest in (other.partition("@@") for other in others))
     return "".join((first, *filled))
 
 
 def as_json(data: Any) -> str:
-    """Return JSON that is safe inside a script element, in ASCII; a number that is not finite is a mistake here."""
+    """Return JSON that is safe inside a script element, in ASCII; fails on a number that is not finite."""
     return json.dumps(data, allow_nan=False, separators=(",", ":")).translate(SCRIPT_ESCAPES)
 
 
 def versions() -> str:
-    """Return with what the numbers were computed, if they were computed here and now."""
+    """Return the versions of the software that computed the numbers, if this process computed them."""
     found = []
     for name in ("gradient-playground", "torch", "plotly"):
         try:
@@ -66,7 +66,7 @@ def _text(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    """Return the templates; everything that is put into one is escaped, and nothing in it acts on a terminal."""
+    """Return the template environment; it escapes every value, and makes it harmless for a terminal."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 

@@ -18,8 +18,8 @@ REQUIRED_MODULES = ("jinja2", "plotly")
 class Html:
     """Writes results as one page.
 
-    :ivar record: at how many steps it wants to know where a run was.
-    :ivar explanations: it wants some of them explained.
+    :ivar record: the number of steps to record.
+    :ivar explanations: request explanations of some of these steps.
     """
 
     record: ClassVar[int] = 120
@@ -28,8 +28,8 @@ class Html:
     def __init__(self) -> None:
         missing = [name for name in REQUIRED_MODULES if find_spec(name) is None]
         if missing:
-            needs = f"a report in HTML needs {' and '.join(missing)}"
-            raise PlaygroundError(f"{needs}; install what it needs: pip install 'gradient-playground[html]'")
+            needs = f"an HTML report needs {' and '.join(missing)}"
+            raise PlaygroundError(f"{needs}; install with: pip install 'gradient-playground[html]'")
 
     def __call__(self, results: Batch, path: Path) -> None:
         """Write the page."""
@@ -39,13 +39,13 @@ class Html:
 
 
 def _index(batch: Batch, parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what stands above the parts: a line for each when there are several, and what could not run."""
+    """Return the overview above the parts: a line for each if there are several, and the faults."""
     counts = [(verdict, sum(each.verdict is verdict for each in batch.results)) for verdict in Verdict]
-    told = [f"{count} {'not judged' if verdict is Verdict.NONE else verdict}" for verdict, count in counts if count]
-    told += [f"{len(batch.invalid)} invalid"] if batch.errors else []
+    tally = [f"{count} {'not judged' if verdict is Verdict.NONE else verdict}" for verdict, count in counts if count]
+    tally += [f"{len(batch.invalid)} invalid"] if batch.errors else []
     alone = len(parts) == 1 and not batch.errors
     return {
-        "title": parts[0]["title"] if alone else f"{len(parts)} scenarios: {', '.join(told)}" if parts else "No runs",
+        "title": parts[0]["title"] if alone else f"{len(parts)} scenarios: {', '.join(tally)}" if parts else "No runs",
         "alone": alone,
         "errors": [str(error) for error in batch.errors],
         "interrupted": batch.interrupted,

@@ -1,4 +1,4 @@
-"""The charts of one run that every descent has: loss, gradient norm, parameters; and the V of a derivative check."""
+"""The charts of every descent: loss, gradient norm, parameters; and the V-curve of a derivative check."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from playground.report.html.encoding import padded_range, thin_indices
 from playground.result import Recording, Run
 
 MAX_DRAWN_ENTRIES = 8
-"""Numbers among the parameters that are drawn: those that moved most."""
+"""Maximum number of parameter entries to draw: those that moved most."""
 
 MAX_MARKED_VALUES = 20
-"""Values of a line, or fewer, that are marked one by one: a single finite one would be no line."""
+"""A line with at most this many values has markers; a single finite value would not show as a line."""
 
 
 def run_charts(run: Run) -> Iterator[Chart]:
-    """Yield them, as far as the run has them."""
+    """Yield the charts that the run has data for."""
     recording = run.trace.recording
     if len(run.losses) > 1:
         yield loss_chart(run)
@@ -43,7 +43,7 @@ def run_charts(run: Run) -> Iterator[Chart]:
 
 
 def loss_chart(run: Run) -> Chart:
-    """Return the loss before each update, and below it the gradient's norm where it was recorded."""
+    """Return the loss before each update, and below it the gradient norm if it was recorded."""
     losses, recording = run.losses, run.trace.recording
     shown = thin_indices(len(losses))
     drawn = scale_curve(losses)
@@ -72,11 +72,9 @@ def loss_chart(run: Run) -> Chart:
         found = run.trace.validation
         values = found.values["validation_loss"]
         traces.append(line(found.steps, values, "loss of held-out data", 2, **{**marked, "showlegend": True}))
-        text += (
-            f" Of held-out data, the dashed line, it goes from {format_short(values[0])} to {format_short(values[-1])}."
-        )
+        text += f" On held-out data (dashed line) it goes from {format_short(values[0])} to {format_short(values[-1])}."
     if len(shown) < len(losses):
-        text += f" Of {len(losses):,} losses {len(shown):,} are drawn, spaced evenly by ratio."
+        text += f" {len(shown):,} of {len(losses):,} losses are drawn, spaced evenly by ratio."
     title = "Loss and gradient norm" if "yaxis2" in layout else "Loss"
     return Chart("loss", title, text, traces, layout, moves, scales, 420 if "yaxis2" in layout else 320)
 
@@ -87,19 +85,19 @@ def _describe_fall(losses: Sequence[float]) -> str:
 
 
 def _range_around(values: Sequence[float]) -> dict[str, Any]:
-    """Return a range around a value that is the only finite one; its axis, left to itself, has unreadable ticks."""
+    """Return a range around the only finite value; the default axis would have unreadable ticks."""
     finite = {value for value in values if math.isfinite(value)}
     return {"range": padded_range(finite)} if len(finite) == 1 else {}
 
 
 def _steps(losses: Sequence[float]) -> dict[str, Any]:
-    """Return the axis of steps, logarithmic where the loss moves no more for most of a linear one."""
+    """Return the axis of steps; logarithmic if the loss does not change over most of a linear axis."""
     drawn = scale_curve(losses)
     return axis("step", type="log" if drawn is not None and drawn.unchanged else "linear")
 
 
 def parameter_chart(run: Run, recording: Recording) -> Chart:
-    """Return the parameters that moved most, over the steps."""
+    """Return the parameter entries that moved most, over the steps."""
     rows, count = _moved_most(recording)
     traces = [line(recording.steps, rows[name], name, index) for index, name in enumerate(rows)]
     traces += [point(name, PALETTE[index % len(PALETTE)]) for index, name in enumerate(rows)]
@@ -112,7 +110,7 @@ def parameter_chart(run: Run, recording: Recording) -> Chart:
 
 
 def _moved_most(recording: Recording) -> tuple[dict[str, list[float]], int]:
-    """Return the numbers that moved most among the parameters, in their order, by name; and how many there are."""
+    """Return the parameter entries that moved most, in their order and by name, and the total number of entries."""
     import numpy as np
 
     columns = {name: np.asarray(rows, np.float64) for name, rows in recording.parameters.items()}
@@ -125,9 +123,9 @@ def _moved_most(recording: Recording) -> tuple[dict[str, list[float]], int]:
 
 
 def _names(shapes: Mapping[str, Sequence[int]], chosen: Sequence[int]) -> Iterator[str]:
-    """Yield names, as in `weight[0, 1]`, of numbers that are counted through all parameters.
+    """Yield names such as `weight[0, 1]` for indices into all parameters' entries.
 
-    :param chosen: rising.
+    :param chosen: the indices, in ascending order.
     """
     import numpy as np
 
@@ -141,7 +139,7 @@ def _names(shapes: Mapping[str, Sequence[int]], chosen: Sequence[int]) -> Iterat
 
 
 def entries(recording: Recording) -> Iterator[tuple[str, list[float]]]:
-    """Yield each number among the parameters, named as in `weight[0, 1]`, at each recorded step."""
+    """Yield each parameter entry, named like `weight[0, 1]`, with its values at the recorded steps."""
     for name, rows in recording.parameters.items():
         for place in product(*map(range, nested_shape(rows[0]))):
             yield _label(name, place), [_entry(row, place) for row in rows]
@@ -160,7 +158,7 @@ def _entry(row: Any, place: Sequence[int]) -> float:
 def _v_chart(title: str, steps: Sequence[float], errors: Sequence[float]) -> Chart:
     text = f"The error of central differences by their step h, {title}: rounding at the left, truncation at the right."
     if (exact := sum(error == 0 for error in errors)) > 0:
-        text += f" {exact} of the {len(errors)} steps have no error at all, which has no place on this axis."
+        text += f" {exact} of the {len(errors)} steps have no error, which a logarithmic axis cannot show."
     drawn = [error or math.nan for error in errors]
     traces = [line(steps, drawn, "error", mode="lines+markers", showlegend=False, connectgaps=True)]
     layout = {"xaxis": axis("step h", type="log"), "yaxis": axis("error", type="log")}

@@ -17,18 +17,18 @@ from playground.result import ResultTable, Run, Verdict
 from playground.views import PredictionsView
 
 MAX_TABLE_ROWS = 40
-"""Rows of a table that are shown."""
+"""Maximum number of table rows."""
 
 MAX_PARAMETER_ROWS = 24
-"""Numbers among the parameters that have a row."""
+"""Maximum number of parameter entries in the table."""
 
 
 def run_part(name: str, run: Run) -> dict[str, Any]:
-    """Return what the template shows of a run, and what the script reads."""
+    """Return the template's values and the script's data for a run."""
     recording = run.trace.recording
     drawn = [chart for view in run.views for chart in view_charts.view_charts(view)]
     drawn += run_charts(run)
-    told = view_charts.find_prediction_table(run.views)
+    live = view_charts.find_prediction_table(run.views)
     values = dict(islice(entries(recording), MAX_PARAMETER_ROWS)) if recording else {}
     steps = list(recording.steps) if recording and len(recording.steps) > 1 else []
     how, *why = run.ending
@@ -49,7 +49,7 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
         "parameters": {label: format_short(rows[-1]) for label, rows in values.items()},
         "more_parameters": len(list(flatten(list(run.parameters.values())))) - len(values),
         "expectations": [(*mark_of(each.passed), each, format_short(each.value)) for each in run.expectations],
-        "table": _table(run.table, told),
+        "table": _table(run.table, live),
         "metrics": {key: format_brief(value, 120) for key, value in run.metrics.items()},
         "data": {
             "charts": {chart.name: chart.data() for chart in drawn},
@@ -58,13 +58,13 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
             "norms": round_data(list(recording.gradient_norms)) if recording and steps else [],
             "parameters": round_data(list(values.values())) if steps else [],
             "explained": [steps.index(each.step) for each in run.explanations] if steps else [],
-            "predictions": round_data([rows[:MAX_TABLE_ROWS] for rows in told.rows]) if told and steps else [],
+            "predictions": round_data([rows[:MAX_TABLE_ROWS] for rows in live.rows]) if live and steps else [],
         },
     }
 
 
 def mark(verdict: Verdict) -> tuple[str, str, str]:
-    """Return the class, the sign and the word for a verdict, so that none is told by its colour alone."""
+    """Return class, sign and word for a verdict, so that colour is not its only mark."""
     word = "not judged" if verdict is Verdict.NONE else str(verdict)
     return str(verdict), {"passed": "✔", "failed": "✘"}.get(str(verdict), "–"), word
 
@@ -80,7 +80,7 @@ def _facts(run: Run) -> dict[str, str]:
 
 
 def _explain(command: str) -> str:
-    """Return the command that explains a step of the run, its number to be put behind; nothing without a command."""
+    """Return the command that explains a step of the run, to be followed by the step; empty without a command."""
     words = shlex.split(command)
     if "run" not in words:
         return ""
@@ -93,8 +93,8 @@ def _explain(command: str) -> str:
     return shlex.join([*rest, "--step"])
 
 
-def _table(table: ResultTable | None, told: PredictionsView | None) -> dict[str, Any] | None:
-    """Return the rows that are shown; with predictions of each step, the script fills them in."""
+def _table(table: ResultTable | None, live: PredictionsView | None) -> dict[str, Any] | None:
+    """Return the rows of a table; if there are predictions for each step, the script fills them in."""
     if table is None:
         return None
     rows: Sequence[Sequence[Any]] = table.rows[:MAX_TABLE_ROWS]
@@ -103,5 +103,5 @@ def _table(table: ResultTable | None, told: PredictionsView | None) -> dict[str,
         "columns": table.columns,
         "rows": list(zip(*columns, strict=True)),
         "more": len(table.rows) - len(rows),
-        "live": told is not None,
+        "live": live is not None,
     }

@@ -1,4 +1,4 @@
-"""The charts of a sweep: how many passed, where losses end and how they fall, two axes at once, and basins."""
+"""The charts of a sweep: share that passed, final loss, loss over the steps, two axes at once, and basins."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from playground.result import Summary, Sweep
 from playground.views import EndView, Ensemble
 
 MAX_LINES = 6
-"""Lines in one chart; more cannot be told apart."""
+"""Maximum number of lines in one chart; more cannot be distinguished."""
 
 MIN_LOG_RATIO = 10.0
 """A positive axis whose ends differ by more than this factor is logarithmic."""
 
 MAX_DRAWN_RUNS = 3_000
-"""Runs that are drawn one by one."""
+"""Maximum number of runs that are drawn one by one."""
 
 SAME_MINIMUM_SHARE = 0.02
-"""Ends closer than this share of the span of all are one minimum."""
+"""Ends closer than this share of the span of all ends count as one minimum."""
 
 BAND_OPACITY = "2e"
-"""Opacity of a band, in hexadecimal digits: bands of several settings lie on one another."""
+"""Opacity of a band, in hexadecimal digits; bands of several settings overlap."""
 
 MAX_COLOURED_MINIMA = 6
-"""Minima that have a colour of their own."""
+"""Maximum number of minima with their own colour."""
 
 Groups = dict[str, list[Summary]]
 
 
 def sweep_charts(sweep: Sweep, runs: Ensemble | None) -> Iterator[Chart]:
-    """Yield what can be drawn of a sweep; without its runs, what its points say."""
+    """Yield the charts of a sweep; without its runs, only those of its summaries."""
     key = horizontal(sweep)
     groups = group_points(sweep, key)
     if any(summary.interval for summary in sweep.summaries):
@@ -49,14 +49,14 @@ def sweep_charts(sweep: Sweep, runs: Ensemble | None) -> Iterator[Chart]:
 
 
 def horizontal(sweep: Sweep) -> str | None:
-    """Return the axis that is drawn from left to right: the learning rate, or the first that is all numbers."""
+    """Return the horizontal axis: the learning rate, or the first axis whose values are all numbers."""
     numeric = [name for name in sweep.axes if all(_is_number(each.values.get(name)) for each in sweep.summaries)]
     rates = [name for name in numeric if name.endswith(".lr")]
     return next(iter([*rates, *numeric]), None)
 
 
 def group_points(sweep: Sweep, key: str | None) -> Groups:
-    """Return the points by the values of all other axes, those that do best first, no more than can be told apart."""
+    """Group the points by the values of all other axes; best groups first, no more than can be distinguished."""
     groups: Groups = {}
     for summary in sweep.summaries:
         others = {name: value for name, value in summary.values.items() if name != key} if key else {}
@@ -68,14 +68,14 @@ def group_points(sweep: Sweep, key: str | None) -> Groups:
 
 
 def label(values: Mapping[str, Any]) -> str:
-    """Return the values of a point in a few words: `adam, beta1 0.9`."""
+    """Return the values of a point as a short label: `adam, beta1 0.9`."""
     pairs = ((name.rpartition(".")[2], value) for name, value in values.items())
     words = (value if isinstance(value, str) else f"{name} {format_short(value)}" for name, value in pairs)
     return ", ".join(words)
 
 
 def pass_chart(sweep: Sweep, key: str | None, groups: Groups) -> Chart:
-    """Return the share that passed with Wilson's interval."""
+    """Return the share that passed, with Wilson's interval."""
     traces = []
     for index, (name, group) in enumerate(groups.items()):
         rows = [(each.share or 0.0, *(each.interval or (0.0, 1.0))) for each in group]
@@ -95,7 +95,7 @@ def pass_chart(sweep: Sweep, key: str | None, groups: Groups) -> Chart:
 
 
 def _name_largest_shares(sweep: Sweep) -> str:
-    """Name every setting with the largest share that passed, as far as a caption has room."""
+    """Name the settings with the largest share that passed, as many as fit a caption."""
     most = max(each.share or 0.0 for each in sweep.summaries)
     if most == 0:
         return "No run passed."
@@ -104,7 +104,7 @@ def _name_largest_shares(sweep: Sweep) -> str:
     if len(settings) == 1:
         return f"The largest is {most:.1%} at {named}."
     more = f" and {len(settings) - MAX_NAMED_TIES:,} more" if len(settings) > MAX_NAMED_TIES else ""
-    return f"The largest, {most:.1%}, is that of {len(settings):,} settings: {named}{more}."
+    return f"{len(settings):,} settings share the largest, {most:.1%}: {named}{more}."
 
 
 def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | None) -> Chart:
@@ -143,8 +143,8 @@ def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | N
                 "hoverinfo": "text",
             }
         )
-        text += f" The {len(bad):,} runs without a finite loss that counts are crosses at the top."
-        text += " Of a setting's, which lie on one another, some are drawn." if len(crosses) < len(bad) else ""
+        text += f" The {len(bad):,} runs that ended badly are crosses at the top."
+        text += " Crosses of one setting overlap; only some are drawn." if len(crosses) < len(bad) else ""
     title = f"Final loss against {_short(key)}" if key else "Final loss"
     return Chart(
         "loss",
@@ -158,7 +158,7 @@ def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | N
 
 
 def _thin_runs(runs: Sequence[EndView]) -> list[EndView]:
-    """Return no more runs than are drawn one by one, of each setting equally many at most."""
+    """Return at most `MAX_DRAWN_RUNS` runs, equally many of each setting."""
     settings: dict[int, list[EndView]] = {}
     for run in runs:
         settings.setdefault(run.point, []).append(run)
@@ -167,7 +167,7 @@ def _thin_runs(runs: Sequence[EndView]) -> list[EndView]:
 
 
 def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
-    """Return the fall of the loss at the settings that did best: median, and the middle half as a band."""
+    """Return the loss over the steps at the best settings: the median, and a band with the middle half of the runs."""
     ranked = sorted(sweep.summaries, key=_rank)[:MAX_LINES]
     bands = {band.point: band for band in runs.bands}
     traces: list[dict[str, Any]] = []
@@ -195,7 +195,7 @@ def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
         middle = {"type": "scatter", "mode": "lines", "x": band.steps, "y": median, "name": name, "line": style}
         traces.append({**middle, "legendgroup": name, "customdata": [summary.index] * len(band.steps)})
     some = f" The {MAX_LINES} settings that did best are drawn." if len(sweep.summaries) > MAX_LINES else ""
-    text = "How the loss fell over the steps: the median of the runs, and a band that holds the middle half of them."
+    text = "How the loss fell over the steps: the median of the runs, and a band with the middle half of them."
     layout = {"xaxis": axis("step"), "yaxis": axis("loss", type="log")}
     return Chart(
         "bands",
@@ -209,7 +209,7 @@ def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
 
 
 def heat_chart(sweep: Sweep) -> Chart | None:
-    """Return a map over the first two axes that have several values, where the others have one."""
+    """Return a map over the first two axes with several values, if all other axes have one value."""
     axes = [name for name in sweep.axes if len({format_short(each.values.get(name)) for each in sweep.summaries}) > 1]
     pairs = {tuple(_word(each.values, name) for name in axes) for each in sweep.summaries}
     if len(axes) != 2 or len(pairs) < len(sweep.summaries):
@@ -234,13 +234,13 @@ def heat_chart(sweep: Sweep) -> Chart | None:
         "colorbar": bar,
     }
     trace |= {"zmin": 0, "zmax": 1} if judged else {}
-    text = f"The {title} for each pair of {_short(axes[0])} and {_short(axes[1])}; a gap is a pair that has none."
+    text = f"The {title} for each pair of {_short(axes[0])} and {_short(axes[1])}; a gap is a pair without a value."
     layout = {"xaxis": axis(_short(axes[1]), type="category"), "yaxis": axis(_short(axes[0]), type="category")}
     return Chart("heat", "Two axes at once", text, [{**trace, "xgap": 1, "ygap": 1}], layout, height=400)
 
 
 def basin_chart(runs: Ensemble) -> Chart | None:
-    """Return which minimum was reached from where, for a sweep over a start of one number or two."""
+    """Return which start reached which minimum, for a sweep over a start of one or two numbers."""
     starts = [_start(values) for values in runs.points]
     size = {len(start) for start in starts}
     if size not in ({1}, {2}):
@@ -265,13 +265,13 @@ def basin_chart(runs: Ensemble) -> Chart | None:
         return None
     names = _start_names(runs.points[0], len(starts[0]))
     below = axis(names[1]) if size == {2} else axis("where it ended")
-    text = f"Each mark is a run at its start; its sign and colour say where it ended. {len(places)} different ends."
+    text = f"Each mark is a run at its start; its sign and colour show its end. There are {len(places)} distinct ends."
     text += f" One in {every} runs is drawn." if every > 1 else ""
     return Chart("basins", "Basins", text, traces, {"xaxis": axis(names[0]), "yaxis": below}, height=480, square=True)
 
 
 def _start(values: Mapping[str, Any]) -> tuple[float, ...]:
-    """Return the start that a point has, as far as it is swept."""
+    """Return the start of a point, if the sweep varies it."""
     found: list[Any] = []
     for name, value in values.items():
         if name == "start" or name.startswith("start."):
@@ -287,7 +287,7 @@ def _start_names(values: Mapping[str, Any], count: int) -> list[str]:
 
 
 def _minima(ends: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
-    """Return the different ends, the most frequent first; ends near each other are one."""
+    """Return the distinct ends, most frequent first; ends near each other count as one."""
     if not ends:
         return []
     found: dict[tuple[float, ...], int] = {}
@@ -300,7 +300,7 @@ def _minima(ends: Sequence[Sequence[float]]) -> list[tuple[float, ...]]:
 
 
 def _nearest_minimum(end: Sequence[float] | None, places: Sequence[tuple[float, ...]]) -> int | None:
-    """Return which of the places this end belongs to; None for another one, or a run that ended badly."""
+    """Return the index of the place that an end belongs to; None for any other end, or a run that ended badly."""
     if end is None or not places:
         return None
     index = min(range(len(places)), key=lambda i: math.dist(places[i], end))
@@ -311,7 +311,7 @@ def _nearest_minimum(end: Sequence[float] | None, places: Sequence[tuple[float, 
 def _series(
     x: Sequence[Any], y: Sequence[float], name: str, index: int, error: dict[str, Any], points: Sequence[int]
 ) -> dict[str, Any]:
-    """Return marks with bars; each knows its point, whose runs are shown when it is clicked."""
+    """Return marks with error bars; each has its point, whose runs the page shows on a click."""
     colour = PALETTE[index % len(PALETTE)]
     marker = {"color": colour, "symbol": SYMBOLS[index % len(SYMBOLS)], "size": 7}
     bars = {"type": "data", "symmetric": False, "thickness": 1.3, "width": 3, "color": colour, **error}
@@ -339,7 +339,7 @@ def _axis_across(sweep: Sweep, key: str | None) -> dict[str, Any]:
 
 
 def _describe_left_out(sweep: Sweep, key: str | None, groups: Groups) -> str:
-    """Return what is not drawn."""
+    """Return a sentence about the settings that are not drawn."""
     rest = len(sweep.summaries) - sum(map(len, groups.values()))
     return f" The {len(groups)} best of several combinations are drawn; the table has all." if rest else ""
 

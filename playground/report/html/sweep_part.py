@@ -16,16 +16,16 @@ from playground.result import Status, Summary, Sweep
 from playground.views import Ensemble
 
 MAX_PAGE_RUNS = 20_000
-"""Runs that a page has one by one; of more, every so manieth."""
+"""Maximum number of single runs in a page; of more runs, every n-th is included."""
 
 MAX_SETTING_ROWS = 2_000
-"""Settings that have a row."""
+"""Maximum number of settings in the table."""
 
 STATUSES = tuple(map(str, Status))
 
 
 def sweep_part(name: str, sweep: Sweep) -> dict[str, Any]:
-    """Return what the template shows of a sweep, and what the script reads."""
+    """Return the template's values and the script's data for a sweep."""
     runs, ranking = sweep.ensemble(), rank_settings(sweep)
     drawn = list(sweep_charts(sweep, runs))
     shown = sweep.summaries[:MAX_SETTING_ROWS]
@@ -58,7 +58,7 @@ def sweep_part(name: str, sweep: Sweep) -> dict[str, Any]:
 
 
 def _best(sweep: Sweep, ranking: Ranking | None) -> dict[str, Any]:
-    """Return the settings that did best as data: their points, and what to make of them."""
+    """Return the best settings as data: their points and the remarks on them."""
     if ranking is None:
         return {}
     return {**asdict(ranking), "points": [each.index for each in sweep.best]}
@@ -74,7 +74,7 @@ def _facts(sweep: Sweep, runs: Ensemble | None) -> dict[str, str]:
 
 
 def _range(sweep: Sweep, name: str) -> str:
-    """Return an axis in a few words: its values, or how many there are between which ends."""
+    """Return an axis in a few words: its values, or their number and range."""
     values = list(dict.fromkeys(format_short(each.values.get(name)) for each in sweep.summaries))
     return ", ".join(values) if len(values) <= 6 else f"{len(values)} values, {values[0]} to {values[-1]}"
 
@@ -86,7 +86,7 @@ def _columns(sweep: Sweep) -> list[tuple[str, bool]]:
 
 
 def _row(sweep: Sweep, summary: Summary) -> dict[str, Any]:
-    """Return a setting's cells, each with what it is sorted by."""
+    """Return a setting's cells, each with its sort key."""
     cells: list[tuple[str, Any]] = [(format_short(value), value) for value in map(summary.values.get, sweep.axes)]
     cells.append((f"{summary.runs:,}", summary.runs))
     if any(each.interval for each in sweep.summaries):
@@ -99,7 +99,7 @@ def _row(sweep: Sweep, summary: Summary) -> dict[str, Any]:
 
 
 def _key(value: Any) -> str:
-    """Return what a cell is sorted by; a loss that is infinite or none comes last."""
+    """Return the sort key of a cell; a loss that is infinite or missing comes last."""
     if isinstance(value, float) and not math.isfinite(value):
         return "1e999"
     return repr(value) if isinstance(value, int | float) and not isinstance(value, bool) else format_short(value)

@@ -1,4 +1,4 @@
-"""A chart for each kind of view: the run where it was, in the plane or on the line where it descended."""
+"""One chart for each kind of view: the path of the run in its plane or on its line."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from playground.report.html.encoding import pack_grids, padded_range
 from playground.views import BoundaryView, CurveView, FitView, PathView, PredictionsView, SurfaceView, View
 
 COLOUR_BAR_TICKS = 5
-"""Labels of a bar of colours, more or less: a phone has room for no more."""
+"""Approximate number of labels of a colour bar; a phone has no room for more."""
 
 PATH_COLOUR = "@red"
-"""Of where the run was, on any ground."""
+"""The style of the path, visible on any background."""
 
 
 @singledispatch
 def view_charts(view: View) -> Iterator[Chart]:
-    """Yield what is drawn of a view; nothing of one that is unknown here."""
+    """Yield the charts of a view; none for an unknown kind of view."""
     yield from ()
 
 
 @view_charts.register
 def _curve(view: CurveView) -> Iterator[Chart]:
-    """Draw f, where the run was, its tangent there, and the next step where that was recorded as well."""
+    """Draw f, the point of the run, its tangent, and the next step if it was recorded."""
     x, y = [at.x for at in view.path], [at.y for at in view.path]
     tangents = [_tangent(view, index) for index in range(len(view.path))]
     hops = [_next(view, index) for index in range(len(view.path))]
@@ -62,7 +62,7 @@ def _tangent(view: CurveView, index: int) -> tuple[list[float], list[float]]:
 
 
 def _next(view: CurveView, index: int) -> tuple[list[float], list[float]]:
-    """Return the step from one point to the next; nothing where steps between were not recorded."""
+    """Return the segment from one point to the next; empty if steps between them were not recorded."""
     after = index + 1
     if after == len(view.path) or view.steps[after] != view.steps[index] + 1:
         return [], []
@@ -73,7 +73,7 @@ def _next(view: CurveView, index: int) -> tuple[list[float], list[float]]:
 @view_charts.register
 def _surface(view: SurfaceView) -> Iterator[Chart]:
     x, y = [at[0] for at in view.path], [at[1] for at in view.path]
-    ground, told = _ground(view.x.values, view.y.values, view.values)
+    ground, note = _ground(view.x.values, view.y.values, view.values)
     traces = [*ground, _marks(view.minima, "known minimum"), *_path_traces(x, y)]
     moves = _path_moves(len(traces) - 2, x, y)
     layout = {
@@ -82,7 +82,7 @@ def _surface(view: SurfaceView) -> Iterator[Chart]:
     }
     text = (
         f"The path from ({format_short(x[0])}, {format_short(y[0])}) to ({format_short(x[-1])}, {format_short(y[-1])}) "
-        f"over {view.x.name} and {view.y.name}. {told} {_describe_minima(view.minima)}"
+        f"over {view.x.name} and {view.y.name}. {note} {_describe_minima(view.minima)}"
     ).rstrip()
     yield Chart("surface", "The path over the loss", text, traces, layout, moves, height=520, square=True)
 
@@ -91,7 +91,7 @@ def _surface(view: SurfaceView) -> Iterator[Chart]:
 def _path(view: PathView) -> Iterator[Chart]:
     x, y = [at[0] for at in view.path], [at[1] for at in view.path]
     first, second = (f"{share:.0%}" for share in view.explained)
-    ground, told = _ground(view.x.values, view.y.values, view.values or ())
+    ground, note = _ground(view.x.values, view.y.values, view.values or ())
     traces = [*ground, *_path_traces(x, y)]
     moves = _path_moves(len(traces) - 2, x, y)
     layout = {
@@ -99,17 +99,17 @@ def _path(view: PathView) -> Iterator[Chart]:
         "yaxis": axis(f"second principal direction ({second})", range=padded_range(view.y.values, 0)),
     }
     text = (
-        "The parameters in the two directions in which they moved most, counted from where the run ended; "
-        f"these explain {first} and {second} of the variance. {told}"
+        "The parameters in the two directions in which they moved most, relative to the end of the run; "
+        f"these explain {first} and {second} of the variance. {note}"
     ).rstrip()
     yield Chart("directions", "The path in its principal directions", text, traces, layout, moves, height=480)
 
 
 @view_charts.register
 def _boundary(view: BoundaryView) -> Iterator[Chart]:
-    """Draw the score as a ground, its level as a line, and each class by a symbol of its own.
+    """Draw the score as the background, its level as a line, and each class with its own symbol.
 
-    The page paints the grid of each step itself, 60 times a second; plotly draws its bar and axes.
+    The page's script paints the grid of each step, 60 times a second; plotly draws the colour bar and the axes.
     """
     frames = pack_grids(view.values)
     x, y = ([side.values[0], side.values[-1]] for side in (view.x, view.y))
@@ -129,13 +129,13 @@ def _boundary(view: BoundaryView) -> Iterator[Chart]:
         "xaxis": axis(view.x.name, range=padded_range(view.x.values, 0), showgrid=False, zeroline=False),
         "yaxis": axis(view.y.name, range=padded_range(view.y.values, 0), showgrid=False, zeroline=False),
     }
-    text = f"What the model tells of each place, with {len(view.inputs)} samples of {view.classes} classes on it."
+    text = f"The model's prediction at each point, with {len(view.inputs)} samples of {view.classes} classes."
     text += "" if view.level is None else f" The line is where the score is {format_short(view.level)}."
     yield Chart("boundary", "The decision surface", text, traces, layout, moves, height=520, square=True)
 
 
 def _levels(view: BoundaryView, frames: dict[str, Any]) -> dict[str, float]:
-    """Return the range of colours, the same at each step; around the level where there is one."""
+    """Return the range of colours, the same at each step; centred on the level if there is one."""
     if view.level is None:
         return {"zmin": 0, "zmax": max(view.classes - 1, 1)}
     last = [value for row in view.values[-1] for value in row if math.isfinite(value)] or [view.level]
@@ -144,13 +144,13 @@ def _levels(view: BoundaryView, frames: dict[str, Any]) -> dict[str, float]:
 
 
 def _classes(view: BoundaryView) -> Iterator[dict[str, Any]]:
-    for told in range(view.classes):
-        chosen = [at for at, target in zip(view.inputs, view.targets, strict=True) if target == told]
-        colour = ("@blue", "@red")[told] if view.classes == 2 else PALETTE[told % len(PALETTE)]
+    for number in range(view.classes):
+        chosen = [at for at, target in zip(view.inputs, view.targets, strict=True) if target == number]
+        colour = ("@blue", "@red")[number] if view.classes == 2 else PALETTE[number % len(PALETTE)]
         edge = {"color": "@paper", "width": 1.2}
-        marker = {"color": colour, "symbol": SYMBOLS[told % len(SYMBOLS)], "size": 10, "line": edge}
+        marker = {"color": colour, "symbol": SYMBOLS[number % len(SYMBOLS)], "size": 10, "line": edge}
         columns = {"x": [at[0] for at in chosen], "y": [at[1] for at in chosen]}
-        yield {"type": "scatter", "mode": "markers", **columns, "name": f"class {told}", "marker": marker}
+        yield {"type": "scatter", "mode": "markers", **columns, "name": f"class {number}", "marker": marker}
 
 
 @view_charts.register
@@ -171,12 +171,12 @@ def _fit(view: FitView) -> Iterator[Chart]:
         "xaxis": axis(view.x.name, range=padded_range(view.x.values, 0)),
         "yaxis": axis("target", range=padded_range([*view.targets, *view.values[-1]])),
     }
-    text = f"What the model predicts over {view.x.name}, through {len(view.inputs)} samples."
+    text = f"The model's predictions over {view.x.name}, with {len(view.inputs)} samples."
     yield Chart("fit", "The fit", text, traces, layout, moves, height=400)
 
 
 def _path_traces(x: Sequence[float], y: Sequence[float]) -> list[dict[str, Any]]:
-    """Return traces of a path and of where the run is."""
+    """Return traces of the path and of the current point."""
     style = {"color": PATH_COLOUR, "width": 2}
     path = {"type": "scatter", "mode": "lines+markers", "x": x, "y": y, "name": "path so far", "line": style}
     return [{**path, "marker": {"size": 4, "color": PATH_COLOUR}}, point("the run", PATH_COLOUR)]
@@ -198,9 +198,9 @@ def _describe_minima(minima: Sequence[tuple[float, float]]) -> str:
 
 
 def _ground(x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]]) -> tuple[list[dict[str, Any]], str]:
-    """Return contours at levels evenly spaced by ratio above the lowest value, and how that is told.
+    """Return contours at levels evenly spaced by ratio above the lowest value, and a sentence about them.
 
-    :returns: no trace without values; where none is finite, that is told.
+    :returns: no trace without values; the sentence says if no value is finite.
     """
     finite = [value for row in z for value in row if math.isfinite(value)]
     if not finite:
@@ -216,10 +216,10 @@ def _ground(x: Sequence[float], y: Sequence[float], z: Sequence[Sequence[float]]
     bar["ticktext"] = [f"{10.0**tick:g}" if abs(tick) < 5 else f"10<sup>{tick}</sup>" for tick in ticks]
     trace = {"type": "contour", "x": x, "y": y, "z": logs, "contours": contours, "colorscale": "Viridis"}
     more = {"reversescale": True, "line": {"width": 0.5}, "hoverinfo": "skip", "meta": "aside"}
-    told = "Contours are of the loss, at levels evenly spaced by ratio above the lowest in the picture."
-    return [{**trace, "colorbar": bar, **more}], told
+    note = "Contours of the loss, at levels evenly spaced by ratio above the lowest value in the picture."
+    return [{**trace, "colorbar": bar, **more}], note
 
 
 def find_prediction_table(views: Sequence[View]) -> PredictionsView | None:
-    """Return what a model told of its data, step by step, where that is among the views."""
+    """Return the model's predictions for its data, step by step; None if the views have none."""
     return next((view for view in views if isinstance(view, PredictionsView)), None)

@@ -1,5 +1,5 @@
-"""Figures for papers and slides, by matplotlib.
+"""Draws figures for papers and slides with matplotlib.
 
-`needed.py` and `formats.py` need nothing; every other module imports matplotlib, and is imported only where somebody
-plots.
+`needed.py` and `formats.py` import no optional package; all other modules import matplotlib and are imported only to
+plot.
 """

@@ -1,4 +1,4 @@
-"""How a model with two inputs tells classes apart."""
+"""Draws the classes that a model with two inputs predicts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from playground.views import BoundaryView
 ASPECT = 0.82
 
 REGION_WHITENESS = 0.55
-"""How much white there is in the colour of a region."""
+"""Share of white in the colour of a region."""
 
 
 def boundary(run: Run, view: BoundaryView, width: float) -> Drawing:
@@ -53,9 +53,9 @@ def boundary(run: Run, view: BoundaryView, width: float) -> Drawing:
 
 
 def scale_scores(grids: np.ndarray, level: float | None) -> np.ndarray:
-    """Return scores from -1, surely class 0, over 0, the boundary, to 1; classes as they are.
+    """Return scores scaled to -1 (certainly class 0), 0 (the boundary) and 1 (certainly class 1); classes unchanged.
 
-    Probabilities are stretched; other scores saturate about the median size that they have at the end.
+    Probabilities are scaled linearly; other scores saturate at about the median of their final size.
     """
     if level is None:
         return grids

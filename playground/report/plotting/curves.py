@@ -1,4 +1,4 @@
-"""Pictures over one axis: a function, the path on it, the fit of a model."""
+"""Draws figures over one axis: a function, the path on it, the fit of a model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def function(run: Run, view: CurveView, width: float) -> Drawing:
 
 
 def path(run: Run, view: CurveView, width: float) -> Drawing:
-    """Draw a function with where the run touched it; as it moves, with the tangent."""
+    """Draw a function with the points of the run; an animation also has the tangent."""
     figure, axes = _function(run, view, width)
     low, high = axes.get_ylim()
     x, y, slope = np.array(view.path).T
@@ -48,12 +48,12 @@ def path(run: Run, view: CurveView, width: float) -> Drawing:
 
 
 def fit(run: Run, view: FitView, width: float) -> Drawing:
-    """Draw the data, and the curve through them at the start and at the end."""
+    """Draw the data, and the model's curve at the start and at the end."""
     figure, axes = plain_axes(width, run_caption(run), view.x.name, "target and prediction")
     few = len(view.inputs) <= 200
     axes.plot(view.inputs, view.targets, "o" if few else ".", color="#555555", markersize=3, alpha=0.7, label="data")
     axes.plot(view.x.values, view.values[0], "--", color=SERIES_COLOURS[5], label=f"step {view.steps[0]}")
-    axes.plot(view.x.values, view.values[-1], color="none")  # so that the axis has room for it
+    axes.plot(view.x.values, view.values[-1], color="none")  # reserves room on the axis for the final curve
     (line,) = axes.plot(view.x.values, view.values[-1], color=SERIES_COLOURS[1], label=f"step {view.steps[-1]:,}")
     legend = axes.legend()
     axes.margins(x=0)

@@ -1,4 +1,4 @@
-"""The look of all figures: sized in inches, colours that the colour-blind tell apart, fonts embedded, no title."""
+"""The style of all figures: size in inches, colours for colour-blind readers, embedded fonts, no title."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from matplotlib.text import Text
 from playground.figures.text import make_printable
 
 SERIES_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's, the strongest first."""
+"""The colours of Okabe and Ito, strongest first."""
 
 LINE_STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 FIGURE_INCHES = 5.0
-"""Of a figure, in inches."""
+"""Width of a figure, in inches."""
 
 FIGURE_ASPECT = 0.68
-"""Height of a figure for its width."""
+"""Height of a figure divided by its width."""
 
 CAPTION_POINTS = 6.0
-"""Size of the caption in points."""
+"""Size of the caption, in points."""
 
 MATPLOTLIB_STYLE: Any = {
     "figure.constrained_layout.use": True,
@@ -63,7 +63,7 @@ MATPLOTLIB_STYLE: Any = {
 
 
 class Picture(Figure):
-    """A figure that a notebook shows without pyplot."""
+    """A figure that a notebook displays without pyplot."""
 
     def _repr_png_(self) -> bytes:
         stream = io.BytesIO()
@@ -74,10 +74,10 @@ class Picture(Figure):
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, and how it moves.
+    """A figure and its animation.
 
-    :param show: brings it to one of its frames; at first it shows all of the run.
-    :param frames: how many there are; 0 where nothing moves.
+    :param show: draws one of the frames; without a call the figure shows the whole run.
+    :param frames: the number of frames; 0 if the figure has no animation.
     """
 
     figure: Picture
@@ -87,14 +87,14 @@ class Drawing:
 
 @contextmanager
 def use_style() -> Iterator[None]:
-    """Draw in our style, whatever the user's own matplotlibrc says, with a box for a letter that no font has."""
+    """Use playground's style, whatever the user's matplotlibrc says; letters missing in all fonts become boxes."""
     with matplotlib.style.context(["default", MATPLOTLIB_STYLE]), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
         yield
 
 
 def missing_letters(figure: Figure) -> str:
-    """Return the letters in a figure that its font lacks, each once; boxes stand in their place."""
+    """Return the letters in a figure that its font lacks, each once; boxes replace them."""
     texts = {text.get_text() for text in figure.findobj(Text)}
     font = get_font(findfont(FontProperties(family=matplotlib.rcParamsDefault["font.family"])))
     return "".join(
@@ -110,7 +110,7 @@ def page(width: float, caption: str, aspect: float = FIGURE_ASPECT) -> Picture:
     """Return an empty figure with a caption in small type below.
 
     :param width: in inches.
-    :param aspect: height of what is above the caption, as a share of the width.
+    :param aspect: height of the part above the caption, divided by the width.
     """
     characters = max(30, int(width * 72 / (CAPTION_POINTS * 0.52)))
     text = textwrap.fill(literal(caption), characters, break_on_hyphens=False)
@@ -131,7 +131,7 @@ def plain_axes(width: float, caption: str, x: str, y: str, aspect: float = FIGUR
 
 
 def legend_above(figure: Picture, axes: Axes) -> None:
-    """Put the legend above the axes, where it hides nothing, in as many columns as the width has room for."""
+    """Put the legend above the axes, where it covers nothing, in as many columns as fit the width."""
     handles, labels = axes.get_legend_handles_labels()
     if labels:
         characters = figure.get_figwidth() * 72 / (MATPLOTLIB_STYLE["legend.fontsize"] * 0.6)
@@ -141,11 +141,11 @@ def legend_above(figure: Picture, axes: Axes) -> None:
 
 
 def literal(text: str) -> str:
-    """Return text of a scenario on one line, its dollar signs no formula's beginning to matplotlib."""
+    """Return a scenario's text on one line; matplotlib does not read its dollar signs as formulas."""
     return make_printable(text).replace("$", r"\$")
 
 
 def add_step_label(axes: Axes) -> Callable[[int], None]:
-    """Return what writes above the axes which step is shown."""
+    """Return a function that writes the current step above the axes."""
     text = axes.text(1, 1.01, "", transform=axes.transAxes, ha="right", va="bottom", fontsize=8)
     return lambda step: text.set_text(f"step {step:,}")

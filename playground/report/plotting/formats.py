@@ -1,4 +1,4 @@
-"""Figures in files: the same figure always gives the same bytes."""
+"""Writes figures to files; the same figure always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -15,56 +15,56 @@ if TYPE_CHECKING:
     from playground.report.plotting.figure import Drawing
 
 STILL_DPI = 200
-"""Dots per inch of a still."""
+"""Dots per inch of a still picture."""
 
 FRAME_DPI = 110
-"""Dots per inch of a frame."""
+"""Dots per inch of an animation's frame."""
 
 FRAME_MILLISECONDS = 100
-"""Milliseconds that a frame is shown."""
+"""Duration of a frame, in milliseconds."""
 
 MIN_WHITE_LEVEL = 249
-"""Least of the three colours of what is taken for white in a GIF."""
+"""A colour whose three parts are at least this counts as white in a GIF."""
 
 LAST_FRAME_MILLISECONDS = 1500
-"""Milliseconds that the last one is."""
+"""Duration of the last frame, in milliseconds."""
 
 
 @dataclass(frozen=True)
 class PictureFormat:
-    """A kind of file.
+    """A file format.
 
-    :param write: given a drawing, the command that makes it again, and the file.
-    :param moves: whether it shows one frame after the other.
+    :param write: writes a drawing, given the command that creates it, to a file.
+    :param moves: whether the format is animated.
     """
 
     write: Callable[[Drawing, str, Path], None]
     moves: bool = False
 
     def check(self, drawing: Drawing) -> None:
-        """Refuse to move what stands still.
+        """Refuse to animate a drawing without frames.
 
-        :raises PlaygroundError: this format is for what moves, and the drawing does not.
+        :raises PlaygroundError: the format is animated and the drawing is not.
         """
         if self.moves and not drawing.frames:
-            raise PlaygroundError(f"nothing moves in this picture; write it as {', '.join(STILL_SUFFIXES)}")
+            raise PlaygroundError(f"this picture has no animation; write it as {', '.join(STILL_SUFFIXES)}")
 
 
 def choose_format(path: Path) -> PictureFormat:
-    """Return what a file's suffix asks for.
+    """Return the format of a file's suffix.
 
-    :raises PlaygroundError: nothing that we write.
+    :raises PlaygroundError: the suffix is unknown.
     """
     suffix = path.suffix.lower()
     if suffix not in PICTURE_FORMATS:
-        raise PlaygroundError(f"{path}: the suffix says what is written{suggest_names('', PICTURE_FORMATS)}")
+        raise PlaygroundError(f"{path}: unknown suffix{suggest_names('', PICTURE_FORMATS)}")
     return PICTURE_FORMATS[suffix]
 
 
 def write(drawing: Drawing, kind: PictureFormat, command: str, path: Path) -> None:
     """Write a figure.
 
-    :param command: makes it again; it stands in the file's metadata.
+    :param command: the command that creates the figure; stored in the file's metadata.
     """
     from playground.report.plotting.figure import use_style
 
@@ -89,7 +89,7 @@ def _write_animation(
         stream = io.BytesIO()
         drawing.figure.savefig(stream, format="png", dpi=FRAME_DPI)
         if frame == 0:
-            drawing.figure.set_layout_engine("none")  # the axes stand still while the rest moves
+            drawing.figure.set_layout_engine("none")  # keep the axes in place in all frames
         frames.append(Image.open(stream).convert("RGB"))
     durations = [FRAME_MILLISECONDS] * (len(frames) - 1) + [LAST_FRAME_MILLISECONDS]
     first, *rest = _share_palette(frames) if name == "GIF" else frames
@@ -98,7 +98,7 @@ def _write_animation(
 
 
 def _share_palette(frames: list[Any]) -> list[Any]:
-    """Return frames with one palette for all, so that colours do not flicker: that of the first, middle and last."""
+    """Return frames with one common palette, so that colours do not flicker: that of the first, middle and last one."""
     from PIL import Image
 
     chosen = [frames[0], frames[len(frames) // 2], frames[-1]]
@@ -109,9 +109,8 @@ def _share_palette(frames: list[Any]) -> list[Any]:
     palette = strip.quantize(255, dither=Image.Dither.NONE)
     colours = palette.getpalette() or []
     for place in range(0, len(colours), 3):
-        if (
-            min(colours[place : place + 3]) >= MIN_WHITE_LEVEL
-        ):  # the nearest colour is found in steps of 4, and paper is white
+        # Pillow matches colours in steps of 4; keep white exactly white
+        if min(colours[place : place + 3]) >= MIN_WHITE_LEVEL:
             colours[place : place + 3] = [255, 255, 255]
     palette.putpalette(colours)
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]

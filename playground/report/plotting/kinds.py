@@ -1,4 +1,4 @@
-"""The kinds of figures, and which of them a result offers."""
+"""The kinds of figures, and which of them a result has."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ VIEW_KINDS: Mapping[type, Mapping[str, Draw]] = {
     SurfaceView: {"path": surfaces.path, "surface": surfaces.surface},
     PathView: {"path": surfaces.plane},
 }
-"""What can be drawn of each view, the best first; a picture is given the run, the view and a width."""
+"""The figures for each kind of view, best first; each takes the run, the view and a width."""
 
 PICTURE_KINDS = tuple(dict.fromkeys([*(kind for kinds in VIEW_KINDS.values() for kind in kinds), "loss", "lr"]))
 
@@ -29,7 +29,7 @@ PICTURE_KINDS = tuple(dict.fromkeys([*(kind for kinds in VIEW_KINDS.values() for
 def check_kind(kind: str | None) -> None:
     """Refuse a misspelt kind before anything is computed.
 
-    :raises PlaygroundError: there is no such kind.
+    :raises PlaygroundError: the kind is unknown.
     """
     if kind is not None and kind not in PICTURE_KINDS:
         raise PlaygroundError(f"--kind {kind}: unknown{suggest_names(kind, PICTURE_KINDS)}")
@@ -38,14 +38,14 @@ def check_kind(kind: str | None) -> None:
 def drawing(subject: Run | Ensemble, kind: str | None = None, width: float = FIGURE_INCHES) -> Drawing:
     """Draw a run or a sweep.
 
-    :param kind: which picture; None for the best that there is.
+    :param kind: the kind of figure; None for the best one available.
     :param width: in inches.
-    :raises PlaygroundError: there is no such picture of this.
+    :raises PlaygroundError: the result has no such figure.
     """
     offered = _of_sweep(subject) if isinstance(subject, Ensemble) else _of_run(subject)
     check_kind(kind)
     if not offered:
-        raise PlaygroundError(f"{subject.scenario}: there is nothing to draw: it has neither losses nor a path")
+        raise PlaygroundError(f"{subject.scenario}: nothing to draw: there are neither losses nor a path")
     kind = kind or next(iter(offered))
     if kind not in offered:
         raise PlaygroundError(f"{subject.scenario} has no picture {kind!r}; it has {', '.join(offered)}")

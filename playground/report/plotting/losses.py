@@ -1,4 +1,4 @@
-"""The loss of a run against its steps."""
+"""Draws the loss of a run over its steps."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from playground.report.plotting.figure import SERIES_COLOURS, Drawing, plain_axe
 from playground.result import Run, Status
 
 MAX_LINE_POINTS = 4000
-"""Of a line; of a longer run every so-manieth step is drawn."""
+"""Maximum number of points of a line; a longer run is thinned evenly."""
 
 MIN_LOG_RATIO = 20
-"""Of the largest to the smallest loss, from which on the axis is logarithmic."""
+"""Ratio of the largest to the smallest loss from which the axis is logarithmic."""
 
 
 MAX_DRAWN_LOSS = 1e150
-"""Size of a loss beyond which it leaves the picture, and below the reciprocal of which it is drawn as zero: matplotlib
+"""A loss larger than this is not drawn, and one smaller than its reciprocal is drawn as zero, because matplotlib
 squares what it draws."""
 
 FLAT_HEIGHT_SHARE = 0.005
-"""Of a picture's height, within which a line counts as flat."""
+"""Share of a picture's height within which a line counts as flat."""
 
 FLAT_LINE_FACTOR = 1.25
-"""Times the steps of a descent, that are drawn of it and the flat line behind it."""
+"""Drawn length of a descent with its flat rest, as a multiple of the steps of the descent."""
 
 
 def loss(run: Run, width: float) -> Drawing:
-    """Draw the loss before each update and after the last, as far as there is something to see."""
+    """Draw the loss before each update and after the last one, without a long flat rest."""
     name = "loss of the step's batch" if "batch_size" in run.conditions else "loss"
     held_out = run.trace.validation
-    end = len(run.losses) - 1 if held_out else find_last_step(run.losses)  # overfitting comes late
+    end = len(run.losses) - 1 if held_out else find_last_step(run.losses)  # overfitting appears late
     left_out = f"the loss stays flat up to step {len(run.losses) - 1:,}, which is not drawn"
     caption = run_caption(run) if end == len(run.losses) - 1 else f"{run_caption(run)} · {left_out}"
     figure, axes = plain_axes(width, caption, "step", name)
@@ -64,39 +64,39 @@ def loss(run: Run, width: float) -> Drawing:
 
 
 def find_last_step(losses: Sequence[float]) -> int:
-    """Return the step where a picture of these losses may end: the last one, or soon after the line has become flat.
+    """Return the last step to draw: the last one of the run, or one soon after the line becomes flat.
 
-    It is cut where what is left out is at least half of it, and the loss of every step there is within `FLAT` of the
-    height from the last loss. Where a logarithmic axis fits, heights are logarithms.
+    Cuts the rest if it is at least half of the line and the loss at every step in it differs from the last loss by at
+    most `FLAT_HEIGHT_SHARE` of the height. Heights are logarithms if the axis would be logarithmic.
     """
     last = len(losses) - 1
     heights = clip_losses(losses)
     if np.isnan(heights).any():
         return last
     if is_logarithmic(heights):
-        heights = np.log10(np.maximum(heights, heights[heights > 0].min() / 10))  # a zero lies below all others
+        heights = np.log10(np.maximum(heights, heights[heights > 0].min() / 10))  # draw a zero below all others
     away = np.flatnonzero(np.abs(heights - heights[-1]) > FLAT_HEIGHT_SHARE * (heights.max() - heights.min()))
     end = math.ceil(FLAT_LINE_FACTOR * (away[-1] + 1)) if len(away) else last
     return end if 2 * end <= last else last
 
 
 def clip_losses(losses: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Return losses as what can be drawn: nan for what is not finite or too large, zero for what is too small."""
+    """Return losses that can be drawn: nan for those that are not finite or too large, zero for too small ones."""
     values = np.asarray(losses, dtype=float)
     values = np.where(np.abs(values) <= MAX_DRAWN_LOSS, values, np.nan)
     return np.where(np.abs(values) < 1 / MAX_DRAWN_LOSS, 0.0, values)
 
 
 def is_logarithmic(finite: np.ndarray) -> bool:
-    """Return whether losses differ by ratios; the rest of them may be zero."""
+    """Return whether no loss is negative, and the positive ones differ by a large ratio."""
     positive = finite[finite > 0]
     return bool(finite.min() >= 0 and len(positive) and finite.max() >= MIN_LOG_RATIO * positive.min())
 
 
 def fit_axis(axes: Axes, values: Sequence[float] | np.ndarray) -> None:
-    """Give the y axis room for what is finite of these losses; logarithmic where they differ by ratios.
+    """Set the limits of the y axis to the finite losses; logarithmic if they differ by large ratios.
 
-    Zeros among them get a linear end.
+    If some of them are zero, the axis is linear near zero.
     """
     finite = clip_losses(values)
     finite = finite[np.isfinite(finite)]

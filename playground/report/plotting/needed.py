@@ -1,4 +1,4 @@
-"""What plotting needs besides the core."""
+"""Checks that the optional packages for plotting are installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playground.errors import PlaygroundError
 
 
 def require() -> None:
-    """Find out whether there is what draws, before anything is computed.
+    """Check for the plotting packages before anything is computed.
 
     :raises PlaygroundError: matplotlib or Pillow is not installed.
     """

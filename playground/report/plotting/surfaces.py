@@ -1,4 +1,4 @@
-"""Pictures over two parameters, or over the plane in which a run with more moved most."""
+"""Draws figures over two parameters, or over the plane in which a run with more parameters moved most."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from playground.result import Run
 from playground.views import Grid, PathView, SurfaceView
 
 BAND_COUNT = 14
-"""Bands of a surface."""
+"""Number of bands of a surface."""
 
 MIN_LEVEL_SHARE = 1e-4
 """Height of the lowest level above the lowest value, as a share of the whole height."""
 
 MIN_LEVEL_RATIO = 0.05
-"""Height of the lowest level above the lowest value, at least, as a share of that value: so that labels differ."""
+"""Minimum height of the lowest level above the lowest value, as a share of that value, so that labels differ."""
 
 MAX_DARKNESS = 0.75
-"""Of the colours of the bands, so that a path stands out."""
+"""Opacity of the bands, so that a path stands out."""
 
 ASPECT = 0.82
 
@@ -58,7 +58,7 @@ def _percent(share: float) -> str:
 
 
 def levels(values: np.ndarray) -> np.ndarray:
-    """Return heights above the lowest value, spaced evenly by ratio, the lowest and the highest value at the ends."""
+    """Return heights above the lowest value, evenly spaced by ratio, from the lowest to the highest value."""
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if not high > low:
         return np.array([low - 0.5, low + 0.5])
@@ -88,7 +88,7 @@ def _bands(figure: Picture, axes: Axes, view: SurfaceView | PathView, grid: Grid
     norm = BoundaryNorm(heights, BAND_COUNT)
     colours = ListedColormap(matplotlib.colormaps["Blues"](np.linspace(0, MAX_DARKNESS, BAND_COUNT)))
     bands = axes.contourf(view.x.values, view.y.values, values, heights, norm=norm, cmap=colours)
-    bands.set_edgecolor("face")  # viewers of PDF show hairlines between bands otherwise
+    bands.set_edgecolor("face")  # otherwise PDF viewers show hairlines between bands
     bands.set_linewidth(0.2)
     axes.contour(view.x.values, view.y.values, values, heights[1:-1], colors="white", linewidths=0.3)
     bar = figure.colorbar(bands, ax=axes, label="loss", ticks=heights[1::3], fraction=0.05, pad=0.02, spacing="uniform")

@@ -1,4 +1,4 @@
-"""Pictures of many runs: quartiles, and every run that ended badly."""
+"""Draws figures of many runs: quartiles, and every run that ended badly."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from playground.report.plotting.losses import fit_axis
 from playground.views import Bands, Ensemble
 
 MAX_SERIES = len(SERIES_COLOURS)
-"""Series in one picture; more cannot be told apart."""
+"""Maximum number of series in one figure; more cannot be distinguished."""
 
 MAX_LOSS_RATIO = 1e3
-"""Times the first loss; what diverges beyond it leaves the picture at the top."""
+"""A run that diverges beyond this multiple of the first loss leaves the figure at the top."""
 
 MAX_DRAWN_RUNS = 3000
-"""Runs that are drawn one by one, besides those that ended badly."""
+"""Maximum number of runs that are drawn one by one, in addition to those that ended badly."""
 
 
 def lr(sweep: Ensemble, width: float) -> Drawing:
-    """Draw the last loss against the learning rate: median and quartiles, and every run.
+    """Draw the last loss over the learning rate: median and quartiles, and every run.
 
-    A run that ended badly is a cross in the strip on top, and counts as infinite below.
+    A run that ended badly is a cross in the strip on top; its loss counts as infinite in the quartiles.
     """
     axis = rate_axis(sweep)
     if axis is None:
@@ -71,7 +71,7 @@ def lr(sweep: Ensemble, width: float) -> Drawing:
 
 
 def loss(sweep: Ensemble, width: float) -> Drawing:
-    """Draw the loss against the step: median and quartiles over the runs of each setting."""
+    """Draw the loss over the steps: median and quartiles of the runs of each setting."""
     some = _thin_evenly(sweep.bands)
     left_out = _describe_left_out(len(some), len(sweep.bands), "settings")
     caption = sweep_caption(
@@ -90,12 +90,12 @@ def loss(sweep: Ensemble, width: float) -> Drawing:
 
 
 def rate_axis(sweep: Ensemble) -> str | None:
-    """Return the axis that varies the learning rate."""
+    """Return the axis that varies the learning rate; None if there is none."""
     return next((axis for axis in sweep.axes if axis.rpartition(".")[2] == "lr"), None)
 
 
 def _series(sweep: Ensemble, axis: str) -> dict[str, dict[float, list[float]]]:
-    """Return the last losses by rate, for each setting of the other axes."""
+    """Return the last losses by learning rate, for each setting of the other axes."""
     found: dict[str, dict[float, list[float]]] = {}
     for run in sweep.runs:
         point = sweep.points[run.point]
@@ -106,7 +106,7 @@ def _series(sweep: Ensemble, axis: str) -> dict[str, dict[float, list[float]]]:
 
 
 def _setting_label(values: Mapping[str, Any]) -> str:
-    """Return a setting: `adam`, `sgd, model.hidden 8`."""
+    """Return a setting as text: `adam`, `sgd, model.hidden 8`."""
     return ", ".join(_value(value) if key == "optimizer" else f"{key} {_value(value)}" for key, value in values.items())
 
 
@@ -121,7 +121,7 @@ def _value(value: Any) -> str:
 
 
 def _quartiles(axes: Axes, rates: Mapping[float, Sequence[float]], index: int, name: str, dots: bool) -> None:
-    """Draw one series, and its runs."""
+    """Draw one series and its runs."""
     quartiles = [np.quantile(losses, (0.25, 0.5, 0.75), method="inverted_cdf") for losses in rates.values()]
     colour = SERIES_COLOURS[index]
     _band(axes, list(rates), np.array(quartiles).T, index, MARKERS[index], name)
@@ -131,7 +131,7 @@ def _quartiles(axes: Axes, rates: Mapping[float, Sequence[float]], index: int, n
 
 
 def _band(axes: Axes, x: Sequence[float], quartiles: np.ndarray, index: int, marker: str, label: str) -> None:
-    """Draw median and quartiles; what is infinite of a quartile goes beyond the top."""
+    """Draw median and quartiles; an infinite quartile leaves the figure at the top."""
     bottom, top = axes.get_ylim()
     beyond = top + 9 * (top - bottom)
     low, median, high = (np.where(np.isfinite(each), each, beyond) for each in quartiles)
@@ -143,7 +143,7 @@ def _band(axes: Axes, x: Sequence[float], quartiles: np.ndarray, index: int, mar
 
 
 def _draw_crosses(strip: Axes, rows: Sequence[tuple[str, Sequence[float]]]) -> None:
-    """Mark every run that ended badly, a row for each series, those of one rate beside each other."""
+    """Draw a cross for every run that ended badly: a row for each series, runs of one rate side by side."""
     known = sorted({rate for _, rates in rows for rate in rates})
     spread = 0.6 * min((math.log10(b / a) for a, b in pairwise(known)), default=0.2)
     for row, (colour, rates) in enumerate(rows):
@@ -161,7 +161,7 @@ def _draw_crosses(strip: Axes, rows: Sequence[tuple[str, Sequence[float]]]) -> N
 
 
 def _thin_evenly(items: Sequence[Any] | tuple[Bands, ...]) -> list[Any]:
-    """Return all, or as many as can be told apart, evenly spaced."""
+    """Return all items, or evenly spaced ones if there are too many to distinguish."""
     if len(items) <= MAX_SERIES:
         return list(items)
     return [items[round(place)] for place in np.linspace(0, len(items) - 1, MAX_SERIES)]

@@ -1,1 +1,1 @@
-"""Many scenario files, one result each."""
+"""Runs many scenario files, with one result for each."""

@@ -1,4 +1,4 @@
-"""Many scenarios: run each, let no broken one stop the others."""
+"""Runs many scenario files; a file that fails does not stop the others."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from playground.runner.single.running import Observer
 FileResults = Generator[tuple[Path, FileResult], None, None]
 
 FileRunner = Callable[..., FileResult]
-"""`answer` for a file, all but its plugins and its observer given."""
+"""`run_file` with all arguments except the file, plugins and observer."""
 
 
 @dataclass
 class BatchProgress:
-    """What a display may read while a batch grows."""
+    """The progress of a batch, which a display reads while it runs."""
 
     total: int
     done: int = 0
@@ -39,11 +39,11 @@ class BatchProgress:
 
 @dataclass(frozen=True)
 class FinishedBatch:
-    """A batch, and what only its operator needs to know.
+    """A batch, with details for the person who ran it.
 
-    :param failures: of plugins, in any process, each once.
+    :param failures: plugins that failed in any process, each once.
     :param tracebacks: of the exceptions behind errors.
-    :param unused: options, with the files to whose tasks they mean nothing.
+    :param unused: options that did not apply, each with the files whose tasks do not take them.
     """
 
     batch: Batch
@@ -62,12 +62,12 @@ def run_batch(
     record: RecordOptions = RECORD_NOTHING,
     engine: str = "auto",
 ) -> FinishedBatch:
-    """Run scenarios, one after the other or side by side. What plugins print goes to standard error.
+    """Run scenario files one by one or in several processes. Output of plugins goes to standard error.
 
-    :param jobs: processes to use; with 1 everything happens in this one.
-    :param fail_fast: stop after the first scenario that did not pass.
-    :param record: what to keep of each single run besides its result.
-    :param engine: what computes the runs of a sweep.
+    :param jobs: number of processes; 1 runs everything in this process.
+    :param fail_fast: stop after the first file that does not pass.
+    :param record: what to keep of each run besides its result.
+    :param engine: the engine for the runs of a sweep.
     """
     start = time.perf_counter()
     progress = progress or BatchProgress(len(files))
@@ -131,12 +131,12 @@ def _run_in_processes(
 
 
 def _run_in_worker(file: Path, told: FileRunner, recipe: str) -> FileResult:
-    """Answer for one file in a worker process."""
+    """Run one file in a worker process."""
     with redirect_stdout(sys.stderr):
         return told(file, plugins=_load_worker_plugins(recipe))
 
 
 @lru_cache
 def _load_worker_plugins(recipe: str) -> Plugins:
-    """Load the same plugins once for each worker process."""
+    """Load the plugins of the parent process, once in each worker process."""
     return load_plugins(**json.loads(recipe))

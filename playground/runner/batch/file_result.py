@@ -1,4 +1,4 @@
-"""What becomes of one file: a run, or what is wrong with it."""
+"""Runs or checks one scenario file, and returns a run, a sweep or the errors of the file."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from playground.scenario.model import load_scenario
 NO_CHANGES = Changes()
 
 MAX_LISTED_FAULTS = 20
-"""Faults of one file that are told; nobody reads more before mending some."""
+"""Maximum number of faults that are listed for one file."""
 
 
 @dataclass(frozen=True)
 class FileResult:
-    """What one file gave.
+    """The result of one file.
 
-    :param run: None if it is not valid, or has a sweep.
-    :param errors: what is wrong with it; empty if it ran.
-    :param failures: of plugins in the process that ran it, so far.
+    :param run: the run; None if the file is not valid or has a sweep.
+    :param errors: the faults of the file; empty if it ran.
+    :param failures: plugins that failed so far in the process that ran the file.
     :param traceback: of the exception behind `errors`.
-    :param sweep: of a scenario that has one.
-    :param warnings: of a scenario that was only checked; a run has its own.
-    :param unused: options that mean nothing to its task: `--set optimizer.lr=1`.
+    :param sweep: the result of a scenario with a sweep.
+    :param warnings: for a scenario that was only checked; a run has its own warnings.
+    :param unused: options that the task does not take, such as `--set optimizer.lr=1`.
     """
 
     run: Run | None = None
@@ -48,13 +48,13 @@ class FileResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the file is valid and nothing it expects has failed."""
-        told = self.run or self.sweep
-        return told is not None and told.verdict is not Verdict.FAILED
+        """Whether the file is valid and no expectation failed."""
+        result = self.run or self.sweep
+        return result is not None and result.verdict is not Verdict.FAILED
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C ended it."""
+        """Whether Ctrl-C ended the run or the sweep."""
         return bool(self.run and self.run.status is Status.INTERRUPTED) or bool(self.sweep and self.sweep.interrupted)
 
 
@@ -67,13 +67,13 @@ def run_file(
     engine: str = "auto",
     one_of_many: bool = False,
 ) -> FileResult:
-    """Run one file, or say what is wrong with it.
+    """Run one file, or return its faults.
 
-    :param changes: to the scenario, and how much memory it may take.
+    :param changes: changes to the scenario, and the memory limit.
     :param observe: watches the descent of a single run.
     :param record: what to keep of a single run besides its result.
-    :param engine: what computes the runs of a sweep.
-    :param one_of_many: leave out overrides that mean nothing to its task.
+    :param engine: the engine for the runs of a sweep.
+    :param one_of_many: drop overrides that the task does not take.
     """
     unused: list[str] = []
     try:
@@ -83,10 +83,8 @@ def run_file(
                 unused = [f"--set {override}" for override in left_out]
             loaded = load_with_changes(file, changes, plugins)
             if loaded.scenario.sweep is not None:
-                from playground.runner.sweeping.sweep import (
-                    SweepOptions,
-                    run_sweep,
-                )  # bring the store along, which few files need
+                # Imported here because it imports the store, which few files need.
+                from playground.runner.sweeping.sweep import SweepOptions, run_sweep
 
                 sweep = run_sweep(loaded, plugins, SweepOptions(engine=engine))
                 return FileResult(failures=plugins.failures, sweep=sweep, unused=tuple(unused))
@@ -103,7 +101,7 @@ def _rerun_command(file: Path, changes: Changes, plugins: Plugins) -> str:
 
 
 def lost_file_result(file: Path, changes: Changes) -> FileResult:
-    """Answer for a file whose process died without one; no component is touched here, since one of them killed it."""
+    """Return the result of a file whose process died. No component is loaded here, because one of them killed it."""
     try:
         scenario = load_scenario(file, changes.overrides).scenario
     except PlaygroundError as error:
@@ -113,7 +111,7 @@ def lost_file_result(file: Path, changes: Changes) -> FileResult:
 
 
 def check_file(file: Path, plugins: Plugins, changes: Changes = NO_CHANGES) -> FileResult:
-    """Say what is wrong with one file, without running it."""
+    """Check one file without running it."""
     try:
         with limit_memory(changes.memory), prepare(load_with_changes(file, changes, plugins), plugins) as ready:
             refuse_impossible(ready)
@@ -123,7 +121,7 @@ def check_file(file: Path, plugins: Plugins, changes: Changes = NO_CHANGES) -> F
 
 
 def fault_rows(error: PlaygroundError, file: Path) -> tuple[ScenarioFault, ...]:
-    """Return an error's faults as plain rows, the first `FAULTS` of them."""
+    """Return an error's faults as plain rows, at most `MAX_LISTED_FAULTS` of them."""
     rows = []
     for fault in error.faults[:MAX_LISTED_FAULTS]:
         place = fault.place or Place(str(file))

@@ -1,4 +1,9 @@
-"""The definitions that a program needs, followed from name to name across modules."""
+"""Collects the definitions that a program needs, by following names across modules.
+
+A definition enters the program only after every definition that it uses (`add` visits them first), so that the program
+runs from top to bottom. All definitions share one namespace there, so two modules that define the same name are
+refused.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +29,14 @@ RESERVED_NAMES = frozenset(
         *("point", "points", "variables", "rates", "rate", "norm", "scale", "torch", "predictions", "f", "rows"),
     )
 )
-"""Names that the program itself uses."""
+"""Names of the variables in the program; a definition must not hide one of them."""
 
 DISPLAY_METHODS = ("extra_repr", "__repr__", "__str__")
-"""Methods of a module that only show it."""
+"""Methods that only display a module; the program does without them."""
 
 
 class Definitions:
-    """Collects definitions; `take` returns those that are new, each after what it uses."""
+    """Collects definitions; `take` returns the new ones, each after the definitions that it uses."""
 
     def __init__(self) -> None:
         self.imports: dict[str, str] = {}
@@ -43,23 +48,24 @@ class Definitions:
         self._callees: dict[tuple[str, str], ast.FunctionDef | None] = {}
 
     def refer(self, target: Any, kind: str, options: Mapping[str, Any]) -> tuple[str, set[str] | None]:
-        """Make a class or function available.
+        """Add a class or function, and return how the program calls it.
 
-        :param kind: what it is for, in case that its name is taken.
-        :param options: what it is called with; texts and truth values are written into it, and are no parameters then.
-        :returns: what it is called in the program, and the parameters that it still has; None where it takes any.
-        :raises PlaygroundError: it has no source that could stand in a program of its own.
+        :param kind: the kind of component, which the new name contains if the program uses the old one.
+        :param options: arguments by name. Texts, booleans and None are written into the definition, which loses these
+            parameters.
+        :returns: the name in the program, and the parameters that are left; None for any parameters.
+        :raises PlaygroundError: there is no source that a stand-alone program can contain.
         """
         if not inspect.isfunction(target) and not inspect.isclass(target):
-            raise PlaygroundError(f"it is made by a {type(target).__name__}, not by a class or a function with a name")
+            raise PlaygroundError(f"a {type(target).__name__} makes it, not a class or a function with a name")
         module, name = target.__module__, target.__qualname__
         if module not in sys.modules:
-            raise PlaygroundError(f"{name} belongs to no module, and so has no source")
+            raise PlaygroundError(f"{name} belongs to no module, so it has no source")
         if is_standalone(module):
             return self._foreign(module, name, target), None
         if "." in name or getattr(sys.modules.get(module), name, None) is not target:
             raise PlaygroundError(
-                f"{name} of module {module_label(module)} is made inside another function, and has no source alone"
+                f"{name} of module {module_label(module)} is defined inside a function and cannot be written alone"
             )
         self._words |= {value for value in _flatten(options.values()) if isinstance(value, str)}
         source = read_source(module)
@@ -72,10 +78,10 @@ class Definitions:
         return called, left
 
     def add(self, name: str, module: str, node: ast.stmt, uses: Mapping[str, str] | None = None) -> None:
-        """Add a definition, after everything that it uses.
+        """Add a definition after everything that it uses.
 
-        :param uses: the module of each name that it uses, where that is not its own.
-        :raises PlaygroundError: its name is taken by another, or by the program.
+        :param uses: the module of each used name that does not come from `module`.
+        :raises PlaygroundError: another definition, or the program itself, has this name.
         """
         if name in self._nodes:
             if self._origins[name] != module:
@@ -84,20 +90,22 @@ class Definitions:
             return
         if name in RESERVED_NAMES:
             raise PlaygroundError(
-                f"{name!r} of module {module_label(module)} has a name that the program itself uses; rename it"
+                f"{name!r} of module {module_label(module)} has the name of a variable of the program; rename it"
             )
         self._nodes[name], self._origins[name] = node, module
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict) and _has_words_as_keys(node):
-            self._tables[name] = module  # what it holds is known when everything else is there
+            # Such a table maps a scenario's words to functions, and most words do not occur in the program. Its entries
+            # are followed in `take`, when all words are known; otherwise each activation would bring in all others.
+            self._tables[name] = module
         else:
             for used in sorted(free_names(node)):
                 self.need({used}, (uses or {}).get(used, module))
         self._order.append(name)
 
     def need(self, names: set[str], module: str) -> None:
-        """Make names of a module available.
+        """Add the definitions and imports of some names of a module; Python's own names need none.
 
-        :raises PlaygroundError: one cannot stand in a program of its own.
+        :raises PlaygroundError: a stand-alone program cannot contain one of them.
         """
         source = read_source(module)
         for name in sorted(names):
@@ -106,10 +114,10 @@ class Definitions:
             elif name in source.imports:
                 self._imported(name, source)
             elif not hasattr(builtins, name):
-                raise PlaygroundError(f"{name!r} of module {module_label(module)} is defined nowhere at its top")
+                raise PlaygroundError(f"{name!r} is not defined at the top level of module {module_label(module)}")
 
     def take(self) -> str:
-        """Return the definitions that are new since the last call, as text."""
+        """Return the definitions added since the last call, as text."""
         for name in [name for name in self._tables if name in self._order]:
             self._keep_words(name)
         order, self._order = self._order, []
@@ -122,17 +130,20 @@ class Definitions:
             return
         user = module_label(source.module.__name__)
         if not imported.attribute or f"{imported.module}.{imported.attribute}" in sys.modules:
-            raise PlaygroundError(f"module {user} uses {imported.line!r}, a whole module")
+            raise PlaygroundError(f"module {user} imports a whole module: {imported.line!r}")
         if name != imported.attribute:
-            raise PlaygroundError(f"module {user} uses {imported.line!r}, by another name")
+            raise PlaygroundError(f"module {user} imports a definition under another name: {imported.line!r}")
         self.need({name}, imported.module)
 
     def _import(self, name: str, line: str) -> None:
         if self.imports.setdefault(name, line) != line:
-            raise PlaygroundError(f"{name!r} is {self.imports[name]!r} and {line!r}; rename one of them")
+            raise PlaygroundError(f"{name!r} has two meanings, {self.imports[name]!r} and {line!r}; rename one of them")
 
     def _foreign(self, module: str, name: str, target: Any) -> str:
-        """Return how a class of an installed package is called; one of `torch.optim` as everybody calls it."""
+        """Import a class of an installed package, and return its name in the program.
+
+        The shortest public path is used: `torch.optim.Adam`, not `torch.optim.adam.Adam`.
+        """
         package = module.rpartition(".")[0]
         if getattr(sys.modules.get(package), name, None) is target:
             module = package
@@ -143,7 +154,11 @@ class Definitions:
         return name
 
     def _prepared(self, source: ModuleSource, name: str) -> Any:
-        """Return a definition as it stands in a program: stripped, and without what stripping left unused."""
+        """Return a copy of a definition for the program.
+
+        Stripping comes first. It can leave calls that only checked something, arguments of parameters that are gone,
+        local names without a use and methods that display a module; these are removed after it, in this order.
+        """
         node = strip_definition(source.definitions[name], source)
         for function in [each for each in ast.walk(node) if isinstance(each, ast.FunctionDef)]:
             self._without_checks(function, source)
@@ -154,7 +169,7 @@ class Definitions:
         return node
 
     def _without_checks(self, function: ast.FunctionDef, source: ModuleSource) -> None:
-        """Drop calls of what does nothing but check, and arguments that nobody reads any more."""
+        """Remove calls of functions that stripping left empty, and arguments for parameters that it removed."""
         for body in [each.body for each in ast.walk(function) if isinstance(each, ast.FunctionDef | ast.If)]:
             kept = [each for each in body if not (isinstance(each, ast.Expr) and self._checks(each.value, source))]
             body[:] = kept or [ast.Pass()]
@@ -168,7 +183,7 @@ class Definitions:
         return callee is not None and all(isinstance(each, ast.Pass) for each in body_of(callee[1]))
 
     def _callee(self, call: ast.expr, source: ModuleSource) -> tuple[ast.FunctionDef, ast.FunctionDef] | None:
-        """Return a called function of ours as it was and as it is now."""
+        """Return the definition of a called playground or plugin function, before and after preparation."""
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
             return None
         name = call.func.id
@@ -182,13 +197,16 @@ class Definitions:
             return None
         key = source.module.__name__, name
         if key not in self._callees:
-            self._callees[key] = None  # a function that calls itself is not asked about itself
+            self._callees[key] = None  # ends the recursion for a function that calls itself
             self._callees[key] = self._prepared(source, name)
         now = self._callees[key]
         return None if now is None else (node, now)
 
     def _keep_words(self, name: str) -> None:
-        """Keep of a table whose keys are a scenario's words those that the program says."""
+        """Reduce a table of words to the words that occur in the program, and add what its values use.
+
+        The table and its values are placed before the definitions of this call, which use them.
+        """
         node, module = self._nodes[name], self._tables.pop(name)
         words = self._words | {
             each.value

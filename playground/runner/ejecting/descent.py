@@ -1,4 +1,8 @@
-"""The descent of one run, written out: what the stepper, the batches, the clipping and the stop rules do."""
+"""Writes the training loop of one run: batches, backward pass, clipping, stop rules and update.
+
+The loop repeats, line by line, what `core/steppers.py`, `core/problem.py`, `core/gradients.py` and `core/stopping.py`
+do. A change there needs the same change here; the tests compare every loss of run and program to the bit.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from playground.plugins.registry import Registry
 
 LOSS_STATEMENTS = ("value = loss.item()", "losses.append(value)")
-"""What becomes of each loss."""
+"""Statements that follow each evaluation of the loss."""
 
 GRADIENT_NORM_CODE = "torch.stack([gradient.square().sum() for gradient in gradients]).sum().sqrt()"
 
@@ -26,7 +30,7 @@ GRADIENT_NORM_CODE = "torch.stack([gradient.square().sum() for gradient in gradi
 class DescentWriter:
     """Writes the descent of one prepared scenario.
 
-    :param listing: the task's part.
+    :param listing: the cells, data and loss that the task wrote.
     """
 
     def __init__(
@@ -48,10 +52,10 @@ class DescentWriter:
         self._batched = self._scenario.batch_size is not None
 
     def cells(self) -> list[Cell]:
-        """Return the optimizer, the schedule, and the loop; nothing of a scenario of no steps."""
+        """Return the cells of optimizer, schedule and loop; none for a scenario of zero steps."""
         if self._scenario.steps == 0:
             return []
-        cells = [Cell("The parameters, and what moves them", self._optimizer())]
+        cells = [Cell("The parameters and the optimizer", self._optimizer())]
         if self._ready.bound.schedule is not None:
             definitions, expression = self._writer.component("schedule", f"steps={self._scenario.steps}")
             cells.append(
@@ -66,7 +70,10 @@ class DescentWriter:
         return cells
 
     def _reached(self) -> list[int]:
-        """Return the positions of the parameters that the loss depends on; the others never move."""
+        """Return the positions of the parameters that the loss depends on; the others never move.
+
+        `torch.autograd.grad` in the program has no `allow_unused`, so it must get these alone.
+        """
         import torch
 
         stepper, problem = self._ready.stepper, self._ready.problem
@@ -105,7 +112,7 @@ class DescentWriter:
         return "\n".join(lines)
 
     def _batch(self) -> list[str]:
-        """Return the lines that choose the samples of a step."""
+        """Return the lines that choose the samples of a step; none for full batches."""
         if not self._batched:
             return []
         batches: Any = self._ready.stepper.problem.batches
@@ -115,7 +122,7 @@ class DescentWriter:
         return [
             f"epoch, position = divmod(step, {batches.per_epoch})",
             "if position == 0:  # a new order for each pass through the data",
-            f'    order = torch.randperm(len({first}), generator=generator({seed}, "batches", epoch)){device}',
+            f'    order = torch.randperm(len({first}), generator=make_generator({seed}, "batches", epoch)){device}',
             f"chosen = order[position * {size} : (position + 1) * {size}]",
         ]
 
@@ -156,7 +163,7 @@ class DescentWriter:
                 "    break  # converged: the gradient has nearly vanished",
             ]
         if stop.patience is not None:
-            lines += [f"if step - best_step >= {stop.patience}:", "    break  # stalled: no better loss for so long"]
+            lines += [f"if step - best_step >= {stop.patience}:", "    break  # stalled: no better loss in these steps"]
         return lines
 
     def _update(self) -> list[str]:
@@ -179,13 +186,14 @@ class DescentWriter:
             "for parameter, gradient in zip(parameters, gradients):",
             "    parameter.grad = torch.empty_like(parameter).copy_(gradient)",
         ]
+        # Each optimizer gets gradients of its own to write into, and keeps no view of a tensor of autograd.
         if not _needs_closure(self._torch_optimizer):
             return [*lines, *handed, "optimizer.step()"]
         again = [*(f"    {line}" for line in self._evaluation()), *handed]
         return [
             *lines,
             *handed,
-            "known = [loss]  # the first evaluation is made already",
+            "known = [loss]  # the loop has made the first evaluation",
             "",
             "def closure():",
             "    if known:",
@@ -198,7 +206,7 @@ class DescentWriter:
         ]
 
     def outcome(self) -> Cell:
-        """Return what came of it: the final loss, and what the task prints."""
+        """Return the cell that prints the first and the last loss and the task's results."""
         lines = []
         if callable(getattr(self._torch_optimizer, "eval", None)):
             lines.append("optimizer.eval()")
@@ -211,7 +219,7 @@ class DescentWriter:
             'print(f"last loss  {last!r}")',
             self._listing.outcome,
         ]
-        return Cell("What came of it", "\n".join(lines))
+        return Cell("Results", "\n".join(lines))
 
 
 def _needs_closure(optimizer: Any) -> bool:

@@ -1,4 +1,9 @@
-"""Conditions that are decided already, worked out: what can never happen does not stand in the program."""
+"""Evaluates conditions whose operands are constants, and removes the branches that they exclude.
+
+Only constants decide, and only conditions, `not`, `and`, `or`, `==` and `!=` are evaluated. Arithmetic is never
+evaluated, because a number computed here could differ in its last bit from the one that the run computes in the
+tensor's dtype.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from typing import Any
 
 
 def fold(node: Any) -> Any:
-    """Return a definition with decided conditions worked out, and without what follows a `return` or a `raise`."""
+    """Return a definition with constant conditions evaluated, and without statements after a `return` or a `raise`."""
     return _Folder().visit(node)
 
 
@@ -20,7 +25,7 @@ class _Folder(ast.NodeTransformer):
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         self.generic_visit(node)
-        stops = isinstance(node.op, ast.Or)
+        stops = isinstance(node.op, ast.Or)  # the truth value that ends the evaluation: true for `or`, false for `and`
         values: list[ast.expr] = []
         for value in node.values:
             if not _decide(value):

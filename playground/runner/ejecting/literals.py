@@ -1,4 +1,4 @@
-"""Values as Python writes them, exactly."""
+"""Writes values as Python expressions that give exactly the same values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def literal(value: Any) -> str:
     """Return a value as an expression.
 
-    :raises PlaygroundError: it is no number, text, nor a container of such.
+    :raises PlaygroundError: it is neither a number, a text, a boolean or None, nor a container of these.
     """
     if value is None or isinstance(value, bool | int):
         return repr(value)
@@ -35,9 +35,9 @@ def literal(value: Any) -> str:
 
 
 def docstring_literal(text: str) -> str:
-    """Return a text as a docstring, its lines kept; nothing in it ends the docstring.
+    """Return a text as a docstring with the same lines; quotes in the text do not end it.
 
-    A line that begins with `#` is no line of code, but editors take `# %%` for the beginning of a cell, and run it.
+    A `#` at the beginning of a line is escaped, because editors take a line `# %%` for a new cell and run what follows.
     """
     lines = (_escape_backslashes(line).replace('"' * 3, r"\"" * 3) for line in text.split("\n"))
     lines = (re.sub(r"^(\s*)#", r"\1\\x23", line) for line in lines)
@@ -45,7 +45,7 @@ def docstring_literal(text: str) -> str:
 
 
 def _escape_backslashes(text: str) -> str:
-    """Return a text whose backslashes are doubled and whose characters without a shape are Python escapes."""
+    """Return a text with doubled backslashes, and with unprintable characters as Python escapes."""
     return escape_unprintable(text.replace("\\", r"\\"))
 
 
@@ -56,13 +56,13 @@ def _number_literal(value: float) -> str:
 
 
 def tensor_literal(tensor: Tensor) -> str:
-    """Return a tensor as an expression that makes it again, to the last bit."""
+    """Return an expression that builds an equal tensor, to the bit."""
     values = tensor.detach().cpu()
     return f"torch.tensor({literal(shortest_numbers(values))}, dtype={tensor.dtype})"
 
 
 def shortest_numbers(values: Tensor) -> Any:
-    """Return a tensor's numbers, in single precision with no more digits than tell them from their neighbours."""
+    """Return a tensor's numbers as nested lists; of float32, with the fewest digits that give the same float32."""
     import numpy as np
     import torch
 

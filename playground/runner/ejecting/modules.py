@@ -1,4 +1,7 @@
-"""The source of modules: what each name at a module's top stands for, with the comments kept."""
+"""Reads the source of modules: the definition or import of each top-level name, with comments.
+
+Syntax trees have no comments. `_attach_comments` stores each one on its statement, and `unparsing.py` writes it back.
+"""
 
 from __future__ import annotations
 
@@ -17,18 +20,18 @@ from playground.errors import PlaygroundError
 from playground.figures.text import PLUGIN_FILE_PREFIX, module_label
 
 COMMENTS_ATTRIBUTE = "_comments"
-"""The attribute of a statement that holds the comments above and behind it."""
+"""The attribute of a statement that holds the comments above it and at its end."""
 
 _PRAGMA = re.compile(r"#\s*(noqa|type:|fmt:|pragma|pylint|mypy)")
 
 
 @dataclass(frozen=True)
 class ImportedName:
-    """A name that an import gives.
+    """A name that an import defines.
 
-    :param module: where from, in full.
-    :param attribute: what of it; empty for the module itself.
-    :param line: the import as a line of its own.
+    :param module: full name of the module.
+    :param attribute: name in that module; empty if the module itself is imported.
+    :param line: the import of this name alone, as a line.
     """
 
     module: str
@@ -38,10 +41,10 @@ class ImportedName:
 
 @dataclass(frozen=True)
 class ModuleSource:
-    """One module.
+    """The source of one module.
 
-    :param definitions: the statement that gives each name at its top.
-    :param imports: the names that it imports.
+    :param definitions: the statement that defines each top-level name.
+    :param imports: the import of each imported name.
     """
 
     module: ModuleType
@@ -51,9 +54,9 @@ class ModuleSource:
 
 @functools.lru_cache(maxsize=256)
 def read_source(name: str) -> ModuleSource:
-    """Read a module that is imported.
+    """Read the source of an imported module.
 
-    :raises PlaygroundError: it has no readable source.
+    :raises PlaygroundError: the module has no readable source.
     """
     module = sys.modules[name]
     try:
@@ -76,7 +79,11 @@ def read_source(name: str) -> ModuleSource:
 
 
 def is_standalone(name: str) -> bool:
-    """Tell whether a module can be imported by a program that knows nothing of playground or its plugins."""
+    """Tell whether a stand-alone program can import a module.
+
+    It cannot if the module belongs to the playground, to a single-file plugin or to a package that imports the
+    playground.
+    """
     package = name.partition(".")[0]
     if package == "playground" or package.startswith(PLUGIN_FILE_PREFIX):
         return False
@@ -113,7 +120,7 @@ def _read_imports(node: ast.Import | ast.ImportFrom, module: ModuleType) -> Iter
 
 
 def _attach_comments(tree: ast.Module, text: str) -> None:
-    """Write each comment onto the statement that it stands above, or behind."""
+    """Store each comment on the statement below it, or on the statement at whose end it stands."""
     statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
     lines = text.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -124,7 +131,9 @@ def _attach_comments(tree: ast.Module, text: str) -> None:
         within = max(covering, key=lambda node: (node.lineno, node.col_offset), default=None)
         owner: ast.stmt | None
         behind = bool(lines[line - 1][:column].strip())
-        if behind and isinstance(within, ast.Try) and line > within.lineno:  # behind `except`: above what it does
+        if (
+            behind and isinstance(within, ast.Try) and line > within.lineno
+        ):  # after `except …:`, so it belongs to the handler's body
             owner = min((node for node in statements if node.lineno > line), key=lambda node: node.lineno)
         elif behind or (within is not None and not hasattr(within, "body")):
             owner = within

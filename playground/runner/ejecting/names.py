@@ -1,4 +1,4 @@
-"""Which names a piece of a program uses, and which it only used to."""
+"""Finds the names that a definition uses, and removes parameters that it no longer uses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ _GLOBAL = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 
 
 def free_names(node: ast.stmt) -> set[str]:
-    """Return the names that a definition takes from its module, or from Python."""
+    """Return the names that a definition takes from its module or from Python.
+
+    Python's own compiler decides what is global: it knows every scope, comprehension and annotation. The names are read
+    from the bytecode of the definition and of all functions inside it.
+    """
     module = ast.fix_missing_locations(ast.Module([copy.deepcopy(node)], []))
     code = compile(module, "<definition>", "exec", dont_inherit=True)
     own = {getattr(node, "name", "")}
@@ -33,18 +37,18 @@ def _walk_codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def read_names(node: ast.AST) -> set[str]:
-    """Return all names that are read anywhere inside."""
+    """Return all names that are read anywhere in a node."""
     return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
 
 
 def parameter_names(function: ast.FunctionDef) -> list[str]:
-    """Return the names of a function's parameters, those by position first."""
+    """Return the names of a function's parameters, positional parameters first."""
     arguments = function.args
     return [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
 
 
 def remove_parameters(function: ast.FunctionDef, names: set[str]) -> None:
-    """Take parameters off a function, with their defaults."""
+    """Remove parameters and their defaults from a function."""
     arguments = function.args
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
@@ -57,13 +61,13 @@ def remove_parameters(function: ast.FunctionDef, names: set[str]) -> None:
 
 
 class Substitution(ast.NodeTransformer):
-    """Puts expressions in the place of names."""
+    """Replaces names by expressions."""
 
     def __init__(self, values: dict[str, ast.expr]) -> None:
         self._values = values
 
     def visit_Name(self, node: ast.Name) -> Any:
-        """Return what stands for a name."""
+        """Return the expression for a name that is read."""
         if isinstance(node.ctx, ast.Load) and node.id in self._values:
             return copy.deepcopy(self._values[node.id])
         return node

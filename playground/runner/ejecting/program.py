@@ -1,4 +1,4 @@
-"""The whole program: what it says of itself, what it imports, its cells."""
+"""Assembles the program: title, note, imports and cells."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from playground.scenario.messages import FaultyKey
 from playground.scenario.model import Loaded
 
 PROGRAM_MODULES = ("hashlib", "math", "os", "torch")
-"""Modules that the program itself may name; each is imported where it does."""
+"""Modules that the written code may use; the program imports those that it does use."""
 
 PROGRAM_NOTE = (
-    "The program that this scenario stands for, in PyTorch alone. It makes the same operations in the same order "
-    "as `playground run`, so that the losses are the same to the last bit on the same machine."
+    "The scenario as a program in PyTorch alone. It makes the same operations in the same order as `playground run`, "
+    "so on the same machine its losses are equal to the last bit."
 )
 
 
@@ -31,9 +31,9 @@ PROGRAM_NOTE = (
 class EjectedProgram:
     """A stand-alone program.
 
-    :param title: the scenario's name and summary, as they stand there.
-    :param note: what there is to say about the program.
-    :param cells: its pieces, imports first.
+    :param title: the scenario's name and summary, unescaped.
+    :param note: a paragraph about the program.
+    :param cells: pieces of code with headings, imports first.
     """
 
     title: str
@@ -42,9 +42,9 @@ class EjectedProgram:
 
 
 def eject(loaded: Loaded, plugins: Plugins) -> EjectedProgram:
-    """Return the stand-alone PyTorch program of a scenario: the same operations, in the same order.
+    """Return a scenario as a stand-alone PyTorch program: the same operations in the same order.
 
-    :raises ScenarioError: the scenario is not valid, is a sweep, or has a part that cannot be written out.
+    :raises ScenarioError: the scenario is not valid, is a sweep, or has a component that cannot be written out.
     """
     _refuse_sweep(loaded)
     with prepare(loaded, plugins) as ready, locate_faults(loaded):
@@ -55,7 +55,7 @@ def eject(loaded: Loaded, plugins: Plugins) -> EjectedProgram:
 def _refuse_sweep(loaded: Loaded) -> None:
     if loaded.scenario.sweep is not None:
         with locate_faults(loaded):
-            message = "a sweep is many runs, and a program is one; `--set sweep=null` writes the scenario without it"
+            message = "a sweep is many runs, and a program is one run; `--set sweep=null` leaves the sweep out"
             raise ScenarioError(Fault(message, (FaultyKey("sweep"),)))
 
 
@@ -68,7 +68,7 @@ def _write_program(ready: Prepared, plugins: Plugins) -> EjectedProgram:
         listing = ready.task.listing(None, writer, ready.setting)
     if listing is None:
         name = scenario.task.name
-        raise ScenarioError(Fault(f"task {name!r} does not say how it is written out (`listing`)", ("task",)))
+        raise ScenarioError(Fault(f"task {name!r} cannot be written as a program: it has no `listing`", ("task",)))
     cells = list(listing.cells)
     if isinstance(ready, PreparedDescent):
         descent = DescentWriter(ready, listing, writer, definitions, plugins.registry)
@@ -78,10 +78,10 @@ def _write_program(ready: Prepared, plugins: Plugins) -> EjectedProgram:
 
 
 def _import_cell(cells: Sequence[Cell], found: dict[str, str]) -> Cell:
-    """Return the imports, and the settings of torch that numbers depend on."""
+    """Return the imports, and torch's number of threads, on which the last bit of a sum depends."""
     threads = (
         'if "OMP_NUM_THREADS" not in os.environ:\n'
-        "    torch.set_num_threads(1)  # a second thread may add numbers up in another order"
+        "    torch.set_num_threads(1)  # with more threads, torch may add numbers in another order"
     )
     code = "\n".join([threads, *(cell.code for cell in cells)])
     lines = {f"import {name}" for name in PROGRAM_MODULES if re.search(rf"\b{name}\.", code)}
@@ -89,11 +89,11 @@ def _import_cell(cells: Sequence[Cell], found: dict[str, str]) -> Cell:
     blocks = [
         "\n".join(_sort_imports([line for line in lines if _is_standard(line) is each])) for each in (True, False)
     ]
-    return Cell("PyTorch, and how it computes", "\n\n".join([*filter(None, blocks), threads]))
+    return Cell("Imports and threads", "\n\n".join([*filter(None, blocks), threads]))
 
 
 def _sort_imports(lines: Sequence[str]) -> list[str]:
-    """Return imports in the customary order, those from one module on one line."""
+    """Return imports in isort's order, with one line for each module."""
     plain = sorted(line for line in lines if line.startswith("import "))
     origins: dict[str, set[str]] = {}
     for line in lines:
@@ -105,7 +105,7 @@ def _sort_imports(lines: Sequence[str]) -> list[str]:
 
 
 def _import_order(name: str) -> tuple[int, str]:
-    """Constants come first, then classes, then the others."""
+    """Return the sort key of an imported name: constants first, then classes, then other names."""
     return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2), name
 
 

@@ -1,4 +1,4 @@
-"""A program as a script and as a notebook."""
+"""Renders a program as a script or as a notebook."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from playground.runner.ejecting.literals import docstring_literal
 from playground.runner.ejecting.program import EjectedProgram
 
 LINE_LENGTH = 120
-"""Characters in a line."""
+"""Maximum characters in a line of the program."""
 
 
 def find_renderer(name: str) -> Callable[[EjectedProgram], str]:
-    """Return what makes a text of a program.
+    """Return the function that renders a program.
 
-    :raises PlaygroundError: no such form.
+    :param name: `script` or `notebook`.
+    :raises PlaygroundError: there is no such form.
     """
     forms = {"script": render_script, "notebook": render_notebook}
     if name not in forms:
@@ -31,16 +32,16 @@ def find_renderer(name: str) -> Callable[[EjectedProgram], str]:
 
 
 def render_script(program: EjectedProgram) -> str:
-    """Return one file, in cells that editors know by `# %%`."""
+    """Return a Python file in which `# %%` marks the cells for editors."""
     title = docstring_literal("\n\n".join([program.title, textwrap.fill(program.note, 100)]))
     cells = [f"# %% {make_printable(cell.heading)}\n{cell.code}" for cell in program.cells]
     return format_program("\n\n\n".join([title, *cells]) + "\n")
 
 
 def render_notebook(program: EjectedProgram) -> str:
-    """Return a notebook, format 4.5: the script's cells, each under its heading.
+    """Return a notebook, format 4.5: the cells of the script, each below its heading.
 
-    Cells are taken from the program, never found in its text, where a scenario's words could look like one.
+    The cells come from the program, not from its text: a text of the scenario could look like the mark of a cell.
     """
     made = [_notebook_cell("markdown", 0, f"# {escape_markdown(program.title)}\n\n{program.note}")]
     for cell in program.cells:
@@ -66,9 +67,9 @@ def _notebook_cell(kind: str, number: int, text: str) -> dict[str, Any]:
 
 
 def format_program(text: str, name: str = "program.py") -> str:
-    """Return a program laid out by ruff, where ruff is installed; as it is elsewhere.
+    """Return a program formatted by ruff; unchanged if ruff is not installed.
 
-    :param name: its suffix tells a script from a notebook.
+    :param name: a file name, whose suffix says whether the text is a script or a notebook.
     """
     ruff = shutil.which("ruff") or _find_ruff()
     if ruff is None:
@@ -79,7 +80,7 @@ def format_program(text: str, name: str = "program.py") -> str:
 
 
 def _find_ruff() -> str | None:
-    """Return the ruff that is installed beside us, whether or not the environment is active."""
+    """Return the ruff of this Python environment, which is on the path only if the environment is active."""
     try:
         from ruff import find_ruff_bin  # type: ignore[import-not-found, import-untyped, unused-ignore]
 

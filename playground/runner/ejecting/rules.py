@@ -1,4 +1,13 @@
-"""An update rule of ours as one small class: its numbers, and its steps with the helpers written into them."""
+"""Writes an update rule as one small class: its numbers as attributes, and its methods with helpers inlined.
+
+A rule of the playground serves thousands of runs at once, so its fields may be tensors, its options are fields, and
+shared formulas are helper functions. In a program of one run all of these are fixed. The class therefore gets no base
+class and no constructor; options and zero factors are decided, and a helper of one expression is written where it is
+called.
+
+The invariant: no expression is computed twice or in another order than in the rule. `_can_inline` refuses to inline
+where that could happen; the helper then stays a function.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +30,13 @@ from playground.runner.ejecting.specialising import body_of
 from playground.runner.ejecting.stripping import docstring_statement, plain_docstring, strip_definition
 
 LOOP_CALLS = ("init", "update")
+"""Methods that the loop calls; all other methods are written only if these use them."""
 
 
 def add_rule_class(rule: UpdateRule, definitions: Definitions) -> str:
-    """Add the class of a rule, with this rule's numbers in it; return its name.
+    """Add the class of a rule with this rule's numbers, and return the name of the class.
 
-    :raises PlaygroundError: it cannot be written out.
+    :raises PlaygroundError: the rule cannot be written out.
     """
     kind = type(rule)
     methods = _collect_methods(rule)
@@ -40,11 +50,12 @@ def add_rule_class(rule: UpdateRule, definitions: Definitions) -> str:
     attributes = {name: values[name] for name in values if name in read - set(methods) or name == "lr"}
     ordered = {name: attributes[name] for name in sorted(attributes, key=_attribute_order(rule))}
     for name in ordered:
-        literal(ordered[name])
+        literal(ordered[name])  # raises if a value cannot be written
     body = [_rule_docstring(kind), *_attribute_statements(kind, ordered), *(method for method, _ in methods.values())]
     node = ast.ClassDef(kind.__name__, [], [], body, [])
     if sys.version_info >= (3, 12):
         node.type_params = []
+    # An inlined expression uses the names of the helper's module. The first module in the order of inlining wins.
     uses = {
         name: source.module.__name__
         for method, sources in methods.values()
@@ -62,7 +73,7 @@ def _attribute_order(rule: UpdateRule) -> Any:
 
 
 def _rule_docstring(kind: type) -> ast.Expr:
-    """Return the docstring: what the class says of itself, and its formula."""
+    """Return the docstring of the class, with its formula."""
     text = plain_docstring(own_docstring(kind) or f"The update rule {kind.__name__}.")
     formula = getattr(kind, "formula", ())
     if formula:
@@ -75,19 +86,22 @@ def _rule_docstring(kind: type) -> ast.Expr:
 
 
 def _attribute_statements(kind: type, values: Mapping[str, Any]) -> list[ast.stmt]:
-    """Return an assignment for each number, with what it means behind it."""
-    told = parameter_descriptions(kind)
+    """Return an assignment for each number, with its description as a comment."""
+    descriptions = parameter_descriptions(kind)
     nodes: list[ast.stmt] = []
     for name, value in values.items():
         node = ast.parse(f"{name} = {literal(value)}").body[0]
-        if told.get(name):
-            node._comments = [f"# {told[name].rstrip('.')}"]  # type: ignore[attr-defined]
+        if descriptions.get(name):
+            node._comments = [f"# {descriptions[name].rstrip('.')}"]  # type: ignore[attr-defined]
         nodes.append(node)
     return nodes
 
 
 def _collect_methods(rule: UpdateRule) -> dict[str, tuple[ast.FunctionDef, list[ModuleSource]]]:
-    """Return `init` and `update` and what they call, helpers and options written into them."""
+    """Return `init`, `update` and the methods that they use, with helpers and options written in.
+
+    :returns: by name, each method with the modules whose names it uses.
+    """
     found: dict[str, tuple[ast.FunctionDef, list[ModuleSource]]] = {}
     waiting = list(LOOP_CALLS)
     while waiting:
@@ -103,6 +117,7 @@ def _collect_methods(rule: UpdateRule) -> dict[str, tuple[ast.FunctionDef, list[
             for each in ast.walk(node)
             if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == "self"
         ]
+    # The state of a rule without memory is always empty, which decides `if not state` in its `update`.
     if [ast.unparse(each) for each in body_of(found["init"][0])] == ["return {}"]:
         update = found["update"][0]
         state = parameter_names(update)[3]
@@ -120,23 +135,23 @@ def _find_method(kind: type, name: str) -> tuple[ast.FunctionDef, ModuleSource]:
                     if any(isinstance(each, ast.Name) and each.id == "super" for each in ast.walk(node)):
                         raise PlaygroundError(f"{owner.__name__}.{name} calls super()")
                     for outer in _closure_names(vars(owner)[name]):
-                        raise PlaygroundError(f"{owner.__name__}.{name} uses {outer!r} of the function it is made in")
+                        raise PlaygroundError(f"{owner.__name__}.{name} uses {outer!r} of the function around it")
                     made = strip_definition(node, source)
                     if ast.get_docstring(made) is not None:
                         made.body[0] = docstring_statement(plain_docstring(ast.get_docstring(node) or ""), 8)
                     return made, source
             break
-    raise PlaygroundError(f"{kind.__name__}.{name} is not written in the class itself")
+    raise PlaygroundError(f"{kind.__name__}.{name} has no definition in the source of its class")
 
 
 def _closure_names(method: Any) -> tuple[str, ...]:
-    """Return what a method uses of the function that its class is made in, a static or class method as well."""
+    """Return the variables that a method takes from a function around its class; also of static and class methods."""
     function = inspect.unwrap(getattr(method, "__func__", method))
     return getattr(getattr(function, "__code__", None), "co_freevars", ())
 
 
 def _find_definition(kind: type, source: ModuleSource) -> ast.stmt | None:
-    """Return the statement that makes a class, at the top of its module or inside a function."""
+    """Return the definition of a class, at the top level of its module or inside a function or class."""
     top, *inner = [name for name in kind.__qualname__.split(".") if name != "<locals>"]
     node = source.definitions.get(top)
     for name in inner:
@@ -146,7 +161,12 @@ def _find_definition(kind: type, source: ModuleSource) -> ast.stmt | None:
 
 
 class _Inliner(ast.NodeTransformer):
-    """Writes options of the rule, and helpers of one expression, into its methods."""
+    """Writes the rule's options, and helpers of one expression, into a method.
+
+    Each transformation decides what is fixed for this run: a boolean or text field becomes a constant, a comparison of
+    a number with 0 becomes true or false, `isinstance(self.lr, Tensor)` becomes false, and a helper's expression
+    replaces its call. Numbers themselves stay attributes, so that a reader can change them in the program.
+    """
 
     def __init__(self, sources: list[ModuleSource], rule: UpdateRule) -> None:
         self._sources, self._source, self._rule = sources, sources[-1], rule
@@ -160,7 +180,7 @@ class _Inliner(ast.NodeTransformer):
         return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
-        """Decide whether a number is zero, which says that a term is left out."""
+        """Evaluate a comparison of a field with 0: a rule skips a term whose factor is zero."""
         self.generic_visit(node)
         left, right = node.left, node.comparators[0]
         if isinstance(left, ast.Attribute) and isinstance(right, ast.Constant) and len(node.ops) == 1:
@@ -189,7 +209,7 @@ class _Inliner(ast.NodeTransformer):
         return fold(_Inliner(self._sources, self._rule).visit(made))  # type: ignore[no-any-return]
 
     def _helper(self, call: ast.Call) -> tuple[ast.FunctionDef, ModuleSource] | None:
-        """Return a helper that is one expression, and where it comes from."""
+        """Return the called function and its module, if its body is one statement."""
         if not isinstance(call.func, ast.Name) or any(isinstance(each, ast.Starred) for each in call.args):
             return None
         source, name = self._source, call.func.id
@@ -207,7 +227,12 @@ class _Inliner(ast.NodeTransformer):
 
 
 def _can_inline(value: ast.expr, given: Mapping[str, ast.expr]) -> bool:
-    """Tell whether arguments can be written in place of parameters: nothing is computed twice, or in another order."""
+    """Tell whether arguments can replace parameters without computing anything twice or in another order.
+
+    An argument that is computed may replace a parameter that is used once. At most one argument may contain a call,
+    because the order of two calls could change. Lambdas and comprehensions are refused: their variables could hide a
+    name.
+    """
     if any(isinstance(each, ast.Lambda | ast.comprehension) for each in ast.walk(value)):
         return False
     uses = [each.id for each in ast.walk(value) if isinstance(each, ast.Name)]
@@ -224,7 +249,7 @@ def _can_inline(value: ast.expr, given: Mapping[str, ast.expr]) -> bool:
 
 
 class _StatelessFolder(ast.NodeTransformer):
-    """Decides questions for a state that is always empty."""
+    """Evaluates `if state` and `if not state` for a state that is always empty."""
 
     def __init__(self, state: str) -> None:
         self._state = state

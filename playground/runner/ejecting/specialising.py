@@ -1,4 +1,8 @@
-"""Fits a definition to this one scenario: its options written in, and what that leaves without use left out."""
+"""Writes a scenario's options into a definition, and removes what is unused afterwards.
+
+Options that are texts, booleans or None choose between branches; `folding.py` then removes the branches not taken.
+Numbers stay parameters, so that a reader can change them where the component is called.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,11 @@ def body_of(function: ast.FunctionDef) -> list[ast.stmt]:
 
 
 def drop_unused_names(node: ast.FunctionDef, before: ast.FunctionDef) -> None:
-    """Drop local names and parameters that stripping left without use."""
+    """Remove local names and parameters that only removed code read.
+
+    :param node: the function after stripping; changed in place.
+    :param before: the function before; a name that it did not read either is kept.
+    """
     once = {name for name in read_names(before) if name not in read_names(node)}
     node.body = [
         each
@@ -30,7 +38,10 @@ def drop_unused_names(node: ast.FunctionDef, before: ast.FunctionDef) -> None:
 
 
 def remove_arguments(call: ast.Call, before: ast.FunctionDef, now: ast.FunctionDef) -> None:
-    """Leave out of a call what the function does not take any more."""
+    """Remove the arguments of a call that belong to removed parameters.
+
+    :param before: the called function before the removal, and `now` after it.
+    """
     gone = set(parameter_names(before)) - set(parameter_names(now))
     if not gone:
         return
@@ -40,7 +51,12 @@ def remove_arguments(call: ast.Call, before: ast.FunctionDef, now: ast.FunctionD
 
 
 def specialise(node: Any, source: ModuleSource, options: Mapping[str, Any]) -> set[str] | None:
-    """Write options that are texts or truth values into a definition; return the parameters that it still has."""
+    """Write options that are texts, booleans or None into a definition, in place.
+
+    :param node: a function, or a class, whose `__init__` is specialised.
+    :returns: the parameters that are left; None if the definition stays as it is, because it takes any keyword or has
+        no constructor.
+    """
     function = node
     if isinstance(node, ast.ClassDef):
         function = next((each for each in node.body if getattr(each, "name", "") == "__init__"), None)
@@ -48,6 +64,7 @@ def specialise(node: Any, source: ModuleSource, options: Mapping[str, Any]) -> s
         return None
     if function.args.kwarg is not None:
         return None
+    # A parameter that the body assigns to is not the option any more after that, so it is no constant.
     stored = {each.id for each in ast.walk(function) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
     fixed = {
         name: options[name]
@@ -65,7 +82,7 @@ def specialise(node: Any, source: ModuleSource, options: Mapping[str, Any]) -> s
 
 
 class _TableLookup(ast.NodeTransformer):
-    """Looks constants up in tables at the module's top."""
+    """Replaces `TABLE["word"]` by the entry of a dictionary at the module's top level."""
 
     def __init__(self, source: ModuleSource) -> None:
         self._source = source
@@ -81,7 +98,7 @@ class _TableLookup(ast.NodeTransformer):
 
 
 def _drop_dead_attributes(node: ast.ClassDef, constructor: ast.FunctionDef) -> None:
-    """Drop attributes that only say what the options were."""
+    """Remove attributes that hold a constant and are never read: the constructor stored an option in them."""
     read = {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Load)}
     constructor.body = [
         each

@@ -1,4 +1,8 @@
-"""Takes off what only the framework needs: annotations, decorators, checks that have passed, its wrappers."""
+"""Removes what only the framework needs: annotations, decorators, checks and wrapper objects.
+
+None of it computes a number. A check can go because the scenario has passed it: `prepare` ran it on the same values
+before the program is written.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +19,23 @@ from playground.runner.ejecting.folding import fold
 from playground.runner.ejecting.modules import ModuleSource, is_standalone
 
 HYPERPARAMETER_ANNOTATIONS = ("Hyperparameter", "float | Tensor", "Tensor | float")
-"""Annotations of what is one number in a run alone, and a tensor with one for each run in many together."""
+"""Annotations of parameters that are a number in a single run, and a tensor with one number per run in a batch."""
 
 
 def strip_definition(node: ast.stmt, source: ModuleSource) -> Any:
-    """Return a definition without what only the framework needs; the same operations in the same order."""
+    """Return a copy of a definition without what only the framework needs; its operations and their order stay."""
     return fold(_Stripper(source).visit(copy.deepcopy(node)))
 
 
 def plain_docstring(text: str) -> str:
-    """Return a docstring without the field list, which tells what a scenario may give."""
+    """Return a docstring without its fields (`:param …:`), which describe the keys of a scenario."""
     text = "\n".join(line.strip() for line in text.strip().splitlines())
     paragraphs = [re.split(r"^:", paragraph, maxsplit=1, flags=re.MULTILINE)[0] for paragraph in text.split("\n\n")]
     return "\n\n".join(paragraph.strip() for paragraph in paragraphs if paragraph.strip())
 
 
 def docstring_statement(text: str, depth: int) -> ast.Expr:
-    """Return a docstring as a statement, to stand in a body that is indented so far."""
+    """Return a docstring as a statement for a body with an indentation of `depth` spaces."""
     indented = "\n".join(" " * depth + escape_unprintable(line) if line else "" for line in text.splitlines()).strip()
     if "\n" in indented:
         indented += "\n" + " " * depth
@@ -45,7 +49,7 @@ class _Stripper(ast.NodeTransformer):
         self._numbers: list[set[str]] = [set()]
 
     def _named(self, node: ast.expr | None) -> Any:
-        """Return what a name, or the attribute of a module's name, stands for at the module's top."""
+        """Return the object behind a top-level name, its attribute or the function of a call; None if unknown."""
         if isinstance(node, ast.Call):
             return self._named(node.func)
         if isinstance(node, ast.Attribute):
@@ -71,9 +75,9 @@ class _Stripper(ast.NodeTransformer):
 
     def _body(self, node: Any) -> Any:
         self._depth += 4
-        told = ast.get_docstring(node)
-        if told is not None:
-            text = plain_docstring(told)
+        docstring = ast.get_docstring(node)
+        if docstring is not None:
+            text = plain_docstring(docstring)
             node.body[0:1] = [docstring_statement(text, self._depth)] if text else []
         self.generic_visit(node)
         self._depth -= 4
@@ -93,7 +97,10 @@ class _Stripper(ast.NodeTransformer):
         return self.generic_visit(made)  # type: ignore[return-value]
 
     def visit_If(self, node: ast.If) -> Any:
-        """Leave out a check that ends in one of our errors: the scenario has passed it."""
+        """Remove a check that ends in a playground error: the scenario has passed it.
+
+        Assignments before the `raise` only prepare the message. Anything else could have an effect, so the check stays.
+        """
         *before, last = node.body
         if isinstance(last, ast.Raise) and not node.orelse and all(isinstance(each, ast.Assign) for each in before):
             raised = self._named(last.exc)
@@ -102,7 +109,7 @@ class _Stripper(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        """Unwrap data and functions; a hyperparameter of a run alone is no tensor."""
+        """Replace `Data` by a tuple, `Function` by its formula, and `isinstance(hyperparameter, Tensor)` by false."""
         self.generic_visit(node)
         named = self._named(node.func)
         given = {keyword.arg: keyword.value for keyword in node.keywords}

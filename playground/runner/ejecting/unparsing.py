@@ -1,4 +1,8 @@
-"""Syntax trees as text, with the comments that stood in the source."""
+"""Turns syntax trees into text, with the comments of the source.
+
+`ast.unparse` writes no comments. Each comment becomes a text statement that begins with a NUL character, which no
+source can contain, and is turned back into a comment in the unparsed text.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +26,12 @@ def unparse_definition(node: ast.stmt) -> str:
 
 
 def _drop_parentheses(line: str) -> str:
-    """Return `return (a, b)` as one writes it: without parentheses."""
+    """Return a line without the parentheses that `ast.unparse` puts around tuples: `return a, b`."""
     if not line.startswith("return (") and " = (" not in line:
         return line
     try:
         (statement,) = ast.parse(line).body
-    except (SyntaxError, ValueError):  # a part of a statement, or of a docstring
+    except (SyntaxError, ValueError):  # the line is a part of a longer statement or of a docstring
         return line
     value = getattr(statement, "value", None)
     if not isinstance(value, ast.Tuple) or len(value.elts) < 2:
@@ -37,7 +41,7 @@ def _drop_parentheses(line: str) -> str:
 
 
 class _CommentMarker(ast.NodeTransformer):
-    """Puts a marker above each statement for each of its comments, which syntax trees do not know."""
+    """Inserts a marker statement for each comment, above the statement that has it."""
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         super().generic_visit(node)
@@ -48,7 +52,7 @@ class _CommentMarker(ast.NodeTransformer):
         return node
 
     def _markers(self, node: ast.stmt) -> list[ast.stmt]:
-        """Return a marker for each comment, on one line: what follows a line end would be code."""
+        """Return a marker for each comment. A comment has no line break here: the text after it would become code."""
         return [
             ast.Expr(ast.Constant(f"\x00{make_printable(comment)}"))
             for comment in getattr(node, COMMENTS_ATTRIBUTE, [])

@@ -1,4 +1,4 @@
-"""What a task writes itself with: the scenario's components as definitions and expressions."""
+"""Writes the scenario's components as definitions and expressions; a task's `listing` uses it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 class ComponentWriter:
-    """Writes the components of one scenario out.
+    """Writes the components of one scenario.
 
-    :param definitions: collects what they need.
+    :param definitions: collects the definitions that they need.
     """
 
     def __init__(self, scenario: Scenario, registry: Registry, setting: Setting, definitions: Definitions) -> None:
@@ -74,7 +74,7 @@ class ComponentWriter:
         return tensor_literal(tensor)
 
     def variable(self, name: str) -> str:
-        """See `playground.core.listing.Writer`; only single letters are sure to be nobody else's name."""
+        """See `playground.core.listing.Writer`; a longer name gets a `_`, so that it hides no other name."""
         return name if re.fullmatch(r"[a-hj-km-z]\d*", name) and name != "f" else f"{name}_"
 
     def code(self, function: Callable[..., Any]) -> str | None:
@@ -88,20 +88,20 @@ class ComponentWriter:
         return component, values
 
     def _with_defaults(self, component: Component, values: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options with those that are not given, so that all texts and truth values can be written in."""
+        """Return the options together with the defaults of all others, so that every option can be written in."""
         defaults = {each.name: each.default for each in scenario_parameters(component) if not each.required}
         return {**defaults, **values}
 
 
 def _keyword_name(argument: str) -> str:
-    """Return the name of an argument that is given by name."""
+    """Return the name of a keyword argument such as `steps=100`; empty for a positional one."""
     found = re.match(r"(\w+)=[^=]", argument)
     return found[1] if found else ""
 
 
 @contextmanager
 def refuse_unwritable(kind: str, component: Component) -> Iterator[None]:
-    """Say which component cannot be written out.
+    """Name the component if it cannot be written out.
 
     :raises ScenarioError: one line, at the key that names the component.
     """
@@ -110,5 +110,5 @@ def refuse_unwritable(kind: str, component: Component) -> Iterator[None]:
     except PlaygroundError as error:
         why = "; ".join(fault.message for fault in error.faults)
         plugin = f" of plugin {component.origin}"
-        message = f"{component}{plugin} cannot be written into a program of its own: {why}"
+        message = f"{component}{plugin} cannot be written into a stand-alone program: {why}"
         raise ScenarioError(Fault(message, (kind,))) from error

@@ -1,4 +1,4 @@
-"""From a tape to plain data: values with their gradients, and formulas with names."""
+"""Turns a tape into plain data: values with their gradients, and operations with their formulas."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from playground.core.tape import Tape, TapeRecord, TapeValue
 
 MAX_SHOWN_ENTRIES = 64
-"""Entries of a tensor that is shown in full."""
+"""Entries of a tensor up to which all of them are shown."""
 
 
 def summarize_tensor(tensor: Tensor) -> TensorSummary:
-    """Return as much of a tensor as a person reads."""
+    """Return shape, mean, minimum and maximum of a tensor, and its entries if there are few."""
     import torch
 
     shape = tuple(tensor.shape)
@@ -36,12 +36,13 @@ def summarize_tensor(tensor: Tensor) -> TensorSummary:
 
 
 class TapeReader:
-    """Tells what is on a tape.
+    """Reads the values and operations of a tape.
 
-    :param sample: whose arithmetic is written out.
-    :param digits: decimals in it.
-    :param samples: in the batch; 0 for a function, whose arithmetic is always written out.
-    :ivar understood: what is known, and true, of each operation.
+    :param sample: the sample whose arithmetic is written out; None for none.
+    :param digits: decimals in written-out arithmetic.
+    :param samples: samples in the batch; 0 for a function, whose arithmetic is always written out.
+    :ivar understood: by record, the formula and rules of the operation; None if they are unknown, or false for this
+        call.
     """
 
     def __init__(self, tape: Tape, operations: Operations, sample: int | None, digits: int, samples: int) -> None:
@@ -71,7 +72,7 @@ class TapeReader:
     def _operated(self, record: TapeRecord, given_back: Mapping[TapeValue, Tensor]) -> ExplainedOperation:
         known = self.understood[record]
         if known is not None:
-            with suppress(*ISOLATED_EXCEPTIONS):  # a plugin's rule that cannot write itself out is as good as none
+            with suppress(*ISOLATED_EXCEPTIONS):  # without its formula if a plugin's rule raises
                 return self._written(record, known)
         inputs = tuple(value.name for value in record.values)
         shares = tuple(
@@ -103,7 +104,7 @@ def _gradient_share(
 
 
 def _argument_text(item: TapeValue | Any) -> str:
-    """Return an argument as a formula writes it: a value's name, a number, the parts of an index."""
+    """Return an argument as a formula shows it: a value's name, a number, the parts of an index."""
     if (name := getattr(item, "kind", None)) is not None:
         return str(item.name) if name else ""
     if isinstance(item, float):

@@ -1,4 +1,4 @@
-"""A step in words that are true of its own numbers."""
+"""Writes remarks about a step; each one is checked against the step's numbers before it is made."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
     from playground.core.tape import Tape, TapeRecord
 
 MAX_SATURATED_SLOPE = 0.05
-"""Share of its steepest slope below which a function passes on next to nothing."""
+"""Share of its steepest slope below which a function counts as saturated."""
 
 TIE_TOLERANCE = 1e-6
-"""Relative difference below which two samples pull alike."""
+"""Relative difference below which the gradients of two samples count as equal."""
 
 MAX_ROUNDING_ULPS = 8
-"""Units in the last place by which a loss that did not change may differ."""
+"""Units in the last place (ulp) up to which a change of the loss counts as rounding."""
 
 
 def _(text: str) -> str:
-    """Mark a sentence for the catalogues; it is translated where it is shown."""
+    """Mark a sentence for the translation catalogues; the report translates it."""
     return text
 
 
 @dataclass(frozen=True, kw_only=True)
 class TapedStep:
-    """One step that was made, with its tape.
+    """A step after its update, with its tape.
 
-    :param understood: what is known of each operation.
-    :param before: the parameters before it.
-    :param loss_after: of the moved parameters on the same data; None where there is no update.
-    :param samples: in the batch; 0 for a function.
-    :param clipped: whether the step was made with other gradients than those of the loss.
+    :param understood: the formula and rules of each operation; None if they are unknown.
+    :param before: the parameters before the step.
+    :param loss_after: the loss of the moved parameters on the same data; None if there was no update.
+    :param number: the step, counted from 0.
+    :param samples: samples in the batch; 0 for a function.
+    :param clipped: whether clipping changed the gradients.
     :param batch: the data of the step.
-    :param formula_holds: whether the formula that the optimizer declares gives the step; None where it cannot be
-        computed.
+    :param formula_holds: whether the optimizer's formula gives the same update; None if it cannot be computed.
     """
 
     ready: Prepared
@@ -67,7 +67,7 @@ class TapedStep:
 
 
 def step_remarks(step: TapedStep) -> Iterator[Sentence]:
-    """Yield sentences: who pulls hardest, what has saturated, what the step did to the loss."""
+    """Yield remarks: the sample with the largest gradient, saturated functions, and how the step changed the loss."""
     if step.ready.loaded.scenario.sweep is not None:
         yield Sentence(_("The scenario is a sweep; this is its own run, before anything is swept."))
     yield from _remark_hardest_sample(step)
@@ -109,7 +109,7 @@ def _remark_saturation(step: TapedStep) -> Iterator[Sentence]:
 
 
 def _remark_gradients(step: TapedStep) -> Iterator[Sentence]:
-    """Yield what is particular about the gradients as a whole: none, zero, or not finite."""
+    """Yield a remark if there is no gradient, all gradients are zero, or one is not finite."""
     found = [value.gradient for value in step.tape.parameters.values() if value.gradient is not None]
     if not found:
         yield Sentence(_("The loss depends on no parameter: there is no gradient."))
@@ -128,7 +128,7 @@ def _remark_gradients(step: TapedStep) -> Iterator[Sentence]:
 
 
 def _remark_nonfinite_gradient(tape: Tape) -> Iterator[Sentence]:
-    """Yield which operation, first in the backward pass, gave back what is not finite for something finite."""
+    """Name the first operation of the backward pass that turned a finite gradient into one that is not finite."""
     routes = tape.routes()
     for record in reversed(tape.records):
         arriving = [value.gradient for value in record.outputs if value.gradient is not None]
@@ -142,7 +142,7 @@ def _remark_nonfinite_gradient(tape: Tape) -> Iterator[Sentence]:
 
 
 def _remark_nonfinite_loss(step: TapedStep) -> Iterator[Sentence]:
-    """Yield which operation of the forward pass made the loss NaN or infinite, of finite numbers."""
+    """Name the operation of the forward pass that turned finite numbers into NaN or infinity."""
     from playground.core.nonfinite import find_source
 
     source = None
@@ -165,7 +165,7 @@ def _remark_nonfinite_loss(step: TapedStep) -> Iterator[Sentence]:
 
 
 def _remark_formula(step: TapedStep) -> Iterator[Sentence]:
-    """Yield what is to be said of the optimizer's formula where it was not found to give the step."""
+    """Yield a remark if the optimizer's formula does not give the update, or cannot be computed."""
     from playground.runner.single.labels import component_label
 
     if step.formula_holds:
@@ -201,9 +201,9 @@ def _remark_loss_change(step: TapedStep, after: float) -> Iterator[Sentence]:
 def _loss_rise_text(slope: float) -> str:
     """Return why the loss rose.
 
-    :param slope: how fast it changes along the step, where the step begins.
+    :param slope: derivative of the loss along the step, at its start.
     """
-    if slope > 0:  # it rises however short the step is
+    if slope > 0:  # the loss rises for any length of the step
         return _(
             "The step went along the gradient: uphill. The loss rose from {before:.{digits}g} to {after:.{digits}g}."
         )
@@ -213,13 +213,16 @@ def _loss_rise_text(slope: float) -> str:
 
 
 def _remark_rate_bound(step: TapedStep) -> Iterator[Sentence]:
-    """Yield by which bound of the curvature the rate is too large; a clipped step is shorter than the rate says."""
+    """Name the bound of the curvature that the learning rate exceeds.
+
+    No remark for a clipped step, which is shorter than its learning rate says.
+    """
     from playground.core.diagnosis import find_exceeded_bound
     from playground.core.update import UpdateRule
 
     bound, rule, schedule = None, step.ready.bound.optimizer, step.ready.bound.schedule
     if isinstance(rule, UpdateRule) and not step.clipped:
-        with suppress(*ISOLATED_EXCEPTIONS):  # no second derivative: then no bound
+        with suppress(*ISOLATED_EXCEPTIONS):  # without a second derivative there is no bound
             factor = 1.0 if schedule is None else schedule(step.number)
             bound = find_exceeded_bound(step.problem, dict(step.before), rule, factor)
     if bound:
@@ -229,7 +232,7 @@ def _remark_rate_bound(step: TapedStep) -> Iterator[Sentence]:
 
 
 def _distinguishing_digits(before: float, after: float) -> int:
-    """Return with how many digits two numbers that differ look different, four at least."""
+    """Return how many significant digits tell two numbers apart; at least 4."""
     return next((digits for digits in range(4, 17) if f"{before:.{digits}g}" != f"{after:.{digits}g}"), 4)
 
 
@@ -241,7 +244,7 @@ def _is_rounding(step: TapedStep, after: float) -> bool:
 
 
 def _slope(step: TapedStep) -> float:
-    """Return how fast the loss changes along the step, where the step begins."""
+    """Return the derivative of the loss along the step, at its start: Σ dL/dp · Δp."""
     moves = step.moves()
     return sum(
         (moves[name] * value.gradient).sum().item()

@@ -1,4 +1,4 @@
-"""A run that is made once more, so that somebody can look at some of its steps."""
+"""Repeats a run, so that some of its steps can be examined."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @contextmanager
 def replay(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, point: int = 0) -> Iterator[Replay]:
-    """Prepare a scenario as `run` does, to make its steps once more; of a sweep, those of the scenario without it.
+    """Prepare a scenario as `run` does, to repeat its steps; a sweep's scenario is prepared without the sweep.
 
     :param observe: watches the descent, to show its progress.
-    :param point: of a task that answers at several points without a descent, the one to stand at.
+    :param point: the point to examine, for a direct task that answers at several points.
     :raises ScenarioError: the scenario is not valid, or has no forward and backward pass.
     """
     from playground.core.descent import DescentTrace
@@ -38,13 +38,13 @@ def replay(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, po
 
 
 class Replay:
-    """Makes the steps of a run one by one, exactly as the run made them.
+    """Makes the steps of a run one by one, exactly as the run does.
 
-    :ivar ready: the scenario.
-    :ivar stepper: evaluates and moves.
-    :ivar points: at which a task without a descent and without data can be looked at.
-    :ivar step: the next one to make.
-    :ivar ended: whether the run is over at this step, which has been evaluated and moves nothing.
+    :ivar ready: the prepared scenario.
+    :ivar stepper: evaluates the loss and updates the parameters.
+    :ivar points: number of points that can be examined, for a direct task without data; 0 for other tasks.
+    :ivar step: the next step.
+    :ivar ended: whether the run ends at this step: it has been evaluated and makes no update.
     """
 
     def __init__(self, ready: Prepared, stepper: OneRun, points: int, descent: DescentTrace) -> None:
@@ -53,9 +53,9 @@ class Replay:
         self._descent = descent
 
     def advance(self, step: int) -> None:
-        """Make the steps before this one.
+        """Make all steps before a step.
 
-        :raises ScenarioError: the run has no such step, or a component raises.
+        :raises ScenarioError: the run ends before this step, or a component raises.
         """
         budget = self._descent.budget
         if step > budget:
@@ -68,7 +68,7 @@ class Replay:
             raise ScenarioError(Fault(f"step {step}: the run ended at step {self.step} ({self._why()})", ("steps",)))
 
     def evaluate(self) -> float:
-        """Return the loss before the next update; it may end the run."""
+        """Return the loss before the next update, and record it, which can end the run."""
         from playground.core.setting import flush_denormals
 
         with flush_denormals():
@@ -78,7 +78,7 @@ class Replay:
         return loss
 
     def move(self) -> None:
-        """Make the update that belongs to the loss just seen, unless the run is over."""
+        """Make the update for the last evaluated loss, unless the run is over."""
         from playground.core.setting import flush_denormals
 
         if not self.ended:
@@ -93,9 +93,10 @@ class Replay:
 
 @contextmanager
 def translate_errors(where: str) -> Iterator[None]:
-    """Turn an exception of a component into one line.
+    """Turn an exception of a component into a one-line error.
 
-    :raises ScenarioError: one was raised inside.
+    :param where: prefix of the message.
+    :raises ScenarioError: a component raised inside.
     """
     try:
         yield
@@ -106,7 +107,7 @@ def translate_errors(where: str) -> Iterator[None]:
 
 
 def _choose_stepper(ready: Prepared, point: int) -> tuple[OneRun, int]:
-    """Return the run's stepper, or one that stands still at what a direct task shows; and at how many points it can."""
+    """Return the run's stepper, or one that makes no update for a direct task, and the number of points."""
     from playground.core.steppers import RestingStepper
 
     if isinstance(ready, PreparedDescent):
@@ -115,6 +116,6 @@ def _choose_stepper(ready: Prepared, point: int) -> tuple[OneRun, int]:
     if not problems:
         name = ready.loaded.scenario.task.name
         raise ScenarioError(Fault(f"task {name!r} has no forward and backward pass to explain", ("task",)))
-    problem = problems[min(point, len(problems) - 1)]  # one too many is told when the samples are counted
+    problem = problems[min(point, len(problems) - 1)]  # `explain` refuses a point that does not exist
     problem.probe()
     return RestingStepper(problem), 0 if problem.batches.data else len(problems)

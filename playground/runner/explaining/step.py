@@ -1,4 +1,9 @@
-"""One step of a scenario, explained: the run's own stepper makes it, and a tape looks on."""
+"""Explains one step of a scenario: the run's own stepper makes the step while a tape records its operations.
+
+Explaining must not change the run: the steps after an explained one are those of the plain run, to the bit. Everything
+that evaluates the problem again therefore does so inside `_undisturbed_problem`, which restores random numbers and
+buffers.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +36,11 @@ if TYPE_CHECKING:
     from playground.runner.explaining.worked_updates import ParameterChange
 
 MAX_CHECKED_PARAMETERS = 200
-"""Parameters up to which central differences are taken: each costs some forty evaluations."""
+"""Parameters up to which central differences are computed; each takes about forty evaluations."""
 
 
 class _KnownOperations(dict[str, Any]):
-    """Operations by name, made when first asked for."""
+    """Operations by name, built at the first access."""
 
     def __init__(self, plugins: Plugins) -> None:
         super().__init__()
@@ -52,16 +57,16 @@ class _KnownOperations(dict[str, Any]):
 
 
 def known_operations(plugins: Plugins) -> Operations:
-    """Return what the plugins know of torch's functions."""
+    """Return the operations that the plugins describe, by the short name of the torch function."""
     return _KnownOperations(plugins)
 
 
 def explain(loaded: Loaded, plugins: Plugins, step: int = 0, sample: int | None = None, digits: int = 4) -> Explanation:
-    """Explain one step of a scenario; of a sweep, that of the scenario without the sweep.
+    """Explain one step of a scenario; a sweep's scenario is explained without the sweep.
 
-    :param step: counts from 0; the budget itself explains the final parameters, which nothing moves.
-    :param sample: of the step's batch, whose arithmetic is written out; of a task that answers at several points, the
-        point.
+    :param step: counts from 0; a step equal to the budget explains the final parameters, without an update.
+    :param sample: the sample of the step's batch whose arithmetic is written out; for a direct task that answers at
+        several points, the point.
     :param digits: decimals in written-out arithmetic.
     :raises ScenarioError: the scenario is not valid, or has no such step or sample.
     """
@@ -79,14 +84,14 @@ def explain(loaded: Loaded, plugins: Plugins, step: int = 0, sample: int | None 
 def explain_steps(
     loaded: Loaded, plugins: Plugins, steps: Sequence[int], observe: Observer = nullcontext
 ) -> Iterator[Explanation | UnexplainedStep]:
-    """Yield explanations of some steps of a run, which is made once more for all of them.
+    """Yield explanations of some steps of a run, which is repeated once for all of them.
 
-    Central differences stand beside the gradients of the first; beside the others as well where all of them together
-    take no more of it than one explanation may.
+    Central differences check the gradients of the first step. They check the other steps too if parameters times steps
+    is at most `MAX_CHECKED_PARAMETERS`.
 
     :param steps: rising, none after the run's end.
     :param observe: watches the descent, to show its progress.
-    :returns: in the end, where something cannot be explained, the reason.
+    :returns: explanations; if one fails, an `UnexplainedStep` with the reason is the last item.
     """
     step = 0
     try:
@@ -102,16 +107,16 @@ def explain_steps(
         yield UnexplainedStep(step, "; ".join(fault.message for fault in error.faults))
     except ISOLATED_EXCEPTIONS as error:
         yield UnexplainedStep(step, describe_exception(error))
-    except KeyboardInterrupt:  # the run itself is there, and not to be lost
+    except KeyboardInterrupt:  # keep the run, which is complete
         yield UnexplainedStep(step, "interrupted")
 
 
 def _explain_next_step(
     made: Replay, operations: Operations, sample: int | None = None, digits: int = 4, check: bool = True
 ) -> Explanation:
-    """Make the next step with the tape running, and put everything into plain data.
+    """Make the next step with the tape recording, and return it as plain data.
 
-    :param check: hold the gradients against central differences.
+    :param check: compute the gradients by central differences too.
     """
     import torch
 
@@ -129,10 +134,9 @@ def _explain_next_step(
         loss = made.evaluate()
         stepper.problem = problem
         remembered = [_copy_state(memory) for memory in stepper.memory()]
-        used = tuple(stepper.gradients)  # an optimizer that takes a closure evaluates again, elsewhere
-        with _undisturbed_problem(
-            problem, ready.setting.device, dice
-        ) as again:  # before the move, which a buffer may share
+        used = tuple(stepper.gradients)  # before the update: an optimizer with a closure evaluates at other points
+        # Before the update, because a buffer can share its memory with a parameter.
+        with _undisturbed_problem(problem, ready.setting.device, dice) as again:
             central = _central_differences(again, batch) if check else {}
         made.move()
     after, loss_after = None, None
@@ -184,20 +188,20 @@ def _explain_next_step(
 
 
 def _write_updates(made: Replay, changes: Mapping[str, ParameterChange], scope: Scope) -> dict[str, tuple[str, ...]]:
-    """Return the update of each parameter's first entry with its numbers, where its rule declares a formula."""
+    """Return the update of each parameter's first entry with its numbers, if the rule declares a formula."""
     from playground.runner.explaining.worked_updates import write_update
 
     formula = tuple(getattr(made.ready.bound.optimizer, "formula", ()))
-    step = made.step - 1  # which was made
+    step = made.step - 1  # the step just made
     settings = _rule_settings(made.ready) | {"lr": made.stepper.rate(step), "t": step + 1}
     return {name: write_update(formula, settings, change, scope) for name, change in changes.items()} if formula else {}
 
 
 @contextmanager
 def _undisturbed_problem(problem: Problem, device: torch.device, dice: Tensor) -> Iterator[Problem]:
-    """Yield the problem with a loss that draws at each look what the step drew: the same entries are dropped.
+    """Yield the problem with a loss that draws the same random numbers as the step at each evaluation.
 
-    The run goes on as if nobody had looked: its random numbers and buffers are what they were before.
+    Dropout drops the same entries. Afterwards, the state of torch's generator and the buffers are restored.
 
     :param dice: the state of torch's generator before the step.
     """
@@ -213,7 +217,7 @@ def _undisturbed_problem(problem: Problem, device: torch.device, dice: Tensor) -
     buffers = [(buffer, buffer.detach().clone()) for buffer in problem.module.buffers()]
     with preserve_torch_stream(device):
         yield Problem(problem.module, loss, problem.batches)
-    with torch.no_grad():  # a buffer may be a parameter, too
+    with torch.no_grad():  # no_grad, because a buffer can be a parameter too
         for buffer, before in buffers:
             buffer.copy_(before)
 
@@ -236,9 +240,11 @@ def _explain_parameters(
     central: Mapping[str, Tensor],
     remembered: list[dict[str, Any]],
 ) -> Iterator[ExplainedParameter]:
-    """Yield each parameter through the step.
+    """Yield each parameter's values, gradients and optimizer state before and after the step.
 
-    :param used: the gradients that the step was made with, after clipping.
+    :param used: the gradients after clipping.
+    :param central: dL/dparameter by central differences, by name.
+    :param remembered: the optimizer's state before the step.
     """
     from playground.runner.explaining.from_tape import summarize_tensor
 
@@ -258,12 +264,12 @@ def _explain_parameters(
 
 
 def _is_clipped(taken: Tensor, gradient: Tensor | None) -> bool:
-    """Tell whether clipping made another gradient of one; what is no number stays as it is."""
+    """Tell whether clipping changed a gradient; a NaN stays a NaN."""
     return gradient is not None and bool(((taken != gradient) & ~(taken.isnan() & gradient.isnan())).any())
 
 
 def _central_differences(problem: Problem, batch: Any) -> dict[str, Tensor]:
-    """Return dL/dparameter by central differences in float64; nothing for a large model, or one that cannot do it."""
+    """Return dL/dparameter by central differences in float64; empty for large models and those that refuse float64."""
     import torch
 
     from playground.core.derivatives import central_gradient
@@ -277,7 +283,7 @@ def _central_differences(problem: Problem, batch: Any) -> dict[str, Tensor]:
     loss, z = flat_loss(dataclasses.replace(problem, batches=Batches(batch)), parameters)
     try:
         found = torch.split(central_gradient(loss, z.double()).value, sizes)
-    except ISOLATED_EXCEPTIONS:  # a component that cannot be evaluated in float64 costs the check, not the explanation
+    except ISOLATED_EXCEPTIONS:  # a component without float64: explain without this check
         return {}
     return {name: piece.view(tensor.shape) for (name, tensor), piece in zip(parameters.items(), found, strict=True)}
 
@@ -295,9 +301,9 @@ def _copy_state(memory: Mapping[str, Any]) -> dict[str, Any]:
 def _explain_update(
     ready: Prepared, stepper: OneRun, step: int, changes: Sequence[ParameterChange]
 ) -> tuple[Update, bool | None]:
-    """Return what the optimizer declares of itself; a formula that does not give the step is left out.
+    """Return the update as the optimizer declares it; a formula that does not give the step is left out.
 
-    :returns: beside it whether the declared formula gives the step; None where it cannot be computed.
+    :returns: the update, and whether the declared formula gives the step; None if it cannot be computed.
     """
     from playground.runner.explaining.worked_updates import matches_step, simplify_formula
 
@@ -314,7 +320,7 @@ def _explain_update(
 
 
 def _rule_settings(ready: Prepared) -> dict[str, Any]:
-    """Return the numbers of an update rule by symbol, but for the learning rate."""
+    """Return the hyperparameters of an update rule by symbol, without the learning rate."""
     rule = ready.bound.optimizer
     if not dataclasses.is_dataclass(rule):
         return {}
@@ -324,7 +330,7 @@ def _rule_settings(ready: Prepared) -> dict[str, Any]:
 def _parameter_changes(
     stepper: OneRun, used: Sequence[Tensor | None], before: Mapping[str, Tensor], remembered: list[dict[str, Any]]
 ) -> dict[str, ParameterChange]:
-    """Return how each parameter that has a gradient moved."""
+    """Return how each parameter with a gradient moved."""
     from playground.runner.explaining.worked_updates import ParameterChange
 
     now = [_copy_state(memory) for memory in stepper.memory()]

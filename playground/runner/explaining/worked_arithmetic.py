@@ -1,4 +1,8 @@
-"""The arithmetic of single entries, forward and backward, written out with its numbers."""
+"""Writes out the arithmetic of single entries, forward and backward, with their numbers.
+
+Nothing is written that is false: each text is read again and computed (`core/formula_reader.py`), and dropped if it
+does not give the entry.
+"""
 
 from __future__ import annotations
 
@@ -18,19 +22,19 @@ if TYPE_CHECKING:
     from playground.core.tape import TapeValue
 
 MAX_WRITTEN_ENTRIES = 16
-"""Entries whose arithmetic is written out, and terms that one may have."""
+"""Maximum of entries whose arithmetic is written out, and of terms in one of them."""
 
 MAX_DIGITS = 17
-"""Digits with which a number of double precision is whole."""
+"""Significant digits that give every float64 exactly."""
 
 READING_TOLERANCE = 0.01
-"""Relative deviation up to which rounded numbers give a result that a reader takes for the same."""
+"""Relative deviation that the result computed from rounded numbers may have."""
 
 MIN_SCIENTIFIC_VALUE = 1e6
-"""Numbers from here on are written in powers of ten, as their tensors are."""
+"""Numbers from here on are written with an exponent, as tensors show them."""
 
 _DOUBLE_PARENTHESES = re.compile(r"\(\((−[\d.e+−]+)\)\)")
-"""A negative number in parentheses that the formula has around it anyway."""
+"""A negative number inside two pairs of parentheses, its own and the formula's."""
 
 EntryIndex = tuple[int, ...]
 
@@ -40,10 +44,10 @@ NumberWriter = Callable[[float], str]
 
 @dataclass(frozen=True)
 class Scope:
-    """What is written out: entries of one sample, what is one number, and short sums over all samples.
+    """Which entries are written out: those of one sample, single numbers, and short sums over all samples.
 
-    :param sample: whose entries; None for no sample.
-    :param samples: in the batch; 0 for a function, of which every number is written out.
+    :param sample: the sample; None for none.
+    :param samples: samples in the batch; 0 for a function, of which every number is written out.
     :param digits: decimals.
     """
 
@@ -52,7 +56,7 @@ class Scope:
     digits: int
 
     def of_sample(self, tensor: Tensor) -> list[EntryIndex]:
-        """Return the places of the sample's entries, or that of a single number."""
+        """Return the indices of the sample's entries, or of a single number."""
         if tensor.dim() == 0:
             return [()] if self.samples == 0 or self.sample is not None else []
         if self.sample is None or tensor.shape[0] != self.samples:
@@ -60,11 +64,11 @@ class Scope:
         return [(self.sample, *rest) for rest in _indices(tensor.shape[1:])][:MAX_WRITTEN_ENTRIES]
 
     def of_share(self, value: TapeValue, share: Tensor) -> list[EntryIndex]:
-        """Return the places of what is added to a gradient: of a parameter all, if they are few."""
+        """Return the indices of a gradient share's entries; for a parameter all, if they are few."""
         if share.dim() == 0 and self.samples == 0:
-            return []  # one number is written beside its rule
+            return []  # a single number stands beside its rule already
         if value.kind == "prediction" and self.sample is None and self.samples:
-            return replace(self, sample=0).of_sample(share)[:1]  # what a loss teaches, in one number
+            return replace(self, sample=0).of_sample(share)[:1]  # one entry shows how the loss works
         if value.kind != "parameter":
             return self.of_sample(share)
         entries = share.numel()
@@ -79,7 +83,7 @@ class Scope:
 
     def plain(self, value: float) -> str:
         """Return a number by itself."""
-        value += 0.0  # a zero has no sign
+        value += 0.0  # −0.0 becomes 0.0
         text = f"{value:.{self.digits}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         if float(text) == 0 and value != 0:
@@ -90,11 +94,11 @@ class Scope:
 
 
 class Arithmetic:
-    """Writes out the entries of one call of an operation; nothing that does not hold when it is read again.
+    """Writes out the entries of one call of an operation.
 
-    :param call: with its numbers.
-    :param bound: its arguments as values, by the operation's names.
-    :param output: what it returned, with the gradient that arrived there.
+    :param call: the call with its numbers.
+    :param bound: the arguments as values of the tape, by the operation's names.
+    :param output: the output, with its gradient.
     """
 
     def __init__(
@@ -107,7 +111,7 @@ class Arithmetic:
         self._output = output
 
     def output(self) -> Iterator[str]:
-        """Yield the entries of what the operation returned: `z[1, 0] = 1·0.4 + 0.2 = 0.6`."""
+        """Yield the arithmetic of the output's entries: `z[1, 0] = 1·0.4 + 0.2 = 0.6`."""
         tensor = self._output.tensor
         for at in self._scope.of_sample(tensor):
             result = tensor[at].item()
@@ -115,13 +119,13 @@ class Arithmetic:
                 yield f"{self._output.name}{_format_index(at)} = {terms} = {self._scope.plain(result)}"
 
     def share(self, argument: str, result: Tensor) -> str:
-        """Return what is added to a gradient with its numbers, where all that it is made of are single numbers."""
+        """Return a gradient share with its numbers, if output and share are single numbers; else an empty text."""
         if self._output.tensor.dim() or result.dim() or "[" in self._signs(argument):
             return ""
         return write_terms(partial(self._single, argument), result.item(), self._scope, result.dtype)
 
     def entries(self, argument: str, value: TapeValue, share: Tensor) -> Iterator[tuple[str, str]]:
-        """Yield the entries of what is added to a gradient: those of the sample, and of a parameter all, as sums.
+        """Yield index and arithmetic of a gradient share's entries: those of the sample; for a parameter all, as sums.
 
         :param share: in the value's shape.
         """
@@ -132,16 +136,16 @@ class Arithmetic:
                 yield _format_index(at), f"{text} = {self._scope.plain(result)}"
 
     def _terms(self, at: EntryIndex, number: NumberWriter) -> str:
-        """Return the arithmetic of an entry of the output; nothing where there is none, or too much."""
+        """Return the arithmetic of an entry of the output; empty if there is none, or too many terms."""
         operation = self._operation
         if operation.terms is not None:
             tensors = [item for item in self._call.arguments.values() if hasattr(item, "numel")]
             if not at and max((tensor.numel() for tensor in tensors), default=0) > MAX_WRITTEN_ENTRIES:
                 return ""
             terms = operation.terms(self._call, at, number)
-            return terms if terms.count(" + ") <= MAX_WRITTEN_ENTRIES else ""  # so many products, and a bias
+            return terms if terms.count(" + ") <= MAX_WRITTEN_ENTRIES else ""  # the products and a bias
         if not operation.entrywise:
-            return ""  # the entry of an argument in the same place is not what this one was made of
+            return ""  # the entry depends on other entries than those with its index
         numbers = self._numbers(at, number)
         return fill_rule(operation.formula, self._call, numbers) if numbers else ""
 
@@ -150,7 +154,7 @@ class Arithmetic:
         return self._filled(argument, numbers | self._outcome((), 1, number)) if numbers else ""
 
     def _share_terms(self, argument: str, at: EntryIndex, shape: EntryIndex, number: NumberWriter) -> str:
-        """Return the arithmetic of an entry of a share of this shape: a sum, where broadcasting had repeated it."""
+        """Return the arithmetic of a share's entry: a sum over all outputs to which broadcasting repeated the entry."""
         operation, output = self._operation, self._output
         if argument in operation.sums:
             terms = operation.sums[argument](self._call, output.gradient, at, number)  # type: ignore[arg-type]
@@ -173,20 +177,20 @@ class Arithmetic:
         return fill_rule(self._operation.rules[argument], self._call, numbers)
 
     def _signs(self, argument: str) -> str:
-        """Return a rule without names and numbers."""
+        """Return the operators of a rule, without names and numbers."""
         return self._filled(argument, dict.fromkeys((*self._bound, "y", "dy", "n"), ""))
 
     def _outcome(self, at: EntryIndex, count: int, number: NumberWriter) -> dict[str, str]:
-        """Return the numbers of the output and of its gradient.
+        """Return output, gradient and `n` of an entry as texts.
 
-        :param count: entries that a mean is of.
+        :param count: entries in a mean.
         """
         at = at if self._output.tensor.dim() else ()
         value, gradient = self._output.tensor[at].item(), self._output.gradient[at].item()  # type: ignore[index]
         return {"y": number(value), "dy": number(gradient), "n": str(count)}
 
     def _numbers(self, at: EntryIndex, number: NumberWriter) -> dict[str, str]:
-        """Return each argument as the number that meets an entry of the output; nothing where one does not."""
+        """Return each argument's number for an entry of the output; empty if an argument has no such entry."""
         found = {}
         for name, item in self._bound.items():
             entry = getattr(item, "tensor", item)
@@ -202,10 +206,10 @@ class Arithmetic:
 
 
 def write_terms(terms: Callable[[NumberWriter], str], result: float, scope: Scope, dtype: torch.dtype) -> str:
-    """Return arithmetic with as many decimals as are asked for, or as many more as it takes to give its result.
+    """Return arithmetic with the requested decimals, or with as many more as it needs to give its result.
 
-    :param terms: writes it, given what writes a number.
-    :returns: nothing where it is no arithmetic, or does not give the result with all its digits.
+    :param terms: returns the arithmetic, given a function that writes a number.
+    :returns: the text; empty if it cannot be computed, or does not give the result even with all digits.
     """
     import torch
 
@@ -229,25 +233,25 @@ def write_terms(terms: Callable[[NumberWriter], str], result: float, scope: Scop
 
 
 def fill_rule(template: Template, call: Call, names: Mapping[str, str]) -> str:
-    """Return a template with names, or numbers, in it."""
+    """Return a template filled with names or numbers."""
     text = template if isinstance(template, str) else template(call)
     return _DOUBLE_PARENTHESES.sub(r"(\1)", text.format(**names))
 
 
 def _collapse_index(at: EntryIndex, shape: tuple[int, ...]) -> EntryIndex:
-    """Return the place in a tensor that broadcasting meets with a place in a larger one."""
+    """Return the index in a tensor that broadcasting pairs with an index in a larger one."""
     tail = at[len(at) - len(shape) :]
     return tuple(0 if size == 1 else where for size, where in zip(shape, tail, strict=True))
 
 
 def _is_broadcastable(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
-    """Whether broadcasting makes a larger shape of one."""
+    """Tell whether a shape broadcasts to a larger shape."""
     tail = whole[len(whole) - len(shape) :]
     return len(shape) <= len(whole) and all(size in (1, length) for size, length in zip(shape, tail, strict=True))
 
 
 def _spread_index(at: EntryIndex, shape: tuple[int, ...], whole: tuple[int, ...]) -> Iterator[EntryIndex]:
-    """Yield all places in a larger tensor that meet a place in one that was repeated: the inverse of `_collapsed`."""
+    """Yield the indices in a larger tensor that broadcasting pairs with an index: the inverse of `_collapse_index`."""
     missing = len(whole) - len(shape)
     fixed = [None] * missing + [where if size > 1 else None for where, size in zip(at, shape, strict=True)]
     yield from product(

@@ -1,7 +1,8 @@
-"""The update of one entry of a parameter, written out with its numbers from the formula that its rule declares.
+"""Writes out the update of a parameter's first entry with its numbers, from the formula that the rule declares.
 
-The formula is partially evaluated first: a term whose factor is a setting of 0 is left out, and so is a choice that a
-setting or the step decides. What remains is computed in float64 and held against the step that was made.
+The formula is partially evaluated first: terms with a factor of 0 are dropped, and choices that a hyperparameter or the
+step decides are made. The rest is computed in float64 and compared with the step; a formula that does not give the step
+is not shown.
 """
 
 from __future__ import annotations
@@ -45,14 +46,15 @@ _SIGNS: Final[Mapping[type, str]] = {ast.Add: " + ", ast.Sub: " − ", ast.Mult:
 
 
 class UnreadableUpdateError(ValueError):
-    """The formula is not in the language of formulas of update rules."""
+    """A formula contains more than the assignments and arithmetic that update rules may use."""
 
 
 @dataclass
 class FormulaLine:
     """One assignment of an update.
 
-    :param numbers: what its names stood for.
+    :param expression: the right-hand side, partially evaluated.
+    :param numbers: the value of each name before the assignment.
     """
 
     target: str
@@ -62,15 +64,15 @@ class FormulaLine:
 
     @property
     def formula(self) -> str:
-        """As the rule declares it, without what is off."""
+        """The assignment as the rule declares it, without dropped terms."""
         return f"{self.target} = {ast.unparse(self.expression)}".replace(" ** ", "**")
 
     def write(self, scope: Scope) -> str:
-        """Return it with its numbers: `m = 0.9·0 + (1 − 0.9)·0.2 = 0.02`; empty where it is no arithmetic."""
+        """Return it with its numbers: `m = 0.9·0 + (1 − 0.9)·0.2 = 0.02`; empty if it cannot be written."""
         import torch
 
         moved = abs(self.value - self.numbers.get(self.target, self.value))
-        if self.target == "p" and 0 < moved < math.inf:  # as many decimals as it takes to see the move
+        if self.target == "p" and 0 < moved < math.inf:  # enough decimals to show the change
             scope = replace(scope, digits=min(MAX_DIGITS, max(scope.digits, 2 - math.floor(math.log10(moved)))))
         terms = write_terms(
             lambda number: _format_node(self.expression, self, number), self.value, scope, torch.float64
@@ -80,11 +82,13 @@ class FormulaLine:
 
 @dataclass
 class FormulaEvaluation:
-    """Evaluates the lines of a formula one after the other.
+    """Evaluates the lines of a formula in order.
 
-    :param numbers: of `p`, `g`, `lr`, `t`, the settings and the state, of one entry; written.
-    :param decided: the names that are the same for all entries: settings, `lr`, `t` and what follows from them.
-    :param by_value: decide choices by this entry's numbers too.
+    :param numbers: of one entry: `p`, `g`, `lr`, `t`, hyperparameters and state; updated by each line.
+    :param decided: names whose values are the same for all entries: hyperparameters, `lr`, `t` and what depends on
+        these alone.
+    :param by_value: whether this entry's numbers decide choices too.
+    :ivar lines: the assignments that are left after partial evaluation.
     """
 
     numbers: dict[str, float]
@@ -94,9 +98,9 @@ class FormulaEvaluation:
     _stands_for: dict[str, ast.expr] = field(default_factory=dict)
 
     def run(self, formula: tuple[str, ...]) -> FormulaEvaluation:
-        """Evaluate every line; what is left of them is in `lines`, what all names became in `numbers`.
+        """Evaluate every line into `lines` and `numbers`.
 
-        :raises UnreadableUpdateError: a line is no assignment of arithmetic.
+        :raises UnreadableUpdateError: a line is not an assignment of arithmetic.
         """
         for text in formula:
             self._assign(text)
@@ -124,7 +128,7 @@ class FormulaEvaluation:
         self.lines.append(FormulaLine(target, node, value, numbers))
 
     def _fold(self, node: ast.expr) -> ast.expr:
-        """Return an expression without what a setting of 0 or 1 leaves out, and without choices that are decided."""
+        """Return an expression without terms that a factor of 0 or 1 removes, and without decided choices."""
         if isinstance(node, ast.Name):
             return self._stands_for.get(node.id, node)
         if isinstance(node, ast.IfExp):
@@ -157,7 +161,10 @@ class FormulaEvaluation:
         return node
 
     def _fixed(self, node: ast.expr) -> float | None:
-        """Return the number that a part is for every entry at this step; None where it depends on the entry."""
+        """Return the value of an expression that is the same for every entry; None if it depends on the entry.
+
+        `t` and `lr` alone are kept as names, even where their value is 0 or 1.
+        """
         alone = isinstance(node, ast.Name) and node.id in ("t", "lr")
         return self._value(node) if self._is_decided(node) and not alone else None
 
@@ -194,9 +201,9 @@ def _evaluate_node(node: ast.expr, numbers: Mapping[str, float]) -> float:
 
 
 def _format_node(node: ast.expr, line: FormulaLine, number: NumberWriter, binding: int = 0) -> str:
-    """Return an expression with numbers, in the field's own signs.
+    """Return an expression with numbers, in mathematical notation.
 
-    :param binding: how strongly what stands around it binds; a weaker one is put in parentheses.
+    :param binding: precedence of the operator around it; an expression of lower precedence gets parentheses.
     """
     match node:
         case ast.Constant() | ast.Name():
@@ -227,12 +234,13 @@ def _format_node(node: ast.expr, line: FormulaLine, number: NumberWriter, bindin
 def evaluate_formula(
     formula: tuple[str, ...], settings: Mapping[str, Any], entry: Mapping[str, float], by_value: bool
 ) -> FormulaEvaluation:
-    """Return a formula computed for one entry, with the lines of it that count.
+    """Evaluate a formula for one entry.
 
-    :param settings: the rule's numbers, `lr` and `t`.
-    :param entry: `p`, `g` and the state, of one entry.
-    :param by_value: decide choices by this entry's numbers too: true for its arithmetic, not for a formula of all.
-    :raises UnreadableUpdateError: the formula is no arithmetic.
+    :param settings: the rule's hyperparameters, `lr` and `t`.
+    :param entry: `p`, `g` and the state of one entry.
+    :param by_value: whether this entry's numbers decide choices too: true to write the entry's arithmetic, false for a
+        formula that is shown for all entries.
+    :raises UnreadableUpdateError: the formula is not arithmetic.
     """
     fixed = {name: float(value) for name, value in settings.items() if isinstance(value, bool | int | float)}
     try:
@@ -243,9 +251,9 @@ def evaluate_formula(
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterChange:
-    """One parameter through an update, with what its rule remembers of it.
+    """One parameter before and after an update, with the rule's state.
 
-    :param gradient: that the step was made with.
+    :param gradient: the gradient after clipping.
     """
 
     before: Tensor
@@ -260,7 +268,7 @@ class ParameterChange:
         return {**state, "p": _first_entry(self.before), "g": _first_entry(self.gradient)}
 
     def is_made_by(self, found: Mapping[str, float]) -> bool:
-        """Say whether these numbers are the first entry, and the state, that the step left."""
+        """Tell whether computed numbers agree with the first entry and the state after the step, up to rounding."""
         half = self._rounding
         kept = {name: _first_entry(tensor) for name, tensor in self.state_after.items() if name in found}
         return self.leads_to(found["p"]) and all(
@@ -268,23 +276,23 @@ class ParameterChange:
         )
 
     def leads_to(self, p: float) -> bool:
-        """Say whether this number is the first entry that the step left."""
+        """Tell whether a number agrees with the first entry after the step, up to rounding."""
         moved = abs(_first_entry(self.after) - _first_entry(self.before))
         room = self._rounding * (moved + abs(_first_entry(self.before)) / 10)
         return _is_near(p, _first_entry(self.after), room)
 
     @property
     def _rounding(self) -> float:
-        """The relative deviation that is rounding."""
+        """The relative deviation that counts as rounding, by the parameter's precision."""
         return {8: 1e-9, 4: 1e-4}.get(self.before.element_size(), 3e-2)
 
 
 def write_update(
     formula: tuple[str, ...], settings: Mapping[str, Any], change: ParameterChange, scope: Scope
 ) -> tuple[str, ...]:
-    """Return the update of a parameter's first entry, line by line with its numbers.
+    """Return the update of a parameter's first entry with its numbers, line by line.
 
-    :returns: nothing where the formula is no arithmetic, or does not give the step that was made.
+    :returns: the lines; none if the formula is not arithmetic or does not give the step.
     """
     try:
         made = evaluate_formula(formula, settings, change.entry(), by_value=True)
@@ -296,7 +304,7 @@ def write_update(
 def matches_step(
     formula: tuple[str, ...], settings: Mapping[str, Any], changes: Sequence[ParameterChange]
 ) -> bool | None:
-    """Say whether a formula gives the first entry of every parameter; None where it cannot be computed."""
+    """Tell whether a formula gives the first entry of every parameter; None if it cannot be computed."""
     try:
         found = [evaluate_formula(formula, settings, change.entry(), by_value=True).numbers["p"] for change in changes]
     except UnreadableUpdateError:
@@ -305,7 +313,7 @@ def matches_step(
 
 
 def simplify_formula(formula: tuple[str, ...], settings: Mapping[str, Any], change: ParameterChange) -> tuple[str, ...]:
-    """Return a formula without what the settings switch off; as it stands where it is no arithmetic."""
+    """Return a formula without the terms that the settings switch off; unchanged if it is not arithmetic."""
     try:
         return tuple(line.formula for line in evaluate_formula(formula, settings, change.entry(), by_value=False).lines)
     except UnreadableUpdateError:

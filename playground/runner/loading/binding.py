@@ -1,4 +1,4 @@
-"""From names to things: builds every component that a scenario names, with its parameters checked."""
+"""Builds the components that a scenario names, with validated parameters."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BoundComponents:
-    """A scenario's components, built.
+    """A scenario's components.
 
-    :param task: holds the dataset, model, loss or function it was built with.
-    :param optimizer: an update rule, or what makes a `torch.optim.Optimizer` from parameters; None without a descent.
-    :param schedule: factor on the learning rate at each step; None for a constant rate.
+    :param task: built with its dataset, model, loss or function.
+    :param optimizer: an update rule, or a factory of a `torch.optim.Optimizer` that takes parameters; None for a direct
+        task.
+    :param schedule: returns the factor on the learning rate at a step; None for a constant rate.
     """
 
     task: Task
@@ -37,10 +38,10 @@ class BoundComponents:
 
 
 def bind(scenario: Scenario, plugins: Plugins, folder: Path) -> BoundComponents:
-    """Build every component of a scenario, and its task last.
+    """Build every component of a scenario, the task last.
 
-    :param folder: where relative paths of datasets begin.
-    :raises PlaygroundError: every component that cannot be built, with the path to what is wrong in it.
+    :param folder: the folder that relative paths of datasets start from.
+    :raises PlaygroundError: a fault for each component that cannot be built, with the path of the wrong key.
     """
     faults: list[Fault] = []
     built: dict[str, Any] = {}
@@ -57,9 +58,9 @@ def bind(scenario: Scenario, plugins: Plugins, folder: Path) -> BoundComponents:
 
 def _build_component(kind: str, ref: ComponentRef, scenario: Scenario, plugins: Plugins, folder: Path) -> Any:
     component = plugins.registry.get(kind, ref.name)
-    if kind == "model":  # its sizes are known only when the task has seen data and loss
+    if kind == "model":  # the task builds it later, when data and loss determine its sizes
         values = validate(component, ref.parameters)
-        fitting: set[tuple[int, int]] = set()  # a sweep builds a model of these sizes once for each seed
+        fitting: set[tuple[int, int]] = set()  # sizes whose memory was checked: a sweep builds the model for every seed
 
         def model(inputs: int, outputs: int) -> nn.Module:
             from playground.core.allocation import PARAMETER_COPIES
@@ -85,7 +86,7 @@ def _build_component(kind: str, ref: ComponentRef, scenario: Scenario, plugins: 
 
 
 def _injected_values(kind: str, scenario: Scenario, folder: Path) -> Mapping[str, Any]:
-    """Return what the framework itself supplies to a factory of this kind."""
+    """Return the arguments that the framework passes to a factory of this kind."""
     if kind == "schedule":
         return {"steps": scenario.steps}
     if kind == "dataset":
@@ -100,7 +101,7 @@ def _make_generator(kind: str, seed: int) -> Generator:
 
 
 def _build_task(scenario: Scenario, plugins: Plugins, built: Mapping[str, Any]) -> Task:
-    """Build the task from its keys, which stand at the top of the scenario, and the components it takes."""
+    """Build the task from its top-level keys in the scenario and the components that it takes."""
     component = plugins.registry.get("task", scenario.task.name)
     task = build(component, scenario.section, built)
     if not isinstance(task, DescentTask | DirectTask):

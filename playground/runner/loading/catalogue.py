@@ -1,4 +1,4 @@
-"""What a scenario may name, and what its task takes; needs no torch for the tasks we ship."""
+"""Lists what a scenario can name and what its task takes, without importing torch for built-in tasks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from playground.plugins.manager import Plugins
 from playground.plugins.signature import scenario_parameters
 
 DESCENT_KEYS = ("steps", "batch_size", "stop", "clip")
-"""Keys of a scenario that mean something only where there is a descent."""
+"""Keys of a scenario that only a task with a descent takes."""
 
 
 class ComponentCatalogue:
-    """The registry, with what every descent takes besides what its task's constructor names.
+    """The registered components, and for each task its keys and kinds of component.
 
-    :param plugins: what is loaded.
+    :param plugins: the loaded plugins.
     """
 
     def __init__(self, plugins: Plugins) -> None:
@@ -27,11 +27,11 @@ class ComponentCatalogue:
         return self._plugins.names(kind)
 
     def plugin_names(self) -> Collection[str]:
-        """Return the names of the plugins that are loaded."""
+        """Return the names of the loaded plugins."""
         return self._plugins.plugin_names()
 
     def task_parameters(self, name: str) -> Mapping[str, bool]:
-        """Return the scenario's keys that belong to a task, each with whether it is required."""
+        """Return a task's own keys, each with whether it is required."""
         return self._plugins.task_parameters(name)
 
     def parameters(self, kind: str, name: str) -> Collection[str]:
@@ -39,17 +39,20 @@ class ComponentCatalogue:
         return [parameter.name for parameter in scenario_parameters(self._plugins.registry.get(kind, name))]
 
     def known_parameters(self, kind: str, name: str) -> Collection[str]:
-        """Return the parameters that a component takes; none of one that there is not."""
+        """Return the parameters that a component takes; none if there is no such component."""
         try:
             return frozenset(self.parameters(kind, name))
         except PlaygroundError:
             return frozenset()
 
     def task_kinds(self, name: str) -> Mapping[str, bool]:
-        """Return the kinds of component that a task takes, each with whether it is required."""
+        """Return the kinds of component that a task takes, each with whether it is required.
+
+        Every descent takes an optimizer and a schedule, whether or not the task's constructor names them.
+        """
         taken = self._plugins.task_kinds(name)
         return {**taken, "optimizer": True, "schedule": False} if self.descends(name) else taken
 
     def descends(self, name: str) -> bool:
-        """Say whether a task goes downhill, and so takes a budget, an optimizer and stop rules."""
+        """Tell whether a task descends, and therefore takes a budget, an optimizer and stop rules."""
         return is_descent_task(self._plugins.registry.get("task", name).load())

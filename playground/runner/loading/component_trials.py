@@ -1,4 +1,4 @@
-"""Whether what a component makes is what its kind is to make: tried with its own defaults, outside any scenario."""
+"""Tries a component with its defaults, outside any scenario, and checks what it makes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from torch import Generator
 
 TRIAL_STEPS = 100
-"""Budget of a schedule that is tried."""
+"""Budget with which a schedule is tried."""
 
 TRIAL_SAMPLES = 4
-"""Samples that a model or a loss is tried with."""
+"""Samples with which a model or a loss is tried."""
 
 
 def find_fault(component: Component) -> str:
-    """Return in one line what is wrong with what a component makes; empty where nothing is found.
+    """Return a one-line error about what a component makes; empty if nothing is wrong.
 
-    A component with parameters that a scenario has to give is not tried, nor is one of a kind that needs others.
+    Components with required parameters, and kinds that need other components, are not tried.
     """
     attempt = _ATTEMPTS.get(component.kind)
     if attempt is None:
@@ -115,4 +115,4 @@ _ATTEMPTS = {
     "model": _try_model,
     "loss": _try_loss,
 }
-"""By kind, what tries a component."""
+"""The function that tries a component, by kind."""

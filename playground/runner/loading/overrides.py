@@ -1,4 +1,4 @@
-"""A scenario with another rate, seed or budget than its file says."""
+"""Loads scenarios with changes from the command line: overridden keys, seed, steps and memory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from playground.scenario.model import Loaded, load_scenario, parse_scenario
 
 @dataclass(frozen=True)
 class Changes:
-    """What is to be different, as plain data that can travel to another process.
+    """Changes to a scenario, as plain data that can travel to another process.
 
-    :param overrides: dotted keys with their YAML text, as `--set` gives them.
-    :param seed: in place of the scenario's own.
-    :param steps: in place of the scenario's own, where the task descends; so a folder can be given one budget.
-    :param memory: bytes that one run may take; None for what is allowed anyway.
+    :param overrides: dotted keys with YAML texts, as in `--set KEY=VALUE`.
+    :param seed: replaces the scenario's seed.
+    :param steps: replaces the scenario's budget; ignored by tasks that do not descend, so that it can apply to a
+        folder.
+    :param memory: bytes that one run may take; None for the default limit.
     """
 
     overrides: tuple[tuple[str, str], ...] = ()
@@ -29,18 +30,18 @@ class Changes:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """The part of a command line of `run` that asks for them."""
+        """The options of `playground run` that make these changes."""
         more = [(f"--{key}", getattr(self, key)) for key in ("seed", "steps", "memory")]
         numbers = tuple(word for option, value in more if value is not None for word in (option, str(value)))
         return (*(word for key, text in self.overrides for word in ("--set", f"{key}={text}")), *numbers)
 
 
 def drop_foreign_overrides(file: Path, changes: Changes, plugins: Plugins) -> tuple[Changes, list[str]]:
-    """Leave out the overrides of keys that mean nothing to a scenario's task, but do to others'.
+    """Remove overrides of keys that a scenario's task does not take but another task does.
 
-    So a folder of scenarios can be given another optimizer, though some in it do not descend.
+    With this, `--set optimizer=adam` can apply to a folder in which some scenarios do not descend.
 
-    :returns: the changes that are left, and the overrides that are not, as `KEY=VALUE`.
+    :returns: the remaining changes, and the removed overrides as `KEY=VALUE`.
     """
     foreign = find_foreign_keys(file, [key for key, _ in changes.overrides], plugins)
     kept = tuple((key, text) for key, text in changes.overrides if key not in foreign)
@@ -49,9 +50,9 @@ def drop_foreign_overrides(file: Path, changes: Changes, plugins: Plugins) -> tu
 
 
 def find_foreign_keys(file: Path, dotted: Iterable[str], plugins: Plugins) -> list[str]:
-    """Return those of some dotted keys that a scenario's task does not take, and another task does.
+    """Return the dotted keys that a scenario's task does not take but another task does.
 
-    None of a file that is not valid, or is given another task: what is wrong there is told when it is loaded.
+    Returns none if the file is not valid or the task itself is overridden; loading the file then reports the errors.
     """
     by_key = {key: key.partition(".")[0] for key in dotted}
     if not by_key or "task" in by_key.values():
@@ -67,15 +68,15 @@ def find_foreign_keys(file: Path, dotted: Iterable[str], plugins: Plugins) -> li
 
 
 def _task_keys(task: str, catalogue: ComponentCatalogue) -> set[str]:
-    """Return the top-level keys that a task takes besides those of every scenario."""
+    """Return the top-level keys that a task takes, without those of every scenario."""
     descent = DESCENT_KEYS if catalogue.descends(task) else ()
     return {*catalogue.task_kinds(task), *catalogue.task_parameters(task), *descent}
 
 
 def load_with_changes(file: Path | str, changes: Changes, plugins: Plugins) -> Loaded:
-    """Load one scenario with changes applied.
+    """Load one scenario and apply changes.
 
-    :raises ScenarioError: it is not valid, or is not with these changes.
+    :raises ScenarioError: the scenario is not valid with these changes.
     """
     return override_seed_and_steps(
         load_scenario(file, changes.overrides, ComponentCatalogue(plugins).known_parameters),
@@ -86,9 +87,9 @@ def load_with_changes(file: Path | str, changes: Changes, plugins: Plugins) -> L
 
 
 def override_seed_and_steps(loaded: Loaded, seed: int | None, steps: int | None, plugins: Plugins) -> Loaded:
-    """Return a scenario with another seed, and another budget if its task descends.
+    """Return a scenario with another seed, and with another budget if its task descends.
 
-    :raises ScenarioError: one of them is out of range.
+    :raises ScenarioError: the seed or the budget is out of range.
     """
     source, task, catalogue = loaded.source, loaded.scenario.task.name, ComponentCatalogue(plugins)
     if seed is not None:

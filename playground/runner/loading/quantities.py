@@ -1,4 +1,4 @@
-"""What a scenario can measure, and what it expects of that in vain."""
+"""Checks expectations against what a scenario can measure, before the run."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from playground.scenario.model import Scenario
 from playground.scenario.quantity import Quantity, find_impossible
 
 DESCENT_QUANTITIES = ("loss", "steps", "evaluations")
-"""What can be expected of any descent, besides its parameters and the task's own metrics."""
+"""Quantities of every descent, besides its parameters and the task's metrics."""
 
 SHAPE_KEYS = frozenset({"dataset", "model", "loss", "function", "start"})
-"""Top-level keys on which shapes, and limits of a loss, depend."""
+"""Top-level keys that determine shapes and the minimum of the loss."""
 
 SHARE_OF_RUNS = Quantity(shape=(), low=0.0, high=1.0, limits="a share of the runs, from 0 to 1")
-"""What a sweep measures: the share of its runs that passed, or ended with some status."""
+"""A quantity of a sweep: the share of its runs that passed, or that ended with some status."""
 
 
 def check_measured(ready: Prepared) -> None:
-    """Refuse an expectation of something that a scenario does not measure, or that could be two things.
+    """Refuse expectations of names that are not measured, or that have two meanings.
 
-    :raises ScenarioError: it has one.
+    :raises ScenarioError: a fault for each such expectation.
     """
     names = ["status", *ready.task.metrics]
     if isinstance(ready, PreparedDescent):
@@ -48,11 +48,11 @@ def _expect_path(name: str) -> tuple[str, ...]:
 
 
 def check_possible(ready: Prepared, resolution: float, varied: Collection[str]) -> None:
-    """Refuse an expectation that no run can meet.
+    """Refuse expectations that no run can meet.
 
     :param resolution: relative precision of the run's dtype.
-    :param varied: top-level keys that differ between the runs of a sweep; only what holds for all of them is judged.
-    :raises ScenarioError: it has one.
+    :param varied: top-level keys that a sweep varies; limits that depend on them are not checked.
+    :raises ScenarioError: a fault for each such expectation.
     """
     known = _known_quantities(ready, varied)
     faults = [
@@ -66,7 +66,7 @@ def check_possible(ready: Prepared, resolution: float, varied: Collection[str]) 
 
 
 def find_impossible_shares(scenario: Scenario) -> list[Fault]:
-    """Find what a sweep expects of its runs together and can never be."""
+    """Return the expectations of a sweep that can never hold."""
     faults: list[Fault] = []
     names = ["passed", *(str(status) for status in Status if status is not Status.INTERRUPTED)]
     for name, check in scenario.sweep.expect.items() if scenario.sweep else ():
@@ -79,7 +79,7 @@ def find_impossible_shares(scenario: Scenario) -> list[Fault]:
 
 
 def _known_quantities(ready: Prepared, varied: Collection[str]) -> dict[str, Quantity]:
-    """Return what is known of each quantity."""
+    """Return the known shape and limits of each quantity."""
     fitted = not SHAPE_KEYS.isdisjoint(varied)
     if not isinstance(ready, PreparedDescent):
         words = {str(status): "" for status in (Status.CONVERGED, Status.ERROR)}
@@ -103,12 +103,12 @@ def _known_quantities(ready: Prepared, varied: Collection[str]) -> dict[str, Qua
 
 
 def _drop_sizes(quantity: Quantity) -> Quantity:
-    """Return what is known of a quantity where data, model and function vary."""
+    """Return a quantity without shape and limits, which vary with data, model and function."""
     return replace(quantity, shape=None, parts=1 if quantity.parts == 1 else 0, limits="")
 
 
 def _possible_statuses(scenario: Scenario) -> dict[str, str]:
-    """Return how a descent can end, with what keeps it from ending so."""
+    """Return each status, with the reason if the run cannot end with it."""
     stop = scenario.stop
     converges = stop.loss is not None or stop.gradient is not None
     return {
@@ -122,7 +122,7 @@ def _possible_statuses(scenario: Scenario) -> dict[str, str]:
 
 
 def varied_keys(scenario: Scenario) -> set[str]:
-    """Return the top-level keys that a scenario's sweep varies, the seed apart."""
+    """Return the top-level keys that a scenario's sweep varies, except `seed`."""
     sweep = scenario.sweep
     if sweep is None:
         return set()

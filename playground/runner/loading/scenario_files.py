@@ -1,4 +1,4 @@
-"""From paths that a user names to scenario files."""
+"""Finds the scenario files in the paths of a command line."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ SCENARIO_SUFFIXES = (".yaml", ".yml")
 
 
 def find_scenarios(paths: Sequence[Path]) -> tuple[list[Path], list[ScenarioFault]]:
-    """Find scenario files: each path is a file, or a folder with all `*.yaml` and `*.yml` below it.
+    """Find scenario files. A path is a file, or a folder that stands for all `*.yaml` and `*.yml` files below it.
 
-    Hidden files and folders are passed over. A file that is named twice is run once.
+    Hidden files and folders are skipped. A file that is named twice appears once.
 
-    :returns: the files in order, and what is wrong with the folders that gave none.
+    :returns: the files in order, and a fault for each folder without a scenario.
     """
     files: dict[Path, None] = {}
     errors = []

@@ -1,4 +1,4 @@
-"""The JSON Schema of a scenario, with every installed component."""
+"""Makes the JSON Schema of scenarios, including every installed component."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playground.scenario.shorthand import COMPONENT_KINDS
 
 
 def scenario_schema(plugins: Plugins) -> dict[str, Any]:
-    """Return the schema (draft 7) against which editors complete and check a scenario.
+    """Return the schema (draft 7) with which editors complete and check scenarios.
 
     :raises ComponentError: a component's module cannot be imported.
     """

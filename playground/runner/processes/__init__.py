@@ -1,1 +1,1 @@
-"""Worker processes: start them, check that they have the same software, hand out work."""
+"""Distributes work to worker processes, and checks that they have the same software."""

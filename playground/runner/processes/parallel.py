@@ -1,4 +1,4 @@
-"""Work side by side in other processes, where the death of one costs only the item that caused it."""
+"""Runs work in other processes; if a process dies, only the item that killed it is lost."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Pool = Callable[[int], AbstractContextManager[Executor]]
 def run_parallel(
     items: Iterable[Item], work: Callable[[Item], Result], pool: Pool, jobs: int, grace: float = 0.0
 ) -> Generator[tuple[Item, Result | None], None, None]:
-    """Yield the result of each item as it comes; None for one whose process dies.
+    """Yield the result of each item as it arrives; None for an item whose process dies.
 
-    A death loses whatever was under way beside it too, and nobody knows whose fault it was. So those items are worked
-    on once more, each alone; the rest goes on in new processes. What else `work` raises comes through.
+    The death of a process loses all items in progress, and does not show which item caused it. Each of these items is
+    therefore tried again alone; the others continue in new processes. Exceptions of `work` are raised here.
 
-    :param items: taken as there is room for them.
-    :param work: it, the items and its results must be picklable.
-    :param pool: makes an executor with that many processes. One whose work can end early has a method `interrupt`.
-    :param grace: seconds to wait, after Ctrl-C, for the results of what `interrupt` ended early.
+    :param items: taken when a process is free.
+    :param work: a picklable function of picklable items, with picklable results.
+    :param pool: returns an executor with that many processes. An optional method `interrupt` ends its work early.
+    :param grace: seconds to wait after Ctrl-C for results of work that `interrupt` ended.
     """
     waiting = iter(items)
     while first := list(islice(waiting, 1)):
@@ -51,7 +51,7 @@ def _run_until_death(
     jobs: int,
     underway: dict[Future[Result], Item],
 ) -> Iterator[tuple[Item, Result]]:
-    """Work while all goes well; the items that were under way when it did not are the suspects, in their order."""
+    """Yield results until all items are done or a process dies; then collect the items in progress in `suspects`."""
     while True:
         while not suspects and len(underway) < jobs and (taken := first or list(islice(waiting, 1))):
             item = taken.pop()
@@ -73,7 +73,7 @@ def _run_until_death(
 def _collect_interrupted(
     executor: Executor, underway: dict[Future[Result], Item], grace: float
 ) -> Iterator[tuple[Item, Result]]:
-    """Ask for what is under way to end early, and yield what comes of it."""
+    """End the work in progress early, and yield the results that arrive within the grace period."""
     interrupt = getattr(executor, "interrupt", None)
     if interrupt is None or not grace:
         return

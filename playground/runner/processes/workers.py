@@ -1,4 +1,4 @@
-"""Whether workers elsewhere would compute what this process would: the same plugins, the same versions."""
+"""Checks that workers have the same plugins and versions as this process, and so compute the same results."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from playground.plugins.manager import Plugins, load_plugins
 
 
 def check_workers(executor: Executor, plugins: Plugins) -> None:
-    """Refuse an executor with a worker that has other software than this process.
+    """Refuse an executor with a worker whose software differs from this process.
 
-    An executor whose workers may have their own says so by a method `everywhere(function, *arguments)`, which calls
-    the function on each and returns a mapping from the worker's name to its answer, or to the exception it raised.
+    An executor with workers on other machines has a method `everywhere(function, *arguments)`. It calls the function on
+    each worker, and returns a mapping from the worker's name to the result or the exception.
 
-    :raises ComponentError: a fault for each worker that differs: what it has, and what this process has.
+    :raises ComponentError: a fault for each worker that differs, with both versions.
     """
     everywhere = getattr(executor, "everywhere", None)
     if everywhere is None:
@@ -32,12 +32,12 @@ def check_workers(executor: Executor, plugins: Plugins) -> None:
 
 
 def load_software(recipe: str) -> dict[str, str]:
-    """Load the plugins of a recipe here, in a worker, and say which they are."""
+    """Load the plugins of a recipe in a worker, and return the versions of its software."""
     return software_versions(load_plugins(**json.loads(recipe)))
 
 
 def software_versions(plugins: Plugins) -> dict[str, str]:
-    """Return what determines results besides the scenario: version of torch, and of each plugin, with its digest."""
+    """Return the versions that determine results: of torch, and of each plugin with its digest."""
     loaded = {
         f"plugin {plugin.name}": f"{plugin.origin.version or 'a file'} ({plugin.digest[:12]})"
         for plugin in plugins.loaded
@@ -46,7 +46,7 @@ def software_versions(plugins: Plugins) -> dict[str, str]:
 
 
 def _describe_difference(here: Mapping[str, str], there: Mapping[str, str] | BaseException) -> str:
-    """Say in one line how a worker differs; empty if it does not."""
+    """Return in one line how a worker differs; empty if it does not."""
     if isinstance(there, BaseException):
         return f"{type(there).__name__}: {' '.join(str(there).split())}"
     names = [name for name in {**here, **there} if here.get(name) != there.get(name)]

@@ -1,4 +1,4 @@
-"""What is valid but likely to be a mistake, in one line each."""
+"""Warns of likely mistakes in valid scenarios."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from playground.runner.single.prepared import Prepared, PreparedDescent
 
 
 def advise(ready: Prepared) -> tuple[str, ...]:
-    """Return warnings about a prepared scenario, each with its place; the scenario stays as it is."""
+    """Return one-line warnings about a prepared scenario, each with its place; the scenario is not changed."""
     found = ""
     if isinstance(ready, PreparedDescent):
         problem = ready.problem
         was_training = problem.module.training
-        with suppress(*ISOLATED_EXCEPTIONS):  # what cannot be found out is not worth a run
+        with suppress(*ISOLATED_EXCEPTIONS):  # no warning if the check itself fails
             problem.module.eval()
             found = ready.task.advise(problem)
         problem.module.train(was_training)

@@ -1,4 +1,4 @@
-"""What a run that ended badly shows: asked afterwards, of every diagnosis that is installed."""
+"""Diagnoses a run that ended badly, with every installed diagnosis."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from playground.core.evidence import Diagnoser, Evidence
 
 DIAGNOSED_STATUSES = (Status.DIVERGED, Status.NONFINITE, Status.STALLED)
-"""Statuses that are diagnosed whatever was expected."""
+"""Statuses that are diagnosed even if all expectations hold."""
 
 
 def needs_diagnosis(ready: Prepared, measured: Measurement, judged: Sequence[Expectation]) -> bool:
-    """Tell whether a run is to be diagnosed: it came to an end that is bad, or is expected to show a mistake."""
+    """Tell whether to diagnose a run: it ended badly, or the scenario expects a diagnosis."""
     if measured.status in (Status.ERROR, Status.INTERRUPTED):
         return False
     bad = measured.status in DIAGNOSED_STATUSES or not all(each.passed for each in judged)
@@ -31,9 +31,10 @@ def needs_diagnosis(ready: Prepared, measured: Measurement, judged: Sequence[Exp
 
 
 def find_diagnoses(evidence: Evidence, plugins: Plugins) -> tuple[Diagnosis, ...]:
-    """Return what a finished run shows, in the order of the names.
+    """Return the diagnoses of a finished run, sorted by name.
 
-    The causes of everything else are looked for first; where one is found, nothing is said of what may be its effect.
+    Diagnoses of low levels, the possible causes, are tried first. If one is found, those of higher levels, its possible
+    effects, are skipped. Diagnoses without a level are always tried.
     """
     built = dict(_build_diagnosers(plugins))
     found: dict[str, Diagnosis] = {}
@@ -46,7 +47,7 @@ def find_diagnoses(evidence: Evidence, plugins: Plugins) -> tuple[Diagnosis, ...
 
 
 def gather_evidence(ready: Prepared, measured: Measurement, plugins: Plugins) -> Evidence | None:
-    """Return what can be asked of a descent that is over; None where nothing descended."""
+    """Return the evidence of a finished descent; None if nothing descended."""
     from playground.core.evidence import Evidence
     from playground.runner.explaining.step import known_operations
 
@@ -73,23 +74,23 @@ def gather_evidence(ready: Prepared, measured: Measurement, plugins: Plugins) ->
 
 
 def describe_nonfinite_source(evidence: Evidence) -> str:
-    """Say which operation made the first number that is not finite; nothing of a run that stayed finite."""
+    """Return which operation made the first non-finite number; empty if the run stayed finite."""
     if evidence.status is Status.NONFINITE:
-        with suppress(*ISOLATED_EXCEPTIONS):  # what cannot be found out costs this sentence, not the run
+        with suppress(*ISOLATED_EXCEPTIONS):  # a failed search costs this sentence, not the run
             return str(evidence.rerun.breakdown or "")
     return ""
 
 
 def _build_diagnosers(plugins: Plugins) -> Iterator[tuple[str, Diagnoser]]:
     for name in plugins.registry.names("diagnosis"):
-        with suppress(*ISOLATED_EXCEPTIONS):  # what cannot be built costs this diagnosis, not the run
+        with suppress(*ISOLATED_EXCEPTIONS):  # a diagnosis that cannot be built is skipped
             yield name, build(plugins.registry.get("diagnosis", name), {}, {})
 
 
 def _run_diagnosers(evidence: Evidence, diagnosers: Mapping[str, Diagnoser]) -> dict[str, Diagnosis]:
     found = {}
     for name, diagnoser in diagnosers.items():
-        with suppress(*ISOLATED_EXCEPTIONS):  # what cannot be found out costs this diagnosis, not the run
+        with suppress(*ISOLATED_EXCEPTIONS):  # a diagnosis that raises counts as not found
             if sentence := diagnoser.find(evidence):
                 found[name] = Diagnosis(name, sentence, diagnoser.remedy)
     return found

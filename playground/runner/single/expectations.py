@@ -1,4 +1,4 @@
-"""Hold what was measured against what was expected."""
+"""Judges measured quantities by a scenario's expectations."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from playground.scenario.source import SourceText
 
 ConditionTest = Callable[[Any], "np.ndarray[Any, np.dtype[np.bool_]]"]
-"""Says for each of several runs whether a condition holds, given what was measured, one entry for each run.
+"""Takes a measured quantity with one entry for each run, and returns for each run whether a condition holds.
 
-It raises a `TypeError` or `ValueError` where the condition means nothing: text, or lists of another shape.
+Raises `TypeError` or `ValueError` if the quantity cannot be compared: it is text, or has another shape.
 """
 
 BAD_STATUSES = (Status.ERROR, Status.DIVERGED, Status.NONFINITE)
@@ -27,10 +27,10 @@ BAD_STATUSES = (Status.ERROR, Status.DIVERGED, Status.NONFINITE)
 def judge(name: str, check: Check, value: Any, resolution: float) -> list[Expectation]:
     """Judge every condition of one check.
 
-    :param name: the quantity.
-    :param value: what was measured: a number, text, or nested lists of numbers; None when it was not measured.
-    :param resolution: relative precision of the run's dtype; `equals` allows four times as much.
-    :returns: one expectation per condition. A condition on lists holds when it holds for every entry.
+    :param name: name of the quantity.
+    :param value: the measured value: a number, a text, or nested lists of numbers; None if it was not measured.
+    :param resolution: relative precision of the run's dtype; `equals` tolerates four times as much.
+    :returns: one expectation for each condition. A condition on lists must hold for every entry.
     """
     return [
         replace(_judge_condition(f"{name} {words}", test, value), path=(name, key))
@@ -39,9 +39,10 @@ def judge(name: str, check: Check, value: Any, resolution: float) -> list[Expect
 
 
 def judge_runs(check: Check, values: Any, resolution: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Say for each of many runs whether every condition of a check holds.
+    """Return for each of many runs whether every condition of a check holds.
 
-    :param values: what was measured, of shape `(runs, ...)`.
+    :param values: the measured values, shape `(runs, ...)`.
+    :returns: shape `(runs,)`.
     """
     import numpy as np
 
@@ -58,8 +59,8 @@ def judge_all(
 ) -> list[Expectation]:
     """Judge every expectation of a scenario.
 
-    :param first_loss: the loss before the first of at least one step; an expectation of the loss that held there
-        already is vacuous. None when no step was asked for.
+    :param first_loss: the loss before the first step; None for a budget of zero steps. An expectation of the loss that
+        this loss meets already is vacuous.
     """
     judged = []
     for name, check in expect.items():
@@ -75,7 +76,7 @@ def judge_all(
 
 
 def judge_diagnosis(check: Check, found: Sequence[str]) -> Expectation:
-    """Judge the expectation of a diagnosis, which holds when it is among those found.
+    """Judge the expectation of a diagnosis, which holds if the diagnosis was found.
 
     :param found: the names of a run's diagnoses.
     """
@@ -84,23 +85,23 @@ def judge_diagnosis(check: Check, found: Sequence[str]) -> Expectation:
 
 
 def judge_status(status: Status, expect: Mapping[str, Check]) -> list[Expectation]:
-    """Return a failed expectation when the run ended badly and the scenario expects neither a status nor a mistake."""
+    """Return a failed expectation if the run ended badly and the scenario expects neither a status nor a diagnosis."""
     if status not in BAD_STATUSES or "status" in expect or "diagnosis" in expect:
         return []
     return [Expectation(f"status is not {status}", str(status), passed=False)]
 
 
 def decide_verdict(expectations: list[Expectation], status: Status) -> Verdict:
-    """Sum up: failed if anything failed, passed if something was expected; an interrupted run is not judged."""
+    """Return the verdict: none for an interrupted run or without expectations, else whether all of them passed."""
     if status is Status.INTERRUPTED or not expectations:
         return Verdict.NONE
     return Verdict.PASSED if all(expectation.passed for expectation in expectations) else Verdict.FAILED
 
 
 def locate_expectations(expectations: Iterable[Expectation], source: SourceText, *above: str) -> list[Expectation]:
-    """Give each expectation the line that asks for it.
+    """Add to each expectation its line in the scenario.
 
-    :param above: the keys that lead to `expect`, where it does not stand at the top.
+    :param above: the keys above `expect`, if it is not at the top level.
     """
     return [
         replace(expectation, line=_line(source, (*above, "expect", *expectation.path)))
@@ -112,7 +113,7 @@ def locate_expectations(expectations: Iterable[Expectation], source: SourceText,
 
 def _line(source: SourceText, path: tuple[str, ...]) -> int:
     place = source.place(path, key=True)
-    return place.line if place.file == source.file else 0  # it may have been set from the command line
+    return place.line if place.file == source.file else 0  # an expectation from the command line has no line
 
 
 def _mark_vacuous(expectation: Expectation, first_loss: float) -> Expectation:
@@ -130,7 +131,7 @@ def _judge_condition(what: str, test: ConditionTest, value: Any) -> Expectation:
 
 
 def _conditions(check: Check, resolution: float) -> list[tuple[str, str, ConditionTest]]:
-    """Return each condition of a check: its key, in words, and as a test."""
+    """Return each condition of a check: its key, its text and its test."""
     conditions: list[tuple[str, str, ConditionTest]] = []
     comparisons = {"below": "__lt__", "above": "__gt__", "at_least": "__ge__", "at_most": "__le__"}
     for word, operator in comparisons.items():
@@ -179,7 +180,7 @@ def _rounding_test(wanted: Any) -> ConditionTest:
 
 
 def _is_close(measured: Any, expected: Any, within: Any) -> Any:
-    """Return whether two numbers are the same, or both finite and near: whatever is infinite is near itself alone."""
+    """Return whether numbers are equal, or finite and within a tolerance; infinity is near only itself."""
     import numpy as np
 
     finite = np.isfinite(measured) & np.isfinite(expected)
@@ -193,7 +194,10 @@ def _holds_everywhere(held: Any) -> Any:
 
 
 def _match_shapes(values: Any, wanted: Any) -> tuple[Any, Any]:
-    """Return both as arrays; what is wanted has the shape of one run's value."""
+    """Return both as arrays of float64; `wanted` must have the shape of one run's value.
+
+    :raises ValueError: it has another shape.
+    """
     measured, expected = _to_numbers(values), _to_numbers(wanted)
     if measured.shape[1:] != expected.shape:
         raise ValueError(f"measured shape {measured.shape[1:]}, expected shape {expected.shape}")

@@ -1,4 +1,4 @@
-"""What is trained with what, in words."""
+"""Describes a scenario's components and conditions in words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def describe_setup(ready: Prepared, plugins: Plugins) -> dict[str, str]:
-    """Return each part of a scenario with its parameters, for people: `{"optimizer": "adam(lr=0.01)", ...}`."""
+    """Return the components with their parameters as text: `{"optimizer": "adam(lr=0.01)", ...}`."""
     scenario = ready.loaded.scenario
     parts = {kind: component_label(ref) for kind, ref in scenario.components.items()}
     if "optimizer" in scenario.components:
@@ -33,14 +33,17 @@ def describe_setup(ready: Prepared, plugins: Plugins) -> dict[str, str]:
 
 
 def optimizer_label(ref: ComponentRef, plugins: Plugins) -> str:
-    """Return an optimizer with its parameters, and the learning rate that it has by default where none is given."""
+    """Return an optimizer with its parameters, including a default learning rate."""
     known = scenario_parameters(plugins.registry.get("optimizer", ref.name))
     rates = {each.name: each.default for each in known if each.name == "lr" and not each.required}
     return component_label(ref, **{name: rate for name, rate in rates.items() if name not in ref.parameters})
 
 
 def variant_labels(points: Sequence[Scenario], axes: Collection[str], plugins: Plugins) -> dict[str, tuple[str, ...]]:
-    """Return by kind the components that a sweep compares, without the parameters that are axes; if any has others."""
+    """Return the components that a sweep compares, by kind and without parameters that are axes.
+
+    A kind is left out if none of its components has other parameters.
+    """
     found: dict[str, dict[str, None]] = {kind: {} for kind in COMPONENT_KINDS if kind in axes}
     for scenario in points:
         for kind in found.keys() & scenario.components.keys():
@@ -53,10 +56,10 @@ def variant_labels(points: Sequence[Scenario], axes: Collection[str], plugins: P
 
 
 def describe_conditions(data: Mapping[str, Any], swept: Collection[str] = ()) -> dict[str, str]:
-    """Return what a picture must say of how its numbers came to be, in words, by the key that says it.
+    """Return the conditions of a run that a caption states, as text by key.
 
     :param data: the scenario as its file has it.
-    :param swept: keys such as `optimizer.lr` of which the file's values were not used.
+    :param swept: keys such as `optimizer.lr` whose values in the file were not used.
     """
     kept = _drop_paths(data, [key.split(".") for key in swept])
     found = {
@@ -71,7 +74,7 @@ def describe_conditions(data: Mapping[str, Any], swept: Collection[str] = ()) ->
 
 
 def _drop_paths(data: Mapping[str, Any], paths: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Return data without what stands at these paths."""
+    """Return data without the values at these paths."""
     gone = {path[0] for path in paths if len(path) == 1}
     inner = {key: [path[1:] for path in paths if len(path) > 1 and path[0] == key] for key in data}
     return {
@@ -82,7 +85,7 @@ def _drop_paths(data: Mapping[str, Any], paths: Sequence[Sequence[str]]) -> dict
 
 
 def as_yaml(data: Mapping[str, Any]) -> str:
-    """Return a scenario's values as YAML, short lists and mappings in one line."""
+    """Return a scenario as YAML, with short lists and mappings on one line."""
     import yaml
 
     text: str = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
@@ -100,14 +103,14 @@ def _component_ref(kind: str, value: Any) -> ComponentRef:
 
 
 def _value_label(value: Any) -> str:
-    """Return YAML's data in a line: `norm 1`, `x = 1`."""
+    """Return a value of YAML as one line, such as `norm 1`."""
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {_shorten(item)}" for key, item in value.items())
     return _shorten(value)
 
 
 def component_label(ref: ComponentRef, **more: Any) -> str:
-    """Return a component with its parameters: `adam(lr=0.01)`; an expression is shown as it was written."""
+    """Return a component with its parameters, such as `adam(lr=0.01)`; an expression as it was written."""
     if set(ref.parameters) == {"formula"}:
         return str(ref.parameters["formula"])
     given = ", ".join(f"{key}={_shorten(value)}" for key, value in {**ref.parameters, **more}.items())

@@ -1,4 +1,4 @@
-"""How much memory a run may take: what `--memory` says, and the sentence where it is not enough."""
+"""Limits the memory of a run to `--memory`, and explains a refusal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from playground.core.allocation import TooLargeError
 
 DEFAULT_MEMORY_BYTES = 2 * 10**9
-"""Bytes that one run may take where nobody says otherwise."""
+"""Bytes that one run may take by default."""
 
 BYTES_PER_UNIT = {"": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
 
@@ -22,15 +22,15 @@ _limit_bytes: ContextVar[int] = ContextVar("allowed", default=DEFAULT_MEMORY_BYT
 
 
 def memory_limit() -> int:
-    """Return how many bytes one run may take here."""
+    """Return how many bytes one run may take in the current context."""
     return _limit_bytes.get()
 
 
 @contextmanager
 def limit_memory(memory: int | None) -> Iterator[None]:
-    """Let each run inside take this many bytes.
+    """Limit the memory of each run inside the context.
 
-    :param memory: None for what is allowed already.
+    :param memory: bytes; None keeps the current limit.
     """
     token = _limit_bytes.set(memory_limit() if memory is None else memory)
     try:
@@ -40,9 +40,9 @@ def limit_memory(memory: int | None) -> Iterator[None]:
 
 
 def parse_size(text: str) -> int:
-    """Read a size: `500MB`, `2GB`, or a number of bytes.
+    """Parse a size: `500MB`, `2GB`, or a number of bytes.
 
-    :raises PlaygroundError: it is none.
+    :raises PlaygroundError: the text is not a size.
     """
     match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt]?b?)", text.strip().lower(), re.ASCII)
     if not match or float(match[1]) <= 0:
@@ -53,11 +53,12 @@ def parse_size(text: str) -> int:
 
 @contextmanager
 def refuse_large(kind: str, name: str, copies: int = 1) -> Iterator[None]:
-    """Refuse a component that takes more memory than is allowed, before it takes it.
+    """Refuse a component that needs more memory than the limit, before it allocates the memory.
 
-    :param kind: of the component; `name` is its own.
-    :param copies: that a run makes of what is made inside.
-    :raises ScenarioError: it does; with what it takes and how to allow that.
+    :param kind: kind of the component.
+    :param name: its name.
+    :param copies: copies that a run makes of everything allocated inside.
+    :raises ScenarioError: the component needs too much; with its size and the option that allows it.
     """
     from playground.core.allocation import TooLargeError, limit_allocation
 
@@ -69,7 +70,7 @@ def refuse_large(kind: str, name: str, copies: int = 1) -> Iterator[None]:
 
 
 def _describe_refusal(kind: str, name: str, error: TooLargeError) -> str:
-    """Say what a component takes, and how to allow it."""
+    """Return the message of a refusal: what the component needs, and how to allow it."""
     unit = next((unit for unit in ("gb", "mb") if error.needed >= BYTES_PER_UNIT[unit]), "kb")
     needed = -(-error.needed // BYTES_PER_UNIT[unit])
     return (
@@ -79,6 +80,6 @@ def _describe_refusal(kind: str, name: str, error: TooLargeError) -> str:
 
 
 def _format_bytes(count: int) -> str:
-    """Return a number of bytes as people write it: `2 GB`."""
+    """Return a number of bytes with a unit: `2 GB`."""
     unit = next((unit for unit in ("gb", "mb", "kb") if count >= BYTES_PER_UNIT[unit]), "")
     return f"{count / BYTES_PER_UNIT[unit]:.3g} {unit.upper()}" if unit else f"{count} bytes"

@@ -1,4 +1,4 @@
-"""Results are plain data: what a task measured as tensors becomes numbers, and what cannot is refused."""
+"""Converts what a task measured to plain data, and refuses other values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playground.errors import ComponentError
 def plain_outcome(outcome: Outcome) -> Outcome:
     """Return a task's outcome as plain data.
 
-    :raises ComponentError: it is no `Outcome`, or holds something that is neither numbers nor text.
+    :raises ComponentError: it is not an `Outcome`, or contains values that are neither numbers nor text.
     """
     if not isinstance(outcome, Outcome):
         raise ComponentError(f"the task answered: expected an Outcome, got {type(outcome).__name__}")
@@ -26,10 +26,10 @@ def plain_outcome(outcome: Outcome) -> Outcome:
 
 
 def plain_value(value: Any, name: str) -> Any:
-    """Return numbers and text as they are, tensors and arrays as lists, and what holds them likewise.
+    """Return numbers and text unchanged, and tensors and arrays as lists, also inside lists and mappings.
 
-    :param name: what the value is called in the message.
-    :raises ComponentError: there is something else in it.
+    :param name: name of the value in the message.
+    :raises ComponentError: the value contains anything else.
     """
     if value is None or type(value) in (bool, int, float, str):
         return value

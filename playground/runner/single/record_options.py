@@ -1,4 +1,4 @@
-"""What is kept of a run besides its result, for those who look at it."""
+"""Options for what to record of a run besides its result."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class RecordOptions:
-    """What to keep, as plain data that can travel to another process.
+    """What to record, as plain data that can travel to another process.
 
-    :param steps: at how many steps to keep the parameters, the end besides; 0 keeps none, and makes no views.
+    :param steps: number of steps at which to record the parameters, in addition to the end; 0 records none and makes no
+        views.
     :param views: whether to make the task's views.
-    :param ranges: of their axes, by name; the scenario's own under `plot` apply to the others.
-    :param explanations: whether to explain some of the steps, for which the run is made once more.
+    :param ranges: ranges of the views' axes, by name; the scenario's `plot` sets those of other axes.
+    :param explanations: whether to explain some of the steps, which repeats the run.
     """
 
     steps: int = 60

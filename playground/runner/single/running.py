@@ -1,4 +1,4 @@
-"""One scenario, once: build, run, judge."""
+"""Runs one scenario: prepares it, computes the descent, judges and diagnoses the result."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def run_one(
     """Run a scenario and judge it.
 
     :param observe: watches the descent, to show its progress.
-    :param record: what to keep besides: parameters in the trace, views.
-    :param of_sweep: it is one of many, which are not diagnosed, and whose expectations were checked for all of them.
-    :returns: the run; an exception inside it makes a run with status `error`, Ctrl-C one with `interrupted`.
+    :param record: what to record besides the result.
+    :param of_sweep: the run belongs to a sweep: it is not diagnosed, and the sweep has checked its expectations.
+    :returns: the run; its status is `error` after an exception, and `interrupted` after Ctrl-C.
     :raises ScenarioError: the scenario is not valid.
     """
     refuse_sweep(loaded)
@@ -74,7 +74,7 @@ def run_one(
 def _explain_recorded(
     run: Run, loaded: Loaded, plugins: Plugins, observe: Observer
 ) -> Iterator[Explanation | UnexplainedStep]:
-    """Yield explanations of some of the recorded steps; none of a run that did not come to its own end."""
+    """Yield explanations of some recorded steps; none if the run ended with an error or was interrupted."""
     from playground.runner.explaining.step import explain_steps
 
     if run.status not in (Status.ERROR, Status.INTERRUPTED):
@@ -83,7 +83,7 @@ def _explain_recorded(
 
 
 def select_round_steps(steps: Sequence[int]) -> list[int]:
-    """Return a few of these steps: the first and the last, and those next to 1, 2, 5, 10, 20, 50 and so on.
+    """Return the first and the last step, and the steps nearest to 1, 2, 5, 10, 20, 50 and so on.
 
     :param steps: rising.
     """
@@ -92,12 +92,12 @@ def select_round_steps(steps: Sequence[int]) -> list[int]:
 
 
 def scenario_spec(loaded: Loaded) -> dict[str, Any]:
-    """Return everything in the scenario that determines a run, as plain data."""
+    """Return everything in a scenario that determines its run, as plain data."""
     return loaded.scenario.model_dump(mode="json", exclude={"summary", "requires", "plot"}, exclude_none=True)
 
 
 def _judge(ready: Prepared, measured: Measurement, plugins: Plugins, diagnose: bool) -> Run:
-    """Hold the measurements against the expectations and put everything into plain data."""
+    """Judge the measurements by the expectations, and return the run as plain data."""
     import torch
 
     scenario, outcome = ready.loaded.scenario, measured.outcome
@@ -154,7 +154,7 @@ def _judge(ready: Prepared, measured: Measurement, plugins: Plugins, diagnose: b
 
 
 def _run_conditions(ready: Prepared, parts: dict[str, str]) -> dict[str, str]:
-    """Return under which conditions it ran, the optimizer with the rate that it had by default."""
+    """Return the conditions of the run; the optimizer's label includes a default learning rate."""
     found = describe_conditions(ready.loaded.source.data)
     return {**found, "optimizer": parts["optimizer"]} if "optimizer" in found else found
 

@@ -1,4 +1,4 @@
-"""Results that survive: every run of every sweep, in one SQLite file below the working directory."""
+"""Stores every run of every sweep in one SQLite file below the working directory."""
 
 from playground.runner.store.records import ParameterLayout, Row, StaleSweep, SweepRecord, Tally
 from playground.runner.store.store import Store

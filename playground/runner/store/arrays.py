@@ -1,4 +1,4 @@
-"""A run's arrays, from bytes to numbers."""
+"""Decodes the parameters and losses of a stored run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from playground.runner.store.records import Row
 
 
 def read_parameters(row: Row) -> dict[str, Numbers]:
-    """Return the final parameters by name, as nested lists; none when the run kept none.
+    """Return the final parameters by name, as nested lists; empty if the run stored none.
 
-    :raises ValueError: the layout wants another count of numbers than there are.
+    :raises ValueError: the layout does not fit the number of stored values.
     """
     if row.parameters is None:
         return {}
     flat = _decode_numbers("d", row.parameters)
     sizes = [math.prod(shape) for _, shape in row.layout.parameters]
     if sum(sizes) != len(flat):
-        raise ValueError(f"the layout of run {row.key} wants {sum(sizes)} numbers, it has {len(flat)}")
+        raise ValueError(f"the layout of run {row.key} needs {sum(sizes)} numbers, but {len(flat)} are stored")
     found: dict[str, Numbers] = {}
     start = 0
     for (name, shape), size in zip(row.layout.parameters, sizes, strict=True):
@@ -31,9 +31,9 @@ def read_parameters(row: Row) -> dict[str, Numbers]:
 
 
 def read_trace(row: Row) -> list[tuple[int, float]]:
-    """Return the steps whose losses the run kept, with the loss before the update of each.
+    """Return the stored steps, each with the loss before its update; empty if the run stored none.
 
-    :raises ValueError: the layout wants another count of numbers than there are.
+    :raises ValueError: the layout does not fit the number of stored values.
     """
     if row.trace is None:
         return []

@@ -1,4 +1,4 @@
-"""Runs for other programs: as CSV, as JSON, as Parquet. Written as they are read, so that memory does not grow."""
+"""Exports runs as CSV, JSON or Parquet. Rows are written while they are read, so memory use does not grow."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ _COLUMNS_AFTER_AXES = {
     "engine": str,
     "reason": str,
 }
-"""Columns that every run has, before and after the axes, and what stands in them."""
+"""Columns of every run before and after the axes, with their types."""
 
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
-"""What a formula of a spreadsheet begins with."""
+"""Characters with which a spreadsheet formula can begin."""
 
 _PARQUET_BATCH_ROWS = 10_000
-"""Rows that are written to Parquet at once."""
+"""Rows in one record batch of a Parquet file."""
 
 
 class RunTable:
-    """What stands in which column of a flat table of runs.
+    """The columns of a flat table of runs.
 
-    :param sweeps: those that the runs belong to; an axis of any of them has a column.
-    :param metrics: names of what was measured, a column each.
-    :ivar columns: name and type of each column; a text on an axis of other things is their JSON.
+    :param sweeps: the sweeps of the runs; each axis of any sweep has a column.
+    :param metrics: names of the metrics; each has a column.
+    :ivar columns: name and type of each column. An axis whose values have several types is text, and holds JSON.
     """
 
     def __init__(self, sweeps: Sequence[SweepRecord], metrics: Sequence[str]) -> None:
@@ -63,7 +63,7 @@ class RunTable:
         }
 
     def cells(self, sweep: SweepRecord, row: Row) -> list[Any]:
-        """Return the value of each column; None where a run has none."""
+        """Return the value of each column; None if the run has no value."""
         values = sweep.points[row.point]
         return [
             *(sweep.id, sweep.scenario, row.point),
@@ -74,14 +74,14 @@ class RunTable:
 
 
 def write_csv(stream: TextIO, table: RunTable, runs: Runs) -> None:
-    """Write a table with a head: numbers in full, `inf` and `nan` as such, nothing where a run has nothing."""
+    """Write a table with a header row: numbers with all digits, `inf` and `nan` as words, missing values empty."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(map(_csv_cell, table.columns))
     writer.writerows([_csv_cell(cell) for cell in table.cells(*run)] for run in runs)
 
 
 def write_parquet(path: Path, table: RunTable, runs: Runs) -> None:
-    """Write a table with a type for each column, the final parameters as JSON, and the kept losses as lists.
+    """Write a table with typed columns, the final parameters as JSON, and the stored losses as lists.
 
     :raises StoreError: pyarrow is not installed.
     """
@@ -103,7 +103,7 @@ def write_parquet(path: Path, table: RunTable, runs: Runs) -> None:
 
 
 def require_parquet() -> None:
-    """Find out whether Parquet can be written, before anything is.
+    """Check that Parquet can be written, before any file is opened.
 
     :raises StoreError: pyarrow is not installed.
     """
@@ -111,7 +111,7 @@ def require_parquet() -> None:
 
 
 def write_json(stream: TextIO, sweeps: Sequence[tuple[SweepRecord, Tally]], runs: Runs) -> None:
-    """Write one document: the sweeps, and every run with its parameters and losses; `null` for what is not finite."""
+    """Write one document: the sweeps, and every run with its parameters and losses; `null` for non-finite numbers."""
     stream.write(f'{{"schema": {SCHEMA},\n "sweeps": {_to_json([sweep_data(*each) for each in sweeps])},\n "runs": [')
     separator = "\n  "
     for sweep, row in runs:
@@ -132,7 +132,7 @@ def sweep_data(sweep: SweepRecord, tally: Tally) -> dict[str, Any]:
 
 
 def run_data(sweep: SweepRecord, row: Row) -> dict[str, Any]:
-    """Return a run as JSON shows it, in the words of `playground run --json` where they mean the same."""
+    """Return a run as JSON shows it; keys that `playground run --json` has too mean the same."""
     losses = read_trace(row)
     return {
         "sweep": sweep.id,
@@ -185,9 +185,9 @@ def _convert_cell(value: Any, kind: type) -> Any:
 
 
 def _csv_cell(value: Any) -> Any:
-    """Return a cell as CSV shows it; the writer itself writes None as nothing and floats in full.
+    """Return a cell as CSV shows it; `csv.writer` writes None as an empty cell and floats with all digits.
 
-    A text that a spreadsheet would take for a formula, and run, has an apostrophe before it.
+    A text that a spreadsheet would execute as a formula gets an apostrophe before it.
     """
     if isinstance(value, str) and value.startswith(_FORMULA_PREFIXES):
         return f"'{value}"

@@ -1,6 +1,6 @@
-"""The tables, as numbered steps from an empty file to the newest layout.
+"""Creates and upgrades the tables, in numbered steps from an empty file to the newest layout.
 
-A step that was ever released is never changed: a new layout is a new step at the end.
+Never change a released step: a new layout is a new step at the end.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 
 APPLICATION_ID = 0x506C6179
-"""Marks a SQLite file as ours ("Play" in ASCII), in its header."""
+"""Marks a SQLite file in its header as a store of the playground ("Play" in ASCII)."""
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -20,7 +20,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         """CREATE TABLE points (
             sweep INTEGER NOT NULL, point INTEGER NOT NULL, axes TEXT NOT NULL, PRIMARY KEY (sweep, point)
         ) WITHOUT ROWID""",
-        # Runs are narrow, so that counting and sorting a million of them reads little; their arrays lie beside them.
+        # Arrays have a table of their own: rows of runs stay short, and counting or sorting a million of them reads
+        # little.
         """CREATE TABLE runs (
             number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, seed INTEGER NOT NULL, status TEXT NOT NULL,
             verdict TEXT NOT NULL, first REAL, last REAL, best REAL, steps INTEGER NOT NULL,
@@ -32,14 +33,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             number INTEGER PRIMARY KEY, parameters TEXT NOT NULL, trace_steps TEXT NOT NULL, metrics TEXT NOT NULL,
             UNIQUE (parameters, trace_steps, metrics)
         )""",
-        # The order of the key is the order in which a sweep is read: no sorting.
+        # A sweep is read in the order of this primary key, so no query has to sort.
         """CREATE TABLE sweep_runs (
             sweep INTEGER NOT NULL, point INTEGER NOT NULL, seed INTEGER NOT NULL, run INTEGER NOT NULL,
             PRIMARY KEY (sweep, point, seed)
         ) WITHOUT ROWID""",
     ),
-    # Whether a run is sensitive may be unknown, and a run that was lost with its process is to be tried again. SQLite
-    # cannot let a column be NULL that could not be so before: the table is made anew.
+    # `sensitive` can be unknown (NULL), and `lost` marks runs whose process died, which are tried again. SQLite cannot
+    # remove NOT NULL from a column, so the table is replaced.
     (
         """CREATE TABLE runs_2 (
             number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, seed INTEGER NOT NULL, status TEXT NOT NULL,
@@ -72,7 +73,10 @@ LAYOUT_VERSION = len(MIGRATIONS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring a file to the newest layout, whole or not at all; another process may be about to do the same."""
+    """Upgrade a file to the newest layout, in one transaction.
+
+    Another process may upgrade it at the same time, so the layout is read again after the write lock is taken.
+    """
     if layout_version(connection) == LAYOUT_VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -84,25 +88,25 @@ def migrate(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
-        if connection.in_transaction:  # a full disk has ended it already
+        if connection.in_transaction:  # a full disk has ended the transaction already
             connection.execute("ROLLBACK")
         raise
 
 
 def layout_version(connection: sqlite3.Connection) -> int:
-    """Return the number of the file's layout; 0 is an empty file."""
+    """Return the number of the file's layout; 0 for an empty file."""
     number: int = connection.execute("PRAGMA user_version").fetchone()[0]
     return number
 
 
 def application_id(connection: sqlite3.Connection) -> int:
-    """Return which program the file says it belongs to; 0 is none."""
+    """Return the number of the program that owns the file; 0 for none."""
     number: int = connection.execute("PRAGMA application_id").fetchone()[0]
     return number
 
 
 def table_columns(connection: sqlite3.Connection) -> set[tuple[str, str]]:
-    """Return every table's columns."""
+    """Return all columns, as pairs of table and column."""
     query = "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table'"
     return set(connection.execute(query))
 

@@ -1,4 +1,4 @@
-"""Opening the file: what is not ours, newer, or damaged is refused, and left as it is."""
+"""Opens the store; a foreign, newer or damaged file is refused and not changed."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ from playground.runner.store.migrations import (
 MAGIC = b"SQLite format 3\x00"
 
 LOCK_TIMEOUT_SECONDS = 30.0
-"""Seconds to wait for another process to end its writing; ten thousand runs take it a tenth of one."""
+"""Seconds to wait for another process that writes; writing ten thousand runs takes 0.1 s."""
 
 MAX_CHECKED_BYTES = 32 * 2**20
-"""A file up to this size is checked page by page at every opening, in at most 60 ms. A larger one (2 ms for each MB)
-only when it was not closed properly, which its write-ahead log shows: damage that happens meanwhile is found when the
-damaged page is read."""
+"""A file up to this size is checked page by page at every opening, in at most 60 ms. A larger file (2 ms per MB) is
+checked only if a write-ahead log shows that it was not closed properly; other damage is found when a page is read."""
 
 SQLITE_REASONS = {
     sqlite3.SQLITE_PERM: "permission denied",
@@ -42,17 +41,20 @@ SQLITE_REASONS = {
     sqlite3.SQLITE_CORRUPT: "is damaged; nothing was changed in it: move it away to begin a new one",
     sqlite3.SQLITE_NOTADB: "is no SQLite file, or its beginning is damaged; nothing was changed in it: move it away",
 }
-"""What a user can do something about, by SQLite's primary result code. Anything else is a mistake of ours."""
+"""Messages for failures that users can repair, by SQLite's primary result code. Other codes are bugs and are raised."""
 
 
 def store_path(folder: Path) -> Path:
-    """Return where the results of a working directory are; absolute, so that messages say where that is."""
+    """Return the absolute path of the store of a working directory."""
     return folder.absolute() / ".playground" / "results.sqlite"
 
 
 @contextmanager
 def translate_store_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite reports, and JSON that is none, into one line for people."""
+    """Turn SQLite errors and invalid JSON into one-line errors.
+
+    :raises StoreError: for an error in `SQLITE_REASONS`, or stored JSON that cannot be read.
+    """
     try:
         yield
     except json.JSONDecodeError as error:
@@ -65,10 +67,10 @@ def translate_store_errors(path: Path) -> Iterator[None]:
 
 
 def connect(path: Path, create: bool) -> sqlite3.Connection:
-    """Open the file, and bring it to the newest layout.
+    """Open the file and upgrade it to the newest layout.
 
-    :param create: make it, and a folder that git ignores, where there is none.
-    :raises StoreError: there is none, it is damaged, newer than this version, of another program, or out of reach.
+    :param create: create a missing file and its folder, which git ignores.
+    :raises StoreError: the file is missing, damaged, newer than this version, of another program, or not accessible.
     """
     if create:
         _make_folder(path.parent)
@@ -76,7 +78,7 @@ def connect(path: Path, create: bool) -> sqlite3.Connection:
     unclean = _file_size(path.with_name(path.name + "-wal")) > 0
     fixed = not (create or unclean or _is_writable(path))
     with translate_store_errors(path):
-        # a file on a read-only disk has no write-ahead log beside it, and nobody who could change it
+        # A file on a read-only disk has no write-ahead log and cannot change, which `immutable` tells SQLite.
         name = f"{path.resolve().as_uri()}?immutable=1" if fixed else path
         connection = sqlite3.connect(name, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None, uri=fixed)
         try:
@@ -95,7 +97,7 @@ def _is_writable(path: Path) -> bool:
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the folder and tell git to leave it alone; a file that says otherwise is kept."""
+    """Create the folder and a `.gitignore` for all its files; an existing `.gitignore` is kept."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         ignore = folder / ".gitignore"
@@ -106,7 +108,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check_header(path: Path, create: bool) -> None:
-    """Refuse what is no SQLite file before SQLite sees it; an empty file is one that nothing was written to yet."""
+    """Refuse files that are not SQLite files before SQLite opens them; an empty file is a new store."""
     try:
         with path.open("rb") as file:
             beginning = file.read(len(MAGIC))
@@ -123,7 +125,7 @@ def _check_header(path: Path, create: bool) -> None:
 
 
 def _check_database(connection: sqlite3.Connection, path: Path, thoroughly: bool) -> None:
-    connection.execute("BEGIN")  # one state throughout, though another process may just be making the tables
+    connection.execute("BEGIN")  # one snapshot, while another process may be creating the tables
     found = layout_version(connection)
     if application_id(connection) != APPLICATION_ID and (found or table_columns(connection)):
         raise StoreError(f"{path}: belongs to another program; nothing was changed in it: move it away")
@@ -138,7 +140,10 @@ def _check_database(connection: sqlite3.Connection, path: Path, thoroughly: bool
 
 
 def _configure(connection: sqlite3.Connection) -> None:
-    """Set what a connection needs. A killed process loses nothing; a power cut at most the last transactions."""
+    """Configure a connection and upgrade the file.
+
+    With these settings a killed process loses nothing, and a power failure at most the last transactions.
+    """
     _enable_write_ahead(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA cache_size = -65536")  # 64 MiB hold the index of a million keys
@@ -146,7 +151,10 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 
 def _enable_write_ahead(connection: sqlite3.Connection) -> None:
-    """Let readers and one writer work side by side. SQLite does not wait for a lock here, so this does."""
+    """Enable the write-ahead log, with which readers and one writer work concurrently.
+
+    SQLite does not wait for a lock in this statement, so this function does.
+    """
     if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
         return
     end = time.monotonic() + LOCK_TIMEOUT_SECONDS

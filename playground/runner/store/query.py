@@ -1,4 +1,7 @@
-"""`--where KEY OP VALUE` and `--sort KEY`: from words to SQL, in which every value is bound and every key is known."""
+"""Translates `--where KEY OP VALUE` and `--sort KEY` to SQL.
+
+Keys come from a table of known keys and values are bound parameters, so no text of a user becomes SQL.
+"""
 
 from __future__ import annotations
 
@@ -20,17 +23,17 @@ _CONDITION_PATTERN = re.compile(
 )
 
 _OPERATORS = {"=": "IS", "!=": "IS NOT", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
-"""`IS` compares NULL, which is a NaN or a metric that a run lacks, like any other value."""
+"""`IS` also compares NULL, which stands for NaN and for a metric that a run does not have."""
 
 
 @dataclass(frozen=True)
 class QueryKey:
-    """Something that runs can be chosen and sorted by.
+    """A key by which runs can be filtered and sorted.
 
-    :param kind: what stands there; `open` is whatever a scenario can say, as JSON.
-    :param sql: the expression for it; trusted text, never a user's.
+    :param kind: type of the values; `open` is any value of a scenario, as JSON.
+    :param sql: the expression; trusted text, never from a user.
     :param bound: values of the expression's own placeholders.
-    :param words: the only texts that occur there, if they are few.
+    :param words: all possible texts, if they are few.
     """
 
     kind: Literal["number", "text", "open"]
@@ -43,9 +46,9 @@ class QueryKey:
 class Condition:
     """One `KEY OP VALUE`.
 
-    :param value: the value as YAML reads it.
-    :param text: the condition as it was written.
-    :param word: the value as it was written.
+    :param value: the value, read as YAML.
+    :param text: the condition as written.
+    :param word: the value as written.
     """
 
     key: str
@@ -68,13 +71,13 @@ COLUMN_KEYS: Mapping[str, QueryKey] = {
     **{name: QueryKey("number", f"runs.{name}") for name in _NUMBER_COLUMNS},
     "loss": QueryKey("number", "runs.last"),
 }
-"""What every run has; `loss` is the last one, as it is where a scenario expects it."""
+"""Keys of every run; `loss` is the last loss, as in a scenario's `expect`."""
 
 
 def parse_condition(text: str) -> Condition:
-    """Read `KEY OP VALUE`.
+    """Parse `KEY OP VALUE`.
 
-    :raises StoreError: it is not of this form.
+    :raises StoreError: the text does not have this form.
     """
     match = _CONDITION_PATTERN.fullmatch(text)
     if match is None:
@@ -91,14 +94,14 @@ def parse_condition(text: str) -> Condition:
 
 
 def format_where(text: str) -> str:
-    """Return the option as it was given, for messages."""
+    """Return the option as the user wrote it, for messages."""
     return make_printable(f"--where {text}")
 
 
 def unique_labels(axes: Iterable[str], metrics: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Name axes and metrics so that no name means two things: a name that is taken gets `axis.` or `metric.` before it.
+    """Return unique labels: a name that is already used gets the prefix `axis.` or `metric.`.
 
-    :returns: what each axis is called, and what each metric is.
+    :returns: the label of each axis, and the label of each metric.
     """
     axis_labels = {name: f"axis.{name}" if name in _TAKEN_NAMES else name for name in axes}
     taken = _TAKEN_NAMES | set(axis_labels.values())
@@ -109,7 +112,7 @@ _TAKEN_NAMES = {*COLUMN_KEYS, *RUN_COLUMNS}
 
 
 def known_keys(axes: Iterable[str], metrics: Iterable[str]) -> dict[str, QueryKey]:
-    """Return every key that conditions may name."""
+    """Return every key that a condition can name."""
     axis_labels, metric_labels = unique_labels(axes, metrics)
     entries = [
         *((label, "points.axes", name) for name, label in axis_labels.items()),
@@ -117,7 +120,7 @@ def known_keys(axes: Iterable[str], metrics: Iterable[str]) -> dict[str, QueryKe
     ]
     return {
         **COLUMN_KEYS,
-        # A quote cannot be written in SQLite's path into JSON, so a name with one cannot be asked for.
+        # SQLite's JSON paths cannot contain a quote, so names with quotes have no key.
         **{
             label: QueryKey("open", f"json_extract({source}, ?)", (f'$."{name}"',))
             for label, source, name in entries
@@ -128,7 +131,7 @@ def known_keys(axes: Iterable[str], metrics: Iterable[str]) -> dict[str, QueryKe
 
 @dataclass(frozen=True)
 class Selection:
-    """Which runs, in which order, as SQL after `SELECT ...`, with the values of its placeholders."""
+    """A selection and order of runs: the SQL after `SELECT ...`, and the values of its placeholders."""
 
     sql: str
     bound: tuple[Any, ...]
@@ -141,7 +144,7 @@ CROSS JOIN runs ON runs.number = sweep_runs.run
 LEFT JOIN points ON points.sweep = sweep_runs.sweep AND points.point = sweep_runs.point
 LEFT JOIN arrays ON arrays.run = runs.number
 """
-"""`CROSS` holds SQLite to this order, in which runs come as they are stored; it leaves out a `LEFT` table that no
+"""`CROSS` makes SQLite join in this order, which is the order of storage. SQLite skips a `LEFT` table that no
 expression names."""
 
 _ORDER = "sweeps.number, sweep_runs.point, sweep_runs.seed"
@@ -150,11 +153,11 @@ _ORDER = "sweeps.number, sweep_runs.point, sweep_runs.seed"
 def select_runs(
     sweep: str | None, where: Sequence[Condition], sort: str | None, limit: int | None, keys: Mapping[str, QueryKey]
 ) -> Selection:
-    """Choose runs.
+    """Return the SQL that selects and orders runs.
 
-    :param sweep: id of one sweep; None for all.
-    :param sort: a key, with `-` before it for the largest first; what has no value there comes last either way.
-    :raises StoreError: a key that is not known, or a value that cannot stand there.
+    :param sweep: id of one sweep; None for all sweeps.
+    :param sort: a key; with the prefix `-`, the largest value comes first. Runs without a value always come last.
+    :raises StoreError: a key is unknown, or a value does not fit its key.
     """
     parts = [_condition_sql(each, keys) for each in where]
     if sweep is not None:
@@ -176,8 +179,8 @@ def select_runs(
 def find_key(name: str, keys: Mapping[str, QueryKey], option: str) -> QueryKey:
     """Return a key by name.
 
-    :param option: what asked for it, for the message.
-    :raises StoreError: no run has it.
+    :param option: the option that names it, for the message.
+    :raises StoreError: there is no such key.
     """
     if name not in keys:
         raise StoreError(f"{option}: no run has {format_value(name)}{suggest_names(name, keys)}")
@@ -197,7 +200,7 @@ def _condition_sql(given: Condition, keys: Mapping[str, QueryKey]) -> tuple[str,
         )
     sql = f"{key.sql} {_OPERATORS[given.operator]} ?"
     bound = (*key.bound, _sql_value(value))
-    if key.kind == "open" and ordered:  # to SQLite any text is more than any number
+    if key.kind == "open" and ordered:  # SQLite sorts texts after numbers, so exclude them
         return f"(typeof({key.sql}) IN ('integer', 'real') AND {sql})", (*key.bound, *bound)
     return sql, bound
 
@@ -205,12 +208,12 @@ def _condition_sql(given: Condition, keys: Mapping[str, QueryKey]) -> tuple[str,
 def _text_condition_sql(given: Condition, key: QueryKey, ordered: bool) -> tuple[str, tuple[Any, ...]]:
     if ordered:
         raise StoreError(f"{format_where(given.text)}: {given.key} is a text; compare it with = or !=")
-    word = given.value if isinstance(given.value, str) else given.word  # the id 12e4 is no number
+    word = given.value if isinstance(given.value, str) else given.word  # the id 12e4 is a text, not the number 120000
     if key.words and word not in key.words:
         raise StoreError(
             f"{format_where(given.text)}: no {given.key} is {format_value(word)}{suggest_names(word, key.words)}"
         )
-    if given.key == "sweep":  # its beginning will do, as everywhere
+    if given.key == "sweep":  # as in all commands, the beginning of an id is enough
         return f"substr({key.sql}, 1, ?) {_OPERATORS[given.operator]} ?", (len(word), word)
     return f"{key.sql} {_OPERATORS[given.operator]} ?", (word,)
 
@@ -220,7 +223,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _sql_value(value: Any) -> Any:
-    """Return the value as SQLite has it: lists and mappings as JSON, a NaN as NULL, no integer beyond 64 bits."""
+    """Return a value as SQLite stores it: lists and mappings as JSON, NaN as NULL, integers over 64 bits as floats."""
     if isinstance(value, Collection) and not isinstance(value, str):
         return compact_json(value)
     if isinstance(value, float) and math.isnan(value):

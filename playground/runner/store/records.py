@@ -1,4 +1,4 @@
-"""What the store keeps, as plain frozen data, and how it is written in a row of a table."""
+"""The records of the store as frozen dataclasses, and their encoding as rows of a table."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from sys import intern
 from typing import Any
 
 NO_POINT = -1
-"""The point of a run that was asked for by its key: a run may belong to several sweeps, at a point of each."""
+"""The point of a run that was found by its key: it can belong to several sweeps, at a different point in each."""
 
 
 @dataclass(frozen=True)
 class SweepRecord:
-    """One sweep: which runs it consists of, and what computed them.
+    """One sweep: its points and seeds, and the software that computed its runs.
 
-    :param id: hash of what determines the sweep.
-    :param created: when it was begun first, ISO 8601 in UTC.
-    :param command: the command line that asked for it.
-    :param spec: the scenario, its sweep included, as plain data.
-    :param axes: the keys that vary, in their order; `seed` is not among them.
+    :param id: hash of everything that determines the sweep.
+    :param created: time of its first start, ISO 8601 in UTC.
+    :param command: the command line that started it.
+    :param spec: the scenario with its sweep, as plain data.
+    :param axes: the varied keys in order, without `seed`.
     :param points: the value of each axis at each point.
-    :param seeds: how many runs each point has.
-    :param engine: what computed the runs.
-    :param versions: `{"python": ..., "torch": ..., "playground": ..., "plugins": {name: ...}}`, a plugin without a
-        version by the hash of what is used of it.
+    :param seeds: runs at each point.
+    :param engine: the engine that was asked for.
+    :param versions: `{"python": ..., "torch": ..., "playground": ..., "plugins": {name: ...}}`; a plugin without a
+        version is identified by a hash of the sources that the sweep uses.
     """
 
     id: str
@@ -44,10 +44,10 @@ class SweepRecord:
 
 @dataclass(frozen=True)
 class ParameterLayout:
-    """How a run's `parameters` and `trace` are to be read.
+    """How to read the bytes of a run's `parameters` and `trace`.
 
-    :param parameters: name and shape of each parameter, in the order in which their numbers follow each other.
-    :param trace_steps: the steps at which the losses of the trace were taken.
+    :param parameters: name and shape of each parameter, in the order of their numbers.
+    :param trace_steps: the steps of the losses in the trace.
     """
 
     parameters: tuple[tuple[str, tuple[int, ...]], ...] = ()
@@ -58,15 +58,15 @@ class ParameterLayout:
 class Row:
     """One run of a sweep.
 
-    :param key: hash of everything that determines the run; a run with a key that is known takes its place.
-    :param point: index of its point in the sweep; `UNPLACED` when the run was asked for by its key.
-    :param first: loss before update 0; it, `last` and `best` may be infinite or not a number.
+    :param key: hash of everything that determines the run; a new run replaces a stored run with the same key.
+    :param point: index of its point in the sweep; `NO_POINT` for a run that was found by its key.
+    :param first: loss before update 0; `first`, `last` and `best` can be infinite or NaN.
     :param seconds: its share of the wall time of the descent.
-    :param lost: the process that ran it died with it, which says little about the run: a sweep tries it again.
-    :param reason: one sentence for the status; for an error its message.
-    :param metrics: what the task measured; a number that is not one is kept as None.
-    :param parameters: final ones as `layout` says, float64, little-endian.
-    :param trace: losses at the steps that `layout` says, float32, little-endian.
+    :param lost: whether its process died. That says little about the run, so a sweep computes it again.
+    :param reason: one sentence about the status; the message of an error.
+    :param metrics: what the task measured; None for NaN.
+    :param parameters: final parameters in the order of `layout`, float64, little-endian.
+    :param trace: losses at the steps of `layout`, float32, little-endian.
     """
 
     key: str
@@ -91,7 +91,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Tally:
-    """How many runs there are, and of each status and verdict how many."""
+    """The number of runs, in total and by status and verdict."""
 
     runs: int
     statuses: Mapping[str, int]
@@ -99,17 +99,17 @@ class Tally:
 
     @property
     def passed(self) -> float | None:
-        """Share of the runs that passed, of all that have a verdict; None when none has."""
+        """The share of passed runs among those with a verdict; None if there are none."""
         judged = self.verdicts.get("passed", 0) + self.verdicts.get("failed", 0)
         return self.verdicts.get("passed", 0) / judged if judged else None
 
 
 @dataclass(frozen=True)
 class StaleSweep:
-    """An earlier sweep of the same scenario over the same axes whose runs could not be used again.
+    """An earlier sweep of the same scenario over the same axes whose runs cannot be used again.
 
-    :param reasons: in words what is different now: `plugin 'bold' changed since`.
-    :param runs: how many of its runs are not used.
+    :param reasons: what is different now, such as `plugin 'bold' changed since`.
+    :param runs: number of its runs that are not used.
     """
 
     sweep: SweepRecord
@@ -126,13 +126,13 @@ RUN_COLUMNS = (
     *("key", "seed", "status", "verdict", "first", "last", "best", "steps", "evaluations", "seconds", "engine"),
     *("reason", "metrics", "layout", "lost"),
 )
-"""Columns of a run, in the order of `encoded` and of what `decoded` takes."""
+"""Columns of a run, in the order of `encode_row` and `decode_row`."""
 
 
 def encode_row(row: Row, layout: int) -> tuple[Any, ...]:
-    """Return a run as the values of `RUN_COLUMNS`. SQLite keeps infinities, and writes a NaN as NULL by itself.
+    """Return a run as the values of `RUN_COLUMNS`. SQLite stores infinity as it is, and NaN as NULL.
 
-    :param layout: number of its layout.
+    :param layout: number of the run's layout.
     """
     return (
         *(row.key, row.seed, row.status, row.verdict, row.first, row.last, row.best, row.steps, row.evaluations),
@@ -148,14 +148,14 @@ def decode_row(
     trace: bytes | None,
     layouts: Mapping[int, ParameterLayout],
 ) -> Row:
-    """Return the run that `encoded` wrote."""
+    """Return the run that `encode_row` wrote."""
     key, seed, status, verdict, first, last, best, steps, evaluations, seconds, engine, reason = values[:12]
     metrics, layout, lost = values[12:]
     return Row(
         key=key,
         point=point,
         seed=seed,
-        status=intern(status),  # a million runs have few different ones
+        status=intern(status),  # a million runs share a few texts
         verdict=intern(verdict),
         first=math.nan if first is None else first,
         last=math.nan if last is None else last,
@@ -177,7 +177,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 
 
 def compact_json(value: Any) -> str:
-    """Return plain data as JSON that SQLite understands too: 9e999 is infinite to both, and a NaN is null."""
+    """Return plain data as JSON that SQLite can read too: infinity as 9e999, NaN as null."""
     try:
         return _ENCODER.encode(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Why runs that are there could not be used again, in words."""
+"""Explains why stored runs cannot be used again."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 from playground.runner.store.records import StaleSweep, SweepRecord
 
 _DIGEST = re.compile(r"[0-9a-f]{16,}")
-"""The hash of what a sweep uses of a plugin, beside its version if it has one."""
+"""The hash of the sources that a sweep uses of a plugin; it can follow the plugin's version."""
 
 
 def find_stale_sweeps(
     record: SweepRecord, sweeps: Sequence[SweepRecord], unused: Callable[[SweepRecord], int] = lambda earlier: 1
 ) -> list[StaleSweep]:
-    """Return earlier sweeps of the same scenario over the same axes whose runs could not be used again, newest first.
+    """Return earlier sweeps of the same scenario over the same axes whose runs cannot be used again, newest first.
 
-    What is older than one that differs in nothing does not matter any more.
+    The search ends at the first sweep without a difference; older sweeps do not matter.
 
-    :param sweeps: all there are, the oldest first; those after `record` are passed over.
-    :param unused: counts the runs of an earlier sweep that are not among those of `record`.
+    :param sweeps: all stored sweeps, oldest first; those after `record` are ignored.
+    :param unused: returns the number of runs of an earlier sweep that `record` does not contain.
     """
     ids = [sweep.id for sweep in sweeps]
     earlier = sweeps[: ids.index(record.id)] if record.id in ids else sweeps
@@ -35,7 +35,7 @@ def find_stale_sweeps(
 
 
 def describe_differences(old: SweepRecord, new: SweepRecord) -> Iterator[str]:
-    """Say what computed one sweep and not the other."""
+    """Yield the differences in software between two sweeps."""
     before, after = old.versions.get("plugins") or {}, new.versions.get("plugins") or {}
     for name in sorted({*before, *after}):
         if (reason := _describe_difference(before, after, name)) is not None:
@@ -52,7 +52,7 @@ def _subject(record: SweepRecord) -> tuple[Any, ...]:
 
 
 def _describe_difference(before: Mapping[str, Any], after: Mapping[str, Any], name: str) -> str | None:
-    """Say how one version differs from another; None if it does not."""
+    """Return how a version differs; None if it does not."""
     if name not in before:
         return "is new"
     if name not in after:
@@ -66,6 +66,6 @@ def _describe_difference(before: Mapping[str, Any], after: Mapping[str, Any], na
 
 
 def _plain_version(text: str) -> str:
-    """Return a plugin's version without the hash of what is used of it."""
+    """Return a plugin's version without the hash of its sources."""
     words = [word for word in text.split() if not _DIGEST.fullmatch(word)]
     return " ".join(words) or "a file of its own"

@@ -1,4 +1,4 @@
-"""The store: sweeps and their runs in one SQLite file, written by whole transactions, read by any process."""
+"""The store: sweeps and their runs in one SQLite file, written in transactions and readable by any process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from playground.scenario.messages import format_value
 Item = TypeVar("Item")
 
 _BATCH_ROWS = 5_000
-"""Keys in one query, and rows fetched at once."""
+"""Keys in one query, and rows in one fetch."""
 
 _RUN = ", ".join(f"runs.{name}" for name in RUN_COLUMNS)
 
@@ -53,9 +53,9 @@ _ADD_SWEEP = (
 
 
 class Store:
-    """Results of sweeps in the working directory; a context manager.
+    """The results of sweeps in a working directory; a context manager.
 
-    Every method raises `StoreError` when the file cannot be read or written; what was written before is kept.
+    Every method raises `StoreError` if the file cannot be read or written; earlier results are kept.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -66,14 +66,15 @@ class Store:
     def open(cls, folder: Path, create: bool = True) -> Store:
         """Open the store of a working directory.
 
-        :param create: make it where there is none.
-        :raises StoreError: there is none, or it is damaged, newer, of another program, or out of reach.
+        :param create: create a missing store.
+        :raises StoreError: the store is missing, damaged, newer than this version, of another program, or not
+            accessible.
         """
         path = store_path(folder)
         return cls(connect(path, create), path)
 
     def close(self) -> None:
-        """Close the file; the last process to do so folds the write-ahead log into it."""
+        """Close the file; the last process to close it merges the write-ahead log into it."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -85,7 +86,7 @@ class Store:
     # Writing
 
     def begin(self, record: SweepRecord) -> None:
-        """Write down a sweep before its first run. One that is known goes on: it keeps its runs and its date."""
+        """Store a sweep before its first run. A sweep that is stored already keeps its runs and its date."""
         values = [getattr(record, name) for name in _SWEEP_COLUMNS]
         texts = [value if isinstance(value, str | int) else json.dumps(value, default=str) for value in values]
         with self._writing() as connection:
@@ -95,7 +96,7 @@ class Store:
             connection.executemany("INSERT OR IGNORE INTO points VALUES (?, ?, ?)", points)
 
     def add(self, sweep_id: str, rows: Sequence[Row]) -> None:
-        """Write runs of a sweep, all or none of them; a run whose key is known takes its place in every sweep."""
+        """Store runs of a sweep, all or none; a run replaces a stored run with the same key in every sweep."""
         with self._writing() as connection:
             sweep, layouts = self._number(sweep_id), self._layout_numbers(rows)
             connection.executemany(_ADD_RUN, (encode_row(row, layouts[_form(row)]) for row in rows))
@@ -103,10 +104,10 @@ class Store:
             connection.executemany(_ADD_MEMBER, ((sweep, row.point, row.key) for row in rows))
 
     def attach(self, sweep_id: str, members: Iterable[tuple[str, int]]) -> dict[str, str]:
-        """Let runs that are there belong to a sweep too; keys that are not there yet are passed over, and lost runs.
+        """Add stored runs to a sweep; keys without a stored run, and lost runs, are skipped.
 
-        :param members: the key of each run that the sweep wants, and its point in this sweep.
-        :returns: the status of each run that was there, by key.
+        :param members: key and point of each run of the sweep.
+        :returns: the status of each run that was added, by key.
         """
         found: dict[str, str] = {}
         with self._writing() as connection:
@@ -122,7 +123,7 @@ class Store:
     # Reading
 
     def known(self, keys: Iterable[str]) -> dict[str, Row]:
-        """Return the runs that are there, by key; their point is `UNPLACED`. `attach` is the lighter question."""
+        """Return stored runs by key; their point is `NO_POINT`. Use `attach` if only their status is needed."""
         query = (
             f"SELECT {_RUN}, parameters, trace FROM runs LEFT JOIN arrays ON arrays.run = runs.number "
             "WHERE key IN (SELECT value FROM json_each(?))"
@@ -136,14 +137,14 @@ class Store:
         return found
 
     def sweeps(self) -> list[SweepRecord]:
-        """Return every sweep, the oldest first."""
+        """Return every sweep, oldest first."""
         with translate_store_errors(self.path):
             return list(self._sweeps().values())
 
     def sweep(self, id_prefix: str) -> SweepRecord:
-        """Return the one sweep whose id begins like this.
+        """Return the sweep whose id begins with a prefix.
 
-        :raises StoreError: none does, or several do.
+        :raises StoreError: no sweep does, or several do.
         """
         with translate_store_errors(self.path):
             ids = [row[0] for row in self._connection.execute("SELECT id FROM sweeps ORDER BY number")]
@@ -160,9 +161,9 @@ class Store:
             return next(iter(self._sweeps(fitting[0]).values()))
 
     def find_sweeps(self, query: str) -> list[SweepRecord]:
-        """Return the sweeps of the scenario of this name, the oldest first, or the one whose id begins like this.
+        """Return the sweeps of a scenario by its name, oldest first; else the sweep whose id begins with this text.
 
-        :raises StoreError: there is none, or several ids begin like this.
+        :raises StoreError: there is no such sweep, or several ids begin with this text.
         """
         return [sweep for sweep in self.sweeps() if sweep.scenario == query] or [self.sweep(query)]
 
@@ -175,11 +176,11 @@ class Store:
     ) -> Iterator[tuple[SweepRecord, Row]]:
         """Yield runs, each with its sweep; of one sweep or of all, in the order of points and seeds.
 
-        They are those of one moment, whatever is written meanwhile; take them all before writing to the same `Store`.
+        The runs are a snapshot that later writes do not change. Read all of them before writing to the same `Store`.
 
-        :param where: conditions such as `optimizer.lr>=0.1`, all of which hold.
-        :param sort: what to sort by: a key, with `-` before it for the largest first.
-        :raises StoreError: at once, for a condition that means nothing here.
+        :param where: conditions such as `optimizer.lr>=0.1`; a run must meet all of them.
+        :param sort: a key; with the prefix `-`, the largest value comes first.
+        :raises StoreError: immediately, for a condition that is not valid.
         """
         query = self._query(
             f"SELECT sweeps.number, sweep_runs.point, {_RUN}, arrays.parameters, arrays.trace",
@@ -195,9 +196,11 @@ class Store:
         sort: str | None = None,
         limit: int | None = None,
     ) -> Iterator[tuple[Any, ...]]:
-        """Yield single values of runs (`point`, `status`, `last`, an axis, a metric): a million runs in some seconds.
+        """Yield single values of runs (`point`, `status`, `last`, an axis, a metric); a million runs take seconds.
 
-        Takes what `rows` takes. A NaN is None here, and a list on an axis is its JSON.
+        The other arguments are those of `rows`. NaN is returned as None, and a list on an axis as JSON.
+
+        :param names: the keys whose values are returned, in this order.
         """
         keys = self._keys()
         wanted = [find_key(name, keys, "values") for name in names]
@@ -216,14 +219,14 @@ class Store:
         return Tally(sum(statuses.values()), statuses, verdicts)
 
     def metrics(self, sweep_id: str | None = None, where: Sequence[str] = ()) -> list[str]:
-        """Return the names of what tasks measured, in their order."""
+        """Return the names of all metrics of these runs, in their order."""
         sql, bound = self._query("SELECT runs.layout", sweep_id, where)
         numbers = f"SELECT DISTINCT layout FROM ({sql})"
         texts = self._fetched(f"SELECT metrics FROM layouts WHERE number IN ({numbers}) ORDER BY number", bound)
         return list(_names(text for (text,) in texts))
 
     def stale(self, record: SweepRecord) -> list[StaleSweep]:
-        """Return earlier sweeps of the same scenario over the same axes that could not be used again, and why."""
+        """Return earlier sweeps of the same scenario over the same axes whose runs cannot be used again, and why."""
         runs = "SELECT run FROM sweep_runs WHERE sweep = (SELECT number FROM sweeps WHERE id = ?)"
         query = f"SELECT count(*) FROM ({runs}) WHERE run NOT IN ({runs})"
 
@@ -238,26 +241,26 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Write everything or nothing; other writers wait."""
+        """Open a write transaction; other writers wait for its end."""
         with translate_store_errors(self.path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:  # a full disk has ended it already
+                if self._connection.in_transaction:  # a full disk has ended the transaction already
                     self._connection.execute("ROLLBACK")
                 raise
 
     def _number(self, sweep_id: str) -> int:
         row = self._connection.execute("SELECT number FROM sweeps WHERE id = ?", (sweep_id,)).fetchone()
         if row is None:
-            raise StoreError(f"there is no sweep {sweep_id!r}; it was never begun")
+            raise StoreError(f"there is no sweep {sweep_id!r}; call `begin` first")
         number: int = row[0]
         return number
 
     def _layout_numbers(self, rows: Iterable[Row]) -> dict[tuple[ParameterLayout, tuple[str, ...]], int]:
-        """Return the number of each layout that occurs, new ones written down."""
+        """Return the number of each layout of these rows; new layouts are stored."""
         numbers = {}
         for layout, metrics in dict.fromkeys(map(_form, rows)):
             texts = tuple(json.dumps(part) for part in (layout.parameters, layout.trace_steps, metrics))
@@ -277,7 +280,7 @@ class Store:
         }
 
     def _sweeps(self, sweep_id: str | None = None) -> dict[int, SweepRecord]:
-        """Return one sweep or all, with their points, by number."""
+        """Return one sweep or all sweeps with their points, by number."""
         condition, bound = ("WHERE id = ?", (sweep_id,)) if sweep_id else ("", ())
         columns = ", ".join(_SWEEP_COLUMNS)
         query = f"SELECT number, {columns} FROM sweeps {condition} ORDER BY number"
@@ -289,7 +292,7 @@ class Store:
         return {number: replace(record, points=points[number]) for number, record in found.items()}
 
     def _keys(self) -> dict[str, QueryKey]:
-        """Return every key that conditions may name."""
+        """Return every key that a condition can name."""
         with translate_store_errors(self.path):
             axes = [row[0] for row in self._connection.execute("SELECT axes FROM sweeps ORDER BY number")]
             metrics = [row[0] for row in self._connection.execute("SELECT metrics FROM layouts ORDER BY number")]

@@ -207,7 +207,7 @@ def test_the_loss_that_is_checked_is_the_one_that_is_trained(result):
 def test_what_is_wrong_is_told_with_its_place_and_shown(result):
     found = result(DERIVATIVE, {"derivative": "3*x", "at": {"x": [1, 2]}})
     (wrong,) = [each for each in found.expectations if not each.passed]
-    assert wrong.note == "at x = 1 by x: autograd 2, given 3; given alone disagrees (2 of 2 derivatives)"
+    assert wrong.note == "at x = 1 by x: autograd 2, given 3; only given disagrees (2 of 2 derivatives)"
     assert [point["derivatives"][0]["finding"] for point in found.points] == ["wrong_route"] * 2
 
 

@@ -291,7 +291,7 @@ SOME_SIZES = [(2, "mse"), (1, "cross_entropy"), (5, "bce")]
 )
 def test_each_run_has_its_own_mini_batches(size, loss, monkeypatch) -> None:
     """Five samples: batches of two leave one over. Two runs share a seed; the orders go in several spans of steps."""
-    monkeypatch.setattr("playground.core.compiled.orders.MEMORY", 4 * 3 * 5 * 7)
+    monkeypatch.setattr("playground.core.compiled.orders.MAX_ORDER_BYTES", 4 * 3 * 5 * 7)
     rule = Adam(lr=torch.tensor([0.01, 0.01, 0.02, 0.01], dtype=DOUBLE))
     prove(partial(training, MODELS["mlp"], LOSSES[loss], size=size), rule, [7, 0, 7, 3])
 
@@ -502,12 +502,12 @@ def test_the_symbols_of_a_rule_may_come_in_any_order() -> None:
 
 
 def test_a_state_that_changes_its_shape_is_refused() -> None:
-    with pytest.raises(CannotCompileError, match="symbols or shapes"):
+    with pytest.raises(CannotCompileError, match="names or shapes"):
         compiled(partial(training, models.Perceptron, losses.mse), Remembering(reshaped=True), [0], 30)
 
 
 def test_a_rule_with_too_many_kinds_of_steps_is_refused() -> None:
-    with pytest.raises(CannotCompileError, match="kinds of steps"):
+    with pytest.raises(CannotCompileError, match="different step programs"):
         compiled(partial(training, models.Perceptron, losses.mse), Stepwise(lambda step: math.sqrt(int(step))), [0], 30)
 
 
@@ -569,16 +569,16 @@ def ranked(prediction, target):
     ("model", "loss", "why"),
     [
         (Forgetful, losses.mse, "random"),
-        (Choosy, losses.mse, "depends on a number of the run"),
+        (Choosy, losses.mse, "depends on a number that differs between runs"),
         (normalised, losses.mse, "running statistics"),
         (Outside, losses.mse, "numpy"),
-        (large, losses.mse, "103,201 parameters, so that a step has more than 10,000 scalar operations"),
+        (large, losses.mse, "103,201 parameters: a step has more than 10,000 scalar operations"),
         (partial(models.mlp, hidden=(100, 60)), losses.mse, "many more than 10,000 scalar operations"),
         (partial(models.mlp, hidden=(200,)), losses.mse, "a step has 1.,... scalar operations, more than 10,000"),
         (Several, losses.mse, "tuple"),
         (models.linear, ranked, "'sort' has no rule"),
         (models.linear, losses.bce, "may be no probability"),
-        (Restless, losses.mse, "otherwise each time"),
+        (Restless, losses.mse, "different results"),
     ],
 )
 def test_what_cannot_be_compiled_says_why(model, loss, why) -> None:

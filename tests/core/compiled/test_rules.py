@@ -322,8 +322,8 @@ STRIDED = {
 REFUSED = {
     "random numbers": (lambda x: F.dropout(x, 0.5), "random"),
     "random numbers of no run": (lambda x: x + torch.rand(3, 4, dtype=DOUBLE), "random"),
-    "item": (lambda x: x * x.sum().item(), "depends on a number of the run"),
-    "branch": (lambda x: x if x.sum() > 0 else -x, "depends on a number of the run"),
+    "item": (lambda x: x * x.sum().item(), "depends on a number that differs between runs"),
+    "branch": (lambda x: x if x.sum() > 0 else -x, "depends on a number that differs between runs"),
     "list": (lambda x: x * x[0].tolist()[0], "tolist"),
     "numpy": (lambda x: x * torch.from_numpy(np.sin(x.detach().numpy())), "numpy"),
     "sort": (lambda x: x.sort(0).values, "sort"),

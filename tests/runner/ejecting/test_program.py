@@ -138,7 +138,7 @@ def test_a_rule_without_a_source_of_its_own_is_told_where_it_is_named(tmp_path):
     mine = load_plugins(specs=[str(tmp_path / "capturing.py")], autoload=False)
     (tmp_path / "x.yaml").write_text("task: minimize\nfunction: x**2\nstart: {x: 1}\noptimizer: eager\n")
     loaded = load_with_changes(tmp_path / "x.yaml", Changes(), mine)
-    with pytest.raises(PlaygroundError, match=r"Eager\.update uses 'factor' of the function it is made in") as caught:
+    with pytest.raises(PlaygroundError, match=r"Eager\.update uses 'factor' of the function around it") as caught:
         eject(loaded, mine)
     (fault,) = caught.value.faults
     assert fault.place.line == 4
@@ -195,7 +195,7 @@ def test_second_derivatives_are_those_of_the_run(changes, dtype, plugins):
 
 
 def test_second_derivatives_of_a_model_are_refused_where_they_are_asked_for(plugins):
-    with pytest.raises(PlaygroundError, match="second derivatives by a model's parameters are not written out"):
+    with pytest.raises(PlaygroundError, match="eject does not support second derivatives by a model's parameters"):
         eject(scenario("backward_check", plugins, order="2"), plugins)
 
 

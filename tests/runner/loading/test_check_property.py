@@ -14,7 +14,7 @@ from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.node import YamlEntry, YamlNode
 from playground.scenario.source import SourceText, load_source
 
-FILES = sorted((Path(__file__).parent.parent.parent / "scenarios").glob("*.yaml"))
+FILES = sorted((Path(__file__).parents[3] / "scenarios").glob("*.yaml"))
 
 ODD = [
     None, True, False, 0, 1, -1, 2, 3.5, -0.0, 10**30, -(10**30), 1e-300, 1e300, math.inf, -math.inf, math.nan,

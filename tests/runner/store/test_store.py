@@ -72,7 +72,7 @@ def python(script, *arguments):
         [sys.executable, "-c", code, *map(str, arguments)],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
 
 
@@ -211,7 +211,7 @@ def test_a_scenarios_name_asks_for_all_its_sweeps(store):
 
 
 def test_runs_need_a_sweep_that_was_begun(store):
-    with pytest.raises(StoreError, match="no sweep 'cc'; it was never begun"):
+    with pytest.raises(StoreError, match="no sweep 'cc'; call `begin` first"):
         store.add("cc", [row(0, 0)])
 
 
@@ -252,7 +252,7 @@ def test_a_read_only_file_is_one_line(store):
 
 
 def test_a_writer_that_never_ends_is_one_line(tmp_path, store, monkeypatch):
-    monkeypatch.setattr("playground.runner.store.opening.PATIENCE", 0.05)
+    monkeypatch.setattr("playground.runner.store.opening.LOCK_TIMEOUT_SECONDS", 0.05)
     with Store.open(tmp_path) as other:
         store._connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="another process has kept it locked for"):

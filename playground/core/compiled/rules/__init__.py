@@ -1,6 +1,6 @@
-"""How each operation of torch is written into a program: tables to be scanned, one module for each kind."""
+"""The rules for operations of torch: one table per kind of operation, readable at a glance."""
 
 from playground.core.compiled.rules import movement, pointwise, reductions, shortcuts
 
 RULES = {**pointwise.RULES, **reductions.RULES, **movement.RULES, **shortcuts.RULES}
-"""A rule for each operation by name. What has none here, torch may decompose into operations that have."""
+"""The rule of each operation by name. torch may decompose an operation without a rule into operations that have one."""

@@ -1,6 +1,7 @@
-"""Operations of torch that only move entries: torch itself does them, on the ids.
+"""Operations of torch that only move entries. torch itself applies them to the ids.
 
-Where an index is that of a mini-batch's target, and so another for each run, it chooses among all entries.
+An index may come from a mini-batch's target and then differs between runs. Such an index becomes a selection among all
+entries along the axis.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ ENTRY_ARGUMENTS: dict[str, tuple[int | str, ...]] = {
     "_unsafe_view": (0,),
     "unfold_copy": (0,),
 }
-"""Which arguments of an operation hold entries; all others say where to."""
+"""Which arguments of an operation hold entries; all others say where to put them."""
 
 
 def _movement_rule(name: str, places: tuple[int | str, ...]) -> Rule:
@@ -54,7 +55,7 @@ def _movement_rule(name: str, places: tuple[int | str, ...]) -> Rule:
 
 
 def _common_dtype(recorder: ProgramRecorder, value: Any) -> torch.dtype:
-    """Return the dtype that entries of one or of several tensors have together."""
+    """Return the common dtype of the entries of one or several tensors."""
     if not isinstance(value, list | tuple):
         return recorder.lift(value).dtype
     dtypes = [each.dtype for each in value]
@@ -75,7 +76,7 @@ def _to_numbers(recorder: ProgramRecorder, value: Any) -> Any:
     return tree_map(recorder.values, value)
 
 
-# Entries put at, or taken from, places that an index names
+# Entries written to, or read from, the places in an index
 
 
 def gather(recorder: ProgramRecorder, a: Any, dim: int, index: Any, **_: Any) -> Symbol:
@@ -83,18 +84,20 @@ def gather(recorder: ProgramRecorder, a: Any, dim: int, index: Any, **_: Any) ->
     source = recorder.lift(a)
     if not _depends_on_batch(recorder, index):
         return recorder.symbol(torch.gather(source.ids, dim, recorder.values(index)), source.dtype)
+    # Select entry k where the index is k, one candidate after the other: the class probability of a mini-batch's
+    # target.
     found: Symbol | None = None
     for k in range(source.shape[dim] if source.dim() else 1):
         here = torch.gather(source.ids, dim, torch.full(index.shape, k))
         entries = recorder.symbol(here, source.dtype)
         found = entries if found is None else _select_where(recorder, index, k, entries, found)
     if found is None:
-        raise CannotCompileError("an index into nothing")
+        raise CannotCompileError("an index into an empty tensor")
     return found
 
 
 def scatter(recorder: ProgramRecorder, a: Any, dim: int, index: Any, value: Any, **options: Any) -> Symbol:
-    """Put entries where the index names along the axis."""
+    """Write entries to the places in an index along the axis."""
     if options.get("reduce") is not None:
         raise CannotCompileError("torch's operation 'scatter' with reduce has no rule")
     target = recorder.lift(a)
@@ -103,7 +106,8 @@ def scatter(recorder: ProgramRecorder, a: Any, dim: int, index: Any, value: Any,
         known = recorder.values(index)
         return recorder.symbol(target.ids.scatter(dim, known, entries[_index_window(entries, known)]), target.dtype)
     if index.shape[dim] != 1:
-        raise CannotCompileError("several entries are put at places that depend on the batch")
+        raise CannotCompileError("several entries are written to places that depend on the batch")
+    # Write to every place in turn, and keep the old entry except where the index is this place.
     found = target.ids.clone()
     for k in range(target.shape[dim]):
         place = torch.full(index.shape, k)
@@ -118,23 +122,23 @@ def _index_window(entries: Tensor, index: Tensor) -> tuple[slice, ...]:
 
 
 def _depends_on_batch(recorder: ProgramRecorder, index: Any) -> bool:
-    """Tell whether an index depends on the batch, and so on the run."""
+    """Tell whether an index depends on the batch, and therefore on the run."""
     return isinstance(index, Symbol) and any(recorder.program.number(i) is None for i in index.ids.flatten().tolist())
 
 
 def _select_where(recorder: ProgramRecorder, index: Symbol, k: int, entries: Symbol, otherwise: Symbol) -> Symbol:
-    """Take the entries where the index is k."""
+    """Select the entries where the index is k."""
     apply, constant = recorder.program.apply, recorder.program.constant(float(k))
     return recorder.entrywise(
         lambda i, x, y: apply("select", apply("eq", i, constant), x, y), entries.dtype, index, entries, otherwise
     )
 
 
-# Entries added where an index names places, several perhaps at the same
+# Entries added at the places in an index, several of which may be equal
 
 
 def _add_entries(recorder: ProgramRecorder, target: Symbol, places: Tensor, values: Tensor) -> Symbol:
-    """Add values to the entries at these places of the flattened target, one after the other."""
+    """Add values to the flattened target at these places, one after the other."""
     flat = target.ids.flatten().tolist()
     for place, value in zip(places.flatten().tolist(), values.flatten().tolist(), strict=True):
         flat[place] = recorder.program.apply("add", flat[place], value)
@@ -146,14 +150,14 @@ def _positions(target: Symbol) -> Tensor:
 
 
 def scatter_add(recorder: ProgramRecorder, a: Any, dim: int, index: Any, source: Any) -> Symbol:
-    """Add each entry of the source where the index names along the axis; the derivative of `gather`."""
+    """Add each entry of the source at its place in the index along the axis; the derivative of `gather`."""
     target, known = recorder.lift(a), recorder.values(index)
     values = recorder.cast(source, target.dtype).ids
     return _add_entries(recorder, target, _positions(target).gather(dim, known), values[_index_window(values, known)])
 
 
 def index_add(recorder: ProgramRecorder, a: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Symbol:
-    """Add alpha times slices of the source where the index names; the derivative of `index_select`."""
+    """Add alpha times slices of the source at the places in the index; the derivative of `index_select`."""
     target, known, factor = recorder.lift(a), recorder.values(index), recorder.program.constant(alpha)
     values = recorder.cast(source, target.dtype)
     places = _positions(target).index_select(dim, known)
@@ -166,7 +170,7 @@ def index_add(recorder: ProgramRecorder, a: Any, dim: int, index: Any, source: A
 def index_put(
     recorder: ProgramRecorder, a: Any, indices: Any, values: Any, accumulate: bool = False, *_: Any
 ) -> Symbol:
-    """Put entries where the indices name, or add them there; the latter is the derivative of `index`."""
+    """Write entries to the places in the indices, or add them there; the latter is the derivative of `index`."""
     target = recorder.lift(a)
     known = [None if each is None else recorder.values(each) for each in indices]
     places = torch.ops.aten.index(_positions(target), known)
@@ -178,7 +182,7 @@ def index_put(
     )
 
 
-# Tensors that begin with constants, in the shape of another
+# Tensors created from constants, in the shape of another tensor
 
 
 def _like_rule(value: float) -> Rule:
@@ -189,7 +193,7 @@ def _like_rule(value: float) -> Rule:
 
 
 def full_like(recorder: ProgramRecorder, a: Any, value: Any, *, dtype: torch.dtype | None = None, **_: Any) -> Symbol:
-    """Return a tensor of one number."""
+    """Return a tensor filled with one number."""
     single = recorder.cast(value, dtype or a.dtype).ids
     return recorder.symbol(single.expand(a.shape).clone(), dtype or a.dtype)
 
@@ -206,7 +210,7 @@ def _new_rule(value: float) -> Rule:
 def new_full(
     recorder: ProgramRecorder, a: Any, size: Any, value: Any, *, dtype: torch.dtype | None = None, **_: Any
 ) -> Symbol:
-    """Return a tensor of one number, in another shape."""
+    """Return a tensor filled with one number, in another shape."""
     single = recorder.cast(value, dtype or a.dtype).ids
     return recorder.symbol(single.expand(tuple(size)).clone(), dtype or a.dtype)
 

@@ -1,4 +1,4 @@
-"""Operations of torch that treat every entry alike: each as a formula of scalar operations."""
+"""Operations of torch that act on each entry separately, as formulas of scalar operations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playground.core.compiled.recorder import ProgramRecorder, Rule
 
 NUMBER, REAL, TRUTH = "number", "real", "truth"
-"""What a formula gives: the type of its operands, that type or a real one, a truth value."""
+"""The result type of a formula: that of its operands, that type or a floating-point one, or boolean."""
 
 Formula = Callable[..., int]
 """Called with the program and the values of one entry; returns the value of the result."""
@@ -42,7 +42,7 @@ def _sign(p: Program, a: int) -> int:
 
 
 def _sinh(p: Program, a: int) -> int:
-    """(e + e / (e + 1)) / 2 with e = exp(|a|) - 1, and the sign of a: no digits are lost near 0."""
+    """(e + e / (e + 1)) / 2 with e = exp(|a|) - 1, and the sign of a: exact near 0, unlike (exp a - exp -a) / 2."""
     e = p.apply("expm1", p.apply("abs", a))
     half = _apply_number(p, p.apply("add", e, p.apply("div", e, _apply_number(p, e, "add", 1.0))), "mul", 0.5)
     return p.apply("select", _apply_number(p, a, "lt", 0.0), p.apply("neg", half), half)
@@ -60,7 +60,7 @@ def _clamp(p: Program, a: int, low: int | None = None, high: int | None = None) 
 
 
 def _lerp(p: Program, a: int, b: int, weight: int) -> int:
-    """Go from a to b by the weight, seen from the nearer end, as torch does."""
+    """Interpolate from a to b by the weight, starting at the nearer end, as torch does."""
     way = p.apply("sub", b, a)
     from_a = p.apply("add", a, p.apply("mul", weight, way))
     from_b = p.apply("sub", b, p.apply("mul", way, p.apply("sub", p.constant(1.0), weight)))
@@ -68,12 +68,12 @@ def _lerp(p: Program, a: int, b: int, weight: int) -> int:
 
 
 def _uniform_only(formula: Formula) -> Formula:
-    """Take a formula that is exact for whole numbers only, where it is computed once for all runs."""
+    """Restrict a formula that is exact for integers only to values that are computed once for all runs."""
 
     def check_uniform(p: Program, *operands: int) -> int:
         found = formula(p, *operands)
         if not p.uniform[found]:
-            raise CannotCompileError("a remainder of numbers of the run")
+            raise CannotCompileError("a remainder of numbers that differ between runs")
         return found
 
     return check_uniform
@@ -147,7 +147,7 @@ REAL_FORMULAS: dict[str, Formula] = {
         "add", a, p.apply("div", b if value is None else p.apply("mul", value, b), c)
     ),
 }
-"""Formulas whose result is no whole number even where their operands are."""
+"""Formulas whose result is floating-point even for integer operands."""
 
 TRUTH_FORMULAS: dict[str, Formula] = {
     **{name: _single_operation(name) for name in ("lt", "le", "gt", "ge", "eq", "ne")},
@@ -162,16 +162,16 @@ TRUTH_FORMULAS: dict[str, Formula] = {
     "bitwise_not": _single_operation("not"),
     "bitwise_xor": _single_operation("ne"),
 }
-"""Formulas whose result is a truth value."""
+"""Formulas whose result is boolean."""
 
 LOGICAL_NAMES = tuple(name for name in TRUTH_FORMULAS if name.startswith(("logical", "bitwise")))
-"""Formulas whose operands are truth values."""
+"""Formulas whose operands are booleans."""
 
 
 def result_type(kind: str, operands: Sequence[Any]) -> torch.dtype:
-    """Return the type in which torch computes with numbers and tensors.
+    """Return the dtype in which torch computes with numbers and tensors.
 
-    A tensor with axes decides, unless one without, or a number, is of a higher kind: true or false, whole, real.
+    Tensors with axes decide, unless a number or a tensor without axes is of a higher kind: boolean < integer < real.
     """
     tensors = [each for each in operands if isinstance(each, Tensor)]
     groups = [
@@ -190,7 +190,7 @@ def _rank(dtype: torch.dtype) -> int:
 
 
 def _entrywise_rule(name: str, formula: Formula, kind: str) -> Rule:
-    """Return the rule that applies a formula entry by entry."""
+    """Return the rule that applies a formula to each entry."""
 
     def rule(recorder: ProgramRecorder, *args: Any, **kwargs: Any) -> Symbol:
         for option in ("rounding_mode", "decimals"):
@@ -210,7 +210,7 @@ def _entrywise_rule(name: str, formula: Formula, kind: str) -> Rule:
         lifted = [_cast_operand(recorder, name, each, dtype) for each in operands]
         if kind == TRUTH or dtype is not torch.bool:
             return recorder.entrywise(scalar, torch.bool if kind == TRUTH else dtype, *lifted)
-        # truth values are numbers to a formula: true + true is 2, which is true
+        # formulas take booleans as numbers: true + true is 2, which is true
         return recorder.cast(recorder.entrywise(scalar, recorder.dtype, *lifted), torch.bool)
 
     return rule
@@ -227,7 +227,7 @@ def _cast_operand(recorder: ProgramRecorder, name: str, value: Any, dtype: torch
 
 
 def where(recorder: ProgramRecorder, condition: Any, a: Any, b: Any) -> Symbol:
-    """Take a where the condition holds, else b."""
+    """Select a where the condition holds, else b."""
     dtype = result_type(NUMBER, (a, b))
     chosen = recorder.cast(condition, torch.bool)
     return recorder.entrywise(
@@ -240,27 +240,27 @@ def where(recorder: ProgramRecorder, condition: Any, a: Any, b: Any) -> Symbol:
 
 
 def masked_fill(recorder: ProgramRecorder, a: Any, mask: Any, value: Any) -> Symbol:
-    """Put a value where the mask holds."""
+    """Write a value where the mask is set."""
     return where(recorder, mask, recorder.cast(value, a.dtype), a)
 
 
 def to_copy(recorder: ProgramRecorder, a: Any, *, dtype: torch.dtype | None = None, **_: Any) -> Symbol:
-    """Return a tensor in another dtype; it stays on the CPU, in any layout."""
+    """Return a tensor in another dtype; device and layout are ignored."""
     found = recorder.cast(a, dtype or a.dtype)
     return Symbol(found.ids.clone(), found.dtype)
 
 
 def to(recorder: ProgramRecorder, a: Any, *args: Any, dtype: torch.dtype | None = None, **_: Any) -> Symbol:
-    """Return the same tensor if it has the dtype, as torch does."""
+    """Return the same tensor if it already has the dtype, as torch does."""
     wanted = [getattr(each, "dtype", each) for each in (*args, dtype)]
     wanted = [each for each in wanted if isinstance(each, torch.dtype)]
     return a if not wanted or wanted[0] == a.dtype else to_copy(recorder, a, dtype=wanted[0])
 
 
 def view(recorder: ProgramRecorder, a: Symbol, size: Any) -> Symbol:
-    """Show the same entries in another shape; not the same bytes as another type."""
+    """Return the same entries in another shape; reinterpreting bytes as another dtype is refused."""
     if isinstance(size, torch.dtype):
-        raise CannotCompileError("the module looks at the bytes of a number")
+        raise CannotCompileError("the module reinterprets the bytes of a number")
     return Symbol(a.ids.view(size), a.dtype)
 
 

@@ -21,7 +21,7 @@ Dims = Sequence[int] | int | None
 
 
 def _group_entries(ids: Tensor, dims: Dims) -> tuple[list[list[int]], list[int], list[int]]:
-    """Return the entries that belong together, the axes they were taken over, and the shape of what remains."""
+    """Return the groups of entries to combine, the axes they extend over, and the shape of the result."""
     axes = range(ids.dim()) if dims is None or dims == [] else [dims] if isinstance(dims, int) else dims
     over = sorted(axis % max(ids.dim(), 1) for axis in axes)
     if ids.dim() == 0:
@@ -37,7 +37,10 @@ def _product(sizes: Any) -> int:
 
 
 def combine_pairwise(combine: Callable[[int, int], int], values: list[int]) -> int:
-    """Combine values two by two, then the results, and so on: as exact as it is fast."""
+    """Combine values in pairs, then the results in pairs, and so on: exact and fast.
+
+    Each value passes through few roundings, and independent pairs are computed in parallel.
+    """
     while len(values) > 1:
         pairs = zip_longest(values[::2], values[1::2])
         values = [a if b is None else combine(a, b) for a, b in pairs]
@@ -45,10 +48,11 @@ def combine_pairwise(combine: Callable[[int, int], int], values: list[int]) -> i
 
 
 def add_in_torch_order(program: Program, values: list[int]) -> int:
-    """Add values in torch's order: four sums of every fourth value, what is left over into the first, then those four.
+    """Add values in torch's order.
 
-    Where the exact sum is 0, what rounding leaves of it depends on the order, and a rule that goes by the gradient's
-    sign goes by that.
+    torch keeps four partial sums of every fourth value, adds the remaining values to the first, then adds the four. The
+    order matters where the exact sum is 0: the rounding error left over has a sign, and update rules such as Rprop
+    follow the sign of the gradient.
     """
     add = lambda x, y: program.apply("add", x, y)  # noqa: E731
     whole = len(values) // 4 * 4
@@ -68,7 +72,7 @@ def reduce_axes(
     of_row: Callable[[list[int]], int],
     dtype: torch.dtype,
 ) -> Symbol:
-    """Return what a rule makes of the entries along some axes; of all entries if none are named."""
+    """Combine the entries along some axes by a rule; without axes, all entries."""
     rows, over, shape = _group_entries(a.ids, dims)
     found = torch.tensor([of_row(row) for row in rows], dtype=torch.int64).reshape(shape)
     if keepdim:
@@ -78,7 +82,7 @@ def reduce_axes(
 
 
 def _as_summands(recorder: ProgramRecorder, a: Any, dtype: torch.dtype | None) -> Symbol:
-    """Return a tensor as torch adds it up: truth values as whole numbers."""
+    """Return a tensor in the dtype that torch sums in: booleans as integers."""
     symbol = recorder.lift(a)
     return recorder.cast(symbol, dtype or (torch.int64 if symbol.dtype is torch.bool else symbol.dtype))
 
@@ -86,7 +90,7 @@ def _as_summands(recorder: ProgramRecorder, a: Any, dtype: torch.dtype | None) -
 def sum_(
     recorder: ProgramRecorder, a: Any, dim: Dims = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> Symbol:
-    """Σ a, in the order of `added_up`."""
+    """Σ a, in the order of `add_in_torch_order`."""
     a = _as_summands(recorder, a, dtype)
     return reduce_axes(recorder, a, dim, keepdim, lambda values: add_in_torch_order(recorder.program, values), a.dtype)
 
@@ -117,7 +121,10 @@ def _extreme(operation: str) -> Rule:
 
 
 def _overall(operation: str) -> Rule:
-    """The extreme of all entries; with an axis torch also returns where it was, which depends on the run."""
+    """Return the rule for the extreme of all entries.
+
+    Along an axis, torch also returns an index, which depends on the run.
+    """
 
     def rule(recorder: ProgramRecorder, a: Symbol, *more: Any, **_: Any) -> Symbol:
         if more:
@@ -158,17 +165,17 @@ def var_mean(
 
 
 def _expand_mean(center: Symbol, a: Symbol, dim: Dims) -> Symbol:
-    """Give a mean over all entries, which has no axes, those of what it was taken of."""
+    """Give a mean over all entries, which has no axes, the axes of the original tensor."""
     return center if center.dim() == a.dim() else Symbol(center.ids.reshape([1] * a.dim()), a.dtype)
 
 
 def var(recorder: ProgramRecorder, *args: Any, **options: Any) -> Symbol:
-    """As in `var_mean`, without the mean."""
+    """The variance, as in `var_mean`."""
     return var_mean(recorder, *args, **options)[0]
 
 
 def mm(recorder: ProgramRecorder, a: Any, b: Any) -> Symbol:
-    """Σₖ aᵢₖ bₖⱼ, in order, each product added in the operation that makes it, as torch's library does."""
+    """Σₖ aᵢₖ bₖⱼ, summed in order with fused multiply-add, as torch's library does."""
     apply = recorder.program.apply
     left, right = recorder.lift(a), recorder.lift(b)
     columns = right.ids.transpose(-1, -2).tolist()
@@ -185,7 +192,7 @@ def mm(recorder: ProgramRecorder, a: Any, b: Any) -> Symbol:
 
 
 def bmm(recorder: ProgramRecorder, a: Any, b: Any) -> Symbol:
-    """One matrix product after the other."""
+    """One matrix product per batch entry."""
     left, right = recorder.lift(a), recorder.lift(b)
     pairs = zip(left.ids, right.ids, strict=True)
     products = [mm(recorder, Symbol(x, left.dtype), Symbol(y, right.dtype)).ids for x, y in pairs]

@@ -1,6 +1,6 @@
-"""Operations that torch could decompose, and that most runs consist of.
+"""Rules for common operations that torch could also decompose.
 
-torch's decompositions import sympy when the first of them is used, which takes a third of a second.
+torch imports sympy at the first decomposition, which takes a third of a second.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from playground.core.compiled.recorder import ProgramRecorder, Rule
 
 MEAN, SUM = 1, 2
-"""How torch numbers the ways to make one loss of many."""
+"""torch's numbers for the reductions of a loss."""
 
 
 MIN_DENOMINATOR = 9.999999960041972e-13
-"""What torch divides by at least in the derivative of binary cross-entropy: 1e-12 in single precision."""
+"""The smallest divisor in torch's derivative of binary cross-entropy: 1e-12 in single precision."""
 
 
 def addmm(recorder: ProgramRecorder, a: Any, b: Any, c: Any, *, beta: float = 1, alpha: float = 1) -> Symbol:
@@ -61,14 +61,16 @@ def binary_cross_entropy(
 ) -> Symbol:
     """(t - 1) max(log(1 - p), -100) - t max(log p, -100), its mean or sum.
 
-    :raises CannotCompileError: a prediction may be outside [0, 1], where torch raises an error.
+    :raises CannotCompileError: a prediction may lie outside [0, 1], where torch raises an error.
     """
     program = recorder.program
     apply, floor, one = program.apply, program.constant(-100.0), program.constant(1.0)
     if weight is not None:
         raise CannotCompileError("torch's operation 'binary_cross_entropy' with weights has no rule")
     if any(program.nodes[index].operation != "sigmoid" for index in recorder.lift(prediction).ids.flatten().tolist()):
-        raise CannotCompileError("binary cross-entropy of what is no sigmoid, and so may be no probability")
+        raise CannotCompileError(
+            "binary cross-entropy of values that may lie outside [0, 1], since they are not from a sigmoid"
+        )
 
     def entry(p: int, t: int) -> int:
         wrong = apply("mul", apply("sub", t, one), apply("maximum", apply("log1p", apply("neg", p)), floor))
@@ -81,7 +83,7 @@ def binary_cross_entropy(
 def binary_cross_entropy_backward(
     recorder: ProgramRecorder, gradient: Any, prediction: Any, target: Any, weight: Any = None, reduction: int = MEAN
 ) -> Symbol:
-    """(p - t) / max((1 - p) p, LEAST) g, over n for a mean."""
+    """(p - t) / max((1 - p) p, MIN_DENOMINATOR) g, over n for a mean."""
     apply, constant = recorder.program.apply, recorder.program.constant
     count = constant(float(prediction.numel()) if reduction == MEAN else 1.0)
 
@@ -93,7 +95,7 @@ def binary_cross_entropy_backward(
 
 
 def _derivative(of_value: str) -> Rule:
-    """Return the rule for g f'(x), where f'(x) is known from y = f(x)."""
+    """Return the rule for g f'(x), where f'(x) follows from y = f(x)."""
 
     def rule(recorder: ProgramRecorder, gradient: Any, y: Any) -> Symbol:
         apply, one = recorder.program.apply, recorder.program.constant(1.0)

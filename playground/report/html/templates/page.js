@@ -32,11 +32,11 @@
 
   // Charts
 
-  // Plotly reads texts as HTML: names and values are escaped, so that they show as they are; `ticktext` is the page's own.
+  // Plotly interprets texts as HTML. Escape names and values so that they appear literally; `ticktext` is the page's own.
   const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
   const coloured = (value, colours) => {
     if (typeof value === "string" && value[0] === "@") {
-      const [name, alpha] = value.slice(1).split("/");  // `@blue/2e`: blue, almost transparent
+      const [name, alpha] = value.slice(1).split("/");  // `@blue/2e`: blue with opacity 2e (hexadecimal)
       if (Object.hasOwn(colours, name)) return alpha ? colours[name] + alpha : colours[name];
     }
     if (typeof value === "string") return value.replace(/[&<>]/g, (sign) => ENTITIES[sign]);
@@ -45,7 +45,7 @@
     return value;
   };
 
-  // Step 0 has no place on a logarithmic axis, and its loss is the first thing to be seen: it is drawn at the left of step 1.
+  // A logarithmic axis has no position for step 0, whose loss is important: draw it at the left of step 1.
 
   const START = 0.5;
   const logSteps = (chart) => chart.scales["log steps"] && chart.layout.xaxis.type === "log";
@@ -66,7 +66,7 @@
       legend: { orientation: "h", x: 0, xanchor: "left", y: 1.01, yanchor: "bottom" }, hoverlabel: { font: { color: colours.ink }, bgcolor: colours.paper }, ...layout };
   };
 
-  // Plotly is compiled when the first chart is drawn, or when nothing else is to be done: the page is there before it.
+  // Compile plotly when the first chart is drawn, or when the browser is idle, so that the page appears first.
   const library = () => {
     if (window.Plotly) return;
     const script = document.createElement("script");
@@ -78,7 +78,7 @@
     const colours = theme();
     library();
     const traces = coloured(chart.data, colours).map((trace, index) => (moves(chart, index) ? { ...trace, x: [null], y: [null] } : { ...trace, x: trace.x?.map(stepped(chart)) }));
-    const narrow = chart.plot.clientWidth < 480 ? { orientation: "h", y: -0.22, yanchor: "top", nticks: 5 } : {};  // a bar at the side takes a third of a phone
+    const narrow = chart.plot.clientWidth < 480 ? { orientation: "h", y: -0.22, yanchor: "top", nticks: 5 } : {};  // a bar at the side would take a third of a phone's width
     for (const trace of traces) if (trace.colorbar) trace.colorbar = { outlinewidth: 0, ...narrow, ...trace.colorbar };
     Plotly.react(chart.plot, traces, layoutOf(chart, colours), { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
     if (!chart.drawn && chart.moves.length) chart.plot.on("plotly_afterplot", () => { paint(chart); });
@@ -87,7 +87,7 @@
     move(chart);
   };
 
-  // What moves is drawn over a chart and not in it: a chart takes 50 ms to be drawn anew, this one.
+  // Draw moving parts as an overlay: redrawing a whole chart takes 50 ms.
 
   const SVG = "http://www.w3.org/2000/svg", DASH = { dash: "8 5", dot: "2 4", dashdot: "8 4 2 4", longdash: "13 5", longdashdot: "13 5 2 5" };
   const make = (parent, name, attributes) => {
@@ -97,7 +97,7 @@
     return made;
   };
 
-  // A grid that moves lies under the chart: its cells as pixels that the browser spreads, and its level as a line.
+  // Draw a moving grid below the chart: one pixel per cell, scaled by the browser, and the level as a line.
 
   const shades = (scale) => {
     const stops = scale.map(([at, hex]) => [at, [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16))]);
@@ -200,7 +200,7 @@
     return chart;
   });
 
-  const waiting = [];  // one at a time, so that what is pressed in between is heard
+  const waiting = [];  // one at a time, so that the page handles input in between
   const next = () => {
     const chart = waiting.shift();
     if (chart.visible && !chart.drawn) draw(chart);
@@ -275,31 +275,31 @@
     part.cells.parameters.forEach((each, i) => { each.textContent = short(part.parameters[i][k]); });
     part.cells.predictions.forEach((row, i) => row.forEach((each, j) => { const value = part.predictions[k]?.[i]?.[j]; if (value !== undefined) each.textContent = short(value); }));
     if (part.cells.explain) part.cells.explain.textContent = step;
-    if (part.told) tell(part);
+    if (part.explanation) showExplanation(part);
     for (const chart of part.list) if (chart.drawn && chart.visible) move(chart);
   };
 
-  // The explanation of the step that is shown; between two that have one, of the nearer
+  // The explanation of the current step; if it has none, that of the nearest explained step
 
-  const tell = (part) => {
-    const { jumps, between, pieces, shown } = part.told, step = part.steps[part.position], away = (k) => Math.abs(part.steps[k] - step);
+  const showExplanation = (part) => {
+    const { jumps, between, pieces, shown } = part.explanation, step = part.steps[part.position], away = (k) => Math.abs(part.steps[k] - step);
     const near = part.explained.reduce((best, k) => (away(k) < away(best) ? k : best));
-    between.textContent = near === part.position ? "" : `step ${step} is not; the nearest follows `;
+    between.textContent = near === part.position ? "" : `step ${step} is not explained; the nearest explained step follows `;
     if (near !== part.position) {
       const button = document.createElement("button");
       button.textContent = `Go to step ${part.steps[near]}`;
       button.addEventListener("click", () => { part.halt(); show(part, near); jumps[part.explained.indexOf(near)].focus(); });
       between.append(button);
     }
-    if (part.told.near !== near) shown.replaceChildren(pieces[part.explained.indexOf(near)].content.cloneNode(true));
-    part.told.near = near;
+    if (part.explanation.near !== near) shown.replaceChildren(pieces[part.explained.indexOf(near)].content.cloneNode(true));
+    part.explanation.near = near;
     jumps.forEach((button, i) => button.setAttribute("aria-pressed", part.explained[i] === part.position));
   };
-  const telling = (part) => {
-    const find = (name) => [...part.element.querySelectorAll(`.told ${name}`)];
+  const setUpExplanation = (part) => {
+    const find = (name) => [...part.element.querySelectorAll(`.explained ${name}`)];
     if (!part.explained.length) return;
-    part.told = { jumps: find(".jump"), between: find(".between")[0], pieces: find("template"), shown: find(".shown")[0] };
-    part.told.jumps.forEach((button, i) => button.addEventListener("click", () => { part.halt(); show(part, part.explained[i]); }));
+    part.explanation = { jumps: find(".jump"), between: find(".between")[0], pieces: find("template"), shown: find(".shown")[0] };
+    part.explanation.jumps.forEach((button, i) => button.addEventListener("click", () => { part.halt(); show(part, part.explained[i]); }));
   };
 
   const steer = (part) => {
@@ -307,7 +307,7 @@
     part.scrubber = { slider: find("input"), step: find(".step"), loss: find(".loss"), norm: find(".norm") };
     part.cells = { parameters: [...part.element.querySelectorAll(".live-parameters td")],
       predictions: [...part.element.querySelectorAll(".live-predictions tbody tr")].map((row) => [...row.cells]), explain: part.element.querySelector(".explain b") };
-    part.position = 0;  // where the descent starts: at its end nothing moves
+    part.position = 0;  // start at the beginning of the descent: at its end nothing moves
     let started = null, from = 0;
     const button = find(".play"), speed = find("select");
     const sign = () => { button.textContent = started === null ? "▶" : "❚❚"; button.setAttribute("aria-label", started === null ? "Play" : "Pause"); };
@@ -326,7 +326,7 @@
     speed.addEventListener("change", () => { if (started !== null) begin(); });
     part.halt = () => { started = null; sign(); };
     part.scrubber.slider.addEventListener("input", (event) => { part.halt(); show(part, Number(event.target.value)); });
-    telling(part);
+    setUpExplanation(part);
     refresh(part);
   };
   parts.filter((part) => part.steps?.length).forEach(steer);
@@ -352,7 +352,7 @@
   };
   const arrange = (part) => {
     const box = part.element.querySelector(".settings"), body = box.querySelector("tbody"), rows = [...body.rows];
-    const told = box.querySelector("output");
+    const matches = box.querySelector("output");
     box.querySelectorAll("thead button").forEach((button, column) => button.addEventListener("click", () => {
       const head = button.parentElement, up = head.getAttribute("aria-sort") !== "ascending";
       box.querySelectorAll("thead th").forEach((each) => { if (each.hasAttribute("aria-sort")) each.setAttribute("aria-sort", "none"); });
@@ -365,7 +365,7 @@
       const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
       let count = 0;
       for (const row of rows) { row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word)); count += !row.hidden; }
-      told.textContent = words.length ? `${count} of ${rows.length}` : "";
+      matches.textContent = words.length ? `${count} of ${rows.length}` : "";
     });
     body.addEventListener("click", (event) => { const row = event.target.closest("tr"); if (row) runsOf(part, row); });
   };

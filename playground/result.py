@@ -260,7 +260,7 @@ class Summary:
         return self.passed / self.runs if self.passed is not None and self.runs else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sweep:
     """The summary of many runs of one scenario; the runs themselves are in the store.
 

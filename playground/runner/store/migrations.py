@@ -53,7 +53,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DROP TABLE runs",
         "ALTER TABLE runs_2 RENAME TO runs",
     ),
-    # Nobody asks any more whether a run is sensitive. Older versions of SQLite cannot drop a column.
+    # `sensitive` is no longer measured. Versions of SQLite before 3.35 cannot drop a column: copy the table.
     (
         """CREATE TABLE runs_3 (
             number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, seed INTEGER NOT NULL, status TEXT NOT NULL,

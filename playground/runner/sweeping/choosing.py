@@ -40,10 +40,10 @@ def choose_engine(chunk: Chunk, cache: PreparedCache, asked: str, runs: int, mem
 def _try_engines(trial: Trial, engines: tuple[Engine, ...]) -> tuple[Engine, str]:
     """Return the first engine that accepts, with what it says, or else what the one before it refused for."""
     *preferred, last = engines
-    if not preferred:  # it takes anything, so nothing needs to be tried
+    if not preferred:  # the last engine refuses nothing, so there is nothing to try
         return last, ""
     reason = ""
-    with trial.prepare():  # whatever is wrong with the scenario itself is no reason of an engine
+    with trial.prepare():  # a fault of the scenario itself is no refusal
         for engine in preferred:
             try:
                 return engine, engine.examine(trial) or reason

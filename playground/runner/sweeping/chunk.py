@@ -16,14 +16,14 @@ from playground.runner.sweeping.plan import Chunk, ChunkResult, PackedChunk
 from playground.runner.sweeping.prepared_cache import PreparedCache
 
 MAX_UNSPLIT_RUNS = 8
-"""Runs up to which nobody asks which of them it was that raised: one after the other costs no more than finding out."""
+"""A refused chunk of at most so many runs is not divided: the next engine computes them as fast as a search would."""
 
 
 def compute_chunk(chunk: Chunk, cache: PreparedCache, watch: Watch | None = None) -> Iterator[ChunkResult]:
     """Compute every member of a chunk, by its engine or by those after it.
 
-    A component may raise for some of the runs only. Then each half of the chunk is tried by itself, and so on, until
-    few are left beside one that raises; the next engine computes these.
+    A component may raise for some of the runs only. The engine then tries each half of the chunk, and so on, until a
+    run that raises has few neighbours left; the next engine computes these.
 
     :param cache: prepares their scenario.
     :param watch: gets the traces of runs that descend together, to show their progress.

@@ -194,7 +194,7 @@ def test_an_older_file_is_brought_forward(tmp_path, file, monkeypatch):
 
 
 def test_runs_of_the_first_layout_are_kept(tmp_path):
-    """But for whether they are sensitive, which nobody asks any more."""
+    """Without the column `sensitive`, which newer layouts do not have."""
     folder = tmp_path / ".playground"
     folder.mkdir()
     connection = sqlite3.connect(folder / "results.sqlite", isolation_level=None)

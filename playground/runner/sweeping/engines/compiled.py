@@ -1,4 +1,4 @@
-"""The engine that compiles many runs into one program: all of `core/compiled` hangs on this class."""
+"""The engine that compiles many runs into one program; nothing else in the runner uses `core/compiled`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CompiledEngine:
             start = begin_replicas(trial.chunk, trial.cache.plugins, ready)
             try:
                 return _compile_replicas(start, ready, trial.runs).account
-            except NotWorthCompilingError as error:  # nothing that anybody misses
+            except NotWorthCompilingError as error:  # the batch is done sooner, which needs no note
                 raise CannotComputeError("") from error
             except CannotCompileError as error:
                 raise CannotComputeError(str(error)) from error

@@ -231,7 +231,7 @@ class Quartiles(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Summary:
     """The runs of one point of a sweep.
 
@@ -243,8 +243,6 @@ class Summary:
     :param loss: quartiles of the last loss; a loss that is not finite counts as infinite.
     :param statuses: the number of runs by status; only statuses that occur.
     :param steps: the median number of updates by status.
-    :param sensitive: the number of sensitive runs, whose result changes if the initial values change by one ulp; None
-        if this was not measured.
     """
 
     index: int
@@ -255,7 +253,6 @@ class Summary:
     loss: Quartiles
     statuses: Mapping[Status, int]
     steps: Mapping[Status, float]
-    sensitive: int | None = None
 
     @property
     def share(self) -> float | None:
@@ -263,7 +260,7 @@ class Summary:
         return self.passed / self.runs if self.passed is not None and self.runs else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Sweep:
     """The summary of many runs of one scenario; the runs themselves are in the store.
 

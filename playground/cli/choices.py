@@ -54,9 +54,9 @@ def check_component(option: str, kind: str, word: str, plugins: Plugins) -> None
 
 def engine_names() -> Sequence[str]:
     """Return what `--engine` accepts."""
-    from playground.runner.sweeping.choosing import ENGINES
+    from playground.runner.sweeping.engines import engine_names
 
-    return ENGINES
+    return engine_names()
 
 
 def explanation_formats() -> Sequence[str]:

@@ -164,7 +164,7 @@ def _print_head(sweep: SweepRecord, tally: Tally, stale: Iterable[StaleSweep]) -
 
 def _print_runs(sweep: SweepRecord, rows: Sequence[Row], metrics: Sequence[str]) -> int:
     """Print a table of runs and return their number. Axes keep all their digits, so that `--where` can match them."""
-    from playground.figures.numbers import format_column, format_short
+    from playground.figures.numbers import format_column
     from playground.runner.store.query import unique_labels
 
     if not rows:
@@ -181,8 +181,6 @@ def _print_runs(sweep: SweepRecord, rows: Sequence[Row], metrics: Sequence[str])
         ("last", format_column([_loss(row, row.last) for row in rows])),
         *((label, format_column([row.metrics.get(name) for row in rows])) for name, label in metric_labels.items()),
     ]
-    if any(row.sensitive is not None for row in rows):
-        columns.append(("sensitive", [format_short(row.sensitive) for row in rows]))
     words = {"status", "verdict"}
     right = {index for index, (name, _) in enumerate(columns) if name not in words}
     table = zip(*([name, *cells] for name, cells in columns), strict=True)

@@ -90,13 +90,6 @@ def sweep(
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Compute stored runs again.")] = False,
     memory: Memory = None,
-    sensitivity: Annotated[
-        bool,
-        typer.Option(
-            "--sensitivity",
-            help="Mark runs whose answer changes when their start moves by a rounding; takes 4 times as long.",
-        ),
-    ] = False,
     as_json: AsJson = False,
     html: Html = None,
     reports: Reports = None,
@@ -129,7 +122,6 @@ def sweep(
             executor_options=_parse_values(executor_options or []),
             fresh=fresh,
             memory=parse_memory(memory) or DEFAULT_MEMORY_BYTES,
-            sensitivity=sensitivity,
             command=shlex.join(["playground", *sys.argv[1:]]),
         )
         changes = Changes(split_pairs(overrides or [], "--set"), seed)

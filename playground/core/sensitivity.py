@@ -1,12 +1,13 @@
 """Which runs are sensitive: their answer changes when their start moves by one unit in the last place.
 
-No computation that orders its operations differently can follow such a run for long; a difference says nothing about
-either computation. Whether a run is sensitive is found out by two twins in the same batch, one to either side.
+Another order of operations rounds differently, so no other computation can reproduce such a run for long; a difference
+then says nothing about either computation. Two twins in the same batch, one to either side, show whether a run is
+sensitive. The agreement checks allow for the difference of twins, and tests compare engines by it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -47,17 +48,6 @@ def append_twins(parameters: Parameters) -> Parameters:
     :returns: of 3 n replicas; replicas n + i and 2 n + i are the twins of replica i.
     """
     return {name: torch.cat([tensor, *_adjacent_floats(tensor)]) for name, tensor in parameters.items()}
-
-
-def nudge(parameters: Iterable[Tensor], nearer: bool) -> None:
-    """Make a twin of a run that has not begun: move every number by one unit in the last place, as `with_twins` does.
-
-    :param parameters: of the run's module; modified in place.
-    :param nearer: to zero, instead of away from it.
-    """
-    with torch.no_grad():
-        for tensor in parameters:
-            tensor.copy_(_adjacent_floats(tensor)[nearer])
 
 
 def _adjacent_floats(tensor: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -14,8 +14,8 @@ from torch import Tensor
 from playground.core.stopping import RunEnd, StopRules
 from playground.result import Status
 
-if TYPE_CHECKING:  # replicas hold themselves against twins, which leave traces
-    from playground.core.replicas import Replicas
+if TYPE_CHECKING:
+    from playground.core.problem import Problem
 
 STATUSES = tuple(Status)
 """A status is encoded in a tensor as its index in this list."""
@@ -35,6 +35,27 @@ def thin_steps(budget: int, count: int = MAX_KEPT_STEPS) -> list[int]:
     return sorted({min(budget, round(ratio)) - 1 for ratio in ratios})
 
 
+class DescendingRuns(Protocol):
+    """Many runs that descend together, whatever moves them.
+
+    :param problem: of any one run: all share its module, loss and data.
+    :param places: which runs still take part: their positions among all.
+    :param final: final parameters of all runs by name.
+    :param steepest: the largest entry of each parameter's gradient where a run ended, by name.
+    """
+
+    problem: Problem
+    places: Tensor
+    final: dict[str, Tensor]
+    steepest: dict[str, Tensor]
+
+    def settle(self, chosen: Tensor) -> None:
+        """Keep the parameters of runs that end here, by their positions among those that take part."""
+
+    def keep(self, chosen: Tensor) -> bool:
+        """Go on with these runs alone, by their positions among those that take part, and say whether that is so."""
+
+
 class ReplicaTraces:
     """Applies the stop rules to many runs that descend in one batch, and keeps some of their losses.
 
@@ -52,7 +73,7 @@ class ReplicaTraces:
     :param count: the number of runs.
     """
 
-    def __init__(self, stepper: Replicas, budget: int, rules: StopRules, count: int) -> None:
+    def __init__(self, stepper: DescendingRuns, budget: int, rules: StopRules, count: int) -> None:
         self.budget = budget
         self.done = 0
         self.steps_kept = thin_steps(budget)

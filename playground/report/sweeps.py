@@ -74,7 +74,6 @@ def _table(sweep: Sweep, width: int) -> list[Text]:
         *_pass_columns(sweep, summaries),
         *_loss_columns(sweep, summaries),
         *_status_columns(summaries),
-        *_sensitivity_columns(summaries),
     ]
     rows = map(list, zip(*(cells for _, cells in found), strict=True))
     lines = columns([name for name, _ in found], rows, range(len(found)), width)
@@ -104,12 +103,6 @@ def _status_columns(summaries: Sequence[Summary]) -> Columns:
     for status in LISTED_STATUSES:
         if any(status in summary.statuses for summary in summaries):
             yield str(status), [_format_ending(summary, status) for summary in summaries]
-
-
-def _sensitivity_columns(summaries: Sequence[Summary]) -> Columns:
-    """Return the number of sensitive runs, if it was measured."""
-    if any(summary.sensitive is not None for summary in summaries):
-        yield "sensitive", ["" if summary.sensitive is None else str(summary.sensitive) for summary in summaries]
 
 
 def _choose_points(sweep: Sweep) -> Sequence[Summary]:

@@ -186,8 +186,10 @@ class DiagnosisContract(ABC):
             measured = measure(ready, nullcontext)
             end = f"{measured.status}, {measured.reason}"
             wrong = f"the run of {_scenario_name(scenario)} is not a descent that can be diagnosed: {end}"
-            require(measured.loss is not None, wrong, why)
-            yield gather_evidence(ready, measured, plugins)
+            evidence = gather_evidence(ready, measured, plugins)
+            if evidence is None:
+                raise AssertionError(f"{wrong}\n  why it matters: {why}")
+            yield evidence
 
     def _diagnose(self, run: Evidence, what: str) -> str:
         __tracebackhide__ = True

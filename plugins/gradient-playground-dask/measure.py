@@ -44,12 +44,12 @@ def parcel() -> PackedChunk:
     """Return a chunk of fifty runs, as a worker receives it."""
     return PackedChunk(
         file="gate.yaml",
+        family=0,
         points={0: SCENARIO},
         keys={0: "0" * 32},
         members=[(0, seed) for seed in range(50)],
         engine="auto",
         note="",
-        sensitivity=False,
     )
 
 

@@ -25,7 +25,20 @@ def export(tmp_path, monkeypatch):
         for name in ("aa11", "bb22"):
             store.begin(record(name))
             rows = [
-                Row(f"{name}{point}{seed}", point, seed, "budget", "passed", 1, seed, 1, 1, 1, 1, "batched")
+                Row(
+                    key=f"{name}{point}{seed}",
+                    point=point,
+                    seed=seed,
+                    status="budget",
+                    verdict="passed",
+                    first=1,
+                    last=seed,
+                    best=1,
+                    steps=1,
+                    evaluations=1,
+                    seconds=1,
+                    engine="batched",
+                )
                 for point in (0, 1)
                 for seed in (0, 1)
             ]

@@ -30,7 +30,20 @@ NEW = replace(
 
 
 def row(sweep, point, seed, **changes):
-    default = Row(f"{sweep}{point}{seed}", point, seed, "budget", "passed", 0.3, 0.1, 0.1, 10, 11, 0.5, "batched")
+    default = Row(
+        key=f"{sweep}{point}{seed}",
+        point=point,
+        seed=seed,
+        status="budget",
+        verdict="passed",
+        first=0.3,
+        last=0.1,
+        best=0.1,
+        steps=10,
+        evaluations=11,
+        seconds=0.5,
+        engine="batched",
+    )
     return replace(default, **changes)
 
 

@@ -257,21 +257,6 @@ def test_a_run_that_raised_is_not_tried_again(playground, write, scenario):
     assert "nothing had to be computed" in playground(*command).stdout
 
 
-def test_who_is_sensitive_is_shown_and_exported(playground, scenario):
-    command = ("sweep", scenario, "--over", "optimizer.lr=0.01,0.1", "--seeds", "3")
-    assert " sensitive" not in playground(*command).stdout
-    result = playground(*command, "--sensitivity")
-    assert "6 runs computed" in result.stdout
-    assert [line.split()[-1] for line in result.stdout.splitlines() if line.strip().startswith("0.")] == ["0", "0"]
-    (sweep_id,) = {run["sweep"] for run in runs_of(playground(*command, "--json"))}
-    assert {run["sensitive"] for run in runs_of(playground(*command, "--json"))} == {False}
-    shown = playground("results", "show", sweep_id, "--where", "sensitive=false").stdout.splitlines()
-    assert [line.split()[-1] for line in shown[-7:]] == ["sensitive", *["no"] * 6]
-    head, *lines = playground("export").stdout.splitlines()
-    column = head.split(",").index("sensitive")
-    assert [line.split(",")[column] for line in lines] == ["false"] * 6
-
-
 @pytest.mark.slow
 def test_processes_give_what_one_gives(playground, scenario):
     over = ("--over", "optimizer.lr=0.01,0.1", "--seeds", "3", "--json", "--fresh")

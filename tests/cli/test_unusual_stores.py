@@ -27,7 +27,22 @@ expect: {x: {near: 3, within: 2}}
 sweep: {over: {optimizer.lr: [0.1, 0.2], seed: [0, 1]}, expect: {passed: {at_least: 0.5}}}
 """
 
-ROW = Row("", 0, 0, "budget", "passed", 9.0, 0.5, 0.5, 5, 6, 0.1, "plain", parameters=b"\0" * 8, trace=b"\0" * 20)
+ROW = Row(
+    key="",
+    point=0,
+    seed=0,
+    status="budget",
+    verdict="passed",
+    first=9.0,
+    last=0.5,
+    best=0.5,
+    steps=5,
+    evaluations=6,
+    seconds=0.1,
+    engine="plain",
+    parameters=b"\0" * 8,
+    trace=b"\0" * 20,
+)
 LAYOUT = ParameterLayout((("x", ()),), (0, 1, 2, 3, 4))
 NAN = math.nan
 FAILED = replace(

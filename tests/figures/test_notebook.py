@@ -133,7 +133,14 @@ def test_text_is_never_markup(text):
 
 def summary(index, lr):
     return Summary(
-        index, {"optimizer.lr": lr}, 4, 3, (0.3, 0.95), Quartiles(0.1, 0.2, math.inf), {Status.BUDGET: 4}, {}
+        index=index,
+        values={"optimizer.lr": lr},
+        runs=4,
+        passed=3,
+        interval=(0.3, 0.95),
+        loss=Quartiles(0.1, 0.2, math.inf),
+        statuses={Status.BUDGET: 4},
+        steps={},
     )
 
 

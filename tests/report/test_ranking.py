@@ -15,14 +15,14 @@ def sweep(*points, seeds=4):
     """Return a sweep of points `(optimizer, lr, runs that passed, median loss)`."""
     summaries = tuple(
         Summary(
-            index,
-            dict(zip(AXES, values, strict=True)),
-            seeds,
-            passed,
-            (0.1, 0.9),
-            Quartiles(loss, loss, loss),
-            {Status.BUDGET: seeds},
-            {},
+            index=index,
+            values=dict(zip(AXES, values, strict=True)),
+            runs=seeds,
+            passed=passed,
+            interval=(0.1, 0.9),
+            loss=Quartiles(loss, loss, loss),
+            statuses={Status.BUDGET: seeds},
+            steps={},
         )
         for index, (*values, passed, loss) in enumerate(points)
     )

@@ -17,7 +17,16 @@ def summary(index, lr, passed=2, loss=0.5, statuses=None, steps=None, runs=4):
     statuses = statuses or {Status.BUDGET: runs}
     interval = None if passed is None else (0.1, 0.9)
     values = {"optimizer": "adam", "optimizer.lr": lr}
-    return Summary(index, values, runs, passed, interval, Quartiles(loss / 2, loss, loss * 2), statuses, steps or {})
+    return Summary(
+        index=index,
+        values=values,
+        runs=runs,
+        passed=passed,
+        interval=interval,
+        loss=Quartiles(loss / 2, loss, loss * 2),
+        statuses=statuses,
+        steps=steps or {},
+    )
 
 
 def sweep(*summaries, seeds=4, **changes):

@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 import torch
 from torch import Tensor
 
+from playground.core.agreement import ComparedSteps
 from playground.core.compiled import jit
 from playground.core.compiled.arrays import KernelArrays, fill_arrays
 from playground.core.compiled.assembly import assemble_module
@@ -23,7 +24,7 @@ from playground.core.compiled.program import LANE, SLOT, format_program
 from playground.core.compiled.record import DescentSpec, record_loss, record_start
 from playground.core.compiled.steepest import find_steepest
 from playground.core.compiled.threads import TileWork, run_kernel
-from playground.core.compiled.tile import KernelShape
+from playground.core.compiled.tile import NUMBER_NAMES, KernelShape
 from playground.core.gradients import Clip
 from playground.core.problem import Problem
 from playground.core.replicas import Parameters
@@ -99,7 +100,7 @@ class CompiledReplicas:
         self.places = torch.arange(self.arrays.count)
         self.final = {name: tensor.detach() for name, tensor in parameters.items()}
         self.steepest: Parameters = {}
-        require_agreement(self, parameters, seeds, schedule)
+        require_agreement(self._run_first_steps, self.descent, parameters, seeds, budget, rules, schedule)
         self.seconds_to_compile = time.perf_counter() - began
 
     def _compile(self, bits: int) -> None:
@@ -130,6 +131,17 @@ class CompiledReplicas:
         if which is not None:
             descent, streams = descent.of(which), streams[which]
         return fill_arrays(descent, self.start, self.shape, parameters, streams, self.lanes.width)
+
+    def _run_first_steps(self, parameters: Parameters, which: Sequence[int], steps: int) -> ComparedSteps:
+        """Make the first steps of some runs, for comparison.
+
+        :param which: of all runs these are.
+        """
+        state = self.fresh(parameters, torch.tensor(which))
+        self.advance(state, steps)
+        final = state.finals(self.start.layout.parameters)
+        last = self.conclude(state)
+        return ComparedSteps(state.rows(state.numbers)[:, NUMBER_NAMES.index("before")], final, last)
 
     @property
     def account(self) -> str:
@@ -163,6 +175,13 @@ class CompiledReplicas:
         traces.finish(self.conclude(self.arrays), interrupted)
         bad = torch.isin(traces.status, BAD_STATUSES).nonzero().squeeze(1)
         self.steepest = find_steepest(self.descent, self.final, self._seeds, traces.steps, bad)
+
+    def settle(self, chosen: Tensor) -> None:
+        """Do nothing: the program keeps each run's parameters where it ends."""
+
+    def keep(self, chosen: Tensor) -> bool:
+        """Do nothing: the program passes over tiles whose runs have all ended."""
+        return False
 
     def advance(self, state: KernelArrays, steps: int, traces: ReplicaTraces | None = None) -> None:
         """Make the first steps of the runs in these arrays.

@@ -7,9 +7,8 @@ detects that before any compiled result is used; the runs then fall back to the 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,39 +16,46 @@ from torch import Tensor
 from playground.core.agreement import COMPARED_STEPS, ComparedSteps, agree_to_rounding, make_twins
 from playground.core.compiled.errors import CannotCompileError
 from playground.core.compiled.record import DescentSpec, compute_step
-from playground.core.compiled.tile import NUMBER_NAMES
 from playground.core.problem import Batches
 from playground.core.replicas import Parameters
 from playground.core.setting import flush_denormals
 from playground.core.steppers import Schedule
-from playground.core.stopping import StopMonitor
+from playground.core.stopping import StopMonitor, StopRules
 from playground.core.update import UpdateRule
 
-if TYPE_CHECKING:
-    from playground.core.compiled.compiled_replicas import CompiledReplicas
+RunKernel = Callable[[Parameters, Sequence[int], int], ComparedSteps]
+"""Makes the first steps of some runs with the kernel: called with their starts, which runs they are, and how many
+steps; returns the numbers of all of them, with an axis of runs in front."""
 
 
 def require_agreement(
-    compiled: CompiledReplicas, parameters: Parameters, seeds: Sequence[int], schedule: Schedule | None
+    run_kernel: RunKernel,
+    descent: DescentSpec,
+    parameters: Parameters,
+    seeds: Sequence[int],
+    budget: int,
+    rules: StopRules,
+    schedule: Schedule | None,
 ) -> None:
     """Compare the first steps of the first, a middle and the last run with plain PyTorch.
 
     Rounding alone may grow a hundredfold in a few steps. Each run is therefore also computed from initial values
     changed by one ulp, and the tolerance follows from how far those come apart.
 
+    :param parameters: initial ones of all runs.
     :raises CannotCompileError: they differ by more than rounding, or a run alone raises an error.
     """
-    count = compiled.arrays.count
+    count = len(seeds)
     which = sorted({0, count // 2, count - 1})
-    steps = min(COMPARED_STEPS, compiled.budget)
+    steps = min(COMPARED_STEPS, budget)
     few = {name: tensor[which] for name, tensor in parameters.items()}
-    mine, apart = _run_compiled(compiled, few, which, steps), 0
+    mine, apart = run_kernel(few, which, steps), 0
     for place, run in enumerate(which):
         start = {name: tensor[place] for name, tensor in few.items()}
-        rule = _scalar_rule(compiled.descent, run)
+        rule = _scalar_rule(descent, run)
         try:
             plain, again, *twins = (
-                _run_plain(compiled, each, seeds[run], rule, schedule, steps)
+                _run_plain(descent, each, seeds[run], rule, schedule, steps, rules)
                 for each in (start, start, *make_twins(start))
             )
         except Exception as error:  # a component may raise for some numbers only, where the compiled program continues
@@ -68,15 +74,6 @@ def require_agreement(
         raise CannotCompileError(f"the first {steps} steps differ from plain PyTorch")
 
 
-def _run_compiled(compiled: CompiledReplicas, few: Parameters, which: Sequence[int], steps: int) -> ComparedSteps:
-    """Make the first steps of a few runs with the kernel."""
-    state = compiled.fresh(few, torch.tensor(which))
-    compiled.advance(state, steps)
-    final = state.finals(compiled.start.layout.parameters)
-    last = compiled.conclude(state)
-    return ComparedSteps(state.rows(state.numbers)[:, NUMBER_NAMES.index("before")], final, last)
-
-
 def _scalar_rule(descent: DescentSpec, run: int) -> UpdateRule:
     """Return the update rule of one run, with numbers in place of tensors."""
     changes = {name: value[run].item() for name, value in descent.lanes.items()}
@@ -85,19 +82,20 @@ def _scalar_rule(descent: DescentSpec, run: int) -> UpdateRule:
 
 @flush_denormals()
 def _run_plain(
-    compiled: CompiledReplicas,
+    descent: DescentSpec,
     start: Mapping[str, Tensor],
     seed: int,
     rule: UpdateRule,
     schedule: Schedule | None,
     steps: int,
+    rules: StopRules,
 ) -> ComparedSteps:
     """Make the first steps of one run in plain PyTorch."""
-    descent, problem = compiled.descent, compiled.problem
+    problem = descent.problem
     batches = Batches(problem.batches.data, problem.batches.size, seed)
     parameters = dict(start)
     states = {name: rule.init(tensor) for name, tensor in parameters.items()}
-    loss, watch = torch.tensor(math.nan), StopMonitor(compiled.rules)
+    loss, watch = torch.tensor(math.nan), StopMonitor(rules)
     for step in range(steps):
         lr = rule.lr if schedule is None else rule.lr * schedule(step)
         moved = compute_step(descent, rule, parameters, states, batches.at(step), step, lr)

@@ -16,7 +16,7 @@ from playground.runner.ejecting.literals import literal
 from playground.runner.ejecting.rules import add_rule_class
 from playground.runner.ejecting.writer import ComponentWriter, refuse_unwritable
 from playground.runner.single.measuring import stop_rules
-from playground.runner.single.preparing import Prepared
+from playground.runner.single.prepared import PreparedDescent
 
 if TYPE_CHECKING:
     from playground.plugins.registry import Registry
@@ -34,12 +34,19 @@ class DescentWriter:
     """
 
     def __init__(
-        self, ready: Prepared, listing: Listing, writer: ComponentWriter, definitions: Definitions, registry: Registry
+        self,
+        ready: PreparedDescent,
+        listing: Listing,
+        writer: ComponentWriter,
+        definitions: Definitions,
+        registry: Registry,
     ) -> None:
         self._ready, self._listing, self._writer, self._definitions = ready, listing, writer, definitions
         self._scenario = ready.loaded.scenario
         self._registry = registry
         self._rule = isinstance(ready.bound.optimizer, UpdateRule)
+        stepper: Any = ready.stepper
+        self._torch_optimizer = None if self._rule else stepper.optimizer
         self._stop = stop_rules(ready)
         self._clip = self._scenario.clip
         self._batched = self._scenario.batch_size is not None
@@ -69,15 +76,14 @@ class DescentWriter:
         """
         import torch
 
-        stepper: Any = self._ready.stepper
-        problem = stepper.problem
+        stepper, problem = self._ready.stepper, self._ready.problem
         loss = problem.loss(problem.module, problem.batches.at(0))
         found = torch.autograd.grad(loss, stepper.parameters, allow_unused=True)
         return [position for position, gradient in enumerate(found) if gradient is not None]
 
     def _optimizer(self) -> str:
         lines = [f"parameters = {self._listing.parameters}"]
-        if len(reached := self._reached()) < len(self._ready.stepper.parameters):  # type: ignore[union-attr]
+        if len(reached := self._reached()) < len(self._ready.stepper.parameters):
             lines.append(f"parameters = [parameters[i] for i in {reached}]  # the loss does not depend on the others")
         component = self._registry.get("optimizer", self._scenario.components["optimizer"].name)
         if self._rule:
@@ -88,8 +94,7 @@ class DescentWriter:
         else:
             definitions, expression = self._writer.component("optimizer", "parameters")
             lines.append(f"optimizer = {expression}")
-            optimizer: Any = self._ready.stepper.optimizer  # type: ignore[union-attr]
-            lines += ["optimizer.train()"] if callable(getattr(optimizer, "train", None)) else []
+            lines += ["optimizer.train()"] if callable(getattr(self._torch_optimizer, "train", None)) else []
             if self._ready.bound.schedule is not None:
                 lines.append('rates = [group["lr"] for group in optimizer.param_groups]')
         return "\n\n\n".join(part for part in (definitions, "\n".join(lines)) if part)
@@ -110,7 +115,7 @@ class DescentWriter:
         """Return the lines that choose the samples of a step; none for full batches."""
         if not self._batched:
             return []
-        batches: Any = self._ready.stepper.problem.batches  # type: ignore[union-attr]
+        batches: Any = self._ready.stepper.problem.batches
         first, size = self._listing.data[0], self._scenario.batch_size
         device = "" if self._ready.setting.device.type == "cpu" else f".to({first}.device)"
         seed = self._ready.setting.seed
@@ -182,7 +187,7 @@ class DescentWriter:
             "    parameter.grad = torch.empty_like(parameter).copy_(gradient)",
         ]
         # Each optimizer gets gradients of its own to write into, and keeps no view of a tensor of autograd.
-        if not _needs_closure(self._ready.stepper.optimizer):  # type: ignore[union-attr]
+        if not _needs_closure(self._torch_optimizer):
             return [*lines, *handed, "optimizer.step()"]
         again = [*(f"    {line}" for line in self._evaluation()), *handed]
         return [
@@ -203,7 +208,7 @@ class DescentWriter:
     def outcome(self) -> Cell:
         """Return the cell that prints the first and the last loss and the task's results."""
         lines = []
-        if not self._rule and callable(getattr(self._ready.stepper.optimizer, "eval", None)):  # type: ignore[union-attr]
+        if callable(getattr(self._torch_optimizer, "eval", None)):
             lines.append("optimizer.eval()")
         if self._listing.module:
             lines.append(f"{self._listing.module}.eval()")

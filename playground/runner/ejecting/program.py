@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from playground.core.listing import Cell
 from playground.errors import Fault, ScenarioError
@@ -14,7 +13,8 @@ from playground.plugins.manager import Plugins
 from playground.runner.ejecting.definitions import Definitions
 from playground.runner.ejecting.descent import DescentWriter
 from playground.runner.ejecting.writer import ComponentWriter
-from playground.runner.single.preparing import Prepared, locate_faults, prepare, refuse_impossible
+from playground.runner.single.prepared import Prepared, PreparedDescent
+from playground.runner.single.preparing import locate_faults, prepare, refuse_impossible
 from playground.scenario.messages import FaultyKey
 from playground.scenario.model import Loaded
 
@@ -62,13 +62,15 @@ def _refuse_sweep(loaded: Loaded) -> None:
 def _write_program(ready: Prepared, plugins: Plugins) -> EjectedProgram:
     scenario, definitions = ready.loaded.scenario, Definitions()
     writer = ComponentWriter(scenario, plugins.registry, ready.setting, definitions)
-    problem: Any = ready.stepper.problem if ready.stepper is not None else None
-    listing = ready.bound.task.listing(problem, writer, ready.setting)
+    if isinstance(ready, PreparedDescent):
+        listing = ready.task.listing(ready.problem, writer, ready.setting)
+    else:
+        listing = ready.task.listing(None, writer, ready.setting)
     if listing is None:
         name = scenario.task.name
         raise ScenarioError(Fault(f"task {name!r} cannot be written as a program: it has no `listing`", ("task",)))
     cells = list(listing.cells)
-    if ready.stepper is not None:
+    if isinstance(ready, PreparedDescent):
         descent = DescentWriter(ready, listing, writer, definitions, plugins.registry)
         cells += [*descent.cells(), descent.outcome()]
     title = f"{scenario.name}: {scenario.summary or f'The scenario {scenario.name}.'}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from playground.explanation import Sentence
 from playground.plugins.causes import ISOLATED_EXCEPTIONS
-from playground.runner.single.preparing import Prepared
+from playground.runner.single.prepared import Prepared
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from playground.core.task import DirectTask
 from playground.errors import Fault, ScenarioError
 from playground.plugins.causes import translate_errors
 from playground.plugins.manager import Plugins
 from playground.runner.single.measuring import Observer, stop_rules
-from playground.runner.single.preparing import Prepared, locate_faults, prepare, refuse_impossible
+from playground.runner.single.prepared import Prepared, PreparedAnswer, PreparedDescent
+from playground.runner.single.preparing import locate_faults, prepare, refuse_impossible
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def replay(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, po
 
     with prepare(loaded, plugins) as ready, locate_faults(loaded):
         refuse_impossible(ready)
-        direct = isinstance(ready.bound.task, DirectTask)
+        direct = isinstance(ready, PreparedAnswer)
         descent = DescentTrace(0 if direct else loaded.scenario.steps, stop_rules(ready))
         with observe(descent):
             yield Replay(ready, *_choose_stepper(ready, point), descent)
@@ -95,10 +95,9 @@ def _choose_stepper(ready: Prepared, point: int) -> tuple[OneRun, int]:
     """Return the run's stepper, or one that makes no update for a direct task, and the number of points."""
     from playground.core.steppers import RestingStepper
 
-    if ready.stepper is not None:
+    if isinstance(ready, PreparedDescent):
         return ready.stepper, 0
-    task = ready.bound.task
-    problems = task.problems(ready.setting) if isinstance(task, DirectTask) else ()
+    problems = ready.task.problems(ready.setting)
     if not problems:
         name = ready.loaded.scenario.task.name
         raise ScenarioError(Fault(f"task {name!r} has no forward and backward pass to explain", ("task",)))

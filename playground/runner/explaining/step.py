@@ -20,7 +20,7 @@ from playground.plugins.signature import build
 from playground.runner.explaining.replay import Replay, replay
 from playground.runner.single.labels import component_label
 from playground.runner.single.measuring import Observer
-from playground.runner.single.preparing import Prepared
+from playground.runner.single.prepared import Prepared
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:

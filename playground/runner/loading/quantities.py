@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 from playground.errors import Fault, ScenarioError, suggest_names
 from playground.result import Status
+from playground.runner.single.prepared import Prepared, PreparedDescent
 from playground.scenario.messages import FaultyKey, format_value
 from playground.scenario.model import Scenario
 from playground.scenario.quantity import Quantity, find_impossible
-
-if TYPE_CHECKING:
-    from playground.core.steppers import OneRun
-    from playground.core.task import Task
 
 DESCENT_QUANTITIES = ("loss", "steps", "evaluations")
 """Quantities of every descent, besides its parameters and the task's metrics."""
@@ -27,16 +23,16 @@ SHARE_OF_RUNS = Quantity(shape=(), low=0.0, high=1.0, limits="a share of the run
 """A quantity of a sweep: the share of its runs that passed, or that ended with some status."""
 
 
-def check_measured(scenario: Scenario, task: Task, stepper: OneRun | None) -> None:
+def check_measured(ready: Prepared) -> None:
     """Refuse expectations of names that are not measured, or that have two meanings.
 
     :raises ScenarioError: a fault for each such expectation.
     """
-    names = ["status", *task.metrics]
-    if stepper is not None:
-        names += [*DESCENT_QUANTITIES, "diagnosis", *stepper.problem.parameters]
+    names = ["status", *ready.task.metrics]
+    if isinstance(ready, PreparedDescent):
+        names += [*DESCENT_QUANTITIES, "diagnosis", *ready.problem.parameters]
     faults = []
-    for name in scenario.expect:
+    for name in ready.loaded.scenario.expect:
         if name not in names:
             faults.append(
                 Fault(f"nothing named {name!r} is measured here{suggest_names(name, names)}", _expect_path(name))
@@ -51,19 +47,17 @@ def _expect_path(name: str) -> tuple[str, ...]:
     return ("expect", FaultyKey(name))
 
 
-def check_possible(
-    scenario: Scenario, task: Task, stepper: OneRun | None, resolution: float, varied: Collection[str]
-) -> None:
+def check_possible(ready: Prepared, resolution: float, varied: Collection[str]) -> None:
     """Refuse expectations that no run can meet.
 
     :param resolution: relative precision of the run's dtype.
     :param varied: top-level keys that a sweep varies; limits that depend on them are not checked.
     :raises ScenarioError: a fault for each such expectation.
     """
-    known = _known_quantities(scenario, task, stepper, varied)
+    known = _known_quantities(ready, varied)
     faults = [
         replace(fault, path=("expect", *fault.path))
-        for name, check in scenario.expect.items()
+        for name, check in ready.loaded.scenario.expect.items()
         if name in known
         for fault in find_impossible(name, check, known[name], resolution)
     ]
@@ -84,26 +78,24 @@ def find_impossible_shares(scenario: Scenario) -> list[Fault]:
     return [replace(fault, path=("sweep", "expect", *fault.path)) for fault in faults]
 
 
-def _known_quantities(
-    scenario: Scenario, task: Task, stepper: OneRun | None, varied: Collection[str]
-) -> dict[str, Quantity]:
+def _known_quantities(ready: Prepared, varied: Collection[str]) -> dict[str, Quantity]:
     """Return the known shape and limits of each quantity."""
     fitted = not SHAPE_KEYS.isdisjoint(varied)
-    if stepper is None:
+    if not isinstance(ready, PreparedDescent):
         words = {str(status): "" for status in (Status.CONVERGED, Status.ERROR)}
-        unknown = dict.fromkeys(task.metrics, Quantity(free_text=True))
-        known = {"status": Quantity(words=words), **unknown, **task.quantities(None)}  # type: ignore[arg-type]
+        unknown = dict.fromkeys(ready.task.metrics, Quantity(free_text=True))
+        known = {"status": Quantity(words=words), **unknown, **ready.task.quantities(None)}
         return {name: _drop_sizes(each) for name, each in known.items()} if fitted else known
-    problem: Any = stepper.problem
+    scenario = ready.loaded.scenario
     counted = Quantity(shape=(), low=0, parts=1)
     budget = replace(counted, high=scenario.steps, limits=f"a whole number from 0 to the budget of {scenario.steps}")
     words = dict.fromkeys(_possible_statuses(scenario), "") if "stop" in varied else _possible_statuses(scenario)
     known = {
         "loss": Quantity(shape=()),
         "evaluations": counted,
-        **{name: Quantity(shape=tuple(tensor.shape)) for name, tensor in problem.parameters.items()},
-        **dict.fromkeys(task.metrics, Quantity()),
-        **task.quantities(problem),
+        **{name: Quantity(shape=tuple(tensor.shape)) for name, tensor in ready.problem.parameters.items()},
+        **dict.fromkeys(ready.task.metrics, Quantity()),
+        **ready.task.quantities(ready.problem),
     }
     if fitted:
         known = {name: _drop_sizes(each) for name, each in known.items() if name != "loss"}

@@ -6,20 +6,18 @@ from contextlib import suppress
 
 from playground.errors import Fault
 from playground.plugins.causes import ISOLATED_EXCEPTIONS
-from playground.runner.single.preparing import Prepared
+from playground.runner.single.prepared import Prepared, PreparedDescent
 
 
 def advise(ready: Prepared) -> tuple[str, ...]:
     """Return one-line warnings about a prepared scenario, each with its place; the scenario is not changed."""
-    from playground.core.task import DescentTask
-
-    task, found = ready.bound.task, ""
-    if isinstance(task, DescentTask) and ready.stepper is not None:
-        problem = ready.stepper.problem
+    found = ""
+    if isinstance(ready, PreparedDescent):
+        problem = ready.problem
         was_training = problem.module.training
         with suppress(*ISOLATED_EXCEPTIONS):  # no warning if the check itself fails
             problem.module.eval()
-            found = task.advise(problem)
+            found = ready.task.advise(problem)
         problem.module.train(was_training)
     if not found:
         return ()

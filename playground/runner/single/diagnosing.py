@@ -12,7 +12,8 @@ from playground.plugins.manager import Plugins
 from playground.plugins.signature import build
 from playground.result import Diagnosis, Expectation, Status
 from playground.runner.single.measuring import Measurement
-from playground.runner.single.preparing import Prepared, scenario_clip
+from playground.runner.single.prepared import Prepared, PreparedDescent
+from playground.runner.single.preparing import scenario_clip
 
 if TYPE_CHECKING:
     from playground.core.evidence import Diagnoser, Evidence
@@ -22,8 +23,8 @@ DIAGNOSED_STATUSES = (Status.DIVERGED, Status.NONFINITE, Status.STALLED)
 
 
 def needs_diagnosis(ready: Prepared, measured: Measurement, judged: Sequence[Expectation]) -> bool:
-    """Tell whether to diagnose a run: it descended, and it ended badly or the scenario expects a diagnosis."""
-    if measured.loss is None or measured.status in (Status.ERROR, Status.INTERRUPTED):
+    """Tell whether to diagnose a run: it ended badly, or the scenario expects a diagnosis."""
+    if measured.status in (Status.ERROR, Status.INTERRUPTED):
         return False
     bad = measured.status in DIAGNOSED_STATUSES or not all(each.passed for each in judged)
     return bad or "diagnosis" in ready.loaded.scenario.expect
@@ -45,19 +46,22 @@ def find_diagnoses(evidence: Evidence, plugins: Plugins) -> tuple[Diagnosis, ...
     return tuple(found[name] for name in sorted(found))
 
 
-def gather_evidence(ready: Prepared, measured: Measurement, plugins: Plugins) -> Evidence:
-    """Return the evidence of a finished descent."""
+def gather_evidence(ready: Prepared, measured: Measurement, plugins: Plugins) -> Evidence | None:
+    """Return the evidence of a finished descent; None if nothing descended."""
     from playground.core.evidence import Evidence
     from playground.runner.explaining.step import known_operations
 
-    problem, loss = ready.stepper.problem, measured.loss  # type: ignore[union-attr]
+    loss = measured.loss
+    if not isinstance(ready, PreparedDescent) or loss is None:
+        return None
+    problem = ready.problem
     return Evidence(
         problem,
         ready.bound.optimizer,
         measured.start,
         {name: tensor.detach().clone() for name, tensor in problem.parameters.items()},
-        loss.first,  # type: ignore[union-attr]
-        loss.last,  # type: ignore[union-attr]
+        loss.first,
+        loss.last,
         measured.steps,
         measured.status,
         known_operations(plugins),
@@ -65,7 +69,7 @@ def gather_evidence(ready: Prepared, measured: Measurement, plugins: Plugins) ->
         scenario_clip(ready.loaded.scenario),
         measured.trace.loss,
         ready.loaded.scenario.steps,
-        partial(ready.bound.task.measure, problem),  # type: ignore[union-attr]
+        partial(ready.task.measure, problem),
     )
 
 

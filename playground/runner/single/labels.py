@@ -8,12 +8,12 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from playground.plugins.signature import scenario_parameters
+from playground.runner.single.prepared import Prepared, PreparedDescent
 from playground.scenario.model import ComponentRef, Scenario
 from playground.scenario.shorthand import COMPONENT_KINDS, expand_shorthand
 
 if TYPE_CHECKING:
     from playground.plugins.manager import Plugins
-    from playground.runner.single.preparing import Prepared
 
 
 def describe_setup(ready: Prepared, plugins: Plugins) -> dict[str, str]:
@@ -22,8 +22,8 @@ def describe_setup(ready: Prepared, plugins: Plugins) -> dict[str, str]:
     parts = {kind: component_label(ref) for kind, ref in scenario.components.items()}
     if "optimizer" in scenario.components:
         parts["optimizer"] = optimizer_label(scenario.components["optimizer"], plugins)
-    if ready.stepper is not None:
-        problem = ready.stepper.problem
+    if isinstance(ready, PreparedDescent):
+        problem = ready.problem
         if problem.batches.data:
             inputs = problem.batches.data[0]
             parts["dataset"] += f", {len(inputs)} samples of {inputs[0].numel()} numbers"

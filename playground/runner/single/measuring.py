@@ -15,13 +15,12 @@ from playground.errors import PlaygroundError
 from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
 from playground.result import Loss, Numbers, RunTrace, Status
 from playground.runner.single.plain_data import plain_outcome, plain_value
-from playground.runner.single.preparing import Prepared
+from playground.runner.single.prepared import Prepared, PreparedAnswer, PreparedDescent
 from playground.runner.single.record_options import RECORD_NOTHING, RecordOptions
 
 if TYPE_CHECKING:
     from playground.core.descent import DescentTrace, Stepper
     from playground.core.problem import Problem
-    from playground.core.steppers import OneRun
     from playground.core.stopping import StopRules
     from playground.core.validating import Validator
     from playground.result import Recording
@@ -31,7 +30,7 @@ Observer = Callable[["DescentTrace"], AbstractContextManager[Any]]
 """Entered around a descent, which it may read while it grows."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """What a run gave.
 
@@ -69,50 +68,55 @@ def measure(ready: Prepared, observe: Observer, record: RecordOptions = RECORD_N
     :param record: what to keep besides.
     """
     try:
-        return _run_direct(ready) if ready.stepper is None else _descend(ready, ready.stepper, observe, record)
+        return _descend(ready, observe, record) if isinstance(ready, PreparedDescent) else _run_direct(ready)
     except PlaygroundError as error:
         reason = "; ".join(fault.message for fault in error.faults)
-        return Measurement(Status.ERROR, reason, traceback=traceback.format_exc())
+        return Measurement(status=Status.ERROR, reason=reason, traceback=traceback.format_exc())
     except ISOLATED_EXCEPTIONS as error:
-        return Measurement(Status.ERROR, describe_exception(error), traceback=traceback.format_exc())
+        return Measurement(status=Status.ERROR, reason=describe_exception(error), traceback=traceback.format_exc())
 
 
-def _run_direct(ready: Prepared) -> Measurement:
+def _run_direct(ready: PreparedAnswer) -> Measurement:
     """Let a task without a descent answer."""
     start = time.perf_counter()
-    outcome = plain_outcome(ready.bound.task.answer(ready.setting))  # type: ignore[union-attr]
-    return Measurement(Status.CONVERGED, "computed without a descent", outcome, seconds=time.perf_counter() - start)
+    outcome = plain_outcome(ready.task.answer(ready.setting))
+    return Measurement(
+        status=Status.CONVERGED,
+        reason="computed without a descent",
+        outcome=outcome,
+        seconds=time.perf_counter() - start,
+    )
 
 
-def _descend(ready: Prepared, stepper: OneRun, observe: Observer, record: RecordOptions) -> Measurement:
+def _descend(ready: PreparedDescent, observe: Observer, record: RecordOptions) -> Measurement:
     """Go downhill and let the task say what was found there."""
     import torch
 
     from playground.core.descent import DescentTrace, descend
     from playground.core.recording import RecordingStepper
 
-    scenario, problem = ready.loaded.scenario, stepper.problem
+    scenario, problem, stepper = ready.loaded.scenario, ready.problem, ready.stepper
     start = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
     descent = DescentTrace(scenario.steps, stop_rules(ready))
     recorder = RecordingStepper(stepper, scenario.steps, record.steps) if record.steps else None
-    validator = _make_validator(ready.bound.task, recorder or stepper, problem, scenario.steps)
+    validator = _make_validator(ready.task, recorder or stepper, problem, scenario.steps)
     with observe(descent):
         descend(validator or recorder or stepper, descent)
     with torch.no_grad():
-        outcome = _interpret(ready.bound.task, problem)  # type: ignore[arg-type]
+        outcome = _interpret(ready.task, problem)
     recording = recorder.recording() if recorder else None
     first = descent.loss[0] if descent.loss else descent.last
     return Measurement(
-        descent.status,
-        _reason(descent, stepper, start, ready),
-        outcome,
-        Loss(first, descent.last, descent.best),
-        descent.steps,
-        stepper.evaluations,
-        {name: tensor.tolist() for name, tensor in problem.parameters.items()},
-        RunTrace(tuple(descent.loss), recording, validator.validation() if validator else None),
-        descent.seconds,
-        views=_make_views(ready, problem, recording, record) if recording and record.views else (),
+        status=descent.status,
+        reason=_reason(descent, start, ready),
+        outcome=outcome,
+        loss=Loss(first, descent.last, descent.best),
+        steps=descent.steps,
+        evaluations=stepper.evaluations,
+        parameters={name: tensor.tolist() for name, tensor in problem.parameters.items()},
+        trace=RunTrace(tuple(descent.loss), recording, validator.validation() if validator else None),
+        seconds=descent.seconds,
+        views=_make_views(ready, recording, record) if recording and record.views else (),
         start=start,
     )
 
@@ -133,11 +137,11 @@ def _interpret(task: DescentTask, problem: Problem) -> Outcome:
     return Outcome(metrics, metrics.pop("predictions", None), task.table(measured))
 
 
-def _make_views(ready: Prepared, problem: Problem, recording: Recording, record: RecordOptions) -> tuple[View, ...]:
+def _make_views(ready: PreparedDescent, recording: Recording, record: RecordOptions) -> tuple[View, ...]:
     """Return what can be looked at; what cannot be shown costs the picture and a warning, not the run."""
     ranges = {**(ready.loaded.scenario.plot or {}), **record.ranges}
     try:
-        return tuple(ready.bound.task.views(problem, recording, ranges))  # type: ignore[union-attr]
+        return tuple(ready.task.views(ready.problem, recording, ranges))
     except ISOLATED_EXCEPTIONS as error:
         warnings.warn(f"{ready.loaded.scenario.name}: nothing to look at: {describe_exception(error)}", stacklevel=2)
         return ()
@@ -152,7 +156,7 @@ def stop_rules(ready: Prepared) -> StopRules:
     return StopRules(stop.loss, stop.gradient, patience, improvement, stop.divergence)
 
 
-def _reason(descent: DescentTrace, stepper: OneRun, start: Mapping[str, Any], ready: Prepared) -> str:
+def _reason(descent: DescentTrace, start: Mapping[str, Any], ready: PreparedDescent) -> str:
     """Say why the descent ended, and when it ended badly, where and by which rate."""
     from playground.core.diagnosis import describe_culprit, find_exceeded_bound, last_factor
     from playground.core.update import UpdateRule
@@ -160,11 +164,11 @@ def _reason(descent: DescentTrace, stepper: OneRun, start: Mapping[str, Any], re
     if descent.status not in (Status.DIVERGED, Status.NONFINITE):
         return descent.reason
     rule = ready.bound.optimizer
-    parts = [descent.reason, describe_culprit(stepper.problem.parameters, stepper.gradients)]
+    parts = [descent.reason, describe_culprit(ready.problem.parameters, ready.stepper.gradients)]
     if isinstance(rule, UpdateRule) and descent.steps:  # before the first step no rate has done anything
         with suppress(
             *ISOLATED_EXCEPTIONS
         ):  # a component that cannot be evaluated in float64 costs the bound, not the run
             factor = last_factor(ready.bound.schedule, descent.steps)
-            parts.append(str(find_exceeded_bound(stepper.problem, dict(start), rule, factor) or ""))
+            parts.append(str(find_exceeded_bound(ready.problem, dict(start), rule, factor) or ""))
     return "; ".join(part for part in parts if part)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from playground.runner.loading.binding import BoundComponents, bind
 from playground.runner.loading.catalogue import DESCENT_KEYS, ComponentCatalogue
 from playground.runner.loading.quantities import check_measured, check_possible, find_impossible_shares, varied_keys
 from playground.runner.single.memory import refuse_large
+from playground.runner.single.prepared import Prepared, PreparedAnswer, PreparedDescent
 from playground.scenario.messages import FaultyKey
 from playground.scenario.model import Loaded, Scenario
 from playground.scenario.name_check import check_names
@@ -26,25 +26,13 @@ if TYPE_CHECKING:
     from playground.core.problem import Problem
     from playground.core.setting import Setting
     from playground.core.steppers import OneRun
+    from playground.core.task import DescentTask
 
 SWEEP_DIAGNOSIS_FAULT = Fault(
     "the runs of a sweep are not diagnosed; expect a status there, or run the scenario without a sweep",
     ("expect", FaultyKey("diagnosis")),
 )
 """What is wrong with expecting a diagnosis of many runs."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A scenario whose components are built and fit each other.
-
-    :param stepper: evaluates and moves the problem; None for a task that answers directly.
-    """
-
-    loaded: Loaded
-    setting: Setting
-    bound: BoundComponents
-    stepper: OneRun | None
 
 
 def refuse_sweep(loaded: Loaded) -> None:
@@ -121,11 +109,20 @@ def prepare(loaded: Loaded, plugins: Plugins) -> Iterator[Prepared]:
     with one_thread(), seed_torch(setting.seed, setting.device):
         with locate_faults(loaded):
             bound = bind(scenario, plugins, Path(loaded.source.file).parent)
-            stepper = _build_stepper(bound, setting, scenario)
-            check_measured(scenario, bound.task, stepper)
-            ready = Prepared(loaded, setting, bound, stepper)
+            ready = _try_task(loaded, setting, bound)
+            check_measured(ready)
             check_ranges(ready, scenario.plot or {}, ("plot",))
         yield ready
+
+
+@contextmanager
+def resume(ready: Prepared) -> Iterator[None]:
+    """Enter the context of `prepare` again for what was prepared before: one thread, and torch's stream seeded."""
+    from playground.core.seeding import seed_torch
+    from playground.core.setting import one_thread
+
+    with one_thread(), seed_torch(ready.setting.seed, ready.setting.device):
+        yield
 
 
 def refuse_impossible(ready: Prepared) -> None:
@@ -138,7 +135,7 @@ def refuse_impossible(ready: Prepared) -> None:
     scenario, resolution = ready.loaded.scenario, torch.finfo(ready.setting.dtype).eps
     varied = ready.loaded.source.changed | varied_keys(scenario)
     with locate_faults(ready.loaded):
-        check_possible(scenario, ready.bound.task, ready.stepper, resolution, varied)
+        check_possible(ready, resolution, varied)
 
 
 @contextmanager
@@ -156,33 +153,43 @@ def _pause_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _build_stepper(bound: BoundComponents, setting: Setting, scenario: Scenario) -> OneRun | None:
-    """Build the problem, try it, and give it to the stepper that fits the optimizer."""
-    from playground.core.definition import describe
-    from playground.core.problem import Problem, describe_type
-    from playground.core.steppers import RuleStepper, TorchStepper
+def _try_task(loaded: Loaded, setting: Setting, bound: BoundComponents) -> Prepared:
+    """Try what the task is about to do: one evaluation of a problem, or the probe of a task without one."""
     from playground.core.task import DescentTask
-    from playground.core.trials import require_measures
-    from playground.core.update import UpdateRule
 
+    if isinstance(bound.task, DescentTask):
+        stepper = _build_stepper(bound.task, bound, setting, loaded.scenario)
+        return PreparedDescent(loaded, setting, bound, bound.task, stepper)
+    scenario = loaded.scenario
     with (
         translate_errors("the parts do not fit", "task", own=_objective_key(scenario)),
         refuse_large("task", scenario.task.name),
     ):
-        if not isinstance(bound.task, DescentTask):
-            bound.task.probe(setting)
-            return None
-        if bound.optimizer is None:
-            message = (
-                "this task descends, but its factory does not say so: register its class, or annotate what it returns"
-            )
-            raise ScenarioError(Fault(message, ("task",)))
-        problem: Any = bound.task.problem(setting)
+        bound.task.probe(setting)
+    return PreparedAnswer(loaded, setting, bound, bound.task)
+
+
+def _build_stepper(task: DescentTask, bound: BoundComponents, setting: Setting, scenario: Scenario) -> OneRun:
+    """Build the problem, try it, and give it to the stepper that fits the optimizer."""
+    from playground.core.definition import describe
+    from playground.core.problem import Problem, describe_type
+    from playground.core.steppers import RuleStepper, TorchStepper
+    from playground.core.trials import require_measures
+    from playground.core.update import UpdateRule
+
+    if bound.optimizer is None:
+        message = "this task descends, but its factory does not say so: register its class, or annotate what it returns"
+        raise ScenarioError(Fault(message, ("task",)))
+    with (
+        translate_errors("the parts do not fit", "task", own=_objective_key(scenario)),
+        refuse_large("task", scenario.task.name),
+    ):
+        problem: Any = task.problem(setting)
         if not isinstance(problem, Problem):
-            message = f"{describe(type(bound.task).problem)} returned {describe_type(problem)}; expected a Problem"
+            message = f"{describe(type(task).problem)} returned {describe_type(problem)}; expected a Problem"
             raise ScenarioError(Fault(message, ("task",)))
         problem.probe()
-        require_measures(bound.task, problem)
+        require_measures(task, problem)
     if scenario.batch_size is not None and problem.batches.size is None:
         raise ScenarioError(Fault("this task has no data to take batches of", ("batch_size",)))
     _try_movement(bound, problem, scenario)
@@ -238,12 +245,10 @@ def check_ranges(ready: Prepared, ranges: Ranges, path: tuple[str, ...] = ()) ->
     :raises ScenarioError: one names an axis that is not there.
     """
     from playground.core.axes import find_unknown_axes
-    from playground.core.task import DescentTask
 
-    task, stepper = ready.bound.task, ready.stepper
-    if not ranges or stepper is None or not isinstance(task, DescentTask):
+    if not ranges or not isinstance(ready, PreparedDescent):
         return
-    names = task.axes(stepper.problem)
+    names = ready.task.axes(ready.problem)
     faults = [
         Fault(
             f"range of {name!r}: no picture has that axis{suggest_names(name, names)}",

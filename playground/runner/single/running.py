@@ -28,7 +28,8 @@ from playground.runner.single.expectations import (
 )
 from playground.runner.single.labels import as_yaml, describe_conditions, describe_setup
 from playground.runner.single.measuring import Measurement, Observer, measure
-from playground.runner.single.preparing import Prepared, check_ranges, prepare, refuse_impossible, refuse_sweep
+from playground.runner.single.prepared import Prepared
+from playground.runner.single.preparing import check_ranges, prepare, refuse_impossible, refuse_sweep
 from playground.runner.single.record_options import RECORD_NOTHING, RecordOptions
 from playground.scenario.model import Loaded
 
@@ -110,8 +111,9 @@ def _judge(ready: Prepared, measured: Measurement, plugins: Plugins, diagnose: b
     demanded = [*outcome.expectations, *judged]
     diagnoses: tuple[Diagnosis, ...] = ()
     reason = measured.reason
-    if diagnose and needs_diagnosis(ready, measured, demanded):
-        shown = gather_evidence(ready, measured, plugins)
+    asked = diagnose and needs_diagnosis(ready, measured, demanded)
+    shown = gather_evidence(ready, measured, plugins) if asked else None
+    if shown is not None:
         diagnoses = find_diagnoses(shown, plugins)
         reason = "; ".join(filter(None, (reason, describe_nonfinite_source(shown))))
     if "diagnosis" in scenario.expect:

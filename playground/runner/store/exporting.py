@@ -31,7 +31,6 @@ _COLUMNS_AFTER_AXES = {
     "evaluations": int,
     "seconds": float,
     "engine": str,
-    "sensitive": bool,
     "reason": str,
 }
 """Columns of every run before and after the axes, with their types."""
@@ -152,7 +151,6 @@ def run_data(sweep: SweepRecord, row: Row) -> dict[str, Any]:
         "parameters": read_parameters(row),
         "trace": {"steps": [step for step, _ in losses], "loss": [loss for _, loss in losses]},
         "engine": row.engine,
-        "sensitive": row.sensitive,
         "seconds": row.seconds,
     }
 

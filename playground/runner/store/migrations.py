@@ -53,6 +53,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DROP TABLE runs",
         "ALTER TABLE runs_2 RENAME TO runs",
     ),
+    # `sensitive` is no longer measured. Versions of SQLite before 3.35 cannot drop a column: copy the table.
+    (
+        """CREATE TABLE runs_3 (
+            number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, seed INTEGER NOT NULL, status TEXT NOT NULL,
+            verdict TEXT NOT NULL, first REAL, last REAL, best REAL, steps INTEGER NOT NULL,
+            evaluations INTEGER NOT NULL, seconds REAL, engine TEXT NOT NULL,
+            reason TEXT NOT NULL, metrics TEXT, layout INTEGER NOT NULL, lost INTEGER NOT NULL
+        )""",
+        """INSERT INTO runs_3 SELECT number, key, seed, status, verdict, first, last, best, steps, evaluations, seconds,
+            engine, reason, metrics, layout, lost FROM runs ORDER BY number""",
+        "DROP TABLE runs",
+        "ALTER TABLE runs_3 RENAME TO runs",
+    ),
 )
 
 LAYOUT_VERSION = len(MIGRATIONS)

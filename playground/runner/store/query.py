@@ -68,7 +68,6 @@ COLUMN_KEYS: Mapping[str, QueryKey] = {
     "status": QueryKey("text", "runs.status", words=tuple(each.value for each in Status)),
     "verdict": QueryKey("text", "runs.verdict", words=tuple(each.value for each in Verdict)),
     "engine": QueryKey("text", "runs.engine"),
-    "sensitive": QueryKey("open", "runs.sensitive"),
     **{name: QueryKey("number", f"runs.{name}") for name in _NUMBER_COLUMNS},
     "loss": QueryKey("number", "runs.last"),
 }

@@ -54,7 +54,7 @@ class ParameterLayout:
     trace_steps: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One run of a sweep.
 
@@ -62,7 +62,6 @@ class Row:
     :param point: index of its point in the sweep; `NO_POINT` for a run that was found by its key.
     :param first: loss before update 0; `first`, `last` and `best` can be infinite or NaN.
     :param seconds: its share of the wall time of the descent.
-    :param sensitive: whether moving the start by one ulp changes the result by more than a batch may; None if unknown.
     :param lost: whether its process died. That says little about the run, so a sweep computes it again.
     :param reason: one sentence about the status; the message of an error.
     :param metrics: what the task measured; None for NaN.
@@ -82,7 +81,6 @@ class Row:
     evaluations: int
     seconds: float
     engine: str
-    sensitive: bool | None = None
     reason: str = ""
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     parameters: bytes | None = None
@@ -126,7 +124,7 @@ class StaleSweep:
 
 RUN_COLUMNS = (
     *("key", "seed", "status", "verdict", "first", "last", "best", "steps", "evaluations", "seconds", "engine"),
-    *("sensitive", "reason", "metrics", "layout", "lost"),
+    *("reason", "metrics", "layout", "lost"),
 )
 """Columns of a run, in the order of `encode_row` and `decode_row`."""
 
@@ -138,7 +136,7 @@ def encode_row(row: Row, layout: int) -> tuple[Any, ...]:
     """
     return (
         *(row.key, row.seed, row.status, row.verdict, row.first, row.last, row.best, row.steps, row.evaluations),
-        *(row.seconds, row.engine, row.sensitive, row.reason),
+        *(row.seconds, row.engine, row.reason),
         *(compact_json(row.metrics) if row.metrics else None, layout, row.lost),
     )
 
@@ -151,8 +149,8 @@ def decode_row(
     layouts: Mapping[int, ParameterLayout],
 ) -> Row:
     """Return the run that `encode_row` wrote."""
-    key, seed, status, verdict, first, last, best, steps, evaluations, seconds, engine, sensitive, reason = values[:13]
-    metrics, layout, lost = values[13:]
+    key, seed, status, verdict, first, last, best, steps, evaluations, seconds, engine, reason = values[:12]
+    metrics, layout, lost = values[12:]
     return Row(
         key=key,
         point=point,
@@ -166,7 +164,6 @@ def decode_row(
         evaluations=evaluations,
         seconds=math.nan if seconds is None else seconds,
         engine=intern(engine),
-        sensitive=None if sensitive is None else bool(sensitive),
         reason=reason,
         metrics=json.loads(metrics) if metrics else {},
         parameters=parameters,

@@ -43,11 +43,7 @@ _ADD_RUN = (
 _ADD_ARRAYS = "INSERT OR REPLACE INTO arrays SELECT number, ?, ? FROM runs WHERE key = ?"
 _ADD_MEMBER = "INSERT OR REPLACE INTO sweep_runs SELECT ?, ?, seed, number FROM runs WHERE key = ?"
 
-_FIND_RUNS = (
-    "SELECT key, status, number, seed FROM runs WHERE key IN (SELECT value FROM json_each(?)) "
-    "AND NOT lost AND (? OR sensitive IS NOT NULL OR status = 'error')"
-)
-"""A run with an error counts as examined for sensitivity: it has no result that could be sensitive."""
+_FIND_RUNS = "SELECT key, status, number, seed FROM runs WHERE key IN (SELECT value FROM json_each(?)) AND NOT lost"
 
 _SWEEP_COLUMNS = ("id", "created", "scenario", "file", "command", "spec", "axes", "seeds", "engine", "versions")
 _ADD_SWEEP = (
@@ -107,11 +103,10 @@ class Store:
             connection.executemany(_ADD_ARRAYS, ((row.parameters, row.trace, row.key) for row in rows))
             connection.executemany(_ADD_MEMBER, ((sweep, row.point, row.key) for row in rows))
 
-    def attach(self, sweep_id: str, members: Iterable[tuple[str, int]], sensitivity: bool = False) -> dict[str, str]:
+    def attach(self, sweep_id: str, members: Iterable[tuple[str, int]]) -> dict[str, str]:
         """Add stored runs to a sweep; keys without a stored run, and lost runs, are skipped.
 
         :param members: key and point of each run of the sweep.
-        :param sensitivity: skip runs whose sensitivity is unknown too.
         :returns: the status of each run that was added, by key.
         """
         found: dict[str, str] = {}
@@ -119,7 +114,7 @@ class Store:
             sweep = self._number(sweep_id)
             for some in _chunked(members):
                 keys = json.dumps([key for key, _ in some])
-                there = {row[0]: row[1:] for row in connection.execute(_FIND_RUNS, (keys, not sensitivity))}
+                there = {row[0]: row[1:] for row in connection.execute(_FIND_RUNS, (keys,))}
                 found |= {key: status for key, (status, _, _) in there.items()}
                 rows = [(sweep, point, there[key][2], there[key][1]) for key, point in some if key in there]
                 connection.executemany("INSERT OR REPLACE INTO sweep_runs VALUES (?, ?, ?, ?)", rows)

@@ -1,71 +1,52 @@
-"""Which engine computes some runs, and why: compiled if that can be and pays, else batched, else one by one."""
+"""Which engine computes a family of runs, in chunks of which size, and what there is to say about it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from playground.errors import PlaygroundError
-from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
-from playground.plugins.manager import Plugins
-from playground.runner.single.preparing import Prepared, prepare
+from playground.plugins.causes import ISOLATED_EXCEPTIONS
+from playground.runner.sweeping.engines import AUTO, Engine, Trial, engines_from
+from playground.runner.sweeping.engines.refusals import describe_refusal
 from playground.runner.sweeping.plan import Chunk
-from playground.runner.sweeping.vectorized import ChunkStart, begin_replicas, compile_replicas, try_first_steps
-
-ENGINES = ("auto", "compiled", "batched", "plain")
-"""What can be asked for; of what cannot be had, the next one is taken."""
+from playground.runner.sweeping.prepared_cache import PreparedCache
 
 
 @dataclass(frozen=True)
 class EngineChoice:
     """An engine for a family of runs.
 
-    :param note: what there is to say about it, which begins with its name: what was compiled, or why it is not another.
+    :param note: the engine's name and what it says about the runs, or why it is not an engine before it.
+    :param size: how many runs to compute at once.
     """
 
     engine: str
-    note: str = ""
+    note: str
+    size: int
 
 
-def choose_engine(trial: Chunk, plugins: Plugins, asked: str, runs: int) -> EngineChoice:
-    """Try the first and the last member of a chunk.
+def choose_engine(chunk: Chunk, cache: PreparedCache, asked: str, runs: int, memory: int) -> EngineChoice:
+    """Let one engine after the other try the first and the last member of a chunk, and take the first that accepts.
 
-    :param asked: one of `ENGINES`.
-    :param runs: how many there are of their kind.
+    :param asked: the engine to begin with, or `AUTO`; only with `AUTO` an engine may refuse because it saves no time.
+    :param runs: how many runs there are of their kind.
+    :param memory: bytes that the tensors of one chunk may take.
     """
-    if asked == "plain":
-        return EngineChoice("plain")
-    few = replace(trial, members=(trial.members[0], trial.members[-1]))
-    with prepare(few.points[few.members[0][0]], plugins) as ready:
-        if ready.stepper is None:
-            return EngineChoice("plain", "plain: a task without a descent")
-        try:
-            beginning = begin_replicas(few, plugins, ready)
-            found = _try_compiling(beginning, ready, asked, runs) if asked != "batched" else EngineChoice("batched")
-            if found.engine == "batched":
-                try_first_steps(few, plugins, ready)
-        except ISOLATED_EXCEPTIONS as error:
-            return EngineChoice("plain", f"plain: {describe_refusal(error)}")
-    return found
+    few = replace(chunk, members=(chunk.members[0], chunk.members[-1]))
+    trial = Trial(few, cache, runs if asked == AUTO else None)
+    engine, text = _try_engines(trial, engines_from(asked))
+    return EngineChoice(engine.name, f"{engine.name}: {text}" if text else "", engine.chunk_size(trial, memory))
 
 
-def _try_compiling(beginning: ChunkStart, ready: Prepared, asked: str, runs: int) -> EngineChoice:
-    from playground.core.compiled import CannotCompileError, NotWorthCompilingError
-
-    try:
-        program = compile_replicas(beginning, ready, runs if asked == "auto" else None)
-    except NotWorthCompilingError:  # nothing that anybody misses
-        return EngineChoice("batched")
-    except CannotCompileError as error:
-        return EngineChoice("batched", f"batched: {error}")
-    except (
-        ISOLATED_EXCEPTIONS
-    ) as error:  # a compiler has many parts, and each may meet what its author did not think of
-        return EngineChoice("batched", f"batched: compiling raises {describe_exception(error)}")
-    return EngineChoice("compiled", f"compiled: {program.account}")
-
-
-def describe_refusal(error: BaseException) -> str:
-    """Say why runs cannot descend together."""
-    from playground.core.replicas import CannotBatchError
-
-    return str(error) if isinstance(error, CannotBatchError | PlaygroundError) else describe_exception(error)
+def _try_engines(trial: Trial, engines: tuple[Engine, ...]) -> tuple[Engine, str]:
+    """Return the first engine that accepts, with what it says, or else what the one before it refused for."""
+    *preferred, last = engines
+    if not preferred:  # the last engine refuses nothing, so there is nothing to try
+        return last, ""
+    reason = ""
+    with trial.prepare():  # a fault of the scenario itself is no refusal
+        for engine in preferred:
+            try:
+                return engine, engine.examine(trial) or reason
+            except ISOLATED_EXCEPTIONS as error:
+                reason = describe_refusal(error) or reason
+    return last, reason

@@ -1,61 +1,82 @@
-"""One chunk of runs: together when that is possible, else one after the other, with the reason."""
+"""One chunk of runs, computed by its engine; where that one refuses, by halves or by the next."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 from playground.plugins.causes import ISOLATED_EXCEPTIONS
-from playground.plugins.manager import Plugins
-from playground.runner.sweeping.choosing import describe_refusal
-from playground.runner.sweeping.plan import Chunk, ChunkResult
-from playground.runner.sweeping.sequential import run_sequentially
-from playground.runner.sweeping.vectorized import Watch, run_vectorized
+from playground.result import Status, Verdict
+from playground.runner.store import Row
+from playground.runner.sweeping import engines
+from playground.runner.sweeping.engines import CannotComputeError, Watch, find_engine, next_engine
+from playground.runner.sweeping.engines.refusals import describe_refusal
+from playground.runner.sweeping.plan import Chunk, ChunkResult, PackedChunk
+from playground.runner.sweeping.prepared_cache import PreparedCache
 
 MAX_UNSPLIT_RUNS = 8
-"""Runs up to which nobody asks which of them it was that raised: one after the other costs no more than finding out."""
+"""A refused chunk of at most so many runs is not divided: the next engine computes them as fast as a search would."""
 
 
-def compute_chunk(chunk: Chunk, plugins: Plugins, watch: Watch | None = None) -> Iterator[ChunkResult]:
-    """Run every member of a chunk: all of them together, or one after the other in several pieces.
+def compute_chunk(chunk: Chunk, cache: PreparedCache, watch: Watch | None = None) -> Iterator[ChunkResult]:
+    """Compute every member of a chunk, by its engine or by those after it.
 
-    What cannot be compiled after all descends as a batch.
+    A component may raise for some of the runs only. The engine then tries each half of the chunk, and so on, until a
+    run that raises has few neighbours left; the next engine computes these.
 
-    A component may raise for some of the runs only. Then each half of the chunk is tried by itself, and so on, until
-    few are left beside one that raises; these run alone, and each has its own answer.
-
+    :param cache: prepares their scenario.
     :param watch: gets the traces of runs that descend together, to show their progress.
     """
-    if chunk.engine == "plain":
-        yield from run_sequentially(chunk, plugins, chunk.note)
+    engine, after = find_engine(chunk.engine), next_engine(chunk.engine)
+    if after is None:
+        yield from engine.compute(chunk, cache, watch)
         return
     try:
-        result = run_vectorized(chunk, plugins, watch)
+        yield from engine.compute(chunk, cache, watch)
     except ISOLATED_EXCEPTIONS as error:
-        from playground.core.replicas import DisagreementError
-
-        if isinstance(error, DisagreementError):  # of all of them, whichever it showed in
-            yield from run_sequentially(chunk, plugins, f"plain: {error}")
-        elif chunk.engine == "compiled":
-            yield from compute_chunk(
-                replace(chunk, engine="batched", note=f"batched: {describe_refusal(error)}"), plugins, watch
-            )
-        else:
-            yield from _compute_halves(chunk, plugins, watch, f"plain: {describe_refusal(error)}")
+        divisible = isinstance(error, CannotComputeError) and error.divisible
+        reason = describe_refusal(error)
+        cache.forget()  # a component that raised may have left the module halfway
     else:
-        yield result
-
-
-def _compute_halves(chunk: Chunk, plugins: Plugins, watch: Watch | None, note: str) -> Iterator[ChunkResult]:
-    """Compute a chunk in which a run raises: the halves of many, each member of few alone."""
-    if len(chunk.members) <= MAX_UNSPLIT_RUNS:
-        yield from run_sequentially(chunk, plugins, note)
         return
+    if divisible and len(chunk.members) > MAX_UNSPLIT_RUNS:
+        yield from _compute_halves(chunk, cache, watch)
+    else:
+        yield from compute_chunk(replace(chunk, engine=after.name, note=f"{after.name}: {reason}"), cache, watch)
+
+
+def _compute_halves(chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Iterator[ChunkResult]:
+    """Compute a chunk in which a run raises: each half by itself."""
     middle = len(chunk.members) // 2
     for members in (chunk.members[:middle], chunk.members[middle:]):
         occurring = {index for index, _ in members}
         points = {index: loaded for index, loaded in chunk.points.items() if index in occurring}
-        for result in compute_chunk(replace(chunk, points=points, members=members), plugins, watch):
+        for result in compute_chunk(replace(chunk, points=points, members=members), cache, watch):
             yield result
             if result.interrupted:
                 return
+
+
+def lost_chunk_result(chunk: Chunk | PackedChunk, reason: str) -> ChunkResult:
+    """Return rows with status `error` for the runs of a chunk that took its process down."""
+    rows = [
+        Row(
+            key=f"{chunk.keys[point]}-{seed}",
+            point=point,
+            seed=seed,
+            status=str(Status.ERROR),
+            verdict=str(Verdict.FAILED),
+            first=math.nan,
+            last=math.nan,
+            best=math.nan,
+            steps=0,
+            evaluations=0,
+            seconds=math.nan,
+            engine=engines.ENGINES[-1].name,
+            reason=reason,
+            lost=True,
+        )
+        for point, seed in chunk.members
+    ]
+    return ChunkResult(rows=tuple(rows), note=reason)

@@ -25,47 +25,52 @@ Member = tuple[int, int]
 """A run of a grid: the index of its point, and its seed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Chunk:
     """Runs that are computed with one another.
 
     :param file: the scenario's file, for messages and relative paths.
+    :param family: the first point of the family that these runs belong to, by index.
     :param points: the scenario of each point that occurs, by index.
     :param keys: for each point what the keys of its runs begin with.
     :param members: the runs.
-    :param engine: `compiled`, `batched` or `plain`.
-    :param note: why they are not to descend together; empty if they are, or if it was asked for.
-    :param sensitivity: find out of each run whether it is sensitive.
+    :param engine: name of the engine that computes them.
+    :param note: what there is to say about that; empty for nothing.
     """
 
     file: str
+    family: int
     points: Mapping[int, Loaded]
     keys: Mapping[int, str]
     members: Sequence[Member]
     engine: str
     note: str = ""
-    sensitivity: bool = False
+
+    @property
+    def first(self) -> Loaded:
+        """The scenario of the first member."""
+        return self.points[self.members[0][0]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PackedChunk:
     """A chunk as plain data, which can travel to another process: its points as the text of a scenario."""
 
     file: str
+    family: int
     points: Mapping[int, str]
     keys: Mapping[int, str]
     members: Sequence[Member]
     engine: str
     note: str
-    sensitivity: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ChunkResult:
     """What a chunk gave.
 
     :param rows: in the order of the chunk's members; a run that was interrupted has none.
-    :param note: why its runs did not descend together; empty if they did.
+    :param note: what there is to say about the engine that computed it; empty for nothing.
     :param interrupted: Ctrl-C came.
     """
 
@@ -77,13 +82,13 @@ class ChunkResult:
 def pack_chunk(chunk: Chunk) -> PackedChunk:
     """Return a chunk as plain data."""
     points = {index: _scenario_text(loaded) for index, loaded in chunk.points.items()}
-    return PackedChunk(chunk.file, points, chunk.keys, chunk.members, chunk.engine, chunk.note, chunk.sensitivity)
+    return PackedChunk(**{**vars(chunk), "points": points})
 
 
 def unpack_chunk(parcel: PackedChunk) -> Chunk:
-    """Return the chunk that `packed` was given."""
+    """Return the chunk that `pack_chunk` was given."""
     points = {index: _load_text(parcel.file, text) for index, text in parcel.points.items()}
-    return Chunk(*(parcel.file, points, parcel.keys, parcel.members, parcel.engine, parcel.note, parcel.sensitivity))
+    return Chunk(**{**vars(parcel), "points": points})
 
 
 def _scenario_text(loaded: Loaded) -> str:
@@ -168,7 +173,6 @@ def make_chunk(
     members: Sequence[Member],
     engine: str,
     note: str = "",
-    sensitivity: bool = False,
 ) -> Chunk:
     """Return some runs of a family as a chunk.
 
@@ -178,11 +182,11 @@ def make_chunk(
     by_index = {point.index: point for point in family}
     indices = dict.fromkeys(index for index, _ in members)
     return Chunk(
-        family[0].source.file,
-        {index: by_index[index].loaded for index in indices},
-        {index: keys[index] for index in indices},
-        members,
-        engine,
-        note,
-        sensitivity,
+        file=family[0].source.file,
+        family=family[0].index,
+        points={index: by_index[index].loaded for index in indices},
+        keys={index: keys[index] for index in indices},
+        members=members,
+        engine=engine,
+        note=note,
     )

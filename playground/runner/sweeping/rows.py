@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from playground.result import Status, Verdict
 from playground.runner.single.expectations import BAD_STATUSES, judge_runs
-from playground.runner.single.preparing import Prepared
+from playground.runner.single.prepared import PreparedDescent
 from playground.runner.store import ParameterLayout, Row
 from playground.runner.sweeping.plan import Chunk
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from playground.core.problem import Problem
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FinishedRuns:
     """What the members of a chunk came to, in their order; tensors with one entry for each.
 
@@ -29,7 +28,6 @@ class FinishedRuns:
     :param first: loss before update 0; it, `last` and `best` in float64 on the CPU.
     :param kept: losses at `steps_kept`, `(runs, steps kept)`, float32.
     :param reasons: a sentence for each status.
-    :param sensitive: of each run whether it is; None where nobody asked.
     :param seconds: of all together.
     """
 
@@ -45,11 +43,10 @@ class FinishedRuns:
     steps_kept: Sequence[int]
     statuses: Sequence[Status]
     reasons: Sequence[str]
-    sensitive: Sequence[bool | None]
     seconds: float
 
 
-def make_rows(chunk: Chunk, ready: Prepared, ended: FinishedRuns) -> tuple[Row, ...]:
+def make_rows(chunk: Chunk, ready: PreparedDescent, ended: FinishedRuns) -> tuple[Row, ...]:
     """Measure, judge and write down every run that was not interrupted."""
     import torch
 
@@ -62,30 +59,37 @@ def make_rows(chunk: Chunk, ready: Prepared, ended: FinishedRuns) -> tuple[Row, 
         tuple((name, tuple(tensor.shape[1:])) for name, tensor in ended.final.items()), tuple(ended.steps_kept)
     )
     count = len(chunk.members)
-    numbers = (ended.first, ended.last, ended.best, ended.steps, ended.evaluations)
-    found = map(
-        Row,
-        [f"{chunk.keys[point]}-{seed}" for point, seed in chunk.members],
-        *zip(*chunk.members, strict=True),
-        *(statuses, verdicts, *(column.tolist() for column in numbers)),
-        *(repeat(ended.seconds / count, count), repeat(ended.engine, count), ended.sensitive, ended.reasons),
-        _metric_records(metrics, count),
-        _row_bytes(flat.double()),
-        _row_bytes(ended.kept) if ended.steps_kept else repeat(None, count),
-        repeat(layout, count),
-    )
-    return tuple(row for row in found if row.status != Status.INTERRUPTED)
+    points, seeds = zip(*chunk.members, strict=True)
+    columns = {
+        "key": [f"{chunk.keys[point]}-{seed}" for point, seed in chunk.members],
+        "point": points,
+        "seed": seeds,
+        "status": statuses,
+        "verdict": verdicts,
+        "first": ended.first.tolist(),
+        "last": ended.last.tolist(),
+        "best": ended.best.tolist(),
+        "steps": ended.steps.tolist(),
+        "evaluations": ended.evaluations.tolist(),
+        "seconds": [ended.seconds / count] * count,
+        "engine": [ended.engine] * count,
+        "reason": ended.reasons,
+        "metrics": _metric_records(metrics, count),
+        "parameters": _row_bytes(flat.double()),
+        "trace": _row_bytes(ended.kept) if ended.steps_kept else [None] * count,
+        "layout": [layout] * count,
+    }
+    rows = (Row(**dict(zip(columns, values, strict=True))) for values in zip(*columns.values(), strict=True))
+    return tuple(row for row in rows if row.status != Status.INTERRUPTED)
 
 
-def _measure_runs(ready: Prepared, ended: FinishedRuns) -> dict[str, Any]:
+def _measure_runs(ready: PreparedDescent, ended: FinishedRuns) -> dict[str, Any]:
     """Let the task measure all runs at once, or one after the other where it cannot."""
     import torch
     from torch.func import vmap
 
-    task: Any = ready.bound.task
-
     def measure(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return dict(task.measure(ended.problem, parameters))
+        return dict(ready.task.measure(ended.problem, parameters))
 
     try:
         measured = vmap(measure)(ended.final)
@@ -96,7 +100,7 @@ def _measure_runs(ready: Prepared, ended: FinishedRuns) -> dict[str, Any]:
 
 
 def _decide_verdicts(
-    ready: Prepared, ended: FinishedRuns, statuses: Sequence[str], metrics: Mapping[str, Any]
+    ready: PreparedDescent, ended: FinishedRuns, statuses: Sequence[str], metrics: Mapping[str, Any]
 ) -> list[str]:
     """Judge all runs at once, by the scenario's expectations and by how they ended."""
     import numpy as np

@@ -5,25 +5,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any
 
 from playground.errors import PlaygroundError
 from playground.plugins.manager import Plugins
 from playground.result import Loss, Run, Status, Verdict
-from playground.runner.single.measuring import Measurement, measure
-from playground.runner.single.preparing import prepare
 from playground.runner.single.running import run_one
 from playground.runner.store import ParameterLayout, Row
-from playground.runner.sweeping.plan import Chunk, ChunkResult, PackedChunk
+from playground.runner.sweeping.plan import Chunk, ChunkResult
 from playground.scenario.model import Loaded
 
 PIECE_SECONDS = 0.5
 """Seconds of runs one after the other between two looks at what is finished."""
 
 
-def run_sequentially(chunk: Chunk, plugins: Plugins, note: str) -> Iterator[ChunkResult]:
+def run_sequentially(chunk: Chunk, plugins: Plugins) -> Iterator[ChunkResult]:
     """Run every member alone, and hand over what is finished in small pieces."""
     from playground.core.interrupts import is_stop_requested
 
@@ -35,13 +31,13 @@ def run_sequentially(chunk: Chunk, plugins: Plugins, note: str) -> Iterator[Chun
         except KeyboardInterrupt:
             row = None
         if row is None:
-            yield ChunkResult(tuple(rows), note, interrupted=True)
+            yield ChunkResult(rows=tuple(rows), note=chunk.note, interrupted=True)
             return
         rows.append(row)
         if time.perf_counter() - since > PIECE_SECONDS:
-            yield ChunkResult(tuple(rows), note)
+            yield ChunkResult(rows=tuple(rows), note=chunk.note)
             rows, since = [], time.perf_counter()
-    yield ChunkResult(tuple(rows), note)
+    yield ChunkResult(rows=tuple(rows), note=chunk.note)
 
 
 def _run_member(chunk: Chunk, point: int, seed: int, plugins: Plugins) -> Row | None:
@@ -54,12 +50,9 @@ def _run_member(chunk: Chunk, point: int, seed: int, plugins: Plugins) -> Row | 
     loaded = chunk.points[point]
     loaded = replace(loaded, scenario=loaded.scenario.model_copy(update={"seed": seed}))
     run = _run_or_error(loaded, plugins)
-    row = _row_of_run(run, f"{chunk.keys[point]}-{seed}", point, thin_steps(loaded.scenario.steps))
     if run.status is Status.INTERRUPTED:
         return None
-    if not chunk.sensitivity or run.status is Status.ERROR:
-        return row
-    return replace(row, sensitive=run.loss is not None and _is_sensitive(loaded, run, plugins))
+    return _row_of_run(run, chunk, point, thin_steps(loaded.scenario.steps))
 
 
 def _run_or_error(loaded: Loaded, plugins: Plugins) -> Run:
@@ -72,40 +65,7 @@ def _run_or_error(loaded: Loaded, plugins: Plugins) -> Run:
         return Run(scenario.name, "", scenario.seed, Status.ERROR, Verdict.FAILED, reason=reason)
 
 
-def _is_sensitive(loaded: Loaded, run: Run, plugins: Plugins) -> bool:
-    """Tell whether a twin of a run, whose start is one unit in the last place away, comes to another answer.
-
-    :raises KeyboardInterrupt: it came while a twin descended.
-    """
-    from playground.core.sensitivity import TOLERANCE_BY_DTYPE, nudge
-
-    for nearer in (False, True):
-        with prepare(loaded, plugins) as ready:
-            nudge(ready.stepper.problem.parameters.values(), nearer)  # type: ignore[union-attr]
-            twin = measure(ready, nullcontext)
-            tolerance = TOLERANCE_BY_DTYPE[ready.setting.dtype]
-        if twin.status is Status.INTERRUPTED:
-            raise KeyboardInterrupt
-        if _is_different(run, twin, tolerance):
-            return True
-    return False
-
-
-def _is_different(run: Run, twin: Measurement, tolerance: float) -> bool:
-    """Tell whether the losses on the way, the last one, or the final parameters differ."""
-    import numpy as np
-
-    if twin.loss is None or run.loss is None or len(run.trace.loss) != len(twin.trace.loss):
-        return True
-    pairs: list[tuple[Any, Any]] = [
-        (run.trace.loss, twin.trace.loss),
-        (run.loss.last, twin.loss.last),
-        *((value, twin.parameters[name]) for name, value in run.parameters.items()),
-    ]
-    return not all(np.allclose(there, here, tolerance, tolerance, equal_nan=True) for here, there in pairs)
-
-
-def _row_of_run(run: Run, key: str, point: int, kept: Sequence[int]) -> Row:
+def _row_of_run(run: Run, chunk: Chunk, point: int, kept: Sequence[int]) -> Row:
     """Return a run alone as a row."""
     import numpy as np
 
@@ -113,9 +73,18 @@ def _row_of_run(run: Run, key: str, point: int, kept: Sequence[int]) -> Row:
     flat = [np.ravel(np.asarray(value, dtype="<f8")) for value in run.parameters.values()]
     loss = run.loss or Loss(math.nan, math.nan, math.nan)
     return Row(
-        key,
-        *(point, run.seed, str(run.status), str(run.verdict), loss.first, loss.last, loss.best),
-        *(run.steps, run.evaluations, run.seconds, "plain"),
+        key=f"{chunk.keys[point]}-{run.seed}",
+        point=point,
+        seed=run.seed,
+        status=str(run.status),
+        verdict=str(run.verdict),
+        first=loss.first,
+        last=loss.last,
+        best=loss.best,
+        steps=run.steps,
+        evaluations=run.evaluations,
+        seconds=run.seconds,
+        engine=chunk.engine,
         reason=run.reason,
         metrics={name: float(value) for name, value in run.metrics.items() if isinstance(value, int | float)},
         parameters=np.concatenate(flat).tobytes() if flat else None,
@@ -125,18 +94,3 @@ def _row_of_run(run: Run, key: str, point: int, kept: Sequence[int]) -> Row:
             tuple(kept) if run.trace.loss else (),
         ),
     )
-
-
-def lost_chunk_result(chunk: Chunk | PackedChunk, reason: str) -> ChunkResult:
-    """Return rows with status `error` for the runs of a chunk that took its process down."""
-    nan = math.nan
-    rows = [
-        Row(
-            f"{chunk.keys[point]}-{seed}",
-            *(point, seed, str(Status.ERROR), str(Verdict.FAILED), nan, nan, nan, 0, 0, nan, "plain"),
-            reason=reason,
-            lost=True,
-        )
-        for point, seed in chunk.members
-    ]
-    return ChunkResult(tuple(rows), reason)

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
 CONFIDENCE_LEVEL = 0.95
 
-UNKNOWN_SENSITIVITY = -1
-"""Stands for whether a run is sensitive, 1 or 0, where nobody has looked."""
-
 
 def wilson_interval(passed: int, runs: int, confidence: float = CONFIDENCE_LEVEL) -> tuple[float, float]:
     r"""Return the interval in which the probability of passing lies, by Wilson's score.
@@ -65,7 +62,6 @@ def summarize(
     verdict: Iterable[str],
     last: ArrayLike,
     steps: ArrayLike,
-    sensitive: ArrayLike | None = None,
 ) -> list[Summary]:
     """Sum up the runs of each point; a million of them take less than a second.
 
@@ -75,7 +71,6 @@ def summarize(
     :param verdict: if any is `none`, the scenario expects nothing, and no share that passed can be told.
     :param last: last losses; None or NaN where there is none.
     :param steps: updates made.
-    :param sensitive: 1 for a run that is, 0 for one that is not, or `UNKNOWN`, which None stands for everywhere.
     :returns: one summary per point, in the order of the points, also for a point without runs.
     :raises ValueError: an unknown status or verdict, or arrays that differ in length.
     """
@@ -92,20 +87,18 @@ def summarize(
     group, groups = owner * len(kinds) + ended, count * len(kinds)
     numbers = np.bincount(group, minlength=groups).reshape(count, len(kinds)).tolist()
     medians = quantiles(np.asarray(steps, dtype=np.float64), group, groups, (0.5,)).reshape(count, len(kinds)).tolist()
-    known = np.full(owner.shape, UNKNOWN_SENSITIVITY) if sensitive is None else np.asarray(sensitive)
-    looked = np.bincount(owner[known != UNKNOWN_SENSITIVITY], minlength=count).tolist()
-    found = np.bincount(owner[known == 1], minlength=count).tolist()
     return [
         Summary(
-            index,
-            values,
-            runs[index],
-            passed[index] if expected else None,
-            wilson_interval(passed[index], runs[index]) if expected and runs[index] else None,
-            Quartiles(*losses[index]),
-            {kind: number for kind, number in zip(kinds, numbers[index], strict=True) if number},
-            {kind: half for kind, half, number in zip(kinds, medians[index], numbers[index], strict=True) if number},
-            found[index] if looked[index] else None,
+            index=index,
+            values=values,
+            runs=runs[index],
+            passed=passed[index] if expected else None,
+            interval=wilson_interval(passed[index], runs[index]) if expected and runs[index] else None,
+            loss=Quartiles(*losses[index]),
+            statuses={kind: number for kind, number in zip(kinds, numbers[index], strict=True) if number},
+            steps={
+                kind: half for kind, half, number in zip(kinds, medians[index], numbers[index], strict=True) if number
+            },
         )
         for index, values in enumerate(points)
     ]

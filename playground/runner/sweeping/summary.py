@@ -20,7 +20,7 @@ from playground.runner.single.expectations import decide_verdict, judge, locate_
 from playground.runner.store import Store, SweepRecord
 from playground.runner.store.exporting import RunTable
 from playground.runner.sweeping.curves import LossCurve, loss_curves
-from playground.runner.sweeping.statistics import UNKNOWN_SENSITIVITY, find_best, summarize
+from playground.runner.sweeping.statistics import find_best, summarize
 from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.node import YamlNode
 from playground.scenario.source import SourceText
@@ -127,7 +127,7 @@ def summarize_sweep(
 
 def _summarize_points(values: Sequence[Mapping[str, Any]], store: Store, sweep_id: str) -> tuple[list[Summary], int]:
     """Sum up the runs of each point, and count all; in pieces, so that memory does not grow with their number."""
-    names = ("point", "status", "verdict", "last", "steps", "sensitive")
+    names = ("point", "status", "verdict", "last", "steps")
     summaries: list[Summary] = []
     runs = _RunColumns()
     for point, rows in groupby(store.values(names, sweep_id), key=itemgetter(0)):
@@ -145,24 +145,23 @@ class _RunColumns:
     """What is known of some runs; a column each."""
 
     def __init__(self) -> None:
-        self.points, self.steps, self.sensitive = array("q"), array("q"), array("b")
+        self.points, self.steps = array("q"), array("q")
         self.last = array("d")
         self.statuses: list[str] = []
         self.verdicts: list[str] = []
 
     def take(self, rows: Iterable[Sequence[Any]], start: int) -> None:
         """Take the runs of a point; points are counted from `start`."""
-        for point, status, judged, last, steps, sensitive in rows:
+        for point, status, judged, last, steps in rows:
             self.points.append(point - start)
             self.statuses.append(intern(status))
             self.verdicts.append(intern(judged))
             self.last.append(math.nan if last is None else last)
             self.steps.append(steps)
-            self.sensitive.append(UNKNOWN_SENSITIVITY if sensitive is None else sensitive)
 
     def summed_up(self, values: Sequence[Mapping[str, Any]], start: int) -> list[Summary]:
         """Return a summary of each point from `start` on."""
-        columns = (self.points, self.statuses, self.verdicts, self.last, self.steps, self.sensitive)
+        columns = (self.points, self.statuses, self.verdicts, self.last, self.steps)
         found = summarize(values[start:], *columns)
         return [replace(summary, index=start + summary.index) for summary in found]
 

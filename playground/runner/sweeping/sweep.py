@@ -14,7 +14,9 @@ from functools import lru_cache, partial
 from importlib.metadata import version
 from itertools import chain, islice, product, takewhile
 from pathlib import Path
+from threading import local
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from playground.errors import ComponentError
 from playground.plugins.manager import Plugins, load_plugins
@@ -28,7 +30,7 @@ from playground.runner.single.memory import DEFAULT_MEMORY_BYTES, limit_memory, 
 from playground.runner.single.preparing import check_structure, prepare, refuse_diagnosis, refuse_impossible
 from playground.runner.store import Store, SweepRecord
 from playground.runner.sweeping.choosing import choose_engine
-from playground.runner.sweeping.chunk import compute_chunk
+from playground.runner.sweeping.chunk import compute_chunk, lost_chunk_result
 from playground.runner.sweeping.identity import Identities
 from playground.runner.sweeping.plan import (
     Chunk,
@@ -42,16 +44,13 @@ from playground.runner.sweeping.plan import (
     pack_chunk,
     unpack_chunk,
 )
-from playground.runner.sweeping.sequential import lost_chunk_result
+from playground.runner.sweeping.prepared_cache import PreparedCache
 from playground.runner.sweeping.summary import ComputedRuns, StoredSweep, summarize_sweep
 from playground.scenario.grid import Grid, GridPoint, expand
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
     from playground.core.traces import ReplicaTraces
-
-SEQUENTIAL_CHUNK_RUNS = 50
-"""Runs in a chunk that descend one after the other: few, so that several processes share them evenly."""
 
 INTERRUPT_GRACE_SECONDS = 5.0
 """Seconds that other processes have, after Ctrl-C, to hand over what has finished."""
@@ -64,15 +63,13 @@ MAX_LOOKUP_RUNS = 50_000
 class SweepOptions:
     """How a sweep is to be computed.
 
-    :param engine: `auto`, `compiled`, `batched` or `plain`; where one cannot compute some runs, the next one does.
+    :param engine: `auto`, or the name of an engine; where one cannot compute some runs, the next one does.
     :param jobs: processes to use; with 1 everything happens in this one.
     :param executor: name of the executor; None for `serial` or `processes`, by `jobs`.
     :param executor_options: its parameters.
     :param fresh: compute again what is stored.
     :param memory: bytes that the tensors of one process may take; a run that takes more than this, and more than
         `memory.DEFAULT`, is refused.
-    :param sensitivity: find out of every run whether it is sensitive, by two twins that start one unit in the last
-        place away; it takes four times as long. Stored runs of which that is not known are computed again.
     :param command: the command line, for the record.
     """
 
@@ -82,7 +79,6 @@ class SweepOptions:
     executor_options: Mapping[str, Any] = field(default_factory=dict)
     fresh: bool = False
     memory: int = DEFAULT_MEMORY_BYTES
-    sensitivity: bool = False
     command: str = ""
 
     @property
@@ -136,8 +132,8 @@ def _run_sweep(
     refuse_diagnosis(loaded)
     grid = expand(loaded, ComponentCatalogue(plugins).known_parameters)
     progress.total = grid.size
-    pool = _make_pool(plugins, options)
-    related, warnings = _check_points(grid, plugins)
+    pool, cache = _make_pool(plugins, options), PreparedCache(plugins)
+    families, warnings = _check_points(grid, cache)
     identities = Identities(plugins)
     keys = {point.index: identities.key(point.loaded, options.engine) for point in grid.points}
     used = identities.plugins(point.loaded for point in grid.points)
@@ -146,10 +142,8 @@ def _run_sweep(
         store.begin(record)
         missing = _find_missing(grid, keys, store, record.id, options)
         progress.stored = grid.size - sum(map(len, missing.values()))
-        planned = _plan_chunks(grid, related, keys, missing, plugins, options)
-        computed = _store_results(
-            _compute_chunks(planned, plugins, options, pool, progress), store, record.id, progress
-        )
+        planned = _plan_chunks(grid, families, keys, missing, cache, options)
+        computed = _store_results(_compute_chunks(planned, cache, options, pool, progress), store, record.id, progress)
         computed.fresh = options.fresh
         summed = summarize_sweep(loaded, record, store, computed, start)
     compared = variant_labels([point.scenario for point in grid.points], grid.axes, plugins)
@@ -212,7 +206,7 @@ def _make_record(
     )
 
 
-def _check_points(grid: Grid, plugins: Plugins) -> tuple[list[list[GridPoint]], tuple[str, ...]]:
+def _check_points(grid: Grid, cache: PreparedCache) -> tuple[list[list[GridPoint]], tuple[str, ...]]:
     """Find what is wrong with any point before anything is computed; return the families of points, and warnings.
 
     Names, keys and optimizers are checked at every point, the rest once for each family and start, and wherever a
@@ -221,19 +215,21 @@ def _check_points(grid: Grid, plugins: Plugins) -> tuple[list[list[GridPoint]], 
     :raises ScenarioError: with the place at the axis that brought it.
     """
     for point in grid.points:
-        check_structure(point.loaded, plugins)
-    with prepare(grid.points[0].loaded, plugins):  # which imports torch as fast as that goes
+        check_structure(point.loaded, cache.plugins)
+    with cache.prepare(grid.points[0].loaded, grid.points[0].index):  # which imports torch as fast as that goes
         pass
-    related = group_families(grid.points, plugins)
+    families = group_families(grid.points, cache.plugins)
     warnings: dict[str, None] = {}  # each once, though many families may have it
-    for family in related:
+    for family in families:
         for number, alike in enumerate(group_by_start(family).values()):
-            for point in (alike[0], *filter(_is_extreme, alike[1:])):
-                with prepare(point.loaded, plugins) as ready:
+            with cache.prepare(alike[0].loaded, family[0].index) as ready:
+                refuse_impossible(ready)
+                if number == 0:
+                    warnings |= dict.fromkeys(advise(ready))
+            for point in filter(_is_extreme, alike[1:]):
+                with prepare(point.loaded, cache.plugins) as ready:
                     refuse_impossible(ready)
-                    if number == 0 and point is alike[0]:
-                        warnings |= dict.fromkeys(advise(ready))
-    return related, tuple(warnings)
+    return families, tuple(warnings)
 
 
 def _is_extreme(point: GridPoint) -> bool:
@@ -255,7 +251,7 @@ def _find_missing(
     places = product((point.index for point in grid.points), range(len(grid.seeds)))
     while some := list(islice(places, MAX_LOOKUP_RUNS)):
         names = [f"{keys[index]}-{grid.seeds[position]}" for index, position in some]
-        there = store.attach(sweep, zip(names, (index for index, _ in some), strict=True), options.sensitivity)
+        there = store.attach(sweep, zip(names, (index for index, _ in some), strict=True))
         for name, (index, position) in zip(names, some, strict=True):
             if name not in there:
                 missing.setdefault(index, array("q")).append(position)  # type: ignore[attr-defined]
@@ -264,7 +260,7 @@ def _find_missing(
 
 def _compute_chunks(
     planned: Iterator[Chunk],
-    plugins: Plugins,
+    cache: PreparedCache,
     options: SweepOptions,
     pool: Callable[[int], AbstractContextManager[Any]] | None,
     progress: SweepProgress,
@@ -276,12 +272,13 @@ def _compute_chunks(
             progress.traces = traces
 
         for chunk in planned:
-            for result in compute_chunk(chunk, plugins, watch):
+            for result in compute_chunk(chunk, cache, watch):
                 yield result
                 if result.interrupted:
                     return
         return
-    work = partial(_compute_in_worker, json.dumps(plugins.recipe), plugins.fingerprint, memory_limit())
+    recipe = json.dumps(cache.plugins.recipe)
+    work = partial(_compute_in_worker, recipe, cache.plugins.fingerprint, memory_limit(), uuid4().hex)
     interrupted = False
     parcels = (pack_chunk(chunk) for chunk in takewhile(lambda chunk: not interrupted, planned))
     for parcel, results in run_parallel(parcels, work, pool, options.at_once, INTERRUPT_GRACE_SECONDS):
@@ -292,41 +289,26 @@ def _compute_chunks(
 
 def _plan_chunks(
     grid: Grid,
-    related: Sequence[Sequence[GridPoint]],
+    families: Sequence[Sequence[GridPoint]],
     keys: Mapping[int, str],
     missing: Mapping[int, Sequence[int]],
-    plugins: Plugins,
+    cache: PreparedCache,
     options: SweepOptions,
 ) -> Iterator[Chunk]:
     """Yield the chunks of all that is missing, family by family."""
-    for family in related:
+    for family in families:
         count = sum(len(missing.get(point.index, ())) for point in family)
         if not count:
             continue
+        make = partial(make_chunk, family, keys)
         members = order_by_seed(family, missing, grid.seeds)
         first = next(members)
-        trial = make_chunk(family, keys, (first, (family[-1].index, first[1])), options.engine)
-        choice = choose_engine(trial, plugins, options.engine, count)
-        size = min(_choose_chunk_size(choice.engine, family[0], plugins, options), -(-count // options.at_once))
+        trial = make((first, (family[-1].index, first[1])), options.engine)
+        choice = choose_engine(trial, cache, options.engine, count, options.memory)
+        size = min(choice.size, -(-count // options.at_once))
         every = chain([first], members)
         while some := list(islice(every, size)):
-            yield make_chunk(family, keys, some, choice.engine, choice.note, options.sensitivity)
-
-
-def _choose_chunk_size(engine: str, point: GridPoint, plugins: Plugins, options: SweepOptions) -> int:
-    """Return how many runs of a family make a chunk."""
-    if engine == "plain":
-        return SEQUENTIAL_CHUNK_RUNS
-    from playground.core.compiled import chunk_size as compiled_size
-    from playground.core.replicas import chunk_size, storage_chunk_size
-
-    with prepare(point.loaded, plugins) as ready:
-        problem = ready.stepper.problem  # type: ignore[union-attr]
-        sized = compiled_size if engine == "compiled" else chunk_size
-        size = sized(problem, problem.parameters, options.memory)
-        if engine == "batched":
-            size = min(size, storage_chunk_size(problem, problem.parameters, point.scenario.steps))
-    return max(1, size // 3) if options.sensitivity else size  # a run and its twins
+            yield make(some, choice.engine, choice.note)
 
 
 def _make_pool(plugins: Plugins, options: SweepOptions) -> Callable[[int], AbstractContextManager[Any]] | None:
@@ -352,17 +334,32 @@ def _make_pool(plugins: Plugins, options: SweepOptions) -> Callable[[int], Abstr
     return pool
 
 
-def _compute_in_worker(recipe: str, fingerprint: str, memory: int, parcel: PackedChunk) -> list[ChunkResult]:
+class _WorkerState(local):
+    """What a worker keeps from chunk to chunk; each thread has its own, because runs move a module's parameters."""
+
+    sweep = ""
+    cache: PreparedCache | None = None
+
+
+_worker_state = _WorkerState()
+
+
+def _compute_in_worker(
+    recipe: str, fingerprint: str, memory: int, sweep: str, parcel: PackedChunk
+) -> list[ChunkResult]:
     """Compute a chunk in a worker process.
 
     :param memory: bytes that one run may take.
+    :param sweep: names the sweep, so that nothing is kept from one to the next: a data file may have changed.
     :raises ComponentError: this process has other plugins than the one that asks; it came after all were compared.
     """
-    plugins = _load_worker_plugins(recipe)
-    if plugins.fingerprint != fingerprint:
+    if _worker_state.sweep != sweep or _worker_state.cache is None:
+        _worker_state.sweep, _worker_state.cache = sweep, PreparedCache(_load_worker_plugins(recipe))
+    cache = _worker_state.cache
+    if cache.plugins.fingerprint != fingerprint:
         raise ComponentError("a worker has other plugins than the process that asks")
     with limit_memory(memory):
-        return list(compute_chunk(unpack_chunk(parcel), plugins))
+        return list(compute_chunk(unpack_chunk(parcel), cache))
 
 
 @lru_cache

@@ -47,9 +47,8 @@ def test_rounding_alone_is_no_reason(seed) -> None:
 
 def test_a_run_that_raises_alone_is_not_compiled() -> None:
     """In float32 there is no rate of 1e39, and torch says so of a number, while a tensor of them becomes infinite."""
-    with pytest.raises(
-        CannotCompileError, match="in plain PyTorch a run raises RuntimeError: value cannot be converted"
-    ):
+    why = "in plain PyTorch a run raises RuntimeError: value cannot be converted"
+    with pytest.raises(CannotCompileError, match=why):
         replicas(SGD(lr=torch.tensor([0.1, 1e39], dtype=torch.float64)), 2, torch.float32)
 
 

@@ -136,14 +136,23 @@ def a_sweep(points, judged=True):
     passed, interval = (5, (0.2, 0.8)) if judged else (None, None)
     ends = {Status.BUDGET: 9, Status.DIVERGED: 1}
     summaries = tuple(
-        Summary(i, values, 10, passed, interval, Quartiles(0.1, 0.2 * (i + 1), math.inf), ends, {})
+        Summary(
+            index=i,
+            values=values,
+            runs=10,
+            passed=passed,
+            interval=interval,
+            loss=Quartiles(0.1, 0.2 * (i + 1), math.inf),
+            statuses=ends,
+            steps={},
+        )
         for i, values in enumerate(points)
     )
     axes = tuple(dict.fromkeys(name for values in points for name in values))
     numbers = {"seeds": 10, "size": 10 * count, "runs": 10 * count, "computed": 0, "seconds": 0.1}
     nothing = {"engines": {}, "notes": (), "expectations": (), "interrupted": False}
     known = {"axes": axes, "summaries": summaries, "best": summaries[:1], "verdict": Verdict.NONE}
-    sweep = Sweep("s", "s.yaml", "id", store="store", **numbers, **nothing, **known)
+    sweep = Sweep(scenario="s", file="s.yaml", id="id", store="store", **numbers, **nothing, **known)
     bad = [EndView(i, math.inf, 0, "diverged", "failed", 7, (math.nan, 3.0)) for i in range(count)]
     good = [EndView(i, 0.1, 1 + seed, "budget", "passed", 9, (i % 2, 3.0)) for i in range(count) for seed in range(9)]
     ended = tuple(bad + good)

@@ -95,4 +95,4 @@ def test_a_worker_that_comes_later_refuses_a_chunk_from_a_process_with_other_plu
     from playground.runner.sweeping.sweep import _compute_in_worker
 
     with pytest.raises(ComponentError, match="other plugins"):
-        _compute_in_worker(json.dumps(plugins.recipe), "another fingerprint", 0, None)
+        _compute_in_worker(json.dumps(plugins.recipe), "another fingerprint", 0, "a sweep", None)

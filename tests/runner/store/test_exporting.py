@@ -28,7 +28,20 @@ SWEEP = SweepRecord(
     versions={},
 )
 OTHER = replace(SWEEP, id="bb", axes=["optimizer.lr", "loss.delta"], points=[{"optimizer.lr": 7, "loss.delta": "a,b"}])
-ROW = Row("k0", 0, 0, "budget", "passed", 0.1 + 0.2, 1e-300, 1e-300, 10, 11, 0.5, "batched")
+ROW = Row(
+    key="k0",
+    point=0,
+    seed=0,
+    status="budget",
+    verdict="passed",
+    first=0.1 + 0.2,
+    last=1e-300,
+    best=1e-300,
+    steps=10,
+    evaluations=11,
+    seconds=0.5,
+    engine="batched",
+)
 RUNS = [
     (
         SWEEP,
@@ -40,7 +53,7 @@ RUNS = [
             layout=ParameterLayout((("weight", (1, 2)), ("bias", (1,))), (0, 9)),
         ),
     ),
-    (SWEEP, replace(ROW, key="k1", point=1, last=math.nan, best=math.inf, sensitive=True, reason='at "9", in w')),
+    (SWEEP, replace(ROW, key="k1", point=1, last=math.nan, best=math.inf, reason='at "9", in w')),
     (OTHER, replace(ROW, key="k2", metrics={"last": None})),
 ]
 TABLE = RunTable([SWEEP, OTHER], ["accuracy", "last"])
@@ -63,7 +76,7 @@ def test_csv_reads_back():
     assert float(first["first"]) == 0.1 + 0.2
     assert (first["optimizer.lr"], first["model.hidden"], first["model.bias"]) == ("0.0001", "[4]", "true")
     assert (first["steps"], first["axis.steps"], first["accuracy"], first["loss.delta"]) == ("10", "5", "0.75", "")
-    assert (second["last"], second["best"], second["sensitive"]) == ("nan", "inf", "true")
+    assert (second["last"], second["best"]) == ("nan", "inf")
     assert (second["reason"], second["model.hidden"], second["model.bias"]) == ('at "9", in w', "none", "")
     assert (third["sweep"], third["loss.delta"], third["metric.last"]) == ("bb", "a,b", "")
 

@@ -11,7 +11,21 @@ RECORD = SweepRecord("aa", "2026", "s", "s.yaml", "", {}, [], [{}], 1, "batched"
 
 def rows(count):
     return [
-        Row(f"k{seed}", 0, seed, "budget", "none", 1, 1, 1, 1, 1, 1, "batched", trace=bytes(100))
+        Row(
+            key=f"k{seed}",
+            point=0,
+            seed=seed,
+            status="budget",
+            verdict="none",
+            first=1,
+            last=1,
+            best=1,
+            steps=1,
+            evaluations=1,
+            seconds=1,
+            engine="batched",
+            trace=bytes(100),
+        )
         for seed in range(count)
     ]
 
@@ -180,7 +194,7 @@ def test_an_older_file_is_brought_forward(tmp_path, file, monkeypatch):
 
 
 def test_runs_of_the_first_layout_are_kept(tmp_path):
-    """Nobody had looked whether they are sensitive, whatever the column said."""
+    """Without the column `sensitive`, which newer layouts do not have."""
     folder = tmp_path / ".playground"
     folder.mkdir()
     connection = sqlite3.connect(folder / "results.sqlite", isolation_level=None)
@@ -190,12 +204,12 @@ def test_runs_of_the_first_layout_are_kept(tmp_path):
     connection.execute("PRAGMA user_version = 1")
     connection.execute("INSERT INTO layouts VALUES (1, '[]', '[]', '[]')")
     values = "'s', 'passed', 3.0, 2.0, 1.0, 9, 11, 0.5, 'batched', ?, 'why', NULL, 1"
-    for number, sensitive in ((1, 0), (2, 1)):
-        connection.execute(f"INSERT INTO runs VALUES (?, ?, 7, {values})", (number, f"k{number}", sensitive))
+    for number in (1, 2):
+        connection.execute(f"INSERT INTO runs VALUES (?, ?, 7, {values})", (number, f"k{number}", 0))
     connection.close()
     with Store.open(tmp_path) as store:
         found = store.known(["k1", "k2"])
-    assert [found[key].sensitive for key in ("k1", "k2")] == [None, True]
+    assert found.keys() == {"k1", "k2"}
     assert {(row.seed, row.first, row.steps, row.reason, row.lost) for row in found.values()} == {
         (7, 3, 9, "why", False)
     }

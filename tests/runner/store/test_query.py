@@ -44,7 +44,6 @@ def made():
                 evaluations=seed + 1,
                 seconds=0.5,
                 engine="plain" if point else "batched",
-                sensitive=seed == 3,
                 metrics=metrics[seed % 4],
             )
             for point in range(4)
@@ -90,7 +89,6 @@ CASES = {
     "seed<100000000000000000000000000": lambda row: True,
     "point=3": lambda row: row.point == 3,
     "key=bb-0-1": lambda row: row.key == "bb-0-1",
-    "sensitive=true": lambda row: row.sensitive,
     "optimizer=sgd": lambda row: axis("optimizer")(row) == "sgd",
     "optimizer>5": lambda row: False,
     "optimizer.lr=0.1": lambda row: axis("optimizer.lr")(row) == 0.1,

@@ -74,7 +74,23 @@ def test_the_store_knows_the_sweeps(tmp_path):
     with Store.open(tmp_path) as store:
         store.begin(OLD)
         assert store.stale(NEW) == []  # it has no run that could have been used
-        rows = [Row(f"{seed}", 0, seed, "budget", "passed", 3, 1, 1, 9, 9, 0.1, "plain") for seed in range(3)]
+        rows = [
+            Row(
+                key=f"{seed}",
+                point=0,
+                seed=seed,
+                status="budget",
+                verdict="passed",
+                first=3,
+                last=1,
+                best=1,
+                steps=9,
+                evaluations=9,
+                seconds=0.1,
+                engine="plain",
+            )
+            for seed in range(3)
+        ]
         store.add(OLD.id, rows)
         assert store.stale(NEW) == [StaleSweep(OLD, REASON, 3)]
         store.begin(NEW)

@@ -37,17 +37,31 @@ WRITER = """
 
     folder, name, rounds, size = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     record = SweepRecord(name, "2026", "s", "s.yaml", "", {}, [], [{}], size, "batched", {})
+    numbers = dict.fromkeys(("first", "last", "best", "steps", "evaluations", "seconds"), 1)
+    def row(key, seed):
+        text = {"status": "budget", "verdict": "none", "engine": "batched"}
+        return Row(key=key, point=0, seed=seed, **text, **numbers, trace=bytes(256))
     def rows(k):
-        return [
-            Row(f"{name}-{k}-{i}", 0, k * size + i, "budget", "none", 1, 1, 1, 1, 1, 1, "batched", trace=bytes(256))
-            for i in range(size)
-        ]
+        return [row(f"{name}-{k}-{i}", k * size + i) for i in range(size)]
 """
 
 
 def row(point, seed, **changes):
     """A run of `RECORD`."""
-    default = Row(f"run-{point}-{seed}", point, seed, "budget", "passed", 0.3, 0.1, 0.1, 10, 11, 0.5, "batched")
+    default = Row(
+        key=f"run-{point}-{seed}",
+        point=point,
+        seed=seed,
+        status="budget",
+        verdict="passed",
+        first=0.3,
+        last=0.1,
+        best=0.1,
+        steps=10,
+        evaluations=11,
+        seconds=0.5,
+        engine="batched",
+    )
     return replace(default, **changes)
 
 
@@ -85,7 +99,7 @@ def test_runs_read_back_as_they_were_in_another_process_too(tmp_path, store):
     rows = [
         row(0, 0, metrics={"accuracy": 0.75, "odd": None}, parameters=bytes(24), trace=bytes(12), layout=LAYOUT),
         row(0, 1, first=math.inf, last=-math.inf, status="nonfinite", verdict="failed", reason="at step 3"),
-        row(1, 5, sensitive=True, metrics={"accuracy": math.inf}),
+        row(1, 5, metrics={"accuracy": math.inf}),
     ]
     store.add("aa11", rows)
     with Store.open(tmp_path) as again:
@@ -132,11 +146,10 @@ def test_known_finds_runs_by_key(store):
 
 
 def test_attach_passes_over_runs_that_are_to_be_computed_again(store):
-    rows = [row(0, 0), row(0, 1, status="error"), row(0, 2, status="error", lost=True), row(0, 3, sensitive=False)]
+    rows = [row(0, 0), row(0, 1, status="error"), row(0, 2, status="error", lost=True), row(0, 3)]
     store.add("aa11", rows)
     members = [(each.key, 0) for each in rows]
     assert store.attach("aa11", members).keys() == {"run-0-0", "run-0-1", "run-0-3"}
-    assert store.attach("aa11", members, sensitivity=True).keys() == {"run-0-1", "run-0-3"}
 
 
 def test_attach_takes_what_is_there_and_says_what_that_is(store):
@@ -308,7 +321,7 @@ def test_processes_that_make_and_fill_one_store_at_once(tmp_path):
         with Store.open(folder) as store:
             store.begin(record)
             for k in range(rounds):
-                store.add(name, [*rows(k), Row("common", 0, -1, "budget", "none", 1, 1, 1, 1, 1, 1, "batched")])
+                store.add(name, [*rows(k), row("common", -1)])
     """
     processes = [python(script, tmp_path, f"p{number}", 20, 50) for number in range(4)]
     for process in processes:

@@ -1,4 +1,4 @@
-"""What happens to a chunk in which a run raises, or of which somebody asks who is sensitive."""
+"""What happens to a chunk in which a run raises, and in which order runs come."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
 from playground.runner.store import Store
 from playground.runner.sweeping.chunk import MAX_UNSPLIT_RUNS
 from playground.runner.sweeping.plan import order_by_seed
-from playground.runner.sweeping.sweep import SweepOptions
 from playground.scenario.grid import expand, with_axes
 from playground.scenario.model import load_scenario as load
 
@@ -66,42 +65,6 @@ def test_one_that_raises_costs_only_a_few_their_company(here, write):
         if rate < 1:
             run = playground.run(path, {"optimizer.lr": rate}, plugins=[plugin])
             assert row.last == pytest.approx(run.loss.last, rel=1e-6)
-
-
-@pytest.mark.parametrize("engine", ["compiled", "batched", "plain"])
-def test_a_run_at_a_sensitive_rate_is_marked(root, here, engine):
-    """Across Rosenbrock's valley in strides, one unit in the last place of the start changes the answer."""
-    rates, changes = {"optimizer.lr": [0.001, 1.0]}, {"steps": 200, "dtype": "float32"}
-    options = SweepOptions(engine=engine, sensitivity=True)
-    sweep = playground.sweep(root / "scenarios/rosenbrock.yaml", rates, None, changes, options=options)
-    assert [row.sensitive for row in rows_of(sweep)] == [False, True]
-    assert [summary.sensitive for summary in sweep.summaries] == [0, 1]
-    assert sweep.engines == {engine: 2}
-
-
-def test_the_gate_is_not_sensitive_and_nobody_looks_unless_asked(root, here):
-    ask = root / "scenarios/and_gate.yaml", {"optimizer.lr": [0.01, 0.1]}, 3, {"steps": 200}
-    assert {row.sensitive for row in rows_of(playground.sweep(*ask))} == {None}
-    asked = playground.sweep(*ask, options=SweepOptions(sensitivity=True))
-    assert (asked.computed, {row.sensitive for row in rows_of(asked)}) == (6, {False})
-    again = playground.sweep(*ask)
-    assert (again.computed, [summary.sensitive for summary in again.summaries]) == (0, [0, 0])
-    assert playground.sweep(*ask, options=SweepOptions(sensitivity=True)).computed == 0
-
-
-def test_asking_changes_nothing_else(root, here):
-    ask = root / "scenarios/bowl.yaml", {"optimizer": ["sgd", "torch.Adam"], "optimizer.lr": [0.01, 0.3]}, None
-    rows = rows_of(playground.sweep(*ask, options=SweepOptions(sensitivity=True)))
-    for row, plain in zip(rows, rows_of(playground.sweep(*ask, options=SweepOptions(fresh=True))), strict=True):
-        assert (row.status, row.reason, row.steps) == (plain.status, plain.reason, plain.steps)
-        assert (row.last, row.parameters, row.trace) == (plain.last, plain.parameters, plain.trace)
-
-
-def test_what_has_no_start_is_not_sensitive_to_it(root, here):
-    options = SweepOptions(sensitivity=True)
-    ask = root / "scenarios/quadratic_derivative.yaml", {"at.x": [[4], [5]]}
-    assert {row.sensitive for row in rows_of(playground.sweep(*ask, options=options))} == {False}
-    assert playground.sweep(*ask, options=options).computed == 0
 
 
 def test_runs_come_seed_by_seed(root):

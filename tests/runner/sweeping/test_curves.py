@@ -14,8 +14,22 @@ from playground.runner.sweeping.curves import loss_curves
 
 def row(point, seed, status, last, losses):
     trace = np.array(losses, "<f4").tobytes()
-    numbers = (losses[0], last, min(losses), 3, 4, 0.1)
-    return Row("k", point, seed, status, "none", *numbers, "plain", trace=trace, layout=ParameterLayout((), (0, 1, 9)))
+    return Row(
+        key="k",
+        point=point,
+        seed=seed,
+        status=status,
+        verdict="none",
+        first=losses[0],
+        last=last,
+        best=min(losses),
+        steps=3,
+        evaluations=4,
+        seconds=0.1,
+        engine="plain",
+        trace=trace,
+        layout=ParameterLayout((), (0, 1, 9)),
+    )
 
 
 def test_quartiles_at_each_step():

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from playground.result import Status, Verdict
 from playground.runner.sweeping.statistics import (
-    UNKNOWN_SENSITIVITY,
     Quartiles,
     Summary,
     find_best,
@@ -191,7 +190,16 @@ def test_a_million_runs_are_summed_up():
 
 
 def summary(index, passed, median, runs=10):
-    return Summary(index, {}, runs, passed, None, Quartiles(0, median, 9), {}, {})
+    return Summary(
+        index=index,
+        values={},
+        runs=runs,
+        passed=passed,
+        interval=None,
+        loss=Quartiles(0, median, 9),
+        statuses={},
+        steps={},
+    )
 
 
 @pytest.mark.parametrize(
@@ -214,10 +222,3 @@ def test_the_best_has_the_highest_share_then_the_lowest_loss(summaries, indices)
 def test_without_points_or_runs_there_is_nothing_to_sum_up():
     assert check([], []) == []
     assert check([{"lr": 1}], [])[0].runs == 0
-
-
-def test_sensitive_runs_are_counted_where_anybody_looked():
-    columns = ([0, 0, 0, 1, 2], ["budget"] * 5, ["passed"] * 5, [1.0] * 5, [9] * 5)
-    summaries = summarize([{}, {}, {}, {}], *columns, [1, 0, UNKNOWN_SENSITIVITY, UNKNOWN_SENSITIVITY, 0])
-    assert [summary.sensitive for summary in summaries] == [1, None, 0, None]
-    assert [summary.sensitive for summary in summarize([{}, {}, {}], *columns)] == [None] * 3

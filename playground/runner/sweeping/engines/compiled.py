@@ -1,0 +1,83 @@
+"""The engine that compiles many runs into one program; nothing else in the runner uses `core/compiled`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from playground.figures.text import module_label
+from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
+from playground.runner.single.measuring import stop_rules
+from playground.runner.single.prepared import PreparedDescent
+from playground.runner.single.preparing import scenario_clip
+from playground.runner.sweeping.engines.interface import CannotComputeError, Trial, Watch
+from playground.runner.sweeping.engines.refusals import require_descent
+from playground.runner.sweeping.engines.vectorized import ChunkStart, begin_replicas, run_vectorized
+from playground.runner.sweeping.plan import Chunk, ChunkResult
+from playground.runner.sweeping.prepared_cache import PreparedCache
+
+if TYPE_CHECKING:
+    from playground.core.compiled import CompiledReplicas
+
+
+class CompiledEngine:
+    """Runs as lanes of one program for this CPU."""
+
+    name = "compiled"
+
+    def examine(self, trial: Trial) -> str:
+        """Compile the program, if that is possible and pays."""
+        from playground.core.compiled import CannotCompileError, NotWorthCompilingError
+
+        with trial.prepare() as prepared:
+            ready = require_descent(prepared)
+            start = begin_replicas(trial.chunk, trial.cache.plugins, ready)
+            try:
+                return _compile_replicas(start, ready, trial.runs).account
+            except NotWorthCompilingError as error:  # the batch is done sooner, which needs no note
+                raise CannotComputeError("") from error
+            except CannotCompileError as error:
+                raise CannotComputeError(str(error)) from error
+            except ISOLATED_EXCEPTIONS as error:  # a compiler has many parts, and a component may surprise any of them
+                raise CannotComputeError(f"compiling raises {describe_exception(error)}") from error
+
+    def chunk_size(self, trial: Trial, memory: int) -> int:
+        """Return how many runs the memory holds, to a limit."""
+        from playground.core.compiled import chunk_size
+
+        with trial.prepare() as ready:
+            problem = require_descent(ready).problem
+            return chunk_size(problem, problem.parameters, memory)
+
+    def compute(self, chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Iterator[ChunkResult]:
+        """Compute all runs by one program; it judges them and records their losses itself."""
+        from playground.core.compiled import CompiledReplicas
+
+        yield run_vectorized(chunk, cache, watch, _compile_replicas, CompiledReplicas.descend)
+
+
+def _compile_replicas(start: ChunkStart, ready: PreparedDescent, runs: int | None = None) -> CompiledReplicas:
+    """Return the members as one compiled program.
+
+    :param runs: how many runs will use it, if it is to be compiled only where that saves time.
+    :raises CannotCompileError: they are no fixed scalar program.
+    """
+    from playground.core.compiled import CannotCompileError, CompiledReplicas
+    from playground.core.update import UpdateRule, stack_rules
+
+    first = start.optimizers[0]
+    if not isinstance(first, UpdateRule):
+        kind = first.func
+        room = "torch.optim" if kind.__module__.startswith("torch.optim.") else module_label(kind.__module__)
+        raise CannotCompileError(f"{room}.{kind.__qualname__} is not a compiled rule")
+    return CompiledReplicas(
+        ready.problem,
+        dict(start.parameters),
+        start.seeds,
+        stack_rules(start.optimizers),
+        ready.loaded.scenario.steps,
+        stop_rules(ready),
+        ready.bound.schedule,
+        scenario_clip(ready.loaded.scenario),
+        runs=runs,
+    )

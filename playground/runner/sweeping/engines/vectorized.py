@@ -1,0 +1,182 @@
+"""Runs of a chunk as replicas: they start, descend, are measured, judged and written down all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from playground.plugins.causes import ISOLATED_EXCEPTIONS
+from playground.plugins.manager import Plugins
+from playground.plugins.signature import build
+from playground.result import Status
+from playground.runner.loading.binding import bind
+from playground.runner.single.measuring import stop_rules
+from playground.runner.single.prepared import PreparedDescent
+from playground.runner.sweeping.engines.interface import Watch
+from playground.runner.sweeping.engines.refusals import require_descent
+from playground.runner.sweeping.plan import Chunk, ChunkResult, digest
+from playground.runner.sweeping.prepared_cache import PreparedCache
+from playground.runner.sweeping.rows import FinishedRuns, make_rows
+from playground.scenario.model import Loaded
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from playground.core.problem import Problem
+    from playground.core.setting import Setting
+    from playground.core.steppers import Schedule
+    from playground.core.task import DescentTask
+    from playground.core.traces import DescendingRuns, ReplicaTraces
+
+Runs = TypeVar("Runs", bound="DescendingRuns")
+
+
+@dataclass(frozen=True)
+class ChunkStart:
+    """What the members of a chunk begin with, each in its place.
+
+    :param parameters: initial ones by name, `(runs, *shape)`.
+    :param seeds: for the order of mini-batches.
+    :param optimizers: update rules, or what makes a `torch.optim.Optimizer`; those of one point are one object.
+    """
+
+    parameters: Mapping[str, Tensor]
+    seeds: Sequence[int]
+    optimizers: Sequence[Any]
+
+    def select(self, which: Sequence[int]) -> ChunkStart:
+        """Return the start of some of the members."""
+        return ChunkStart(
+            {name: tensor[list(which)] for name, tensor in self.parameters.items()},
+            [self.seeds[run] for run in which],
+            [self.optimizers[run] for run in which],
+        )
+
+
+def run_vectorized(
+    chunk: Chunk,
+    cache: PreparedCache,
+    watch: Watch | None,
+    build_runs: Callable[[ChunkStart, PreparedDescent], Runs],
+    descend: Callable[[Runs, ReplicaTraces], None],
+) -> ChunkResult:
+    """Let all members descend as replicas.
+
+    Ctrl-C ends the descent of those that are under way; the runs that are over are measured and returned.
+
+    :param watch: gets the traces, to show their progress.
+    :param build_runs: makes what moves the members; a component may raise anything.
+    :param descend: lets them descend until all are over.
+    """
+    from playground.core.interrupts import defer_interrupts, is_stop_requested
+    from playground.core.traces import ReplicaTraces
+
+    with cache.prepare(chunk.first, chunk.family) as prepared:
+        ready = require_descent(prepared)
+        start = begin_replicas(chunk, cache.plugins, ready)
+        runs = build_runs(start, ready)
+        traces = ReplicaTraces(runs, ready.loaded.scenario.steps, stop_rules(ready), len(start.seeds))
+        if watch is not None:
+            watch(traces)
+        with defer_interrupts():
+            descend(runs, traces)
+            finished = _collect_finished(chunk.engine, start, runs, traces, ready.bound.schedule)
+            return ChunkResult(
+                rows=make_rows(chunk, ready, finished),
+                note=chunk.note,
+                interrupted=traces.interrupted or is_stop_requested(),
+            )
+
+
+def begin_replicas(chunk: Chunk, plugins: Plugins, ready: PreparedDescent) -> ChunkStart:
+    """Draw every member's initial parameters, and build its optimizer; points that start alike share those of a seed.
+
+    :raises CannotBatchError: the runs differ in more than that.
+    """
+    from playground.core.replicas import initial_parameters, stack_parameters
+
+    folder = Path(chunk.file).parent
+    alike = {index: digest(loaded.scenario.section.get("start")) for index, loaded in chunk.points.items()}
+    wanted: dict[str, dict[int, None]] = {}
+    for index, seed in chunk.members:
+        wanted.setdefault(alike[index], {})[seed] = None
+    representatives = {group: chunk.points[index].scenario for index, group in alike.items()}
+    drawn: list[Mapping[str, Tensor]] = []
+    for group, seeds in wanted.items():
+        prepared = group == digest(ready.loaded.scenario.section.get("start"))
+        task: Any = ready.task if prepared else bind(representatives[group], plugins, folder).task
+        drawn += initial_parameters(partial(_build_problem, task, ready.setting), list(seeds), ready.setting.device)
+    places = {(group, seed): place for place, (group, seed) in enumerate((g, s) for g in wanted for s in wanted[g])}
+    which = [places[alike[index], seed] for index, seed in chunk.members]
+    optimizers = {index: _build_optimizer(loaded, plugins) for index, loaded in chunk.points.items()}
+    return ChunkStart(
+        {name: tensor[which] for name, tensor in stack_parameters(drawn).items()},
+        [seed for _, seed in chunk.members],
+        [optimizers[index] for index, _ in chunk.members],
+    )
+
+
+def _build_problem(task: DescentTask, setting: Setting, seed: int) -> Problem:
+    return task.problem(replace(setting, seed=seed))
+
+
+def _build_optimizer(loaded: Loaded, plugins: Plugins) -> Any:
+    ref = loaded.scenario.components["optimizer"]
+    return build(plugins.registry.get("optimizer", ref.name), ref.parameters)
+
+
+def _collect_finished(
+    engine: str,
+    start: ChunkStart,
+    runs: DescendingRuns,
+    traces: ReplicaTraces,
+    schedule: Schedule | None,
+) -> FinishedRuns:
+    """Return what the members came to."""
+    return FinishedRuns(
+        engine=engine,
+        problem=runs.problem,
+        final=runs.final,
+        first=traces.first,
+        last=traces.last,
+        best=traces.best,
+        steps=traces.steps,
+        evaluations=traces.evaluations(),
+        kept=traces.kept,
+        steps_kept=traces.steps_kept,
+        statuses=traces.statuses(),
+        reasons=_describe_reasons(start, runs, traces, schedule),
+        seconds=traces.seconds,
+    )
+
+
+def _describe_reasons(
+    start: ChunkStart, runs: DescendingRuns, traces: ReplicaTraces, schedule: Schedule | None
+) -> list[str]:
+    """Say of each run why it ended, and of those that ended badly, where and by which rate, as of a run alone."""
+    from playground.core.diagnosis import describe_culprits, describe_exceeded_bounds, last_factor
+    from playground.core.update import UpdateRule
+
+    reasons = traces.reasons()
+    bad = [run for run, status in enumerate(traces.statuses()) if status in (Status.DIVERGED, Status.NONFINITE)]
+    if not bad:
+        return reasons
+    chosen: tuple[Mapping[str, Tensor], ...] = tuple(
+        {name: tensor[bad] for name, tensor in each.items()} for each in (runs.final, runs.steepest, start.parameters)
+    )
+    where, rates = describe_culprits(chosen[0], chosen[1]), [""] * len(bad)
+    rules = [start.optimizers[run] for run in bad]
+    if isinstance(rules[0], UpdateRule):
+        with suppress(
+            *ISOLATED_EXCEPTIONS
+        ):  # a component that cannot be evaluated in float64 costs the bounds, not the runs
+            steps = traces.steps[bad].tolist()
+            factors = [last_factor(schedule, each) for each in steps]
+            rates = describe_exceeded_bounds(runs.problem, chosen[2], rules, factors)
+    for run, *parts in zip(bad, where, rates, strict=True):
+        reasons[run] = "; ".join(filter(None, (reasons[run], *parts)))
+    return reasons

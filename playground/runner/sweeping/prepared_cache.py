@@ -1,0 +1,63 @@
+"""One preparation for all runs of a family: dataset, model and the forward pass that tries them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from playground.plugins.manager import Plugins
+from playground.runner.single.prepared import Prepared, PreparedDescent
+from playground.runner.single.preparing import prepare, resume
+from playground.runner.sweeping.plan import digest
+from playground.scenario.model import Loaded
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class PreparedCache:
+    """Keeps what was prepared last, for the next runs of the same family that have the same start.
+
+    It keeps one preparation, because a sweep computes family after family, and a dataset may be large.
+
+    :param plugins: which the components come from.
+    """
+
+    def __init__(self, plugins: Plugins) -> None:
+        self.plugins = plugins
+        self._key: tuple[int, str] | None = None
+        self._ready: Prepared | None = None
+        self._buffers: dict[str, Tensor] = {}
+
+    @contextmanager
+    def prepare(self, loaded: Loaded, family: int) -> Iterator[Prepared]:
+        """Prepare a scenario as `preparing.prepare` does, or enter again what was prepared for a run like it.
+
+        :param family: the first point of the run's family, by index in the sweep that this cache serves.
+        :raises ScenarioError: all faults that can be found together, with their places.
+        """
+        key = family, digest(loaded.scenario.section.get("start"))
+        if self._ready is not None and key == self._key:
+            with resume(self._ready):
+                self._restore_buffers()
+                yield replace(self._ready, loaded=loaded)
+            return
+        self.forget()  # before the next one is built, so that memory holds one
+        with prepare(loaded, self.plugins) as ready:
+            self._key, self._ready = key, ready
+            self._buffers = {name: tensor.clone() for name, tensor in self._module_buffers().items()}
+            yield ready
+
+    def forget(self) -> None:
+        """Drop what is kept, because a run that raised may have left it halfway."""
+        self._key, self._ready, self._buffers = None, None, {}
+
+    def _module_buffers(self) -> dict[str, Tensor]:
+        return dict(self._ready.problem.module.named_buffers()) if isinstance(self._ready, PreparedDescent) else {}
+
+    def _restore_buffers(self) -> None:
+        """Undo what an engine that was tried in vain may have done to running statistics."""
+        for name, tensor in self._module_buffers().items():
+            tensor.copy_(self._buffers[name])

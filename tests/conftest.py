@@ -2,6 +2,7 @@
 
 import sys
 import textwrap
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,21 @@ from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
 
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")  # a busy machine fails nothing
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Of a test marked `sampled(n)`, keep n evenly spaced cases in the quick suite and mark the others slow."""
+    cases = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    for group in cases.values():
+        count = group[0].get_closest_marker("sampled").args[0]
+        kept = {round(index * (len(group) - 1) / max(count - 1, 1)) for index in range(count)}
+        for index, item in enumerate(group):
+            if index not in kept:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

@@ -62,6 +62,7 @@ def heavy(modules):
     return [module for module in modules if any(module == name or module.startswith(f"{name}.") for name in HEAVY)]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("arguments", "code"), CASES.values(), ids=CASES)
 def test_nothing_heavy(write, tmp_path, arguments, code):
     write("syntax.yaml", "task: [minimize\n")
@@ -80,6 +81,7 @@ def test_help_does_not_wait_for_pydantic(tmp_path, arguments):
     assert "pydantic" not in modules
 
 
+@pytest.mark.slow
 def test_the_probe_sees_what_is_imported(write, tmp_path):
     write("valid.yaml", BOWL)
     ended, modules = imported(tmp_path, ["check", "valid.yaml"])
@@ -88,6 +90,7 @@ def test_the_probe_sees_what_is_imported(write, tmp_path):
     assert "torch._dynamo" not in modules  # importing it takes as long as all the rest
 
 
+@pytest.mark.slow
 def test_a_diagnosis_imports_no_compiler(write, tmp_path):
     write(
         "xor.yaml",

@@ -22,6 +22,7 @@ def ladder():
     return names
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("rung", ["by_hand", "by_module", "by_scenario", "by_scenario_too"])
 def test_every_rung_goes_downhill_for_a_thousand_steps(ladder, rung):
     assert len(ladder[rung]) == STEPS

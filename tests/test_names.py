@@ -15,6 +15,7 @@ def find_faults(root, monkeypatch):
     sys.modules.pop("check_names")
 
 
+@pytest.mark.slow
 def test_the_package(root, find_faults):
     assert list(find_faults(root / "playground")) == []
 

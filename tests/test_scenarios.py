@@ -89,6 +89,7 @@ def test_the_schema_refuses_what_check_refuses(old, new, validator):
     assert not validator.is_valid(data)
 
 
+@pytest.mark.sampled(1)
 @each_file
 def test_it_passes(file, batch):
     (run,) = (run for run in batch.results if run.file == str(file))
@@ -101,11 +102,13 @@ def trace_and_numbers(run):
     return run.id, run.status, run.trace.loss, run.loss, run.parameters, run.predictions, run.metrics
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits(plugins, batch):
     again = run_batch(FILES, Changes(), plugins).batch
     assert list(map(trace_and_numbers, again.runs)) == list(map(trace_and_numbers, batch.runs))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_in_other_processes(plugins, batch):
     files = [file for file in FILES if file.stem in ("and_gate", "line", "himmelblau", "two_moons")]
     beside = run_batch(files, Changes(), plugins, jobs=2).batch
@@ -113,6 +116,7 @@ def test_the_same_seed_gives_the_same_bits_in_other_processes(plugins, batch):
     assert list(map(trace_and_numbers, beside.runs)) == list(map(trace_and_numbers, here))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["and_gate", "two_moons", "himmelblau"])
 def test_another_seed_gives_another_run(name, plugins, batch):
     other = run_batch([FOLDER / f"{name}.yaml"], Changes(seed=99), plugins).batch.runs[0]

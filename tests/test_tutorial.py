@@ -49,6 +49,7 @@ def test_2_the_sums_before_the_sigmoid():
     assert [row[0] for row in identity.predictions] == pytest.approx([5.3638, 1.8866, 2.0877, -1.3895], abs=1e-4)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("gate", "table", "low", "high"), [("or_gate", OR, 0.0025, 0.023), ("and_gate", AND, 0.007, 0.039)]
 )
@@ -88,6 +89,7 @@ def by_torch(w, b, steps=1000):
     return losses
 
 
+@pytest.mark.slow
 def test_4_by_hand_and_with_a_module_is_the_same_descent_loss_by_loss():
     w, b = [[0.3], [-0.7]], [0.1]
     hand = run(scenario("or_gate"), {"model": "handwritten", "start": {"w": w, "b": b}})
@@ -136,6 +138,7 @@ def test_6_one_step_maps_x_as_the_tutorial_says():
     assert run(scenario("bowl"), steps=1).parameters["x"] == pytest.approx(-0.2 * 1 - 6)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("lr", "status"), [(0.1, "budget"), (0.249, "budget"), (0.25, "budget"), (0.251, "diverged"), (0.3, "diverged")]
 )

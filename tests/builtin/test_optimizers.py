@@ -163,6 +163,7 @@ def descend_torch(optimizer_class, arguments, stream) -> torch.Tensor:
     return torch.stack(path)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.usefixtures("_float64")
 @pytest.mark.parametrize("rule", CASES, ids=title)
 def test_equals_torch_over_a_thousand_steps(rule):
@@ -186,6 +187,7 @@ def descend_with_product_in_single_precision(rule, stream) -> torch.Tensor:
     return torch.stack(path)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("rule", [NAdam(), NAdam(lr=0.03, momentum_decay=0.1), NAdam(beta1=0.5)], ids=title)
 def test_nadam_of_torch_rounds_its_product_to_single_precision(rule):
     """By default torch keeps the product in float32, whatever the parameters are; that alone is the difference."""

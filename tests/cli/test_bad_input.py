@@ -228,6 +228,7 @@ def assert_told(result, message):
     assert result.exit_code == 2
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize("command", ["run", "check"])
 @pytest.mark.parametrize(("text", "message"), [*NOT_YAML.values(), *STRUCTURE.values()], ids=[*NOT_YAML, *STRUCTURE])
 def test_a_file_that_is_no_scenario(playground, write, command, text, message):
@@ -235,6 +236,7 @@ def test_a_file_that_is_no_scenario(playground, write, command, text, message):
     assert_told(playground(command, "a.yaml"), message)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("command", ["run", "check"])
 @pytest.mark.parametrize(("text", "message"), COMPONENTS.values(), ids=COMPONENTS)
 def test_components_that_do_not_fit(playground, write, command, text, message):
@@ -246,6 +248,7 @@ def test_components_that_do_not_fit(playground, write, command, text, message):
     assert_told(playground(command, "a.yaml"), message)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("command", ["run", "check"])
 @pytest.mark.parametrize(("sheet", "message"), SHEETS.values(), ids=SHEETS)
 def test_a_sheet_that_is_no_data(playground, write, command, sheet, message):

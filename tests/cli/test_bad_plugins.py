@@ -56,6 +56,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("source", "message"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_plugin(playground, write, source, message):
     write("odd.py", source)
@@ -183,6 +184,7 @@ UNFIT = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("command", ["run", "check"])
 @pytest.mark.parametrize(("change", "message"), UNFIT.values(), ids=UNFIT)
 def test_components_of_a_plugin_that_do_not_fit(playground, write, command, change, message):

@@ -95,6 +95,7 @@ CANDIDATES = {
 }
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("line", "candidates"), CANDIDATES.items(), ids=CANDIDATES)
 def test_candidates(complete, write, line, candidates):
     write("../broken.yaml", "task: [")

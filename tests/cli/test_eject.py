@@ -98,6 +98,7 @@ def test_a_script(eject):
     assert headings[1:4] == ["The data", "The model", "The loss"]
 
 
+@pytest.mark.slow
 def test_set_changes_the_scenario(eject):
     assert "for step in range(7):" in eject("and_gate", "--set", "steps=7").stdout
 
@@ -134,6 +135,7 @@ def test_a_notebook_has_the_cells_of_the_script(eject):
     assert ast.dump(ast.parse(code)) == ast.dump(ast.Module(ast.parse(script).body[1:], []))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [

@@ -83,6 +83,7 @@ VAIN = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("text", "message"), VAIN.values(), ids=VAIN)
 def test_what_can_never_hold(playground, write, text, message):
     write("a.yaml", text)
@@ -115,6 +116,7 @@ FINE = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("text", FINE.values(), ids=FINE)
 def test_what_can_hold_does(playground, write, text):
     write("a.yaml", text)

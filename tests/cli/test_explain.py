@@ -28,6 +28,7 @@ def test_text(explain):
     assert "dL/dz2 = dL/dp · p(1 − p)" in shown
 
 
+@pytest.mark.slow
 def test_a_long_explanation_is_summed_up_unless_all_of_it_is_asked_for(explain):
     short, whole = explain("two_moons", "--step", "3"), explain("two_moons", "--step", "3", "--full")
     note = re.search(r"all (\d+) lines are shown with --full", " ".join(short.split()))
@@ -59,6 +60,7 @@ def test_ten_million_parameters_are_summed_up(playground, write, form):
     assert len(shown.stdout) < 40_000
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_text_keeps_to_the_width(explain, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
@@ -79,6 +81,7 @@ def test_digits(explain):
     assert "0.017327" in explain("forward_pass", "--digits", "6")
 
 
+@pytest.mark.slow
 def test_json_in_full_precision(explain):
     told = json.loads(explain("square_derivative", "--format", "json"))
     assert told["schema"] == 1
@@ -104,6 +107,7 @@ class Balanced(HTMLParser):
             assert self.open.pop() == tag
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["xor_gate", "rosenbrock", "square_derivative"])
 def test_html_is_one_whole_page_that_asks_nobody(explain, name):
     page = explain(name, "--format", "html")
@@ -116,6 +120,7 @@ def test_html_is_one_whole_page_that_asks_nobody(explain, name):
     assert [drawing.count("<rect") for drawing in drawings] == [len(nodes)] * 2
 
 
+@pytest.mark.slow
 def test_a_page_folds_large_tensors_and_shows_all_of_them(explain):
     page = explain("two_moons", "--format", "html")
     summary = r'<details><summary class="value">\(32 × 2\)  mean [^<]*</summary><table class="entries value">'
@@ -176,6 +181,7 @@ def test_numbers_out_of_range(playground, options):
     assert playground("explain", "bowl.yaml", *options).exit_code == 2
 
 
+@pytest.mark.slow
 def test_a_large_model_is_summed_up(explain):
     shown = explain("two_moons", "--set", "model.hidden=[3000, 3300]", "--set", "optimizer=sgd")
     assert len(shown) < 10_000

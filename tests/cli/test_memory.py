@@ -53,6 +53,7 @@ SIZES = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("parts", "named"), SIZES.values(), ids=SIZES)
 def test_whatever_asks_for_too_much_is_named(tmp_path, playground, parts, named):
     (tmp_path / "a.yaml").write_text(f"task: regression\n{parts}\nloss: mse\noptimizer: sgd\n")

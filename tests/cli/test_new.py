@@ -8,6 +8,7 @@ import pytest
 from playground.scaffold.plugin import ATTRIBUTE_NAMES, distribution_files
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", ATTRIBUTE_NAMES)
 def test_a_single_file_runs(playground, kind):
     made = playground("new", "plugin", "own-thing", "--kind", kind, "--single-file")
@@ -35,6 +36,7 @@ def test_the_files_of_a_distribution_compile(kind):
     assert '"gradient-playground>=0.1,<0.2"' in files["pyproject.toml"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("task", ["minimize", "classification", "regression", "derivative"])
 def test_a_scenario_passes(playground, task):
     assert playground("new", "scenario", "own", "--task", task).exit_code == 0

@@ -100,6 +100,7 @@ def test_without_matplotlib_there_is_a_line_that_says_what_to_install(playground
     assert done.output == "plotting needs matplotlib; install it: pip install 'gradient-playground[plot]'\n"
 
 
+@pytest.mark.slow
 def test_a_sweep_is_drawn_from_its_file_or_from_the_store(playground, write, tmp_path):
     write("rates.yaml", RATES)
     assert playground("plot", "rates.yaml", "--out", "a.png").exit_code == 0

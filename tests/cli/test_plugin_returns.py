@@ -391,6 +391,7 @@ def assert_refused(result, message):
     assert "Traceback" not in result.stderr + result.stdout
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("change", "message"), WRONG.items(), ids=WRONG)
 def test_what_a_plugin_returns_is_refused_before_the_run(bad, change, message):
     assert_refused(bad("run", "a.yaml", "--set", change), message)
@@ -409,6 +410,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("change", ["model: m_n", "model: m_list", "loss: l_det", "optimizer: one", "dataset: nan"])
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_every_command_refuses_alike(bad, write, tmp_path, command, change):
@@ -431,6 +433,7 @@ def test_what_a_dtype_can_hold_runs(bad, change):
     assert bad("run", "a.yaml", *changes, "--set", change, "--set", "steps=1").stderr == ""
 
 
+@pytest.mark.slow
 def test_the_doctor_finds_what_components_return(bad):
     told = bad("plugins", "doctor", "bad.py").stdout
     wrong = {line.split("'")[1] for line in told.splitlines() if line.startswith("  WRONG")}
@@ -443,6 +446,7 @@ def test_the_doctor_finds_what_components_return(bad):
     }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("optimizer", ["sgd", "torch.RMSprop"])
 @pytest.mark.parametrize("engine", ["compiled", "batched", "plain"])
 def test_no_steps_in_a_sweep(bad, engine, optimizer):

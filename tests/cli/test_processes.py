@@ -63,6 +63,7 @@ def interrupt(process):
     return out, err
 
 
+@pytest.mark.slow
 def test_interrupted_in_the_middle_of_a_run(start, write, tmp_path):
     write("mark.py", MARKING)
     write("long.yaml", LONG)
@@ -124,6 +125,7 @@ def test_processes_end_with_the_one_that_started_them(start, write, tmp_path):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_interrupted_while_processes_start(start, write, tmp_path):
     write("all/a.yaml", LONG)
     write("all/b.yaml", LONG)
@@ -163,6 +165,7 @@ def test_a_process_that_dies_costs_one_scenario_an_error(start, write, tmp_path)
     assert (process.returncode, err) == (1, "")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("arguments", "code", "out", "err"),
     [
@@ -182,6 +185,7 @@ def test_what_a_shell_sees(start, write, tmp_path, arguments, code, out, err):
     assert "Traceback" not in stdout + stderr
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode_gets_what_it_can_show(root):
     command = [sys.executable, "-m", "playground", "run", str(root / "scenarios" / "bowl.yaml")]
     ended = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False)

@@ -143,6 +143,7 @@ def test_zero_steps_are_a_forward_pass(playground, write):
     assert not run["expectations"][0]["vacuous"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("expect", "code"),
     [
@@ -285,6 +286,7 @@ def test_version_and_help(playground):
         assert result.stdout.startswith("Usage: ")
 
 
+@pytest.mark.slow
 def test_list_and_show(playground):
     listed = playground("list").stdout
     assert {"task", "optimizer", "adam", "torch.LBFGS", "torch.ASGD,", "and_gate", "derivative"} <= set(listed.split())

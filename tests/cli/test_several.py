@@ -94,6 +94,7 @@ class TestSweepsOfSeveral:
 
 @pytest.mark.usefixtures("_files")
 class TestOptionsAfterTheCommand:
+    @pytest.mark.sampled(1)
     @pytest.mark.parametrize(
         "arguments",
         [

@@ -120,6 +120,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("arguments", "told"), REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("as_json", [False, True])
 def test_what_is_refused_is_told_in_a_line_before_anything_starts(playground, scenario, arguments, told, as_json):
@@ -150,6 +151,7 @@ def test_a_folder_that_cannot_be_written_is_told(playground, scenario):
     assert ".playground" in result.stderr
 
 
+@pytest.mark.slow
 def test_asked_again_nothing_is_computed(playground, scenario):
     command = ("sweep", scenario, "--over", "optimizer.lr=0.01,0.1", "--seeds", "3")
     assert "6 runs computed" in playground(*command).stdout
@@ -184,6 +186,7 @@ EXPECTATIONS = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("expect", "code"), EXPECTATIONS.values(), ids=EXPECTATIONS)
 def test_a_sweep_is_judged_by_its_own_expectations(playground, write, expect, code):
     path = write("bowl.yaml", SWEEPING.replace("EXPECT", expect))
@@ -392,6 +395,7 @@ def losses(folder):
         return dict(connection.execute("SELECT key, last FROM runs"))
 
 
+@pytest.mark.slow
 def test_kill_9_keeps_what_is_finished(start, playground, write):
     folder, command, size = slow_sweep(write, 150)
     process = start(*command)
@@ -421,6 +425,7 @@ def test_two_sweeps_at_once_share_a_store(start, write):
     assert len(set(stored(folder))) == len(stored(folder)) == 600
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("optimizer", ["sgd", "torch.SGD"])
 @pytest.mark.parametrize("engine", ["auto", "compiled", "batched", "plain"])
 def test_a_point_without_steps_is_a_point(playground, write, engine, optimizer):
@@ -439,6 +444,7 @@ def test_a_point_without_steps_is_a_point(playground, write, engine, optimizer):
     assert playground("report", "bowl", "--html", "page.html").exit_code == 0
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("engine", ["auto", "compiled", "batched", "plain"])
 def test_steps_vary_under_an_optimizer_of_torch(playground, write, engine):
     """RMSprop's first step from 2 is lr / sqrt(1 - alpha) = 1, so that the loss falls to 1, below the limit."""

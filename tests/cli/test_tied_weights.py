@@ -52,6 +52,7 @@ def playground_models():
 """
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("times", [2, 3])
 @pytest.mark.parametrize("factor", [1, 2])
 def test_tied_weights_are_checked_once_by_command(playground, tmp_path, monkeypatch, times, factor):

@@ -17,6 +17,8 @@ from playground.testing import (
     build_registered,
 )
 
+pytestmark = pytest.mark.sampled(6)
+
 REGISTRY = load_plugins(specs=["no:mistakes"], autoload=False).registry
 NOT_FOR_THE_CONTRACT = {
     "torch.SparseAdam",  # takes sparse gradients alone, which no dense parameter has

@@ -8,6 +8,8 @@ from playground.builtin import losses
 from playground.plugins.manager import load_plugins
 from playground.testing import OperationContract, build_registered
 
+pytestmark = pytest.mark.sampled(25)
+
 REGISTRY = load_plugins(specs=["no:mistakes"], autoload=False).registry
 A = torch.tensor([[0.4, 0.7, 0.9], [0.3, 0.6, 0.8]], dtype=torch.float64)
 B = torch.tensor([[0.3, 0.8, 0.5], [0.9, 0.2, 0.7]], dtype=torch.float64)
@@ -138,6 +140,7 @@ CALLS = {
     "cross_entropy: shares": of(lambda p: F.cross_entropy(p, torch.softmax(p.detach(), 1), label_smoothing=0.1)),
     "cross_entropy": of(lambda p: F.cross_entropy(p, torch.tensor([2, 0]))),
     "bmm": of(torch.bmm, A[None], B.T[None]),
+    "matmul: of a batch": of(torch.matmul, torch.stack([A, -A]), B.T),
     "vdot": of(torch.vdot, ROW, A[0]),
     "exp2": of(torch.exp2),
     "asin": of(torch.asin),

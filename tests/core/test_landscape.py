@@ -101,6 +101,7 @@ def test_the_plane_of_a_straight_path_is_as_high_as_wide(write):
     assert view.y.values == view.x.values
 
 
+@pytest.mark.slow
 def test_what_cannot_be_mapped_is_evaluated_point_by_point(write, tmp_path):
     write(
         "plain.py",

@@ -44,6 +44,7 @@ def test_the_minimum_is_found(function, start, least, places):
     assert function(place).item() == value
 
 
+@pytest.mark.slow
 def test_it_is_as_good_as_the_search_of_torch():
     inputs = torch.linspace(-2, 2, 20, dtype=torch.float64)[:, None]
     targets = torch.sin(3 * inputs)

@@ -272,6 +272,7 @@ def test_every_rule_on_every_model_and_loss(model, loss, dtype) -> None:
     assert share_sensitive(batch) <= 0.2, "at these rates hardly a run is sensitive"
 
 
+@pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("activation", models.ACTIVATIONS)
 def test_every_activation(activation, dtype) -> None:
@@ -310,6 +311,7 @@ SWEPT = {
 CASES = [(name, given) for name in RULES for given in SWEPT[name]]
 
 
+@pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize(("name", "given"), CASES, ids=[f"{n}-{'-'.join(g)}" for n, g in CASES])
 def test_every_hyperparameter_may_differ_from_replica_to_replica(name, given, dtype) -> None:
@@ -331,6 +333,7 @@ SCHEDULES = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", builtin.playground_schedules())
 def test_schedules(name) -> None:
     problem_of = partial(training, models.Perceptron, losses.mse)
@@ -340,6 +343,7 @@ def test_schedules(name) -> None:
     assert torch.equal(batch.traces.last, constant.traces.last) is (name == "constant")
 
 
+@pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("clip", [Clip(value=0.01), Clip(norm=0.02), Clip(value=0.015, norm=0.02)], ids=str)
 def test_each_replica_is_clipped_by_its_own_gradient(clip, dtype) -> None:
@@ -350,6 +354,7 @@ def test_each_replica_is_clipped_by_its_own_gradient(clip, dtype) -> None:
     assert not torch.isclose(batch.traces.last, free.traces.last).any()
 
 
+@pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_each_replica_has_its_own_mini_batches(size, dtype) -> None:
@@ -377,6 +382,7 @@ def points(function, count=2):
     return (low + (high - low) * (0.2 + 0.6 * torch.rand(count, function.dim, dtype=DOUBLE))).tolist()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("rule", "dtype"), [(Adam, DOUBLE), (SGD, DOUBLE), (Adam, SINGLE)])
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions(name, rule, dtype) -> None:
@@ -387,6 +393,7 @@ def test_functions(name, rule, dtype) -> None:
     assert share_sensitive(batch) < 1
 
 
+@pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("name", FORMULAS)
 def test_expressions_of_scalars_and_vectors(name, dtype) -> None:
@@ -422,6 +429,7 @@ ENDS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("steps", [STEPS, 40, 1, 0])
 @pytest.mark.parametrize("name", ENDS)
 def test_each_replica_ends_by_the_rules_as_alone(name, steps) -> None:
@@ -451,6 +459,7 @@ def test_the_final_parameters_of_a_mini_batch_run_that_ends_early_are_those_it_e
     assert len(set(batch.traces.steps[:3].tolist())) == 3
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("every", [1, 32, 10**9])
 def test_going_on_without_those_that_have_ended_changes_nothing(every, monkeypatch) -> None:
     monkeypatch.setattr(traces_module, "COMPACT_INTERVAL_STEPS", every)
@@ -483,6 +492,7 @@ def nonfinite_parameters(parameters, which, value):
     return {name: tensor.index_fill(0, torch.tensor(which), value) for name, tensor in parameters.items()}
 
 
+@pytest.mark.sampled(4)
 @single_if_slow
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("loss", LOSSES)
@@ -512,6 +522,7 @@ def test_a_replica_that_stops_changes_no_bit_of_the_others() -> None:
     assert torch.equal(some.losses[:, 1:], none.losses[:, 1:])
 
 
+@pytest.mark.slow
 @single_if_slow
 def test_order_and_size_of_the_batch_change_nothing(dtype) -> None:
     problem_of = partial(training, MODELS["mlp"], losses.mse, dtype=dtype, size=2)
@@ -590,6 +601,7 @@ def test_every_optimizer_of_torch_is_proved() -> None:
     assert named <= OPTIMIZERS.keys() | ALONE_ONLY
 
 
+@pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if hasattr(torch.optim, name)])
 def test_optimizers_of_torch(name, dtype) -> None:
@@ -601,6 +613,7 @@ def test_optimizers_of_torch(name, dtype) -> None:
     assert share_sensitive(batch) < 1, "Muon computes in bfloat16, whose roundings are far apart"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("elementwise", [True, False])
 def test_optimizers_of_torch_with_schedule_clipping_mini_batches_and_ends(elementwise) -> None:
     problem_of = partial(training, MODELS["mlp"], losses.mse, size=2)

@@ -161,6 +161,7 @@ def follow(checkout, tmp_path):
 TOLD = {page: commands(path.read_text(encoding="utf-8")) for page, path in PAGES.items()}
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("page", [page for page in PAGES if page != HISTORY])
 def test_what_a_page_shows_is_real(follow, page):
     follow(page)

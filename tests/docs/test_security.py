@@ -21,6 +21,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("text", "told"), REFUSED.values(), ids=REFUSED)
 def test_a_scenario_is_refused_before_it_runs(playground, write, text, told):
     write("a.yaml", HEAD + text)
@@ -29,6 +30,7 @@ def test_a_scenario_is_refused_before_it_runs(playground, write, text, told):
     assert told in result.stderr
 
 
+@pytest.mark.slow
 def test_a_run_that_needs_too_much_memory_is_refused(playground, write):
     data = "task: regression\ndataset: {name: line, samples: 100000000}\nmodel: {name: mlp, hidden: [100]}\nloss: mse\n"
     write("a.yaml", f"{data}optimizer: sgd\nsteps: 1\n")

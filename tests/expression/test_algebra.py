@@ -121,6 +121,7 @@ def test_derivative_beside_kinks(text: str, x: float, slope: float) -> None:
     assert parse(text).algebra.derivative({"x": x}, X) == slope
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("one", "other", "verdict"),
     [
@@ -159,6 +160,7 @@ PATIENCE = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("text", PATIENCE.values(), ids=PATIENCE)
 def test_sympy_never_works_for_long(text: str) -> None:
     expression = parse(text)
@@ -200,6 +202,7 @@ def test_a_derivative_that_needs_too_long_numbers_has_no_answer(text: str, x: fl
         assert algebra.derivative({"x": x}, X) == pytest.approx(answer, abs=1e-12, nan_ok=True)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("order", [1, 2])
 def test_a_derivative_of_too_many_operations_has_no_answer(monkeypatch: pytest.MonkeyPatch, order: int) -> None:
     algebra = parse("*".join(f"(sin({i}*x) + cos(x)**{i})" for i in range(2, 20))).algebra

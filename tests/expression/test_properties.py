@@ -40,6 +40,7 @@ def trees(numbers: st.SearchStrategy[Any], leaves: int) -> st.SearchStrategy[Exp
     return st.recursive(atoms, calls, max_leaves=leaves)
 
 
+@pytest.mark.slow
 @given(trees(numbers, 25))
 @settings(deadline=None)
 def test_text_parses_to_the_tree_it_came_from(tree: ExpressionNode) -> None:
@@ -114,6 +115,7 @@ def constants_are_well_conditioned(tree: ExpressionNode) -> bool:
 coordinate = st.floats(-3, 3).map(lambda value: round(value, 2))
 
 
+@pytest.mark.slow
 @given(trees(mild_numbers, 8), coordinate, coordinate, st.tuples(coordinate, coordinate))
 @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_torch_agrees_with_sympy_in_value_and_gradient(

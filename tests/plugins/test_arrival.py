@@ -65,6 +65,7 @@ def arrived(request, playground, install, write):
     return lambda *words: playground("-p", "far.py", *words)
 
 
+@pytest.mark.sampled(1)
 def test_a_diagnosis_is_told_on_the_console(arrived):
     result = arrived("run", "ill.yaml")
     assert result.exit_code == 1
@@ -83,6 +84,7 @@ def test_a_diagnosis_is_in_json(arrived):
     }
 
 
+@pytest.mark.sampled(1)
 def test_a_diagnosis_is_expected(arrived):
     assert arrived("run", "ill.yaml", "--set", "expect={diagnosis: far_away}").exit_code == 0
     result = arrived("run", "ill.yaml", "--set", "expect={diagnosis: far_away}", "--set", "optimizer.lr=0.1")

@@ -186,6 +186,7 @@ def test_versions_out_of_range_stand_after_the_import_that_they_may_explain(doct
     ]
 
 
+@pytest.mark.slow
 def test_left_out_and_by_whom(doctor, install, write, monkeypatch):
     install("gradient-playground-muon", MUON, fake_muon=GOOD)
     (examination,) = doctor("muon", "no:fake_muon")
@@ -199,6 +200,7 @@ def test_left_out_and_by_whom(doctor, install, write, monkeypatch):
     assert doctor("muon", "muon")[0].faults == ()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["muon", "Muon", "gradient-playground-muon", "Gradient_Playground.muon", "fake_muon"])
 def test_a_healthy_plugin(doctor, install, name):
     heard = "\n@hookimpl\ndef playground_run_started(spec):\n    pass\n"
@@ -213,6 +215,7 @@ def test_a_healthy_plugin(doctor, install, name):
     assert not examination.time.torch
 
 
+@pytest.mark.slow
 def test_a_single_file(doctor, write):
     path = write("muon.py", GOOD)
     for name in ("muon.py", str(path), "./muon.py"):

@@ -52,6 +52,7 @@ def test_every_hook_has_a_section_with_its_signature():
     assert sorted(told) == sorted(f"{hook}({', '.join(arguments)})" for hook, arguments in ARGUMENTS.items())
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("heading", SECTIONS)
 def test_an_example_is_loaded_and_its_scenario_runs(playground, tmp_path, heading):
     (code, *_), (scenario,) = blocks(SECTIONS[heading], "python"), blocks(SECTIONS[heading], "yaml")

@@ -346,6 +346,7 @@ keys = st.sampled_from(["optimizer.lr", "steps", "start.w", "batch_size", "model
 value_lists = st.lists(st.integers(1, 9), min_size=1, max_size=3, unique=True)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(st.dictionaries(keys, value_lists, min_size=1))
 def test_a_product_is_that_of_itertools(axes):

@@ -221,6 +221,7 @@ VALUES = st.recursive(
 KEYS = st.sampled_from([*yaml.safe_load(AND_GATE), "stop.patience.steps", "expect.loss", "sweep.over", "model.hidden"])
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(KEYS, VALUES), min_size=1, max_size=3))
 @settings(deadline=None, max_examples=100)
 def test_any_value_anywhere_gives_a_scenario_or_a_clean_error(changes):

@@ -65,6 +65,7 @@ def test_every_rule_has_a_specimen(rules):
     assert sorted([*(f"test_{rule}" for rule in SPECIMENS), "test_can_be_expected"]) == rules(DiagnosisContract)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("rule", SPECIMENS)
 def test_a_specimen_is_caught_by_just_its_rule(broken_rules, rule):
     broken = broken_by(broken_rules, *SPECIMENS[rule])
@@ -72,6 +73,7 @@ def test_a_specimen_is_caught_by_just_its_rule(broken_rules, rule):
     assert "\n  why it matters: " in broken[f"test_{rule}"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("name", "told"),
     [

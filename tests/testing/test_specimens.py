@@ -406,6 +406,7 @@ SPECIMENS = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("contract", "rule", "specimen"), SPECIMENS)
 def test_a_specimen_is_caught_by_just_its_rule(broken_rules, contract, rule, specimen):
     broken = broken_rules(contract, specimen)

@@ -177,8 +177,10 @@ def matmul() -> Operation:
 
     def terms(call: Call, at: tuple[int, ...], number: Callable[[float], str]) -> str:
         a, b = call["a"], call["b"]
-        row = a if a.dim() == 1 else a[at[: a.dim() - 1]]
-        column = b if b.dim() == 1 else b[..., at[-1]]
+        inner = (a.dim() > 1) + (b.dim() > 1)
+        batch, place = at[: len(at) - inner], at[len(at) - inner :]
+        row = a if a.dim() == 1 else _matrix_of(a, batch)[place[0]]
+        column = b if b.dim() == 1 else _matrix_of(b, batch)[:, place[-1]]
         return _products(row, column, number)
 
     def to_a(call: Call, g: Tensor, at: tuple[int, ...], number: Callable[[float], str]) -> str:
@@ -257,6 +259,13 @@ def _matrices(call: Call, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     a, b = call["a"], call["b"]
     rows, columns = (a if a.dim() > 1 else a[None]), (b if b.dim() > 1 else b[:, None])
     return rows, columns, g.reshape(rows.shape[0], columns.shape[1])
+
+
+def _matrix_of(tensor: Tensor, batch: tuple[int, ...]) -> Tensor:
+    """Return the matrix that a batched product takes for a place in the batch, whose axes of length 1 are broadcast."""
+    sizes = tensor.shape[:-2]
+    places = batch[len(batch) - len(sizes) :]
+    return tensor[tuple(place if size > 1 else 0 for place, size in zip(places, sizes, strict=True))]
 
 
 def _products(row: Tensor, column: Tensor, number: Callable[[float], str]) -> str:

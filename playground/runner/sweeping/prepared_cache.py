@@ -59,5 +59,8 @@ class PreparedCache:
 
     def _restore_buffers(self) -> None:
         """Undo what an engine that was tried in vain may have done to running statistics."""
-        for name, tensor in self._module_buffers().items():
-            tensor.copy_(self._buffers[name])
+        import torch
+
+        with torch.no_grad():  # a buffer may be a parameter of another name
+            for name, tensor in self._module_buffers().items():
+                tensor.copy_(self._buffers[name])

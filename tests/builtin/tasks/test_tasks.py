@@ -127,6 +127,7 @@ def test_several_variables_and_vectors(result):
 DERIVATIVE = "task: derivative\nfunction: x**2\nat: {x: [1]}\n"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("changes", "derivative", "value"),
@@ -178,6 +179,7 @@ def test_disagreement_fails(result, changes, failing):
 MODEL = "task: derivative\ndataset: moons\nmodel: {name: mlp, hidden: [3], output: sigmoid}\nloss: mse\n"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     "changes",
@@ -211,6 +213,7 @@ def test_what_is_wrong_is_told_with_its_place_and_shown(result):
     assert [point["derivatives"][0]["finding"] for point in found.points] == ["wrong_route"] * 2
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize(

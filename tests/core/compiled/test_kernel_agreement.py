@@ -23,6 +23,7 @@ def replicas(rule, count, dtype=torch.float64, **rules):
     return CompiledReplicas(problem, parameters, range(count), rule, 100, StopRules(**rules))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("wrong", ["tanh", "sigmoid_backward", "addmm", "sqrt"])
 @pytest.mark.parametrize("count", [1, 2, 20])

@@ -21,7 +21,7 @@ def test_every_step_of_every_run_has_its_batch(steps, size, memory, monkeypatch)
         assert first == reached < last
         for step in range(first, last):
             for seed, stream in zip(seeds, found.streams, strict=True):
-                batch = Batches(data, size, seed).chosen(step)
+                batch = Batches(data, size, seed).select_samples(step)
                 assert order[stream, step - first, : len(batch)].tolist() == batch.tolist()
         reached = last
     assert reached == steps

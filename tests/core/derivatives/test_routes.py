@@ -44,6 +44,7 @@ KNOWN = {
 }
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", KNOWN)
 @settings(deadline=None, max_examples=30)
 @given(x=st.lists(st.floats(-3, 3), min_size=2, max_size=2))

@@ -242,6 +242,7 @@ def alarms(name, count, dtype, order):
     return found
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", RIGHT)
 def test_no_false_alarm_at_a_few_points(name, dtype):
@@ -261,6 +262,7 @@ def test_no_false_alarm_of_second_derivatives(name):
     assert alarms(name, 10, DOUBLE, order=2) == []
 
 
+@pytest.mark.slow
 def test_the_second_derivative_of_bce_is_noise_in_float32_near_certainty():
     """torch's own formula loses all digits there; what is told is that, and not a wrong backward."""
     causes = {found.cause for found, _ in alarms("loss bce", 15, SINGLE, order=2)}

@@ -85,6 +85,7 @@ def compare(files, plugins, folder):
         )
 
 
+@pytest.mark.slow
 def test_the_losses_are_those_of_the_run(plugins, tmp_path):
     names = ("and_gate", "bowl_diverges", "himmelblau", "square_derivative", "backward_check", "forward_pass")
     compare([FOLDER / f"{name}.yaml" for name in names], plugins, tmp_path)
@@ -144,6 +145,7 @@ def test_a_rule_without_a_source_of_its_own_is_told_where_it_is_named(tmp_path):
     assert fault.place.line == 4
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
 def test_it_is_laid_out_and_clean_by_ruffs_rules(file, plugins):
     ruff = pytest.importorskip("ruff").find_ruff_bin()
@@ -178,6 +180,7 @@ SECOND = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("changes", SECOND.values(), ids=SECOND)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_second_derivatives_are_those_of_the_run(changes, dtype, plugins):
@@ -360,6 +363,7 @@ def with_plugin(tmp_path):
     return load_plugins(autoload=False, specs=["mine.py"], folder=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_plugin_with_readable_source_is_written_out(with_plugin):
     changes = {"model": "swing", "loss": "bent", "optimizer": "{name: push, lr: 0.2}", "steps": "30"}
     loaded = scenario("xor_gate", with_plugin, **changes)
@@ -378,6 +382,7 @@ def test_a_rule_with_static_and_class_methods_is_written_out(with_plugin):
     )
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("optimizer", ["{name: adamw, weight_decay: 0.5}", "{name: torch.AdamW, weight_decay: 0.5}"])
 def test_buffers_draws_and_parameters_that_nothing_depends_on_are_as_in_the_run(optimizer, with_plugin):
     changes = {"model": "swing", "loss": "mse", "optimizer": optimizer, "steps": "30", "clip": "{norm: 0.1}"}

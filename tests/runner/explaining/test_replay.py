@@ -32,6 +32,7 @@ def playground_models():
 """
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
@@ -54,6 +55,7 @@ def test_each_is_as_by_itself(root, name, changes):
         assert (one.loss, one.loss_after, one.words) == (alone.loss, alone.loss_after, alone.words)
 
 
+@pytest.mark.slow
 def test_looking_at_a_step_disturbs_none_after_it(root, write):
     plugins = load_plugins(autoload=False, specs=[str(write("noisy.py", NOISY))])
     loaded = load_scenario(root / "scenarios/and_gate.yaml", (("model", "noisy"), ("dtype", "float64")))
@@ -79,6 +81,7 @@ def test_a_reason_in_place_of_what_cannot_be_explained(root):
     assert reason.reason.startswith("step 500: the run ended at step ")
 
 
+@pytest.mark.slow
 def test_large_models_are_checked_once(root):
     assert [central(one) for one in first_steps(root, "two_moons")] == [True, False, False, False]
     assert all(map(central, first_steps(root, "bowl")))
@@ -114,6 +117,7 @@ def test_which_steps(steps, chosen):
     assert select_round_steps(steps) == chosen
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["and_gate", "quadratic_derivative", "bowl_diverges"])
 def test_a_run_has_explanations_where_somebody_asks(root, name):
     loaded = load_scenario(root / f"scenarios/{name}.yaml", steps(root, name))

@@ -73,6 +73,7 @@ def test_the_chain_rule_on_the_square(explain):
     assert rules == ["dL/dL · 2·z2", "dL/dz2", "dL/dz1 · 2"]
 
 
+@pytest.mark.slow
 def test_every_bundled_scenario_without_a_gap(root, explain):
     for file in (root / "scenarios").glob("*.yaml"):
         told = explain(file.stem)
@@ -92,6 +93,7 @@ def test_every_bundled_scenario_without_a_gap(root, explain):
             )
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", [name for name in PLUGINS.registry.names("function") if "." not in name])
 def test_every_function_without_a_gap(write, name):
     function = "sin(x[0]) + max(x[0], x[1])*softplus(x[1])" if name == "expression" else name
@@ -264,6 +266,7 @@ def test_a_gradient_that_is_no_number_is_not_clipped_either(write):
     assert moved.used is None
 
 
+@pytest.mark.slow
 def test_a_batch_of_the_step(explain):
     told = explain("two_moons", step=6, sample=2)
     assert told.samples == 8

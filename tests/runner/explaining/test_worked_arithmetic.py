@@ -54,6 +54,7 @@ def lines(told):
 LOSSES = ["mse", "mae", "huber", "smooth_l1", "bce", "bce_with_logits", "hinge"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
 def test_a_network_forward_and_backward(root, loss, activation):
@@ -68,6 +69,7 @@ def test_a_network_forward_and_backward(root, loss, activation):
         holds(line)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("options", ["cross_entropy", "{name: cross_entropy, label_smoothing: 0.1}"])
 def test_classes(root, options):
     changes = (("loss", options), ("dtype", "float64"), ("steps", "1"), ("expect", "{}"))

@@ -101,6 +101,7 @@ def assert_clean(error):
         assert fault.place is not None, fault
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(mutated())
 def test_valid_or_a_clean_error(plugins, data):

@@ -136,6 +136,7 @@ def scenario(write, tmp_path, monkeypatch):
     return lambda name: (write(f"{name}.yaml", SCENARIO.format(name=name, dtype=DTYPES.get(name, "float64"))), plugin)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", MODELS)
 def test_explain_adds_up_the_parts_of_all_uses(scenario, name):
     path, plugin = scenario(name)
@@ -154,6 +155,7 @@ def test_explain_adds_up_the_parts_of_all_uses(scenario, name):
     assert uses.count(told.parameters[0].name) == {"thrice": 3, "buffers": 1, "storage": 1}.get(name, 2)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", MODELS)
 def test_eject_ends_where_run_does(scenario, name):
     path, plugin = scenario(name)
@@ -165,6 +167,7 @@ def test_eject_ends_where_run_does(scenario, name):
     assert names["losses"] == list(result.trace.loss)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("engine", ["compiled", "batched", "plain"])
 def test_every_engine_ends_where_run_does(scenario, name, engine):

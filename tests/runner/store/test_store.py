@@ -266,6 +266,7 @@ def test_a_mistake_of_ours_is_no_store_error(store):
         store.add("aa11", [row(0, 0, status=None)])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_kill_9_in_the_middle_of_a_transaction_leaves_no_half_of_it(tmp_path):
     script = """
@@ -294,6 +295,7 @@ def test_kill_9_in_the_middle_of_a_transaction_leaves_no_half_of_it(tmp_path):
     assert integrity(tmp_path) == "ok"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 def test_kill_9_at_any_moment_keeps_every_transaction_that_had_ended(tmp_path):
     script = """
@@ -316,6 +318,7 @@ def test_kill_9_at_any_moment_keeps_every_transaction_that_had_ended(tmp_path):
     assert integrity(tmp_path) == "ok"
 
 
+@pytest.mark.slow
 def test_processes_that_make_and_fill_one_store_at_once(tmp_path):
     script = """
         with Store.open(folder) as store:

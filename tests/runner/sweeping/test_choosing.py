@@ -79,6 +79,7 @@ def test_what_was_compiled_is_told(swept):
     assert note.endswith(" s")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("changes", "engine", "why"),
     [
@@ -99,6 +100,7 @@ def test_another_engine_takes_what_cannot_be_compiled(swept, changes, engine, wh
     assert re.search(why, note), note
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("broken", [None, type(sys)("llvmlite.binding")], ids=["absent", "broken"])
 def test_everything_works_without_llvmlite(swept, broken, monkeypatch):
     from playground.core.compiled import jit
@@ -126,6 +128,7 @@ def test_who_asks_for_another_engine_gets_it(swept, engine):
     assert (sweep.engines, sweep.notes) == ({engine: 4}, ())
 
 
+@pytest.mark.slow
 def test_each_family_has_its_own_engine(swept):
     sweep = swept({}, over={"optimizer": ["adam", "torch.Adam"]})
     assert sweep.engines == {"compiled": 2, "batched": 2}

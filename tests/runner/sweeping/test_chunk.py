@@ -49,6 +49,7 @@ def rows_of(sweep):
         return [row for _, row in store.rows(sweep.id)]
 
 
+@pytest.mark.slow
 def test_one_that_raises_costs_only_a_few_their_company(here, write):
     """Of 64 runs the 38th leaves the domain: halves of 32, 16 and 8 descend together, and 8 runs alone."""
     plugin, path = str(write("edge.py", EDGE)), write("edge.yaml", yaml.safe_dump(OVER_IT))

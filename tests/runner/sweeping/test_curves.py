@@ -54,6 +54,7 @@ def test_two_that_ended_badly_are_infinite_and_not_unknown():
     assert curve.quartiles[2] == (math.inf,) * 3
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("steps", [40, 300])
 def test_they_are_those_of_runs_alone(root, tmp_path, monkeypatch, steps):
     monkeypatch.setenv(DISABLE_AUTOLOAD_VARIABLE, "1")

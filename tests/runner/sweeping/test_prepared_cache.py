@@ -76,6 +76,7 @@ def built(what, pid=None):
     return sum(1 for line in lines if line.endswith(what) and (pid is None or line.startswith(f"{pid} ")))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("engine", "steps"), [("compiled", 300), ("batched", 10), ("auto", 10)])
 def test_a_family_builds_its_dataset_once(here, write, engine, steps):
     sweep = swept(here, write, {"optimizer.lr": [0.01, 0.1]}, steps, engine=engine)
@@ -89,6 +90,7 @@ def test_two_families_build_theirs_once_to_be_checked_and_once_to_be_computed(he
     assert built("dataset") == 4
 
 
+@pytest.mark.slow
 def test_a_worker_process_builds_it_once_as_well(here, write):
     swept(here, write, {"optimizer.lr": [0.01, 0.1, 0.2, 0.3]}, 10, engine="batched", jobs=2)
     assert built("dataset", os.getpid()) == 1

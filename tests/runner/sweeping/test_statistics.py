@@ -21,6 +21,7 @@ from playground.runner.sweeping.statistics import (
 INF, NAN = math.inf, math.nan
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.999])
 @pytest.mark.parametrize(
     ("passed", "runs"), [(0, 1), (1, 1), (0, 50), (1, 50), (25, 50), (49, 50), (50, 50), (12_345, 100_000)]
@@ -178,6 +179,7 @@ def test_columns_that_do_not_fit(columns, message):
         summarize([{}], *columns)
 
 
+@pytest.mark.slow
 def test_a_million_runs_are_summed_up():
     random = np.random.default_rng(0)
     runs, count = 1_000_000, 2_000

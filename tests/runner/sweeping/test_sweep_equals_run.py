@@ -112,6 +112,7 @@ def assert_alike(row, run, tolerance):
         np.testing.assert_allclose(row.metrics[name], value, **close)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("name", "over", "seeds", "changes"), CASES.values(), ids=CASES)
 def test_every_run_is_the_run_alone(root, here, name, over, seeds, changes):
     path = root / "scenarios" / f"{name}.yaml"
@@ -143,6 +144,7 @@ def test_what_cannot_be_computed_together_says_why(root, here, name, over, seeds
     assert (sweep.engines, sweep.notes) == ({"plain": sweep.size}, (f"plain: {note}",))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("engine", ["compiled", "batched"])
 def test_every_engine_agrees_with_plain(root, here, engine):
     arguments = root / "scenarios/and_gate.yaml", {"optimizer.lr": [0.01, 0.1]}, 3, SHORT

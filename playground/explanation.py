@@ -118,7 +118,7 @@ class Sentence:
     parts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Explanation:
     """The explanation of one step: forward, backward, update, in words.
 

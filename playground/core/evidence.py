@@ -48,7 +48,7 @@ class GradientPass:
     tape: Tape
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """A finished run and the measurements that are still possible.
 

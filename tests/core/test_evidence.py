@@ -20,7 +20,15 @@ def evidence(optimizer):
     point = MovingPoint(parse("x**2"), {"x": 1.0}, Setting())
     start = {"x": point.x.detach().clone()}
     return Evidence(
-        Problem(point, lambda forward, _: forward()), optimizer, start, start, 1.0, 1.0, 0, Status.BUDGET, {}
+        problem=Problem(point, lambda forward, _: forward()),
+        optimizer=optimizer,
+        start=start,
+        final=start,
+        first=1.0,
+        last=1.0,
+        steps=0,
+        status=Status.BUDGET,
+        operations={},
     )
 
 

@@ -23,7 +23,18 @@ def evidence(text, rate, budget=50, **start):
     begin = {name: tensor.detach().clone() for name, tensor in point.named_parameters()}
     problem = Problem(point, lambda forward, _: forward())
     first = problem.loss(point, ()).item()
-    return Evidence(problem, SGD(lr=rate), begin, begin, first, first, budget, Status.BUDGET, {}, budget=budget)
+    return Evidence(
+        problem=problem,
+        optimizer=SGD(lr=rate),
+        start=begin,
+        final=begin,
+        first=first,
+        last=first,
+        steps=budget,
+        status=Status.BUDGET,
+        operations={},
+        budget=budget,
+    )
 
 
 @pytest.mark.parametrize(("rate", "factor"), [(0.1, 1.0), (0.3, 0.1), (0.2, 0.5)])

@@ -170,20 +170,20 @@ def _explain_next_step(
         )
         scenario = ready.loaded.scenario
         return Explanation(
-            scenario.name,
-            scenario.summary,
-            ready.loaded.source.file,
-            step,
-            samples,
-            sample,
-            digits,
-            reader.nodes(),
-            reader.operations(),
-            moved,
-            loss,
-            loss_after,
-            update,
-            tuple(step_remarks(made_step)),
+            scenario=scenario.name,
+            summary=scenario.summary,
+            file=ready.loaded.source.file,
+            step=step,
+            samples=samples,
+            sample=sample,
+            digits=digits,
+            nodes=reader.nodes(),
+            operations=reader.operations(),
+            parameters=moved,
+            loss=loss,
+            loss_after=loss_after,
+            update=update,
+            words=tuple(step_remarks(made_step)),
         )
 
 

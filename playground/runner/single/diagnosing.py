@@ -56,20 +56,20 @@ def gather_evidence(ready: Prepared, measured: Measurement, plugins: Plugins) ->
         return None
     problem = ready.problem
     return Evidence(
-        problem,
-        ready.bound.optimizer,
-        measured.start,
-        {name: tensor.detach().clone() for name, tensor in problem.parameters.items()},
-        loss.first,
-        loss.last,
-        measured.steps,
-        measured.status,
-        known_operations(plugins),
-        ready.bound.schedule,
-        scenario_clip(ready.loaded.scenario),
-        measured.trace.loss,
-        ready.loaded.scenario.steps,
-        partial(ready.task.measure, problem),
+        problem=problem,
+        optimizer=ready.bound.optimizer,
+        start=measured.start,
+        final={name: tensor.detach().clone() for name, tensor in problem.parameters.items()},
+        first=loss.first,
+        last=loss.last,
+        steps=measured.steps,
+        status=measured.status,
+        operations=known_operations(plugins),
+        schedule=ready.bound.schedule,
+        clip=scenario_clip(ready.loaded.scenario),
+        losses=measured.trace.loss,
+        budget=ready.loaded.scenario.steps,
+        measure=partial(ready.task.measure, problem),
     )
 
 

@@ -16,7 +16,19 @@ def explanation(operations):
         for name in {*names}
     ]
     told = tuple(ExplainedOperation(name, tuple(inputs), (to,), "f") for to, (name, *inputs) in operations.items())
-    return Explanation("s", "", "s.yaml", 0, 0, None, 1, tuple(nodes), told, (), 1.0)
+    return Explanation(
+        scenario="s",
+        summary="",
+        file="s.yaml",
+        step=0,
+        samples=0,
+        sample=None,
+        digits=1,
+        nodes=tuple(nodes),
+        operations=told,
+        parameters=(),
+        loss=1.0,
+    )
 
 
 def graph(operations):

@@ -100,7 +100,19 @@ def test_a_pass_without_steps_is_explained_without_a_scrubber(make_run, tmp_path
 def explained(step, name):
     """Return an explanation of one value with a name."""
     node = GraphNode(name, "loss", TensorSummary((), 1.0, 1.0, 1.0, 1.0))
-    return Explanation("a", "", "a.yaml", step, 0, None, 4, (node,), (), (), 1.0)
+    return Explanation(
+        scenario="a",
+        summary="",
+        file="a.yaml",
+        step=step,
+        samples=0,
+        sample=None,
+        digits=4,
+        nodes=(node,),
+        operations=(),
+        parameters=(),
+        loss=1.0,
+    )
 
 
 def test_what_is_missing_is_one_line(monkeypatch):

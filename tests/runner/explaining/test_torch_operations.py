@@ -85,7 +85,19 @@ def explained(module, loss):
         except (RuntimeError, NotImplementedError, TypeError, ValueError, IndexError):
             return None
         teller = TapeReader(tape, OPERATIONS, None, 6, 0)
-        return Explanation("", "", "", 0, 0, None, 6, teller.nodes(), teller.operations(), (), value.item())
+        return Explanation(
+            scenario="",
+            summary="",
+            file="",
+            step=0,
+            samples=0,
+            sample=None,
+            digits=6,
+            nodes=teller.nodes(),
+            operations=teller.operations(),
+            parameters=(),
+            loss=value.item(),
+        )
 
 
 def check(told, name):

@@ -74,6 +74,7 @@ def test_nothing_heavy(write, tmp_path, arguments, code):
     assert heavy(modules) == []
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["results", "show", "--help"]])
 def test_help_does_not_wait_for_pydantic(tmp_path, arguments):
     ended, modules = imported(tmp_path, arguments)

@@ -44,6 +44,7 @@ values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(values)
 def test_plain_is_what_json_can_say(value):

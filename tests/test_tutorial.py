@@ -62,6 +62,7 @@ def test_3_training_by_hand_from_twenty_seeds(gate, table, low, high):
         assert len(result.trace.loss) == 1000
 
 
+@pytest.mark.slow
 def test_3_weights_begin_uniformly_between_minus_one_and_one():
     drawn = []
     for seed in range(10):
@@ -100,6 +101,7 @@ def test_4_by_hand_and_with_a_module_is_the_same_descent_loss_by_loss():
     assert hand.trace.loss == pytest.approx(by_torch(w, b), rel=1e-5, abs=1e-8)
 
 
+@pytest.mark.slow
 def test_4_in_double_precision_they_agree_to_rounding():
     start = {"w": [[0.3], [-0.7]], "b": [0.1]}
     hand = run(scenario("or_gate"), {"model": "handwritten", "start": start, "dtype": "float64"})

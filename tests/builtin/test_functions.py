@@ -150,6 +150,7 @@ def test_known_values(function: Function, point: tuple[float, ...], value: float
     assert function(at(*point)).item() == pytest.approx(value, rel=1e-12)
 
 
+@pytest.mark.sampled(28)
 @every_function
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_shape_dtype_and_device(function, dtype: torch.dtype) -> None:

@@ -346,6 +346,7 @@ def run_alone(rules, steps):
     return torch.stack(rows)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(batches())
 def test_a_batch_of_runs_equals_each_run_alone(batch):

@@ -228,7 +228,7 @@ def assert_told(result, message):
     assert result.exit_code == 2
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("command", ["run", "check"])
 @pytest.mark.parametrize(("text", "message"), [*NOT_YAML.values(), *STRUCTURE.values()], ids=[*NOT_YAML, *STRUCTURE])
 def test_a_file_that_is_no_scenario(playground, write, command, text, message):
@@ -236,7 +236,7 @@ def test_a_file_that_is_no_scenario(playground, write, command, text, message):
     assert_told(playground(command, "a.yaml"), message)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", ["run", "check"])
 @pytest.mark.parametrize(("text", "message"), COMPONENTS.values(), ids=COMPONENTS)
 def test_components_that_do_not_fit(playground, write, command, text, message):
@@ -248,7 +248,7 @@ def test_components_that_do_not_fit(playground, write, command, text, message):
     assert_told(playground(command, "a.yaml"), message)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", ["run", "check"])
 @pytest.mark.parametrize(("sheet", "message"), SHEETS.values(), ids=SHEETS)
 def test_a_sheet_that_is_no_data(playground, write, command, sheet, message):
@@ -297,6 +297,7 @@ SETS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("text", "message"), SETS.values(), ids=SETS)
 def test_values_set_from_the_command_line_are_judged_alike(playground, write, text, message):
     write("a.yaml", AND)
@@ -358,6 +359,7 @@ def test_unknown_reporter_costs_no_run(playground, write):
     assert result.stdout == ""
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

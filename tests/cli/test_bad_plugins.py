@@ -184,7 +184,7 @@ UNFIT = {
 }
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("command", ["run", "check"])
 @pytest.mark.parametrize(("change", "message"), UNFIT.values(), ids=UNFIT)
 def test_components_of_a_plugin_that_do_not_fit(playground, write, command, change, message):

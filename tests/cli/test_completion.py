@@ -95,7 +95,7 @@ CANDIDATES = {
 }
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("line", "candidates"), CANDIDATES.items(), ids=CANDIDATES)
 def test_candidates(complete, write, line, candidates):
     write("../broken.yaml", "task: [")
@@ -106,6 +106,7 @@ def test_only_scenarios_are_offered_where_one_is_expected(complete):
     assert complete("run n") == []  # notes.txt; where nothing is offered, the shell completes files by itself
 
 
+@pytest.mark.slow
 def test_ids_of_stored_sweeps(complete, playground):
     assert complete("results show ") == []
     assert playground("sweep", "bowl.yaml", "--seeds", "1", "--engine", "plain").exit_code == 0
@@ -143,6 +144,7 @@ def test_words_are_left_alone_without_a_completion():
         assert environment == before
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_imported_for_a_completion(tmp_path, write):
     write("bowl.yaml", BOWL)
     code = (

@@ -103,6 +103,7 @@ def test_set_changes_the_scenario(eject):
     assert "for step in range(7):" in eject("and_gate", "--set", "steps=7").stdout
 
 
+@pytest.mark.slow
 def test_to_a_file(eject, tmp_path):
     printed = eject("bowl").stdout
     assert eject("bowl", "--out", "out/bowl.py").stdout == ""
@@ -120,6 +121,7 @@ def test_to_a_file(eject, tmp_path):
     assert re.fullmatch("scenarios: cannot be written: .+\n", failed.stderr)
 
 
+@pytest.mark.slow
 def test_a_notebook_has_the_cells_of_the_script(eject):
     notebook = json.loads(eject("xor_gate", "--as", "notebook").stdout)
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
@@ -135,7 +137,7 @@ def test_a_notebook_has_the_cells_of_the_script(eject):
     assert ast.dump(ast.parse(code)) == ast.dump(ast.Module(ast.parse(script).body[1:], []))
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [

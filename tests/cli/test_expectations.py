@@ -83,7 +83,7 @@ VAIN = {
 }
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("text", "message"), VAIN.values(), ids=VAIN)
 def test_what_can_never_hold(playground, write, text, message):
     write("a.yaml", text)
@@ -97,6 +97,7 @@ def test_what_can_never_hold(playground, write, text, message):
 COMMANDS = [["run"], ["sweep", "--seeds", "2"], ["sweep", "--seeds", "2", "--engine", "plain"], ["explain"], ["eject"]]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", [*COMMANDS, ["plot", "--out", "a.png"], ["run", "--html", "a.html"]], ids=" ".join)
 def test_every_command_refuses_alike(playground, write, tmp_path, command):
     write("a.yaml", BOWL + "  loss: < 0.1\n")
@@ -116,7 +117,7 @@ FINE = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("text", FINE.values(), ids=FINE)
 def test_what_can_hold_does(playground, write, text):
     write("a.yaml", text)
@@ -124,6 +125,7 @@ def test_what_can_hold_does(playground, write, text):
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.slow
 def test_a_budget_from_the_command_line_is_no_mistake_of_the_scenario(playground, write):
     write("a.yaml", BOWL + "  steps: 100\n")
     assert playground("run", "a.yaml", "--steps", "3").exit_code == 1  # it fails, but it is valid
@@ -156,6 +158,7 @@ def playground_losses():
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("loss", "expected", "code"),
     [

@@ -135,6 +135,7 @@ def test_html_escapes_what_a_scenario_says(explain):
     assert "&lt;script&gt;" in page
 
 
+@pytest.mark.slow
 def test_latex_is_balanced(explain):
     made = explain("xor_gate", "--format", "latex")
     assert made.count(r"\begin{align*}") == made.count(r"\end{align*}") == 3

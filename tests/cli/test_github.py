@@ -79,6 +79,7 @@ def playground_functions():
 """
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "command",
     [

@@ -52,6 +52,7 @@ def collect_values(parameter):
     return re.findall(r"\w+", f"{parameter.metavar} {parameter.help}")
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_fits_80_columns_and_cuts_nothing_off(show_help, command):
     text = show_help(command)
@@ -64,7 +65,7 @@ def test_help_fits_80_columns_and_cuts_nothing_off(show_help, command):
         assert each.get_short_help_str().endswith(".")
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_names_values_and_no_types(show_help, command):
     text = show_help(command)

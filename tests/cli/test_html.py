@@ -14,6 +14,7 @@ expect: {loss: {below: 1}}
 """
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("option", [("--html", "page.html"), ("--report", "html=page.html")])
 def test_a_run(write, playground, tmp_path, option):
     write("bowl.yaml", BOWL)

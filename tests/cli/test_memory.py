@@ -32,6 +32,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_a_model_that_is_too_large_is_refused_by_every_command(write, playground, command):
     write("a.yaml", MODEL)

@@ -8,7 +8,7 @@ import pytest
 from playground.scaffold.plugin import ATTRIBUTE_NAMES, distribution_files
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", ATTRIBUTE_NAMES)
 def test_a_single_file_runs(playground, kind):
     made = playground("new", "plugin", "own-thing", "--kind", kind, "--single-file")

@@ -57,6 +57,7 @@ def test_a_gif_has_a_frame_for_each_recorded_step_and_is_as_wide_as_asked(playgr
         assert image.info["comment"].startswith(b"playground plot bowl.yaml")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -106,6 +106,7 @@ def alive(process):
         return False
 
 
+@pytest.mark.slow
 def test_processes_end_with_the_one_that_started_them(start, write, tmp_path):
     write("mark.py", MARKING)
     write("all/a.yaml", LONG)

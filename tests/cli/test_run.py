@@ -56,6 +56,7 @@ def test_one_broken_scenario_never_stops_the_others(playground, folder):
     assert result.stderr == f"all/c_invalid.yaml:1:7: {error['message']}\n"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("files", "code"),
     [
@@ -143,7 +144,7 @@ def test_zero_steps_are_a_forward_pass(playground, write):
     assert not run["expectations"][0]["vacuous"]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("expect", "code"),
     [
@@ -262,6 +263,7 @@ def test_annotations_on_github(playground, folder, monkeypatch):
     assert len(commands) == 2
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("text", "line"),
     [

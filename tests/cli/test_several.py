@@ -39,6 +39,7 @@ def _files(write):
 
 @pytest.mark.usefixtures("_files")
 class TestOptionsOfOtherTasks:
+    @pytest.mark.sampled(2)
     @pytest.mark.parametrize("override", ["optimizer=adam", "optimizer.lr=0.1", "steps=60", "stop={loss: 1e-9}"])
     def test_a_batch_does_without_them_and_says_so(self, playground, override):
         result = playground("run", "all", "--set", override)

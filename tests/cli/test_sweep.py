@@ -120,7 +120,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("arguments", "told"), REFUSED.values(), ids=REFUSED)
 @pytest.mark.parametrize("as_json", [False, True])
 def test_what_is_refused_is_told_in_a_line_before_anything_starts(playground, scenario, arguments, told, as_json):
@@ -164,6 +164,7 @@ def test_asked_again_nothing_is_computed(playground, scenario):
     assert len(stored(scenario.parent)) == 11
 
 
+@pytest.mark.slow
 def test_json_is_one_document_with_every_run(playground, scenario):
     command = ("sweep", scenario, "--over", "optimizer.lr=0.01,0.1,1e30", "--seeds", "3", "--json")
     result = playground(*command)
@@ -224,6 +225,7 @@ def test_run_refuses_an_engine_that_there_is_not(playground, scenario):
     )
 
 
+@pytest.mark.slow
 def test_a_loss_that_raises_for_some_runs_costs_only_those(playground, write, scenario):
     write("losses.py", LOSSES.format(factor=1))
     arguments = ("--over", "optimizer.lr=0.01,0.1,1000", "--set", "loss=raising")
@@ -313,6 +315,7 @@ def test_what_a_run_does_not_use_has_nothing_computed_again(playground, write, s
     assert "used again" not in again
 
 
+@pytest.mark.slow
 def test_a_data_file_that_changed_has_its_runs_computed_again(playground, write):
     write("line.csv", "x,y\n0,1\n1,3\n")
     write(

@@ -109,7 +109,7 @@ def lines_of(result):
     return [line for line in result.stderr.splitlines() if line]
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("command", READERS)
 def test_whatever_is_stored_of_a_sweep(playground, folder, kind, command):
@@ -123,7 +123,7 @@ def test_whatever_is_stored_of_a_sweep(playground, folder, kind, command):
         assert command.startswith("export") or not re.search(r"\bnan\b", result.stdout)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sweep_goes_on_from_whatever_is_stored(playground, folder, kind):
     store(folder, *KINDS[kind])
@@ -174,7 +174,7 @@ DAMAGES = {
 }
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("command", READERS)
 def test_whatever_the_file_is(playground, folder, damage, command):
@@ -200,7 +200,7 @@ SPECS = {
 """Scenarios that were stored once, and that this version refuses."""
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_sweep_that_is_refused_leaves_the_others_their_report(playground, folder, spec):
     store(folder, (ROW, PLACES))

@@ -26,7 +26,7 @@ MAKERS = {
 }
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_what_is_too_large_is_refused_with_its_size(make):
     with pytest.raises(TooLargeError) as caught, limit_allocation(500 * MB):

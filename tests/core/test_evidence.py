@@ -39,6 +39,7 @@ def heavy_ball(rate, momentum, curvature):
     return max(abs(middle + root), abs(middle - root)) / 2
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", [SGD, lambda **given: partial(torch.optim.SGD, **given)], ids=["ours", "torch"])
 @pytest.mark.parametrize(("rate", "momentum"), [(0.1, 0), (0.3, 0), (4.0, 0), (1e40, 0), (0.1, 0.9), (0.6, 0.9)])
 def test_growth_on_a_bowl_is_the_root_of_the_characteristic_polynomial(kind, rate, momentum):

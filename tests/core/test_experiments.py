@@ -74,6 +74,7 @@ def test_an_experiment_leaves_everything_as_it_was():
     assert {name: tensor.item() for name, tensor in run.problem.parameters.items()} == {"x": 1.0, "y": 2.0}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("text", "least"),
     [("(x - 2)**2 + (y + 1)**2 + 3", 3), ("100*(y - x**2)**2 + (1 - x)**2", 0), ("x**4 - 3*x**2 + x + y**2", -3.5139)],

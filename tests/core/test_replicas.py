@@ -429,7 +429,7 @@ ENDS = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("steps", [STEPS, 40, 1, 0])
 @pytest.mark.parametrize("name", ENDS)
 def test_each_replica_ends_by_the_rules_as_alone(name, steps) -> None:
@@ -492,7 +492,7 @@ def nonfinite_parameters(parameters, which, value):
     return {name: tensor.index_fill(0, torch.tensor(which), value) for name, tensor in parameters.items()}
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @single_if_slow
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("loss", LOSSES)

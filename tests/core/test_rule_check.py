@@ -84,6 +84,7 @@ KNOWN = {
 }
 
 
+@pytest.mark.sampled(13)
 @pytest.mark.parametrize("function", KNOWN.values(), ids=KNOWN)
 def test_forms_of_a_call_that_are_known(function):
     assert unknown(function) == []

@@ -110,6 +110,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.sampled(13)
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize(("loss", "target", "options"), OPTIONS.values(), ids=OPTIONS)
 def test_a_loss_with_its_options_has_the_slope_that_autograd_has(loss, target, options, reduction, operations):
@@ -172,6 +173,7 @@ def test_a_loss_is_spelt_with_its_options(name, formula, rule, operations):
 LOSSES = ("bce", "bce_with_logits", "hinge", "huber", "mae", "mse", "smooth_l1")
 
 
+@pytest.mark.slow
 @given(st.sampled_from(list(ACTIVATIONS)), st.sampled_from(LOSSES), st.integers(1, 4), st.integers(0, 2**30))
 @settings(max_examples=60, deadline=None)
 def test_over_random_models(activation, loss, width, seed):

@@ -107,6 +107,7 @@ def same(a, b):
     return a == b or (math.isnan(a) and math.isnan(b))
 
 
+@pytest.mark.sampled(17)
 @pytest.mark.parametrize("compact_every", [1, 2, 10**9])
 @pytest.mark.parametrize("budget", [BUDGET, 0])
 @pytest.mark.parametrize("rules", RULES, ids=str)

@@ -21,6 +21,7 @@ def test_the_language() -> None:
     assert all(name == operation.name for name, operation in OPERATIONS.items())
 
 
+@pytest.mark.sampled(46)
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if not FUNCTIONS[name].variadic])
 @pytest.mark.parametrize("point", POINTS)
 def test_functions(name: str, point: float) -> None:

@@ -139,6 +139,7 @@ WRONG = {
 }
 
 
+@pytest.mark.sampled(9)
 @pytest.mark.parametrize(("name", "points", "source", "line"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong(doctor, install, write, name, points, source, line):
     install("gradient-playground-muon", points, fake_muon=source)
@@ -200,7 +201,7 @@ def test_left_out_and_by_whom(doctor, install, write, monkeypatch):
     assert doctor("muon", "muon")[0].faults == ()
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["muon", "Muon", "gradient-playground-muon", "Gradient_Playground.muon", "fake_muon"])
 def test_a_healthy_plugin(doctor, install, name):
     heard = "\n@hookimpl\ndef playground_run_started(spec):\n    pass\n"

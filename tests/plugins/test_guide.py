@@ -66,6 +66,7 @@ def test_an_example_is_loaded_and_its_scenario_runs(playground, tmp_path, headin
         follow(playground, words)
 
 
+@pytest.mark.slow
 def test_what_the_examples_write_is_there(playground, tmp_path):
     for heading, file, text in (
         ("`playground_reporters()`", "names.txt", "none example\n"),
@@ -87,6 +88,7 @@ def test_the_example_of_an_operation_is_explained(playground, tmp_path):
     assert "exp(−" in follow(playground, words).output
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("hook", ["playground_operations", "playground_diagnoses"])
 def test_the_test_of_an_example_passes(playground, tmp_path, monkeypatch, hook):
     section = SECTIONS[f"`{hook}()`"]
@@ -121,6 +123,7 @@ def test_a_contract_is_in_the_guide_with_what_it_takes(contract):
     assert held.strip()
 
 
+@pytest.mark.slow
 def test_the_single_file_runs_as_it_is_shown(playground, tmp_path):
     (tmp_path / "halving.py").write_text(blocks(TUTORIAL, "python")[0])
     (tmp_path / "halving.yaml").write_text(blocks(TUTORIAL, "yaml")[0])

@@ -212,6 +212,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(
     st.dictionaries(st.sampled_from(["lr", "betas", "hidden", "rows", "free", "table", "maybe", "odd"]), json_values)
@@ -422,6 +423,7 @@ def test_every_optimizer_of_torch_can_be_described_and_built():
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_none_of_this_imports_torch():
     code = (
         "import sys, playground.plugins.signature, playground.plugins.describe\n"

@@ -117,7 +117,7 @@ EDITS = {
 """A file, what is replaced in it by what, and whose runs are computed again; `wrapped` knows the whole file only."""
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edit_changes_what_uses_it(digests, edit):
     file, old, new, changed = EDITS[edit]

@@ -57,7 +57,7 @@ def test_there_is_a_template_for_every_kind_that_a_scenario_or_the_command_line_
     assert set(COMPONENT_HOOKS.values()) - set(KINDS) == {"operation", "diagnosis"}
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_is_clean_by_ruffs_rules_whatever_its_name(tmp_path, kind):
     pytest.importorskip("ruff")

@@ -26,7 +26,7 @@ def plugins():
     return load_plugins(autoload=False)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("task", load_plugins(autoload=False).names("task"))
 def test_it_does_what_it_expects_and_shows_what_else_could_stand_there(playground, tmp_path, plugins, task):
     assert has_template(f"scenario/{task}.yaml")

@@ -123,6 +123,7 @@ def test_shown(value, text):
     assert format_value(value) == text
 
 
+@pytest.mark.slow
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists))
 @settings(deadline=None, max_examples=50)
 def test_whatever_is_shown_is_short_and_one_line(value):

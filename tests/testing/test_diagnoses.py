@@ -91,6 +91,7 @@ def test_what_is_whole_breaks_no_rule(broken_rules):
     assert broken_by(broken_rules, rising, REMEDY) == {}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("ill", "told"),
     [

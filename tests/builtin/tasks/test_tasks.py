@@ -127,7 +127,7 @@ def test_several_variables_and_vectors(result):
 DERIVATIVE = "task: derivative\nfunction: x**2\nat: {x: [1]}\n"
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("changes", "derivative", "value"),
@@ -201,6 +201,7 @@ def test_the_backward_of_a_model_and_its_loss(result, changes, dtype):
     assert checked[0]["by"][0].startswith(("layer1.weight[", "weight[", "coefficients["))
 
 
+@pytest.mark.slow
 def test_the_loss_that_is_checked_is_the_one_that_is_trained(result):
     training = MODEL.replace("derivative", "classification") + "optimizer: sgd\nsteps: 0\nseed: 3\n"
     assert result(MODEL, {"seed": 3}).metrics["value"] == [pytest.approx(result(training, {}).loss.first, rel=1e-6)]
@@ -213,7 +214,7 @@ def test_what_is_wrong_is_told_with_its_place_and_shown(result):
     assert [point["derivatives"][0]["finding"] for point in found.points] == ["wrong_route"] * 2
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize(

@@ -363,7 +363,7 @@ def test_each_run_ends_by_the_rules_as_alone(name, steps, dtype) -> None:
     prove(bowls(BOWLS, dtype), SGD(lr=RATES_OF_BOWLS), list(range(8)), steps, **ENDS[name])
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("formula", "starts", "rates"),
     [
@@ -431,6 +431,7 @@ def test_an_unused_parameter_stays_where_it_is() -> None:
     prove(problem_of, Adam(lr=torch.tensor([0.01, 0.02], dtype=DOUBLE)), [0, 1], 20, clip=Clip(norm=1.0))
 
 
+@pytest.mark.slow
 def test_the_given_parameters_are_not_modified() -> None:
     problem_of = partial(training, MODELS["mlp"], losses.mse)
     parameters = stack_parameters(initial_parameters(problem_of, [0, 1]))
@@ -480,7 +481,7 @@ KNOWN_BY_THE_STEP = {
 }
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", KNOWN_BY_THE_STEP)
 def test_a_rule_may_decide_by_the_step(name) -> None:
     decide = KNOWN_BY_THE_STEP[name]
@@ -575,7 +576,7 @@ def ranked(prediction, target):
     return (prediction - target).sort(0).values.square().mean()
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("model", "loss", "why"),
     [

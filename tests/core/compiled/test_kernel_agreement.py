@@ -23,7 +23,7 @@ def replicas(rule, count, dtype=torch.float64, **rules):
     return CompiledReplicas(problem, parameters, range(count), rule, 100, StopRules(**rules))
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("wrong", ["tanh", "sigmoid_backward", "addmm", "sqrt"])
 @pytest.mark.parametrize("count", [1, 2, 20])
@@ -40,6 +40,7 @@ def test_a_rule_that_is_wrong_is_found_out(count, wrong, dtype, monkeypatch) -> 
         replicas(Adam(lr=0.1) if wrong == "sqrt" else SGD(lr=torch.linspace(1.0, 2.0, count)), count, dtype)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("seed", range(5))
 def test_rounding_alone_is_no_reason(seed) -> None:
     """In float32 at any rate."""
@@ -53,6 +54,7 @@ def test_a_run_that_raises_alone_is_not_compiled() -> None:
         replicas(SGD(lr=torch.tensor([0.1, 1e39], dtype=torch.float64)), 2, torch.float32)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("rules", [{"loss": 10.0}, {"gradient": 10.0}, {"divergence": 1e-9}, {"patience": 1}])
 def test_runs_that_end_at_once_are_compared_where_they_ended(rules) -> None:
     assert replicas(SGD(lr=0.1), 3, **rules).arrays.count == 3

@@ -55,7 +55,7 @@ def test_what_is_the_same_for_all_runs_is_known_and_costs_them_nothing() -> None
     np.testing.assert_allclose(found, 2 * 0.9 ** (steps + 1))
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("operation", BINARY)
 @given(a=numbers, b=numbers, first=st.booleans())
 def test_a_constant_operand_changes_no_result(operation, a, b, first) -> None:

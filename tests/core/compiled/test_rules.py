@@ -254,13 +254,13 @@ def x():
     return torch.randn(3, 4, generator=torch.Generator().manual_seed(0), dtype=DOUBLE)
 
 
-@pytest.mark.sampled(62)
+@pytest.mark.sampled(31)
 @pytest.mark.parametrize("name", DIFFERENTIABLE | STEPPED)
 def test_value(name, x) -> None:
     assert_same((DIFFERENTIABLE | STEPPED)[name], x)
 
 
-@pytest.mark.sampled(39)
+@pytest.mark.sampled(19)
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_derivative(name, x) -> None:
     assert_same(derivative(DIFFERENTIABLE[name]), x)

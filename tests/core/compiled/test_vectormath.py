@@ -127,7 +127,7 @@ def test_an_error_is_stated_for_every_function_and_is_small() -> None:
     assert max(vectormath.MAX_ERRORS_ULP.values()) <= 2.0
 
 
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("bits", sorted(set(WIDTHS)))
 @pytest.mark.parametrize("number", PRECISIONS)
 @pytest.mark.parametrize("name", REFERENCES)

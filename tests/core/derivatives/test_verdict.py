@@ -242,7 +242,7 @@ def alarms(name, count, dtype, order):
     return found
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", RIGHT)
 def test_no_false_alarm_at_a_few_points(name, dtype):

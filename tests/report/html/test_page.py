@@ -60,6 +60,7 @@ def test_a_batch_has_an_index_and_one_bundle(make_run, make_failed, tmp_path):
     assert len(page) < 5_000_000
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("losses", [(math.inf,), (4e7, math.inf), (1.0, math.nan, math.nan)])
 def test_every_status_has_a_page(make_run, tmp_path, status, losses):

@@ -96,6 +96,7 @@ def test_every_bundled_scenario_gives_the_losses_of_its_run(plugins, tmp_path):
     compare(SCENARIOS, plugins, tmp_path)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", ["f", "loss", "step", "torch", "SGD", "print", "constant", "alpha"])
 def test_a_variable_may_be_called_as_anything_in_the_program(plugins, tmp_path, name):
     path = tmp_path / "named.yaml"
@@ -145,7 +146,7 @@ def test_a_rule_without_a_source_of_its_own_is_told_where_it_is_named(tmp_path):
     assert fault.place.line == 4
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("file", SCENARIOS, ids=lambda file: file.stem)
 def test_it_is_laid_out_and_clean_by_ruffs_rules(file, plugins):
     ruff = pytest.importorskip("ruff").find_ruff_bin()
@@ -180,7 +181,7 @@ SECOND = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("changes", SECOND.values(), ids=SECOND)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_second_derivatives_are_those_of_the_run(changes, dtype, plugins):
@@ -374,6 +375,7 @@ def test_a_plugin_with_readable_source_is_written_out(with_plugin):
     assert "sign()" not in text, "what can never happen does not stand in the program"
 
 
+@pytest.mark.slow
 def test_a_rule_with_static_and_class_methods_is_written_out(with_plugin):
     loaded = scenario("xor_gate", with_plugin, optimizer="root", steps="30")
     agrees(loaded, with_plugin)

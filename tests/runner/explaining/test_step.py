@@ -93,7 +93,7 @@ def test_every_bundled_scenario_without_a_gap(root, explain):
             )
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", [name for name in PLUGINS.registry.names("function") if "." not in name])
 def test_every_function_without_a_gap(write, name):
     function = "sin(x[0]) + max(x[0], x[1])*softplus(x[1])" if name == "expression" else name
@@ -106,6 +106,7 @@ def test_every_function_without_a_gap(write, name):
 RULES = [{"name": "adam", "lr": 0.05}, {"name": "torch.Adam", "lr": 0.05}, {"name": "sgd", "lr": 0.5, "momentum": 0.9}]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("optimizer", RULES, ids=lambda rule: rule["name"])
 def test_the_step_is_that_of_the_run(root, explain, optimizer):
     told = explain("and_gate", {"optimizer": json.dumps(optimizer), "expect": "{}"}, step=3)
@@ -456,6 +457,7 @@ def playground_optimizers():
 """
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("name", "formula", "remark"),
     [

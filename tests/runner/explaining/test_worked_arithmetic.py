@@ -54,7 +54,7 @@ def lines(told):
 LOSSES = ["mse", "mae", "huber", "smooth_l1", "bce", "bce_with_logits", "hinge"]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
 def test_a_network_forward_and_backward(root, loss, activation):

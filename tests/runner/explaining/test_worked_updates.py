@@ -35,7 +35,7 @@ def told(write, name, options, step, digits=12):
     return explain(load_scenario(path), PLUGINS, step, None, digits)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("step", [0, 7])
 @pytest.mark.parametrize(("name", "options"), CASES)
 def test_each_line_holds_and_the_last_is_where_the_parameter_went(write, name, options, step):
@@ -101,6 +101,7 @@ def playground_optimizers():
 '''
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("formula", "lines"),
     [

@@ -114,6 +114,7 @@ def test_valid_or_a_clean_error(plugins, data):
         assert_clean(error)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.sampled_from(FILES), st.data())
 def test_damaged_text(plugins, tmp_path_factory, file, data):

@@ -79,6 +79,7 @@ def playground_executors():
 """
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("jobs", "given", "workers", "at_once"), [(3, {}, 3, 3), (1, {"workers": 2}, 2, 2), (4, {"workers": 2}, 2, 4)]
 )

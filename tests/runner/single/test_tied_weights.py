@@ -155,7 +155,7 @@ def test_explain_adds_up_the_parts_of_all_uses(scenario, name):
     assert uses.count(told.parameters[0].name) == {"thrice": 3, "buffers": 1, "storage": 1}.get(name, 2)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", MODELS)
 def test_eject_ends_where_run_does(scenario, name):
     path, plugin = scenario(name)

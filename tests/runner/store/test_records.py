@@ -33,6 +33,7 @@ PLAIN = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(PLAIN)
 def test_compact_is_json_that_reads_back_the_same(value):

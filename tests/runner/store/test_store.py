@@ -137,6 +137,7 @@ def test_a_run_that_is_computed_again_replaces_the_old_one_in_every_sweep(store)
         assert (found.point, found.last, found.parameters) == (point, 2.0, None)
 
 
+@pytest.mark.slow
 def test_known_finds_runs_by_key(store):
     rows = [row(0, seed, trace=bytes(4)) for seed in range(12_000)]
     store.add("aa11", rows)

@@ -117,6 +117,7 @@ def test_everything_works_without_llvmlite(swept, broken, monkeypatch):
     assert "llvmlite" in sweep.notes[0]
 
 
+@pytest.mark.slow
 def test_what_is_not_worth_compiling_is_not_and_nobody_misses_it(swept):
     assert (swept({"steps": 10}).engines, swept({"steps": 10}).notes) == ({"batched": 4}, ())
     assert swept({"steps": 10}, "compiled").engines == {"compiled": 4}

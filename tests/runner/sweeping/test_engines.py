@@ -70,6 +70,7 @@ def rows_of(sweep):
         return [row for _, row in store.rows(sweep.id)]
 
 
+@pytest.mark.slow
 def test_a_fourth_engine_is_chosen_noted_and_stored(swept):
     sweep = swept(0, 50)
     assert (sweep.engines, sweep.notes) == ({"fourth": 4}, ("fourth: by hand",))
@@ -78,6 +79,7 @@ def test_a_fourth_engine_is_chosen_noted_and_stored(swept):
     assert [(row.last, row.parameters) for row in rows] == [(row.last, row.parameters) for row in plain]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("place", "after"), [(0, "batched"), (2, "plain")])
 def test_the_next_engine_computes_what_it_refuses_and_says_why(swept, place, after):
     sweep = swept(place, 70, "fourth" if after == "plain" else "auto")

@@ -84,6 +84,7 @@ def test_a_family_builds_its_dataset_once(here, write, engine, steps):
     assert built("dataset") == 1
 
 
+@pytest.mark.slow
 def test_two_families_build_theirs_once_to_be_checked_and_once_to_be_computed(here, write):
     sweep = swept(here, write, {"optimizer": ["adam", "sgd"]}, engine="batched")
     assert sweep.runs == 80

@@ -21,7 +21,7 @@ from playground.runner.sweeping.statistics import (
 INF, NAN = math.inf, math.nan
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.999])
 @pytest.mark.parametrize(
     ("passed", "runs"), [(0, 1), (1, 1), (0, 50), (1, 50), (25, 50), (49, 50), (50, 50), (12_345, 100_000)]
@@ -123,6 +123,7 @@ row = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(row, max_size=40))
 def test_summaries_are_those_of_the_definition(rows):

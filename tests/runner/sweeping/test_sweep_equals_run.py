@@ -131,6 +131,7 @@ def test_all_of_it_is_computed_together(root, here):
     assert sweep.engines == {"compiled": 12}
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("name", "over", "seeds", "note"),
     [

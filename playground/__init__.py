@@ -30,7 +30,7 @@ __all__ = ["SweepOptions", "hookimpl", "load_scenario", "plot", "run", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name when it is asked for: a plugin that needs only `hookimpl` should not wait for torch."""
+    """Import a name on first use, so that a plugin that needs only `hookimpl` does not import torch."""
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,10 +17,10 @@ reporter                `Batch`, `Run`, `Sweep`, `Summary`, `Status`, `Verdict`,
 executor                `PackedChunk`, what an executor is given
 ======================  ==============================================================================================
 
-Errors that a plugin raises for its users are `ComponentError` and `ScenarioError`, built of `Fault`; these and
-`PluginError` derive from `PlaygroundError`. Programs around scenarios share `Plugins` from `load_plugins`, read stored
-runs from a `Store`, follow a `SweepProgress`, and keep torch to `one_thread`. Names are imported when they are asked
-for: a plugin that needs only `Batch` does not import torch.
+Errors that a plugin raises for its users are `ComponentError` and `ScenarioError`, built from `Fault`s; these and
+`PluginError` derive from `PlaygroundError`. Programs that run scenarios use
+`load_plugins` (which returns `Plugins`), `Store`, `SweepProgress` and `one_thread`. Names are imported on first use, so
+that a plugin that needs only `Batch` does not import torch.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a name when it is asked for: a reporter should not wait for torch."""
+    """Import a name on first use, so that a reporter does not import torch."""
     if name in _MODULES:
         return getattr(importlib.import_module(f"playground.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

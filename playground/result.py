@@ -138,7 +138,7 @@ class Diagnosis:
     remedy: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One finished run.
 

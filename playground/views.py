@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-Grid = tuple[tuple[float, ...], ...]
+NumberGrid = tuple[tuple[float, ...], ...]
 """Values over two axes: a row for each value of y, with a number for each value of x."""
 
 
@@ -57,7 +57,7 @@ class SurfaceView:
 
     x: ViewAxis
     y: ViewAxis
-    values: Grid
+    values: NumberGrid
     steps: tuple[int, ...]
     path: tuple[tuple[float, float], ...]
     minima: tuple[tuple[float, float], ...] = ()
@@ -79,7 +79,7 @@ class PathView:
     steps: tuple[int, ...]
     path: tuple[tuple[float, float], ...]
     explained: tuple[float, float]
-    values: Grid | None = None
+    values: NumberGrid | None = None
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class BoundaryView:
     x: ViewAxis
     y: ViewAxis
     steps: tuple[int, ...]
-    values: tuple[Grid, ...]
+    values: tuple[NumberGrid, ...]
     level: float | None
     inputs: tuple[tuple[float, float], ...]
     targets: tuple[int, ...]

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from playground.result import Loss, Run, RunTrace, ScenarioFault, Status, Verdict, json_value
 
-RUN = Run("bowl", "1", 0, Status.BUDGET, Verdict.PASSED, steps=2, loss=Loss(3.0, 1.0, 1.0), trace=RunTrace((3.0, 2.0)))
+RUN = Run(
+    scenario="bowl",
+    id="1",
+    seed=0,
+    status=Status.BUDGET,
+    verdict=Verdict.PASSED,
+    steps=2,
+    loss=Loss(3.0, 1.0, 1.0),
+    trace=RunTrace((3.0, 2.0)),
+)
 
 
 @pytest.mark.parametrize(

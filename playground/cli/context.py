@@ -60,7 +60,7 @@ def print_note(text: str) -> None:
     print(_make_printable(text), file=sys.stderr)
 
 
-def say_command(text: str) -> None:
+def print_github_command(text: str) -> None:
     """Print a command for GitHub's runner to standard error."""
     print(make_printable(text), file=sys.stderr)
 
@@ -125,7 +125,7 @@ def annotate(faults: Iterable[Fault]) -> None:
             place = fault.place or Place("")
             file, where = (place.file, "") if Path(place.file).is_file() else ("", place.file)  # or a part of the call
             error = ScenarioFault(file, place.line if file else 0, place.column, fault.message, where)
-            say_command(fault_command(error))
+            print_github_command(fault_command(error))
 
 
 def load_plugins(context: typer.Context) -> Plugins:

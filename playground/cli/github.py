@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playground.cli.context import print_note, say_command
+from playground.cli.context import print_github_command, print_note
 
 if TYPE_CHECKING:
     from playground.result import Batch
@@ -18,7 +18,7 @@ def show_on_github(batch: Batch) -> None:
         from playground.report.github import commands
 
         for line in commands(batch):
-            say_command(line)
+            print_github_command(line)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if summary and (batch.results or batch.errors):
         from playground.report.github import step_summary

@@ -209,11 +209,11 @@ def _align_columns(rows: list[list[str]], right: set[int]) -> list[str]:
     cells = [[make_printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
 
-    def placed(index: int, cell: str) -> str:
+    def align_cell(index: int, cell: str) -> str:
         align: Callable[[int], str] = cell.rjust if index in right else cell.ljust
         return align(widths[index])
 
-    return ["  ".join(placed(index, cell) for index, cell in enumerate(row)).rstrip() for row in cells]
+    return ["  ".join(align_cell(index, cell) for index, cell in enumerate(row)).rstrip() for row in cells]
 
 
 def _format_time(sweep: SweepRecord) -> str:

@@ -87,13 +87,13 @@ def run(
     batch = finished.batch
     batch = replace(batch, errors=(*missing, *batch.errors))
     _print(batch, as_json)
-    say_unused(finished.unused)
+    print_unused_options(finished.unused)
     codes = [choose_exit_code(batch), _print_failures(context, finished, known)]
     codes += [write_report(context, write, batch, path) for write, path in writers]
     raise typer.Exit(max(codes))
 
 
-def say_unused(unused: Mapping[str, Sequence[Path]]) -> None:
+def print_unused_options(unused: Mapping[str, Sequence[Path]]) -> None:
     """Print the options that had no effect on some files, because their tasks have no such key."""
     for option, files in unused.items():
         shown = ", ".join(map(str, files[:MAX_LISTED_FILES])) + (", …" if len(files) > MAX_LISTED_FILES else "")

@@ -39,7 +39,7 @@ from playground.cli.context import (
 )
 from playground.cli.exit_codes import choose_exit_code
 from playground.cli.github import show_on_github
-from playground.cli.run import find_writers, say_unused, write_report
+from playground.cli.run import find_writers, print_unused_options, write_report
 from playground.errors import ExitCode, Place, PlaygroundError, StoreError
 from playground.result import Batch
 
@@ -135,7 +135,7 @@ def sweep(
     if as_json and batch.sweeps:
         _print_runs(context, [each.id for each in batch.sweeps])
     _show(batch, as_json)
-    say_unused(swept.unused)
+    print_unused_options(swept.unused)
     raise typer.Exit(
         max([choose_exit_code(batch), *(write_report(context, write, batch, path) for write, path in writers)])
     )

@@ -94,7 +94,7 @@ class Evidence:
     @cached_property
     def mismatches(self) -> list[Mismatch]:
         """The parameters whose slope by autograd differs from the measured slope, at the start or else at the end."""
-        with self.standing_at(self.final):
+        with self.use_parameters(self.final):
             self.problem.module.eval()
             places = (place for place in (self.start, self.final) if is_finite(place))
             return next((found for place in places if (found := list(find_mismatches(self.problem, place)))), [])
@@ -104,11 +104,11 @@ class Evidence:
         """The least losses that free predictions could reach; None if there are none, or too many."""
         if not is_finite(self.final):
             return None
-        with self.standing_at(self.final):
+        with self.use_parameters(self.final):
             self.problem.module.eval()
             return find_floors(self.problem)
 
-    def least(self, enough: float) -> LeastLoss | None:
+    def find_least_loss(self, enough: float) -> LeastLoss | None:
         """Return the least loss that a search over the parameters finds; None if the problem is too large.
 
         :param enough: a loss below which the search ends; a later call with a lower value continues it.
@@ -122,17 +122,17 @@ class Evidence:
     @cached_property
     def at_start(self) -> GradientPass:
         """The pass at the initial parameters."""
-        return self.at(self.start)
+        return self.evaluate_at(self.start)
 
     @cached_property
     def at_end(self) -> GradientPass:
         """The pass at the final parameters."""
-        return self.at(self.final)
+        return self.evaluate_at(self.final)
 
-    def at(self, parameters: NamedTensors) -> GradientPass:
+    def evaluate_at(self, parameters: NamedTensors) -> GradientPass:
         """Evaluate the loss at other parameters, over all data, in evaluation mode."""
         tape = Tape()
-        with self.standing_at(parameters):
+        with self.use_parameters(parameters):
             leaves = list(self.problem.parameters.values())
             loss = record_on_tape(self.problem, tape).loss(self.problem.module, self.problem.batches.data)
             found = torch.autograd.grad(loss, leaves, allow_unused=True)
@@ -142,7 +142,7 @@ class Evidence:
         }
         return GradientPass(loss.item(), gradient, tape)
 
-    def answers(self, factors: Sequence[float], **changes: float) -> list[Tensor]:
+    def probe_optimizer(self, factors: Sequence[float], **changes: float) -> list[Tensor]:
         """Return how a fresh optimizer of this kind moves on a linear loss, as a flat tensor for each step.
 
         The parameters start at zero, so that weight decay has no effect; the gradient of step k is `factors[k]` times
@@ -152,7 +152,7 @@ class Evidence:
         """
         module = _Slope(self.at_start.gradient)
         problem = Problem(module, lambda forward, _: forward())
-        stepper, moves = self.fresh(problem, changes=changes), []
+        stepper, moves = self.make_stepper(problem, changes=changes), []
         for step, factor in enumerate(factors):
             module.factor, before = factor, to_vector(problem.parameters)
             stepper.evaluate(step)
@@ -166,14 +166,14 @@ class Evidence:
         if is_dataclass(self.optimizer):
             found = {each.name: getattr(self.optimizer, each.name) for each in fields(self.optimizer)}
         else:
-            stepper = self.fresh(Problem(_Bowl(1.0), lambda forward, _: forward()))
+            stepper = self.make_stepper(Problem(_Bowl(1.0), lambda forward, _: forward()))
             found = dict(stepper.optimizer.param_groups[0])  # type: ignore[attr-defined]
         return {name: value for name, value in found.items() if isinstance(value, float | int) and value is not True}
 
     @cached_property
     def rate(self) -> float | None:
         """The learning rate before any schedule; None for an optimizer without one."""
-        return self.fresh(Problem(_Bowl(1.0), lambda forward, _: forward())).rate(0)
+        return self.make_stepper(Problem(_Bowl(1.0), lambda forward, _: forward())).rate(0)
 
     @property
     def factor(self) -> float:
@@ -188,7 +188,7 @@ class Evidence:
         :param factor: on its learning rate.
         """
         place = _Bowl(curvature)
-        stepper = self.fresh(Problem(place, lambda forward, _: forward()), lambda _: factor)
+        stepper = self.make_stepper(Problem(place, lambda forward, _: forward()), lambda _: factor)
         distances = [1.0]
         while len(distances) <= BOWL_STEPS and 1e-100 < distances[-1] < 1e100:
             stepper.evaluate(len(distances) - 1)
@@ -197,7 +197,7 @@ class Evidence:
         early, late = (_farthest_quarter(distances, quarter) for quarter in (1, 3))
         return float((distances[late] / distances[early]) ** (1 / (late - early)))
 
-    def fresh(
+    def make_stepper(
         self,
         problem: Problem,
         schedule: Schedule | None = None,
@@ -216,7 +216,7 @@ class Evidence:
         return stepper
 
     @contextmanager
-    def standing_at(self, parameters: NamedTensors) -> Iterator[None]:
+    def use_parameters(self, parameters: NamedTensors) -> Iterator[None]:
         """Give the module these parameters within a `with` block; afterwards restore it, including buffers and mode."""
         module = self.problem.module
         training, buffers = module.training, [(each, each.detach().clone()) for each in module.buffers()]

@@ -126,7 +126,9 @@ class Rerunner:
         with _stand_at_start(run):
             problem = problem or run.problem
             first = self._loss(problem)
-            stepper = run.fresh(problem, lambda step: factor * (run.schedule(step) if run.schedule else 1.0), run.clip)
+            stepper = run.make_stepper(
+                problem, lambda step: factor * (run.schedule(step) if run.schedule else 1.0), run.clip
+            )
             limit = 1e6 * max(1.0, abs(first))
             largest = -math.inf
             for step in range(steps):
@@ -169,7 +171,7 @@ class Rerunner:
     def _broke(self, run: Evidence) -> Breakdown | None:
         problem = run.problem
         problem.module.train()
-        stepper = run.fresh(problem, run.schedule, run.clip)
+        stepper = run.make_stepper(problem, run.schedule, run.clip)
         for step in range(run.steps + 1):
             before = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
             loss = stepper.evaluate(step)
@@ -194,7 +196,7 @@ class Rerunner:
 def _stand_at_start(run: Evidence) -> Iterator[None]:
     """Set the module to the run's start within a `with` block; afterwards restore it and torch's random state."""
     device = next(iter(run.start.values())).device
-    with preserve_torch_stream(device), run.standing_at(run.start), flush_denormals():
+    with preserve_torch_stream(device), run.use_parameters(run.start), flush_denormals():
         yield
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-Numbers = Mapping[str, Any]
+FormulaValues = Mapping[str, Any]
 """Tensors or floats by the names they have in a formula."""
 
 _TOKEN: Final = re.compile(
@@ -27,7 +27,7 @@ class UnreadableFormulaError(ValueError):
     """The text is not arithmetic of known names and functions."""
 
 
-def evaluate_formula(formula: str, numbers: Numbers) -> Tensor:
+def evaluate_formula(formula: str, numbers: FormulaValues) -> Tensor:
     """Evaluate a formula for these numbers, entry by entry, in float64.
 
     :param formula: such as `dy · y(1 − y)`; `mean(…)` and `Σ(…)` run over all entries.

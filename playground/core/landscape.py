@@ -13,7 +13,7 @@ from playground.core.axes import Ranges, make_axis
 from playground.core.derivatives.points import VectorFunction, flat_loss, list_parameter_coordinates
 from playground.core.problem import Problem
 from playground.result import Recording
-from playground.views import CurveView, Grid, PathView, SurfaceView, TangentPoint, ViewAxis
+from playground.views import CurveView, NumberGrid, PathView, SurfaceView, TangentPoint, ViewAxis
 
 CURVE_POINTS = 400
 """The number of points of a curve."""
@@ -150,7 +150,7 @@ def _path(loss: VectorFunction, end: Tensor, steps: tuple[int, ...], path: Tenso
     return PathView(x, y, steps, _pairs(flat), explained, values)
 
 
-def _evaluate_grid(f: Callable[[Tensor], Tensor], x: ViewAxis, y: ViewAxis) -> Grid:
+def _evaluate_grid(f: Callable[[Tensor], Tensor], x: ViewAxis, y: ViewAxis) -> NumberGrid:
     """Evaluate f, which takes points of shape `(points, 2)`, at every point of a grid."""
     across, up = torch.tensor(x.values, dtype=torch.float64), torch.tensor(y.values, dtype=torch.float64)
     rows, columns = torch.meshgrid(up, across, indexing="ij")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from playground.core.problem import Batch, Problem
+from playground.core.problem import BatchTensors, Problem
 from playground.core.tape import short_name
 
 ARITHMETIC_OPERATIONS = frozenset(
@@ -58,7 +58,7 @@ class NonfiniteSource:
         return f"{'the backward of ' if self.backward else ''}{self.operation}{given} gives {self.value}{then}"
 
 
-def find_source(problem: Problem, parameters: Mapping[str, Tensor], batch: Batch) -> NonfiniteSource | None:
+def find_source(problem: Problem, parameters: Mapping[str, Tensor], batch: BatchTensors) -> NonfiniteSource | None:
     """Return what made the loss or its gradient non-finite at these parameters; None if they are finite.
 
     The module is called with copies of the parameters and not changed.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+DecoratedFunction = TypeVar("DecoratedFunction", bound=Callable[..., Any])
 
 ArgumentGradients = Mapping[str, Any]
 """By argument: a tensor, possibly broadcast, or a list of tensors for an argument that is a list."""
@@ -149,7 +149,7 @@ def _to_double(item: Any) -> Any:
     return type(item)(map(_to_double, item)) if type(item) in (tuple, list) else item
 
 
-def as_one_operation(function: Function) -> Function:
+def as_one_operation(function: DecoratedFunction) -> DecoratedFunction:
     """Record a function on the tape as one operation of its own name instead of the torch functions that it calls.
 
     Its rules are registered under that name, as for a function of torch.

@@ -15,7 +15,7 @@ from playground.core.functional import functional_call
 from playground.core.seeding import make_generator, preserve_torch_stream
 from playground.errors import ComponentError, Fault, ScenarioError, suggest_names
 
-Batch = tuple[Tensor, ...]
+BatchTensors = tuple[Tensor, ...]
 """The tensors of one step, samples along the first axis; empty without data."""
 
 Forward = Callable[..., Tensor]
@@ -31,7 +31,7 @@ class Batches:
     :raises ScenarioError: `size` exceeds the number of samples, or there are none.
     """
 
-    def __init__(self, data: Batch = (), size: int | None = None, seed: int = 0) -> None:
+    def __init__(self, data: BatchTensors = (), size: int | None = None, seed: int = 0) -> None:
         self.data = data
         self.size = size
         self._seed = seed
@@ -44,7 +44,7 @@ class Batches:
                 raise ScenarioError(Fault(f"batch_size {size} exceeds the {samples} samples", ("batch_size",)))
             self.per_epoch = -(-samples // size)
 
-    def at(self, step: int) -> Batch:
+    def at(self, step: int) -> BatchTensors:
         """Return the batch of a step."""
         if self.size is None:
             return self.data
@@ -60,7 +60,7 @@ class Batches:
             self._order = self.order(epoch).to(self.data[0].device)
         return self._order[position * size : (position + 1) * size]
 
-    def shapes(self) -> Iterator[Batch]:
+    def shapes(self) -> Iterator[BatchTensors]:
         """Yield one batch of each size that a step can have, from the first samples."""
         samples = len(self.data[0]) if self.data else 0
         sizes = {samples} if self.size is None else {self.size, samples % self.size or self.size}
@@ -83,7 +83,7 @@ class Problem:
     """
 
     module: nn.Module
-    loss: Callable[[Forward, Batch], Tensor]
+    loss: Callable[[Forward, BatchTensors], Tensor]
     batches: Batches = field(default_factory=Batches)
     objective: Any = None
 
@@ -116,14 +116,14 @@ class Problem:
                     raise self._unreached(batch)
         self.module.eval()
 
-    def _require_descent(self, batch: Batch) -> Tensor:
+    def _require_descent(self, batch: BatchTensors) -> Tensor:
         """Return the loss of a batch; see `require_differentiable`."""
         loss = require_number(self.loss(self.module, batch), self.objective)
         if not loss.requires_grad:
             raise self._unreached(batch)
         return loss
 
-    def _unreached(self, batch: Batch) -> ComponentError:
+    def _unreached(self, batch: BatchTensors) -> ComponentError:
         """Return the error that no gradient reaches a parameter, and whether the module or the loss cuts it off."""
         outputs: list[Any] = []
         handle = self.module.register_forward_hook(lambda _, __, output: outputs.append(output))

@@ -1,4 +1,4 @@
-"""Which runs are sensitive: their answer changes when their start moves by one unit in the last place.
+"""Finds sensitive runs: their results change when initial values change by one ulp.
 
 Another order of operations rounds differently, so no other computation can reproduce such a run for long; a difference
 then says nothing about either computation. Two twins in the same batch, one to either side, show whether a run is

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode, resolve_name
 
-from playground.core.problem import Batch, Forward, Problem
+from playground.core.problem import BatchTensors, Forward, Problem
 from playground.core.routes import EdgeGradients, GradientEdge, copy_dense, find_edges, sum_by_value
 
-Loss = Callable[[Forward, Batch], Tensor]
+LossFunction = Callable[[Forward, BatchTensors], Tensor]
 
 
 @dataclass(eq=False)
@@ -99,7 +99,7 @@ def record_on_tape(problem: Problem, tape: Tape) -> Problem:
     :param tape: empty; filled when the loss is evaluated.
     """
 
-    def loss(forward: Forward, batch: Batch) -> Tensor:
+    def loss(forward: Forward, batch: BatchTensors) -> Tensor:
         recorder = _TapeRecorder(tape, problem, batch)
         with recorder, recorder.watch_output(problem.module):
             result = problem.loss(forward, batch)
@@ -112,7 +112,7 @@ def record_on_tape(problem: Problem, tape: Tape) -> Problem:
 class _TapeRecorder(TorchFunctionMode):
     """Records every call on the tape while it is active."""
 
-    def __init__(self, tape: Tape, problem: Problem, batch: Batch) -> None:
+    def __init__(self, tape: Tape, problem: Problem, batch: BatchTensors) -> None:
         super().__init__()
         self._tape = tape
         self._known: dict[int, tuple[Tensor, Any, TapeValue]] = {}

@@ -50,10 +50,10 @@ class DescendingRuns(Protocol):
     steepest: dict[str, Tensor]
 
     def settle(self, chosen: Tensor) -> None:
-        """Keep the parameters of runs that end here, by their positions among those that take part."""
+        """Keep the parameters of runs that end here, by position among the active ones."""
 
     def keep(self, chosen: Tensor) -> bool:
-        """Go on with these runs alone, by their positions among those that take part, and say whether that is so."""
+        """Continue with these runs only, by position among the active ones; return whether that is possible."""
 
 
 class ReplicaTraces:

@@ -61,7 +61,7 @@ class UpdateRule(ABC):
         return None
 
 
-Rule = TypeVar("Rule", bound=UpdateRule)
+UpdateRuleType = TypeVar("UpdateRuleType", bound=UpdateRule)
 
 
 def rule_signature(rule: UpdateRule) -> Hashable:
@@ -69,7 +69,7 @@ def rule_signature(rule: UpdateRule) -> Hashable:
     return type(rule), tuple((name, value) for name, value in _values(rule).items() if not _is_number(value))
 
 
-def stack_rules(rules: Sequence[Rule]) -> Rule:
+def stack_rules(rules: Sequence[UpdateRuleType]) -> UpdateRuleType:
     """Return one rule for many runs: equal numbers stay numbers, all others become tensors.
 
     :param rules: one for each run, all with the same `rule_signature`.

@@ -49,7 +49,7 @@ class Algebra:
         """The expression in real symbols, named `x` or `x[0]`, with decimals as fractions: 0.1 is 1/10."""
         return self._built(_fraction if self._bounded else _float)
 
-    def differentiated(self, *coordinates: DerivativeVariable) -> sympy.Expr:
+    def differentiate(self, *coordinates: DerivativeVariable) -> sympy.Expr:
         """Return the derivative by each coordinate in turn, lightly simplified; without any, the expression itself.
 
         :raises NoAnswerError: sympy finds no derivative, or it takes too many operations.
@@ -67,7 +67,7 @@ class Algebra:
         import sympy
 
         with limit_calls():
-            return str(sympy.sstr(self.differentiated(*coordinates), full_prec=False))
+            return str(sympy.sstr(self.differentiate(*coordinates), full_prec=False))
 
     def latex(self, *coordinates: DerivativeVariable) -> str:
         """Return the derivative by each coordinate in turn in LaTeX."""
@@ -75,7 +75,7 @@ class Algebra:
 
         names = {_symbol(variable): printing.latex_symbol(variable) for variable in self._variables}
         with limit_calls():
-            return str(sympy.latex(self.differentiated(*coordinates), symbol_names=names))
+            return str(sympy.latex(self.differentiate(*coordinates), symbol_names=names))
 
     def value(self, point: VariableValues) -> float:
         """Return the value at a point, correct to the last digit of a float.

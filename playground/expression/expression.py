@@ -106,7 +106,7 @@ class Expression:
         :param coordinates: `("x", None)` for a scalar, `("x", 0)` for an entry of a vector; the same one twice for the
             second derivative.
         """
-        return self.algebra.differentiated(*coordinates)
+        return self.algebra.differentiate(*coordinates)
 
     def equivalent(self, other: Expression) -> bool | None:
         """Return whether both are the same function; None if that is unknown. See `Algebra.equivalent`."""

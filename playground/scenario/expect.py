@@ -62,7 +62,7 @@ def _is_nested(value: Any) -> bool:
     return isinstance(value, list | int | float) and not isinstance(value, bool)
 
 
-Numbers = Annotated[Any, PlainValidator(_numbers), WithJsonSchema({"type": ["number", "array"]})]
+ExpectedNumbers = Annotated[Any, PlainValidator(_numbers), WithJsonSchema({"type": ["number", "array"]})]
 """A number, or nested lists of numbers that form a regular array."""
 WholeNumbers = Annotated[Any, PlainValidator(_whole_numbers), WithJsonSchema({"type": ["number", "array"]})]
 TextOrNumbers = Annotated[
@@ -77,7 +77,7 @@ class Check(Strict):
     above: float | None = Field(default=None, description="The quantity is more than this.")
     at_least: float | None = Field(default=None, description="The quantity is this or more.")
     at_most: float | None = Field(default=None, description="The quantity is this or less.")
-    near: Numbers | None = Field(default=None, description="Each entry differs from this by at most `within`.")
+    near: ExpectedNumbers | None = Field(default=None, description="Each entry differs from this by at most `within`.")
     within: Annotated[float, Gt(0)] | None = Field(
         default=None, description="The largest difference that `near` allows."
     )

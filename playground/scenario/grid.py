@@ -143,7 +143,7 @@ def _make_point(index: int, base: Loaded, picked: Sequence[AxisChoice], known: P
     source = base.source
     settings = [setting for choice in picked for setting in choice.settings]
     for key, entry in sorted(settings, key=lambda setting: len(setting[0])):  # `optimizer` before `optimizer.lr`
-        source = source.assigned(key, entry, known)
+        source = source.assign(key, entry, known)
     values = {key: value for choice in picked for key, value in choice.values.items()}
     return GridPoint(index, values, parse_scenario(source, base), source)
 

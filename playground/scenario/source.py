@@ -68,7 +68,7 @@ class SourceText:
                 return entry.key
         return self._deepest(path)[0].place
 
-    def placed(self, fault: Fault) -> Fault:
+    def add_place(self, fault: Fault) -> Fault:
         """Return the fault with its place; a fault that already has a place is unchanged."""
         if fault.place is not None:
             return fault
@@ -80,7 +80,7 @@ class SourceText:
 
     def locate(self, error: Error) -> Error:
         """Return the same error with a place for each fault, in the order of the file."""
-        faults = sorted(map(self.placed, error.faults), key=lambda fault: fault.place or Place(self.file))
+        faults = sorted(map(self.add_place, error.faults), key=lambda fault: fault.place or Place(self.file))
         return type(error)(*faults)
 
     def set(self, dotted: str, text: str, known: ParameterLookup = keep_no_parameter) -> SourceText:
@@ -93,11 +93,11 @@ class SourceText:
         :raises ScenarioError: the key cannot have a value, or the text is not YAML.
         """
         place = argument(f"--set {dotted}={text}")
-        return self.assigned(
+        return self.assign(
             dotted, YamlEntry(place, read_yaml(text, lambda line, column: place) or YamlNode(place, None)), known
         )
 
-    def assigned(self, dotted: str, entry: YamlEntry, known: ParameterLookup = keep_no_parameter) -> SourceText:
+    def assign(self, dotted: str, entry: YamlEntry, known: ParameterLookup = keep_no_parameter) -> SourceText:
         """Return a source with the value at a dotted key replaced; `set` describes the key.
 
         :param entry: the value and its place; keys that do not exist are created at that place.

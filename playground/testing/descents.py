@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from playground.core.problem import Batch, Forward, Problem
+from playground.core.problem import BatchTensors, Forward, Problem
 from playground.core.steppers import RuleStepper, TorchStepper
 from playground.core.update import UpdateRule
 from playground.testing.differentiable import ValuesModule
@@ -21,7 +21,7 @@ def quadratic(low: float, high: float, start: Tensor = START) -> Problem:
     """Return Σ c x²/2 over the entries of x, from `start`, with curvatures c evenly spaced on a log scale."""
     curvatures = torch.logspace(0, 1, start.numel(), base=high / low, dtype=start.dtype).reshape(start.shape) * low
 
-    def loss(module: Forward, batch: Batch) -> Tensor:
+    def loss(module: Forward, batch: BatchTensors) -> Tensor:
         return (curvatures * module() ** 2).sum() / 2
 
     return Problem(ValuesModule(start), loss)

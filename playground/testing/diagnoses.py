@@ -78,16 +78,16 @@ class DiagnosisContract(ABC):
         """Return the diagnosis."""
 
     @abstractmethod
-    def ill(self) -> ScenarioInput:
+    def faulty(self) -> ScenarioInput:
         """Return a scenario whose run makes the mistake."""
 
     def healthy(self) -> Sequence[ScenarioInput]:
         """Return scenarios whose runs do not make it; override to add scenarios that almost do."""
         return HEALTHY_SCENARIOS
 
-    def test_speaks_of_the_ill_run(self) -> None:
+    def test_reports_the_faulty_run(self) -> None:
         """The diagnosis finds the mistake in the run that makes it."""
-        with self._run_to_end(self.ill()) as run:
+        with self._run_to_end(self.faulty()) as run:
             why = "users who make the mistake get no help"
             require(bool(self._diagnose(run, "the ill run")), "the ill run gets no diagnosis", why)
 
@@ -100,7 +100,7 @@ class DiagnosisContract(ABC):
 
     def test_survives_what_is_not_finite(self) -> None:
         """A run whose loss and parameters are not finite raises no exception."""
-        with self._run_to_end(self.ill()) as run:
+        with self._run_to_end(self.faulty()) as run:
             for number in (float("nan"), float("inf")):
                 full = {name: torch.full_like(tensor, number) for name, tensor in run.final.items()}
                 ended = replace(run, final=full, last=number, status=Status.NONFINITE)
@@ -109,12 +109,12 @@ class DiagnosisContract(ABC):
 
     def test_survives_a_run_without_steps(self) -> None:
         """A run without steps, whose end is its start, raises no exception."""
-        with self._run_to_end(self.ill()) as run:
+        with self._run_to_end(self.faulty()) as run:
             self._diagnose(replace(run, final=run.start, last=run.first, steps=0), "a run of no steps")
 
     def test_survives_what_is_not_known(self) -> None:
         """Unknown operations, another kind of optimizer, and runs of other tasks raise no exception."""
-        for scenario in (self.ill(), *HEALTHY_SCENARIOS):
+        for scenario in (self.faulty(), *HEALTHY_SCENARIOS):
             with self._run_to_end(scenario) as run:
                 where = f"the run of {_scenario_name(scenario)}"
                 self._diagnose(replace(run, operations={}), f"{where}, with unknown operations")
@@ -123,13 +123,13 @@ class DiagnosisContract(ABC):
 
     def test_sentence_is_one_line(self) -> None:
         """The finding is one sentence on one line."""
-        with self._run_to_end(self.ill()) as run:
+        with self._run_to_end(self.faulty()) as run:
             finding = self._diagnose(run, "the ill run")
             require(not finding or _is_sentence(finding), f"not one sentence on one line: {finding!r}", WHY_LINE)
 
     def test_sentence_has_numbers(self) -> None:
         """The finding contains numbers of the run."""
-        with self._run_to_end(self.ill()) as run:
+        with self._run_to_end(self.faulty()) as run:
             finding = self._diagnose(run, "the ill run")
             numbers = not finding or any(sign.isdigit() for sign in finding)
             require(numbers, f"no number in {finding!r}", "numbers relate it to this run, and can be checked")
@@ -141,7 +141,7 @@ class DiagnosisContract(ABC):
 
     def test_leaves_the_run_as_it_was(self) -> None:
         """Parameters, data and the module's mode are unchanged."""
-        with self._run_to_end(self.ill()) as run:
+        with self._run_to_end(self.faulty()) as run:
             before, training = [tensor.clone() for tensor in _run_tensors(run)], run.problem.module.training
             self._diagnose(run, "the ill run")
             after = _run_tensors(run)
@@ -150,9 +150,9 @@ class DiagnosisContract(ABC):
             require(same, "the diagnosis changed parameters or data of the run", why)
             require(run.problem.module.training == training, "the diagnosis left the module in another mode", why)
 
-    def test_answers_twice_alike(self) -> None:
+    def test_repeated_calls_give_equal_results(self) -> None:
         """The same run gets the same diagnosis, and nothing is drawn from torch's global stream."""
-        with self._run_to_end(self.ill()) as run:
+        with self._run_to_end(self.faulty()) as run:
             findings: list[str] = []
             moved = draws_from_stream(lambda: findings.extend(self._diagnose(run, "the ill run") for _ in range(2)))
             one, other = findings
@@ -164,7 +164,7 @@ class DiagnosisContract(ABC):
         name = getattr(self, "name", "")
         why = "a scenario that shows the mistake could not expect it"
         try:
-            run = run_one(_load_scenario(self.ill(), f"{{diagnosis: {json.dumps(name)}}}"), self._plugins())
+            run = run_one(_load_scenario(self.faulty(), f"{{diagnosis: {json.dumps(name)}}}"), self._plugins())
         except PlaygroundError as error:
             raise AssertionError(f"expect: {{diagnosis: {name}}}: {error}\n  why it matters: {why}") from error
         found = ", ".join(each.name for each in run.diagnoses) or "none"

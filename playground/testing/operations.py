@@ -145,7 +145,7 @@ class OperationContract(ABC):
         same = all(torch.equal(old, new) for old, new in zip(before, given, strict=True))
         require(same, "its derivatives changed their inputs in place", "the inputs are shown beside them")
 
-    def test_answers_twice_alike(self) -> None:
+    def test_repeated_calls_give_equal_results(self) -> None:
         """The same call always has the same derivatives, and draws nothing."""
         made, found = self._made(), list[list[Tensor]]()
         moved = draws_from_stream(lambda: found.extend([share for _, _, share, _ in made.shares()] for _ in range(2)))

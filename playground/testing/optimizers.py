@@ -75,7 +75,7 @@ class OptimizerContract(ABC):
         """The loss decreases on a function that is a hundred times as steep in one direction as in another."""
         self._require_descent(quadratic(1, 100), "a quadratic with curvatures from 1 to 100")
 
-    def test_moves_runs_together_as_alone(self) -> None:
+    def test_batched_runs_equal_single_runs(self) -> None:
         """A run in a batch equals the same run on its own, even if its neighbour has another learning rate."""
         if not self.elementwise:
             pytest.skip("declared as not elementwise: its runs are sequential")

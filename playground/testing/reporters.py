@@ -42,7 +42,7 @@ class ReporterContract(ABC):
     def test_every_status(self) -> None:
         """The reporter writes a run of every status, with and without a loss, expectations and a table."""
         for status in Status:
-            for run in (make_run(status), Run("bare", "id", 0, status, Verdict.NONE)):
+            for run in (make_run(status), Run(scenario="bare", id="id", seed=0, status=status, verdict=Verdict.NONE)):
                 self._written(_batch(run), f"a run that ended in {status}")
 
     def test_no_run_and_many(self) -> None:
@@ -143,11 +143,11 @@ def make_run(status: Status, loss: Loss = FALLING_LOSS, trace: RunTrace = TWO_ST
     :param text: replaces every text that comes from people or plugins.
     """
     return Run(
-        text or "gate_of_names",
-        "0123456789ab",
-        0,
-        status,
-        Verdict.FAILED if status in (Status.ERROR, Status.DIVERGED, Status.NONFINITE) else Verdict.PASSED,
+        scenario=text or "gate_of_names",
+        id="0123456789ab",
+        seed=0,
+        status=status,
+        verdict=Verdict.FAILED if status in (Status.ERROR, Status.DIVERGED, Status.NONFINITE) else Verdict.PASSED,
         steps=1,
         file=f"{text}.yaml" if text else "scenarios/gate_of_names.yaml",
         task="classification",

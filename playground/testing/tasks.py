@@ -81,7 +81,7 @@ class TaskContract(ABC):
             wanted = torch.stack([each[name] for each in alone])
             require_close(value, wanted, f"{name!r} under vmap differs from that without it", WHY_VMAP, 1e-6)
 
-    def test_answers_what_it_declares(self) -> None:
+    def test_returns_what_it_declares(self) -> None:
         """A task without a descent returns an `Outcome` that has each metric in `metrics`."""
         task = self.task()
         if isinstance(task, DescentTask):

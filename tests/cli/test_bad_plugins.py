@@ -210,7 +210,7 @@ TASKS = {
     "a descent that nobody could know of": (
         "task: secretly\nfunction: x**2\nstart: {x: 1}\n",
         2,
-        r"a\.yaml:1:7: this task descends, but its factory does not say so: .*",
+        r"a\.yaml:1:7: this task is a descent task, but its factory does not declare it: .*",
     ),
     "a descent by annotation": ("task: openly\nfunction: x**2\nstart: {x: 1}\noptimizer: sgd\nsteps: 1\n", 0, None),
     "tensors among the metrics": ("task: wordy\nexpect: {answer: 42}\n", 0, None),

@@ -14,7 +14,19 @@ from playground.runner.store import Row, Store, SweepRecord
 
 def record(name):
     points = [{"optimizer.lr": 0.1}, {"optimizer.lr": 1.0}]
-    return SweepRecord(name, "2026", "s", "s.yaml", "", {}, ["optimizer.lr"], points, 2, "batched", {})
+    return SweepRecord(
+        id=name,
+        created="2026",
+        scenario="s",
+        file="s.yaml",
+        command="",
+        spec={},
+        axes=["optimizer.lr"],
+        points=points,
+        seeds=2,
+        engine="batched",
+        versions={},
+    )
 
 
 @pytest.fixture

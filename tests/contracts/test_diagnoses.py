@@ -23,5 +23,5 @@ class TestDiagnoses(DiagnosisContract):
     def diagnosis(self):
         return build_registered("diagnosis", self.name)
 
-    def ill(self):
+    def faulty(self):
         return BROKEN / f"{self.name}.yaml"

@@ -12,11 +12,11 @@ from playground.errors import Fault, Place, ScenarioError
 from playground.result import Expectation, Loss, Quartiles, ResultTable, Run, RunTrace, Status, Summary, Sweep, Verdict
 
 RUN = Run(
-    "and_gate",
-    "1",
-    7,
-    Status.BUDGET,
-    Verdict.PASSED,
+    scenario="and_gate",
+    id="1",
+    seed=7,
+    status=Status.BUDGET,
+    verdict=Verdict.PASSED,
     steps=300,
     task="classification",
     summary="One neuron learns.",
@@ -94,7 +94,7 @@ def test_a_run_without_descent_has_no_loss_seed_or_curve():
 
 
 def test_an_empty_run():
-    _, text = shown(Run("x", "1", 0, Status.ERROR, Verdict.FAILED, reason="boom"))
+    _, text = shown(Run(scenario="x", id="1", seed=0, status=Status.ERROR, verdict=Verdict.FAILED, reason="boom"))
     assert text.endswith("failed error 0 msboomtask")
 
 
@@ -112,11 +112,11 @@ def test_it_is_small_and_needs_nothing_from_outside():
 def test_text_is_never_markup(text):
     hostile = f"<b onclick='x'>&\"{text}"
     run = Run(
-        hostile,
-        hostile,
-        0,
-        Status.ERROR,
-        Verdict.FAILED,
+        scenario=hostile,
+        id=hostile,
+        seed=0,
+        status=Status.ERROR,
+        verdict=Verdict.FAILED,
         task=hostile,
         summary=hostile,
         reason=hostile,

@@ -44,7 +44,7 @@ def make_run():
             "seconds": 0.2,
             "trace": RunTrace(losses),
         }
-        return Run(scenario, **{**fields, **changes})
+        return Run(scenario=scenario, **{**fields, **changes})
 
     return make
 

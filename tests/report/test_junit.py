@@ -141,8 +141,8 @@ def test_any_text(written, text, seconds):
     name = text if text.strip() else "x"
     fields = {"seconds": seconds, "reason": text, "file": text, "expectations": expectations}
     runs = (
-        Run(name, "1", 0, Status.BUDGET, Verdict.FAILED, **fields),
-        Run(name, "1", 0, Status.ERROR, Verdict.FAILED, **fields),
-        Run(name, "1", 0, Status.INTERRUPTED, Verdict.NONE, **fields),
+        Run(scenario=name, id="1", seed=0, status=Status.BUDGET, verdict=Verdict.FAILED, **fields),
+        Run(scenario=name, id="1", seed=0, status=Status.ERROR, verdict=Verdict.FAILED, **fields),
+        Run(scenario=name, id="1", seed=0, status=Status.INTERRUPTED, verdict=Verdict.NONE, **fields),
     )
     written(*runs, errors=[ScenarioFault(text, 1, 1, text)], seconds=seconds)

@@ -69,7 +69,7 @@ def test_place_of_a_key(source):
     ],
 )
 def test_a_fault_is_placed(source, fault, place):
-    assert source.placed(fault).place == place
+    assert source.add_place(fault).place == place
 
 
 def test_located_errors_keep_their_type_and_follow_the_file(source):
@@ -114,7 +114,7 @@ def test_a_value_that_was_set_is_placed_on_the_command_line(source):
 
 def test_shorthand_keeps_its_place_when_it_is_written_out(source):
     changed = source.set("function.scale", "2")
-    assert changed.placed(Fault("", ("function", "formula"), offset=3)).place == Place("f.yaml", 3, 15)
+    assert changed.add_place(Fault("", ("function", "formula"), offset=3)).place == Place("f.yaml", 3, 15)
 
 
 @pytest.mark.parametrize(
@@ -199,13 +199,13 @@ def test_text_from_python_is_limited_too():
 
 def test_an_assigned_value_keeps_its_own_place_and_new_keys_stand_where_they_were_asked_for(source):
     asked, found = Place("asked", 1, 1), Place("found", 2, 2)
-    changed = source.assigned("optimizer.momentum", YamlEntry(asked, YamlNode(found, 0.9)))
+    changed = source.assign("optimizer.momentum", YamlEntry(asked, YamlNode(found, 0.9)))
     assert changed.data["optimizer"] == {"name": "sgd", "lr": 0.1, "momentum": 0.9}
     assert changed.place(("optimizer", "momentum")) == found
     assert changed.place(("optimizer", FaultyKey("momentum"))) == asked
     assert changed.place(("optimizer", "lr")) == source.place(("optimizer", "lr"))
     with pytest.raises(ScenarioError, match=r"^asked:1:1: 'summary' is "):
-        source.assigned("summary.x", YamlEntry(asked, YamlNode(found, 1)))
+        source.assign("summary.x", YamlEntry(asked, YamlNode(found, 1)))
 
 
 def test_variants_share_what_they_have_in_common(source):

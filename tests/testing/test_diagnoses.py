@@ -44,7 +44,7 @@ def drawing(run):
 
 
 SPECIMENS = {
-    "speaks_of_the_ill_run": (lambda run: "", REMEDY),
+    "reports_the_faulty_run": (lambda run: "", REMEDY),
     "is_silent_about_healthy_runs": (lambda run: f"The loss was {run.first:.3g}.", REMEDY),
     "survives_what_is_not_finite": (whole_numbers_only, REMEDY),
     "survives_a_run_without_steps": (at_each_step, REMEDY),
@@ -53,12 +53,12 @@ SPECIMENS = {
     "sentence_has_numbers": (lambda run: "The loss rose." if run.rose else "", REMEDY),
     "remedy_is_one_line": (rising, "Lower it"),
     "leaves_the_run_as_it_was": (moving, REMEDY),
-    "answers_twice_alike": (drawing, REMEDY),
+    "repeated_calls_give_equal_results": (drawing, REMEDY),
 }
 
 
 def broken_by(broken_rules, find, remedy, name="rate_too_large"):
-    return broken_rules(DiagnosisContract, lambda: Diagnoser(find, remedy), name=name, ill=lambda self: ILL)
+    return broken_rules(DiagnosisContract, lambda: Diagnoser(find, remedy), name=name, faulty=lambda self: ILL)
 
 
 def test_every_rule_has_a_specimen(rules):
@@ -105,6 +105,6 @@ def test_what_is_whole_breaks_no_rule(broken_rules):
 )
 def test_an_ill_run_that_shows_nothing_is_told(broken_rules, ill, told):
     broken = broken_rules(
-        DiagnosisContract, lambda: Diagnoser(rising, REMEDY), name="rate_too_large", ill=lambda self: ill
+        DiagnosisContract, lambda: Diagnoser(rising, REMEDY), name="rate_too_large", faulty=lambda self: ill
     )
-    assert broken["test_speaks_of_the_ill_run"].startswith(told)
+    assert broken["test_reports_the_faulty_run"].startswith(told)

@@ -247,7 +247,7 @@ TASKS = {
     "test_problem_starts_from_the_seed": Unseeded,
     "test_measures_what_it_declares": Undeclared,
     "test_measures_many_runs_as_one": OneAtATime,
-    "test_answers_what_it_declares": Silent,
+    "test_returns_what_it_declares": Silent,
 }
 
 

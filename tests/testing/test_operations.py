@@ -53,7 +53,7 @@ SPECIMENS = {
     "slopes_have_the_shape_of_their_arguments": (SUM, "sum", torch.sum),
     "keeps_the_dtype": (pulling(lambda call, found: {"x": found["x"].double()}), "square", torch.square),
     "leaves_its_inputs_alone": (pulling(zeroed), "square", torch.square),
-    "answers_twice_alike": (
+    "repeated_calls_give_equal_results": (
         pulling(lambda call, found: {"x": found["x"] + 0 * torch.rand(())}),
         "square",
         torch.square,

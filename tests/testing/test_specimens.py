@@ -179,7 +179,7 @@ OPTIMIZERS = {
     "returns_what_is_expected": Thawed(),
     "descends_a_bowl": Timid(),
     "descends_an_ill_conditioned_quadratic": Climbs(),
-    "moves_runs_together_as_alone": LooksAround(),
+    "batched_runs_equal_single_runs": LooksAround(),
     "repeats_itself": Draws(),
     "keeps_float64": Rounds(),
     "documents_its_parameters": Silent(),

@@ -62,7 +62,7 @@ def _cannot_represent(run: Evidence) -> str:
     if not run.last - seen.within > max(0.05 * run.last, 0.01 * scale):
         return ""
     # Below this loss the run is not near the least one, so the search for a lower one may end.
-    least = run.least((run.last + NEAR * seen.within) / (1 + NEAR))
+    least = run.find_least_loss((run.last + NEAR * seen.within) / (1 + NEAR))
     if least is None:
         return ""
     excess = least.loss - seen.within
@@ -99,7 +99,7 @@ def _plateau(run: Evidence) -> str:
     if _falls_along_the_gradient(run, run.last - seen.within, 0.1 * scale):
         return ""
     enough = seen.within + 0.5 * scale
-    least = run.least(min(enough, (run.last + seen.within) / 2))
+    least = run.find_least_loss(min(enough, (run.last + seen.within) / 2))
     if least is None or not least.loss < enough:
         return ""
     return (
@@ -121,7 +121,7 @@ def _falls_along_the_gradient(run: Evidence, height: float, drop: float) -> bool
     for power in range(-5, 6):
         length = height / square * 4.0**power
         there = {name: tensor - length * gradient[name] for name, tensor in run.final.items()}
-        if run.at(there).loss < run.last - drop:
+        if run.evaluate_at(there).loss < run.last - drop:
             return True
     return False
 

@@ -105,7 +105,7 @@ def _follows_the_size(run: Evidence) -> bool:
     """Whether the first step scales with the gradient, unlike that of an adaptive optimizer."""
     if slope_at_start(run) is None:
         return False
-    (once,), (tenfold,) = run.answers([1.0]), run.answers([10.0])
+    (once,), (tenfold,) = run.probe_optimizer([1.0]), run.probe_optimizer([10.0])
     return bool(once.any()) and is_close_to(tenfold, 10 * once)
 
 

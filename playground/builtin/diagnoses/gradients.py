@@ -76,7 +76,7 @@ def _zero_gradient(run: Evidence) -> str:
     for scale in (0.1, 1.0, 10.0):
         for _ in range(8):
             noise = {name: torch.randn(p.shape, generator=generator).to(p) for name, p in run.final.items()}
-            there = run.at({name: run.final[name] + scale * each for name, each in noise.items()})
+            there = run.evaluate_at({name: run.final[name] + scale * each for name, each in noise.items()})
             if to_vector(there.gradient).any():
                 return ""
             losses.append(there.loss)

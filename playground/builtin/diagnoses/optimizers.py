@@ -18,7 +18,7 @@ def _wrong_sign(run: Evidence) -> str:
     slope = slope_at_start(run)
     if slope is None:
         return ""
-    cosines = [cosine(move, slope) for move in run.answers([1.0] * 3)]
+    cosines = [cosine(move, slope) for move in run.probe_optimizer([1.0] * 3)]
     if not all(each >= 0.5 for each in cosines):  # noise, mixed directions, or steps beyond the range of numbers
         return ""
     return (
@@ -39,7 +39,7 @@ def forgotten_zero_grad() -> Diagnoser:
 def _forgotten_zero_grad(run: Evidence) -> str:
     if slope_at_start(run) is None or _find_undamped_share(run):
         return ""
-    pushed, coasting = run.answers([1.0] * 5), run.answers([1.0, 0.0, 0.0, 0.0])
+    pushed, coasting = run.probe_optimizer([1.0] * 5), run.probe_optimizer([1.0, 0.0, 0.0, 0.0])
     first = pushed[0]
     if not first.any() or not first.isfinite().all():
         return ""
@@ -84,7 +84,7 @@ def _find_undamped_share(run: Evidence) -> tuple[str, float, float] | None:
 
 def _coasting_ratios(run: Evidence, **changes: float) -> float | None:
     """Return the ratio of each step without a gradient to the one before; None if there are none."""
-    lengths = [move.double().norm().item() for move in run.answers([1.0, 0.0, 0.0, 0.0, 0.0], **changes)][1:]
+    lengths = [move.double().norm().item() for move in run.probe_optimizer([1.0, 0.0, 0.0, 0.0, 0.0], **changes)][1:]
     if not 0 < lengths[0] < 1e100 or not 0 < lengths[-1] < 1e100:
         return None
     return float((lengths[-1] / lengths[0]) ** (1 / (len(lengths) - 1)))

@@ -44,7 +44,7 @@ def _saturated_sigmoid(run: Evidence) -> str:
 
 
 def _describe_saturated(run: Evidence, at: GradientPass) -> str:
-    neutral = run.at({name: torch.zeros_like(tensor) for name, tensor in run.final.items()}).loss
+    neutral = run.evaluate_at({name: torch.zeros_like(tensor) for name, tensor in run.final.items()}).loss
     gain = at.loss - neutral
     for record in at.tape.records:
         arriving = record.outputs[0].gradient
@@ -66,5 +66,5 @@ def _describe_saturated(run: Evidence, at: GradientPass) -> str:
 
 def describe_stuck_units(run: Evidence, parameters: NamedTensors) -> str:
     """Describe dead or saturated units at these parameters; empty if there are none."""
-    at = run.at(parameters)
+    at = run.evaluate_at(parameters)
     return _describe_dead(at) or _describe_saturated(run, at)

@@ -13,12 +13,16 @@ from playground.core.operations import Call, Operation
 
 _NAMES = {"input": "x", "self": "x", "axis": "dim", "indices": "index", "keepdims": "keepdim"}
 
-Move = Callable[[Call, Tensor], Any]
+SelectEntries = Callable[[Call, Tensor], Any]
 """Applies the call to a tensor of x's shape; entries that the call fills in are 0."""
 
 
 def _moved(
-    formula: str, move: Move, *arguments: str, rule: str = "{dy}, each at the entry that it came from", fill: str = ""
+    formula: str,
+    move: SelectEntries,
+    *arguments: str,
+    rule: str = "{dy}, each at the entry that it came from",
+    fill: str = "",
 ) -> Operation:
     """Return an operation that moves entries without changing them.
 

@@ -21,7 +21,7 @@ from playground.core.compiled.recorder import ProgramRecorder
 from playground.core.compiled.rules import RULES
 from playground.core.compiled.symbol import Symbol
 from playground.core.gradients import Clip
-from playground.core.problem import Batch, Problem, require_differentiable
+from playground.core.problem import BatchTensors, Problem, require_differentiable
 from playground.core.update import Hyperparameter, State, UpdateRule
 
 
@@ -80,7 +80,7 @@ def compute_step(
     rule: UpdateRule,
     parameters: Mapping[str, Tensor],
     states: Mapping[str, State],
-    batch: Batch,
+    batch: BatchTensors,
     step: Any,
     lr: Hyperparameter,
 ) -> StepResult:

@@ -19,7 +19,7 @@ from playground.core.compiled.errors import CannotCompileError
 from playground.core.compiled.program import MAX_RECORDED_VALUES, Program
 from playground.core.compiled.symbol import Symbol
 
-Rule = Callable[..., Any]
+ScalarRule = Callable[..., Any]
 """Records one operation of torch; called with the recorder and the operation's arguments."""
 
 Result = TypeVar("Result")
@@ -45,7 +45,7 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         them; the recording is then valid for all steps that branch the same way (see `phases`).
     """
 
-    def __init__(self, dtype: torch.dtype, rules: Mapping[str, Rule], uniform: Mapping[Any, float]) -> None:
+    def __init__(self, dtype: torch.dtype, rules: Mapping[str, ScalarRule], uniform: Mapping[Any, float]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.dtype = dtype
         self.program = Program(torch.empty(0, dtype=dtype).numpy().dtype.type)

@@ -37,7 +37,7 @@ def _fold_constants(program: Program, operation: str, numbers: list[float | bool
 
 
 Operands = tuple[int, ...]
-Numbers = list[float | bool | None]
+KnownConstants = list[float | bool | None]
 
 
 def _is_exactly(number: float | bool | None, value: float) -> bool:
@@ -45,18 +45,18 @@ def _is_exactly(number: float | bool | None, value: float) -> bool:
     return number is not None and number == value and math.copysign(1, number) == math.copysign(1, value)
 
 
-def _add(program: Program, operands: Operands, numbers: Numbers) -> int | None:
+def _add(program: Program, operands: Operands, numbers: KnownConstants) -> int | None:
     (a, b), (x, y) = operands, numbers
     if _is_exactly(y, -0.0):
         return a
     return b if _is_exactly(x, -0.0) else None
 
 
-def _sub(program: Program, operands: Operands, numbers: Numbers) -> int | None:
+def _sub(program: Program, operands: Operands, numbers: KnownConstants) -> int | None:
     return operands[0] if _is_exactly(numbers[1], 0.0) else None
 
 
-def _mul(program: Program, operands: Operands, numbers: Numbers) -> int | None:
+def _mul(program: Program, operands: Operands, numbers: KnownConstants) -> int | None:
     for operand, factor in (operands[0], numbers[1]), (operands[1], numbers[0]):
         if _is_exactly(factor, 1.0):
             return operand
@@ -65,7 +65,7 @@ def _mul(program: Program, operands: Operands, numbers: Numbers) -> int | None:
     return None
 
 
-def _fma(program: Program, operands: Operands, numbers: Numbers) -> int | None:
+def _fma(program: Program, operands: Operands, numbers: KnownConstants) -> int | None:
     a, b, c = operands
     for operand, factor in (a, numbers[1]), (b, numbers[0]):
         if _is_exactly(factor, 1.0):
@@ -77,7 +77,7 @@ def _fma(program: Program, operands: Operands, numbers: Numbers) -> int | None:
     return None
 
 
-def _div(program: Program, operands: Operands, numbers: Numbers) -> int | None:
+def _div(program: Program, operands: Operands, numbers: KnownConstants) -> int | None:
     """Turn a division by a uniform value into a multiplication by its reciprocal, computed in double precision.
 
     The result is off by up to half an ulp; a division takes as long as ten multiplications.
@@ -93,12 +93,12 @@ def _div(program: Program, operands: Operands, numbers: Numbers) -> int | None:
     return None
 
 
-def _neg(program: Program, operands: Operands, numbers: Numbers) -> int | None:
+def _neg(program: Program, operands: Operands, numbers: KnownConstants) -> int | None:
     node = program.nodes[operands[0]]
     return node.operands[0] if node.operation == "neg" else None
 
 
-def _pow(program: Program, operands: Operands, numbers: Numbers) -> int | None:
+def _pow(program: Program, operands: Operands, numbers: KnownConstants) -> int | None:
     """Replace a power by products or a root, as torch does."""
     a, y = operands[0], numbers[1]
     if y is None or program.uniform[a]:
@@ -125,15 +125,15 @@ def _product(program: Program, a: int, count: int) -> int:
     return program.apply("mul", square, a) if count % 2 else square
 
 
-def _select(program: Program, operands: Operands, numbers: Numbers) -> int | None:
+def _select(program: Program, operands: Operands, numbers: KnownConstants) -> int | None:
     _, a, b = operands
     if numbers[0] is not None:
         return a if numbers[0] else b
     return a if a == b else None
 
 
-def _logic(absorbing: bool) -> Callable[[Program, Operands, Numbers], int | None]:
-    def rule(program: Program, operands: Operands, numbers: Numbers) -> int | None:
+def _logic(absorbing: bool) -> Callable[[Program, Operands, KnownConstants], int | None]:
+    def rule(program: Program, operands: Operands, numbers: KnownConstants) -> int | None:
         a, b = operands
         for number, other in (numbers[0], b), (numbers[1], a):
             if number is not None:
@@ -143,7 +143,7 @@ def _logic(absorbing: bool) -> Callable[[Program, Operands, Numbers], int | None
     return rule
 
 
-_RULES: dict[str, Callable[[Program, Operands, Numbers], int | None]] = {
+_RULES: dict[str, Callable[[Program, Operands, KnownConstants], int | None]] = {
     "add": _add,
     "sub": _sub,
     "mul": _mul,

@@ -11,7 +11,7 @@ from torch.func import vmap
 
 from playground.core import gradients
 from playground.core.gradients import Clip
-from playground.core.problem import Batch, Problem
+from playground.core.problem import BatchTensors, Problem
 from playground.core.replicas.batches import ReplicaBatches
 
 Parameters = dict[str, Tensor]
@@ -59,7 +59,7 @@ class Replicas(ABC):
         problem.module.train()
         self._try()
 
-    def _loss(self, parameters: Parameters, batch: Batch) -> Tensor:
+    def _loss(self, parameters: Parameters, batch: BatchTensors) -> Tensor:
         return self.problem.loss(self.problem.forward(parameters), batch)
 
     def _try(self) -> None:
@@ -73,7 +73,7 @@ class Replicas(ABC):
         if any(not torch.equal(tensor, after[name]) for name, tensor in before.items()):
             raise CannotBatchError("the module keeps running statistics, which replicas would share")
 
-    def _evaluate_batch(self, parameters: Parameters, batch: Batch, full: bool) -> Tensor:
+    def _evaluate_batch(self, parameters: Parameters, batch: BatchTensors, full: bool) -> Tensor:
         """Return each replica's loss, on all data or on batches.
 
         :raises CannotBatchError: the module or the loss cannot be mapped over replicas.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from playground.core.problem import Batch, Batches
+from playground.core.problem import Batches, BatchTensors
 
 
 class ReplicaBatches:
@@ -29,7 +29,7 @@ class ReplicaBatches:
         """The replica axis of the tensors that `at` returns; None if all replicas share them."""
         return None if self._size is None else 0
 
-    def at(self, step: int) -> Batch:
+    def at(self, step: int) -> BatchTensors:
         """Return the batch of a step: one for all replicas, or tensors of shape `(replicas, samples, ...)`."""
         if self._size is None:
             return self.data

@@ -12,7 +12,7 @@ from playground.figures.numbers import format_short
 from playground.report.captions import run_caption
 from playground.report.plotting.figure import SERIES_COLOURS, Drawing, Picture, add_step_label, legend_above, plain_axes
 from playground.result import Run
-from playground.views import Grid, PathView, SurfaceView
+from playground.views import NumberGrid, PathView, SurfaceView
 
 BAND_COUNT = 14
 """Number of bands of a surface."""
@@ -79,7 +79,7 @@ def _landscape(run: Run, view: SurfaceView | PathView, width: float, x: str, y: 
     return figure, axes
 
 
-def _bands(figure: Picture, axes: Axes, view: SurfaceView | PathView, grid: Grid) -> None:
+def _bands(figure: Picture, axes: Axes, view: SurfaceView | PathView, grid: NumberGrid) -> None:
     values = np.array(grid)
     values = np.where(np.isfinite(values), values, np.nan)
     if np.isnan(values).all():

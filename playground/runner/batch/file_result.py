@@ -107,7 +107,17 @@ def lost_file_result(file: Path, changes: Changes) -> FileResult:
     except PlaygroundError as error:
         return FileResult(None, fault_rows(error, file))
     seed, reason = scenario.seed if changes.seed is None else changes.seed, "the process that ran it died, twice"
-    return FileResult(Run(scenario.name, "", seed, Status.ERROR, Verdict.FAILED, file=str(file), reason=reason))
+    return FileResult(
+        Run(
+            scenario=scenario.name,
+            id="",
+            seed=seed,
+            status=Status.ERROR,
+            verdict=Verdict.FAILED,
+            file=str(file),
+            reason=reason,
+        )
+    )
 
 
 def check_file(file: Path, plugins: Plugins, changes: Changes = NO_CHANGES) -> FileResult:

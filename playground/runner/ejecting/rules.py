@@ -240,9 +240,6 @@ def _can_inline(value: ast.expr, given: Mapping[str, ast.expr]) -> bool:
         simple = not any(
             isinstance(each, ast.Call | ast.BinOp | ast.Subscript | ast.IfExp) for each in ast.walk(argument)
         )
-        scalar = not any(isinstance(each, ast.Call | ast.Subscript) for each in ast.walk(argument))
-        if uses.count(name) > 1 and not simple and not scalar:
-            return False
         if uses.count(name) > 1 and not simple:
             return False
     return sum(any(isinstance(each, ast.Call) for each in ast.walk(argument)) for argument in given.values()) <= 1

@@ -21,5 +21,5 @@ def advise(ready: Prepared) -> tuple[str, ...]:
         problem.module.train(was_training)
     if not found:
         return ()
-    placed = ready.loaded.source.placed(Fault(found, ("model",)))
+    placed = ready.loaded.source.add_place(Fault(found, ("model",)))
     return (f"{placed.place}: warning: {found}" if placed.place else f"warning: {found}",)

@@ -157,7 +157,7 @@ def stop_rules(ready: Prepared) -> StopRules:
 
 
 def _reason(descent: DescentTrace, start: Mapping[str, Any], ready: PreparedDescent) -> str:
-    """Say why the descent ended, and when it ended badly, where and by which rate."""
+    """Return why the descent ended and, if it ended badly, where and at which rate."""
     from playground.core.diagnosis import describe_culprit, find_exceeded_bound, last_factor
     from playground.core.update import UpdateRule
 

@@ -36,13 +36,13 @@ SWEEP_DIAGNOSIS_FAULT = Fault(
 
 
 def refuse_sweep(loaded: Loaded) -> None:
-    """Refuse to run a scenario once that says it is many runs.
+    """Refuse a scenario with a sweep where a single run is required.
 
     :raises ScenarioError: it has a sweep, at its place.
     """
     if loaded.scenario.sweep is not None:
         with locate_faults(loaded):
-            message = "a sweep is many runs, and this asks for one; `sweep` runs it"
+            message = "this command runs a scenario once, and this one has a sweep; use `playground sweep`"
             raise ScenarioError(Fault(message, (FaultyKey("sweep"),)))
 
 
@@ -92,7 +92,7 @@ def _check_diagnosis(scenario: Scenario, plugins: Plugins) -> list[Fault]:
 
 @contextmanager
 def prepare(loaded: Loaded, plugins: Plugins) -> Iterator[Prepared]:
-    """Build every component once, and evaluate the problem once, so that a shape mismatch is told before training.
+    """Build every component once, and evaluate the problem once, so that a shape mismatch is reported before training.
 
     Inside the context torch's global stream is seeded by the scenario, and the initial parameters were drawn from it.
 
@@ -178,7 +178,10 @@ def _build_stepper(task: DescentTask, bound: BoundComponents, setting: Setting, 
     from playground.core.update import UpdateRule
 
     if bound.optimizer is None:
-        message = "this task descends, but its factory does not say so: register its class, or annotate what it returns"
+        message = (
+            "this task is a descent task, but its factory does not declare it: "
+            "register its class, or annotate its return type"
+        )
         raise ScenarioError(Fault(message, ("task",)))
     with (
         translate_errors("the parts do not fit", "task", own=_objective_key(scenario)),

@@ -16,7 +16,7 @@ from playground.runner.store.arrays import read_parameters, read_trace
 from playground.runner.store.query import unique_labels
 from playground.runner.store.records import Row, SweepRecord, Tally, compact_json
 
-Runs = Iterable[tuple[SweepRecord, Row]]
+StoredRuns = Iterable[tuple[SweepRecord, Row]]
 
 _COLUMNS_BEFORE_AXES = {"sweep": str, "scenario": str, "point": int}
 _COLUMNS_AFTER_AXES = {
@@ -73,14 +73,14 @@ class RunTable:
         ]
 
 
-def write_csv(stream: TextIO, table: RunTable, runs: Runs) -> None:
+def write_csv(stream: TextIO, table: RunTable, runs: StoredRuns) -> None:
     """Write a table with a header row: numbers with all digits, `inf` and `nan` as words, missing values empty."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(map(_csv_cell, table.columns))
     writer.writerows([_csv_cell(cell) for cell in table.cells(*run)] for run in runs)
 
 
-def write_parquet(path: Path, table: RunTable, runs: Runs) -> None:
+def write_parquet(path: Path, table: RunTable, runs: StoredRuns) -> None:
     """Write a table with typed columns, the final parameters as JSON, and the stored losses as lists.
 
     :raises StoreError: pyarrow is not installed.
@@ -110,7 +110,7 @@ def require_parquet() -> None:
     _import_arrow()
 
 
-def write_json(stream: TextIO, sweeps: Sequence[tuple[SweepRecord, Tally]], runs: Runs) -> None:
+def write_json(stream: TextIO, sweeps: Sequence[tuple[SweepRecord, Tally]], runs: StoredRuns) -> None:
     """Write one document: the sweeps, and every run with its parameters and losses; `null` for non-finite numbers."""
     stream.write(f'{{"schema": {SCHEMA},\n "sweeps": {_to_json([sweep_data(*each) for each in sweeps])},\n "runs": [')
     separator = "\n  "

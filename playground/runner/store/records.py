@@ -13,7 +13,7 @@ NO_POINT = -1
 """The point of a run that was found by its key: it can belong to several sweeps, at a different point in each."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SweepRecord:
     """One sweep: its points and seeds, and the software that computed its runs.
 

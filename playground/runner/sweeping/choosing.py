@@ -1,4 +1,4 @@
-"""Which engine computes a family of runs, in chunks of which size, and what there is to say about it."""
+"""Chooses the engine of a family, its chunk size and the note about it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class EngineChoice:
 
 
 def choose_engine(chunk: Chunk, cache: PreparedCache, asked: str, runs: int, memory: int) -> EngineChoice:
-    """Let one engine after the other try the first and the last member of a chunk, and take the first that accepts.
+    """Try the engines in order on the first and the last member of a chunk; return the first that accepts.
 
     :param asked: the engine to begin with, or `AUTO`; only with `AUTO` an engine may refuse because it saves no time.
     :param runs: how many runs there are of their kind.
@@ -38,7 +38,7 @@ def choose_engine(chunk: Chunk, cache: PreparedCache, asked: str, runs: int, mem
 
 
 def _try_engines(trial: Trial, engines: tuple[Engine, ...]) -> tuple[Engine, str]:
-    """Return the first engine that accepts, with what it says, or else what the one before it refused for."""
+    """Return the first engine that accepts, with its note, or with the reason of the last refusal."""
     *preferred, last = engines
     if not preferred:  # the last engine refuses nothing, so there is nothing to try
         return last, ""

@@ -16,7 +16,7 @@ from playground.scenario.model import Loaded
 
 
 class Identities:
-    """Knows what the components of scenarios are made of; each is looked at once.
+    """Finds what the components of scenarios are made of; reads each source once.
 
     :param plugins: which the scenarios' components come from.
     """

@@ -1,4 +1,4 @@
-"""From the numbers of runs that descended together to rows: measured, judged and written down all at once."""
+"""Measures and judges runs that descended in one batch, and builds their rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class FinishedRuns:
-    """What the members of a chunk came to, in their order; tensors with one entry for each.
+    """The results of the members of a chunk, in their order; tensors have one entry for each member.
 
     :param engine: what computed them.
     :param problem: of any one run.
@@ -47,7 +47,7 @@ class FinishedRuns:
 
 
 def make_rows(chunk: Chunk, ready: PreparedDescent, ended: FinishedRuns) -> tuple[Row, ...]:
-    """Measure, judge and write down every run that was not interrupted."""
+    """Measure and judge every run that was not interrupted, and return the rows."""
     import torch
 
     with torch.no_grad():
@@ -84,7 +84,7 @@ def make_rows(chunk: Chunk, ready: PreparedDescent, ended: FinishedRuns) -> tupl
 
 
 def _measure_runs(ready: PreparedDescent, ended: FinishedRuns) -> dict[str, Any]:
-    """Let the task measure all runs at once, or one after the other where it cannot."""
+    """Let the task measure all runs at once, or one by one if it cannot."""
     import torch
     from torch.func import vmap
 
@@ -124,7 +124,7 @@ def _decide_verdicts(
 
 
 def _metric_records(metrics: Mapping[str, Any], count: int) -> list[dict[str, float]]:
-    """Return what was measured of each run, as far as it is a number."""
+    """Return the measured numbers of each run."""
     columns = {name: values.tolist() for name, values in metrics.items() if values.ndim == 1}
     if not columns:
         return [{}] * count

@@ -62,7 +62,14 @@ def _run_or_error(loaded: Loaded, plugins: Plugins) -> Run:
     except PlaygroundError as error:
         reason = "; ".join(fault.message for fault in error.faults)
         scenario = loaded.scenario
-        return Run(scenario.name, "", scenario.seed, Status.ERROR, Verdict.FAILED, reason=reason)
+        return Run(
+            scenario=scenario.name,
+            id="",
+            seed=scenario.seed,
+            status=Status.ERROR,
+            verdict=Verdict.FAILED,
+            reason=reason,
+        )
 
 
 def _row_of_run(run: Run, chunk: Chunk, point: int, kept: Sequence[int]) -> Row:

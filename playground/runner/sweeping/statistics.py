@@ -1,4 +1,4 @@
-"""What many runs of each point say together: how many passed, and where their losses lie."""
+"""Summarizes the runs of each point: how many passed, and the quartiles of their losses."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def summarize(
     last: ArrayLike,
     steps: ArrayLike,
 ) -> list[Summary]:
-    """Sum up the runs of each point; a million of them take less than a second.
+    """Summarize the runs of each point; a million runs take less than a second.
 
     :param points: the values of each point, by axis.
     :param point_of_run: for each run the index of its point; the other arrays are in the same order.
     :param status: how each run ended; an interrupted one is no finished run and does not belong here.
-    :param verdict: if any is `none`, the scenario expects nothing, and no share that passed can be told.
+    :param verdict: if any is `none`, the scenario expects nothing, and there is no share of passed runs.
     :param last: last losses; None or NaN where there is none.
     :param steps: updates made.
     :returns: one summary per point, in the order of the points, also for a point without runs.

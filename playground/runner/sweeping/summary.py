@@ -1,4 +1,4 @@
-"""What the runs of a sweep say together, read back from the store."""
+"""Summarizes the stored runs of a sweep."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from playground.views import Ensemble
 
 MAX_SUMMED_RUNS = 50_000
-"""Runs that are summed up at once, or those of one point if they are more; each takes some 50 bytes meanwhile."""
+"""Runs that are summarized at once, or all of one point if these are more. Each takes about 50 bytes."""
 
 
 class StoredSweep(Sweep):
@@ -50,7 +50,7 @@ class StoredSweep(Sweep):
         return pandas.DataFrame(rows, columns=list(table.columns))
 
     def ensemble(self) -> Ensemble:
-        """Return every run as pictures want it.
+        """Return every run in the form that plots need.
 
         :raises StoreError: the store has gone.
         """
@@ -69,7 +69,7 @@ class StoredSweep(Sweep):
 
 @dataclass
 class ComputedRuns:
-    """What was computed now.
+    """What this command computed.
 
     :param engines: how many runs each engine computed.
     :param notes: why runs did not descend together.
@@ -84,7 +84,7 @@ class ComputedRuns:
 
 
 def summarize_stored_sweep(store: Store, record: SweepRecord) -> StoredSweep:
-    """Sum up what is stored of a sweep, without computing anything.
+    """Summarize the stored runs of a sweep, without computing anything.
 
     :raises ScenarioError: its scenario is none that this version would accept.
     """
@@ -133,9 +133,9 @@ def _summarize_points(values: Sequence[Mapping[str, Any]], store: Store, sweep_i
     for point, rows in groupby(store.values(names, sweep_id), key=itemgetter(0)):
         runs.take(rows, len(summaries))
         if len(runs.last) >= MAX_SUMMED_RUNS:
-            summaries += runs.summed_up(values[: point + 1], len(summaries))
+            summaries += runs.summarize_points(values[: point + 1], len(summaries))
             runs = _RunColumns()
-    summaries += runs.summed_up(values, len(summaries))
+    summaries += runs.summarize_points(values, len(summaries))
     if any(summary.passed is None for summary in summaries):  # nothing was expected of any run
         summaries = [replace(summary, passed=None, interval=None) for summary in summaries]
     return summaries, sum(summary.runs for summary in summaries)
@@ -159,7 +159,7 @@ class _RunColumns:
             self.last.append(math.nan if last is None else last)
             self.steps.append(steps)
 
-    def summed_up(self, values: Sequence[Mapping[str, Any]], start: int) -> list[Summary]:
+    def summarize_points(self, values: Sequence[Mapping[str, Any]], start: int) -> list[Summary]:
         """Return a summary of each point from `start` on."""
         columns = (self.points, self.statuses, self.verdicts, self.last, self.steps)
         found = summarize(values[start:], *columns)

@@ -83,7 +83,7 @@ class SweepOptions:
 
     @property
     def at_once(self) -> int:
-        """Chunks that are under way at once: `jobs`, or as many as the executor is told to have `workers`."""
+        """Number of chunks computed at once: `jobs`, or the executor's option `workers` if that is larger."""
         workers = self.executor_options.get("workers")
         return max(self.jobs, workers) if isinstance(workers, int) else self.jobs
 

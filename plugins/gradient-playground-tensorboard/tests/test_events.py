@@ -141,7 +141,13 @@ def test_a_report_where_a_file_is_is_one_line(playground):
 @pytest.mark.parametrize("status", Status)
 def test_every_status_is_written(tmp_path, status):
     run = Run(
-        "a/../b é", "", 0, status, Verdict.FAILED, parameters={"x": [math.nan, 1.0], "y": []}, metrics={"m": None}
+        scenario="a/../b é",
+        id="",
+        seed=0,
+        status=status,
+        verdict=Verdict.FAILED,
+        parameters={"x": [math.nan, 1.0], "y": []},
+        metrics={"m": None},
     )
     write(Batch((run,)), tmp_path / "runs")
     assert [path.parent for path in (tmp_path / "runs").iterdir()] == [tmp_path / "runs"]

@@ -6,7 +6,19 @@ from playground.errors import StoreError
 from playground.runner.store import Row, Store, SweepRecord, migrations, opening
 from playground.runner.store.migrations import APPLICATION_ID, LAYOUT_VERSION, expected_columns, migrate, table_columns
 
-RECORD = SweepRecord("aa", "2026", "s", "s.yaml", "", {}, [], [{}], 1, "batched", {})
+RECORD = SweepRecord(
+    id="aa",
+    created="2026",
+    scenario="s",
+    file="s.yaml",
+    command="",
+    spec={},
+    axes=[],
+    points=[{}],
+    seeds=1,
+    engine="batched",
+    versions={},
+)
 
 
 def rows(count):

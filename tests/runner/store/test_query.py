@@ -20,7 +20,19 @@ AXES = ["optimizer", "optimizer.lr", "optimizer.beta1", "model.hidden", "model.b
 
 
 def record(name):
-    return SweepRecord(name, "2026", f"scenario {name}", "s.yaml", "", {}, AXES, POINTS, 5, "batched", {})
+    return SweepRecord(
+        id=name,
+        created="2026",
+        scenario=f"scenario {name}",
+        file="s.yaml",
+        command="",
+        spec={},
+        axes=AXES,
+        points=POINTS,
+        seeds=5,
+        engine="batched",
+        versions={},
+    )
 
 
 def made():

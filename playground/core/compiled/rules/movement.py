@@ -17,7 +17,7 @@ from playground.core.compiled.errors import CannotCompileError
 from playground.core.compiled.symbol import Symbol
 
 if TYPE_CHECKING:
-    from playground.core.compiled.recorder import ProgramRecorder, Rule
+    from playground.core.compiled.recorder import ProgramRecorder, ScalarRule
 
 ENTRY_ARGUMENTS: dict[str, tuple[int | str, ...]] = {
     "cat": (0,),
@@ -38,7 +38,7 @@ ENTRY_ARGUMENTS: dict[str, tuple[int | str, ...]] = {
 """Which arguments of an operation hold entries; all others say where to put them."""
 
 
-def _movement_rule(name: str, places: tuple[int | str, ...]) -> Rule:
+def _movement_rule(name: str, places: tuple[int | str, ...]) -> ScalarRule:
     packet = getattr(torch.ops.aten, name)
 
     def rule(recorder: ProgramRecorder, *args: Any, **kwargs: Any) -> Symbol:
@@ -185,7 +185,7 @@ def index_put(
 # Tensors created from constants, in the shape of another tensor
 
 
-def _like_rule(value: float) -> Rule:
+def _like_rule(value: float) -> ScalarRule:
     def rule(recorder: ProgramRecorder, a: Any, *_: Any, dtype: torch.dtype | None = None, **__: Any) -> Symbol:
         return recorder.cast(recorder.constant(torch.full(a.shape, value)), dtype or a.dtype)
 
@@ -198,7 +198,7 @@ def full_like(recorder: ProgramRecorder, a: Any, value: Any, *, dtype: torch.dty
     return recorder.symbol(single.expand(a.shape).clone(), dtype or a.dtype)
 
 
-def _new_rule(value: float) -> Rule:
+def _new_rule(value: float) -> ScalarRule:
     def rule(
         recorder: ProgramRecorder, a: Any, size: Any, *_: Any, dtype: torch.dtype | None = None, **__: Any
     ) -> Symbol:
@@ -227,7 +227,7 @@ CREATION_RULES: dict[str, Callable[..., Symbol]] = {
     "new_full": new_full,
 }
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, ScalarRule] = {
     **{name: _movement_rule(name, places) for name, places in ENTRY_ARGUMENTS.items()},
     **CREATION_RULES,
     "gather": gather,

@@ -15,7 +15,7 @@ from playground.core.compiled.program import Program
 from playground.core.compiled.symbol import Symbol
 
 if TYPE_CHECKING:
-    from playground.core.compiled.recorder import ProgramRecorder, Rule
+    from playground.core.compiled.recorder import ProgramRecorder, ScalarRule
 
 NUMBER, REAL, TRUTH = "number", "real", "truth"
 """The result type of a formula: that of its operands, that type or a floating-point one, or boolean."""
@@ -189,7 +189,7 @@ def _rank(dtype: torch.dtype) -> int:
     return 2 if dtype.is_floating_point else 0 if dtype is torch.bool else 1
 
 
-def _entrywise_rule(name: str, formula: Formula, kind: str) -> Rule:
+def _entrywise_rule(name: str, formula: Formula, kind: str) -> ScalarRule:
     """Return the rule that applies a formula to each entry."""
 
     def rule(recorder: ProgramRecorder, *args: Any, **kwargs: Any) -> Symbol:
@@ -264,7 +264,7 @@ def view(recorder: ProgramRecorder, a: Symbol, size: Any) -> Symbol:
     return Symbol(a.ids.view(size), a.dtype)
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, ScalarRule] = {
     **{name: _entrywise_rule(name, formula, NUMBER) for name, formula in NUMBER_FORMULAS.items()},
     **{name: _entrywise_rule(name, formula, REAL) for name, formula in REAL_FORMULAS.items()},
     **{name: _entrywise_rule(name, formula, TRUTH) for name, formula in TRUTH_FORMULAS.items()},

@@ -15,7 +15,7 @@ from playground.core.compiled.program import Program
 from playground.core.compiled.symbol import Symbol
 
 if TYPE_CHECKING:
-    from playground.core.compiled.recorder import ProgramRecorder, Rule
+    from playground.core.compiled.recorder import ProgramRecorder, ScalarRule
 
 Dims = Sequence[int] | int | None
 
@@ -112,7 +112,7 @@ def prod(
     return reduce_axes(recorder, a, dim, keepdim, lambda v: reduce(lambda x, y: program.apply("mul", x, y), v), a.dtype)
 
 
-def _extreme(operation: str) -> Rule:
+def _extreme(operation: str) -> ScalarRule:
     def rule(recorder: ProgramRecorder, a: Symbol, dim: Dims = None, keepdim: bool = False) -> Symbol:
         combine = lambda x, y: recorder.program.apply(operation, x, y)  # noqa: E731
         return reduce_axes(recorder, a, dim, keepdim, lambda values: combine_pairwise(combine, values), a.dtype)
@@ -120,7 +120,7 @@ def _extreme(operation: str) -> Rule:
     return rule
 
 
-def _overall(operation: str) -> Rule:
+def _overall(operation: str) -> ScalarRule:
     """Return the rule for the extreme of all entries.
 
     Along an axis, torch also returns an index, which depends on the run.
@@ -135,7 +135,7 @@ def _overall(operation: str) -> Rule:
     return rule
 
 
-def _any_all(operation: str) -> Rule:
+def _any_all(operation: str) -> ScalarRule:
     def rule(recorder: ProgramRecorder, a: Symbol, dim: Dims = None, keepdim: bool = False) -> Symbol:
         truth = recorder.cast(a, torch.bool)
         combine = lambda x, y: recorder.program.apply(operation, x, y)  # noqa: E731
@@ -199,7 +199,7 @@ def bmm(recorder: ProgramRecorder, a: Any, b: Any) -> Symbol:
     return recorder.symbol(torch.stack(products), left.dtype)
 
 
-def _running(operation: str) -> Rule:
+def _running(operation: str) -> ScalarRule:
     def rule(recorder: ProgramRecorder, a: Symbol, dim: int, *, dtype: torch.dtype | None = None) -> Symbol:
         a = _as_summands(recorder, a, dtype)
         if a.dim() == 0:
@@ -213,7 +213,7 @@ def _running(operation: str) -> Rule:
     return rule
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, ScalarRule] = {
     "sum": sum_,
     "mean": mean,
     "prod": prod,

@@ -12,7 +12,7 @@ from playground.core.compiled.rules.reductions import mean, mm, sum_
 from playground.core.compiled.symbol import Symbol
 
 if TYPE_CHECKING:
-    from playground.core.compiled.recorder import ProgramRecorder, Rule
+    from playground.core.compiled.recorder import ProgramRecorder, ScalarRule
 
 MEAN, SUM = 1, 2
 """torch's numbers for the reductions of a loss."""
@@ -94,7 +94,7 @@ def binary_cross_entropy_backward(
     return recorder.entrywise(entry, recorder.lift(prediction).dtype, gradient, prediction, target)
 
 
-def _derivative(of_value: str) -> Rule:
+def _derivative(of_value: str) -> ScalarRule:
     """Return the rule for g f'(x), where f'(x) follows from y = f(x)."""
 
     def rule(recorder: ProgramRecorder, gradient: Any, y: Any) -> Symbol:
@@ -118,7 +118,7 @@ def threshold_backward(recorder: ProgramRecorder, gradient: Any, x: Any, thresho
     )
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, ScalarRule] = {
     "addmm": addmm,
     "binary_cross_entropy": binary_cross_entropy,
     "binary_cross_entropy_backward": binary_cross_entropy_backward,

@@ -25,14 +25,14 @@ __all__ = [
 ]
 
 AUTO = "auto"
-"""Asks for the first engine that computes the runs and saves time."""
+"""The value of `--engine` that selects the first engine that computes the runs and saves time."""
 
 ENGINES: tuple[Engine, ...] = (CompiledEngine(), BatchedEngine(), PlainEngine())
-"""In order of preference: where one refuses, the next is asked. The last computes whatever the others refuse."""
+"""In order of preference: if one refuses, the next is tried. The last refuses nothing."""
 
 
 def engine_names() -> tuple[str, ...]:
-    """Return what can be asked for."""
+    """Return the accepted values of `--engine`."""
     return (AUTO, *(engine.name for engine in ENGINES))
 
 
@@ -41,9 +41,9 @@ def find_engine(name: str) -> Engine:
     return next(engine for engine in ENGINES if engine.name == name)
 
 
-def engines_from(asked: str) -> tuple[Engine, ...]:
-    """Return the engines to try, in their order: from the one that was asked for, or from the first."""
-    return ENGINES if asked == AUTO else ENGINES[ENGINES.index(find_engine(asked)) :]
+def engines_from(requested: str) -> tuple[Engine, ...]:
+    """Return the engines to try, in their order: from the requested one, or from the first."""
+    return ENGINES if requested == AUTO else ENGINES[ENGINES.index(find_engine(requested)) :]
 
 
 def next_engine(name: str) -> Engine | None:

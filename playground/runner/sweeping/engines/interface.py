@@ -1,4 +1,4 @@
-"""What the sweep asks of an engine: whether it computes some runs, how many at once, and then their rows."""
+"""The interface of an engine: whether it can compute some runs, how many at once, and their rows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from playground.core.traces import ReplicaTraces
 
 Watch = Callable[["ReplicaTraces"], None]
-"""Gets the traces of a chunk before its runs descend, to read while they grow."""
+"""Receives the traces of a chunk before its runs descend, to read them while they grow."""
 
 
 class CannotComputeError(Exception):
-    """An engine does not compute some runs; the message says why, and is empty where nobody needs to know.
+    """An engine does not compute some runs; the message says why, and is empty if no note is needed.
 
     :param divisible: a few of the runs may be the cause, so the engine may well compute the others.
     """
@@ -53,7 +53,7 @@ class Engine(Protocol):
 
     @property
     def name(self) -> str:
-        """What `--engine` calls it, and what the store keeps with each run."""
+        """The value of `--engine`, which the store keeps with each run."""
 
     def examine(self, trial: Trial) -> str:
         """Try a family of runs. Return what to note about it; empty for nothing.

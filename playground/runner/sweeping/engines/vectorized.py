@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from playground.core.task import DescentTask
     from playground.core.traces import DescendingRuns, ReplicaTraces
 
-Runs = TypeVar("Runs", bound="DescendingRuns")
+DescendingRunsType = TypeVar("DescendingRunsType", bound="DescendingRuns")
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def run_vectorized(
     chunk: Chunk,
     cache: PreparedCache,
     watch: Watch | None,
-    build_runs: Callable[[ChunkStart, PreparedDescent], Runs],
-    descend: Callable[[Runs, ReplicaTraces], None],
+    build_runs: Callable[[ChunkStart, PreparedDescent], DescendingRunsType],
+    descend: Callable[[DescendingRunsType, ReplicaTraces], None],
 ) -> ChunkResult:
     """Let all members descend as replicas.
 
@@ -157,7 +157,7 @@ def _collect_finished(
 def _describe_reasons(
     start: ChunkStart, runs: DescendingRuns, traces: ReplicaTraces, schedule: Schedule | None
 ) -> list[str]:
-    """Say of each run why it ended, and of those that ended badly, where and by which rate, as of a run alone."""
+    """Return for each run why it ended and, if badly, where and at which rate, in the words of a single run."""
     from playground.core.diagnosis import describe_culprits, describe_exceeded_bounds, last_factor
     from playground.core.update import UpdateRule
 

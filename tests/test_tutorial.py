@@ -49,7 +49,7 @@ def test_2_the_sums_before_the_sigmoid():
     assert [row[0] for row in identity.predictions] == pytest.approx([5.3638, 1.8866, 2.0877, -1.3895], abs=1e-4)
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gate", "table", "low", "high"), [("or_gate", OR, 0.0025, 0.023), ("and_gate", AND, 0.007, 0.039)]
 )

@@ -140,6 +140,7 @@ def plugins(tmp_path_factory):
 FEW = ("triple quotes", "cell", "format")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [FEW, pytest.param([*TEXTS], marks=pytest.mark.slow)], ids=["few", "all"])
 def test_ejected_programs_do_nothing_else_and_give_the_losses_of_the_run(plugins, write, tmp_path, names):
     programs, expected = {}, {}

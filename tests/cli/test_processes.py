@@ -79,6 +79,7 @@ def test_interrupted_in_the_middle_of_a_run(start, write, tmp_path):
     assert err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_interrupted_in_the_middle_of_a_folder(start, write, tmp_path, jobs):
     write("mark.py", MARKING)
@@ -166,7 +167,7 @@ def test_a_process_that_dies_costs_one_scenario_an_error(start, write, tmp_path)
     assert (process.returncode, err) == (1, "")
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("arguments", "code", "out", "err"),
     [

@@ -344,6 +344,7 @@ def slow_sweep(write, count):
     return folder, ("sweep", "and.yaml", "--over", "optimizer.lr=0.01,0.1", "--seeds", str(count), *CHUNKED), 2 * count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", pytest.param("2", marks=pytest.mark.slow)])
 def test_ctrl_c_keeps_what_is_finished(start, playground, write, jobs):
     folder, command, size = slow_sweep(write, 150)

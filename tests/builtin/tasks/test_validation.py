@@ -87,7 +87,7 @@ def test_every_engine_measures_alike(playground, write):
     assert seen[1] == pytest.approx(seen[2], rel=1e-5)
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [20, 200])
 def test_an_ejected_program_holds_out_the_same(playground, write, tmp_path, samples):
     changes = ("--set", f"dataset={{name: line, samples: {samples}}}")

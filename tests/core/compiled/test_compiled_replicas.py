@@ -246,6 +246,7 @@ SWEPT = {
 CASES = [(name, given) for name in RULES for given in SWEPT[name]]
 
 
+@pytest.mark.sampled(3)
 @single_if_slow
 @pytest.mark.parametrize(
     "differ", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["each its own", "all the same"]
@@ -290,6 +291,7 @@ SIZES = [(size, loss) for size in (1, 2, 5) for loss in ("mse", "cross_entropy",
 SOME_SIZES = [(2, "mse"), (1, "cross_entropy"), (5, "bce")]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("size", "loss"), [each if each in SOME_SIZES else pytest.param(*each, marks=pytest.mark.slow) for each in SIZES]
 )
@@ -314,6 +316,7 @@ FORMULAS = {
 }
 
 
+@pytest.mark.sampled(3)
 @single_if_slow
 @pytest.mark.parametrize("rule", [Adam, pytest.param(SGD, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -356,6 +359,7 @@ ENDS = {
 }
 
 
+@pytest.mark.sampled(4)
 @single_if_slow
 @pytest.mark.parametrize("steps", [STEPS, pytest.param(40, marks=pytest.mark.slow), 1, 0])
 @pytest.mark.parametrize("name", ENDS)

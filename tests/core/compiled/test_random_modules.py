@@ -3,6 +3,7 @@
 from functools import partial
 from itertools import pairwise
 
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -81,6 +82,7 @@ rules = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(
     widths=st.lists(st.integers(2, 4), min_size=1, max_size=2),
     data=st.data(),

@@ -36,7 +36,10 @@ WRITER = """
     from playground.runner.store import Row, Store, SweepRecord
 
     folder, name, rounds, size = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-    record = SweepRecord(name, "2026", "s", "s.yaml", "", {}, [], [{}], size, "batched", {})
+    record = SweepRecord(
+        id=name, created="2026", scenario="s", file="s.yaml", command="", spec={}, axes=[], points=[{}], seeds=size,
+        engine="batched", versions={},
+    )
     numbers = dict.fromkeys(("first", "last", "best", "steps", "evaluations", "seconds"), 1)
     def row(key, seed):
         text = {"status": "budget", "verdict": "none", "engine": "batched"}

@@ -313,7 +313,8 @@
     const sign = () => { button.textContent = started === null ? "▶" : "❚❚"; button.setAttribute("aria-label", started === null ? "Play" : "Pause"); };
     const tick = (now) => {
       if (started === null) return;
-      const position = Math.min(last, Math.floor(from + (now - started) / 1000 * 24 * speed.value));
+      const elapsed = Math.max(0, now - started) / 1000;  // a frame can have begun before the click that it follows
+      const position = Math.min(last, Math.floor(from + elapsed * 24 * speed.value));
       if (position !== part.position) { part.position = position; refresh(part); }
       if (position === last) { started = null; sign(); } else requestAnimationFrame(tick);
     };

@@ -16,38 +16,24 @@ settings.register_profile("no clock", deadline=None, suppress_health_check=[Heal
 settings.load_profile("no clock")  # a busy machine fails nothing
 
 
-MAX_SLOW_CASES = 40
-"""Cases of one slow test that CI runs."""
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Share the cases of large tables of tests between the suites, evenly spaced.
+    """Share the cases of large tables of tests between the suites.
 
-    A test marked `sampled(n)` keeps n cases in the quick suite; the others are slow. Of each slow test,
-    `MAX_SLOW_CASES` run in CI; the others are exhaustive.
+    A test marked `sampled(n)` keeps n evenly spaced cases in the quick suite; the others are slow. A test marked
+    `product(n)` keeps n cases in the suites that CI runs; the others are exhaustive.
     """
-    for group in _cases(items, "sampled"):
-        for item in _left_out(group, group[0].get_closest_marker("sampled").args[0]):
-            item.add_marker(pytest.mark.slow)
-    for group in _cases(items, "slow"):
-        for item in _left_out(group, MAX_SLOW_CASES):
-            item.add_marker(pytest.mark.exhaustive)
-
-
-def _cases(items, mark):
-    """Group the items with a mark by their test, without its parameters."""
-    groups = defaultdict(list)
-    for item in items:
-        if item.get_closest_marker(mark):
-            groups[item.nodeid.partition("[")[0]].append(item)
-    return groups.values()
-
-
-def _left_out(group, count):
-    """Return the items of a group but for `count` evenly spaced ones."""
-    kept = {round(index * (len(group) - 1) / max(count - 1, 1)) for index in range(count)}
-    return [item for index, item in enumerate(group) if index not in kept]
+    for mark, others in (("sampled", pytest.mark.slow), ("product", pytest.mark.exhaustive)):
+        groups = defaultdict(list)
+        for item in items:
+            if item.get_closest_marker(mark):
+                groups[item.nodeid.partition("[")[0]].append(item)
+        for group in groups.values():
+            count = group[0].get_closest_marker(mark).args[0]
+            kept = {round(index * (len(group) - 1) / max(count - 1, 1)) for index in range(count)}
+            for index, item in enumerate(group):
+                if index not in kept:
+                    item.add_marker(others)
 
 
 @pytest.fixture(autouse=True)

@@ -188,6 +188,7 @@ def rates(name):
     return torch.tensor([0.001, 0.01, 0.05], dtype=DOUBLE) * RATES.get(name, 1.0)
 
 
+@pytest.mark.product(100)
 @pytest.mark.slow
 @both_precisions
 @pytest.mark.parametrize("rule", RULES)

@@ -7,13 +7,18 @@ size of effect that a single rounding can have in this run.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from playground.core.problem import Batches, Problem
 from playground.core.sensitivity import TOLERANCE_BY_DTYPE, append_twins
+from playground.core.setting import flush_denormals
+from playground.core.steppers import OneRun
+from playground.core.stopping import StopMonitor, StopRules
 
 COMPARED_STEPS = 3
 """The number of compared steps.
@@ -38,6 +43,63 @@ class ComparedSteps:
     def numbers(self) -> list[Tensor]:
         """The numbers to compare."""
         return [self.loss, self.last, *self.parameters.values()]
+
+
+@dataclass(frozen=True)
+class SingleRun:
+    """How to make the steps of one run in plain PyTorch.
+
+    :param problem: of any one run.
+    :param seed: of this run, for the order of its mini-batches.
+    :param make: creates its stepper.
+    """
+
+    problem: Problem
+    seed: int
+    make: Callable[[Problem], OneRun]
+
+    @contextmanager
+    def begin(self, start: Mapping[str, Tensor]) -> Iterator[OneRun]:
+        """Give the module these parameters within a `with` block, and return the stepper.
+
+        :param start: initial parameters by name.
+        """
+        batches = Batches(self.problem.batches.data, self.problem.batches.size, self.seed)
+        before = {name: tensor.detach().clone() for name, tensor in self.problem.parameters.items()}
+        try:
+            assign_parameters(self.problem, start)
+            yield self.make(replace(self.problem, batches=batches))
+        finally:
+            assign_parameters(self.problem, before)
+
+    @flush_denormals()
+    def compute(self, start: Mapping[str, Tensor], steps: int, rules: StopRules) -> ComparedSteps:
+        """Make the first steps from a start.
+
+        :param start: initial parameters by name.
+        """
+        with self.begin(start) as stepper:
+            loss, watch, made = torch.nan, StopMonitor(rules), steps
+            for step in range(steps):
+                loss = stepper.evaluate(step)
+                if watch.ends(step, loss, stepper.gradient_norm):
+                    made = step
+                    break
+                stepper.update(step)
+            last = stepper.finish()
+            parameters = {name: tensor.detach().clone() for name, tensor in self.problem.parameters.items()}
+        dtype = next(iter(parameters.values())).dtype  # which determines the rounding error
+        return ComparedSteps(torch.tensor(loss, dtype=dtype), parameters, torch.tensor(last, dtype=dtype), made)
+
+
+def assign_parameters(problem: Problem, values: Mapping[str, Tensor]) -> None:
+    """Copy values into a module's parameters.
+
+    :param values: by name.
+    """
+    with torch.no_grad():
+        for name, tensor in problem.parameters.items():
+            tensor.copy_(values[name])
 
 
 def make_twins(start: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:

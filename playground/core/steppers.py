@@ -14,7 +14,7 @@ from torch import Tensor
 from playground.core import gradients
 from playground.core.gradients import Clip, Gradients
 from playground.core.problem import Problem, require_differentiable
-from playground.core.update import UpdateRule
+from playground.core.update import State, UpdateRule
 
 Schedule = Callable[[int], float]
 """The factor on the learning rate at each step."""
@@ -60,6 +60,10 @@ class OneRun(ABC):
         """Return the optimizer's state of each parameter, by symbol."""
         return [{} for _ in self.parameters]
 
+    def memory_root(self) -> Any:
+        """Return the object that holds what the optimizer remembers between steps; the compiled engine walks it."""
+        return None
+
     def rate(self, step: int) -> float | None:
         """Return the learning rate of a step, including the schedule's factor; None if there is no single rate."""
         return None
@@ -92,21 +96,27 @@ class RuleStepper(OneRun):
         super().__init__(problem, clip)
         self._rule = rule
         self._schedule = schedule
-        self._states = [rule.init(parameter.detach()) for parameter in self.parameters]
+        self._states: dict[Tensor, State] = {
+            parameter: rule.init(parameter.detach()) for parameter in self.parameters
+        }
 
     def update(self, step: int) -> None:
         """Update every parameter that has a gradient."""
         rule, states = self._rule, self._states
         lr = self.rate(step)
         with torch.no_grad():
-            for index, (parameter, gradient) in enumerate(zip(self.parameters, self.gradients, strict=True)):
+            for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
                 if gradient is not None:
-                    moved, states[index] = rule.update(parameter, gradient, states[index], step, lr)
+                    moved, states[parameter] = rule.update(parameter, gradient, states[parameter], step, lr)
                     parameter.copy_(moved)
 
     def memory(self) -> list[Mapping[str, Any]]:
         """Return the rule's state of each parameter."""
-        return list(self._states)
+        return list(self._states.values())
+
+    def memory_root(self) -> Any:
+        """Return the states of all parameters."""
+        return self._states
 
     def rate(self, step: int) -> Any:
         """Return the rule's rate times the schedule's factor."""
@@ -146,6 +156,10 @@ class TorchStepper(OneRun):
         """Return the optimizer's own state of each parameter."""
         return [self.optimizer.state.get(parameter, {}) for parameter in self.parameters]
 
+    def memory_root(self) -> Any:
+        """Return the optimizer."""
+        return self.optimizer
+
     def rate(self, step: int) -> float | None:
         """Return the first group's rate at the last step."""
         rate = self.optimizer.param_groups[0].get("lr")
@@ -171,3 +185,12 @@ class TorchStepper(OneRun):
     def _mode(self, name: str) -> None:
         if callable(switch := getattr(self.optimizer, name, None)):
             switch()
+
+
+def make_stepper(
+    problem: Problem, optimizer: UpdateRule | OptimizerFactory, schedule: Schedule | None, clip: Clip | None
+) -> OneRun:
+    """Return the stepper that fits an optimizer."""
+    if isinstance(optimizer, UpdateRule):
+        return RuleStepper(problem, optimizer, schedule, clip)
+    return TorchStepper(problem, optimizer, schedule, clip)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Protocol
 
@@ -83,6 +83,8 @@ class ReplicaTraces:
         self.steps = torch.full((count,), budget)
         self.interrupted = False
         self.seconds = 0.0
+        self._evaluations = torch.arange(budget + 1)
+        """How often a run is evaluated before each step; a closure may evaluate it several times in one."""
         self._stepper = stepper
         self._rules = rules
         self._columns = {step: column for column, step in enumerate(self.steps_kept)}
@@ -122,13 +124,16 @@ class ReplicaTraces:
         self._judge(self.budget, self.last, None)
         self.seconds = time.perf_counter() - self._start
 
-    def take_over(self, taken: Mapping[str, Tensor]) -> None:
+    def take_over(self, taken: Mapping[str, Tensor], evaluations: Sequence[int]) -> None:
         """Take over the records of a descent that applied the stop rules itself; `finish` is called next.
 
         :param taken: for each run `first`, `best`, `kept`, `steps` and `status` as here; whether it is `going`, and,
             after Ctrl-C, whether it was `cut_off`; its losses `end`, `before_end` and `before` (the last one seen); and
             `improved` and `improved_step`, the best one that counted.
+        :param evaluations: how often each step evaluates the loss.
         """
+        made = torch.as_tensor(evaluations, dtype=torch.int64)
+        self._evaluations = torch.cat([torch.zeros(1, dtype=torch.int64), made.cumsum(0)])
         for name in ("first", "best", "kept", "steps", "status"):
             setattr(self, name, taken[name])
         self._going, self._cut_off = taken["going"], taken["cut_off"]
@@ -142,7 +147,7 @@ class ReplicaTraces:
 
     def evaluations(self) -> Tensor:
         """Return how often each run was evaluated: before each update, where it ended, and for its final loss."""
-        return self.steps + 1 + (self.steps < self.budget).long()
+        return self._evaluations[self.steps] + 1 + (self.steps < self.budget).long()
 
     def reasons(self) -> list[str]:
         """Describe for each run why it ended; empty if it used its budget."""

@@ -21,6 +21,7 @@ from playground.builtin.optimizers import Adam
 from playground.builtin.tasks.minimize import Minimize
 from playground.core.compiled import CannotCompileError, CompiledReplicas
 from playground.core.descent import DescentTrace, descend
+from playground.core.movers import RuleMover
 from playground.core.problem import Batches, Problem
 from playground.core.replicas import RuleReplicas
 from playground.core.setting import Setting, one_thread
@@ -56,7 +57,7 @@ def ready(problem, runs, steps=STEPS):
     torch.manual_seed(0)
     parameters = {name: torch.rand(runs, *tensor.shape) * 2 - 1 for name, tensor in problem.parameters.items()}
     rule = Adam(lr=torch.logspace(-3, 0, runs, dtype=torch.float64))
-    return CompiledReplicas(problem, parameters, range(runs), rule, steps, StopRules())
+    return CompiledReplicas(problem, parameters, range(runs), RuleMover(rule), steps, StopRules())
 
 
 def computing(problem, runs, steps=STEPS):

@@ -9,6 +9,7 @@ from torch import nn
 from playground.builtin.optimizers import SGD
 from playground.core.compiled import CompiledReplicas
 from playground.core.descent import DescentTrace, descend
+from playground.core.movers import RuleMover
 from playground.core.problem import Problem
 from playground.core.replicas import RuleReplicas
 from playground.core.replicas.batch_agreement import require_agreement
@@ -101,7 +102,7 @@ def batched(f, x):
 
 
 def compiled(f, x):
-    program = CompiledReplicas(problem_of(f, x[0]), {"x": x}, range(len(x)), RULE, STEPS, RULES)
+    program = CompiledReplicas(problem_of(f, x[0]), {"x": x}, range(len(x)), RuleMover(RULE), STEPS, RULES)
     traces = ReplicaTraces(program, STEPS, RULES, len(x))
     program.descend(traces)
     return program.final["x"], traces.last

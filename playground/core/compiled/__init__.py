@@ -2,20 +2,23 @@
 
 The stages, in order:
 
-1. `record` executes one step of one run on symbols (`symbol`, `recorder`) and yields a `program` of scalar operations;
-`rules` says how each operation of torch becomes scalar operations.
-2. `phases` determines which program each step of the descent uses.
-3. `kernel` writes the whole descent in LLVM's intermediate language (`code`, `tile`): `body` emits a program,
+1. `symbolic_run` executes one step of one run on symbols, by the stepper that a run alone has: tensors are a `symbol`,
+numbers of Python a symbolic `number`. `recorder` writes what happens as a `program` of scalar operations; `rules` says
+how each operation of torch becomes scalar operations, `patching` lets functions of Python take symbolic numbers, and
+`decisions` answers where Python code asks for a number.
+2. `memory` finds what the optimizer remembers between steps, and `carried` which of it a step takes as inputs.
+3. `phases` determines which program each step of the descent uses, and `layout` numbers their inputs.
+4. `kernel` writes the whole descent in LLVM's intermediate language (`code`, `tile`): `body` emits a program,
 `vectormath` its mathematical functions, `judging` the conditions that end a run.
-4. `assembly` joins the functions to one module, and `jit` compiles it.
-5. `arrays` and `orders` hold the numbers of the runs, and `threads` distributes the tiles over threads.
-6. `kernel_agreement` compares the first steps with plain PyTorch before any result is used.
+5. `assembly` joins the functions to one module, and `jit` compiles it.
+6. `arrays` and `orders` hold the numbers of the runs, and `threads` distributes the tiles over threads.
+7. `kernel_agreement` compares steps with plain PyTorch before any result is used.
 
 `compiled_replicas` connects the stages.
 """
 
 from playground.core.compiled.arrays import chunk_size
 from playground.core.compiled.compiled_replicas import CompiledReplicas
-from playground.core.compiled.errors import CannotCompileError, NotWorthCompilingError
+from playground.core.compiled.errors import CannotCompileError, NotWorthCompilingError, RunsDifferError
 
-__all__ = ["CannotCompileError", "CompiledReplicas", "NotWorthCompilingError", "chunk_size"]
+__all__ = ["CannotCompileError", "CompiledReplicas", "NotWorthCompilingError", "RunsDifferError", "chunk_size"]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from playground.core.compiled.record import DescentSpec, StartProgram
+from playground.core.compiled.layout import KernelProgram
+from playground.core.compiled.program import LANE, SLOT
+from playground.core.compiled.symbolic_run import PARAMETER
 from playground.core.compiled.tile import COUNT_NAMES, END_NAMES, NUMBER_NAMES, KernelShape
 from playground.core.problem import Problem
 from playground.core.traces import STATUSES
@@ -77,14 +80,17 @@ class KernelArrays:
         return len(self.slots)
 
     def finals(self, shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
-        """Return the final parameters of every run by name: at its end, or its current ones."""
-        going = self.count_of("end") == 0
-        final = torch.where(going[:, None, :], self.slots[:, : self.final.shape[1]], self.final)
-        self.final.copy_(final)
-        pieces = torch.split(self.rows(self.final), [shape.numel() for shape in shapes.values()], dim=1)
+        """Return the final parameters of every run by name, after `take_finals`."""
+        sizes = [shape.numel() for shape in shapes.values()]
+        pieces = torch.split(self.rows(self.final)[:, : sum(sizes)], sizes, dim=1)
         return {
             name: piece.reshape(self.count, *shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)
         }
+
+    def take_finals(self) -> None:
+        """Keep the current slots of the runs that have not ended as their final ones."""
+        going = self.count_of("end") == 0
+        self.final.copy_(torch.where(going[:, None, :], self.slots[:, : self.final.shape[1]], self.final))
 
     def rows(self, tensor: Tensor) -> Tensor:
         """Return vectors of tiles as one row per run, shape `(runs, vectors)`."""
@@ -125,23 +131,30 @@ def to_tiles(rows: Tensor, width: int) -> Tensor:
 
 
 def fill_arrays(
-    descent: DescentSpec,
-    start: StartProgram,
+    program: KernelProgram,
     shape: KernelShape,
     parameters: Mapping[str, Tensor],
+    hyperparameters: Mapping[str, Tensor],
+    lanes: Tensor,
     streams: Tensor,
     width: int,
 ) -> KernelArrays:
     """Create the arrays for runs that start with these parameters, each of shape `(runs, *shape)`.
 
-    :param descent: with the hyperparameters of these runs only.
+    :param hyperparameters: of these runs, those that differ.
+    :param lanes: what is computed once for each of these runs, shape `(runs, values)`.
     :param streams: the index of each run's stream of mini-batches.
     """
-    count = len(next(iter(parameters.values())))
-    flat = torch.cat([tensor.detach().reshape(count, -1) for tensor in parameters.values()], dim=1)
-    hyper = [value.to(descent.dtype).expand(count) for value in descent.lanes.values()]
-    lanes = torch.stack(hyper, dim=1) if hyper else flat.new_zeros(count, 0)
-    slots = to_tiles(torch.cat([flat, _initial_states(start, flat, lanes)], dim=1), width)
+    flat = [(name, tensor.detach().reshape(len(tensor), -1)) for name, tensor in parameters.items()]
+    count, example = len(flat[0][1]), flat[0][1]
+    inputs: dict[Any, Any] = {
+        (SLOT, (PARAMETER, name), i): column.numpy() for name, rows in flat for i, column in enumerate(rows.unbind(1))
+    }
+    # A number of Python has double precision, in the runs of a batch as in a run alone.
+    inputs |= {(LANE, i): column.double().numpy() for i, column in enumerate(hyperparameters.values())}
+    found = program.program.evaluate(program.start, inputs, program.program.dtype)
+    columns = [torch.as_tensor(np.asarray(each), dtype=example.dtype).expand(count) for each in found]
+    slots = to_tiles(torch.stack(columns, dim=1), width)
     tiles = len(slots)
     numbers = slots.new_full((tiles, len(NUMBER_NAMES), width), math.nan)
     for name in ("limit", "best", "improved"):
@@ -153,22 +166,12 @@ def fill_arrays(
     return KernelArrays(
         count,
         slots,
-        to_tiles(lanes, width),
+        to_tiles(lanes.to(example.dtype), width),
         numbers,
         counts,
         torch.full((tiles, shape.kept, width), math.nan),
-        slots[:, : shape.parameter_slots].clone(),
+        slots[:, : shape.final_slots].clone(),
         slots.new_full((tiles, 1, width), math.nan),
         to_tiles(streams[:, None], width),
         torch.zeros(tiles, dtype=torch.int64),
     )
-
-
-def _initial_states(start: StartProgram, parameters: Tensor, lanes: Tensor) -> Tensor:
-    """Compute the optimizer state of every run before step 0."""
-    inputs: dict[Any, Any] = {("slot", i): column.numpy() for i, column in enumerate(parameters.unbind(1))}
-    inputs |= {("lane", i): column.numpy() for i, column in enumerate(lanes.unbind(1))}
-    wanted = start.slots[parameters.shape[1] :]
-    found: Sequence[Any] = start.program.evaluate(wanted, inputs, start.program.dtype)
-    columns = [torch.as_tensor(each, dtype=parameters.dtype).expand(len(parameters)) for each in found]
-    return torch.stack(columns, dim=1) if columns else parameters.new_zeros(len(parameters), 0)

@@ -1,7 +1,7 @@
 """Emits a scalar program as vector instructions: one lane per run.
 
-A value of the program becomes one instruction, whatever the number of runs. Uniform values are not emitted: they are
-computed in advance for every step (`phases`) and loaded.
+A value of the program becomes one instruction, whatever the number of runs. Precomputed values are not emitted: they
+are computed in advance, for every step or for every run, and loaded.
 """
 
 from __future__ import annotations
@@ -31,47 +31,47 @@ INTRINSICS = {
 LOGIC = {"and": "and", "or": "or"}
 
 
-def uniform_inputs(program: Program, wanted: Iterable[int]) -> list[int]:
-    """Return the uniform values that a run's operations use.
-
-    The kernel loads them at each step instead of computing them.
-    """
+def loaded_values(program: Program, wanted: Iterable[int]) -> list[int]:
+    """Return the precomputed values that the kernel loads: those that it needs in order to compute other values."""
     wanted = list(wanted)
     found = {
         operand
         for index in program.needed(wanted)
-        if not program.uniform[index]
+        if not program.is_precomputed(index)
         for operand in program.nodes[index].operands
     }
-    return sorted(i for i in found | set(wanted) if program.uniform[i] and program.nodes[i].operation != CONSTANT)
+    return sorted(
+        i for i in found | set(wanted) if program.is_precomputed(i) and program.nodes[i].operation != CONSTANT
+    )
 
 
 def emit(
-    code: Code, program: Program, wanted: Iterable[int], inputs: Mapping[Any, Callable[[], VectorValue]]
-) -> list[VectorValue]:
+    code: Code,
+    program: Program,
+    indices: Iterable[int],
+    inputs: Mapping[Any, Callable[[], VectorValue]],
+    found: dict[int, VectorValue],
+) -> None:
     """Emit the instructions that compute some values of a program.
 
-    :param inputs: functions that load an input (by kind and position) or a uniform value (by its index).
-    :returns: the values.
+    :param indices: of the values, in order; their operands are among them or in `found`.
+    :param inputs: functions that load an input (by kind and position) or a precomputed value (by its index).
+    :param found: the values that are already there; receives the others.
     """
-    wanted = list(wanted)
-    found: dict[int, VectorValue] = {}
-    for index in uniform_inputs(program, wanted):
-        found[index] = inputs[index]()
-    for index in program.needed(wanted):
+    for index in indices:
         node = program.nodes[index]
         if index in found:
             continue
         if node.operation == CONSTANT:
             boolean = isinstance(node.value, bool)
             found[index] = code.constant(node.value, code.lanes.truths if boolean else None)
-        elif program.uniform[index]:
-            continue  # only other uniform values use it
+        elif program.is_precomputed(index):
+            if index in inputs:  # otherwise only other precomputed values use it
+                found[index] = inputs[index]()
         elif node.operation == INPUT:
             found[index] = inputs[node.value]()
         else:
             found[index] = _operation(code, node.operation, [found[operand] for operand in node.operands])
-    return [found[index] for index in wanted]
 
 
 def _operation(code: Code, name: str, operands: list[VectorValue]) -> VectorValue:
@@ -94,7 +94,15 @@ def _operation(code: Code, name: str, operands: list[VectorValue]) -> VectorValu
         return -first
     if name == "not":
         return ~first
+    if name == "float32":
+        return _round_to_float32(code, first)
     return vectormath.call(name, *operands)
+
+
+def _round_to_float32(code: Code, number: VectorValue) -> VectorValue:
+    if code.lanes.number == "float":
+        return number
+    return number.convert("fptrunc", code.lanes.of("float")).convert("fpext", code.lanes.numbers)
 
 
 def _extreme(name: str, a: VectorValue, b: VectorValue) -> VectorValue:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from playground.core.compiled.body import emit, uniform_inputs
+from playground.core.compiled.body import emit
 from playground.core.compiled.code import Code, Lanes, VectorValue
 from playground.core.compiled.judging import Judge
-from playground.core.compiled.program import DATUM, INPUT, LANE, SLOT, Program
-from playground.core.compiled.record import StepProgram
+from playground.core.compiled.layout import KernelProgram
+from playground.core.compiled.program import DATUM, INPUT, SLOT, STARTED
 from playground.core.compiled.tile import KernelShape, Tile
 from playground.core.stopping import StopRules
 
@@ -36,16 +36,16 @@ class Kernel:
 
     :param lanes: the vector types.
     :param shape: of the arrays.
-    :param steps: the programs of the steps; an array says which one each step uses.
+    :param program: of all steps; an array says which of its parts each step uses.
     :param rules: when a run ends early.
     """
 
-    def __init__(self, lanes: Lanes, shape: KernelShape, steps: Sequence[StepProgram], rules: StopRules) -> None:
+    def __init__(self, lanes: Lanes, shape: KernelShape, program: KernelProgram, rules: StopRules) -> None:
         self.code = Code(lanes)
         self.tile = Tile(self.code)
         self.lanes = lanes
         self.shape = shape
-        self.steps = steps
+        self.program = program
         self.rules = rules
 
     def descent(self) -> Code:
@@ -106,7 +106,7 @@ class Kernel:
         loss, norm, slots = self._moved()
         self._keep(loss, judge.going)
         after = judge.update_carried(loss)
-        going = judge.settle_runs(loss, norm, after, self.slots[: self.shape.parameter_slots])
+        going = judge.settle_runs(loss, norm, after, self.slots[: self.shape.final_slots])
         code.line("br label %latch")
         code.label("latch")
         code.line("%snext = add i64 %s, 1")
@@ -149,18 +149,27 @@ class Kernel:
     # One step
 
     def _moved(self) -> tuple[VectorValue, VectorValue, list[VectorValue]]:
-        """Compute the loss, the gradient's norm and the updated slots by the program of this step."""
-        code = self.code
-        if len(self.steps) == 1:
-            loss, norm, *slots = self._by(self.steps[0])
+        """Compute the loss, the gradient's norm and the updated slots by the program of this step.
+
+        What all programs share, such as the loss and its gradient, is computed before the code branches.
+        """
+        code, program, steps = self.code, self.program.program, self.program.steps
+        needed = [program.needed(wanted) for wanted in steps]
+        shared = set(needed[0]).intersection(*needed[1:])
+        rows, found = dict[int, VectorValue](), dict[int, VectorValue]()
+        emit(code, program, sorted(shared), self._inputs(rows), found)
+        if len(steps) == 1:
+            loss, norm, *slots = (found[value] for value in steps[0])
             return loss, norm, slots
         phase = code.load("%phases", "i32", self.step)
-        cases = " ".join(f"i32 {i}, label %phase{i}" for i in range(1, len(self.steps)))
+        cases = " ".join(f"i32 {i}, label %phase{i}" for i in range(1, len(steps)))
         code.line(f"switch {phase}, label %phase0 [{cases}]")
-        found = []
-        for i, step in enumerate(self.steps):
+        outcomes = []
+        for i, wanted in enumerate(steps):
             code.label(f"phase{i}")
-            found.append(self._by(step))
+            own = dict(found)
+            emit(code, program, [value for value in needed[i] if value not in shared], self._inputs(dict(rows)), own)
+            outcomes.append([own[value] for value in wanted])
             code.line(f"br label %phase{i}end")
             # Emitting may have added blocks, so the block that ends here is not %phase{i}: the phi below needs a known
             # label.
@@ -168,27 +177,23 @@ class Kernel:
             code.line("br label %moved")
         code.label("moved")
         merged = []
-        for values in zip(*found, strict=True):
+        for values in zip(*outcomes, strict=True):
             sources = ", ".join(f"[{value.text}, %phase{i}end]" for i, value in enumerate(values))
             merged.append(code.instruction(f"phi {values[0].type} {sources}", values[0].type))
         return merged[0], merged[1], merged[2:]
 
-    def _by(self, step: StepProgram) -> list[VectorValue]:
-        """Emit the loss, the norm and the slots of one program; the loss replaces a norm that no rule needs."""
-        norm = step.loss if self.rules.gradient is None else step.norm
-        wanted = [step.loss, norm, *step.slots]
-        return emit(self.code, step.program, wanted, self._inputs(step.program, wanted))
+    def _inputs(self, rows: dict[int, VectorValue]) -> dict[Any, Callable[[], VectorValue]]:
+        """Return a function for each input, and for each precomputed value, that loads it.
 
-    def _inputs(self, program: Program, wanted: Sequence[int]) -> dict[Any, Callable[[], VectorValue]]:
-        """Return a function for each input of a program that loads it."""
-        found: dict[Any, Callable[[], VectorValue]] = {}
-        for i, slot in enumerate(self.slots):
-            found[SLOT, i] = partial(_itself, slot)
-        for i, hyper in enumerate(self.hyper):
-            found[LANE, i] = partial(_itself, hyper)
-        for column, index in enumerate(uniform_inputs(program, wanted)):
+        :param rows: the samples of the rows of the batch that are loaded already; receives others.
+        """
+        program, found = self.program.program, dict[Any, Callable[[], VectorValue]]()
+        for key, slot in zip(self.program.slots, self.slots, strict=True):
+            found[SLOT, *key] = partial(_itself, slot)
+        for column, index in enumerate(self.program.uniform):
             found[index] = partial(self._uniform, column, program.is_boolean(index))
-        rows: dict[int, VectorValue] = {}
+        for index, value in zip(self.program.lanes, self.hyper, strict=True):
+            found[index] = partial(_as_boolean, value) if program.is_boolean(index) else partial(_itself, value)
         for node in program.nodes:
             if node.operation == INPUT and node.value[0] == DATUM:
                 found[node.value] = partial(self._datum, rows, *node.value[1:])
@@ -197,9 +202,8 @@ class Kernel:
     def _uniform(self, column: int, truth: bool) -> VectorValue:
         """Load a value that is equal in all runs at this step."""
         index = self.step * self.shape.uniform + column
-        # Booleans are stored as the numbers 0 and 1.
         value = self.code.everywhere(self.code.load("%uniform", self.lanes.number, index))
-        return value.compare("une", 0.0) if truth else value
+        return _as_boolean(value) if truth else value
 
     def _datum(self, rows: dict[int, VectorValue], which: int, row: int, place: int) -> VectorValue:
         """Load an entry of each run's own batch, lane by lane.
@@ -227,21 +231,28 @@ class Kernel:
         )
 
 
-def write_last_loss(lanes: Lanes, moving: int, program: Program, loss: int) -> Code:
-    """Write `conclude`, which computes the loss of the final parameters in one pass over the tiles.
-
-    :param moving: the number of parameter slots.
-    """
+def write_conclusion(lanes: Lanes, program: KernelProgram) -> Code:
+    """Write `conclude`: the loss of the final parameters, after the optimizer may have moved them, for all tiles."""
     code = Code(lanes)
-    code.lines.append("define void @conclude(i64 %tile0, i64 %tile1, ptr noalias %final, ptr noalias %last) {")
+    pointers = "ptr noalias %final, ptr noalias %lanes, ptr noalias %counts, ptr noalias %last"
+    code.lines.append(f"define void @conclude(i64 %tile0, i64 %tile1, {pointers}) {{")
     code.label("entry")
     code.line("br label %tile")
     code.label("tile")
     code.line("%t = phi i64 [%tile0, %entry], [%tnext, %tiledone]")
-    tile = Tile(code)
-    inputs = {(SLOT, i): partial(tile.get, "final", moving, i) for i in range(moving)}
-    (found,) = emit(code, program, [loss], inputs)
-    tile.put(found, "last", 1, 0)
+    tile, size = Tile(code), program.final_slots
+    inputs: dict[Any, Callable[[], VectorValue]] = {
+        (SLOT, *key): partial(tile.get, "final", size, i) for i, key in enumerate(program.slots[:size])
+    }
+    for i, index in enumerate(program.lanes):
+        inputs[index] = partial(tile.get, "lanes", len(program.lanes), i)
+    inputs[STARTED,] = partial(_has_started, tile)
+    found: dict[int, VectorValue] = {}
+    emit(code, program.program, program.program.needed(program.end), inputs, found)
+    loss, *parameters = (found[value] for value in program.end)
+    tile.put(loss, "last", 1, 0)
+    for i, value in enumerate(parameters):
+        tile.put(value, "final", size, i)
     code.line("br label %tiledone")
     code.label("tiledone")
     code.line("%tnext = add i64 %t, 1")
@@ -251,6 +262,16 @@ def write_last_loss(lanes: Lanes, moving: int, program: Program, loss: int) -> C
     code.line("ret void")
     code.lines.append("}")
     return code
+
+
+def _has_started(tile: Tile) -> VectorValue:
+    """Tell which runs have made a step: those that go on, and those that ended after step 0."""
+    return tile.load("end").compare("eq", 0) | tile.load("steps").compare("sgt", 0)
+
+
+def _as_boolean(value: VectorValue) -> VectorValue:
+    """Booleans are stored as the numbers 0 and 1."""
+    return value.compare("une", 0.0)
 
 
 def _itself(value: VectorValue) -> VectorValue:

@@ -1,108 +1,275 @@
-"""Compares the first steps of a compiled program with plain PyTorch, for a few of the runs.
+"""Compares steps of a compiled program with plain PyTorch, for a few of the runs.
 
-A recording can be wrong without an error: a component may keep state between calls or read a global. The comparison
-detects that before any compiled result is used; the runs then fall back to the next engine.
+A recording can be wrong without an error: a component may keep state where no walk finds it, or read a global. The
+comparison detects that before any compiled result is used; the runs then fall back to the next engine.
+
+- The first steps of three runs are made both ways, from their starts.
+- Single steps of one run are made both ways later: in each program that the descent uses, and at late steps. Each
+  begins from what the plain run has reached, so that rounding does not add up.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from playground.core.agreement import COMPARED_STEPS, ComparedSteps, agree_to_rounding, make_twins
+from playground.core.agreement import (
+    COMPARED_STEPS,
+    MAX_TWIN_DEVIATIONS,
+    ComparedSteps,
+    SingleRun,
+    agree_to_rounding,
+    assign_parameters,
+    make_twins,
+)
+from playground.core.compiled.carried import SlotKey
 from playground.core.compiled.errors import CannotCompileError
-from playground.core.compiled.record import DescentSpec, compute_step
-from playground.core.problem import Batches
+from playground.core.compiled.memory import MemoryLeaf, find_leaves
+from playground.core.compiled.program import COUNT
+from playground.core.compiled.symbolic_run import PARAMETER
+from playground.core.compiled.tile import NUMBER_NAMES
 from playground.core.replicas import Parameters
+from playground.core.sensitivity import TOLERANCE_BY_DTYPE
 from playground.core.setting import flush_denormals
-from playground.core.steppers import Schedule
-from playground.core.stopping import StopMonitor, StopRules
-from playground.core.update import UpdateRule
+from playground.core.steppers import OneRun, Schedule, make_stepper
 
-RunKernel = Callable[[Parameters, Sequence[int], int], ComparedSteps]
-"""Makes the first steps of some runs with the kernel: called with their starts, which runs they are, and how many
-steps; returns the numbers of all of them, with an axis of runs in front."""
+if TYPE_CHECKING:
+    from playground.core.compiled.compiled_replicas import CompiledReplicas
+
+FOLLOWED_STEPS = 12
+"""Steps that a run makes in plain PyTorch, one after the other, before it jumps to late steps."""
+
+MAX_COMPARED_CHANGES = 20
+"""The most changes from one program to another around which steps are compared."""
+
+COUNT_TOLERANCE = 1e-9
+"""The relative difference between a count as computed in advance and in plain PyTorch that is rounding."""
+
+SINGLE_PRECISION_WITHIN = 1e-6
+"""The tolerance of double precision where the optimizer itself rounds to single precision."""
 
 
 def require_agreement(
-    run_kernel: RunKernel,
-    descent: DescentSpec,
-    parameters: Parameters,
-    seeds: Sequence[int],
-    budget: int,
-    rules: StopRules,
-    schedule: Schedule | None,
+    compiled: CompiledReplicas, parameters: Parameters, seeds: Sequence[int], schedule: Schedule | None
 ) -> None:
-    """Compare the first steps of the first, a middle and the last run with plain PyTorch.
-
-    Rounding alone may grow a hundredfold in a few steps. Each run is therefore also computed from initial values
-    changed by one ulp, and the tolerance follows from how far those come apart.
+    """Compare steps of some runs with plain PyTorch.
 
     :param parameters: initial ones of all runs.
     :raises CannotCompileError: they differ by more than rounding, or a run alone raises an error.
     """
     count = len(seeds)
     which = sorted({0, count // 2, count - 1})
-    steps = min(COMPARED_STEPS, budget)
+    singles = {run: _single_run(compiled, run, seeds[run], schedule) for run in which}
+    try:
+        _require_first_steps(compiled, parameters, singles)
+        chosen = which[len(which) // 2]
+        start = {name: tensor[chosen] for name, tensor in parameters.items()}
+        _SingleSteps(compiled, chosen, start).require(singles[chosen])
+    except CannotCompileError:
+        raise
+    except Exception as error:  # a component may raise for some numbers only, where the compiled program continues
+        message = f"in plain PyTorch a run raises {type(error).__name__}: {error}"
+        raise CannotCompileError(message.partition("\n")[0]) from error
+
+
+def _single_run(compiled: CompiledReplicas, run: int, seed: int, schedule: Schedule | None) -> SingleRun:
+    """Return a run in plain PyTorch."""
+    optimizer, clip = compiled.spec.mover.optimizer_of(run), compiled.spec.clip
+    return SingleRun(compiled.problem, seed, lambda problem: make_stepper(problem, optimizer, schedule, clip))
+
+
+def _require_first_steps(compiled: CompiledReplicas, parameters: Parameters, singles: dict[int, SingleRun]) -> None:
+    """Compare the first steps of some runs.
+
+    Rounding alone may grow a hundredfold in a few steps. Each run is therefore also computed from initial values
+    changed by one ulp, and the tolerance follows from how far those come apart.
+    """
+    steps, which = min(COMPARED_STEPS, compiled.budget), list(singles)
     few = {name: tensor[which] for name, tensor in parameters.items()}
-    mine, apart = run_kernel(few, which, steps), 0
-    for place, run in enumerate(which):
+    mine, apart = _run_kernel(compiled, few, which, steps), 0
+    for place, single in enumerate(singles.values()):
         start = {name: tensor[place] for name, tensor in few.items()}
-        rule = _scalar_rule(descent, run)
-        try:
-            plain, again, *twins = (
-                _run_plain(descent, each, seeds[run], rule, schedule, steps, rules)
-                for each in (start, start, *make_twins(start))
-            )
-        except Exception as error:  # a component may raise for some numbers only, where the compiled program continues
-            raise CannotCompileError(
-                f"in plain PyTorch a run raises {type(error).__name__}: {error}".partition("\n")[0]
-            ) from error
+        plain, again, *twins = (
+            single.compute(each, steps, compiled.rules) for each in (start, start, *make_twins(start))
+        )
         # Two identical calls that differ reveal a component that depends on more than its inputs.
         if not agree_to_rounding(again, plain, [plain]):
             raise CannotCompileError("repeating the same step gives different results")
-        own = ComparedSteps(
-            mine.loss[place], {n: tensor[place] for n, tensor in mine.parameters.items()}, mine.last[place]
-        )
-        apart += not agree_to_rounding(own, plain, twins)
+        apart += not agree_to_rounding(mine[place], plain, twins)
     # Tolerate one run in three: its rounding may grow faster than the changed starts show (Adam at a rate of 1).
     if apart > len(which) // 3:
         raise CannotCompileError(f"the first {steps} steps differ from plain PyTorch")
 
 
-def _scalar_rule(descent: DescentSpec, run: int) -> UpdateRule:
-    """Return the update rule of one run, with numbers in place of tensors."""
-    changes = {name: value[run].item() for name, value in descent.lanes.items()}
-    return replace(descent.rule, **changes) if changes else descent.rule  # type: ignore[type-var]
+def _run_kernel(
+    compiled: CompiledReplicas, parameters: Parameters, which: Sequence[int], steps: int
+) -> list[ComparedSteps]:
+    """Make the first steps of some runs by the kernel.
+
+    :param parameters: initial ones of these runs.
+    :param which: of all runs these are.
+    """
+    state = compiled.fresh(parameters, torch.tensor(which))
+    compiled.advance(state, steps)
+    state.take_finals()
+    last = compiled.conclude(state)
+    losses, final = state.rows(state.numbers)[:, NUMBER_NAMES.index("before")], state.finals(compiled.spec.shapes)
+    return [
+        ComparedSteps(losses[place], {name: tensor[place] for name, tensor in final.items()}, last[place])
+        for place in range(len(which))
+    ]
 
 
-@flush_denormals()
-def _run_plain(
-    descent: DescentSpec,
-    start: Mapping[str, Tensor],
-    seed: int,
-    rule: UpdateRule,
-    schedule: Schedule | None,
-    steps: int,
-    rules: StopRules,
-) -> ComparedSteps:
-    """Make the first steps of one run in plain PyTorch."""
-    problem = descent.problem
-    batches = Batches(problem.batches.data, problem.batches.size, seed)
-    parameters = dict(start)
-    states = {name: rule.init(tensor) for name, tensor in parameters.items()}
-    loss, watch = torch.tensor(math.nan), StopMonitor(rules)
-    for step in range(steps):
-        lr = rule.lr if schedule is None else rule.lr * schedule(step)
-        moved = compute_step(descent, rule, parameters, states, batches.at(step), step, lr)
-        loss = moved.loss
-        if watch.ends(step, loss.item(), moved.norm.item):
-            break
-        parameters, states = moved.parameters, moved.states
-    problem.module.eval()
-    with torch.no_grad():
-        return ComparedSteps(loss, parameters, problem.loss(problem.forward(parameters), batches.data))
+class _SingleSteps:
+    """Compares single steps of one run.
+
+    :param compiled: all runs.
+    :param run: the index of the run.
+    :param start: its initial parameters by name.
+    """
+
+    def __init__(self, compiled: CompiledReplicas, run: int, start: dict[str, Tensor]) -> None:
+        self._compiled = compiled
+        self._run = run
+        self._start = start
+        self._phases = compiled.phases
+        self._program = compiled.kernel_program
+        dtype = compiled.spec.dtype
+        self._tolerance = TOLERANCE_BY_DTYPE[dtype]
+        if dtype is torch.float64 and self._rounds_to_float32():
+            self._tolerance = SINGLE_PRECISION_WITHIN
+
+    def _rounds_to_float32(self) -> bool:
+        program = self._program.program
+        needed = {index for wanted in self._program.steps for index in program.needed(wanted)}
+        return any(program.nodes[i].operation == "float32" and not program.is_uniform(i) for i in needed)
+
+    @flush_denormals()
+    def require(self, single: SingleRun) -> None:
+        """Make the steps.
+
+        :raises CannotCompileError: one differs by more than rounding.
+        """
+        budget = self._compiled.budget
+        # What may remember something that was not found is followed from the first step to the last.
+        followed = budget if self._phases.is_opaque else min(budget, FOLLOWED_STEPS)
+        late = self._late_steps()
+        with single.begin(self._start) as stepper:
+            for step in range(followed):
+                if not (self._phases.is_opaque or step in (COMPARED_STEPS, followed - 1)):
+                    stepper.evaluate(step)
+                    stepper.update(step)
+                elif not self._compare(stepper, step):
+                    return
+            for step in (each for each in late if each >= followed):
+                if self._jump(stepper, step) and not self._compare(stepper, step):
+                    return
+
+    def _late_steps(self) -> list[int]:
+        """Return the steps to compare: in the middle, at the end, and around changes of the program."""
+        budget, which = self._compiled.budget, self._phases.which
+        changes = (np.flatnonzero(which[1:] != which[:-1]) + 1)[:MAX_COMPARED_CHANGES].tolist()
+        first = [int(np.argmax(which == place)) for place in range(len(self._phases.steps))] if budget else []
+        near = [change + offset for change in changes for offset in (-1, 0, 1)]
+        return sorted({step for step in (*near, *first, budget // 2, budget - 1) if 0 <= step < budget})
+
+    def _leaves(self, stepper: OneRun) -> list[MemoryLeaf]:
+        return list(find_leaves(stepper.memory_root(), stepper.parameters))
+
+    def _jump(self, stepper: OneRun, step: int) -> bool:
+        """Set the counts of a plain run to those of a later step, and its parameters to the start.
+
+        A run that has come to rest follows the rounding errors of its gradient, which says nothing.
+
+        :returns: whether the run has these counts.
+        """
+        counts = self._counts(step)
+        leaves = {leaf.path: leaf for leaf in self._leaves(stepper)}
+        if not {path for path, _ in counts} <= leaves.keys():
+            return False
+        for (path, _), value in counts.items():
+            leaf = leaves[path]
+            if isinstance(leaf.value, Tensor):
+                leaf.value.fill_(value)
+            else:
+                leaf.replace(type(leaf.value)(value))
+        assign_parameters(self._compiled.problem, self._start)
+        return True
+
+    def _counts(self, step: int) -> dict[SlotKey, float]:
+        """Return the counts before a step, as computed in advance."""
+        columns = {name[1:]: column for name, column in self._phases.inputs.items() if name[0] == COUNT}
+        return {key: float(column[step]) for key, column in columns.items() if not math.isnan(column[step])}
+
+    def _numbers(self, stepper: OneRun) -> dict[SlotKey, float]:
+        """Return everything that a plain run carries."""
+        found: dict[SlotKey, float] = {}
+        for name, tensor in stepper.problem.parameters.items():
+            found |= {((PARAMETER, name), i): value for i, value in enumerate(tensor.flatten().tolist())}
+        for leaf in self._leaves(stepper):
+            if isinstance(leaf.value, Tensor):
+                found |= {(leaf.path, i): float(value) for i, value in enumerate(leaf.value.flatten().tolist())}
+            elif isinstance(leaf.value, int | float):
+                found[leaf.path, 0] = float(leaf.value)
+        return found
+
+    def _compare(self, stepper: OneRun, step: int) -> bool:
+        """Make a step both ways; return whether its numbers are finite, so that later steps say something.
+
+        :raises CannotCompileError: they differ by more than rounding.
+        """
+        before = self._numbers(stepper)
+        for key, value in self._counts(step).items():
+            if key in before and not math.isclose(value, before[key], rel_tol=COUNT_TOLERANCE, abs_tol=1e-12):
+                self._refuse(step, f"{_name(key)} is {before[key]:g}, not {value:g}")
+        rows, mine_loss = self._step_kernel(before, step)
+        loss = stepper.evaluate(step)
+        stepper.update(step)
+        after = self._numbers(stepper)
+        plain = torch.tensor([after.get(key, before.get(key, 0.0)) for key in self._program.slots], dtype=torch.float64)
+        if not (plain.isfinite().all() and math.isfinite(loss)):
+            return False
+        moved = (rows[1:] - rows[0]).abs().amax(0).nan_to_num(nan=math.inf)
+        allowed = self._tolerance * (1 + plain.abs()) + MAX_TWIN_DEVIATIONS * moved
+        away = ((rows[0] - plain).abs() - allowed).nan_to_num(nan=math.inf)
+        if abs(mine_loss - loss) > self._tolerance * (1 + abs(loss)):
+            self._refuse(step, "the loss differs")
+        if (away > 0).any():
+            self._refuse(step, f"{_name(self._program.slots[int(away.argmax())])} differs")
+        return True
+
+    def _refuse(self, step: int, what: str) -> None:
+        raise CannotCompileError(f"step {step} differs from plain PyTorch: {what}")
+
+    def _step_kernel(self, before: dict[SlotKey, float], step: int) -> tuple[Tensor, float]:
+        """Make a step by the kernel, from what a plain run carries.
+
+        :returns: the slots after it, of the run and of two twins changed by one ulp, float64 of shape `(3, slots)`; and
+            the loss before it.
+        """
+        compiled, count = self._compiled, self._program.parameter_slots
+        three = {name: tensor.repeat(3, *[1] * tensor.dim()) for name, tensor in self._start.items()}
+        state = compiled.fresh(three, torch.tensor([self._run] * 3))
+        rows = state.rows(state.slots).clone()
+        for place, key in enumerate(self._program.slots):
+            if key in before:
+                rows[:, place] = before[key]
+        own = rows[0, :count]
+        rows[1, :count] = torch.nextafter(own, torch.full_like(own, math.inf))
+        rows[2, :count] = torch.nextafter(own, torch.full_like(own, -math.inf))
+        width = state.slots.shape[2]
+        for lane, row in enumerate(rows):
+            state.slots[lane // width, :, lane % width] = row
+        compiled.advance(state, step + 1, start=step)
+        loss = state.rows(state.numbers)[0, NUMBER_NAMES.index("before")].item()
+        return state.rows(state.slots).double(), loss
+
+
+def _name(key: SlotKey) -> str:
+    path, entry = key
+    return f"{'.'.join(part for part in path if part)}[{entry}]"

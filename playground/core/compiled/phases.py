@@ -1,108 +1,445 @@
 """Determines which program each step of a descent uses.
 
-Most descents use one program for all steps. Some rules branch on the step's number (RAdam's warm-up), and the last
-batch of an epoch may be smaller; then several programs alternate, and the kernel selects one per step.
+Most descents use one program for all steps. Some optimizers branch on the step's number (RAdam's warm-up) or create
+their state in the first step, and the last batch of an epoch may be smaller. Then several programs alternate, and the
+kernel selects one per step. All are parts of one `Program`, so that what they share is computed once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from playground.core.compiled.body import uniform_inputs
+from playground.core.compiled.carried import AssumptionError, CarriedMemory, SlotKey, Structure
+from playground.core.compiled.decisions import record_ways
 from playground.core.compiled.errors import CannotCompileError
-from playground.core.compiled.program import FACTOR, MAX_OPERATIONS, STEP
-from playground.core.compiled.record import DescentSpec, KernelLayout, StepProgram, record_step
+from playground.core.compiled.evaluation import Evaluation
+from playground.core.compiled.memory import Snapshot
+from playground.core.compiled.program import COUNT, FACTOR, INPUT, SLOT, STARTED, STEP, Program
+from playground.core.compiled.symbolic_run import PARAMETER, DescentSpec, SymbolicRun
 
-MAX_STEP_PROGRAMS = 8
+MAX_STEP_PROGRAMS = 32
 """The most programs that the steps of a descent may have."""
+
+MAX_RECORDINGS = 80
+"""The most steps that are recorded to find them."""
+
+MAX_ASSUMPTIONS = 40
+"""The most times that everything is recorded once more because something changes or differs after all."""
+
+MIN_STRETCH = 16
+"""Steps with batches of the same size from which on their numbers are computed all at once."""
+
+MAX_EXACT_COUNT = 2**24
+"""Up to here, single precision holds every whole number."""
+
+Counts = dict[SlotKey, float]
+"""The numbers that the optimizer carries and that are equal in all runs, at one step."""
+
+
+@dataclass(frozen=True)
+class StepProgram:
+    """One step as a program.
+
+    :param loss: the value of the loss before the update.
+    :param norm: the value of the gradient's norm.
+    :param outputs: the values after the update of everything that is carried.
+    :param evaluations: how often the step evaluates the loss.
+    :param after: what the optimizer then remembers.
+    """
+
+    program: Program = field(repr=False, compare=False)
+    loss: int
+    norm: int
+    outputs: Mapping[SlotKey, int]
+    evaluations: int
+    after: Structure
+
+    def select(self, condition: int, other: StepProgram) -> StepProgram:
+        """Return the step that is this one where a condition holds, else the other.
+
+        :raises CannotCompileError: the two ways leave memories of different structure.
+        """
+        if self.after != other.after or self.outputs.keys() != other.outputs.keys():
+            raise CannotCompileError("what the optimizer remembers depends on a number that differs between runs")
+        if self.evaluations != other.evaluations:
+            raise CannotCompileError("how often the loss is evaluated depends on a number that differs between runs")
+
+        def choose(a: int, b: int) -> int:
+            return self.program.apply("select", condition, a, b)
+
+        outputs = {key: choose(value, other.outputs[key]) for key, value in self.outputs.items()}
+        return replace(
+            self, loss=choose(self.loss, other.loss), norm=choose(self.norm, other.norm), outputs=outputs
+        )
+
+
+@dataclass(frozen=True)
+class _RecordedStep:
+    """A step that was recorded, and the steps that it stands for.
+
+    :param before: what the optimizer remembers before it.
+    :param samples: the size of its batch; None for all data.
+    :param step: its program.
+    :param decisions: values that Python code asked for and that depend on the step, with their numbers.
+    :param counts: the values of the counts after it.
+    """
+
+    before: Structure
+    samples: int | None
+    step: StepProgram
+    decisions: Mapping[int, float]
+    counts: Mapping[SlotKey, int]
+    place: int
+
+    def __post_init__(self) -> None:
+        wanted = [*self.decisions, *self.counts.values()]
+        object.__setattr__(self, "evaluation", Evaluation(self.step.program, wanted))
+
+    def advance(self, now: Mapping[Any, Any]) -> Counts | None:
+        """Return the counts after this step; None if Python code would decide otherwise.
+
+        :param now: the inputs that are equal in all runs.
+        """
+        evaluation: Evaluation = self.evaluation  # type: ignore[attr-defined]
+        if not evaluation.needs <= now.keys():
+            return None
+        found = evaluation(now)
+        made = len(self.decisions)
+        if any(float(a) != b for a, b in zip(found, self.decisions.values(), strict=False)):
+            return None
+        return dict(zip(self.counts, map(float, found[made:]), strict=True))
+
+    def strides(self, counts: Counts, length: int) -> Counts | None:
+        """Return by how much each count grows in such a step; None if they do not grow by whole constants.
+
+        :param counts: before the first of the steps.
+        :param length: how many steps there are.
+        """
+        program, found = self.step.program, dict[SlotKey, float]()
+        if self.step.after != self.before or counts.keys() != self.counts.keys():
+            return None
+        for key, value in self.counts.items():
+            stride = _stride(program, value, program.input(COUNT, *key))
+            if stride is None or not (stride.is_integer() and counts[key].is_integer()):
+                return None
+            if abs(counts[key]) + abs(stride) * length > MAX_EXACT_COUNT:
+                return None
+            found[key] = stride
+        return found
+
+
+def _stride(program: Program, value: int, own: int) -> float | None:
+    """Return the constant that is added to a count; None if the count follows another rule."""
+    node = program.nodes[value]
+    if node.operation == "float32":  # which changes no whole number up to `MAX_EXACT_COUNT`
+        return _stride(program, node.operands[0], own)
+    if value == own:
+        return 0.0
+    others = [program.number(each) for each in node.operands if each != own]
+    if node.operation != "add" or own not in node.operands or len(others) != 1 or others[0] is None:
+        return None
+    return float(others[0])
 
 
 @dataclass(frozen=True)
 class Phases:
     """The programs of a descent's steps.
 
+    :param program: of which all are parts.
     :param steps: the programs.
     :param which: for each step, the index of its program.
-    :param uniform: for each step, the values that are equal in all runs, in the order of `uniform_inputs`; shape
-        `(steps, most)`.
-    :param operations: the number of operations of the largest step.
+    :param inputs: for each step, the numbers that are equal in all runs, by kind and position.
+    :param start: the values of everything that is carried before step 0.
+    :param end_loss: the value of the loss of the final parameters over all data.
+    :param end: the final parameters, by their slots: an optimizer may move them when a run ends.
+    :param follows_fully: whether the optimizer may remember something that was not found.
     """
 
+    program: Program
     steps: list[StepProgram]
     which: np.ndarray[Any, Any]
-    uniform: np.ndarray[Any, Any]
-    operations: int
+    inputs: Mapping[Any, np.ndarray[Any, Any]]
+    start: Mapping[SlotKey, int]
+    end_loss: int
+    end: Mapping[SlotKey, int]
+    is_opaque: bool
+
+    @property
+    def evaluations(self) -> np.ndarray[Any, Any]:
+        """How often each step evaluates the loss."""
+        return np.array([each.evaluations for each in self.steps])[self.which]
 
 
-def record_phases(descent: DescentSpec, layout: KernelLayout, factors: Sequence[float], gradient: bool) -> Phases:
+def record_phases(spec: DescentSpec, factors: Sequence[float]) -> Phases:
     """Record every program that the steps of a descent need.
 
-    The first step without a program is recorded. Its decisions (the uniform values that Python code branched on) are
-    then evaluated for all other steps with the same batch size. Steps with the same decisions have the same program,
-    because everything else in a program is an input. This repeats until every step has a program.
+    A step without a program is recorded, at the state that the optimizer has then. Its decisions (the values that
+    Python code asked for) are evaluated for the next steps: as long as they come out the same, the steps have the same
+    program, because everything else in a program is an input.
 
     :param factors: on the learning rate, one per step.
-    :param gradient: whether the gradient's norm is needed.
     :raises CannotCompileError: a step is not a fixed scalar program, or there are too many programs.
     """
-    numbers = np.arange(len(factors), dtype=np.float64)
-    scale = np.asarray(factors, dtype=np.float64)
-    samples = _batch_sizes(descent, numbers)
-    which = np.full(len(factors), -1, dtype=np.int32)
-    steps: list[StepProgram] = []
-    # A budget of 0 steps has no step without a program, but the kernel still needs one.
-    while (missing := np.flatnonzero(which < 0)).size or not steps:
-        if len(steps) == MAX_STEP_PROGRAMS:
+    run = SymbolicRun(spec)
+    recorder = _PhaseRecorder(run, np.asarray(factors, dtype=np.float64))
+    for _ in range(MAX_ASSUMPTIONS):
+        try:
+            return recorder.record()
+        except AssumptionError:
+            recorder.begin_again()
+    raise CannotCompileError("what the optimizer remembers changes its nature again and again")
+
+
+class _PhaseRecorder:
+    """Records the steps of one run.
+
+    :param run: on symbols, before its first step.
+    :param factors: on the learning rate, one per step.
+    """
+
+    def __init__(self, run: SymbolicRun, factors: np.ndarray[Any, Any]) -> None:
+        self._run = run
+        self._program = run.program
+        self._factors = factors
+        self._budget = len(factors)
+        self._samples = _batch_sizes(run.spec, self._budget)
+        self._memory = CarriedMemory(run)
+        self._start = self._snapshot()
+
+    def _snapshot(self) -> Snapshot:
+        return Snapshot(self._run.stepper.memory_root(), self._run.stepper.parameters)
+
+    def begin_again(self) -> None:
+        """Undo all steps."""
+        self._start.restore()
+
+    def record(self) -> Phases:
+        """Record all steps and the end.
+
+        :raises AssumptionError: something changes, or differs between runs, that was not known to.
+        """
+        self._recorded: list[_RecordedStep] = []
+        self._steps: list[StepProgram] = []
+        self._counted: list[Counts] = []
+        start = self._memory.outputs()
+        structure = self._memory.structure()
+        self._snapshots: dict[Structure, Snapshot] = {structure: self._start}
+        which = self._walk(structure, self._initial_counts(start))
+        loss, end = self._record_end()
+        inputs = _stack_counts(self._counted)
+        inputs |= {(STEP,): np.arange(self._budget, dtype=np.float64), (FACTOR,): self._factors}
+        opaque = any(leaf.is_opaque for leaf in self._run.leaves())
+        phases = Phases(self._program, self._steps, which, inputs, start, loss, end, opaque)
+        return merge_first_step(unify_counts(phases))
+
+    def _initial_counts(self, start: Mapping[SlotKey, int]) -> Counts:
+        keys = [key for key in start if self._memory.is_count(key)]
+        found = self._program.evaluate([start[key] for key in keys], {})
+        return {key: float(value) for key, value in zip(keys, found, strict=True)}
+
+    def _walk(self, structure: Structure, counts: Counts) -> np.ndarray[Any, Any]:
+        """Find the program of each step, from the first to the last."""
+        which = np.zeros(self._budget, dtype=np.int32)
+        step = 0
+        with np.errstate(all="ignore"):
+            if not self._budget:  # the kernel needs a program all the same
+                self._find(structure, 0, counts)
+            while step < self._budget:
+                chosen, after = self._find(structure, step, counts)
+                stretch = self._stretch(chosen, step, counts)
+                which[step : step + len(stretch)] = chosen.place
+                self._counted += stretch
+                if len(stretch) > 1:
+                    after = chosen.advance(self._now(step + len(stretch) - 1, stretch[-1])) or after
+                step += len(stretch)
+                structure, counts = chosen.step.after, after
+        return which
+
+    def _now(self, step: int, counts: Counts) -> dict[Any, float]:
+        """Return the inputs that are equal in all runs at a step."""
+        factor = float(self._factors[step]) if self._budget else 1.0
+        return {(COUNT, *key): value for key, value in counts.items()} | {(STEP,): step, (FACTOR,): factor}
+
+    def _find(self, structure: Structure, step: int, counts: Counts) -> tuple[_RecordedStep, Counts]:
+        """Return the program of a step, recorded now if none fits, and the counts after it."""
+        samples, now = self._samples[step] if self._budget else self._samples_of_all, self._now(step, counts)
+        for each in reversed(self._recorded):
+            if each.before == structure and each.samples == samples:
+                after = each.advance(now)
+                if after is not None:
+                    return each, after
+        new = self._record_step(structure, samples, now)
+        found = new.advance(now)
+        if found is None:
+            raise CannotCompileError("repeating the same step gives different decisions")
+        return new, found
+
+    @property
+    def _samples_of_all(self) -> int | None:
+        return self._run.spec.problem.batches.size
+
+    def _stretch(self, chosen: _RecordedStep, step: int, counts: Counts) -> list[Counts]:
+        """Return the counts before each of the next steps that have the same program; those of this step at least."""
+        same = self._samples[step:] != np.array(chosen.samples)
+        length = int(np.argmax(same)) if same.any() else self._budget - step
+        strides = chosen.strides(counts, length) if length >= MIN_STRETCH else None
+        if strides is None:
+            return [counts]
+        passed = np.arange(length, dtype=np.float64)
+        columns = {key: value + strides[key] * passed for key, value in counts.items()}
+        now: dict[Any, Any] = {(COUNT, *key): column for key, column in columns.items()}
+        now |= {(STEP,): step + passed, (FACTOR,): self._factors[step : step + length]}
+        holds = np.ones(length, dtype=bool)
+        found = Evaluation(self._program, list(chosen.decisions))(now)
+        for value, answer in zip(found, chosen.decisions.values(), strict=True):
+            holds &= value == answer
+        length = int(np.argmin(holds)) if not holds.all() else length
+        rows = zip(*(column[:length].tolist() for column in columns.values()), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows] if columns else [{}] * length
+
+    def _record_step(self, structure: Structure, samples: int | None, now: Mapping[Any, float]) -> _RecordedStep:
+        """Record a step in every way that it may take."""
+        if len(self._recorded) == MAX_RECORDINGS:
+            raise CannotCompileError(f"more than {MAX_RECORDINGS} different steps were recorded")
+        run, memory, decisions = self._run, self._memory, self._run.recorder.decisions
+        decisions.now = now
+        self._snapshots[structure].restore()
+
+        def record() -> StepProgram:
+            self._snapshots[structure].restore()
+            memory.put_inputs()
+            loss, norm, evaluations = run.step(samples)
+            memory.require_constants(structure)
+            return StepProgram(self._program, loss, norm, memory.outputs(), evaluations, memory.structure())
+
+        made = record_ways(decisions, record)
+        if made.after not in self._snapshots:
+            self._snapshots[made.after] = self._snapshot()
+        counts = {key: value for key, value in made.outputs.items() if memory.is_count(key)}
+        if any(not self._program.is_uniform(value) for value in counts.values()):
+            raise CannotCompileError("the optimizer counts steps by a number that differs between runs")
+        recorded = _RecordedStep(structure, samples, made, dict(decisions.by_step), counts, self._number(made))
+        self._recorded.append(recorded)
+        return recorded
+
+    def _number(self, step: StepProgram) -> int:
+        """Return the index of a program; equal programs have the same."""
+        for place, other in enumerate(self._steps):
+            if (other.loss, other.norm, other.outputs, other.evaluations) == (
+                *(step.loss, step.norm),
+                *(step.outputs, step.evaluations),
+            ):
+                return place
+        if len(self._steps) == MAX_STEP_PROGRAMS:
             raise CannotCompileError(
-                f"more than {MAX_STEP_PROGRAMS} different step programs: the update rule branches on the step's number"
+                f"more than {MAX_STEP_PROGRAMS} different step programs: the optimizer branches on the step's number"
             )
-        first = int(missing[0]) if missing.size else 0
-        size = int(samples[first]) if missing.size else int(descent.problem.batches.size or 0)
-        factor = float(scale[first]) if missing.size else 1.0
-        step = record_step(descent, layout, size or None, first, factor)
-        alike = (which < 0) & (samples == size)
-        inputs = {(STEP,): numbers, (FACTOR,): scale}
-        for (_, value), found in zip(step.decisions, _evaluate_decisions(step, inputs), strict=True):
-            alike &= found == value
-        which[alike] = len(steps)
-        steps.append(step)
-    operations = max(step.program.size(_output_indices(step, gradient)) for step in steps)
-    if operations > MAX_OPERATIONS:
-        raise CannotCompileError(f"a step has {operations:,} scalar operations, more than {MAX_OPERATIONS:,}")
-    return Phases(steps, which, _compute_uniform(steps, which, numbers, scale, gradient), operations)
+        self._steps.append(step)
+        return len(self._steps) - 1
+
+    def _record_end(self) -> tuple[int, dict[SlotKey, int]]:
+        """Record the end of a run, from what the optimizer remembers after its last step.
+
+        If the end reads that, it is recorded from before the first step too, since a run may end there.
+
+        :returns: the loss, and the final parameters.
+        """
+        first, *others = self._snapshots
+        loss, parameters = self._end_from(others[-1] if others else first)
+        read = self._program.needed([loss, *parameters.values()])
+        nodes = (self._program.nodes[index] for index in read)
+        if not others or all(node.value[1][0] == PARAMETER for node in nodes if node.operation == INPUT):
+            return loss, parameters
+        started = self._program.input(STARTED)
+        first_loss, first_parameters = self._end_from(first)
+
+        def choose(a: int, b: int) -> int:
+            return self._program.apply("select", started, a, b)
+
+        return choose(loss, first_loss), {key: choose(value, first_parameters[key]) for key, value in parameters.items()}
+
+    def _end_from(self, structure: Structure) -> tuple[int, dict[SlotKey, int]]:
+        run = self._run
+        self._snapshots[structure].restore()
+        self._memory.put_inputs()
+        run.recorder.decisions.follow([])
+        run.recorder.decisions.may_branch = False
+        loss = run.finish()
+        found = {key: value for key, value in self._memory.outputs().items() if key[0][0] == PARAMETER}
+        for value in (loss, *found.values()):
+            for index in self._program.needed([value]):
+                node = self._program.nodes[index]
+                if node.operation == INPUT and node.value[0] in (COUNT, STEP, FACTOR):
+                    raise CannotCompileError("what the optimizer does when a run ends depends on the step")
+        return loss, found
 
 
-def _output_indices(step: StepProgram, gradient: bool) -> list[int]:
-    return [step.loss, step.norm if gradient else step.loss, *step.slots]
+def unify_counts(phases: Phases) -> Phases:
+    """Let counts that are equal at every step be one.
+
+    torch's optimizers count the steps of each parameter separately.
+    """
+    program, groups = phases.program, dict[bytes, Any]()
+    values: dict[Any, int] = {}
+    for name, column in phases.inputs.items():
+        if name[0] == COUNT:
+            values[name] = program.input(*groups.setdefault(column.tobytes(), name))
+    if len(groups) == len(values):
+        return phases
+
+    def substitute(step: StepProgram) -> StepProgram:
+        loss, norm, *outputs = program.substitute([step.loss, step.norm, *step.outputs.values()], values)
+        return replace(step, loss=loss, norm=norm, outputs=dict(zip(step.outputs, outputs, strict=True)))
+
+    return replace(phases, steps=[substitute(step) for step in phases.steps])
 
 
-def _batch_sizes(descent: DescentSpec, numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return the number of samples in the batch of each step; 0 if it is all data."""
-    batches = descent.problem.batches
+def merge_first_step(phases: Phases) -> Phases:
+    """Let step 0 use the program of step 1, if that does the same at a state of zeros.
+
+    Most optimizers create their state in the first step, so that its program differs. If the later program becomes that
+    of step 0 where zeros replace the new state, the descent needs one program less.
+    """
+    which = phases.which
+    if len(which) < 2 or which[0] == which[1] or (which == which[0]).sum() != 1:
+        return phases
+    program, first, second = phases.program, phases.steps[which[0]], phases.steps[which[1]]
+    new = [key for key in second.outputs if key not in phases.start]
+    zeros: dict[Any, int] = {}
+    for key in new:
+        for kind in (SLOT, COUNT):
+            zeros[kind, *key] = program.constant(0.0)
+    keys = list(first.outputs)
+    if list(second.outputs) != keys or first.evaluations != second.evaluations:
+        return phases
+    mine = [first.loss, first.norm, *first.outputs.values()]
+    if program.substitute([second.loss, second.norm, *second.outputs.values()], zeros) != mine:
+        return phases
+    inputs = {name: column.copy() for name, column in phases.inputs.items()}
+    for kind, *key in zeros:
+        if (kind, *key) in inputs:
+            inputs[kind, *key][0] = 0.0
+    used = sorted(set(which[1:].tolist()))
+    numbers = np.array([used.index(each) for each in (which[1], *which[1:])], dtype=np.int32)
+    start = {**phases.start, **{key: program.constant(0.0) for key in new}}
+    return replace(phases, steps=[phases.steps[i] for i in used], which=numbers, inputs=inputs, start=start)
+
+
+def _stack_counts(counted: Sequence[Counts]) -> dict[Any, np.ndarray[Any, Any]]:
+    """Return each count at all steps; NaN where it does not exist."""
+    keys = dict.fromkeys(key for each in {id(c): c for c in counted}.values() for key in each)
+    return {(COUNT, *key): np.array([each.get(key, np.nan) for each in counted]) for key in keys}
+
+
+def _batch_sizes(spec: DescentSpec, budget: int) -> np.ndarray[Any, Any]:
+    """Return the number of samples in the batch of each step; None if it is all data."""
+    batches = spec.problem.batches
     if batches.size is None:
-        return np.zeros(len(numbers), dtype=np.int64)
-    position = numbers.astype(np.int64) % batches.per_epoch
-    samples: np.ndarray[Any, Any] = np.minimum(batches.size, len(batches.data[0]) - position * batches.size)
-    return samples
-
-
-def _evaluate_decisions(step: StepProgram, inputs: dict[Any, Any]) -> list[Any]:
-    return step.program.evaluate([index for index, _ in step.decisions], inputs)
-
-
-def _compute_uniform(
-    steps: Sequence[StepProgram], which: np.ndarray[Any, Any], numbers: Any, scale: Any, gradient: bool
-) -> np.ndarray[Any, Any]:
-    """Compute the values that are equal in all runs, in double precision, for all steps at once."""
-    columns = [uniform_inputs(step.program, _output_indices(step, gradient)) for step in steps]
-    found = np.zeros((len(which), max(map(len, columns))))
-    for place, (step, wanted) in enumerate(zip(steps, columns, strict=True)):
-        mine = which == place
-        values = step.program.evaluate(wanted, {(STEP,): numbers[mine], (FACTOR,): scale[mine]})
-        for column, value in enumerate(values):
-            found[mine, column] = value
-    return found
+        return np.full(budget, None, dtype=object)
+    position = np.arange(budget) % batches.per_epoch
+    sizes: np.ndarray[Any, Any] = np.minimum(batches.size, len(batches.data[0]) - position * batches.size)
+    return sizes.astype(object)

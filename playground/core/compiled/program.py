@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from playground.core.compiled.errors import CannotCompileError
-from playground.core.compiled.scalar_operations import OPERATIONS
+from playground.core.compiled.scalar_operations import OPERATIONS, Dependence
 from playground.core.compiled.simplify import simplify_operation
 
 MAX_OPERATIONS = 10_000
@@ -24,11 +24,23 @@ MAX_RECORDED_VALUES = 8 * MAX_OPERATIONS
 
 CONSTANT, INPUT = "constant", "input"
 
-STEP, FACTOR = "step", "factor"
-"""Inputs that are equal in all runs: the step's number, and the schedule's factor on the learning rate."""
+STEP, FACTOR, COUNT = "step", "factor", "count"
+"""Inputs that are equal in all runs: the step's number, the schedule's factor on the learning rate, and a number that
+the optimizer carries from step to step, such as its own count of steps."""
 
-SLOT, LANE, DATUM = "slot", "lane", "datum"
-"""Inputs of a run: a number carried from step to step, one of its hyperparameters, an entry of its batch."""
+SLOT, LANE, DATUM, STARTED = "slot", "lane", "datum", "started"
+"""Inputs of a run: a number carried from step to step, one of its hyperparameters, an entry of its batch, and whether
+it has made a step."""
+
+DEPENDENCE_BY_INPUT = {
+    STEP: Dependence.STEP,
+    FACTOR: Dependence.STEP,
+    COUNT: Dependence.STEP,
+    LANE: Dependence.LANE,
+    SLOT: Dependence.RUN,
+    DATUM: Dependence.RUN,
+    STARTED: Dependence.RUN,
+}
 
 
 class ProgramNode(NamedTuple):
@@ -58,11 +70,8 @@ class Program:
     def __init__(self, dtype: type[np.floating[Any]]) -> None:
         self.dtype = dtype
         self.nodes: list[ProgramNode] = []
-        self.uniform: list[bool] = []
-        """For each value, whether it is equal in all runs at a step.
-
-        Uniform values are computed once per step, outside the kernel, in double precision.
-        """
+        self.dependence: list[int] = []
+        """For each value, what it depends on."""
         self._known: dict[Any, int] = {}
 
     def constant(self, value: float | bool) -> int:
@@ -70,14 +79,16 @@ class Program:
         # 0.0 and -0.0 compare equal but differ, as do 1 and True, and NaN does not equal itself: the key is the text
         return self._node(ProgramNode(CONSTANT, (), value), (type(value) is bool, repr(float(value))))
 
-    def input(self, kind: str, *position: int) -> int:
-        """Return an input of one of the kinds above."""
+    def input(self, kind: str, *position: Any) -> int:
+        """Return an input of one of the kinds above.
+
+        :param position: which one of its kind: numbers, or the path of what is remembered and an entry of it.
+        """
         return self._node(ProgramNode(INPUT, (), (kind, *position)), (kind, *position))
 
     def apply(self, operation: str, *operands: int) -> int:
         """Return the value of an operation; an operation that is already in the program is not added again."""
-        simple = simplify_operation(self, operation, operands)
-        return self._node(ProgramNode(operation, operands), (operation, operands)) if simple is None else simple
+        return self._apply(operation, operands, self.dtype)
 
     def number(self, index: int) -> float | bool | None:
         """Return the value of a constant; None for anything else."""
@@ -92,7 +103,22 @@ class Program:
             return isinstance(node.value, bool)
         if node.operation == "select":
             return self.is_boolean(node.operands[1])
-        return node.operation != INPUT and OPERATIONS[node.operation].boolean
+        if node.operation == INPUT:
+            return node.value[0] == STARTED
+        return OPERATIONS[node.operation].boolean
+
+    def is_uniform(self, index: int) -> bool:
+        """Tell whether a value is equal in all runs at a step.
+
+        Uniform values are computed once per step, outside the kernel, in double precision.
+        """
+        return self.dependence[index] <= Dependence.STEP
+
+    def is_precomputed(self, index: int) -> bool:
+        """Tell whether the kernel loads a value instead of computing it: it is uniform, or depends on hyperparameters
+        alone and is computed once, in double precision as well.
+        """
+        return self.dependence[index] <= Dependence.LANE
 
     def needed(self, wanted: Iterable[int]) -> list[int]:
         """Return the indices of all values needed to compute these, themselves included, in order. The rest is dead."""
@@ -105,7 +131,7 @@ class Program:
     def size(self, wanted: Iterable[int]) -> int:
         """Return how many operations each run performs to compute these values."""
         return sum(
-            self.nodes[i].operation not in (CONSTANT, INPUT) and not self.uniform[i] for i in self.needed(wanted)
+            self.nodes[i].operation not in (CONSTANT, INPUT) and not self.is_precomputed(i) for i in self.needed(wanted)
         )
 
     def evaluate(self, wanted: Sequence[int], inputs: Mapping[Any, Any], dtype: Any = np.float64) -> list[Any]:
@@ -127,6 +153,28 @@ class Program:
                     found[index] = OPERATIONS[node.operation].meaning(*operands)
         return [found[index] for index in wanted]
 
+    def substitute(self, wanted: Sequence[int], values: Mapping[Any, int]) -> list[int]:
+        """Return what values become where some inputs are replaced by other values.
+
+        :param values: what replaces an input, by kind and position.
+        """
+        found: dict[int, int] = {}
+        for index in self.needed(wanted):
+            node = self.nodes[index]
+            if node.operation == INPUT:
+                found[index] = values.get(node.value, index)
+            elif all(found[operand] == operand for operand in node.operands):
+                found[index] = index
+            else:
+                # What is precomputed is computed in double precision, so its constants are folded in it.
+                dtype = np.float64 if self.is_precomputed(index) else self.dtype
+                found[index] = self._apply(node.operation, tuple(found[operand] for operand in node.operands), dtype)
+        return [found[index] for index in wanted]
+
+    def _apply(self, operation: str, operands: tuple[int, ...], dtype: Any) -> int:
+        simple = simplify_operation(self, operation, operands, dtype)
+        return self._node(ProgramNode(operation, operands), (operation, operands)) if simple is None else simple
+
     def _node(self, node: ProgramNode, key: Any) -> int:
         index = self._known.get(key)
         if index is None:
@@ -134,8 +182,10 @@ class Program:
                 raise CannotCompileError(f"a step has many more than {MAX_OPERATIONS:,} scalar operations")
             index = self._known[key] = len(self.nodes)
             self.nodes.append(node)
-            of_all = node.operation == CONSTANT or (node.operation == INPUT and node.value[0] in (STEP, FACTOR))
-            self.uniform.append(of_all or (bool(node.operands) and all(self.uniform[i] for i in node.operands)))
+            depends = DEPENDENCE_BY_INPUT[node.value[0]] if node.operation == INPUT else 0
+            for operand in node.operands:
+                depends |= self.dependence[operand]
+            self.dependence.append(depends)
         return index
 
 

@@ -1,23 +1,28 @@
 """Records what PyTorch does to one run, operation by operation, as a scalar program.
 
-The idea: the module, the loss, autograd and the update rule all run once, unchanged, on tensors without numbers.
+The idea: the module, the loss, autograd and the optimizer all run once, unchanged, on tensors without numbers.
 `ProgramRecorder` intercepts every operation below autograd, so backward passes are recorded like forward passes and no
 component has to know about recording.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_map
 
+from playground.core.compiled.decisions import Decisions
 from playground.core.compiled.errors import CannotCompileError
+from playground.core.compiled.number import SymbolicNumber
 from playground.core.compiled.program import MAX_RECORDED_VALUES, Program
-from playground.core.compiled.symbol import Symbol
+from playground.core.compiled.rules.lists import compute_each
+from playground.core.compiled.symbol import ACTIVE_RECORDERS, Symbol
 
 ScalarRule = Callable[..., Any]
 """Records one operation of torch; called with the recorder and the operation's arguments."""
@@ -38,25 +43,28 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     - Every new tensor is a `Symbol`. An in-place operation changes which values its entries refer to.
     - A view of a symbol is the same view of its ids, so views share entries exactly as tensors share storage.
     - Every other operation has a rule, or torch decomposes it into operations that have one.
+    - A number that Python code reads or computes with is a `SymbolicNumber`.
 
-    :param dtype: of all numbers, float32 or float64.
+    :param dtype: of the runs, float32 or float64.
     :param rules: for operations of torch, by name without the `_` of in-place variants.
-    :param uniform: the values of the inputs that are equal in all runs, at the recorded step. Python code may branch on
-        them; the recording is then valid for all steps that branch the same way (see `phases`).
+    :param lanes: the hyperparameters that differ between runs, by input; arrays of shape `(runs,)`.
     """
 
-    def __init__(self, dtype: torch.dtype, rules: Mapping[str, ScalarRule], uniform: Mapping[Any, float]) -> None:
+    def __init__(
+        self,
+        dtype: torch.dtype,
+        rules: Mapping[str, ScalarRule],
+        lanes: Mapping[Any, np.ndarray[Any, Any]] | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.dtype = dtype
         self.program = Program(torch.empty(0, dtype=dtype).numpy().dtype.type)
-        self.decisions: list[tuple[int, float]] = []
-        """The values that Python code branched on, and the numbers they had."""
+        self.decisions = Decisions(self.program, lanes or {})
         self._refusal: CannotCompileError | None = None
         self._is_decomposing = False
         """Whether one of torch's decompositions is running. It reads strides from the symbols, so their ids are in that
         order."""
         self._rules = rules
-        self._uniform = uniform
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -73,24 +81,32 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             raise
 
     def _operation(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        name = _name(func)
+        if func.namespace == "profiler":  # marks that an operation begins or ends, for torch's profiler
+            return func(*args, **kwargs)
         if torch.Tag.nondeterministic_seeded in func.tags:
-            raise CannotCompileError(f"draws random numbers ({_name(func)})")
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-        symbolic = [tensor for tensor in tensors if isinstance(tensor, Symbol)]
-        if symbolic and not self._is_decomposing and _name(func) in MEMORY_READERS:
-            raise CannotCompileError(f"torch's operation {_name(func)!r} depends on a tensor's memory layout")
+            raise CannotCompileError(f"draws random numbers ({name})")
+        if name.startswith("_foreach_"):
+            with self:
+                return compute_each(name, *_map_arguments(_unwrap_number, args, kwargs))
+        args, kwargs = _map_arguments(self._number_to_symbol, args, kwargs)
+        symbolic = _find_symbols(args, kwargs)
+        if symbolic and not self._is_decomposing and name in MEMORY_READERS:
+            raise CannotCompileError(f"torch's operation {name!r} depends on a tensor's memory layout")
         if func._schema.is_mutable:
             return self._in_place(func, args, kwargs)
         if func is torch.ops.aten.lift_fresh.default and not symbolic:
             return self.constant(args[0].clone())
         if func.is_view and not symbolic:
             return func(*args, **kwargs)
-        if func.is_view and _name(func) not in self._rules:
+        if func.is_view and name not in self._rules:
             dtype = symbolic[0].dtype
-            views = func(*tree_map(_ids, args), **kwargs)
-            return tree_map(lambda view: Symbol(view, dtype), views)
+            views = func(*_map_arguments(_ids, args, {})[0], **kwargs)
+            return Symbol(views, dtype) if isinstance(views, Tensor) else [Symbol(view, dtype) for view in views]
         if func is torch.ops.aten._local_scalar_dense.default:
-            return self._read_number(args[0])
+            return self.read_number(args[0])
+        if func is torch.ops.aten.equal.default:
+            return self._are_equal(*args)
         if all(self._is_constant(symbol) for symbol in symbolic):
             return self._compute_constant(func, args, kwargs)
         return self._written(func, args, kwargs)
@@ -118,14 +134,16 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _in_place(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Compute an in-place operation out of place, then point the target's entries at the results."""
+        if "out" in kwargs:
+            return self._write_out(func, args, kwargs)
         name, target = _name(func), args[0]
         # Such as `t_`: a symbol cannot change its shape.
         reshapes = torch.Tag.inplace_view in func.tags and name != "detach_"
-        if not name.endswith("_") or name.startswith("_") or "out" in kwargs or reshapes:
+        if not name.endswith("_") or name.startswith("_") or reshapes:
             raise CannotCompileError(f"torch's operation {name!r} has no rule")
         if not isinstance(target, Symbol):
             raise CannotCompileError(
-                "the module writes to a tensor that it keeps between steps, such as running statistics"
+                "a step writes to a tensor that is not part of it, such as running statistics"
             )
         if name == "copy_":
             new = self.cast(args[1], target.dtype)
@@ -138,13 +156,32 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         target.ids.copy_(new.ids)
         return target
 
+    def _write_out(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Compute an operation with `out=`, then point the entries of that tensor at the results."""
+        target = kwargs.pop("out")
+        name = _name(func)
+        if not isinstance(target, Symbol) or not hasattr(torch, name):
+            raise CannotCompileError(f"torch's operation {name!r} with out= has no rule")
+        with self:
+            return target.copy_(getattr(torch, name)(*args, **kwargs))
+
+    def _are_equal(self, a: Any, b: Any) -> bool:
+        """Tell whether two tensors have the same entries, which is a decision."""
+        if a.shape != b.shape:
+            return False
+        apply, every = self.program.apply, self.program.constant(True)
+        same = self.entrywise(lambda x, y: apply("eq", x, y), torch.bool, self.lift(a), self.lift(b))
+        for index in same.ids.flatten().tolist():
+            every = apply("and", every, index)
+        return self.decide(every)
+
     def record(self, work: Callable[[], Result]) -> Result:
         """Record the operations in a call.
 
-        :raises CannotCompileError: for any failure, since modules and losses of plugins may raise anything.
+        :raises CannotCompileError: for any failure, since modules, losses and optimizers of plugins may raise anything.
         """
-        default = torch.get_default_dtype()
-        torch.set_default_dtype(self.dtype)  # which determines the dtype of an integer tensor times a Python number
+        self._refusal = None
+        ACTIVE_RECORDERS.append(self)
         try:
             with self:
                 result = work()
@@ -158,7 +195,66 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             message = str(error).strip().partition("\n")[0]
             raise CannotCompileError(message or type(error).__name__) from error
         finally:
-            torch.set_default_dtype(default)
+            ACTIVE_RECORDERS.pop()
+
+    # Numbers that Python code computes with
+
+    def number(self, index: int, whole: bool = False) -> Any:
+        """Return a value as a number of Python; a constant is an ordinary number.
+
+        :param whole: whether Python would have an `int`.
+        """
+        known = self.program.number(index)
+        if known is None:
+            return SymbolicNumber(self, index, whole)
+        return known if isinstance(known, bool) else int(known) if whole and math.isfinite(known) else float(known)
+
+    def scalar(self, value: Any) -> int:
+        """Return the value of a number of Python."""
+        if isinstance(value, SymbolicNumber):
+            if value.recorder is not self:
+                raise CannotCompileError("a number of an earlier recording is used")
+            return value.index
+        return self.program.constant(float(value))
+
+    def read_number(self, value: Any) -> Any:
+        """Return the only entry of a tensor as a number of Python."""
+        if not isinstance(value, Symbol):
+            return value.item()
+        if value.numel() != 1:
+            raise CannotCompileError(f"a tensor with {value.numel()} elements cannot be converted to a number")
+        index: Any = value.ids.tolist()
+        while isinstance(index, list):
+            (index,) = index
+        if value.dtype is torch.bool:
+            return self.decide(index)
+        return self.number(index, not value.dtype.is_floating_point)
+
+    def decide(self, index: int) -> bool:
+        """Return whether a value is true, where Python code goes on by it."""
+        return self._keep_refusal(self.decisions.decide, index)
+
+    def require_known(self, index: int, purpose: str) -> float:
+        """Return the number that a value has, where Python code needs it.
+
+        :param purpose: what it is needed for.
+        """
+        return self._keep_refusal(self.decisions.require_known, index, purpose)
+
+    def _keep_refusal(self, ask: Callable[..., Any], *question: Any) -> Any:
+        try:
+            return ask(*question)
+        except CannotCompileError as error:
+            self._refusal = self._refusal or error
+            raise
+
+    def _number_to_symbol(self, value: Any) -> Any:
+        """Return a number of Python as a tensor without axes, anything else unchanged."""
+        if isinstance(value, torch.SymFloat):
+            return Symbol(torch.tensor(self.scalar(value.node)), torch.get_default_dtype())
+        # Where an operation takes a tensor, torch wraps a number in one.
+        wrapped = value.__dict__.get("_wrapped_number") if isinstance(value, Tensor) else None
+        return value if wrapped is None else self._number_to_symbol(wrapped)
 
     # Helpers for rules
 
@@ -168,7 +264,11 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return value
         if isinstance(value, Tensor):
             return self.constant(value)
+        if isinstance(value, SymbolicNumber):
+            return Symbol(torch.tensor(self.scalar(value)), dtype or torch.get_default_dtype())
         dtype = dtype or torch.tensor(value).dtype
+        if dtype.is_floating_point:  # a number of Python has double precision, whatever tensor it meets
+            return Symbol(torch.tensor(self.program.constant(value)), dtype)
         number = bool(value) if dtype is torch.bool else value
         return self.symbol(torch.tensor(self.program.constant(number)), dtype)
 
@@ -186,11 +286,26 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Return a symbol whose entries are these values.
 
         :param known: whether the values are constants, which may have any precision.
-        :raises CannotCompileError: the precision differs from that of the run.
+        :raises CannotCompileError: the precision is neither that of the run nor single precision.
         """
-        if dtype.is_complex or (dtype.is_floating_point and dtype != self.dtype and not known):
-            raise CannotCompileError(f"the module computes in {dtype} within a run of {self.dtype}")
-        return Symbol(ids, dtype)
+        if known or dtype == self.dtype or not (dtype.is_complex or dtype.is_floating_point):
+            if dtype is torch.float32 and not known:
+                return self._round_uniform(ids)
+            return Symbol(ids, dtype)
+        if dtype is torch.float32:
+            # Rounding each result of double precision gives what single precision computes.
+            return Symbol(self._apply_to_ids("float32", ids), dtype)
+        raise CannotCompileError(f"a step computes in {dtype} within a run of {self.dtype}")
+
+    def _round_uniform(self, ids: Tensor) -> Symbol:
+        """Return a tensor of a run in single precision: what is equal in all runs is computed in double precision."""
+        if ids.numel() == 1 and self.program.is_uniform(int(ids)) and self.program.number(int(ids)) is None:
+            ids = self._apply_to_ids("float32", ids)
+        return Symbol(ids, torch.float32)
+
+    def _apply_to_ids(self, operation: str, ids: Tensor) -> Tensor:
+        found = [self.program.apply(operation, index) for index in ids.flatten().tolist()]
+        return torch.tensor(found, dtype=torch.int64).reshape(ids.shape)
 
     def cast(self, value: Any, dtype: torch.dtype) -> Symbol:
         """Return a tensor in another dtype. As booleans, all numbers but 0 are true; as a number, true is 1."""
@@ -233,26 +348,38 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _is_constant(self, symbol: Symbol) -> bool:
         return all(self.program.number(index) is not None for index in symbol.ids.flatten().tolist())
 
-    def _read_number(self, value: Any) -> float | bool | int:
-        """Return a single number that Python code asks for, for example to branch on it.
-
-        :raises CannotCompileError: the number differs between runs.
-        """
-        if not isinstance(value, Symbol):
-            return value.item()  # type: ignore[no-any-return]
-        (index,) = value.ids.flatten().tolist()
-        if not self.program.uniform[index]:
-            raise CannotCompileError("the control flow depends on a number that differs between runs")
-        (found,) = self.program.evaluate([index], self._uniform)
-        if self.program.number(index) is None:
-            self.decisions.append((index, float(found)))
-        return torch.tensor(found.item() if hasattr(found, "item") else found).to(value.dtype).item()
-
 
 def _name(func: Any) -> str:
     """Return an operation's name: `add` for `aten::add.Tensor`, `prims::sum` for those of another library."""
     library, _, name = func._schema.name.partition("::")
     return str(name if library == "aten" else func._schema.name)
+
+
+def _map_arguments(
+    function: Callable[[Any], Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of an operation with a function applied to each, and to each entry of a list."""
+
+    def apply(value: Any) -> Any:
+        return [function(each) for each in value] if isinstance(value, list | tuple) else function(value)
+
+    return tuple(map(apply, args)), {name: apply(value) for name, value in kwargs.items()}
+
+
+def _find_symbols(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Symbol]:
+    """Return the symbols among the arguments of an operation, and in their lists."""
+    found = []
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, Symbol):
+            found.append(value)
+        elif isinstance(value, list | tuple):
+            found += [each for each in value if isinstance(each, Symbol)]
+    return found
+
+
+def _unwrap_number(value: Any) -> Any:
+    """Return the symbolic number in the SymFloat that torch made of it, anything else unchanged."""
+    return value.node if isinstance(value, torch.SymFloat) else value
 
 
 def _ids(value: Any) -> Any:

@@ -32,6 +32,16 @@ def _sigmoid(x: Any) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
+def _round_to_float32(x: Any) -> Any:
+    return np.float64(x).astype(np.float32).astype(np.float64)
+
+
+class Dependence:
+    """What a value depends on, as bits; 0 for a constant."""
+
+    STEP, LANE, RUN = 1, 2, 4
+
+
 _erf = np.vectorize(math.erf, otypes=[float])
 
 OPERATIONS = {
@@ -71,5 +81,6 @@ OPERATIONS = {
     "or": ScalarOperation(np.logical_or, boolean=True, sign="or"),
     "not": ScalarOperation(np.logical_not, boolean=True),
     "select": ScalarOperation(np.where),
+    "float32": ScalarOperation(_round_to_float32),  # the nearest number of single precision
 }
 """By name. `select(condition, a, b)` is a if the condition holds, else b; a and b may be numbers or booleans."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,17 +18,20 @@ if TYPE_CHECKING:
     from playground.core.compiled.program import Program
 
 
-def simplify_operation(program: Program, operation: str, operands: tuple[int, ...]) -> int | None:
-    """Return the value of an operation if it is known or simpler to compute; None if it has to be computed."""
+def simplify_operation(program: Program, operation: str, operands: tuple[int, ...], dtype: Any) -> int | None:
+    """Return the value of an operation if it is known or simpler to compute; None if it has to be computed.
+
+    :param dtype: in which constants are folded.
+    """
     numbers = [program.number(operand) for operand in operands]
     if all(number is not None for number in numbers):
-        return _fold_constants(program, operation, numbers)
+        return _fold_constants(program, operation, numbers, dtype)
     rule = _RULES.get(operation)
     return None if rule is None else rule(program, operands, numbers)
 
 
-def _fold_constants(program: Program, operation: str, numbers: list[float | bool | None]) -> int:
-    rounded = [number if isinstance(number, bool) else program.dtype(number) for number in numbers]
+def _fold_constants(program: Program, operation: str, numbers: list[float | bool | None], dtype: Any) -> int:
+    rounded = [number if isinstance(number, bool) else dtype(number) for number in numbers]
     with np.errstate(all="ignore"):
         # Rounding the operands first gives the numbers that the kernel would compute with.
         value = OPERATIONS[operation].meaning(*rounded)
@@ -78,14 +81,14 @@ def _fma(program: Program, operands: Operands, numbers: KnownConstants) -> int |
 
 
 def _div(program: Program, operands: Operands, numbers: KnownConstants) -> int | None:
-    """Turn a division by a uniform value into a multiplication by its reciprocal, computed in double precision.
+    """Turn a division by a precomputed value into a multiplication by its reciprocal, computed in double precision.
 
     The result is off by up to half an ulp; a division takes as long as ten multiplications.
     """
     a, b = operands
     if _is_exactly(numbers[1], 1.0):
         return a
-    if program.uniform[b] and not program.uniform[a]:
+    if program.is_precomputed(b) and not program.is_precomputed(a):
         y = numbers[1]
         if y is None:
             return program.apply("mul", a, program.apply("div", program.constant(1.0), b))
@@ -101,7 +104,7 @@ def _neg(program: Program, operands: Operands, numbers: KnownConstants) -> int |
 def _pow(program: Program, operands: Operands, numbers: KnownConstants) -> int | None:
     """Replace a power by products or a root, as torch does."""
     a, y = operands[0], numbers[1]
-    if y is None or program.uniform[a]:
+    if y is None or program.is_uniform(a):
         return None
     if y == 0.5:
         return program.apply("sqrt", a)
@@ -123,6 +126,10 @@ def _product(program: Program, a: int, count: int) -> int:
     half = _product(program, a, count // 2)
     square = program.apply("mul", half, half)
     return program.apply("mul", square, a) if count % 2 else square
+
+
+def _float32(program: Program, operands: Operands, numbers: KnownConstants) -> int | None:
+    return operands[0] if program.nodes[operands[0]].operation == "float32" else None
 
 
 def _select(program: Program, operands: Operands, numbers: KnownConstants) -> int | None:
@@ -151,6 +158,7 @@ _RULES: dict[str, Callable[[Program, Operands, KnownConstants], int | None]] = {
     "div": _div,
     "neg": _neg,
     "pow": _pow,
+    "float32": _float32,
     "select": _select,
     "and": _logic(absorbing=False),
     "or": _logic(absorbing=True),

@@ -24,9 +24,9 @@ END_NAMES = ("going", "nonfinite", "diverged", "loss", "gradient", "stalled")
 class KernelShape:
     """The sizes that determine addresses in the kernel's arrays.
 
-    :param slots: numbers that a run carries from step to step, parameters first.
-    :param parameter_slots: how many of the slots are parameters.
-    :param lanes: hyperparameters that differ between runs.
+    :param slots: numbers that a run carries from step to step.
+    :param final_slots: how many of them, from the first, are kept where a run ends.
+    :param lanes: values that are computed once for each run.
     :param uniform: values per step that are equal in all runs.
     :param kept: the number of losses to keep.
     :param batch: samples in a full batch, 0 without batches.
@@ -34,7 +34,7 @@ class KernelShape:
     """
 
     slots: int
-    parameter_slots: int
+    final_slots: int
     lanes: int
     uniform: int
     kept: int

@@ -8,7 +8,7 @@ evaluates all replicas; `rule_replicas` and `torch_replicas` update them; `batch
 `batch_agreement` compares the first steps with those of the same runs one by one.
 """
 
-from playground.core.replicas.base import CannotBatchError, DisagreementError, Parameters, Replicas
+from playground.core.replicas.base import CannotBatchError, DisagreementError, Parameters, Replicas, RestingReplicas
 from playground.core.replicas.rule_replicas import RuleReplicas
 from playground.core.replicas.size import chunk_size, storage_chunk_size
 from playground.core.replicas.starts import initial_parameters, stack_parameters
@@ -20,6 +20,7 @@ __all__ = [
     "DisagreementError",
     "Parameters",
     "Replicas",
+    "RestingReplicas",
     "RuleReplicas",
     "TorchReplicas",
     "chunk_size",

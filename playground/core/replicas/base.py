@@ -136,3 +136,10 @@ class Replicas(ABC):
         self.problem.module.eval()
         with torch.no_grad():
             return self._evaluate_batch(self.final, self._batches.data, full=True).double()
+
+
+class RestingReplicas(Replicas):
+    """Does not update anything: only evaluates all replicas where they are."""
+
+    def update(self, step: int) -> None:
+        """Leave the parameters unchanged."""

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Sequence
+from functools import partial
+from typing import Protocol
 
 import torch
-from torch import Tensor
 
-from playground.core.agreement import COMPARED_STEPS, ComparedSteps, agree_to_rounding, make_twins
-from playground.core.problem import Batches, Problem
+from playground.core.agreement import COMPARED_STEPS, ComparedSteps, SingleRun, agree_to_rounding, make_twins
+from playground.core.problem import Problem
 from playground.core.replicas.base import DisagreementError, Replicas
 from playground.core.setting import flush_denormals
 from playground.core.steppers import OneRun
-from playground.core.stopping import StopMonitor, StopRules
+from playground.core.stopping import StopRules
 
-MakeStepper = Callable[[Problem, int], OneRun]
-"""Creates the stepper of a single run; called with its problem and its index among the replicas."""
+
+class MakeStepper(Protocol):
+    """Creates the stepper of a single run."""
+
+    def __call__(self, problem: Problem, run: int) -> OneRun:
+        """Return the stepper.
+
+        :param problem: of this run.
+        :param run: its index among the replicas.
+        """
 
 
 @flush_denormals()
@@ -35,9 +42,10 @@ def require_agreement(
     """
     steps = min(COMPARED_STEPS, budget)
     starts = [{name: tensor[run] for name, tensor in replicas.parameters.items()} for run in range(len(seeds))]
+    single = [SingleRun(replicas.problem, seed, partial(alone, run=run)) for run, seed in enumerate(seeds)]
     outcomes = [
-        [_run_alone(replicas.problem, start, seed, alone, run, steps, rules) for start in (own, own, *make_twins(own))]
-        for run, (own, seed) in enumerate(zip(starts, seeds, strict=True))
+        [run.compute(start, steps, rules) for start in (own, own, *make_twins(own))]
+        for run, own in zip(single, starts, strict=True)
     ]
     reached = [outcome.steps for outcome, *_ in outcomes]
     apart = 0
@@ -65,40 +73,3 @@ def _run_batched(replicas: Replicas, steps: int, reached: Sequence[int]) -> list
         ComparedSteps(loss, {name: tensor[run] for name, tensor in final.items()}, end, reached[run])
         for run, (loss, end) in enumerate(zip(seen.to(dtype), last.to(dtype), strict=True))
     ]
-
-
-def _run_alone(
-    problem: Problem, start: Mapping[str, Tensor], seed: int, alone: MakeStepper, run: int, steps: int, rules: StopRules
-) -> ComparedSteps:
-    """Let one run descend on its own."""
-    batches = Batches(problem.batches.data, problem.batches.size, seed)
-    with _swap_parameters(problem, start):
-        stepper = alone(replace(problem, batches=batches), run)
-        loss, watch, made = torch.nan, StopMonitor(rules), steps
-        for step in range(steps):
-            loss = stepper.evaluate(step)
-            if watch.ends(step, loss, stepper.gradient_norm):
-                made = step
-                break
-            stepper.update(step)
-        last = stepper.finish()
-        parameters = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
-    dtype = next(iter(parameters.values())).dtype  # which determines the rounding error
-    return ComparedSteps(torch.tensor(loss, dtype=dtype), parameters, torch.tensor(last, dtype=dtype), made)
-
-
-@contextmanager
-def _swap_parameters(problem: Problem, start: Mapping[str, Tensor]) -> Iterator[None]:
-    """Give the module these parameters within a `with` block."""
-    before = {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
-    try:
-        _assign_parameters(problem, start)
-        yield
-    finally:
-        _assign_parameters(problem, before)
-
-
-def _assign_parameters(problem: Problem, values: Mapping[str, Tensor]) -> None:
-    with torch.no_grad():
-        for name, tensor in problem.parameters.items():
-            tensor.copy_(values[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from playground.plugins.causes import ISOLATED_EXCEPTIONS
@@ -23,7 +23,8 @@ def compute_chunk(chunk: Chunk, cache: PreparedCache, watch: Watch | None = None
     """Compute every member of a chunk, by its engine or by those after it.
 
     A component may raise for some of the runs only. The engine then tries each half of the chunk, and so on, until a
-    run that raises has few neighbours left; the next engine computes these.
+    run that raises has few neighbours left; the next engine computes these. An engine may also ask for parts that it
+    computes one after the other.
 
     :param cache: prepares their scenario.
     :param watch: gets the traces of runs that descend together, to show their progress.
@@ -35,21 +36,33 @@ def compute_chunk(chunk: Chunk, cache: PreparedCache, watch: Watch | None = None
     try:
         yield from engine.compute(chunk, cache, watch)
     except ISOLATED_EXCEPTIONS as error:
-        divisible = isinstance(error, CannotComputeError) and error.divisible
+        parts = _divide(chunk, error)
         reason = describe_refusal(error)
         cache.forget()  # a component that raised may have left the module halfway
     else:
         return
-    if divisible and len(chunk.members) > MAX_UNSPLIT_RUNS:
-        yield from _compute_halves(chunk, cache, watch)
+    if parts:
+        yield from _compute_parts(chunk, parts, cache, watch)
     else:
         yield from compute_chunk(replace(chunk, engine=after.name, note=f"{after.name}: {reason}"), cache, watch)
 
 
-def _compute_halves(chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Iterator[ChunkResult]:
-    """Compute a chunk in which a run raises: each half by itself."""
-    middle = len(chunk.members) // 2
-    for members in (chunk.members[:middle], chunk.members[middle:]):
+def _divide(chunk: Chunk, error: BaseException) -> Sequence[Sequence[int]]:
+    """Return the parts of a chunk that its engine tries by themselves, as positions; nothing if it does not."""
+    if not isinstance(error, CannotComputeError):
+        return ()
+    if error.divisible and len(chunk.members) > MAX_UNSPLIT_RUNS:
+        middle = len(chunk.members) // 2
+        return range(middle), range(middle, len(chunk.members))
+    return error.parts
+
+
+def _compute_parts(
+    chunk: Chunk, parts: Sequence[Sequence[int]], cache: PreparedCache, watch: Watch | None
+) -> Iterator[ChunkResult]:
+    """Compute parts of a chunk, each by itself."""
+    for part in parts:
+        members = [chunk.members[position] for position in part]
         occurring = {index for index, _ in members}
         points = {index: loaded for index, loaded in chunk.points.items() if index in occurring}
         for result in compute_chunk(replace(chunk, points=points, members=members), cache, watch):

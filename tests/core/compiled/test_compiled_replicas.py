@@ -23,6 +23,7 @@ from playground.core.compiled import compiled_replicas as replicas_module
 from playground.core.compiled import threads as threads_module
 from playground.core.descent import DescentTrace, descend
 from playground.core.gradients import Clip
+from playground.core.movers import RuleMover
 from playground.core.problem import Batches, Problem
 from playground.core.replicas import RuleReplicas, initial_parameters, stack_parameters
 from playground.core.seeding import seed_torch
@@ -91,7 +92,7 @@ def compiled(problem_of, rule, seeds, steps=STEPS, schedule=None, clip=None, bit
     """Descend compiled; return the stepper and its traces."""
     parameters = parameters or stack_parameters(initial_parameters(problem_of, seeds))
     stop = StopRules(**rules)
-    stepper = CompiledReplicas(problem_of(seeds[0]), parameters, seeds, rule, steps, stop, schedule, clip, bits)
+    stepper = CompiledReplicas(problem_of(seeds[0]), parameters, seeds, RuleMover(rule), steps, stop, schedule, clip, bits)
     traces = ReplicaTraces(stepper, steps, stop, len(seeds))
     stepper.descend(traces)
     return stepper, traces
@@ -602,7 +603,7 @@ def test_what_cannot_be_compiled_says_why(model, loss, why) -> None:
     problem = training(model, loss)
     parameters = stack_parameters([problem.parameters] * 3)
     with pytest.raises(CannotCompileError, match=why) as caught:
-        CompiledReplicas(problem, parameters, range(3), SGD(lr=0.1), STEPS, StopRules())
+        CompiledReplicas(problem, parameters, range(3), RuleMover(SGD(lr=0.1)), STEPS, StopRules())
     assert "\n" not in str(caught.value)
 
 
@@ -626,7 +627,7 @@ def test_without_llvmlite_the_reason_is_told(broken, monkeypatch) -> None:
     problem = training(models.linear, losses.mse)
     try:
         with pytest.raises(CannotCompileError, match="llvmlite"):
-            CompiledReplicas(problem, stack_parameters([problem.parameters]), [0], SGD(lr=0.1), STEPS, StopRules())
+            CompiledReplicas(problem, stack_parameters([problem.parameters]), [0], RuleMover(SGD(lr=0.1)), STEPS, StopRules())
     finally:
         jit.import_binding.cache_clear()
         jit.vector_bits.cache_clear()
@@ -669,7 +670,7 @@ def test_ctrl_c_leaves_what_had_ended_or_used_its_budget(monkeypatch) -> None:
 
 def test_a_program_can_be_read() -> None:
     problem = minimizing(parse("x**2"), {"x": 1.0})
-    stepper = CompiledReplicas(problem, stack_parameters([problem.parameters]), [0], SGD(lr=0.1), STEPS, StopRules())
+    stepper = CompiledReplicas(problem, stack_parameters([problem.parameters]), [0], RuleMover(SGD(lr=0.1)), STEPS, StopRules())
     lines = stepper.program().splitlines()
     assert lines[0] == "v1 = x * x"
     assert lines[-2:] == ["loss = v1", f"x = {lines[-1].split()[-1]}"]
@@ -682,13 +683,14 @@ import torch
 from playground.builtin import losses, models
 from playground.builtin.optimizers import Adam
 from playground.core.compiled import CompiledReplicas
+from playground.core.movers import RuleMover
 from playground.core.problem import Batches, Problem
 from playground.core.stopping import StopRules
 assert "llvmlite" not in sys.modules
 data = (torch.rand(4, 2), torch.rand(4, 1))
 problem = Problem(models.mlp(2, 1), lambda f, b: losses.mse(f(b[0]), b[1]), Batches(data))
 parameters = {name: tensor[None] for name, tensor in problem.parameters.items()}
-CompiledReplicas(problem, parameters, [0], Adam(lr=0.1), 10, StopRules())
+CompiledReplicas(problem, parameters, [0], RuleMover(Adam(lr=0.1)), 10, StopRules())
 assert "llvmlite" in sys.modules
 print([name for name in ("torch._dynamo", "sympy") if name in sys.modules])
 """

@@ -11,7 +11,8 @@ from playground.builtin import functions, losses, models, optimizers
 from playground.builtin.tasks.minimize import Minimize
 from playground.core.compiled import CannotCompileError
 from playground.core.compiled.phases import record_phases
-from playground.core.compiled.record import DescentSpec, record_loss, record_start
+from playground.core.compiled.symbolic_run import DescentSpec
+from playground.core.movers import RuleMover
 from playground.core.problem import Batches, Problem
 from playground.core.setting import Setting
 
@@ -44,11 +45,8 @@ def training(model, loss, dtype, size):
 
 def refusal(problem, rule):
     """Why a descent is not compiled; empty if it is."""
-    descent = DescentSpec(problem, rule)
     try:
-        start = record_start(descent)
-        record_phases(descent, start.layout, [1.0] * 5, gradient=True)
-        record_loss(descent, start.layout)
+        record_phases(DescentSpec(problem, RuleMover(rule)), [1.0] * 5)
     except CannotCompileError as error:
         return str(error)
     return ""

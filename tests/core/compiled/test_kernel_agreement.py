@@ -7,6 +7,7 @@ from playground.builtin import losses, models
 from playground.builtin.optimizers import SGD, Adam
 from playground.core.compiled import CannotCompileError, CompiledReplicas
 from playground.core.compiled.rules import RULES
+from playground.core.movers import RuleMover
 from playground.core.problem import Batches, Problem
 from playground.core.stopping import StopRules
 
@@ -20,7 +21,7 @@ def replicas(rule, count, dtype=torch.float64, **rules):
     data = Batches((INPUTS.to(dtype), TARGETS.to(dtype)))
     problem = Problem(module, lambda forward, batch: losses.mse(forward(batch[0]), batch[1]), data)
     parameters = {name: torch.rand(count, *tensor.shape, dtype=dtype) for name, tensor in problem.parameters.items()}
-    return CompiledReplicas(problem, parameters, range(count), rule, 100, StopRules(**rules))
+    return CompiledReplicas(problem, parameters, range(count), RuleMover(rule), 100, StopRules(**rules))
 
 
 @pytest.mark.sampled(2)

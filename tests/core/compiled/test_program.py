@@ -48,7 +48,7 @@ def test_what_is_the_same_for_all_runs_is_known_and_costs_them_nothing() -> None
     t = p.apply("add", p.input(STEP), p.constant(1.0))
     rate = p.apply("mul", p.input(FACTOR), p.apply("pow", p.constant(0.9), t))
     moved = p.apply("mul", rate, p.input(LANE, 0))
-    assert [p.uniform[i] for i in (t, rate, moved)] == [True, True, False]
+    assert [p.is_uniform(i) for i in (t, rate, moved)] == [True, True, False]
     assert p.size([moved]) == 1
     steps = np.arange(3.0)
     (found,) = p.evaluate([rate], {(STEP,): steps, (FACTOR,): 2.0})

@@ -13,6 +13,7 @@ from playground.builtin import losses, optimizers, schedules
 from playground.core.compiled import CompiledReplicas
 from playground.core.descent import DescentTrace, descend
 from playground.core.gradients import Clip
+from playground.core.movers import RuleMover
 from playground.core.problem import Batches, Problem
 from playground.core.replicas import RuleReplicas, initial_parameters, stack_parameters
 from playground.core.seeding import seed_torch
@@ -106,7 +107,7 @@ def test_three_engines_agree(widths, data, norm, loss, rule, size, schedule, cli
 
     parameters, stop = stack_parameters(initial_parameters(problem_of, [0, 1, 2])), StopRules()
     with one_thread():
-        compiled = CompiledReplicas(problem_of(0), parameters, range(3), rule, STEPS, stop, schedule, clip)
+        compiled = CompiledReplicas(problem_of(0), parameters, range(3), RuleMover(rule), STEPS, stop, schedule, clip)
         mine = ReplicaTraces(compiled, STEPS, stop, 3)
         compiled.descend(mine)
         batched = RuleReplicas(problem_of(0), parameters, range(3), rule, schedule, clip)

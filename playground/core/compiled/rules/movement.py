@@ -172,6 +172,8 @@ def index_put(
 ) -> Symbol:
     """Write entries to the places in the indices, or add them there; the latter is the derivative of `index`."""
     target = recorder.lift(a)
+    if len(indices) == 1 and _is_unknown_mask(recorder, indices[0], target):
+        return _put_where(recorder, target, indices[0], values, accumulate)
     known = [None if each is None else recorder.values(each) for each in indices]
     places = torch.ops.aten.index(_positions(target), known)
     entries = recorder.cast(values, target.dtype).ids.expand(places.shape)
@@ -179,6 +181,27 @@ def index_put(
         return _add_entries(recorder, target, places, entries)
     return recorder.symbol(
         target.ids.flatten().scatter(0, places.flatten(), entries.flatten()).reshape(target.shape), target.dtype
+    )
+
+
+def _is_unknown_mask(recorder: ProgramRecorder, index: Any, target: Symbol) -> bool:
+    """Tell whether an index is a mask over all entries that depends on the run."""
+    if not isinstance(index, Symbol) or index.dtype is not torch.bool or index.shape != target.shape:
+        return False
+    return any(recorder.program.number(i) is None for i in index.ids.flatten().tolist())
+
+
+def _put_where(recorder: ProgramRecorder, target: Symbol, mask: Symbol, values: Any, accumulate: bool) -> Symbol:
+    """Write one number to the entries where a mask is set."""
+    value = recorder.cast(values, target.dtype)
+    if accumulate or value.numel() != 1:
+        raise CannotCompileError("entries are written where a mask is set that depends on the run")
+    return recorder.entrywise(
+        lambda m, x, y: recorder.program.apply("select", m, x, y),
+        target.dtype,
+        mask,
+        Symbol(value.ids.reshape(()), target.dtype),
+        target,
     )
 
 
@@ -215,11 +238,24 @@ def new_full(
     return recorder.symbol(single.expand(tuple(size)).clone(), dtype or a.dtype)
 
 
+def full(recorder: ProgramRecorder, size: Any, value: Any, *, dtype: torch.dtype | None = None, **_: Any) -> Symbol:
+    """Return a new tensor filled with one number."""
+    wanted = dtype or recorder.lift(value).dtype
+    return recorder.symbol(recorder.cast(value, wanted).ids.expand(tuple(size)).clone(), wanted)
+
+
+def scalar_tensor(recorder: ProgramRecorder, value: Any, *, dtype: torch.dtype | None = None, **_: Any) -> Symbol:
+    """Return a number as a tensor without axes."""
+    return full(recorder, (), value, dtype=dtype)
+
+
 CREATION_RULES: dict[str, Callable[..., Symbol]] = {
     "empty_like": _like_rule(0.0),
     "zeros_like": _like_rule(0.0),
     "ones_like": _like_rule(1.0),
+    "full": full,
     "full_like": full_like,
+    "scalar_tensor": scalar_tensor,
     "new_empty": _new_rule(0.0),
     "new_empty_strided": _new_rule(0.0),
     "new_zeros": _new_rule(0.0),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from playground.core.compiled.errors import CannotCompileError
+from playground.core.compiled.number import floor_divide, remainder
 from playground.core.compiled.program import Program
 from playground.core.compiled.symbol import Symbol
 
@@ -67,24 +68,9 @@ def _lerp(p: Program, a: int, b: int, weight: int) -> int:
     return p.apply("select", _apply_number(p, p.apply("abs", weight), "lt", 0.5), from_a, from_b)
 
 
-def _uniform_only(formula: Formula) -> Formula:
-    """Restrict a formula that is exact for integers only to values that are computed once for all runs."""
-
-    def check_uniform(p: Program, *operands: int) -> int:
-        found = formula(p, *operands)
-        if not p.uniform[found]:
-            raise CannotCompileError("a remainder of numbers that differ between runs")
-        return found
-
-    return check_uniform
-
-
-def _floor_divide(p: Program, a: int, b: int) -> int:
-    return p.apply("floor", p.apply("div", a, b))
-
-
-def _remainder(p: Program, a: int, b: int) -> int:
-    return p.apply("sub", a, p.apply("mul", b, _floor_divide(p, a, b)))
+def _copysign(p: Program, a: int, b: int) -> int:
+    size = p.apply("abs", a)
+    return p.apply("select", _apply_number(p, b, "lt", 0.0), p.apply("neg", size), size)
 
 
 def _logarithm(base: float) -> Formula:
@@ -116,8 +102,9 @@ NUMBER_FORMULAS: dict[str, Formula] = {
     "addcmul": lambda p, a, b, c, value=None: p.apply(
         "add", a, p.apply("mul", b if value is None else p.apply("mul", value, b), c)
     ),
-    "floor_divide": _uniform_only(_floor_divide),
-    "remainder": _uniform_only(_remainder),
+    "copysign": _copysign,
+    "floor_divide": floor_divide,
+    "remainder": remainder,
 }
 """Formulas whose result has the type of their operands."""
 

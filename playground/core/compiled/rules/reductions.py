@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import reduce
 from itertools import accumulate, zip_longest
@@ -191,6 +192,54 @@ def mm(recorder: ProgramRecorder, a: Any, b: Any) -> Symbol:
     return recorder.symbol(torch.tensor(found, dtype=torch.int64).reshape(shape), recorder.lift(a).dtype)
 
 
+def vector_norm(
+    recorder: ProgramRecorder,
+    a: Any,
+    ord: Any = 2,
+    dim: Dims = None,
+    keepdim: bool = False,
+    *,
+    dtype: torch.dtype | None = None,
+) -> Symbol:
+    """(Σ |a|ᵖ)^(1/p); the largest or smallest |a| for p = ±∞, the number of entries that are not 0 for p = 0."""
+    apply, constant = recorder.program.apply, recorder.program.constant
+    a, p = recorder.cast(a, dtype or recorder.lift(a).dtype), 2.0 if ord is None else float(ord)
+    size = recorder.entrywise(lambda x: apply("abs", x), a.dtype, a)
+    if math.isinf(p):
+        return _extreme("maximum" if p > 0 else "minimum")(recorder, size, dim, keepdim)
+    power: Callable[[int], int] = {
+        0.0: lambda x: apply("select", apply("ne", x, constant(0.0)), constant(1.0), constant(0.0)),
+        1.0: lambda x: x,
+        2.0: lambda x: apply("mul", x, x),
+    }.get(p, lambda x: apply("pow", x, constant(p)))
+    total = sum_(recorder, recorder.entrywise(power, a.dtype, size if p != 2 else a), dim, keepdim)
+    root: Callable[[int], int] = {0.0: lambda x: x, 1.0: lambda x: x, 2.0: lambda x: apply("sqrt", x)}.get(
+        p, lambda x: apply("pow", x, constant(1 / p))
+    )
+    return recorder.entrywise(root, a.dtype, total)
+
+
+def norm(
+    recorder: ProgramRecorder, a: Any, p: Any = 2, dim: Dims = None, keepdim: bool = False, **options: Any
+) -> Symbol:
+    """The vector norm, by its older name."""
+    return vector_norm(recorder, a, 2 if p is None else p, dim, keepdim, **options)
+
+
+def dot(recorder: ProgramRecorder, a: Any, b: Any) -> Symbol:
+    """Σ aᵢ bᵢ."""
+    left, right = recorder.lift(a), recorder.lift(b)
+    product = mm(recorder, Symbol(left.ids[None, :], left.dtype), Symbol(right.ids[:, None], right.dtype))
+    return Symbol(product.ids.reshape(()), product.dtype)
+
+
+def mv(recorder: ProgramRecorder, a: Any, b: Any) -> Symbol:
+    """Σⱼ aᵢⱼ bⱼ."""
+    vector = recorder.lift(b)
+    product = mm(recorder, a, Symbol(vector.ids[:, None], vector.dtype))
+    return Symbol(product.ids[:, 0], product.dtype)
+
+
 def bmm(recorder: ProgramRecorder, a: Any, b: Any) -> Symbol:
     """One matrix product per batch entry."""
     left, right = recorder.lift(a), recorder.lift(b)
@@ -227,6 +276,10 @@ RULES: dict[str, ScalarRule] = {
     "var_mean": var_mean,
     "mm": mm,
     "bmm": bmm,
+    "linalg_vector_norm": vector_norm,
+    "norm": norm,
+    "dot": dot,
+    "mv": mv,
     "cumsum": _running("add"),
     "cumprod": _running("mul"),
 }

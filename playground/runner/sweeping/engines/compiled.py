@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from playground.figures.text import module_label
 from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
 from playground.runner.single.measuring import stop_rules
 from playground.runner.single.prepared import PreparedDescent
@@ -33,7 +32,7 @@ class CompiledEngine:
             ready = require_descent(prepared)
             start = begin_replicas(trial.chunk, trial.cache.plugins, ready)
             try:
-                return _compile_replicas(start, ready, trial.runs).account
+                return _account(start, ready, trial.runs)
             except NotWorthCompilingError as error:  # the batch is done sooner, which needs no note
                 raise CannotComputeError("") from error
             except CannotCompileError as error:
@@ -50,10 +49,26 @@ class CompiledEngine:
             return chunk_size(problem, problem.parameters, memory)
 
     def compute(self, chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Iterator[ChunkResult]:
-        """Compute all runs by one program; it judges them and records their losses itself."""
-        from playground.core.compiled import CompiledReplicas
+        """Compute all runs by one program; it judges them and records their losses itself.
 
-        yield run_vectorized(chunk, cache, watch, _compile_replicas, CompiledReplicas.descend)
+        :raises CannotComputeError: they need several programs, or none is possible.
+        """
+        from playground.core.compiled import CompiledReplicas, RunsDifferError
+
+        try:
+            yield run_vectorized(chunk, cache, watch, _compile_replicas, CompiledReplicas.descend)
+        except RunsDifferError as error:
+            raise CannotComputeError(str(error), parts=error.groups()) from error
+
+
+def _account(start: ChunkStart, ready: PreparedDescent, runs: int | None) -> str:
+    """Compile the program of the first and the last member, or of the first if they have different ones."""
+    from playground.core.compiled import RunsDifferError
+
+    try:
+        return _compile_replicas(start, ready, runs).account
+    except RunsDifferError as error:
+        return f"{_compile_replicas(start.select([0]), ready, runs).account}; several programs, since {error}"
 
 
 def _compile_replicas(start: ChunkStart, ready: PreparedDescent, runs: int | None = None) -> CompiledReplicas:
@@ -62,19 +77,14 @@ def _compile_replicas(start: ChunkStart, ready: PreparedDescent, runs: int | Non
     :param runs: how many runs will use it, if it is to be compiled only where that saves time.
     :raises CannotCompileError: they are no fixed scalar program.
     """
-    from playground.core.compiled import CannotCompileError, CompiledReplicas
-    from playground.core.update import UpdateRule, stack_rules
+    from playground.core.compiled import CompiledReplicas
+    from playground.core.movers import make_mover
 
-    first = start.optimizers[0]
-    if not isinstance(first, UpdateRule):
-        kind = first.func
-        room = "torch.optim" if kind.__module__.startswith("torch.optim.") else module_label(kind.__module__)
-        raise CannotCompileError(f"{room}.{kind.__qualname__} is not a compiled rule")
     return CompiledReplicas(
         ready.problem,
         dict(start.parameters),
         start.seeds,
-        stack_rules(start.optimizers),
+        make_mover(start.optimizers),
         ready.loaded.scenario.steps,
         stop_rules(ready),
         ready.bound.schedule,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -22,11 +22,13 @@ class CannotComputeError(Exception):
     """An engine does not compute some runs; the message says why, and is empty if no note is needed.
 
     :param divisible: a few of the runs may be the cause, so the engine may well compute the others.
+    :param parts: the engine computes each of these parts by itself: the positions of its runs.
     """
 
-    def __init__(self, reason: str, divisible: bool = False) -> None:
+    def __init__(self, reason: str, divisible: bool = False, parts: Sequence[Sequence[int]] = ()) -> None:
         super().__init__(reason)
         self.divisible = divisible
+        self.parts = parts
 
 
 @dataclass(frozen=True)

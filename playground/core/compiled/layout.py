@@ -1,0 +1,170 @@
+"""Numbers the inputs of a kernel: what each run carries, what is equal in all runs, and what is computed once a run.
+
+Slots that nothing reads are left out. A value that depends on the step alone becomes a column with a number for each
+step, and one that depends on hyperparameters alone a column with a number for each run; both are computed in double
+precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from playground.core.compiled.body import loaded_values
+from playground.core.compiled.carried import SlotKey
+from playground.core.compiled.errors import CannotCompileError
+from playground.core.compiled.phases import Phases, StepProgram
+from playground.core.compiled.program import INPUT, LANE, MAX_OPERATIONS, SLOT, Program
+from playground.core.compiled.symbolic_run import PARAMETER
+
+
+@dataclass(frozen=True)
+class KernelProgram:
+    """All steps of a descent, with numbered inputs.
+
+    :param program: of which everything is a part.
+    :param slots: what each run carries: parameters first, then what the end of a run reads, then the rest.
+    :param parameter_slots: how many of the slots are parameters.
+    :param final_slots: how many of them are kept where a run ends.
+    :param start: the values of the slots before step 0.
+    :param steps: for each program of a step, the values of the loss, of the gradient's norm and of all slots.
+    :param end: the values of the loss over all data and, if the optimizer moves them, of the final parameters.
+    :param uniform: the values that the kernel loads at each step.
+    :param uniform_numbers: their numbers, float64 of shape `(steps, values)`.
+    :param lanes: the values that the kernel loads for each run.
+    :param lane_numbers: their numbers, float64 of shape `(runs, values)`.
+    :param operations: of the largest step.
+    """
+
+    program: Program
+    slots: tuple[SlotKey, ...]
+    parameter_slots: int
+    final_slots: int
+    start: tuple[int, ...]
+    steps: tuple[tuple[int, ...], ...]
+    end: tuple[int, ...]
+    uniform: tuple[int, ...]
+    uniform_numbers: np.ndarray[Any, Any]
+    lanes: tuple[int, ...]
+    lane_numbers: Tensor
+    operations: int
+
+    def slot_names(self, parameters: Mapping[str, torch.Size]) -> list[str]:
+        """Return a name for every slot: `weight[0,1]`, `exp_avg of weight[0,1]`."""
+        names = list(parameters)
+        return [_slot_name(path, entry, names, parameters) for path, entry in self.slots]
+
+
+def arrange(phases: Phases, lanes: Mapping[str, Tensor], runs: int, gradient: bool) -> KernelProgram:
+    """Number what the kernel reads and writes.
+
+    :param lanes: the hyperparameters that differ, by name.
+    :param runs: how many there are.
+    :param gradient: whether the gradient's norm is needed.
+    :raises CannotCompileError: a step has too many operations.
+    """
+    program = phases.program
+    slots, parameter_slots, final_slots = _live_slots(phases, gradient)
+    steps = tuple(_wanted(phases, step, slots, gradient) for step in phases.steps)
+    operations = max(program.size(wanted) for wanted in steps)
+    if operations > MAX_OPERATIONS:
+        raise CannotCompileError(f"a step has {operations:,} scalar operations, more than {MAX_OPERATIONS:,}")
+    end = (phases.end_loss, *_moved_at_end(phases))
+    loaded = loaded_values(program, [*(value for wanted in steps for value in wanted), *end])
+    uniform = tuple(value for value in loaded if program.is_uniform(value))
+    once = tuple(value for value in loaded if not program.is_uniform(value))
+    zero = program.constant(0.0)
+    return KernelProgram(
+        program,
+        slots,
+        parameter_slots,
+        final_slots,
+        tuple(phases.start.get(key, zero) for key in slots),
+        steps,
+        end,
+        uniform,
+        _uniform_numbers(phases, steps, uniform),
+        once,
+        _lane_numbers(program, once, lanes, runs),
+        operations,
+    )
+
+
+def _wanted(phases: Phases, step: StepProgram, slots: Sequence[SlotKey], gradient: bool) -> tuple[int, ...]:
+    """Return the values of a step that the kernel needs; the loss replaces a norm that nothing needs."""
+    carried = (step.outputs.get(key, phases.program.input(SLOT, *key)) for key in slots)
+    return (step.loss, step.norm if gradient else step.loss, *carried)
+
+
+def _moved_at_end(phases: Phases) -> tuple[int, ...]:
+    """Return the values of the final parameters; nothing if they stay as they are."""
+    same = all(value == phases.program.input(SLOT, *key) for key, value in phases.end.items())
+    return () if same else tuple(phases.end.values())
+
+
+def _live_slots(phases: Phases, gradient: bool) -> tuple[tuple[SlotKey, ...], int, int]:
+    """Return what each run has to carry, how many of it are parameters, and how many the end of a run reads."""
+    program = phases.program
+    parameters = tuple(phases.end)
+    final = _read_slots(program, [phases.end_loss, *_moved_at_end(phases)]) - set(parameters)
+    live: set[SlotKey] = {*parameters, *final}
+    while True:
+        wanted = [value for step in phases.steps for value in _wanted(phases, step, tuple(live), gradient)]
+        read = _read_slots(program, wanted)
+        if read <= live:
+            break
+        live |= read
+    order = dict.fromkeys(key for step in phases.steps for key in step.outputs)
+    kept = [key for key in order if key in final]
+    others = [key for key in order if key in live and key not in final and key[0][0] != PARAMETER]
+    return (*parameters, *kept, *others), len(parameters), len(parameters) + len(kept)
+
+
+def _read_slots(program: Program, wanted: Sequence[int]) -> set[SlotKey]:
+    """Return the slots that these values depend on."""
+    nodes = (program.nodes[index] for index in program.needed(wanted))
+    return {node.value[1:] for node in nodes if node.operation == INPUT and node.value[0] == SLOT}
+
+
+def _uniform_numbers(
+    phases: Phases, steps: Sequence[Sequence[int]], uniform: Sequence[int]
+) -> np.ndarray[Any, Any]:
+    """Compute the values that are equal in all runs, for all steps of a program at once."""
+    found = np.zeros((len(phases.which), len(uniform)))
+    for place, wanted in enumerate(steps):
+        at = np.flatnonzero(phases.which == place)
+        needed = set(phases.program.needed(wanted))
+        mine = [(column, value) for column, value in enumerate(uniform) if value in needed]
+        inputs = {name: numbers[at] for name, numbers in phases.inputs.items()}
+        values = phases.program.evaluate([value for _, value in mine], inputs)
+        for (column, _), value in zip(mine, values, strict=True):
+            found[at, column] = value
+    return found
+
+
+def _lane_numbers(program: Program, values: Sequence[int], lanes: Mapping[str, Tensor], runs: int) -> Tensor:
+    inputs = {(LANE, i): column.double().numpy() for i, column in enumerate(lanes.values())}
+    columns = [np.broadcast_to(np.asarray(each, dtype=np.float64), (runs,)) for each in program.evaluate(values, inputs)]
+    return torch.tensor(np.stack(columns, axis=1)) if columns else torch.zeros(runs, 0, dtype=torch.float64)
+
+
+def _slot_name(path: tuple[str, ...], entry: int, names: Sequence[str], shapes: Mapping[str, torch.Size]) -> str:
+    if path[0] == PARAMETER:
+        return f"{path[1]}{_index_suffix(entry, shapes[path[1]])}"
+    owners = [part for part in path if part[:1] == "p" and part[1:].isdigit() and int(part[1:]) < len(names)]
+    if not owners:
+        return f"{'.'.join(path)}[{entry}]"
+    owner = names[int(owners[0][1:])]
+    what = ".".join(part for part in path[path.index(owners[0]) + 1 :]) or ".".join(path)
+    return f"{what} of {owner}{_index_suffix(entry, shapes[owner])}"
+
+
+def _index_suffix(entry: int, shape: torch.Size) -> str:
+    if not shape or entry >= shape.numel():
+        return ""
+    return f"[{','.join(str(int(each)) for each in np.unravel_index(entry, tuple(shape)))}]"

@@ -1,0 +1,232 @@
+"""One run on symbols: the stepper that a run alone has, with a symbol for each parameter.
+
+Plain PyTorch and the recording execute the same stepper, so the recorded program cannot drift from the reference.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from playground.core.compiled.errors import CannotCompileError
+from playground.core.compiled.memory import MemoryLeaf, find_leaves
+from playground.core.compiled.patching import modules_of, take_symbolic_numbers, without_torch_compiler
+from playground.core.compiled.program import DATUM, FACTOR, LANE, MAX_OPERATIONS, SLOT, STEP
+from playground.core.compiled.recorder import ProgramRecorder
+from playground.core.compiled.rules import RULES
+from playground.core.compiled.symbol import Symbol
+from playground.core import gradients
+from playground.core.functional import functional_call
+from playground.core.gradients import Clip
+from playground.core.movers import Mover
+from playground.core.problem import BatchTensors, Problem
+from playground.core.steppers import OneRun, make_stepper
+
+PARAMETER = ""
+"""The first name in the path of a parameter; nothing that is remembered has an empty name."""
+
+
+@dataclass(frozen=True)
+class DescentSpec:
+    """Everything that determines a step of any of the runs.
+
+    :param problem: of any one run; all runs share its module, loss and data.
+    :param mover: the optimizers.
+    :param scheduled: whether a schedule multiplies the learning rate by a factor that changes with the step.
+    :param clip: limits on a run's gradient.
+    """
+
+    problem: Problem
+    mover: Mover
+    scheduled: bool = False
+    clip: Clip | None = None
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The dtype of every parameter.
+
+        :raises CannotCompileError: the parameters have different dtypes, a dtype that is not compiled, or are not on
+            the CPU.
+        """
+        parameters = self.problem.parameters.values()
+        (dtype, device), *others = {(each.dtype, each.device.type) for each in parameters}
+        if others or device != "cpu" or dtype not in (torch.float32, torch.float64):
+            raise CannotCompileError("the parameters are not all float32 or all float64 on the CPU")
+        return dtype
+
+    @property
+    def shapes(self) -> dict[str, torch.Size]:
+        """The shape of each parameter by name.
+
+        :raises CannotCompileError: there are more parameters than a step may have operations.
+        """
+        shapes = {name: tensor.shape for name, tensor in self.problem.parameters.items()}
+        if (count := sum(shape.numel() for shape in shapes.values())) > MAX_OPERATIONS:
+            raise CannotCompileError(f"{count:,} parameters: a step has more than {MAX_OPERATIONS:,} scalar operations")
+        return shapes
+
+
+class _SymbolicModule:
+    """A module with symbols in place of its parameters.
+
+    :param problem: whose module it is.
+    :param parameters: the symbols by name.
+    """
+
+    def __init__(self, problem: Problem, parameters: Mapping[str, Tensor]) -> None:
+        self._module = problem.module
+        self._parameters = parameters
+        self.train = problem.module.train
+        self.eval = problem.module.eval
+
+    def __call__(self, *inputs: Any) -> Any:
+        return functional_call(self._module, self._parameters, inputs)
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the symbols by name."""
+        yield from self._parameters.items()
+
+
+@dataclass
+class _SymbolicBatches:
+    """The data of the recorded step.
+
+    :param data: all samples.
+    :param now: the batch.
+    """
+
+    data: BatchTensors
+    now: BatchTensors = ()
+
+    def at(self, step: Any) -> BatchTensors:
+        """Return the batch of the recorded step."""
+        return self.now
+
+
+class SymbolicRun:
+    """One run whose numbers are symbols.
+
+    :param spec: what determines its steps.
+    :raises CannotCompileError: the optimizer cannot be constructed on symbols.
+    """
+
+    def __init__(self, spec: DescentSpec) -> None:
+        self.spec = spec
+        lanes = {(LANE, i): column.numpy() for i, column in enumerate(spec.mover.lanes.values())}
+        self.recorder = ProgramRecorder(spec.dtype, RULES, lanes)
+        self.program = self.recorder.program
+        self.parameters = {
+            name: Symbol(self.parameter_ids(name), spec.dtype).requires_grad_() for name in spec.shapes
+        }
+        self._batches = _SymbolicBatches(spec.problem.batches.data)
+        self._gradients: dict[int | None, Any] = {}
+        self._number: Any = self.recorder.number(self.program.input(STEP), whole=True)
+        self._modules = modules_of([getattr(spec.mover.optimizer({}), "func", None)])
+        self.stepper: OneRun = self._record(self._build)
+        self._modules = modules_of(self._code_objects())
+
+    def parameter_ids(self, name: str) -> Tensor:
+        """Return the slots of a parameter."""
+        shape = self.spec.shapes[name]
+        ids = [self.program.input(SLOT, (PARAMETER, name), entry) for entry in range(shape.numel())]
+        return torch.tensor(ids, dtype=torch.int64).reshape(shape)
+
+    def leaves(self) -> list[MemoryLeaf]:
+        """Return what the optimizer remembers now."""
+        return list(find_leaves(self.stepper.memory_root(), self.stepper.parameters))
+
+    def step(self, samples: int | None) -> tuple[int, int, int]:
+        """Record a step.
+
+        :param samples: the size of its batch, which is then an input; None if the batch is all data, as constants.
+        :returns: the values of the loss and of the gradient's norm before the update, and how often the loss was
+            evaluated.
+        """
+        stepper, decisions = self.stepper, self.recorder.decisions
+        self._batches.now = self._batch(samples)
+        decisions.may_branch = False
+        if samples not in self._gradients:  # the same at every step
+            self._record(lambda: stepper.evaluate(self._number))
+            self._gradients[samples] = stepper.loss, stepper.gradients
+        loss, found = self._gradients[samples]
+        evaluations = stepper.evaluations
+        stepper.loss, stepper.gradients = _copy_symbol(loss), [None if each is None else _copy_symbol(each) for each in found]
+        norm = self._record(lambda: gradients.norm(found))
+        values = [int(self.recorder.cast(each, self.spec.dtype).ids) for each in (loss, norm)]
+        decisions.may_branch = True
+        self._record(lambda: stepper.update(self._number))
+        for parameter in stepper.parameters:
+            parameter.grad = None
+        return *values, 1 + stepper.evaluations - evaluations
+
+    def finish(self) -> int:
+        """Record the end of the run: the optimizer may move the parameters once more; return the value of the loss."""
+        return self._record(lambda: self.recorder.scalar(self.stepper.finish()))
+
+    def _record(self, work: Any) -> Any:
+        try:
+            with without_torch_compiler(), take_symbolic_numbers(self._modules):
+                return self.recorder.record(work)
+        except CannotCompileError as error:
+            place = _find_place(error, self._modules)
+            if place and not str(error).endswith(place):
+                error.args = (f"{error}{place}",)
+            raise
+
+    def _build(self) -> OneRun:
+        """Construct the stepper with a symbolic number for each hyperparameter that differs."""
+        spec, recorder = self.spec, self.recorder
+        values = {
+            name: recorder.number(self.program.input(LANE, i), spec.mover.is_whole(name))
+            for i, name in enumerate(spec.mover.lanes)
+        }
+        module: Any = _SymbolicModule(spec.problem, self.parameters)
+        batches: Any = self._batches
+        problem = replace(spec.problem, module=module, batches=batches)
+        factor = recorder.number(self.program.input(FACTOR))
+        schedule = (lambda _: factor) if spec.scheduled else None
+        return make_stepper(problem, spec.mover.optimizer(values), schedule, spec.clip)
+
+    def _code_objects(self) -> list[Any]:
+        """Return the optimizer and the optimizers that it wraps: objects whose classes hold its code."""
+        root, rule = self.stepper.memory_root(), self.spec.mover.optimizer({})
+        inner = [each for each in vars(root).values() if isinstance(each, torch.optim.Optimizer)] if (
+            isinstance(root, torch.optim.Optimizer)
+        ) else []
+        return [root, rule, *inner]
+
+    def _batch(self, samples: int | None) -> BatchTensors:
+        """Return the batch of the step: an entry is an input by its row in the batch and its place in the sample."""
+        data = self.spec.problem.batches.data
+        if samples is None:
+            return data
+        return tuple(self._symbolic_batch(i, each, samples) for i, each in enumerate(data))
+
+    def _symbolic_batch(self, which: int, data: Tensor, samples: int) -> Symbol:
+        places = data[0].numel()
+        ids = [self.program.input(DATUM, which, row, place) for row in range(samples) for place in range(places)]
+        return Symbol(torch.tensor(ids, dtype=torch.int64).reshape(samples, *data.shape[1:]), data.dtype)
+
+
+def _find_place(error: BaseException, modules: Sequence[ModuleType]) -> str:
+    """Return the last line of an optimizer's code that an error passed: ` (mine.py:42)`; empty if it passed none."""
+    names, found = {module.__name__ for module in modules}, ""
+    cause = error.__cause__ or error
+    for frame, line in traceback.walk_tb(cause.__traceback__):
+        name = frame.f_globals.get("__name__")
+        if name in names:
+            file = Path(frame.f_code.co_filename)
+            found = f" ({name.replace('.', '/')}.py:{line})" if "." in str(name) else f" ({file.name}:{line})"
+    return found
+
+
+def _copy_symbol(symbol: Any) -> Symbol:
+    """Return a symbol with entries of its own, which the optimizer may write to."""
+    return Symbol(symbol.ids.clone(), symbol.dtype)

@@ -1,0 +1,133 @@
+"""What moves many runs of one kind: an update rule or a `torch.optim.Optimizer`, with numbers that differ."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from playground.core.steppers import OptimizerFactory
+from playground.core.update import UpdateRule, stack_rules
+
+
+class Mover(ABC):
+    """Moves runs that differ only in numbers of their optimizer.
+
+    :param lanes: the hyperparameters that differ, by name; float64 of shape `(runs,)`.
+    """
+
+    lanes: Mapping[str, Tensor]
+
+    @abstractmethod
+    def optimizer(self, values: Mapping[str, Any]) -> UpdateRule | OptimizerFactory:
+        """Return the optimizer of one run.
+
+        :param values: its hyperparameters among `lanes`, as numbers of Python.
+        """
+
+    def optimizer_of(self, run: int) -> UpdateRule | OptimizerFactory:
+        """Return the optimizer of a run by its index."""
+        return self.optimizer({name: self._number(name, column[run].item()) for name, column in self.lanes.items()})
+
+    def is_whole(self, name: str) -> bool:
+        """Tell whether a hyperparameter is an `int` in all runs."""
+        return False
+
+    def _number(self, name: str, value: float) -> float | int:
+        return int(value) if self.is_whole(name) else value
+
+
+class RuleMover(Mover):
+    """Moves runs by an update rule.
+
+    :param rule: one for all runs, with a tensor of shape `(runs,)` for each number that differs.
+    """
+
+    def __init__(self, rule: UpdateRule) -> None:
+        self.rule = rule
+        values = {each.name: getattr(rule, each.name) for each in fields(rule)}  # type: ignore[arg-type]
+        self.lanes = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+
+    def optimizer(self, values: Mapping[str, Any]) -> UpdateRule:
+        """Return the rule with these numbers."""
+        return replace(self.rule, **values) if values else self.rule  # type: ignore[type-var]
+
+
+class FactoryMover(Mover):
+    """Moves runs by a `torch.optim.Optimizer`: by one instance for each.
+
+    :param factories: the class with the options of each run; they differ at most in numbers (`factory_signature`).
+    """
+
+    def __init__(self, factories: Sequence[OptimizerFactory]) -> None:
+        self._factories = factories
+        distinct = {id(each): each for each in factories}
+        leaves = {key: _options(each)[0] for key, each in distinct.items()}
+        self._first, self._structure = _options(factories[0])
+        self._places: dict[str, int] = {}
+        self._whole: dict[str, bool] = {}
+        lanes: dict[str, Tensor] = {}
+        for place in range(len(self._first)):
+            column = {key: each[place] for key, each in leaves.items()}
+            if _is_number(self._first[place]) and len(set(column.values())) > 1:
+                name = self._name(place)
+                self._places[name] = place
+                self._whole[name] = all(isinstance(each, int) for each in column.values())
+                numbers = [column[id(each)] for each in factories]
+                lanes[name] = torch.tensor(numbers, dtype=torch.float64)
+        self.lanes = lanes
+
+    def optimizer(self, values: Mapping[str, Any]) -> OptimizerFactory:
+        """Return the factory with these numbers."""
+        leaves = list(self._first)
+        for name, value in values.items():
+            leaves[self._places[name]] = value
+        args, keywords = tree_unflatten(leaves, self._structure)
+        factory: Any = self._factories[0]
+        return partial(getattr(factory, "func", factory), *args, **keywords)
+
+    def is_whole(self, name: str) -> bool:
+        """Tell whether an option is an `int` in all runs."""
+        return self._whole[name]
+
+    def _name(self, place: int) -> str:
+        """Return the option that a number belongs to: `lr`, or `betas[1]`."""
+        marked = list(range(len(self._first)))
+        args, keywords = tree_unflatten(marked, self._structure)
+        for name, value in (*enumerate(args), *keywords.items()):
+            inner = tree_flatten(value)[0]
+            if place in inner:
+                return str(name) if inner == [place] and value == place else f"{name}[{inner.index(place)}]"
+        return str(place)
+
+
+def make_mover(optimizers: Sequence[UpdateRule | OptimizerFactory]) -> Mover:
+    """Return what moves these runs.
+
+    :param optimizers: of each run; equal ones may be one object.
+    """
+    if isinstance(optimizers[0], UpdateRule):
+        return RuleMover(stack_rules(optimizers))  # type: ignore[type-var, arg-type]
+    return FactoryMover(optimizers)  # type: ignore[arg-type]
+
+
+def factory_signature(factory: OptimizerFactory) -> Any:
+    """Return what factories must share to move runs together: the class, and every option that is not a number."""
+    leaves, structure = _options(factory)
+    fixed = tuple(None if _is_number(each) else repr(each) for each in leaves)
+    kind: Any = getattr(factory, "func", factory)
+    return kind, str(structure), fixed
+
+
+def _options(factory: Any) -> tuple[list[Any], Any]:
+    return tree_flatten((getattr(factory, "args", ()), getattr(factory, "keywords", {})))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -29,8 +29,8 @@ WEIGHT_DECAY = "pull towards zero, proportional to the parameter"
 
 
 def is_zero(value: Hyperparameter) -> bool:
-    """Tell whether a term with this factor can be omitted; with a tensor, the term stays."""
-    return not isinstance(value, Tensor) and value == 0
+    """Tell whether a term with this factor can be omitted; with a number for each of many runs, the term stays."""
+    return not isinstance(value, Tensor | torch.SymFloat) and value == 0
 
 
 def plus(a: Tensor, scale: Hyperparameter, b: Tensor) -> Tensor:

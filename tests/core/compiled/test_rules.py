@@ -324,15 +324,14 @@ STRIDED = {
 REFUSED = {
     "random numbers": (lambda x: F.dropout(x, 0.5), "random"),
     "random numbers of no run": (lambda x: x + torch.rand(3, 4, dtype=DOUBLE), "random"),
-    "item": (lambda x: x * x.sum().item(), "depends on a number that differs between runs"),
+    "float of an entry": (lambda x: x * float(x.sum()), "depends on a number that differs between runs"),
     "branch": (lambda x: x if x.sum() > 0 else -x, "depends on a number that differs between runs"),
-    "list": (lambda x: x * x[0].tolist()[0], "tolist"),
     "numpy": (lambda x: x * torch.from_numpy(np.sin(x.detach().numpy())), "numpy"),
     "sort": (lambda x: x.sort(0).values, "sort"),
     "argmax": (lambda x: x[x.argmax(1)], "argmax"),
     "inverse": (lambda x: torch.linalg.inv(x[:, :3]), "linalg_inv"),
     "shape by a value": (lambda x: x[x > 0], "nonzero|depends"),
-    "another precision": (lambda x: x.float().exp().double(), "float32"),
+    "another precision": (lambda x: x.half().exp().double(), "float16"),
     "complex": (lambda x: torch.fft.fft(x).abs(), "complex|fft"),
     "bytes": (lambda x: x.view(torch.int64), "bytes"),
     "no probability": (lambda x: F.binary_cross_entropy(x, x.detach()), "sigmoid"),
@@ -356,7 +355,7 @@ def test_what_depends_on_the_order_in_memory_is_refused(name, x) -> None:
 def test_a_refusal_cannot_be_caught_by_the_module(x) -> None:
     def wary(x):
         try:
-            return x * x.sum().item()
+            return x * float(x.sum())
         except Exception:
             return x
 
@@ -367,7 +366,7 @@ def test_a_refusal_cannot_be_caught_by_the_module(x) -> None:
 def test_a_tensor_that_was_there_before_must_not_be_written_to(x) -> None:
     kept = torch.zeros(3, 4, dtype=DOUBLE)
     for write in (lambda x: kept.add_(x), lambda x: kept[0].copy_(x[0]), lambda x: kept.add_(1.0)):
-        with pytest.raises(CannotCompileError, match="writes to a tensor that it keeps"):
+        with pytest.raises(CannotCompileError, match="writes to a tensor that is not part of it"):
             recorded(write, x)
     assert not kept.any()
 

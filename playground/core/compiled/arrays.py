@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from playground.core.compiled.carried import LEFT_OUT
 from playground.core.compiled.layout import KernelProgram
 from playground.core.compiled.program import LANE, SLOT
 from playground.core.compiled.symbolic_run import PARAMETER
@@ -91,6 +92,12 @@ class KernelArrays:
         """Keep the current slots of the runs that have not ended as their final ones."""
         going = self.count_of("end") == 0
         self.final.copy_(torch.where(going[:, None, :], self.slots[:, : self.final.shape[1]], self.final))
+
+    def left_out(self, program: KernelProgram) -> Tensor:
+        """Return a mask of the runs that went a way that was not recorded, after `take_finals`."""
+        if LEFT_OUT not in program.slots:
+            return torch.zeros(self.count, dtype=torch.bool)
+        return self.rows(self.final)[:, program.slots.index(LEFT_OUT)] != 0
 
     def rows(self, tensor: Tensor) -> Tensor:
         """Return vectors of tiles as one row per run, shape `(runs, vectors)`."""

@@ -11,7 +11,7 @@ is recorded once more.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import torch
@@ -31,6 +31,10 @@ Structure = tuple[Hashable, ...]
 """All that must be the same before two steps with the same program: what is remembered, but not its numbers."""
 
 
+LEFT_OUT: SlotKey = (("left out",), 0)
+"""What a run carries once it has gone a way that was not recorded: not 0. The next engine computes it."""
+
+
 class AssumptionError(Exception):
     """Something was taken for constant, or for equal in all runs, and is not."""
 
@@ -45,7 +49,7 @@ class CarriedMemory:
         self._run = run
         self._changing: set[MemoryPath] = set()
         """Numbers of Python that a step changes."""
-        self._of_run: set[MemoryPath] = set()
+        self._of_run: set[MemoryPath] = {LEFT_OUT[0]}
         """What has one element and differs between runs."""
         self._sizes: dict[MemoryPath, int] = {}
         self._given: set[MemoryPath] = set()
@@ -66,7 +70,7 @@ class CarriedMemory:
         :raises AssumptionError: a count is not equal in all runs.
         :raises CannotCompileError: a tensor has another number of elements than before.
         """
-        program, recorder = self._run.program, self._run.recorder
+        recorder = self._run.recorder
         found: dict[SlotKey, int] = {}
         for leaf in self._run.leaves():
             if isinstance(leaf.value, Symbol):
@@ -79,14 +83,22 @@ class CarriedMemory:
             if self._sizes.setdefault(leaf.path, len(values)) != len(values):
                 raise CannotCompileError("what the optimizer remembers changes its shape")
             found |= {(leaf.path, entry): value for entry, value in enumerate(values)}
-        differing = {key[0] for key, value in found.items() if self.is_count(key) and not program.is_uniform(value)}
+        self.require_uniform(found)
+        for name, symbol in self._run.parameters.items():
+            found |= {((PARAMETER, name), entry): value for entry, value in enumerate(symbol.ids.flatten().tolist())}
+        return found
+
+    def require_uniform(self, outputs: Mapping[SlotKey, int]) -> None:
+        """Check that every count is equal in all runs.
+
+        :raises AssumptionError: one is not, and a step took it as a count.
+        """
+        program = self._run.program
+        differing = {key[0] for key, value in outputs.items() if self.is_count(key) and not program.is_uniform(value)}
         self._of_run |= differing
         if differing & self._given:
             self._given -= differing
             raise AssumptionError
-        for name, symbol in self._run.parameters.items():
-            found |= {((PARAMETER, name), entry): value for entry, value in enumerate(symbol.ids.flatten().tolist())}
-        return found
 
     def put_inputs(self) -> None:
         """Put an input of the next step in place of everything that is carried."""

@@ -90,7 +90,8 @@ class CompiledReplicas:
         self._seeds = seeds
         self.rules = rules
         self.spec = DescentSpec(problem, mover, schedule is not None, clip)
-        self.phases = record_phases(self.spec, [1.0 if schedule is None else schedule(step) for step in range(budget)])
+        factors = [1.0 if schedule is None else schedule(step) for step in range(budget)]
+        self.phases = record_phases(self.spec, factors, parameters)
         self.kernel_program = arrange(self.phases, mover.lanes, len(seeds), rules.gradient is not None)
         if runs is not None and not is_worth_compiling(runs, budget, self.kernel_program.operations):
             raise NotWorthCompilingError("compiling would take longer than these runs")
@@ -101,6 +102,8 @@ class CompiledReplicas:
         self.places = torch.arange(self.arrays.count)
         self.final = {name: tensor.detach() for name, tensor in parameters.items()}
         self.steepest: Parameters = {}
+        self.left_out = torch.zeros(self.arrays.count, dtype=torch.bool)
+        """The runs that went a way that was not recorded: another engine has to compute them."""
         require_agreement(self, parameters, seeds, schedule)
         self.seconds_to_compile = time.perf_counter() - began
 
@@ -174,6 +177,8 @@ class CompiledReplicas:
         traces.take_over(self.arrays.collect_records(self.budget), self.phases.evaluations)
         traces.finish(self.conclude(self.arrays), interrupted)
         self.final = self.arrays.finals(self.spec.shapes)
+        self.left_out = self.arrays.left_out(self.kernel_program)
+        traces.status[self.left_out] = STATUSES.index(Status.INTERRUPTED)  # they have not come to an end here
         bad = torch.isin(traces.status, BAD_STATUSES).nonzero().squeeze(1)
         self.steepest = find_steepest(self.spec, ended, self._seeds, traces.steps, bad)
 

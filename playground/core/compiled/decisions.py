@@ -5,7 +5,9 @@ What a number depends on decides:
 - the step alone: the number is computed for the recorded step. The program is then valid for all steps at which the
   same questions have the same answers (see `phases`).
 - hyperparameters alone: the answer must be the same for all runs. If it is not, the runs are divided into groups.
-- the run: both ways are recorded, one after the other, and each result is selected by the number (`record_ways`).
+- the run: both ways are recorded, one after the other, and each result is selected by the number (`record_ways`). If
+  one of them cannot be recorded, or leaves another kind of memory, and no run goes it usually, runs that do are left
+  out: the next engine computes them.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ class Decisions:
     def __init__(self, program: Program, lanes: Mapping[Any, np.ndarray[Any, Any]]) -> None:
         self.now: Mapping[Any, float] = {}
         """The values of the inputs that are equal in all runs, at the recorded step."""
+        self.examples: Mapping[Any, Any] | None = None
+        """The values of all inputs at the recorded step, for a few of the runs; None if they are not known."""
         self.may_branch = False
         """Whether a question about the run may be answered in both ways."""
         self.by_step: dict[int, float] = {}
@@ -44,7 +48,7 @@ class Decisions:
         self._answered: dict[int, bool] = {}
 
     def follow(self, forced: list[tuple[int, bool]]) -> None:
-        """Begin a recording that answers the first questions about the run like this, and all others with yes."""
+        """Begin a recording that answers the first questions about the run like this, and all others as usual."""
         self._forced, self.way, self._answered, self.by_step = forced, [], {}, {}
 
     def decide(self, index: int) -> bool:
@@ -82,6 +86,17 @@ class Decisions:
             self.by_step[index] = float(found)
         return self.by_step[index]
 
+    def usual(self, index: int) -> bool | None:
+        """Return the answer that all of the example runs give; None if they give different ones, or none is known."""
+        if self.examples is None:
+            return None
+        try:
+            (found,) = self._program.evaluate([index], {**self.examples, **self.now})
+        except KeyError:  # it depends on something that these runs do not have
+            return None
+        answers = np.atleast_1d(np.asarray(found, dtype=bool))
+        return bool(answers[0]) if (answers == answers[0]).all() else None
+
     def _decide_by_run(self, index: int) -> bool:
         if not self.may_branch:
             raise CannotCompileError("the control flow depends on a number that differs between runs")
@@ -90,10 +105,14 @@ class Decisions:
         place = len(self.way)
         if place < len(self._forced) and self._forced[place][0] != index:
             raise CannotCompileError("repeating the same step asks other questions")
-        answer = self._forced[place][1] if place < len(self._forced) else True
+        answer = self._forced[place][1] if place < len(self._forced) else self.usual(index) is not False
         self.way.append((index, answer))
         self._answered[index] = answer
         return answer
+
+
+class _TooManyWaysError(CannotCompileError):
+    """A step takes too many ways."""
 
 
 class Mergeable(Protocol):
@@ -101,6 +120,9 @@ class Mergeable(Protocol):
 
     def select(self, condition: int, other: Any) -> Any:
         """Return this where the condition holds, else the other."""
+
+    def require(self, condition: int, answer: bool) -> Any:
+        """Return this; runs in which a condition has another answer are left out."""
 
 
 MergeableType = TypeVar("MergeableType", bound=Mergeable)
@@ -118,7 +140,7 @@ def record_ways(decisions: Decisions, record: Callable[[], MergeableType]) -> Me
         nonlocal count
         count += 1
         if count > MAX_WAYS:
-            raise CannotCompileError(f"a step takes more than {MAX_WAYS} ways by numbers that differ between runs")
+            raise _TooManyWaysError(f"a step takes more than {MAX_WAYS} ways by numbers that differ between runs")
         decisions.follow(forced)
         found = record()
         by_step = dict(decisions.by_step)
@@ -126,9 +148,14 @@ def record_ways(decisions: Decisions, record: Callable[[], MergeableType]) -> Me
         # The last question first: the other answers of earlier questions lead to ways of their own.
         for place in range(len(way) - 1, len(forced) - 1, -1):
             index, answer = way[place]
-            other = explore([*way[:place], (index, not answer)])
-            by_step |= decisions.by_step
-            found = found.select(index, other) if answer else other.select(index, found)
+            try:
+                other = explore([*way[:place], (index, not answer)])
+                by_step |= decisions.by_step
+                found = found.select(index, other) if answer else other.select(index, found)
+            except CannotCompileError as error:
+                if isinstance(error, RunsDifferError | _TooManyWaysError) or decisions.usual(index) is not answer:
+                    raise
+                found = found.require(index, answer)
         decisions.by_step = by_step
         return found
 

@@ -27,7 +27,7 @@ from playground.core.agreement import (
     assign_parameters,
     make_twins,
 )
-from playground.core.compiled.carried import SlotKey
+from playground.core.compiled.carried import LEFT_OUT, SlotKey
 from playground.core.compiled.errors import CannotCompileError
 from playground.core.compiled.memory import MemoryLeaf, find_leaves
 from playground.core.compiled.program import COUNT
@@ -100,7 +100,10 @@ def _require_first_steps(compiled: CompiledReplicas, parameters: Parameters, sin
         # Two identical calls that differ reveal a component that depends on more than its inputs.
         if not agree_to_rounding(again, plain, [plain]):
             raise CannotCompileError("repeating the same step gives different results")
-        apart += not agree_to_rounding(mine[place], plain, twins)
+        compared = mine[place]
+        if compared is None:
+            continue
+        apart += not agree_to_rounding(compared, plain, twins)
     # Tolerate one run in three: its rounding may grow faster than the changed starts show (Adam at a rate of 1).
     if apart > len(which) // 3:
         raise CannotCompileError(f"the first {steps} steps differ from plain PyTorch")
@@ -108,8 +111,8 @@ def _require_first_steps(compiled: CompiledReplicas, parameters: Parameters, sin
 
 def _run_kernel(
     compiled: CompiledReplicas, parameters: Parameters, which: Sequence[int], steps: int
-) -> list[ComparedSteps]:
-    """Make the first steps of some runs by the kernel.
+) -> list[ComparedSteps | None]:
+    """Make the first steps of some runs by the kernel; None for a run that is left out.
 
     :param parameters: initial ones of these runs.
     :param which: of all runs these are.
@@ -119,8 +122,11 @@ def _run_kernel(
     state.take_finals()
     last = compiled.conclude(state)
     losses, final = state.rows(state.numbers)[:, NUMBER_NAMES.index("before")], state.finals(compiled.spec.shapes)
+    left_out = state.left_out(compiled.kernel_program).tolist()
     return [
-        ComparedSteps(losses[place], {name: tensor[place] for name, tensor in final.items()}, last[place])
+        None
+        if left_out[place]
+        else ComparedSteps(losses[place], {name: tensor[place] for name, tensor in final.items()}, last[place])
         for place in range(len(which))
     ]
 
@@ -232,7 +238,7 @@ class _SingleSteps:
         stepper.update(step)
         after = self._numbers(stepper)
         plain = torch.tensor([after.get(key, before.get(key, 0.0)) for key in self._program.slots], dtype=torch.float64)
-        if not (plain.isfinite().all() and math.isfinite(loss)):
+        if not (plain.isfinite().all() and math.isfinite(loss)) or self._is_left_out(rows[0]):
             return False
         moved = (rows[1:] - rows[0]).abs().amax(0).nan_to_num(nan=math.inf)
         allowed = self._tolerance * (1 + plain.abs()) + MAX_TWIN_DEVIATIONS * moved
@@ -242,6 +248,10 @@ class _SingleSteps:
         if (away > 0).any():
             self._refuse(step, f"{_name(self._program.slots[int(away.argmax())])} differs")
         return True
+
+    def _is_left_out(self, slots: Tensor) -> bool:
+        names = self._program.slots
+        return LEFT_OUT in names and bool(slots[names.index(LEFT_OUT)] != 0)
 
     def _refuse(self, step: int, what: str) -> None:
         raise CannotCompileError(f"step {step} differs from plain PyTorch: {what}")

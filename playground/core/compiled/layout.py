@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from playground.core.compiled.body import loaded_values
-from playground.core.compiled.carried import SlotKey
+from playground.core.compiled.carried import LEFT_OUT, SlotKey
 from playground.core.compiled.errors import CannotCompileError
 from playground.core.compiled.phases import Phases, StepProgram
 from playground.core.compiled.program import INPUT, LANE, MAX_OPERATIONS, SLOT, Program
@@ -112,6 +112,7 @@ def _live_slots(phases: Phases, gradient: bool) -> tuple[tuple[SlotKey, ...], in
     program = phases.program
     parameters = tuple(phases.end)
     final = _read_slots(program, [phases.end_loss, *_moved_at_end(phases)]) - set(parameters)
+    final |= {LEFT_OUT for step in phases.steps if LEFT_OUT in step.outputs}
     live: set[SlotKey] = {*parameters, *final}
     while True:
         wanted = [value for step in phases.steps for value in _wanted(phases, step, tuple(live), gradient)]

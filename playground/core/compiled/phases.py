@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
-from playground.core.compiled.carried import AssumptionError, CarriedMemory, SlotKey, Structure
+from playground.core.compiled.carried import LEFT_OUT, AssumptionError, CarriedMemory, SlotKey, Structure
 from playground.core.compiled.decisions import record_ways
 from playground.core.compiled.errors import CannotCompileError
 from playground.core.compiled.evaluation import Evaluation
 from playground.core.compiled.memory import Snapshot
-from playground.core.compiled.program import COUNT, FACTOR, INPUT, SLOT, STARTED, STEP, Program
+from playground.core.compiled.program import COUNT, FACTOR, INPUT, LANE, SLOT, STARTED, STEP, Program
 from playground.core.compiled.symbolic_run import PARAMETER, DescentSpec, SymbolicRun
 
 MAX_STEP_PROGRAMS = 32
@@ -29,6 +30,12 @@ MAX_RECORDINGS = 80
 
 MAX_ASSUMPTIONS = 40
 """The most times that everything is recorded once more because something changes or differs after all."""
+
+EXAMPLE_RUNS = 8
+"""Runs that tell how a decision usually comes out."""
+
+EXAMPLE_STEPS = 4
+"""Steps that they make."""
 
 MIN_STRETCH = 16
 """Steps with batches of the same size from which on their numbers are computed all at once."""
@@ -63,18 +70,31 @@ class StepProgram:
 
         :raises CannotCompileError: the two ways leave memories of different structure.
         """
-        if self.after != other.after or self.outputs.keys() != other.outputs.keys():
-            raise CannotCompileError("what the optimizer remembers depends on a number that differs between runs")
+        if self.after != other.after:
+            path, _ = next(iter(set(self.after) ^ set(other.after)))  # type: ignore[misc]
+            raise CannotCompileError(
+                f"what the optimizer remembers depends on a number that differs between runs: {'.'.join(path)}"
+            )
         if self.evaluations != other.evaluations:
             raise CannotCompileError("how often the loss is evaluated depends on a number that differs between runs")
 
         def choose(a: int, b: int) -> int:
             return self.program.apply("select", condition, a, b)
 
-        outputs = {key: choose(value, other.outputs[key]) for key, value in self.outputs.items()}
+        keys = self.outputs.keys() | other.outputs.keys()  # only one way may leave runs out
+        outputs = {key: choose(self._output(key), other._output(key)) for key in sorted(keys)}
         return replace(
             self, loss=choose(self.loss, other.loss), norm=choose(self.norm, other.norm), outputs=outputs
         )
+
+    def require(self, condition: int, answer: bool) -> StepProgram:
+        """Return this step; runs in which a condition has another answer are left out from here on."""
+        stays, leaves = self._output(LEFT_OUT), self.program.constant(1.0)
+        left = self.program.apply("select", condition, *((stays, leaves) if answer else (leaves, stays)))
+        return replace(self, outputs={**self.outputs, LEFT_OUT: left})
+
+    def _output(self, key: SlotKey) -> int:
+        return self.outputs[key] if key in self.outputs else self.program.input(SLOT, *key)
 
 
 @dataclass(frozen=True)
@@ -174,7 +194,9 @@ class Phases:
         return np.array([each.evaluations for each in self.steps])[self.which]
 
 
-def record_phases(spec: DescentSpec, factors: Sequence[float]) -> Phases:
+def record_phases(
+    spec: DescentSpec, factors: Sequence[float], parameters: Mapping[str, Tensor] | None = None
+) -> Phases:
     """Record every program that the steps of a descent need.
 
     A step without a program is recorded, at the state that the optimizer has then. Its decisions (the values that
@@ -182,10 +204,11 @@ def record_phases(spec: DescentSpec, factors: Sequence[float]) -> Phases:
     program, because everything else in a program is an input.
 
     :param factors: on the learning rate, one per step.
+    :param parameters: initial ones of all runs, of shape `(runs, *shape)`; they tell how runs usually decide.
     :raises CannotCompileError: a step is not a fixed scalar program, or there are too many programs.
     """
     run = SymbolicRun(spec)
-    recorder = _PhaseRecorder(run, np.asarray(factors, dtype=np.float64))
+    recorder = _PhaseRecorder(run, np.asarray(factors, dtype=np.float64), parameters)
     for _ in range(MAX_ASSUMPTIONS):
         try:
             return recorder.record()
@@ -199,12 +222,16 @@ class _PhaseRecorder:
 
     :param run: on symbols, before its first step.
     :param factors: on the learning rate, one per step.
+    :param parameters: initial ones of all runs.
     """
 
-    def __init__(self, run: SymbolicRun, factors: np.ndarray[Any, Any]) -> None:
+    def __init__(
+        self, run: SymbolicRun, factors: np.ndarray[Any, Any], parameters: Mapping[str, Tensor] | None
+    ) -> None:
         self._run = run
         self._program = run.program
         self._factors = factors
+        self._parameters = parameters
         self._budget = len(factors)
         self._samples = _batch_sizes(run.spec, self._budget)
         self._memory = CarriedMemory(run)
@@ -225,8 +252,9 @@ class _PhaseRecorder:
         self._recorded: list[_RecordedStep] = []
         self._steps: list[StepProgram] = []
         self._counted: list[Counts] = []
-        start = self._memory.outputs()
+        start = {**self._memory.outputs(), LEFT_OUT: self._program.constant(0.0)}
         structure = self._memory.structure()
+        self._examples = self._first_examples(start)
         self._snapshots: dict[Structure, Snapshot] = {structure: self._start}
         which = self._walk(structure, self._initial_counts(start))
         loss, end = self._record_end()
@@ -235,6 +263,32 @@ class _PhaseRecorder:
         opaque = any(leaf.is_opaque for leaf in self._run.leaves())
         phases = Phases(self._program, self._steps, which, inputs, start, loss, end, opaque)
         return merge_first_step(unify_counts(phases))
+
+    def _first_examples(self, start: Mapping[SlotKey, int]) -> dict[Any, Any] | None:
+        """Return the inputs of step 0 of a few runs."""
+        if self._parameters is None:
+            return None
+        runs = len(next(iter(self._parameters.values())))
+        which = sorted({run * (runs - 1) // max(EXAMPLE_RUNS - 1, 1) for run in range(EXAMPLE_RUNS)})
+        found: dict[Any, Any] = {
+            (LANE, i): column[which].double().numpy() for i, column in enumerate(self._run.spec.mover.lanes.values())
+        }
+        for name, tensor in self._parameters.items():
+            rows = tensor[which].detach().double().reshape(len(which), -1).numpy()
+            found |= {(SLOT, (PARAMETER, name), entry): rows[:, entry] for entry in range(rows.shape[1])}
+        values = self._program.evaluate(list(start.values()), found)
+        return found | {(SLOT, *key): value for key, value in zip(start, values, strict=True)}
+
+    def _advance_examples(self, step: StepProgram, now: Mapping[Any, float]) -> None:
+        """Let the example runs make a step."""
+        if self._examples is None:
+            return
+        try:
+            values = self._program.evaluate(list(step.outputs.values()), {**self._examples, **now})
+        except KeyError:  # a batch: its entries are not known
+            self._examples = None
+            return
+        self._examples |= {(SLOT, *key): value for key, value in zip(step.outputs, values, strict=True)}
 
     def _initial_counts(self, start: Mapping[SlotKey, int]) -> Counts:
         keys = [key for key in start if self._memory.is_count(key)]
@@ -253,6 +307,8 @@ class _PhaseRecorder:
                 stretch = self._stretch(chosen, step, counts)
                 which[step : step + len(stretch)] = chosen.place
                 self._counted += stretch
+                if step < EXAMPLE_STEPS:
+                    self._advance_examples(chosen.step, self._now(step, counts))
                 if len(stretch) > 1:
                     after = chosen.advance(self._now(step + len(stretch) - 1, stretch[-1])) or after
                 step += len(stretch)
@@ -306,8 +362,7 @@ class _PhaseRecorder:
         if len(self._recorded) == MAX_RECORDINGS:
             raise CannotCompileError(f"more than {MAX_RECORDINGS} different steps were recorded")
         run, memory, decisions = self._run, self._memory, self._run.recorder.decisions
-        decisions.now = now
-        self._snapshots[structure].restore()
+        decisions.now, decisions.examples = now, self._examples
 
         def record() -> StepProgram:
             self._snapshots[structure].restore()
@@ -319,9 +374,8 @@ class _PhaseRecorder:
         made = record_ways(decisions, record)
         if made.after not in self._snapshots:
             self._snapshots[made.after] = self._snapshot()
+        memory.require_uniform(made.outputs)
         counts = {key: value for key, value in made.outputs.items() if memory.is_count(key)}
-        if any(not self._program.is_uniform(value) for value in counts.values()):
-            raise CannotCompileError("the optimizer counts steps by a number that differs between runs")
         recorded = _RecordedStep(structure, samples, made, dict(decisions.by_step), counts, self._number(made))
         self._recorded.append(recorded)
         return recorded

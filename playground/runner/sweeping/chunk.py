@@ -34,12 +34,15 @@ def compute_chunk(chunk: Chunk, cache: PreparedCache, watch: Watch | None = None
         yield from engine.compute(chunk, cache, watch)
         return
     try:
-        yield from engine.compute(chunk, cache, watch)
+        left = yield from engine.compute(chunk, cache, watch)
     except ISOLATED_EXCEPTIONS as error:
         parts = _divide(chunk, error)
         reason = describe_refusal(error)
         cache.forget()  # a component that raised may have left the module halfway
     else:
+        if left:
+            members = [chunk.members[position] for position in left]
+            yield from compute_chunk(replace(chunk, members=members, engine=after.name), cache, watch)
         return
     if parts:
         yield from _compute_parts(chunk, parts, cache, watch)

@@ -37,10 +37,13 @@ def _compute_one(method: str, i: int, args: tuple[Any, ...], kwargs: dict[str, A
     elif not isinstance(first, Tensor):  # a power of a number
         found = first**rest[0]
     else:
-        if rest and not isinstance(rest[0], Tensor):
-            method = method.replace(base, METHOD_BY_NAME.get(base, base))
-        options = {"other" if key == "scalar" else key: value for key, value in options.items()}
-        found = getattr(first, method)(*rest, **options)
+        if base in METHOD_BY_NAME and not isinstance(rest[0], Tensor):
+            base = METHOD_BY_NAME[base]
+        if method.endswith("_") and hasattr(first, f"{base}_"):
+            found = getattr(first, f"{base}_")(*rest, **options)
+        else:
+            found = getattr(first, base)(*rest, **options)
+            found = first.copy_(found) if method.endswith("_") else found
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from playground.plugins.causes import ISOLATED_EXCEPTIONS
@@ -11,10 +10,10 @@ from playground.plugins.signature import blame_component
 from playground.runner.single.measuring import stop_rules
 from playground.runner.single.prepared import PreparedDescent
 from playground.runner.single.preparing import scenario_clip
-from playground.runner.sweeping.engines.interface import CannotComputeError, Trial, Watch
+from playground.runner.sweeping.engines.interface import CannotComputeError, Computation, Trial, Watch
 from playground.runner.sweeping.engines.refusals import describe_refusal, require_descent
 from playground.runner.sweeping.engines.vectorized import ChunkStart, begin_replicas, run_vectorized
-from playground.runner.sweeping.plan import Chunk, ChunkResult
+from playground.runner.sweeping.plan import Chunk
 from playground.runner.sweeping.prepared_cache import PreparedCache
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class BatchedEngine:
             size = chunk_size(problem, problem.parameters, memory)
             return min(size, storage_chunk_size(problem, problem.parameters, steps))
 
-    def compute(self, chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Iterator[ChunkResult]:
+    def compute(self, chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Computation:
         """Compute all runs together; if they disagree with plain PyTorch, none is computed here, nor are halves.
 
         :raises CannotComputeError: they cannot descend together, or a component raises for one of them.
@@ -67,6 +66,7 @@ class BatchedEngine:
         except ISOLATED_EXCEPTIONS as error:
             raise CannotComputeError(describe_refusal(error), divisible=True) from error
         yield result
+        return ()
 
 
 def _require_agreement(start: ChunkStart, plugins: Plugins, ready: PreparedDescent) -> None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
 from playground.runner.single.measuring import stop_rules
 from playground.runner.single.prepared import PreparedDescent
 from playground.runner.single.preparing import scenario_clip
-from playground.runner.sweeping.engines.interface import CannotComputeError, Trial, Watch
+from playground.runner.sweeping.engines.interface import CannotComputeError, Computation, Trial, Watch
 from playground.runner.sweeping.engines.refusals import require_descent
 from playground.runner.sweeping.engines.vectorized import ChunkStart, begin_replicas, run_vectorized
-from playground.runner.sweeping.plan import Chunk, ChunkResult
+from playground.runner.sweeping.plan import Chunk
 from playground.runner.sweeping.prepared_cache import PreparedCache
 
 if TYPE_CHECKING:
     from playground.core.compiled import CompiledReplicas
+    from playground.core.traces import ReplicaTraces
 
 
 class CompiledEngine:
@@ -48,17 +48,24 @@ class CompiledEngine:
             problem = require_descent(ready).problem
             return chunk_size(problem, problem.parameters, memory)
 
-    def compute(self, chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Iterator[ChunkResult]:
+    def compute(self, chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Computation:
         """Compute all runs by one program; it judges them and records their losses itself.
 
         :raises CannotComputeError: they need several programs, or none is possible.
         """
         from playground.core.compiled import CompiledReplicas, RunsDifferError
 
+        left_out: list[int] = []
+
+        def descend(runs: CompiledReplicas, traces: ReplicaTraces) -> None:
+            runs.descend(traces)
+            left_out.extend(runs.left_out.nonzero().flatten().tolist())
+
         try:
-            yield run_vectorized(chunk, cache, watch, _compile_replicas, CompiledReplicas.descend)
+            yield run_vectorized(chunk, cache, watch, _compile_replicas, descend)
         except RunsDifferError as error:
             raise CannotComputeError(str(error), parts=error.groups()) from error
+        return left_out
 
 
 def _account(start: ChunkStart, ready: PreparedDescent, runs: int | None) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 Watch = Callable[["ReplicaTraces"], None]
 """Receives the traces of a chunk before its runs descend, to read them while they grow."""
+
+
+Computation = Generator[ChunkResult, None, Sequence[int]]
+"""Yields the results of runs, in one piece or several; returns the positions of those that it did not compute."""
 
 
 class CannotComputeError(Exception):
@@ -69,8 +73,8 @@ class Engine(Protocol):
         :param memory: bytes that their tensors may take.
         """
 
-    def compute(self, chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Iterator[ChunkResult]:
-        """Compute runs, in one piece or several.
+    def compute(self, chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Computation:
+        """Compute runs, in one piece or several; the next engine computes those that are left.
 
         :param cache: prepares their scenario.
         :param watch: gets the traces, to show their progress.

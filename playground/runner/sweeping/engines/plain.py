@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 
-from playground.runner.sweeping.engines.interface import Trial, Watch
-from playground.runner.sweeping.plan import Chunk, ChunkResult
+from playground.runner.sweeping.engines.interface import Computation, Trial, Watch
+from playground.runner.sweeping.plan import Chunk
 from playground.runner.sweeping.prepared_cache import PreparedCache
 from playground.runner.sweeping.sequential import run_sequentially
 
@@ -26,6 +25,7 @@ class PlainEngine:
         """Return a constant: one run at a time needs the memory of one."""
         return CHUNK_RUNS
 
-    def compute(self, chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Iterator[ChunkResult]:
+    def compute(self, chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Computation:
         """Compute runs in small pieces; nothing of a single run can be watched."""
-        return run_sequentially(chunk, cache.plugins)
+        yield from run_sequentially(chunk, cache.plugins)
+        return ()

@@ -96,9 +96,7 @@ class RuleStepper(OneRun):
         super().__init__(problem, clip)
         self._rule = rule
         self._schedule = schedule
-        self._states: dict[Tensor, State] = {
-            parameter: rule.init(parameter.detach()) for parameter in self.parameters
-        }
+        self._states: dict[Tensor, State] = {parameter: rule.init(parameter.detach()) for parameter in self.parameters}
 
     def update(self, step: int) -> None:
         """Update every parameter that has a gradient."""

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from playground.core.compiled.errors import CannotCompileError, RunsDifferError
+from playground.core.compiled.errors import CannotCompileError, RunsDifferError, TooManyWaysError
 from playground.core.compiled.program import Dependence, Program
 
 MAX_WAYS = 32
@@ -111,10 +111,6 @@ class Decisions:
         return answer
 
 
-class _TooManyWaysError(CannotCompileError):
-    """A step takes too many ways."""
-
-
 class Mergeable(Protocol):
     """What a recording gives, if it can be combined with that of another way."""
 
@@ -140,7 +136,7 @@ def record_ways(decisions: Decisions, record: Callable[[], MergeableType]) -> Me
         nonlocal count
         count += 1
         if count > MAX_WAYS:
-            raise _TooManyWaysError(f"a step takes more than {MAX_WAYS} ways by numbers that differ between runs")
+            raise TooManyWaysError(f"a step takes more than {MAX_WAYS} ways by numbers that differ between runs")
         decisions.follow(forced)
         found = record()
         by_step = dict(decisions.by_step)
@@ -153,7 +149,7 @@ def record_ways(decisions: Decisions, record: Callable[[], MergeableType]) -> Me
                 by_step |= decisions.by_step
                 found = found.select(index, other) if answer else other.select(index, found)
             except CannotCompileError as error:
-                if isinstance(error, RunsDifferError | _TooManyWaysError) or decisions.usual(index) is not answer:
+                if isinstance(error, RunsDifferError | TooManyWaysError) or decisions.usual(index) is not answer:
                     raise
                 found = found.require(index, answer)
         decisions.by_step = by_step

@@ -20,6 +20,10 @@ class NotWorthCompilingError(CannotCompileError):
     """The runs could be compiled, but they finish sooner than the compiler does."""
 
 
+class TooManyWaysError(CannotCompileError):
+    """A step takes too many ways by numbers of the run."""
+
+
 class RunsDifferError(CannotCompileError):
     """Python code needs a number that hyperparameters determine, and it differs between runs.
 

@@ -132,9 +132,7 @@ def _read_slots(program: Program, wanted: Sequence[int]) -> set[SlotKey]:
     return {node.value[1:] for node in nodes if node.operation == INPUT and node.value[0] == SLOT}
 
 
-def _uniform_numbers(
-    phases: Phases, steps: Sequence[Sequence[int]], uniform: Sequence[int]
-) -> np.ndarray[Any, Any]:
+def _uniform_numbers(phases: Phases, steps: Sequence[Sequence[int]], uniform: Sequence[int]) -> np.ndarray[Any, Any]:
     """Compute the values that are equal in all runs, for all steps of a program at once."""
     found = np.zeros((len(phases.which), len(uniform)))
     for place, wanted in enumerate(steps):
@@ -150,7 +148,9 @@ def _uniform_numbers(
 
 def _lane_numbers(program: Program, values: Sequence[int], lanes: Mapping[str, Tensor], runs: int) -> Tensor:
     inputs = {(LANE, i): column.double().numpy() for i, column in enumerate(lanes.values())}
-    columns = [np.broadcast_to(np.asarray(each, dtype=np.float64), (runs,)) for each in program.evaluate(values, inputs)]
+    columns = [
+        np.broadcast_to(np.asarray(each, dtype=np.float64), (runs,)) for each in program.evaluate(values, inputs)
+    ]
     return torch.tensor(np.stack(columns, axis=1)) if columns else torch.zeros(runs, 0, dtype=torch.float64)
 
 

@@ -18,8 +18,8 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_leaves, tree_map
 
 from playground.core.compiled.number import ScalarFormula, SymbolicNumber, formula_of, is_number
 from playground.core.compiled.program import Program
@@ -273,4 +273,3 @@ _BUILTINS: dict[str, Any] = {
     "float": _Float,
     "int": _Int,
 }
-

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from playground.core.compiled.carried import LEFT_OUT, AssumptionError, CarriedMemory, SlotKey, Structure
 from playground.core.compiled.decisions import record_ways
-from playground.core.compiled.errors import CannotCompileError
+from playground.core.compiled.errors import CannotCompileError, TooManyWaysError
 from playground.core.compiled.evaluation import Evaluation
 from playground.core.compiled.memory import Snapshot
 from playground.core.compiled.program import COUNT, FACTOR, INPUT, LANE, SLOT, STARTED, STEP, Program
@@ -36,6 +36,9 @@ EXAMPLE_RUNS = 8
 
 EXAMPLE_STEPS = 4
 """Steps that they make."""
+
+MAX_EVALUATIONS = 64
+"""The most evaluations of the loss that are recorded for one step, in all ways that it may take together."""
 
 MIN_STRETCH = 16
 """Steps with batches of the same size from which on their numbers are computed all at once."""
@@ -83,9 +86,7 @@ class StepProgram:
 
         keys = self.outputs.keys() | other.outputs.keys()  # only one way may leave runs out
         outputs = {key: choose(self._output(key), other._output(key)) for key in sorted(keys)}
-        return replace(
-            self, loss=choose(self.loss, other.loss), norm=choose(self.norm, other.norm), outputs=outputs
-        )
+        return replace(self, loss=choose(self.loss, other.loss), norm=choose(self.norm, other.norm), outputs=outputs)
 
     def require(self, condition: int, answer: bool) -> StepProgram:
         """Return this step; runs in which a condition has another answer are left out from here on."""
@@ -364,16 +365,26 @@ class _PhaseRecorder:
         run, memory, decisions = self._run, self._memory, self._run.recorder.decisions
         decisions.now, decisions.examples = now, self._examples
 
+        ends: dict[Structure, Snapshot] = {}
+        every = 0
+
         def record() -> StepProgram:
+            nonlocal every
             self._snapshots[structure].restore()
             memory.put_inputs()
             loss, norm, evaluations = run.step(samples)
             memory.require_constants(structure)
-            return StepProgram(self._program, loss, norm, memory.outputs(), evaluations, memory.structure())
+            every += evaluations
+            if every > MAX_EVALUATIONS:
+                raise TooManyWaysError("a step evaluates the loss again and again, as numbers of the run decide")
+            after = memory.structure()
+            if after not in self._snapshots:
+                ends[after] = self._snapshot()
+            return StepProgram(self._program, loss, norm, memory.outputs(), evaluations, after)
 
         made = record_ways(decisions, record)
-        if made.after not in self._snapshots:
-            self._snapshots[made.after] = self._snapshot()
+        if made.after in ends:
+            self._snapshots[made.after] = ends[made.after]
         memory.require_uniform(made.outputs)
         counts = {key: value for key, value in made.outputs.items() if memory.is_count(key)}
         recorded = _RecordedStep(structure, samples, made, dict(decisions.by_step), counts, self._number(made))
@@ -414,7 +425,9 @@ class _PhaseRecorder:
         def choose(a: int, b: int) -> int:
             return self._program.apply("select", started, a, b)
 
-        return choose(loss, first_loss), {key: choose(value, first_parameters[key]) for key, value in parameters.items()}
+        return choose(loss, first_loss), {
+            key: choose(value, first_parameters[key]) for key, value in parameters.items()
+        }
 
     def _end_from(self, structure: Structure) -> tuple[int, dict[SlotKey, int]]:
         run = self._run

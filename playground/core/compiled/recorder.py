@@ -107,6 +107,8 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return self.read_number(args[0])
         if func is torch.ops.aten.equal.default:
             return self._are_equal(*args)
+        if func is torch.ops.aten.allclose.default:
+            return self._are_close(*args, **kwargs)
         if all(self._is_constant(symbol) for symbol in symbolic):
             return self._compute_constant(func, args, kwargs)
         return self._written(func, args, kwargs)
@@ -142,9 +144,7 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not name.endswith("_") or name.startswith("_") or reshapes:
             raise CannotCompileError(f"torch's operation {name!r} has no rule")
         if not isinstance(target, Symbol):
-            raise CannotCompileError(
-                "a step writes to a tensor that is not part of it, such as running statistics"
-            )
+            raise CannotCompileError("a step writes to a tensor that is not part of it, such as running statistics")
         if name == "copy_":
             new = self.cast(args[1], target.dtype)
         elif name in ("fill_", "zero_"):
@@ -174,6 +174,13 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         for index in same.ids.flatten().tolist():
             every = apply("and", every, index)
         return self.decide(every)
+
+    def _are_close(self, a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+        """Tell whether all entries are equal within |a - b| ≤ atol + rtol |b|, which is a decision."""
+        if equal_nan:
+            raise CannotCompileError("torch's operation 'allclose' with equal_nan has no rule")
+        with self:
+            return bool(((a - b).abs() <= atol + rtol * b.abs()).all())
 
     def record(self, work: Callable[[], Result]) -> Result:
         """Record the operations in a call.

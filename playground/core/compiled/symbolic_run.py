@@ -15,14 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from playground.core import gradients
 from playground.core.compiled.errors import CannotCompileError
 from playground.core.compiled.memory import MemoryLeaf, find_leaves
+from playground.core.compiled.outside import OutsideState
 from playground.core.compiled.patching import modules_of, take_symbolic_numbers, without_torch_compiler
 from playground.core.compiled.program import DATUM, FACTOR, LANE, MAX_OPERATIONS, SLOT, STEP
 from playground.core.compiled.recorder import ProgramRecorder
 from playground.core.compiled.rules import RULES
 from playground.core.compiled.symbol import Symbol
-from playground.core import gradients
 from playground.core.functional import functional_call
 from playground.core.gradients import Clip
 from playground.core.movers import Mover
@@ -122,15 +123,14 @@ class SymbolicRun:
         lanes = {(LANE, i): column.numpy() for i, column in enumerate(spec.mover.lanes.values())}
         self.recorder = ProgramRecorder(spec.dtype, RULES, lanes)
         self.program = self.recorder.program
-        self.parameters = {
-            name: Symbol(self.parameter_ids(name), spec.dtype).requires_grad_() for name in spec.shapes
-        }
+        self.parameters = {name: Symbol(self.parameter_ids(name), spec.dtype).requires_grad_() for name in spec.shapes}
         self._batches = _SymbolicBatches(spec.problem.batches.data)
         self._gradients: dict[int | None, Any] = {}
         self._number: Any = self.recorder.number(self.program.input(STEP), whole=True)
         self._modules = modules_of([getattr(spec.mover.optimizer({}), "func", None)])
         self.stepper: OneRun = self._record(self._build)
         self._modules = modules_of(self._code_objects())
+        self._outside = OutsideState(self._code_objects())
 
     def parameter_ids(self, name: str) -> Tensor:
         """Return the slots of a parameter."""
@@ -157,11 +157,15 @@ class SymbolicRun:
             self._gradients[samples] = stepper.loss, stepper.gradients
         loss, found = self._gradients[samples]
         evaluations = stepper.evaluations
-        stepper.loss, stepper.gradients = _copy_symbol(loss), [None if each is None else _copy_symbol(each) for each in found]
+        stepper.loss, stepper.gradients = (
+            _copy_symbol(loss),
+            [None if each is None else _copy_symbol(each) for each in found],
+        )
         norm = self._record(lambda: gradients.norm(found))
         values = [int(self.recorder.cast(each, self.spec.dtype).ids) for each in (loss, norm)]
         decisions.may_branch = True
         self._record(lambda: stepper.update(self._number))
+        self._outside.require_unchanged()
         for parameter in stepper.parameters:
             parameter.grad = None
         return *values, 1 + stepper.evaluations - evaluations
@@ -197,9 +201,11 @@ class SymbolicRun:
     def _code_objects(self) -> list[Any]:
         """Return the optimizer and the optimizers that it wraps: objects whose classes hold its code."""
         root, rule = self.stepper.memory_root(), self.spec.mover.optimizer({})
-        inner = [each for each in vars(root).values() if isinstance(each, torch.optim.Optimizer)] if (
-            isinstance(root, torch.optim.Optimizer)
-        ) else []
+        inner = (
+            [each for each in vars(root).values() if isinstance(each, torch.optim.Optimizer)]
+            if (isinstance(root, torch.optim.Optimizer))
+            else []
+        )
         return [root, rule, *inner]
 
     def _batch(self, samples: int | None) -> BatchTensors:

@@ -142,6 +142,7 @@ def _optimizer_form(point: GridPoint, plugins: Plugins) -> str:
 
     :raises ScenarioError: this one cannot be built.
     """
+    from playground.core.movers import factory_signature
     from playground.core.update import UpdateRule, rule_signature
 
     ref = point.scenario.components.get("optimizer")
@@ -151,7 +152,7 @@ def _optimizer_form(point: GridPoint, plugins: Plugins) -> str:
         optimizer = build(plugins.registry.get("optimizer", ref.name), ref.parameters)
     except PlaygroundError as error:
         raise point.source.locate(ScenarioError(*error.under("optimizer").faults)) from error
-    return repr(rule_signature(optimizer)) if isinstance(optimizer, UpdateRule) else ref.name
+    return repr(rule_signature(optimizer) if isinstance(optimizer, UpdateRule) else factory_signature(optimizer))
 
 
 def order_by_seed(

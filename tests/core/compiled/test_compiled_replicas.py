@@ -92,7 +92,9 @@ def compiled(problem_of, rule, seeds, steps=STEPS, schedule=None, clip=None, bit
     """Descend compiled; return the stepper and its traces."""
     parameters = parameters or stack_parameters(initial_parameters(problem_of, seeds))
     stop = StopRules(**rules)
-    stepper = CompiledReplicas(problem_of(seeds[0]), parameters, seeds, RuleMover(rule), steps, stop, schedule, clip, bits)
+    stepper = CompiledReplicas(
+        problem_of(seeds[0]), parameters, seeds, RuleMover(rule), steps, stop, schedule, clip, bits
+    )
     traces = ReplicaTraces(stepper, steps, stop, len(seeds))
     stepper.descend(traces)
     return stepper, traces
@@ -525,7 +527,9 @@ def test_a_state_that_changes_its_shape_is_refused() -> None:
 
 def test_a_rule_with_too_many_kinds_of_steps_is_refused() -> None:
     with pytest.raises(CannotCompileError, match="different step programs"):
-        compiled(partial(training, models.Perceptron, losses.mse), Stepwise(lambda step: float(len(range(step)))), [0], 99)
+        compiled(
+            partial(training, models.Perceptron, losses.mse), Stepwise(lambda step: float(len(range(step)))), [0], 99
+        )
 
 
 # What does not become compiled
@@ -627,7 +631,9 @@ def test_without_llvmlite_the_reason_is_told(broken, monkeypatch) -> None:
     problem = training(models.linear, losses.mse)
     try:
         with pytest.raises(CannotCompileError, match="llvmlite"):
-            CompiledReplicas(problem, stack_parameters([problem.parameters]), [0], RuleMover(SGD(lr=0.1)), STEPS, StopRules())
+            CompiledReplicas(
+                problem, stack_parameters([problem.parameters]), [0], RuleMover(SGD(lr=0.1)), STEPS, StopRules()
+            )
     finally:
         jit.import_binding.cache_clear()
         jit.vector_bits.cache_clear()
@@ -670,7 +676,9 @@ def test_ctrl_c_leaves_what_had_ended_or_used_its_budget(monkeypatch) -> None:
 
 def test_a_program_can_be_read() -> None:
     problem = minimizing(parse("x**2"), {"x": 1.0})
-    stepper = CompiledReplicas(problem, stack_parameters([problem.parameters]), [0], RuleMover(SGD(lr=0.1)), STEPS, StopRules())
+    stepper = CompiledReplicas(
+        problem, stack_parameters([problem.parameters]), [0], RuleMover(SGD(lr=0.1)), STEPS, StopRules()
+    )
     lines = stepper.program().splitlines()
     assert lines[0] == "v1 = x * x"
     assert lines[-2:] == ["loss = v1", f"x = {lines[-1].split()[-1]}"]

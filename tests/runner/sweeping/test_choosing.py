@@ -75,7 +75,7 @@ def test_what_was_compiled_is_told(swept):
     sweep = swept({})
     assert sweep.engines == {"compiled": 4}
     (note,) = sweep.notes
-    assert note.startswith("compiled: 3 parameters, 88 operations, ")
+    assert note.startswith("compiled: 3 parameters, 87 operations, ")
     assert note.endswith(" s")
 
 

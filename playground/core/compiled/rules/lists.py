@@ -35,7 +35,7 @@ def _compute_one(method: str, i: int, args: tuple[Any, ...], kwargs: dict[str, A
     if base == "norm":
         found: Tensor = torch.linalg.vector_norm(first, *rest, **options)
     elif not isinstance(first, Tensor):  # a power of a number
-        found = first**rest[0]
+        found = first ** rest[0]
     else:
         if base in METHOD_BY_NAME and not isinstance(rest[0], Tensor):
             base = METHOD_BY_NAME[base]

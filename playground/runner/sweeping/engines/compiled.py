@@ -53,7 +53,7 @@ class CompiledEngine:
 
         :raises CannotComputeError: they need several programs, or none is possible.
         """
-        from playground.core.compiled import CompiledReplicas, RunsDifferError
+        from playground.core.compiled import RunsDifferError
 
         left_out: list[int] = []
 

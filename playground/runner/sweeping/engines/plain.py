@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from playground.runner.sweeping.engines.interface import Computation, Trial, Watch
 from playground.runner.sweeping.plan import Chunk
 from playground.runner.sweeping.prepared_cache import PreparedCache

@@ -1,6 +1,8 @@
 """What tests of several rooms share: the command in this process, and files in a folder of its own."""
 
+import os
 import sys
+import tempfile
 import textwrap
 from collections import defaultdict
 from pathlib import Path
@@ -14,6 +16,14 @@ from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
 
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")  # a busy machine fails nothing
+
+
+def pytest_configure(config):
+    """Keep compiled programs in a folder of this session, which the processes of `-n` inherit."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="playground-tests-", ignore_cleanup_errors=True)
+        config.add_cleanup(folder.cleanup)
+        os.environ["PLAYGROUND_CACHE_DIR"] = folder.name
 
 
 @pytest.hookimpl(tryfirst=True)

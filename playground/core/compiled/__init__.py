@@ -7,7 +7,8 @@ The stages, in order:
 2. `phases` determines which program each step of the descent uses.
 3. `kernel` writes the whole descent in LLVM's intermediate language (`code`, `tile`): `body` emits a program,
 `vectormath` its mathematical functions, `judging` the conditions that end a run.
-4. `assembly` joins the functions to one module, and `jit` compiles it.
+4. `assembly` joins the functions to one module, and `jit` compiles it or loads it from disk
+(`object_cache`).
 5. `arrays` and `orders` hold the numbers of the runs, and `threads` distributes the tiles over threads.
 6. `kernel_agreement` compares the first steps with plain PyTorch before any result is used.
 

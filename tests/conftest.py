@@ -1,8 +1,11 @@
 """What tests of several rooms share: the command in this process, and files in a folder of its own."""
 
+import os
 import sys
+import tempfile
 import textwrap
 from collections import defaultdict
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -12,8 +15,18 @@ from typer.testing import CliRunner
 from playground.cli.app import app
 from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
 
+GOLDEN_RATIO = (1 + 5**0.5) / 2
+
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")  # a busy machine fails nothing
+
+
+def pytest_configure(config):
+    """Keep compiled programs in a folder of this session, which the processes of `-n` inherit."""
+    if not hasattr(config, "workerinput"):
+        folder = tempfile.TemporaryDirectory(prefix="playground-tests-", ignore_cleanup_errors=True)
+        config.add_cleanup(folder.cleanup)
+        os.environ["PLAYGROUND_CACHE_DIR"] = folder.name
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -21,19 +34,45 @@ def pytest_collection_modifyitems(items):
     """Share the cases of large tables of tests between the suites.
 
     A test marked `sampled(n)` keeps n evenly spaced cases in the quick suite; the others are slow. A test marked
-    `product(n)` keeps n cases in the suites that CI runs; the others are exhaustive.
+    `product(n)` keeps n of its slow cases in the suites that CI runs; the others are exhaustive.
     """
-    for mark, others in (("sampled", pytest.mark.slow), ("product", pytest.mark.exhaustive)):
-        groups = defaultdict(list)
-        for item in items:
-            if item.get_closest_marker(mark):
-                groups[item.nodeid.partition("[")[0]].append(item)
-        for group in groups.values():
-            count = group[0].get_closest_marker(mark).args[0]
-            kept = {round(index * (len(group) - 1) / max(count - 1, 1)) for index in range(count)}
-            for index, item in enumerate(group):
-                if index not in kept:
-                    item.add_marker(others)
+    for count, group in group_by_test(items, "sampled"):
+        kept = {round(index * (len(group) - 1) / max(count - 1, 1)) for index in range(count)}
+        for index, item in enumerate(group):
+            if index not in kept:
+                item.add_marker(pytest.mark.slow)
+    for count, group in group_by_test(items, "product"):
+        slow = [item for item in group if item.get_closest_marker("slow")]
+        kept = cover_pairs([item.callspec.indices for item in slow], count)
+        for index, item in enumerate(slow):
+            if index not in kept:
+                item.add_marker(pytest.mark.exhaustive)
+
+
+def group_by_test(items, mark):
+    """Yield the number of cases to keep and all cases, for each test with this mark."""
+    groups = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker(mark):
+            groups[item.nodeid.partition("[")[0]].append(item)
+    for group in groups.values():
+        yield group[0].get_closest_marker(mark).args[0], group
+
+
+def cover_pairs(cases, count):
+    """Choose cases in which as many pairs of parameters' values as possible occur, spread over the table.
+
+    :param cases: for each case, the index of the value of each parameter.
+    """
+    pairs = [set(combinations(case.items(), min(2, len(case)))) for case in cases]
+    left = sorted(range(len(cases)), key=lambda index: index * GOLDEN_RATIO % 1)
+    chosen, covered = set(), set()
+    while left and len(chosen) < count:
+        best = max(left, key=lambda index: len(pairs[index] - covered))
+        left.remove(best)
+        chosen.add(best)
+        covered |= pairs[best]
+    return chosen
 
 
 @pytest.fixture(autouse=True)

@@ -92,6 +92,14 @@ def test_the_probe_sees_what_is_imported(write, tmp_path):
 
 
 @pytest.mark.slow
+def test_training_does_not_wait_for_sympy(write, tmp_path):
+    write("or.yaml", "task: classification\ndataset: or_gate\nmodel: linear\nloss: mse\nsteps: 9\noptimizer: adam\n")
+    ended, modules = imported(tmp_path, ["run", "or.yaml"])
+    assert ended == 0
+    assert "sympy" not in modules
+
+
+@pytest.mark.slow
 def test_a_diagnosis_imports_no_compiler(write, tmp_path):
     write(
         "xor.yaml",

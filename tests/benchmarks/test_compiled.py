@@ -19,7 +19,7 @@ import torch
 from playground.builtin import functions, losses, models
 from playground.builtin.optimizers import Adam
 from playground.builtin.tasks.minimize import Minimize
-from playground.core.compiled import CannotCompileError, CompiledReplicas
+from playground.core.compiled import CannotCompileError, CompiledReplicas, compiled_replicas
 from playground.core.descent import DescentTrace, descend
 from playground.core.movers import RuleMover
 from playground.core.problem import Batches, Problem
@@ -150,6 +150,19 @@ def test_compile_time(capsys) -> None:
                 print(f"MLP {hidden}: {ready(problem, 16).account}")
             except CannotCompileError as error:
                 print(f"MLP {hidden}: {error}")
+
+
+@pytest.mark.parametrize("kind", PROBLEMS)
+def test_loading_time(kind, tmp_path, monkeypatch, capsys) -> None:
+    """Seconds until a program is ready: compiled, and loaded from disk."""
+    seconds = {"compiled": [], "loaded": []}
+    for index in range(5):
+        monkeypatch.setenv("PLAYGROUND_CACHE_DIR", str(tmp_path / str(index)))
+        for times in seconds.values():
+            compiled_replicas._compile_text.cache_clear()
+            times.append(ready(PROBLEMS[kind](), 16).seconds_to_compile)
+    with capsys.disabled():
+        print(f"\n{kind}: " + ", ".join(f"{name} in {statistics.median(seconds[name]):.3f} s" for name in seconds))
 
 
 @pytest.mark.parametrize("kind", PROBLEMS)

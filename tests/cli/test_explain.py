@@ -50,6 +50,7 @@ steps: 1
 """
 
 
+@pytest.mark.product(2)
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["text", "html", "latex", "json"])
 def test_ten_million_parameters_are_summed_up(playground, write, form):

@@ -24,8 +24,8 @@ pytestmark = [
 ]
 
 STEPS, RULE, RULES = 5, SGD(lr=1e-3), StopRules()
-SHARE = 5
-"""One in so many operations is tried."""
+PARTS = 10
+"""Parts of the database, each with operations of all kinds."""
 LARGEST = 24
 """Entries of a start; larger ones take long and show nothing more."""
 SAMPLES = 60
@@ -57,10 +57,10 @@ def function_of(op, sample):
     return f
 
 
-def operations():
+def operations(part):
     from torch.testing._internal.common_methods_invocations import op_db  # takes seconds, and only slow tests want it
 
-    return [op for op in op_db[::SHARE] if op.supports_autograd and torch.float64 in op.supported_dtypes("cpu")]
+    return [op for op in op_db[part::PARTS] if op.supports_autograd and torch.float64 in op.supported_dtypes("cpu")]
 
 
 def start_of(op):
@@ -141,8 +141,10 @@ def outcome(op):
     return words
 
 
-def test_every_engine_is_equal_to_plain_or_says_why_not(one_thread):
-    outcomes = {f"{op.name} {op.variant_test_name}": outcome(op) for op in operations()}
+@pytest.mark.product(1)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_engine_is_equal_to_plain_or_says_why_not(part, one_thread):
+    outcomes = {f"{op.name} {op.variant_test_name}": outcome(op) for op in operations(part)}
     wrong = {name: words for name, words in outcomes.items() if words - {"equal", "refused", "skipped"}}
     assert wrong == {}
     assert sum("equal" in words for words in outcomes.values()) > len(outcomes) // 3

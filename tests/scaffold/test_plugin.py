@@ -1,8 +1,10 @@
 """What `playground new plugin` writes works as written: it installs, is found, tested, linted and typed."""
 
 import os
+import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -69,17 +71,26 @@ def test_what_is_written_is_clean_by_ruffs_rules_whatever_its_name(tmp_path, kin
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
-def test_an_installed_one_is_found_and_passes_its_own_tests(written, kind):
+def test_installed_ones_are_found_and_pass_their_own_tests(written):
+    """One process runs the tests of all kinds, because starting one takes longer than a kind's tests."""
     path = os.pathsep.join([str(written / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {"PYTHONPATH": path, "PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD": ""}
-    assert f"new_{kind}" in run(written / kind, "playground", "list", kind, **environment)
-    assert "passed" in run(written / kind, "pytest", "-q", "-p", "no:cacheprovider", **environment)
+    listed = run(written, "playground", "list", **environment)
+    assert [kind for kind in KINDS if f" new_{kind} " not in listed] == []
+    words = ("-q", "-p", "no:cacheprovider", "--import-mode=importlib")
+    said = run(written, "pytest", *words, *(f"{kind}/tests" for kind in KINDS), **environment)
+    assert int(re.search(r"(\d+) passed", said)[1]) > 5 * len(KINDS)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_mypy_has_nothing_to_say(written):
+    """One process checks every kind: all have the same configuration, and most of the time goes to what they import."""
     pytest.importorskip("mypy")
-    for kind in KINDS:
-        run(written / kind, "mypy", "--cache-dir", str(written / "cache"))
+    configurations = [tomllib.loads((written / kind / "pyproject.toml").read_text())["tool"]["mypy"] for kind in KINDS]
+    assert all(
+        found == {"strict": True, "files": [f"playground_new_{kind}", "tests"]}
+        for kind, found in zip(KINDS, configurations, strict=True)
+    )
+    paths = [f"{kind}/{path}" for kind in KINDS for path in (f"playground_new_{kind}", "tests")]
+    run(written, "mypy", "--strict", "--cache-dir", "cache", *paths)

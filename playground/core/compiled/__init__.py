@@ -10,7 +10,7 @@ how each operation of torch becomes scalar operations, `patching` lets functions
 3. `phases` determines which program each step of the descent uses, and `layout` numbers their inputs.
 4. `kernel` writes the whole descent in LLVM's intermediate language (`code`, `tile`): `body` emits a program,
 `vectormath` its mathematical functions, `judging` the conditions that end a run.
-5. `assembly` joins the functions to one module, and `jit` compiles it.
+5. `assembly` joins the functions to one module, and `jit` compiles it or loads it from disk (`object_cache`).
 6. `arrays` and `orders` hold the numbers of the runs, and `threads` distributes the tiles over threads.
 7. `kernel_agreement` compares steps with plain PyTorch before any result is used.
 

@@ -215,7 +215,7 @@ class CompiledReplicas:
 
     @flush_denormals()
     def conclude(self, state: KernelArrays) -> Tensor:
-        """End every run, where the optimizer may move its final parameters; return their losses over all data, float64."""
+        """End every run, where the optimizer may move its parameters; return the losses over all data, float64."""
         function = self._module.function("conclude", *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 4)
         pointers = (tensor.data_ptr() for tensor in (state.final, state.lanes, state.counts, state.last))
         function(0, state.tiles, *pointers)

@@ -1,4 +1,8 @@
-"""Compiles the text of an LLVM module to functions in memory for this CPU."""
+"""Compiles the text of an LLVM module to functions in memory for this CPU.
+
+LLVM compiles a text once: the machine code is kept on disk (`object_cache.py`), and later processes load it, without
+even parsing the text.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,13 @@ import importlib
 import sys
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from playground.core.compiled.errors import CannotCompileError
+from playground.core.compiled.object_cache import ObjectCache, find_cache_folder, hash_parts
+
+CODE_GENERATION_LEVEL: Final = 2
+PIPELINE_LEVEL: Final = 1
 
 
 @cache
@@ -37,19 +45,44 @@ def vector_bits() -> int:
     return 512 if features.get("avx512f") else 256 if features.get("avx2") else 128
 
 
-def _machine(bits: int) -> Any:
-    """Return a description of the CPU with vectors up to this width. The execution engine made with it owns it."""
-    llvm = import_binding()
-    features = llvm.get_host_cpu_features()
+def _features(bits: int) -> str:
+    """Return the features of the CPU that code with vectors up to this width may use."""
+    features = import_binding().get_host_cpu_features()
     if bits < 512:
         features.update({name: False for name in features if name.startswith("avx512")})
     if bits < 256:
         features.update(
             {name: False for name in features if name.startswith(("avx", "fma", "f16c", "vaes", "vpclmul"))}
         )
-    text = features.flatten() + (",-prefer-256-bit" if bits == 512 else "")
+    return str(features.flatten()) + (",-prefer-256-bit" if bits == 512 else "")
+
+
+def _machine(bits: int) -> Any:
+    """Return a description of the CPU with vectors up to this width. The execution engine made with it owns it."""
+    llvm = import_binding()
     target = llvm.Target.from_triple(llvm.get_process_triple())
-    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=text, opt=2)
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=_features(bits), opt=CODE_GENERATION_LEVEL
+    )
+
+
+def _cache_key(text: str, bits: int) -> str:
+    """Return a hash of everything that the machine code depends on."""
+    llvm = import_binding()
+    compiler = (importlib.import_module("llvmlite").__version__, llvm.llvm_version_info)
+    machine = (llvm.get_process_triple(), llvm.get_host_cpu_name(), _features(bits), bits)
+    return hash_parts(text, *(repr(part) for part in (compiler, machine, CODE_GENERATION_LEVEL, PIPELINE_LEVEL)))
+
+
+def _generate_code(text: str, machine: Any) -> bytes:
+    """Optimize a text and return its machine code, as an object file in memory."""
+    llvm = import_binding()
+    module = llvm.parse_assembly(text)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=PIPELINE_LEVEL)
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return bytes(machine.emit_object(module))
 
 
 @cache
@@ -90,13 +123,14 @@ class CompiledModule:
         llvm = import_binding()
         _register_symbols(library)
         machine = _machine(bits)
+        cache, key = ObjectCache(find_cache_folder()), _cache_key(text, bits)
+        code = cache.load(key)
         try:
-            module = llvm.parse_assembly(text)
-            module.verify()
-            options = llvm.create_pipeline_tuning_options(speed_level=1)
-            builder = llvm.create_pass_builder(machine, options)
-            builder.getModulePassManager().run(module, builder)
-            self._engine = llvm.create_mcjit_compiler(module, machine)
+            if code is None:
+                code = _generate_code(text, machine)
+                cache.store(key, code)
+            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
             self._engine.finalize_object()
         except RuntimeError as error:
             raise CannotCompileError(f"LLVM: {_reason(error)}") from error

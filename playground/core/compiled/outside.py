@@ -1,4 +1,4 @@
-"""Finds what an optimizer changes outside itself: global variables, what its functions enclose, streams of random numbers.
+"""Finds what an optimizer changes outside itself: global variables, enclosed ones, streams of random numbers.
 
 None of it belongs to a run, so nobody could restore it for the next one. An optimizer that changes it while a step is
 recorded is not compiled.

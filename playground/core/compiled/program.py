@@ -115,8 +115,9 @@ class Program:
         return self.dependence[index] <= Dependence.STEP
 
     def is_precomputed(self, index: int) -> bool:
-        """Tell whether the kernel loads a value instead of computing it: it is uniform, or depends on hyperparameters
-        alone and is computed once, in double precision as well.
+        """Tell whether the kernel loads a value instead of computing it.
+
+        It is uniform, or it depends on hyperparameters alone and is computed once, in double precision as well.
         """
         return self.dependence[index] <= Dependence.LANE
 

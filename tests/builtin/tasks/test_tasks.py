@@ -127,6 +127,7 @@ def test_several_variables_and_vectors(result):
 DERIVATIVE = "task: derivative\nfunction: x**2\nat: {x: [1]}\n"
 
 
+@pytest.mark.product(8)
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(

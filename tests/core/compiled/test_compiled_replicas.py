@@ -191,7 +191,7 @@ def rates(name):
     return torch.tensor([0.001, 0.01, 0.05], dtype=DOUBLE) * RATES.get(name, 1.0)
 
 
-@pytest.mark.product(100)
+@pytest.mark.product(44)
 @pytest.mark.slow
 @both_precisions
 @pytest.mark.parametrize("rule", RULES)
@@ -216,6 +216,7 @@ def test_every_model_and_loss(model, loss, rule) -> None:
     prove(partial(training, MODELS[model], LOSSES[loss]), optimizer, [0, 1, 2], steps)
 
 
+@pytest.mark.product(8)
 @pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("activation", models.ACTIVATIONS)
@@ -250,6 +251,7 @@ SWEPT = {
 CASES = [(name, given) for name in RULES for given in SWEPT[name]]
 
 
+@pytest.mark.product(20)
 @pytest.mark.sampled(3)
 @single_if_slow
 @pytest.mark.parametrize(
@@ -295,6 +297,7 @@ SIZES = [(size, loss) for size in (1, 2, 5) for loss in ("mse", "cross_entropy",
 SOME_SIZES = [(2, "mse"), (1, "cross_entropy"), (5, "bce")]
 
 
+@pytest.mark.product(4)
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("size", "loss"), [each if each in SOME_SIZES else pytest.param(*each, marks=pytest.mark.slow) for each in SIZES]
@@ -320,6 +323,7 @@ FORMULAS = {
 }
 
 
+@pytest.mark.product(20)
 @pytest.mark.sampled(3)
 @single_if_slow
 @pytest.mark.parametrize("rule", [Adam, pytest.param(SGD, marks=pytest.mark.slow)])

@@ -1,7 +1,7 @@
-"""What is compiled of all that we ship, as a table; what is not says why. Printed by `-m slow -s`."""
+"""Everything that we ship is compiled, but for what torch itself may refuse."""
 
-from collections import Counter
 from functools import partial
+from itertools import product
 
 import pytest
 import torch
@@ -57,33 +57,26 @@ def test_everything_is_walked() -> None:
     assert len(RULES) == len([name for name in builtin.playground_optimizers() if "." not in name])
 
 
+@pytest.mark.product(1)
 @pytest.mark.slow
-def test_every_model_loss_and_rule(capsys) -> None:
-    covered, refused = Counter(), Counter()
-    for name, model in MODELS.items():
-        for loss in LOSSES:
-            for k, rule in enumerate(RULES):
-                dtype, size = (torch.float32, torch.float64)[k % 2], (None, 2)[k // 2 % 2]
-                why = refusal(training(model, LOSSES[loss], dtype, size), rule(lr=torch.tensor([0.1, 0.2])))
-                covered[name, loss] += not why
-                if why:
-                    refused[why] += 1
-                assert not why or (loss == "bce" and name in NO_SIGMOID), (name, loss, rule, why)
-    with capsys.disabled():
-        print(f"\n{'of ' + str(len(RULES)) + ' rules':16}" + "".join(f"{loss:>16}" for loss in LOSSES))
-        for name in MODELS:
-            print(f"{name:16}" + "".join(f"{covered[name, loss]:16}" for loss in LOSSES))
-        for why, count in refused.items():
-            print(f"{count} refused: {why}")
+@pytest.mark.parametrize("shift", range(len(RULES)))
+def test_every_model_and_loss(shift) -> None:
+    """Each pair has another rule than its neighbours; all shifts together are the whole product."""
+    for place, (name, loss) in enumerate(product(MODELS, LOSSES)):
+        k = (place + shift) % len(RULES)
+        dtype, size = (torch.float32, torch.float64)[k % 2], (None, 2)[k // 2 % 2]
+        problem = training(MODELS[name], LOSSES[loss], dtype, size)
+        why = refusal(problem, RULES[k](lr=torch.tensor([0.1, 0.2])))
+        assert not why or (loss == "bce" and name in NO_SIGMOID), (name, loss, RULES[k], why)
 
 
+@pytest.mark.product(1)
 @pytest.mark.slow
-def test_every_function_and_rule(capsys) -> None:
-    for name in FUNCTIONS:
+@pytest.mark.parametrize("shift", range(len(RULES)))
+def test_every_function(shift) -> None:
+    for place, name in enumerate(FUNCTIONS):
         function = getattr(functions, name)()
-        for k, rule in enumerate(RULES):
-            dtype = (torch.float32, torch.float64)[k % 2]
-            problem = Minimize(function, {"x": [0.5] * function.dim}).problem(Setting(dtype))
-            assert not refusal(problem, rule(lr=torch.tensor([0.1, 0.2]))), (name, rule)
-    with capsys.disabled():
-        print(f"\n{len(FUNCTIONS)} functions, each under {len(RULES)} rules")
+        k = (place + shift) % len(RULES)
+        dtype = (torch.float32, torch.float64)[k % 2]
+        problem = Minimize(function, {"x": [0.5] * function.dim}).problem(Setting(dtype))
+        assert not refusal(problem, RULES[k](lr=torch.tensor([0.1, 0.2]))), (name, RULES[k])

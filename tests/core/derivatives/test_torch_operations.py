@@ -77,6 +77,7 @@ def as_function(op, sample):
     return (g, z) if differentiable and g(z).isfinite() and z.isfinite().all() else None
 
 
+@pytest.mark.product(1)
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore")

@@ -128,6 +128,7 @@ def near(terms, result, name):
     assert found == pytest.approx(result, rel=0.02, abs=1e-5, nan_ok=True), f"{name}: {terms} = {result}"
 
 
+@pytest.mark.product(1)
 @pytest.mark.parametrize("shard", range(EVERY))
 def test_functions(shard):
     operations, _ = databases()

@@ -245,7 +245,8 @@ def write_conclusion(lanes: Lanes, program: KernelProgram) -> Code:
         (SLOT, *key): partial(tile.get, "final", size, i) for i, key in enumerate(program.slots[:size])
     }
     for i, index in enumerate(program.lanes):
-        inputs[index] = partial(tile.get, "lanes", len(program.lanes), i)
+        load = partial(tile.get, "lanes", len(program.lanes), i)
+        inputs[index] = partial(_load_boolean, load) if program.program.is_boolean(index) else load
     inputs[STARTED,] = partial(_has_started, tile)
     found: dict[int, VectorValue] = {}
     emit(code, program.program, program.program.needed(program.end), inputs, found)
@@ -272,6 +273,10 @@ def _has_started(tile: Tile) -> VectorValue:
 def _as_boolean(value: VectorValue) -> VectorValue:
     """Booleans are stored as the numbers 0 and 1."""
     return value.compare("une", 0.0)
+
+
+def _load_boolean(load: Callable[[], VectorValue]) -> VectorValue:
+    return _as_boolean(load())
 
 
 def _itself(value: VectorValue) -> VectorValue:

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -114,15 +114,20 @@ def without_torch_compiler() -> Iterator[None]:
 
 
 def modules_of(objects: Iterable[Any]) -> list[ModuleType]:
-    """Return the modules that the code of some objects' classes is in, with the other modules of their packages."""
+    """Return the modules that the code of some objects is in, with the other modules of their packages.
+
+    :param objects: functions, classes, or objects whose classes hold code.
+    """
+    objects = list(objects)
     functions = (
         inspect.unwrap(getattr(value, "__func__", value))
         for each in objects
-        for kind in type(each).__mro__
+        for kind in (each if isinstance(each, type) else type(each)).__mro__
         for value in vars(kind).values()
         if callable(value) or isinstance(value, classmethod | staticmethod)
     )
-    names = {name for function in functions if isinstance(name := getattr(function, "__module__", None), str)}
+    every = (*functions, *(each for each in objects if isinstance(each, FunctionType)))
+    names = {name for function in every if isinstance(name := getattr(function, "__module__", None), str)}
     names -= {"builtins", "abc", "typing", "dataclasses", "functools", "collections"}
     packages = {name.rpartition(".")[0] for name in names} - {"", "torch", "playground"}
     return [

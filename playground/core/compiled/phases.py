@@ -46,6 +46,9 @@ MIN_STRETCH = 16
 MAX_EXACT_COUNT = 2**24
 """Up to here, single precision holds every whole number."""
 
+AT_END = "what the optimizer does when a run ends depends on the step"
+"""Why runs are not compiled that an optimizer ends in several ways."""
+
 Counts = dict[SlotKey, float]
 """The numbers that the optimizer carries and that are equal in all runs, at one step."""
 
@@ -177,7 +180,7 @@ class Phases:
     :param start: the values of everything that is carried before step 0.
     :param end_loss: the value of the loss of the final parameters over all data.
     :param end: the final parameters, by their slots: an optimizer may move them when a run ends.
-    :param follows_fully: whether the optimizer may remember something that was not found.
+    :param is_opaque: whether the optimizer may remember something that was not found.
     """
 
     program: Program
@@ -409,16 +412,19 @@ class _PhaseRecorder:
     def _record_end(self) -> tuple[int, dict[SlotKey, int]]:
         """Record the end of a run, from what the optimizer remembers after its last step.
 
-        If the end reads that, it is recorded from before the first step too, since a run may end there.
+        If it moves the parameters, it is recorded from all that the optimizer may remember, since a run may end early.
 
         :returns: the loss, and the final parameters.
+        :raises CannotCompileError: it depends on the step at which the run ends.
         """
         first, *others = self._snapshots
-        loss, parameters = self._end_from(others[-1] if others else first)
-        read = self._program.needed([loss, *parameters.values()])
-        nodes = (self._program.nodes[index] for index in read)
-        if not others or all(node.value[1][0] == PARAMETER for node in nodes if node.operation == INPUT):
+        if not others:
+            return self._end_from(first)
+        loss, parameters = self._end_from(others[-1])
+        if all(value == self._program.input(SLOT, *key) for key, value in parameters.items()):
             return loss, parameters
+        if any(self._end_from(each) != (loss, parameters) for each in others[:-1]):
+            raise CannotCompileError(AT_END)
         started = self._program.input(STARTED)
         first_loss, first_parameters = self._end_from(first)
 
@@ -441,7 +447,7 @@ class _PhaseRecorder:
             for index in self._program.needed([value]):
                 node = self._program.nodes[index]
                 if node.operation == INPUT and node.value[0] in (COUNT, STEP, FACTOR):
-                    raise CannotCompileError("what the optimizer does when a run ends depends on the step")
+                    raise CannotCompileError(AT_END)
         return loss, found
 
 

@@ -127,7 +127,8 @@ class SymbolicRun:
         self._batches = _SymbolicBatches(spec.problem.batches.data)
         self._gradients: dict[int | None, Any] = {}
         self._number: Any = self.recorder.number(self.program.input(STEP), whole=True)
-        self._modules = modules_of([getattr(spec.mover.optimizer({}), "func", None)])
+        factory = spec.mover.optimizer({})
+        self._modules = modules_of([getattr(factory, "func", factory)])
         self.stepper: OneRun = self._record(self._build)
         self._modules = modules_of(self._code_objects())
         self._outside = OutsideState(self._code_objects())

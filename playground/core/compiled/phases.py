@@ -412,21 +412,20 @@ class _PhaseRecorder:
     def _record_end(self) -> tuple[int, dict[SlotKey, int]]:
         """Record the end of a run, from what the optimizer remembers after its last step.
 
-        If it moves the parameters, it is recorded from all that the optimizer may remember, since a run may end early.
+        If it moves the parameters, it is recorded from all structures that the optimizer's memory may have, since a run
+        may end before its last step, and before its first one.
 
         :returns: the loss, and the final parameters.
         :raises CannotCompileError: it depends on the step at which the run ends.
         """
-        first, *others = self._snapshots
-        if not others:
-            return self._end_from(first)
-        loss, parameters = self._end_from(others[-1])
+        reached = list(dict.fromkeys(each.step.after for each in self._recorded))
+        loss, parameters = self._end_from(reached[-1])
         if all(value == self._program.input(SLOT, *key) for key, value in parameters.items()):
             return loss, parameters
-        if any(self._end_from(each) != (loss, parameters) for each in others[:-1]):
+        if any(self._end_from(each) != (loss, parameters) for each in reached[:-1]):
             raise CannotCompileError(AT_END)
+        first_loss, first_parameters = self._end_from(next(iter(self._snapshots)))
         started = self._program.input(STARTED)
-        first_loss, first_parameters = self._end_from(first)
 
         def choose(a: int, b: int) -> int:
             return self._program.apply("select", started, a, b)

@@ -1,4 +1,4 @@
-"""What tests of compiled optimizers share: a small problem, and the comparison of compiled runs with the same runs alone."""
+"""What tests of compiled optimizers share: a small problem, and the comparison of compiled runs with the same alone."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -61,8 +61,8 @@ class Descents:
         try:
             stepper = CompiledReplicas(self.problem, starts, which, mover, self.steps, self.rules, **self.options)
         except RunsDifferError as error:
-            assert len(error.groups()) > 1
-            for group in error.groups():
+            groups = error.groups()
+            for group in groups:
                 yield from self.compute([which[place] for place in group])
             return
         traces = ReplicaTraces(stepper, self.steps, self.rules, len(which))

@@ -436,7 +436,7 @@ class Averaged(Optimizer):
     ids=["rates", "betas", "averaged"],
 )
 def test_the_end_of_a_run_may_move_its_parameters(factories, rules, require_same) -> None:
-    ((_, stepper, traces),) = require_same(factories, steps=60, **rules)
+    ((_, _, traces),) = require_same(factories, steps=60, **rules)
     assert rules or set(traces.statuses()) == {Status.BUDGET}
 
 

@@ -166,8 +166,10 @@ class _SingleSteps:
         followed = budget if self._phases.is_opaque else min(budget, FOLLOWED_STEPS)
         late = self._late_steps()
         with single.begin(self._start) as stepper:
+            # A run that is left out says nothing from there on, so the step at which it is must be seen.
+            every = self._phases.is_opaque or LEFT_OUT in self._program.slots
             for step in range(followed):
-                if not (self._phases.is_opaque or step in (COMPARED_STEPS, followed - 1)):
+                if not (every or step in (COMPARED_STEPS, followed - 1)):
                     stepper.evaluate(step)
                     stepper.update(step)
                 elif not self._compare(stepper, step):

@@ -77,7 +77,7 @@ class StepProgram:
         :raises CannotCompileError: the two ways leave memories of different structure.
         """
         if self.after != other.after:
-            path, _ = next(iter(set(self.after) ^ set(other.after)))  # type: ignore[misc]
+            path, _ = next(iter(set(self.after) ^ set(other.after)))
             raise CannotCompileError(
                 f"what the optimizer remembers depends on a number that differs between runs: {'.'.join(path)}"
             )

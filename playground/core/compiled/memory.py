@@ -44,7 +44,7 @@ class MemoryLeaf:
     def is_opaque(self) -> bool:
         """Whether this may hold numbers that no walk finds, such as an iterator, a generator or a closure."""
         value = self.value
-        if isinstance(value, (*PLAIN_TYPES, Tensor, types.MethodType)) or is_number(value):
+        if isinstance(value, (*PLAIN_TYPES, Tensor)) or is_number(value):
             return False
         if isinstance(value, types.FunctionType | types.BuiltinFunctionType):
             return bool(getattr(value, "__closure__", None))
@@ -72,6 +72,9 @@ def _walk(
         for i, each in enumerate(value):
             yield from _walk(each, (*path, str(i)), _tuple_writer(value, entries, i, replace), names, seen)
         return
+    if isinstance(value, types.MethodType):
+        yield from _walk(value.__self__, (*path, "self"), replace, names, seen)
+        return
     if id(value) in seen:
         return
     items = _items(value)
@@ -83,6 +86,8 @@ def _walk(
         yield from _walk(each, (*path, _key_name(key, names)), write, names, seen)
     if isinstance(value, list | deque):  # a list that grows changes what a step does
         yield MemoryLeaf((*path, "length"), f"{len(value)} entries", replace)
+    if isinstance(value, dict | list | deque) and attribute_names(value):  # which no walk finds
+        yield MemoryLeaf((*path, "attributes"), value, replace)
 
 
 def _items(value: Any) -> list[tuple[Any, Any, Callable[[Any], None]]] | None:
@@ -102,9 +107,10 @@ def is_walkable(value: Any) -> bool:
         return True
     if isinstance(value, (*PLAIN_TYPES, Tensor, nn.Module)) or callable(value) or is_number(value):
         return False
-    return type(value).__module__ not in ("builtins", "collections", "itertools", "torch") and bool(
-        attribute_names(value)
-    )
+    modules = {kind.__module__ for kind in type(value).__mro__[:-1]}
+    # `_random.Random`, of which `random.Random` is a subclass, keeps its state where no walk finds it.
+    hidden = any(module[:1] == "_" and module != "__main__" for module in modules)
+    return not (hidden or modules & {"builtins", "collections", "itertools", "torch"}) and bool(attribute_names(value))
 
 
 def attribute_names(value: Any) -> list[str]:
@@ -167,6 +173,8 @@ class Snapshot:
         elif isinstance(value, tuple):
             for each in value:
                 self._save(each)
+        elif isinstance(value, types.MethodType):
+            self._save(value.__self__)
         elif isinstance(value, set):
             self._seen[id(value)] = value
             self._contents.append((value, set(value)))

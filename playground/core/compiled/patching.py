@@ -21,7 +21,7 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
-from playground.core.compiled.number import ScalarFormula, SymbolicNumber, formula_of, is_number
+from playground.core.compiled.number import ScalarFormula, SymbolicNumber, formula_of, is_number, is_whole
 from playground.core.compiled.program import Program
 from playground.core.compiled.symbol import ACTIVE_RECORDERS, Symbol
 
@@ -207,8 +207,7 @@ def _extreme(plain: Function, operation: str) -> Function:
             return plain(entries, **options) if entries else plain(*values, **options)
         found, *rest = entries
         for each in rest:
-            whole = isinstance(found, int) and isinstance(each, int)
-            found = _compute(formula_of(operation), (found, each), whole)
+            found = _compute(formula_of(operation), (found, each), is_whole(found) and is_whole(each))
         return found
 
     return extreme

@@ -173,7 +173,7 @@ def fill_arrays(
     return KernelArrays(
         count,
         slots,
-        to_tiles(lanes.to(example.dtype), width),
+        to_tiles(lanes, width),
         numbers,
         counts,
         torch.full((tiles, shape.kept, width), math.nan),

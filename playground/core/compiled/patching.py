@@ -113,12 +113,12 @@ def without_torch_compiler() -> Iterator[None]:
             del torch._dynamo  # type: ignore[attr-defined]
 
 
-def modules_of(objects: Iterable[Any]) -> list[ModuleType]:
-    """Return the modules that the code of some objects' classes is in, with the other modules of their packages."""
+def modules_of(kinds: Iterable[Any]) -> list[ModuleType]:
+    """Return the modules that the code of some classes is in, with the other modules of their packages."""
     functions = (
         inspect.unwrap(getattr(value, "__func__", value))
-        for each in objects
-        for kind in type(each).__mro__
+        for each in kinds
+        for kind in getattr(each, "__mro__", ())
         for value in vars(kind).values()
         if callable(value) or isinstance(value, classmethod | staticmethod)
     )

@@ -155,15 +155,20 @@ class _RecordedStep:
 
 def _stride(program: Program, value: int, own: int) -> float | None:
     """Return the constant that is added to a count; None if the count follows another rule."""
-    node = program.nodes[value]
-    if node.operation == "float32":  # which changes no whole number up to `MAX_EXACT_COUNT`
-        return _stride(program, node.operands[0], own)
+    value = _unrounded(program, value)
     if value == own:
         return 0.0
-    others = [program.number(each) for each in node.operands if each != own]
-    if node.operation != "add" or own not in node.operands or len(others) != 1 or others[0] is None:
+    node = program.nodes[value]
+    others = [program.number(each) for each in node.operands if _unrounded(program, each) != own]
+    if node.operation != "add" or len(node.operands) - len(others) != 1 or others[0] is None:
         return None
     return float(others[0])
+
+
+def _unrounded(program: Program, value: int) -> int:
+    """Return a value before it is rounded to single precision, which changes no count up to `MAX_EXACT_COUNT`."""
+    node = program.nodes[value]
+    return _unrounded(program, node.operands[0]) if node.operation == "float32" else value
 
 
 @dataclass(frozen=True)

@@ -127,9 +127,10 @@ class SymbolicRun:
         self._batches = _SymbolicBatches(spec.problem.batches.data)
         self._gradients: dict[int | None, Any] = {}
         self._number: Any = self.recorder.number(self.program.input(STEP), whole=True)
-        self._modules = modules_of([getattr(spec.mover.optimizer({}), "func", None)])
+        optimizer: Any = spec.mover.optimizer({})
+        self._modules = modules_of([getattr(optimizer, "func", type(optimizer))])
         self.stepper: OneRun = self._record(self._build)
-        self._modules = modules_of(self._code_objects())
+        self._modules = modules_of(map(type, self._code_objects()))
         self._outside = OutsideState(self._code_objects())
 
     def parameter_ids(self, name: str) -> Tensor:

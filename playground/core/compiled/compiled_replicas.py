@@ -25,6 +25,7 @@ from playground.core.compiled.program import LANE, SLOT, format_program
 from playground.core.compiled.steepest import find_steepest
 from playground.core.compiled.symbolic_run import DescentSpec
 from playground.core.compiled.threads import TileWork, run_kernel
+from playground.core.compiled.tidying import tidy
 from playground.core.compiled.tile import KernelShape
 from playground.core.gradients import Clip
 from playground.core.movers import Mover
@@ -97,7 +98,7 @@ class CompiledReplicas:
         self.rules = rules
         self.spec = DescentSpec(problem, mover, schedule is not None, clip)
         factors = [1.0 if schedule is None else schedule(step) for step in range(budget)]
-        self.phases = record_phases(self.spec, factors, parameters)
+        self.phases = tidy(record_phases(self.spec, factors, parameters))
         self.kernel_program = arrange(self.phases, mover.lanes, len(seeds), rules.gradient is not None)
         if runs is not None and not is_worth_compiling(
             runs, budget, self.kernel_program.operations, mover.is_elementwise
@@ -182,7 +183,7 @@ class CompiledReplicas:
             interrupted = True
         self.arrays.take_finals()
         ended = self.arrays.finals(self.spec.shapes)
-        traces.take_over(self.arrays.collect_records(self.budget), self.phases.evaluations)
+        traces.take_over(self.arrays.collect_records(self.budget), self.phases.evaluations.tolist())
         traces.finish(self.conclude(self.arrays), interrupted)
         self.final = self.arrays.finals(self.spec.shapes)
         self.left_out = self.arrays.left_out(self.kernel_program)

@@ -105,12 +105,12 @@ def without_torch_compiler() -> Iterator[None]:
         stand_in.graph_break = lambda *_, **__: None
         stand_in.is_compiling = lambda: False
         stand_in.disable = lambda function=None, *_, **__: function if function else lambda inner: inner
-        sys.modules["torch._dynamo"] = torch._dynamo = stand_in  # type: ignore[attr-defined]
+        sys.modules["torch._dynamo"] = torch._dynamo = stand_in
         try:
             yield
         finally:
             del sys.modules["torch._dynamo"]
-            del torch._dynamo  # type: ignore[attr-defined]
+            del torch._dynamo
 
 
 def modules_of(kinds: Iterable[Any]) -> list[ModuleType]:

@@ -123,7 +123,9 @@ class SymbolicRun:
         lanes = {(LANE, i): column.numpy() for i, column in enumerate(spec.mover.lanes.values())}
         self.recorder = ProgramRecorder(spec.dtype, RULES, lanes)
         self.program = self.recorder.program
-        self.parameters = {name: Symbol(self.parameter_ids(name), spec.dtype).requires_grad_() for name in spec.shapes}
+        self.parameters: dict[str, Any] = {
+            name: Symbol(self.parameter_ids(name), spec.dtype).requires_grad_() for name in spec.shapes
+        }
         self._batches = _SymbolicBatches(spec.problem.batches.data)
         self._gradients: dict[int | None, Any] = {}
         self._number: Any = self.recorder.number(self.program.input(STEP), whole=True)
@@ -163,7 +165,7 @@ class SymbolicRun:
             [None if each is None else _copy_symbol(each) for each in found],
         )
         norm = self._record(lambda: gradients.norm(found))
-        values = [int(self.recorder.cast(each, self.spec.dtype).ids) for each in (loss, norm)]
+        values = self._value(loss), self._value(norm)
         decisions.may_branch = True
         self._record(lambda: stepper.update(self._number))
         self._outside.require_unchanged()
@@ -173,7 +175,11 @@ class SymbolicRun:
 
     def finish(self) -> int:
         """Record the end of the run: the optimizer may move the parameters once more; return the value of the loss."""
-        return self._record(lambda: self.recorder.scalar(self.stepper.finish()))
+        return int(self._record(lambda: self.recorder.scalar(self.stepper.finish())))
+
+    def _value(self, number: Any) -> int:
+        """Return the value of a tensor without axes."""
+        return int(self.recorder.cast(number, self.spec.dtype).ids)
 
     def _record(self, work: Any) -> Any:
         try:

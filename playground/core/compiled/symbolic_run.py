@@ -19,7 +19,7 @@ from playground.core import gradients
 from playground.core.compiled.errors import CannotCompileError
 from playground.core.compiled.memory import MemoryLeaf, find_leaves
 from playground.core.compiled.outside import OutsideState
-from playground.core.compiled.patching import modules_of, take_symbolic_numbers, without_torch_compiler
+from playground.core.compiled.patching import modules_of, take_symbolic_numbers
 from playground.core.compiled.program import DATUM, FACTOR, LANE, MAX_OPERATIONS, SLOT, STEP
 from playground.core.compiled.recorder import ProgramRecorder
 from playground.core.compiled.rules import RULES
@@ -29,6 +29,7 @@ from playground.core.gradients import Clip
 from playground.core.movers import Mover
 from playground.core.problem import BatchTensors, Problem
 from playground.core.steppers import OneRun, make_stepper
+from playground.core.torch_compiler import without_torch_compiler
 
 PARAMETER = ""
 """The first name in the path of a parameter; nothing that is remembered has an empty name."""

@@ -38,15 +38,15 @@ def choose_engine(chunk: Chunk, cache: PreparedCache, asked: str, runs: int, mem
 
 
 def _try_engines(trial: Trial, engines: tuple[Engine, ...]) -> tuple[Engine, str]:
-    """Return the first engine that accepts, with its note, or with the reason of the last refusal."""
+    """Return the first engine that accepts, with its note, or with the reasons of the refusals."""
     *preferred, last = engines
     if not preferred:  # the last engine refuses nothing, so there is nothing to try
         return last, ""
-    reason = ""
+    reasons: dict[str, None] = {}
     with trial.prepare():  # a fault of the scenario itself is no refusal
         for engine in preferred:
             try:
-                return engine, engine.examine(trial) or reason
+                return engine, engine.examine(trial) or "; ".join(reasons)
             except ISOLATED_EXCEPTIONS as error:
-                reason = describe_refusal(error) or reason
-    return last, reason
+                reasons |= dict.fromkeys(filter(None, [describe_refusal(error)]))
+    return last, "; ".join(reasons)

@@ -53,7 +53,7 @@ class CompiledEngine:
 
         :raises CannotComputeError: they need several programs, or none is possible.
         """
-        from playground.core.compiled import RunsDifferError
+        from playground.core.compiled import CannotCompileError, RunsDifferError
 
         left_out: list[int] = []
 
@@ -65,6 +65,8 @@ class CompiledEngine:
             yield run_vectorized(chunk, cache, watch, _compile_replicas, descend)
         except RunsDifferError as error:
             raise CannotComputeError(str(error), parts=error.groups()) from error
+        except CannotCompileError as error:
+            raise CannotComputeError(str(error)) from error
         return left_out
 
 

@@ -14,7 +14,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
@@ -91,16 +91,21 @@ def take_symbolic_numbers(modules: Iterable[ModuleType]) -> Iterator[None]:
                     setattr(owner, name, value)
 
 
-def modules_of(kinds: Iterable[Any]) -> list[ModuleType]:
-    """Return the modules that the code of some classes is in, with the other modules of their packages."""
+def modules_of(objects: Iterable[Any]) -> list[ModuleType]:
+    """Return the modules that the code of some objects is in, with the other modules of their packages.
+
+    :param objects: functions, classes, or objects whose classes hold code.
+    """
+    objects = list(objects)
     functions = (
         inspect.unwrap(getattr(value, "__func__", value))
-        for each in kinds
-        for kind in getattr(each, "__mro__", ())
+        for each in objects
+        for kind in (each if isinstance(each, type) else type(each)).__mro__
         for value in vars(kind).values()
         if callable(value) or isinstance(value, classmethod | staticmethod)
     )
-    names = {name for function in functions if isinstance(name := getattr(function, "__module__", None), str)}
+    every = (*functions, *(each for each in objects if isinstance(each, FunctionType)))
+    names = {name for function in every if isinstance(name := getattr(function, "__module__", None), str)}
     names -= {"builtins", "abc", "typing", "dataclasses", "functools", "collections"}
     packages = {name.rpartition(".")[0] for name in names} - {"", "torch", "playground"}
     return [

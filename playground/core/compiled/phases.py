@@ -20,7 +20,7 @@ from playground.core.compiled.errors import CannotCompileError, TooManyWaysError
 from playground.core.compiled.evaluation import Evaluation
 from playground.core.compiled.examples import EXAMPLE_STEPS, ExampleRuns
 from playground.core.compiled.memory import Snapshot
-from playground.core.compiled.program import COUNT, FACTOR, INPUT, STARTED, STEP, Program
+from playground.core.compiled.program import COUNT, FACTOR, INPUT, SLOT, STARTED, STEP, Program
 from playground.core.compiled.step_program import Counts, RecordedStep, StepProgram
 from playground.core.compiled.symbolic_run import PARAMETER, DescentSpec, SymbolicRun
 
@@ -39,6 +39,9 @@ MAX_EVALUATIONS = 64
 MIN_STRETCH = 16
 """Steps with batches of the same size from which on their numbers are computed all at once."""
 
+AT_END = "what the optimizer does when a run ends depends on the step"
+"""Why runs are not compiled that an optimizer ends in several ways."""
+
 
 @dataclass(frozen=True)
 class Phases:
@@ -51,7 +54,7 @@ class Phases:
     :param start: the values of everything that is carried before step 0.
     :param end_loss: the value of the loss of the final parameters over all data.
     :param end: the final parameters, by their slots: an optimizer may move them when a run ends.
-    :param follows_fully: whether the optimizer may remember something that was not found.
+    :param is_opaque: whether the optimizer may remember something that was not found.
     """
 
     program: Program
@@ -257,18 +260,20 @@ class _PhaseRecorder:
     def _record_end(self) -> tuple[int, dict[SlotKey, int]]:
         """Record the end of a run, from what the optimizer remembers after its last step.
 
-        If the end reads that, it is recorded from before the first step too, since a run may end there.
+        If it moves the parameters, it is recorded from all structures that the optimizer's memory may have, since a run
+        may end before its last step, and before its first one.
 
         :returns: the loss, and the final parameters.
+        :raises CannotCompileError: it depends on the step at which the run ends.
         """
-        first, *others = self._snapshots
-        loss, parameters = self._end_from(others[-1] if others else first)
-        read = self._program.needed([loss, *parameters.values()])
-        nodes = (self._program.nodes[index] for index in read)
-        if not others or all(node.value[1][0] == PARAMETER for node in nodes if node.operation == INPUT):
+        reached = list(dict.fromkeys(each.step.after for each in self._recorded))
+        loss, parameters = self._end_from(reached[-1])
+        if all(value == self._program.input(SLOT, *key) for key, value in parameters.items()):
             return loss, parameters
+        if any(self._end_from(each) != (loss, parameters) for each in reached[:-1]):
+            raise CannotCompileError(AT_END)
+        first_loss, first_parameters = self._end_from(next(iter(self._snapshots)))
         started = self._program.input(STARTED)
-        first_loss, first_parameters = self._end_from(first)
 
         def choose(a: int, b: int) -> int:
             return self._program.apply("select", started, a, b)
@@ -289,7 +294,7 @@ class _PhaseRecorder:
             for index in self._program.needed([value]):
                 node = self._program.nodes[index]
                 if node.operation == INPUT and node.value[0] in (COUNT, STEP, FACTOR):
-                    raise CannotCompileError("what the optimizer does when a run ends depends on the step")
+                    raise CannotCompileError(AT_END)
         return loss, found
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from playground.core import gradients
 from playground.core.compiled.errors import CannotCompileError
-from playground.core.compiled.memory import MemoryLeaf, find_leaves
+from playground.core.compiled.memory import MemoryLeaf, find_leaves, is_walkable
 from playground.core.compiled.outside import OutsideState
 from playground.core.compiled.patching import modules_of, take_symbolic_numbers
 from playground.core.compiled.program import DATUM, FACTOR, LANE, MAX_OPERATIONS, SLOT, STEP
@@ -130,10 +130,10 @@ class SymbolicRun:
         self._batches = _SymbolicBatches(spec.problem.batches.data)
         self._gradients: dict[int | None, Any] = {}
         self._number: Any = self.recorder.number(self.program.input(STEP), whole=True)
-        optimizer: Any = spec.mover.optimizer({})
-        self._modules = modules_of([getattr(optimizer, "func", type(optimizer))])
+        factory = spec.mover.optimizer({})
+        self._modules = modules_of([getattr(factory, "func", factory)])
         self.stepper: OneRun = self._record(self._build)
-        self._modules = modules_of(map(type, self._code_objects()))
+        self._modules = modules_of(self._code_objects())
         self._outside = OutsideState(self._code_objects())
 
     def parameter_ids(self, name: str) -> Tensor:
@@ -207,13 +207,9 @@ class SymbolicRun:
         return make_stepper(problem, spec.mover.optimizer(values), schedule, spec.clip)
 
     def _code_objects(self) -> list[Any]:
-        """Return the optimizer and the optimizers that it wraps: objects whose classes hold its code."""
+        """Return the optimizer and the objects that it holds, such as optimizers: their classes hold its code."""
         root, rule = self.stepper.memory_root(), self.spec.mover.optimizer({})
-        inner = (
-            [each for each in vars(root).values() if isinstance(each, torch.optim.Optimizer)]
-            if (isinstance(root, torch.optim.Optimizer))
-            else []
-        )
+        inner = [each for each in getattr(root, "__dict__", {}).values() if is_walkable(each)]
         return [root, rule, *inner]
 
     def _batch(self, samples: int | None) -> BatchTensors:

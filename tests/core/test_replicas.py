@@ -250,7 +250,7 @@ def test_everything_built_in_is_proved() -> None:
     assert set(RULES.values()) == set(optimizers.__all__)
 
 
-@pytest.mark.product(16)
+@pytest.mark.product(12)
 @pytest.mark.slow
 @single_if_slow
 @pytest.mark.parametrize(
@@ -336,6 +336,7 @@ SCHEDULES = {
 }
 
 
+@pytest.mark.product(3)
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", builtin.playground_schedules())
 def test_schedules(name) -> None:
@@ -346,6 +347,7 @@ def test_schedules(name) -> None:
     assert torch.equal(batch.traces.last, constant.traces.last) is (name == "constant")
 
 
+@pytest.mark.product(2)
 @pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("clip", [Clip(value=0.01), Clip(norm=0.02), Clip(value=0.015, norm=0.02)], ids=str)
@@ -606,7 +608,7 @@ def test_every_optimizer_of_torch_is_proved() -> None:
     assert named <= OPTIMIZERS.keys() | ALONE_ONLY
 
 
-@pytest.mark.product(9)
+@pytest.mark.product(6)
 @pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if hasattr(torch.optim, name)])

@@ -242,6 +242,7 @@ def alarms(name, count, dtype, order):
     return found
 
 
+@pytest.mark.product(30)
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", RIGHT)

@@ -85,9 +85,11 @@ def compare(files, plugins, folder):
         )
 
 
+@pytest.mark.product(1)
 @pytest.mark.slow
-def test_every_bundled_scenario_gives_the_losses_of_its_run(plugins, tmp_path):
-    compare(SCENARIOS, plugins, tmp_path)
+@pytest.mark.parametrize("part", range(3))
+def test_every_bundled_scenario_gives_the_losses_of_its_run(part, plugins, tmp_path):
+    compare(SCENARIOS[part::3], plugins, tmp_path)
 
 
 @pytest.mark.sampled(2)

@@ -188,7 +188,7 @@ def rates(name):
     return torch.tensor([0.001, 0.01, 0.05], dtype=DOUBLE) * RATES.get(name, 1.0)
 
 
-@pytest.mark.product(32)
+@pytest.mark.product(26)
 @pytest.mark.slow
 @both_precisions
 @pytest.mark.parametrize("rule", RULES)
@@ -202,7 +202,7 @@ def test_every_rule_on_every_model_and_loss(model, loss, rule, dtype) -> None:
     )
 
 
-@pytest.mark.product(20)
+@pytest.mark.product(13)
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("model", "loss", "rule"),
@@ -214,7 +214,7 @@ def test_every_model_and_loss(model, loss, rule) -> None:
     prove(partial(training, MODELS[model], LOSSES[loss]), optimizer, [0, 1, 2], steps)
 
 
-@pytest.mark.product(6)
+@pytest.mark.product(5)
 @pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("activation", models.ACTIVATIONS)
@@ -249,7 +249,7 @@ SWEPT = {
 CASES = [(name, given) for name in RULES for given in SWEPT[name]]
 
 
-@pytest.mark.product(20)
+@pytest.mark.product(13)
 @pytest.mark.sampled(3)
 @single_if_slow
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ FORMULAS = {
 }
 
 
-@pytest.mark.product(14)
+@pytest.mark.product(11)
 @pytest.mark.sampled(3)
 @single_if_slow
 @pytest.mark.parametrize("rule", [Adam, pytest.param(SGD, marks=pytest.mark.slow)])
@@ -367,7 +367,7 @@ ENDS = {
 }
 
 
-@pytest.mark.product(25)
+@pytest.mark.product(16)
 @pytest.mark.sampled(4)
 @single_if_slow
 @pytest.mark.parametrize("steps", [STEPS, pytest.param(40, marks=pytest.mark.slow), 1, 0])

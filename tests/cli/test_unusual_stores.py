@@ -109,7 +109,7 @@ def lines_of(result):
     return [line for line in result.stderr.splitlines() if line]
 
 
-@pytest.mark.product(30)
+@pytest.mark.product(20)
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("command", READERS)
@@ -175,7 +175,7 @@ DAMAGES = {
 }
 
 
-@pytest.mark.product(30)
+@pytest.mark.product(20)
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("command", READERS)

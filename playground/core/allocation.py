@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -158,9 +159,9 @@ def _max_result_numbers(func: Any, operands: Sequence[Tensor], args: Any) -> int
     counts = math.prod(leaf for leaf in tree_leaves(args) if isinstance(leaf, int) and leaf > 1)
     sizes = [max(1, operand.numel()) for operand in operands]
     try:
-        shape: torch.Size = torch.broadcast_shapes(*(operand.shape for operand in operands))  # type: ignore[no-untyped-call]
-        return counts * (sum(sizes) + shape.numel())
-    except RuntimeError:
+        shape = np.broadcast_shapes(*(operand.shape for operand in operands))  # torch's own imports sympy, for 1 s
+        return counts * (sum(sizes) + math.prod(shape))
+    except ValueError:
         return counts * math.prod(sizes)
 
 

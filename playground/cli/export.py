@@ -47,23 +47,24 @@ def export(
 
     with exit_on_errors(context):
         require_free(out)
-    with open_store(context) as store:
+    with open_store(context) as store, store.snapshot():
         sweeps = store.sweeps() if sweep_id is None else [store.sweep(sweep_id)]
         chosen, conditions = None if sweep_id is None else sweeps[0].id, where or []
-        runs = store.rows(chosen, conditions, sort)
+        read = store.scalar_columns() if form is ExportFormat.CSV else None
+        runs = store.select(chosen, conditions, sort, columns=read)
 
         def write(stream: TextIO) -> None:
             if form is ExportFormat.JSON:
-                write_json(stream, [(sweep, store.tally(sweep.id)) for sweep in sweeps], runs)
+                write_json(stream, [(sweep, store.tally(sweep.id)) for sweep in sweeps], runs.rows())
             else:
-                write_csv(stream, RunTable(sweeps, store.metrics(chosen, conditions)), runs)
+                write_csv(stream, RunTable(sweeps, runs.metrics()), runs)
 
         if form is ExportFormat.PARQUET:
             require_parquet()
             if out is None:
                 raise StoreError("Parquet cannot be written to standard output; give --out FILE")
-            table = RunTable(sweeps, store.metrics(chosen, conditions))
-            write_whole(out, lambda path: write_parquet(path, table, runs))
+            table = RunTable(sweeps, runs.metrics())
+            write_whole(out, lambda path: write_parquet(path, table, runs, in_order=sort is not None))
         elif out is None:
             with document_stream() as stream:
                 write(stream)

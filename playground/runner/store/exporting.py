@@ -5,16 +5,22 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
-from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from playground.errors import StoreError
 from playground.result import SCHEMA, json_value
-from playground.runner.store.arrays import read_parameters, read_trace
+from playground.runner.store.arrays import nest_parameters, read_parameters, read_trace
+from playground.runner.store.chunks import METRIC_PREFIX
 from playground.runner.store.query import unique_labels
 from playground.runner.store.records import Row, SweepRecord, Tally, compact_json
+from playground.runner.store.run_columns import STATUSES, VERDICTS
+from playground.runner.store.selection import Selection
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 StoredRuns = Iterable[tuple[SweepRecord, Row]]
 
@@ -38,9 +44,6 @@ _COLUMNS_AFTER_AXES = {
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 """Characters with which a spreadsheet formula can begin."""
 
-_PARQUET_BATCH_ROWS = 10_000
-"""Rows in one record batch of a Parquet file."""
-
 
 class RunTable:
     """The columns of a flat table of runs.
@@ -62,27 +65,96 @@ class RunTable:
             **dict.fromkeys(metric_labels.values(), float),
         }
 
-    def cells(self, sweep: SweepRecord, row: Row) -> list[Any]:
-        """Return the value of each column; None if the run has no value."""
-        values = sweep.points[row.point]
-        return [
-            *(sweep.id, sweep.scenario, row.point),
-            *(_convert_cell(values.get(axis), kind) for axis, kind in self._axis_types.items()),
-            *(getattr(row, name) for name in _COLUMNS_AFTER_AXES),
-            *(row.metrics.get(name) for name in self._metrics),
-        ]
+    def read(self, runs: Selection) -> dict[str, TableColumn]:
+        """Return the columns of these runs."""
+        return dict(zip(self.columns, self._read(runs), strict=True))
+
+    def _read(self, runs: Selection) -> Iterator[TableColumn]:
+        import numpy as np
+
+        yield TableColumn(runs.sweep, [sweep.id for sweep in runs.sweeps])
+        yield TableColumn(runs.sweep, [sweep.scenario for sweep in runs.sweeps])
+        yield TableColumn(runs.point)
+        starts = np.cumsum([0, *(len(sweep.points) for sweep in runs.sweeps)])
+        place = starts[runs.sweep] + runs.point
+        for axis, kind in self._axis_types.items():
+            values = [_convert_cell(point.get(axis), kind) for sweep in runs.sweeps for point in sweep.points]
+            yield TableColumn(place, values)
+        seeds = runs.column("seed")
+        for name in _COLUMNS_AFTER_AXES:
+            yield self._column_after_axes(runs, name, place, seeds)
+        for name in self._metrics:
+            yield TableColumn(runs.column(METRIC_PREFIX + name), missing=True)
+
+    def _column_after_axes(self, runs: Selection, name: str, place: NDArray[Any], seeds: NDArray[Any]) -> TableColumn:
+        if name == "seed":
+            return TableColumn(seeds)
+        if name == "key":
+            keys = [key for sweep in runs.sweeps for key in sweep.keys]
+            texts = [f"{keys[index]}-{seed}" for index, seed in zip(place.tolist(), seeds.tolist(), strict=True)]
+            return TableColumn(None, texts)
+        if name in ("status", "verdict"):
+            return TableColumn(runs.column(name), STATUSES if name == "status" else VERDICTS)
+        if name == "engine":
+            return TableColumn(*runs.engines())
+        if name == "reason":
+            return TableColumn(*runs.reasons())
+        return TableColumn(runs.column(name))
 
 
-def write_csv(stream: TextIO, table: RunTable, runs: StoredRuns) -> None:
+@dataclass(frozen=True, eq=False)
+class TableColumn:
+    """A column of a table: numbers, or values that many runs share.
+
+    :param numbers: a number for each run; with `words`, an index in them; None if each run has its own word.
+    :param missing: NaN stands for a number that is missing.
+    """
+
+    numbers: NDArray[Any] | None
+    words: Sequence[Any] | None = None
+    missing: bool = False
+
+    def values(self) -> NDArray[Any] | Sequence[Any]:
+        """Return the value of each run."""
+        import numpy as np
+
+        if self.words is None or self.numbers is None:
+            return self.numbers if self.words is None else self.words  # type: ignore[return-value]
+        words = np.empty(len(self.words), dtype=object)
+        words[:] = self.words
+        return words[self.numbers]
+
+    def cells(self) -> list[Any]:
+        """Return the value of each run as CSV shows it."""
+        if self.words is None and self.numbers is not None:
+            values = self.numbers.tolist()
+            return [None if value != value else value for value in values] if self.missing else values
+        words = list(map(_csv_cell, self.words or ()))
+        return words if self.numbers is None else [words[code] for code in self.numbers.tolist()]
+
+    def to_arrow(self, arrow: Any, kind: Any = None) -> Any:
+        """Return the column as an array of `pyarrow`."""
+        if self.words is None:
+            return arrow.array(self.numbers, kind, from_pandas=self.missing)
+        words = arrow.array(list(self.words), kind)
+        return words if self.numbers is None else words.take(arrow.array(self.numbers))
+
+
+def write_csv(stream: TextIO, table: RunTable, runs: Selection) -> None:
     """Write a table with a header row: numbers with all digits, `inf` and `nan` as words, missing values empty."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(map(_csv_cell, table.columns))
-    writer.writerows([_csv_cell(cell) for cell in table.cells(*run)] for run in runs)
+    for part in runs.parts():
+        columns = table.read(part)
+        writer.writerows(zip(*(column.cells() for column in columns.values()), strict=True))
 
 
-def write_parquet(path: Path, table: RunTable, runs: StoredRuns) -> None:
+def write_parquet(path: Path, table: RunTable, runs: Selection, in_order: bool = False) -> None:
     """Write a table with typed columns, the final parameters as JSON, and the stored losses as lists.
 
+    Each chunk of runs is a row group, so that each is read once.
+
+    :param in_order: write the runs in their order instead.
     :raises StoreError: pyarrow is not installed.
     """
     arrow, parquet = _import_arrow()
@@ -93,13 +165,36 @@ def write_parquet(path: Path, table: RunTable, runs: StoredRuns) -> None:
         "trace.loss": arrow.list_(arrow.float32()),
     }
     schema = arrow.schema([*((name, types[kind]) for name, kind in table.columns.items()), *arrays.items()])
-    iterator = iter(runs)
-    with parquet.ParquetWriter(path, schema) as writer:
-        while some := list(islice(iterator, _PARQUET_BATCH_ROWS)):
-            rows = [(*table.cells(sweep, row), *_array_cells(row)) for sweep, row in some]
-            columns = zip(zip(*rows, strict=True), schema, strict=True)
-            batch = [arrow.array(column, field.type) for column, field in columns]
-            writer.write_batch(arrow.record_batch(batch, schema=schema))
+    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+        for part in runs.parts() if in_order else runs.by_chunk():
+            columns = [each.to_arrow(arrow, types[table.columns[name]]) for name, each in table.read(part).items()]
+            columns += [_parameters_to_arrow(arrow, part), *_traces_to_arrow(arrow, part)]
+            writer.write_batch(arrow.record_batch(columns, schema=schema))
+
+
+def _parameters_to_arrow(arrow: Any, runs: Selection) -> Any:
+    texts = ["{}"] * len(runs)
+    for where, numbers, head in runs.arrays("parameters"):
+        for run, row in zip(where.tolist(), numbers.tolist(), strict=True):
+            texts[run] = compact_json(nest_parameters(row, head.layout))
+    return arrow.array(texts)
+
+
+def _traces_to_arrow(arrow: Any, runs: Selection) -> tuple[Any, Any]:
+    """Return the stored steps and the losses of each run as lists."""
+    import numpy as np
+
+    sizes = np.zeros(len(runs), dtype=np.int64)
+    found = list(runs.arrays("trace"))
+    for where, losses, _ in found:
+        sizes[where] = losses.shape[1]
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    steps, values = np.zeros(offsets[-1], dtype=np.int64), np.zeros(offsets[-1], dtype=np.float32)
+    for where, losses, head in found:
+        places = (offsets[where][:, None] + np.arange(losses.shape[1])).ravel()
+        steps[places], values[places] = np.tile(head.layout.trace_steps, len(where)), losses.ravel()
+    ends = arrow.array(offsets.astype(np.int32))
+    return tuple(arrow.ListArray.from_arrays(ends, arrow.array(each)) for each in (steps, values))  # type: ignore[return-value]
 
 
 def require_parquet() -> None:
@@ -123,7 +218,7 @@ def write_json(stream: TextIO, sweeps: Sequence[tuple[SweepRecord, Tally]], runs
 def sweep_data(sweep: SweepRecord, tally: Tally) -> dict[str, Any]:
     """Return a sweep as JSON shows it."""
     return {
-        **vars(sweep),
+        **{name: value for name, value in vars(sweep).items() if name not in ("keys", "seed_set")},
         "runs": tally.runs,
         "passed": tally.passed,
         "statuses": tally.statuses,
@@ -192,11 +287,6 @@ def _csv_cell(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_FORMULA_PREFIXES):
         return f"'{value}"
     return str(value).lower() if isinstance(value, bool) else value
-
-
-def _array_cells(row: Row) -> tuple[str, list[int], list[float]]:
-    losses = read_trace(row)
-    return compact_json(read_parameters(row)), [step for step, _ in losses], [loss for _, loss in losses]
 
 
 def _import_arrow() -> tuple[Any, Any]:

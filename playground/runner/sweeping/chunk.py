@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from playground.plugins.causes import ISOLATED_EXCEPTIONS
 from playground.result import Status, Verdict
-from playground.runner.store import Row
+from playground.runner.store import Row, tabulate_rows
 from playground.runner.sweeping import engines
 from playground.runner.sweeping.engines import CannotComputeError, Watch, find_engine, next_engine
 from playground.runner.sweeping.engines.refusals import describe_refusal
@@ -49,9 +49,9 @@ def compute_chunk(chunk: Chunk, cache: PreparedCache, watch: Watch | None = None
 def _compute_halves(chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Iterator[ChunkResult]:
     """Compute a chunk in which a run raises: each half by itself."""
     middle = len(chunk.members) // 2
-    for members in (chunk.members[:middle], chunk.members[middle:]):
-        occurring = {index for index, _ in members}
-        points = {index: loaded for index, loaded in chunk.points.items() if index in occurring}
+    for some in (slice(middle), slice(middle, None)):
+        members = chunk.members.take(some)
+        points = {index: chunk.points[index] for index in members.points()}
         for result in compute_chunk(replace(chunk, points=points, members=members), cache, watch):
             yield result
             if result.interrupted:
@@ -59,7 +59,7 @@ def _compute_halves(chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> 
 
 
 def lost_chunk_result(chunk: Chunk | PackedChunk, reason: str) -> ChunkResult:
-    """Return rows with status `error` for the runs of a chunk that took its process down."""
+    """Return runs with status `error` for those of a chunk that took its process down."""
     rows = [
         Row(
             key=f"{chunk.keys[point]}-{seed}",
@@ -79,4 +79,4 @@ def lost_chunk_result(chunk: Chunk | PackedChunk, reason: str) -> ChunkResult:
         )
         for point, seed in chunk.members
     ]
-    return ChunkResult(rows=tuple(rows), note=reason)
+    return ChunkResult(tables=tuple(tabulate_rows(rows)), note=reason)

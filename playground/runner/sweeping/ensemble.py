@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import sys
-from array import array
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from playground.runner.single.labels import as_yaml, describe_conditions
-from playground.runner.store import Row, Store
-from playground.runner.sweeping.curves import BAD_STATUS_NAMES, loss_curves
+from playground.runner.store import Store
+from playground.runner.store.run_columns import STATUSES, VERDICTS
+from playground.runner.store.selection import Selection
+from playground.runner.sweeping.curves import BAD_CODES, loss_curves
 from playground.views import Bands, EndView, Ensemble
 
 MAX_KEPT_PARAMETERS = 2
@@ -26,14 +24,15 @@ def read_ensemble(folder: Path, query: str) -> Ensemble:
     """
     with Store.open(folder, create=False) as store:
         sweep = store.find_sweeps(query)[-1]
-        runs: list[EndView] = []
-        curves = tuple(loss_curves(_note_ends((row for _, row in store.rows(sweep.id)), runs)))
+        with store.snapshot():
+            found = store.select(sweep.id)
+            runs, curves = _read_ends(found), tuple(loss_curves(found))
         return Ensemble(
             scenario=sweep.scenario,
             axes=tuple(sweep.axes),
             points=tuple(sweep.points),
             seeds=sweep.seeds,
-            runs=tuple(runs),
+            runs=runs,
             bands=tuple(Bands(curve.point, curve.steps, tuple(map(tuple, curve.quartiles))) for curve in curves),  # type: ignore[arg-type]
             conditions=describe_conditions(sweep.spec, sweep.axes)
             | {"version": str(sweep.versions.get("playground", ""))},
@@ -42,17 +41,21 @@ def read_ensemble(folder: Path, query: str) -> Ensemble:
         )
 
 
-def _note_ends(rows: Iterable[Row], runs: list[EndView]) -> Iterator[Row]:
-    """Pass rows on, and note how each ended."""
-    for row in rows:
-        loss = math.inf if row.status in BAD_STATUS_NAMES or math.isnan(row.last) else row.last
-        end = row.parameters if row.parameters and len(row.parameters) <= MAX_KEPT_PARAMETERS * 8 else b""
-        runs.append(EndView(row.point, loss, row.seed, row.status, row.verdict, row.steps, _decode_numbers(end)))
-        yield row
+def _read_ends(found: Selection) -> tuple[EndView, ...]:
+    """Return how each run ended."""
+    import numpy as np
 
-
-def _decode_numbers(blob: bytes) -> tuple[float, ...]:
-    numbers = array("d", blob)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return tuple(numbers)
+    status, last = found.column("status"), found.column("last")
+    loss = np.where(np.isin(status, BAD_CODES) | np.isnan(last), np.inf, last)
+    ends: list[tuple[float, ...]] = [()] * len(found)
+    for where, parameters, _ in found.arrays("parameters"):
+        if parameters.shape[1] <= MAX_KEPT_PARAMETERS:
+            for run, end in zip(where.tolist(), parameters.tolist(), strict=True):
+                ends[run] = tuple(end)
+    columns = (found.point, loss, found.column("seed"), status, found.column("verdict"), found.column("steps"))
+    return tuple(
+        EndView(point, value, seed, STATUSES[code], VERDICTS[verdict], steps, end)
+        for (point, value, seed, code, verdict, steps), end in zip(
+            zip(*(column.tolist() for column in columns), strict=True), ends, strict=True
+        )
+    )

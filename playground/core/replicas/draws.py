@@ -79,6 +79,11 @@ class _InitialisationRecorder(TorchDispatchMode):
         self._drawn: set[int] = set()
         self._failed: dict[int, str] = {}
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Return False: a mode that skips dynamo imports `torch._dynamo`, which takes two seconds."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         self._record(func, args, kwargs or {}, result)

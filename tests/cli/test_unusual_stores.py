@@ -205,7 +205,7 @@ SPECS = {
 def test_a_sweep_that_is_refused_leaves_the_others_their_report(playground, folder, spec):
     store(folder, (ROW, PLACES))
     with sqlite3.connect(store_path(folder)) as connection:
-        columns = "created, file, command, axes, seeds, engine, versions, seed_ranges"
+        columns = "created, file, command, axes, seeds, engine, versions, seed_ranges, warnings"
         connection.execute(
             f"INSERT INTO sweeps (id, scenario, spec, {columns}) SELECT 'f00d', 'old', ?, {columns} FROM sweeps",
             (SPECS[spec],),

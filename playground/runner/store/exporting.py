@@ -218,7 +218,7 @@ def write_json(stream: TextIO, sweeps: Sequence[tuple[SweepRecord, Tally]], runs
 def sweep_data(sweep: SweepRecord, tally: Tally) -> dict[str, Any]:
     """Return a sweep as JSON shows it."""
     return {
-        **{name: value for name, value in vars(sweep).items() if name not in ("keys", "seed_set")},
+        **{name: value for name, value in vars(sweep).items() if name not in ("keys", "seed_set", "warnings")},
         "runs": tally.runs,
         "passed": tally.passed,
         "statuses": tally.statuses,

@@ -18,7 +18,8 @@ _TABLES = (
     """CREATE TABLE sweeps (
         number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, created TEXT NOT NULL, scenario TEXT NOT NULL,
         file TEXT NOT NULL, command TEXT NOT NULL, spec TEXT NOT NULL, axes TEXT NOT NULL,
-        seeds INTEGER NOT NULL, engine TEXT NOT NULL, versions TEXT NOT NULL, seed_ranges TEXT NOT NULL
+        seeds INTEGER NOT NULL, engine TEXT NOT NULL, versions TEXT NOT NULL, seed_ranges TEXT NOT NULL,
+        warnings TEXT NOT NULL
     )""",
     # A key stands for a point: equal points of several sweeps have one key, and share their runs.
     "CREATE TABLE keys (number INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)",

@@ -24,6 +24,7 @@ class SweepRecord:
     :param seeds: runs at each point.
     :param keys: for each point what the keys of its runs begin with; the seed is the rest.
     :param seed_set: the seeds themselves.
+    :param warnings: of likely mistakes, found before the runs; None if nothing has looked for them.
     :param engine: the engine that was asked for.
     :param versions: `{"python": ..., "torch": ..., "playground": ..., "plugins": {name: ...}}`; a plugin without a
         version is identified by a hash of the sources that the sweep uses.
@@ -42,6 +43,7 @@ class SweepRecord:
     versions: Mapping[str, Any]
     keys: Sequence[str] = ()
     seed_set: SeedSet = field(default_factory=SeedSet)
+    warnings: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)

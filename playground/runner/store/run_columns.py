@@ -146,8 +146,8 @@ def _join_bytes(parts: Sequence[bytes | None], kind: str) -> NDArray[Any] | None
     """Return the numbers of each run as a row; None if the runs have none."""
     import numpy as np
 
-    some = [part for part in parts if part is not None]
-    return np.frombuffer(b"".join(some), kind).reshape(len(parts), -1) if some else None
+    whole = b"".join(part for part in parts if part)
+    return np.frombuffer(whole, kind).reshape(len(parts), -1) if whole else None
 
 
 def _split_bytes(array: NDArray[Any], kind: str) -> list[bytes]:

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TEXT_COLUMNS = ("id", "created", "scenario", "file", "command", "spec", "axes", "seeds", "engine", "versions")
-_SWEEP_COLUMNS = (*_TEXT_COLUMNS, "seed_ranges")
+_SWEEP_COLUMNS = (*_TEXT_COLUMNS, "seed_ranges", "warnings")
 _ADD_SWEEP = (
     f"INSERT INTO sweeps ({', '.join(_SWEEP_COLUMNS)}) VALUES ({', '.join('?' * len(_SWEEP_COLUMNS))}) "
-    "ON CONFLICT (id) DO UPDATE SET command = excluded.command"
+    "ON CONFLICT (id) DO UPDATE SET command = excluded.command, warnings = excluded.warnings"
 )
 _ADD_POINT = "INSERT OR IGNORE INTO points SELECT ?, ?, number, ? FROM keys WHERE text = ?"
 
@@ -90,7 +90,7 @@ class Store:
         values = [getattr(record, name) for name in _TEXT_COLUMNS]
         texts = [value if isinstance(value, str | int) else json.dumps(value, default=str) for value in values]
         with self._writing() as connection:
-            connection.execute(_ADD_SWEEP, (*texts, json.dumps(record.seed_set.ranges)))
+            connection.execute(_ADD_SWEEP, (*texts, *map(json.dumps, (record.seed_set.ranges, record.warnings))))
             number = self._number(record.id)
             add_keys(connection, record.keys)
             points = enumerate(zip(record.points, record.keys, strict=True))
@@ -323,8 +323,8 @@ def _names(texts: Iterable[str]) -> dict[str, None]:
 
 
 def _record(values: Sequence[Any]) -> SweepRecord:
-    *texts, ranges = values
+    *texts, ranges, warnings = values
     found = dict(zip(_TEXT_COLUMNS, texts, strict=True))
     decoded = {name: json.loads(found[name]) for name in ("spec", "axes", "versions")}
     seeds = SeedSet(tuple((first, last) for first, last in json.loads(ranges)))
-    return SweepRecord(**{**found, **decoded}, points=(), seed_set=seeds)
+    return SweepRecord(**{**found, **decoded}, points=(), seed_set=seeds, warnings=json.loads(warnings))

@@ -131,6 +131,7 @@ def summarize_sweep(
         seconds=time.perf_counter() - start,
         store=str(store.path),
         stale=tuple(map(str, store.stale(record))),
+        warnings=tuple(record.warnings or ()),
         fresh=computed.fresh,
     )
 

@@ -28,6 +28,7 @@ from playground.runner.single.labels import variant_labels
 from playground.runner.single.memory import DEFAULT_MEMORY_BYTES, limit_memory, memory_limit
 from playground.runner.single.preparing import check_structure, prepare, refuse_diagnosis, refuse_impossible
 from playground.runner.store import SeedSet, Store, SweepRecord
+from playground.runner.store.opening import store_path
 from playground.runner.sweeping.choosing import choose_engine
 from playground.runner.sweeping.chunk import compute_chunk, lost_chunk_result
 from playground.runner.sweeping.identity import Identities
@@ -130,21 +131,26 @@ def _run_sweep(
     grid = expand(loaded, ComponentCatalogue(plugins).known_parameters)
     progress.total = grid.size
     pool, cache = _make_pool(plugins, options), PreparedCache(plugins)
-    families, warnings = _check_points(grid, cache)
+    for point in grid.points:
+        check_structure(point.loaded, cache.plugins)
     identities = Identities(plugins)
     keys = {point.index: identities.key(point.loaded, options.engine) for point in grid.points}
     used = identities.plugins(point.loaded for point in grid.points)
     record = _make_record(loaded, grid, keys, used, options)
+    record, missing = _find_missing(record, folder, options)
+    families: list[list[GridPoint]] = []
+    if missing or record.warnings is None:  # what is stored has been checked, so torch need not be imported
+        families, warnings = _check_points(grid, cache)
+        record = replace(record, warnings=warnings)
     with Store.open(folder) as store:
         store.begin(record)
-        missing = _find_missing(grid, keys, record.seed_set, store, options)
         progress.stored = grid.size - sum(map(len, missing.values()))
         planned = _plan_chunks(families, keys, missing, cache, options)
         computed = _store_results(_compute_chunks(planned, cache, options, pool, progress), store, record.id, progress)
         computed.fresh = options.fresh
         summed = summarize_sweep(loaded, record, store, computed, start)
     compared = variant_labels([point.scenario for point in grid.points], grid.axes, plugins)
-    return replace(summed, variants=compared, warnings=warnings)
+    return replace(summed, variants=compared)
 
 
 def _store_results(
@@ -209,13 +215,11 @@ def _make_record(
 def _check_points(grid: Grid, cache: PreparedCache) -> tuple[list[list[GridPoint]], tuple[str, ...]]:
     """Find what is wrong with any point before anything is computed; return the families of points, and warnings.
 
-    Names, keys and optimizers are checked at every point, the rest once for each family and start, and wherever a
-    hyperparameter is so large that the update may overflow.
+    Optimizers are checked at every point, the rest once for each family and start, and wherever a hyperparameter is so
+    large that the update may overflow.
 
     :raises ScenarioError: with the place at the axis that brought it.
     """
-    for point in grid.points:
-        check_structure(point.loaded, cache.plugins)
     with cache.prepare(grid.points[0].loaded, grid.points[0].index):  # which imports torch as fast as that goes
         pass
     families = group_families(grid.points, cache.plugins)
@@ -241,13 +245,16 @@ def _is_extreme(point: GridPoint) -> bool:
     return optimizer is not None and is_extreme(optimizer.parameters.values(), DTYPES[point.scenario.dtype])
 
 
-def _find_missing(
-    grid: Grid, keys: Mapping[int, str], seeds: SeedSet, store: Store, options: SweepOptions
-) -> dict[int, SeedSet]:
-    """Return for each point the seeds whose runs are not stored."""
-    stored = {} if options.fresh else store.stored_seeds(keys.values())
-    missing = {point.index: seeds - stored.get(keys[point.index], SeedSet()) for point in grid.points}
-    return {index: some for index, some in missing.items() if some.ranges}
+def _find_missing(record: SweepRecord, folder: Path, options: SweepOptions) -> tuple[SweepRecord, dict[int, SeedSet]]:
+    """Return for each point the seeds whose runs are not stored; and the sweep with the warnings that are stored."""
+    stored: Mapping[str, SeedSet] = {}
+    if store_path(folder).exists():
+        with Store.open(folder, create=False) as store:
+            found = [sweep for sweep in store.sweeps() if sweep.id == record.id]
+            record = replace(record, warnings=found[0].warnings if found else None)
+            stored = {} if options.fresh else store.stored_seeds(record.keys)
+    missing = {index: record.seed_set - stored.get(key, SeedSet()) for index, key in enumerate(record.keys)}
+    return record, {index: seeds for index, seeds in missing.items() if seeds.ranges}
 
 
 def _compute_chunks(

@@ -113,7 +113,7 @@ def open_store(context: typer.Context) -> Iterator[Store]:
     with exit_on_errors(context), Store.open(Path(), create=False) as store:
         yield store
         for sentence in store.damaged.values():
-            print_note(sentence)
+            print_note(f"{sentence} are left out; `playground sweep` computes them again")
 
 
 def _print_json(sweeps: list[dict[str, Any]]) -> None:

@@ -51,7 +51,7 @@ class _Step:
     operation: Any
     inputs: tuple[Any, ...]
     form: Any
-    output: _Place | None
+    output: _Place
     draws: bool
 
 
@@ -64,20 +64,19 @@ def _is_plain(values: Sequence[Any]) -> bool:
     return not any(isinstance(value, Tensor | torch.Generator | _Place) for value in values)
 
 
-class _InitialisationRecorder(TorchDispatchMode):
+class _InitialisationRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Records the operations that make the parameters of a module.
 
-    :ivar contents: the first content of each storage, flat; None if it was not initialised.
+    :ivar contents: the first content of each storage, flat.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.steps: list[_Step] = []
-        self.contents: list[Tensor | None] = []
+        self.contents: list[Tensor] = []
         self._storages: dict[int, int] = {}
         self._alive: list[Tensor] = []  # so that no address is used twice
         self._drawn: set[int] = set()
-        self._failed: dict[int, str] = {}
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -94,7 +93,7 @@ class _InitialisationRecorder(TorchDispatchMode):
         storage = self._storages.get(tensor.untyped_storage().data_ptr())
         if storage is None or not tensor.numel():
             return None
-        return _Place(storage, tuple(tensor.shape), tensor.stride(), tensor.storage_offset())
+        return _Place(storage, tuple(tensor.shape), tensor.stride(), int(tensor.storage_offset()))
 
     def _record(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         flat, form = tree_flatten((args, kwargs))
@@ -180,7 +179,7 @@ def _replay(recorder: _InitialisationRecorder, seeds: Sequence[int]) -> list[Ten
     draws = [step for step in recorder.steps if step.draws]
     targets = []
     for step in draws:
-        place: Any = step.output
+        place = step.output
         fresh = torch.empty(count, storages[place.storage].shape[1], dtype=storages[place.storage].dtype)
         targets.append(_view([fresh], _Place(0, place.shape, place.stride, place.offset)))
     calls = [_bind(step) for step in draws]

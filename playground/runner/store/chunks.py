@@ -145,7 +145,8 @@ class ChunkReader:
             whole: NDArray[Any] = np.empty(self.offsets[-1], dtype=_column_type(name))
             for place in range(len(self.heads)):
                 whole[self.offsets[place] : self.offsets[place + 1]] = self.column(place, name, keep=False)
-            return whole[address]
+            chosen: NDArray[Any] = whole[address]
+            return chosen
         values = np.empty(len(address), dtype=_column_type(name))
         for place, where in self.split(address):
             values[where] = self.column(place, name)[address[where] - self.offsets[place]]

@@ -40,7 +40,8 @@ def encode_array(values: NDArray[Any], differences: int = 0) -> bytes:
         rows = values.astype(np.int64).reshape(1, -1)
         rows = _narrow_integers(np.diff(rows, prepend=0) if differences else rows)
     head = f"{values.dtype.str[1:]} {kind} {rows.itemsize} {width} {differences}\n"
-    return head.encode() + ZstdCompressor(level=ZSTD_LEVEL).compress(_split_planes(rows, differences if width else 0))
+    planes = _split_planes(rows, differences if width else 0)
+    return head.encode() + ZstdCompressor(level=ZSTD_LEVEL).compress(planes.data)
 
 
 def decode_array(data: bytes) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from playground.errors import StoreError
 from playground.result import SCHEMA, json_value
-from playground.runner.store.arrays import nest_parameters, read_parameters, read_trace
+from playground.runner.store.arrays import read_parameters, read_trace
 from playground.runner.store.chunks import METRIC_PREFIX
 from playground.runner.store.query import unique_labels
 from playground.runner.store.records import Row, SweepRecord, Tally, compact_json
@@ -90,9 +91,7 @@ class RunTable:
         if name == "seed":
             return TableColumn(seeds)
         if name == "key":
-            keys = [key for sweep in runs.sweeps for key in sweep.keys]
-            texts = [f"{keys[index]}-{seed}" for index, seed in zip(place.tolist(), seeds.tolist(), strict=True)]
-            return TableColumn(None, texts)
+            return TableColumn(place, [f"{key}-" for sweep in runs.sweeps for key in sweep.keys], seeds=seeds)
         if name in ("status", "verdict"):
             return TableColumn(runs.column(name), STATUSES if name == "status" else VERDICTS)
         if name == "engine":
@@ -106,38 +105,47 @@ class RunTable:
 class TableColumn:
     """A column of a table: numbers, or values that many runs share.
 
-    :param numbers: a number for each run; with `words`, an index in them; None if each run has its own word.
+    :param numbers: a number for each run; with `words`, an index in them.
     :param missing: NaN stands for a number that is missing.
+    :param seeds: a number for each run, which follows its word.
     """
 
-    numbers: NDArray[Any] | None
+    numbers: NDArray[Any]
     words: Sequence[Any] | None = None
     missing: bool = False
+    seeds: NDArray[Any] | None = None
 
-    def values(self) -> NDArray[Any] | Sequence[Any]:
+    def values(self) -> NDArray[Any]:
         """Return the value of each run."""
         import numpy as np
 
-        if self.words is None or self.numbers is None:
-            return self.numbers if self.words is None else self.words  # type: ignore[return-value]
-        words = np.empty(len(self.words), dtype=object)
+        if self.words is None:
+            return self.numbers
+        words: NDArray[Any] = np.empty(len(self.words), dtype=object)
         words[:] = self.words
-        return words[self.numbers]
+        found: NDArray[Any] = words[self.numbers]
+        if self.seeds is not None:
+            found += self.seeds.astype(str).astype(object)
+        return found
 
     def cells(self) -> list[Any]:
         """Return the value of each run as CSV shows it."""
-        if self.words is None and self.numbers is not None:
+        if self.words is None:
             values = self.numbers.tolist()
             return [None if value != value else value for value in values] if self.missing else values
-        words = list(map(_csv_cell, self.words or ()))
-        return words if self.numbers is None else [words[code] for code in self.numbers.tolist()]
+        words = list(map(_csv_cell, self.words))
+        found = [words[code] for code in self.numbers.tolist()]
+        return found if self.seeds is None else list(map(str.__add__, found, map(str, self.seeds.tolist())))
 
     def to_arrow(self, arrow: Any, kind: Any = None) -> Any:
         """Return the column as an array of `pyarrow`."""
         if self.words is None:
             return arrow.array(self.numbers, kind, from_pandas=self.missing)
-        words = arrow.array(list(self.words), kind)
-        return words if self.numbers is None else words.take(arrow.array(self.numbers))
+        found = arrow.array(list(self.words), kind).take(arrow.array(self.numbers))
+        if self.seeds is None:
+            return found
+        seeds = arrow.array(self.seeds).cast(arrow.string())
+        return import_module("pyarrow.compute").binary_join_element_wise(found, seeds, "")
 
 
 def write_csv(stream: TextIO, table: RunTable, runs: Selection) -> None:
@@ -149,52 +157,73 @@ def write_csv(stream: TextIO, table: RunTable, runs: Selection) -> None:
         writer.writerows(zip(*(column.cells() for column in columns.values()), strict=True))
 
 
-def write_parquet(path: Path, table: RunTable, runs: Selection, in_order: bool = False) -> None:
-    """Write a table with typed columns, the final parameters as JSON, and the stored losses as lists.
+def write_parquet(path: Path, table: RunTable, runs: Selection, traces: bool = False, in_order: bool = False) -> None:
+    """Write a table with typed columns, and with a list of the final numbers of each parameter.
 
     Each chunk of runs is a row group, so that each is read once.
 
+    :param traces: add lists of the stored losses and of their steps.
     :param in_order: write the runs in their order instead.
     :raises StoreError: pyarrow is not installed.
     """
     arrow, parquet = _import_arrow()
     types = {str: arrow.string(), int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_()}
-    arrays = {
-        "parameters": arrow.string(),
-        "trace.steps": arrow.list_(arrow.int64()),
-        "trace.loss": arrow.list_(arrow.float32()),
-    }
+    names = list(dict.fromkeys(name for head in runs.heads() for name, _ in head.layout.parameters))
+    arrays = {f"parameters.{name}": arrow.list_(arrow.float64()) for name in names}
+    if traces:
+        arrays |= {"trace.steps": arrow.list_(arrow.int64()), "trace.loss": arrow.list_(arrow.float32())}
     schema = arrow.schema([*((name, types[kind]) for name, kind in table.columns.items()), *arrays.items()])
-    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(path, schema, compression="zstd", use_dictionary=_REPEATED_COLUMNS) as writer:
         for part in runs.parts() if in_order else runs.by_chunk():
             columns = [each.to_arrow(arrow, types[table.columns[name]]) for name, each in table.read(part).items()]
-            columns += [_parameters_to_arrow(arrow, part), *_traces_to_arrow(arrow, part)]
+            lists = [*_parameter_rows(part, names), *(_trace_rows(part) if traces else ())]
+            columns += [_lists_to_arrow(arrow, len(part), rows) for rows in lists]
             writer.write_batch(arrow.record_batch(columns, schema=schema))
 
 
-def _parameters_to_arrow(arrow: Any, runs: Selection) -> Any:
-    texts = ["{}"] * len(runs)
-    for where, numbers, head in runs.arrays("parameters"):
-        for run, row in zip(where.tolist(), numbers.tolist(), strict=True):
-            texts[run] = compact_json(nest_parameters(row, head.layout))
-    return arrow.array(texts)
+_REPEATED_COLUMNS = ["sweep", "scenario", "status", "verdict", "engine", "reason"]
+"""Columns of a Parquet file in which many runs have one value."""
+
+_RunRows = list[tuple["NDArray[Any]", "NDArray[Any]"]]
+"""Positions of runs, and a row of numbers for each."""
 
 
-def _traces_to_arrow(arrow: Any, runs: Selection) -> tuple[Any, Any]:
-    """Return the stored steps and the losses of each run as lists."""
+def _parameter_rows(runs: Selection, names: Sequence[str]) -> Iterator[_RunRows]:
+    """Yield for each parameter its numbers in the runs that have it."""
+    found = list(runs.arrays("parameters"))
+    for name in names:
+        rows: _RunRows = []
+        for where, numbers, head in found:
+            start = 0
+            for other, shape in head.layout.parameters:
+                if other == name:
+                    rows.append((where, numbers[:, start : start + math.prod(shape)]))
+                start += math.prod(shape)
+        yield rows
+
+
+def _trace_rows(runs: Selection) -> tuple[_RunRows, _RunRows]:
+    """Return the steps and the losses of the runs that have some."""
     import numpy as np
 
-    sizes = np.zeros(len(runs), dtype=np.int64)
     found = list(runs.arrays("trace"))
-    for where, losses, _ in found:
-        sizes[where] = losses.shape[1]
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    steps, values = np.zeros(offsets[-1], dtype=np.int64), np.zeros(offsets[-1], dtype=np.float32)
-    for where, losses, head in found:
-        places = (offsets[where][:, None] + np.arange(losses.shape[1])).ravel()
-        steps[places], values[places] = np.tile(head.layout.trace_steps, len(where)), losses.ravel()
-    ends = arrow.array(offsets.astype(np.int32))
-    return tuple(arrow.ListArray.from_arrays(ends, arrow.array(each)) for each in (steps, values))  # type: ignore[return-value]
+    steps = [(where, np.tile(head.layout.trace_steps, (len(where), 1))) for where, _, head in found]
+    return steps, [(where, losses) for where, losses, _ in found]
+
+
+def _lists_to_arrow(arrow: Any, runs: int, rows: _RunRows) -> Any:
+    """Return the row of each run as a list; an empty list for a run without one."""
+    import numpy as np
+
+    sizes = np.zeros(runs, dtype=np.int32)
+    for where, numbers in rows:
+        sizes[where] = numbers.shape[1]
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    values = np.zeros(offsets[-1], dtype=rows[0][1].dtype if rows else np.float32)
+    for where, numbers in rows:
+        places = offsets[where][:, None] + np.arange(numbers.shape[1], dtype=np.int32)
+        values[places.ravel()] = numbers.ravel()
+    return arrow.ListArray.from_arrays(arrow.array(offsets), arrow.array(values))
 
 
 def require_parquet() -> None:

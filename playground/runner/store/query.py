@@ -251,22 +251,24 @@ def _word(given: Condition) -> str:
 
 def _equals_word(key: QueryKey, word: str, selection: Selection) -> NDArray[Any]:
     """Return for each run whether a text is this word."""
-    import numpy as np
-
     if key.words:
-        return selection.column(key.name) == key.words.index(word)
+        return _compare(selection.column(key.name), "=", key.words.index(word))
     if key.name == "engine":
         codes, names = selection.engines()
-        return codes == (names.index(word) if word in names else -1)
+        return _compare(codes, "=", names.index(word) if word in names else -1)
     if key.name == "key":
         point_key, _, seed = word.rpartition("-")
         mine = _spread([[each == point_key for each in sweep.keys] for sweep in selection.sweeps], selection)
-        return mine & (selection.column("seed") == (int(seed) if seed.isdecimal() and len(seed) < 19 else -1))
+        number = int(seed) if seed.isdecimal() and len(seed) < 19 else -1
+        found: NDArray[Any] = mine & _compare(selection.column("seed"), "=", number)
+        return found
     if key.name == "sweep":  # as in all commands, the beginning of an id is enough
         tested = [sweep.id.startswith(word) for sweep in selection.sweeps]
     else:
         tested = [sweep.scenario == word for sweep in selection.sweeps]
-    return np.array(tested, dtype=np.bool_)[selection.sweep]
+    return _spread(
+        [[each] * len(sweep.points) for each, sweep in zip(tested, selection.sweeps, strict=True)], selection
+    )
 
 
 def _compare(values: NDArray[Any], operator: str, value: Any) -> NDArray[Any]:
@@ -317,13 +319,12 @@ def _sort_values(key: QueryKey, selection: Selection) -> NDArray[Any]:
     if key.kind == "number":
         return selection.point if key.name == "point" else selection.column(key.name)
     if key.words:
-        ranks = np.argsort(np.argsort(np.array(key.words)))
-        return ranks[selection.column(key.name)]
+        return _rank(key.words, selection.column(key.name))
     if key.kind == "axis":
         return _spread_ranks([[point.get(key.name) for point in sweep.points] for sweep in selection.sweeps], selection)
     if key.name == "engine":
         codes, names = selection.engines()
-        return np.argsort(np.argsort(np.array(names)))[codes]
+        return _rank(names, codes)
     if key.name == "key":
         ranks = _spread_ranks([list(sweep.keys) for sweep in selection.sweeps], selection)
         by_text = np.lexsort((selection.column("seed"), ranks))
@@ -332,6 +333,14 @@ def _sort_values(key: QueryKey, selection: Selection) -> NDArray[Any]:
         return order
     texts = [sweep.id if key.name == "sweep" else sweep.scenario for sweep in selection.sweeps]
     return _spread_ranks([[text] * len(s.points) for text, s in zip(texts, selection.sweeps, strict=True)], selection)
+
+
+def _rank(words: Sequence[str], codes: NDArray[Any]) -> NDArray[Any]:
+    """Return for each code the place of its word in the alphabet."""
+    import numpy as np
+
+    places: NDArray[Any] = np.argsort(np.argsort(np.array(words)))[codes]
+    return places
 
 
 def _spread_ranks(by_point: Sequence[Sequence[Any]], selection: Selection) -> NDArray[Any]:

@@ -53,7 +53,7 @@ class Store:
     Every method raises `StoreError` if the file cannot be read or written; earlier results are kept. Runs in a damaged
     chunk are left out, and `damaged` says which.
 
-    :ivar damaged: a sentence for each chunk that was found damaged, by its number.
+    :ivar damaged: for each chunk that was found damaged, by its number, where it is and what of it is damaged.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
@@ -288,8 +288,8 @@ class Store:
     def _note_damage(self, damaged: Mapping[int, str]) -> None:
         for chunk, what in damaged.items():
             row = self._connection.execute("SELECT runs FROM chunks WHERE number = ?", (chunk,)).fetchone()
-            runs = f"its {row[0]:,} runs are" if row else "its runs are"
-            self.damaged[chunk] = f"{self.path}: chunk {chunk} is damaged ({what}): {runs} left out; sweep again"
+            runs = f"its {row[0]:,} runs" if row else "its runs"
+            self.damaged[chunk] = f"{self.path}: chunk {chunk} is damaged ({what}): {runs}"
 
     def _sweeps(self, sweep_id: str | None = None) -> dict[int, SweepRecord]:
         """Return one sweep or all sweeps with their points, by number."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from playground.runner.single.labels import as_yaml, describe_conditions
 from playground.runner.store import Store
 from playground.runner.store.run_columns import STATUSES, VERDICTS
 from playground.runner.store.selection import Selection
-from playground.runner.sweeping.curves import BAD_CODES, loss_curves
-from playground.views import Bands, EndView, Ensemble
+from playground.runner.sweeping.curves import BAD_CODES, LossCurve, loss_curves
+from playground.views import Bands, Ensemble, RunEnds
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAX_KEPT_PARAMETERS = 2
 """Parameters of a run whose end is kept: those of a point on a line or in a plane."""
@@ -33,7 +38,7 @@ def read_ensemble(folder: Path, query: str) -> Ensemble:
             points=tuple(sweep.points),
             seeds=sweep.seeds,
             runs=runs,
-            bands=tuple(Bands(curve.point, curve.steps, tuple(map(tuple, curve.quartiles))) for curve in curves),  # type: ignore[arg-type]
+            bands=tuple(_band(curve, len(sweep.seed_set)) for curve in curves),
             conditions=describe_conditions(sweep.spec, sweep.axes)
             | {"version": str(sweep.versions.get("playground", ""))},
             command=sweep.command,
@@ -41,21 +46,28 @@ def read_ensemble(folder: Path, query: str) -> Ensemble:
         )
 
 
-def _read_ends(found: Selection) -> tuple[EndView, ...]:
+def _band(curve: LossCurve, seeds: int) -> Bands:
+    return Bands(curve.point, curve.steps, curve.quartiles, curve.runs if curve.runs < seeds else None)
+
+
+def _read_ends(found: Selection) -> RunEnds:
     """Return how each run ended."""
     import numpy as np
 
     status, last = found.column("status"), found.column("last")
     loss = np.where(np.isin(status, BAD_CODES) | np.isnan(last), np.inf, last)
-    ends: list[tuple[float, ...]] = [()] * len(found)
+    words = np.array(STATUSES, dtype=object)[status], np.array(VERDICTS, dtype=object)[found.column("verdict")]
+    return RunEnds(found.point, loss, found.column("seed"), *words, found.column("steps"), _read_parameters(found))
+
+
+def _read_parameters(found: Selection) -> NDArray[Any] | None:
+    """Return the final parameters of each run, NaN for a run without; None if there are none, or too many to keep."""
+    import numpy as np
+
+    sizes = {sum(math.prod(shape) for _, shape in head.layout.parameters) for head in found.heads()} - {0}
+    if len(sizes) != 1 or max(sizes) > MAX_KEPT_PARAMETERS:
+        return None
+    ends = np.full((len(found), sizes.pop()), np.nan)
     for where, parameters, _ in found.arrays("parameters"):
-        if parameters.shape[1] <= MAX_KEPT_PARAMETERS:
-            for run, end in zip(where.tolist(), parameters.tolist(), strict=True):
-                ends[run] = tuple(end)
-    columns = (found.point, loss, found.column("seed"), status, found.column("verdict"), found.column("steps"))
-    return tuple(
-        EndView(point, value, seed, STATUSES[code], VERDICTS[verdict], steps, end)
-        for (point, value, seed, code, verdict, steps), end in zip(
-            zip(*(column.tolist() for column in columns), strict=True), ends, strict=True
-        )
-    )
+        ends[where] = parameters
+    return ends

@@ -137,20 +137,21 @@ def _run_sweep(
     keys = {point.index: identities.key(point.loaded, options.engine) for point in grid.points}
     used = identities.plugins(point.loaded for point in grid.points)
     record = _make_record(loaded, grid, keys, used, options)
-    record, missing = _find_missing(record, folder, options)
+    found = _look_up(record, folder, options)
     families: list[list[GridPoint]] = []
-    if missing or record.warnings is None:  # what is stored has been checked, so torch need not be imported
+    warnings = found.warnings
+    if found.missing or warnings is None:  # what is stored has been checked, so torch need not be imported
         families, warnings = _check_points(grid, cache)
-        record = replace(record, warnings=warnings)
+    record = replace(record, warnings=warnings)
     with Store.open(folder) as store:
         store.begin(record)
-        progress.stored = grid.size - sum(map(len, missing.values()))
-        planned = _plan_chunks(families, keys, missing, cache, options)
+        progress.stored = grid.size - sum(map(len, found.missing.values()))
+        planned = _plan_chunks(families, keys, found.missing, cache, options)
         computed = _store_results(_compute_chunks(planned, cache, options, pool, progress), store, record.id, progress)
         computed.fresh = options.fresh
         summed = summarize_sweep(loaded, record, store, computed, start)
     compared = variant_labels([point.scenario for point in grid.points], grid.axes, plugins)
-    return replace(summed, variants=compared)
+    return replace(summed, variants=compared, warnings=(*summed.warnings, *found.damaged))
 
 
 def _store_results(
@@ -245,16 +246,33 @@ def _is_extreme(point: GridPoint) -> bool:
     return optimizer is not None and is_extreme(optimizer.parameters.values(), DTYPES[point.scenario.dtype])
 
 
-def _find_missing(record: SweepRecord, folder: Path, options: SweepOptions) -> tuple[SweepRecord, dict[int, SeedSet]]:
-    """Return for each point the seeds whose runs are not stored; and the sweep with the warnings that are stored."""
+@dataclass(frozen=True)
+class StoredPart:
+    """What the store has of a sweep.
+
+    :param warnings: those that were found before its first runs; None if it is not stored.
+    :param missing: for each point that lacks runs their seeds.
+    :param damaged: a sentence for each chunk that is damaged.
+    """
+
+    warnings: Sequence[str] | None
+    missing: Mapping[int, SeedSet]
+    damaged: tuple[str, ...]
+
+
+def _look_up(record: SweepRecord, folder: Path, options: SweepOptions) -> StoredPart:
+    """Find what the store has of a sweep, and what is missing."""
+    warnings: Sequence[str] | None = None
     stored: Mapping[str, SeedSet] = {}
+    damaged: tuple[str, ...] = ()
     if store_path(folder).exists():
         with Store.open(folder, create=False) as store:
             found = [sweep for sweep in store.sweeps() if sweep.id == record.id]
-            record = replace(record, warnings=found[0].warnings if found else None)
+            warnings = found[0].warnings if found else None
             stored = {} if options.fresh else store.stored_seeds(record.keys)
+            damaged = tuple(f"{each} are computed again" for each in store.damaged.values())
     missing = {index: record.seed_set - stored.get(key, SeedSet()) for index, key in enumerate(record.keys)}
-    return record, {index: seeds for index, seeds in missing.items() if seeds.ranges}
+    return StoredPart(warnings, {index: seeds for index, seeds in missing.items() if seeds.ranges}, damaged)
 
 
 def _compute_chunks(

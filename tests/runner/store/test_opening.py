@@ -224,7 +224,7 @@ def test_a_flipped_byte_is_named_and_costs_one_chunk(tmp_path, file):
         assert store.tally("aa").runs == 3000  # which reads no losses
         assert [len(list(store.rows(name))) for name in ("aa", "bb")] == [0, 3000]
         (sentence,) = store.damaged.values()
-        assert sentence == f"{file}: chunk 1 is damaged (trace): its 3,000 runs are left out; sweep again"
+        assert sentence == f"{file}: chunk 1 is damaged (trace): its 3,000 runs"
         assert store.stored_seeds(["k", "other"]) == {"other": RECORD.seed_set}
         store.add("aa", tabulate_rows(rows(3000)))
     with Store.open(tmp_path) as store:

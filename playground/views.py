@@ -200,8 +200,9 @@ class RunEnds(Sequence[EndView]):
 
     def take(self, index: Any) -> RunEnds:
         """Return some of the runs: a slice, positions or a mask."""
-        arrays: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
-        return RunEnds(**{name: None if array is None else array[index] for name, array in arrays.items()})
+        arrays = {each.name: getattr(self, each.name) for each in fields(self)}
+        some: dict[str, Any] = {name: None if array is None else array[index] for name, array in arrays.items()}
+        return RunEnds(**some)
 
     def bad(self) -> RunEnds:
         """Return the runs that ended badly."""

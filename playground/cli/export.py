@@ -51,7 +51,7 @@ def export(
 
     with exit_on_errors(context):
         require_free(out)
-    with open_store(context) as store, store.snapshot():
+    with open_store(context) as store:
         sweeps = store.sweeps() if sweep_id is None else [store.sweep(sweep_id)]
         chosen, conditions = None if sweep_id is None else sweeps[0].id, where or []
         read = _find_columns(store, form, traces)

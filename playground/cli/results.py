@@ -110,7 +110,7 @@ def open_store(context: typer.Context) -> Iterator[Store]:
     """Open the store of the working directory; exit with a one-line message if that fails."""
     from playground.runner.store import Store
 
-    with exit_on_errors(context), Store.open(Path(), create=False) as store:
+    with exit_on_errors(context), Store.open(Path(), create=False) as store, store.snapshot():
         yield store
         for sentence in store.damaged.values():
             print_note(f"{sentence} are left out; `playground sweep` computes them again")

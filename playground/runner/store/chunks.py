@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from zlib import crc32
 
+from playground.errors import StoreError
 from playground.runner.store.encoding import TRACE_DIFFERENCES, decode_array, encode_array
 from playground.runner.store.records import ParameterLayout
 from playground.runner.store.run_columns import CODE_COLUMNS, INTEGER_COLUMNS, NUMBER_COLUMNS, RunColumns
@@ -175,8 +176,10 @@ class ChunkReader:
         if name in head.constants:
             return np.full(head.runs, head.constants[name], dtype=_column_type(name))
         data = self._read(head.number, name)
-        if data is None:
+        if data is None and name.startswith(METRIC_PREFIX):
             return np.full(head.runs, np.nan)
+        if data is None:
+            raise StoreError(f"chunk {head.number} lacks the column {name}; was the store changed while it was read?")
         values = decode_array(data)
         if keep:
             self._cache[key] = values

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -58,16 +60,21 @@ class RunTable:
         self._axes = list(dict.fromkeys(axis for sweep in sweeps for axis in sweep.axes))
         self._metrics = list(metrics)
         axis_labels, metric_labels = unique_labels(self._axes, self._metrics)
-        self._axis_types = {axis: _axis_type(sweeps, axis) for axis in self._axes}
+        axis_types = {axis: _axis_type(sweeps, axis) for axis in self._axes}
+        points = [point for sweep in sweeps for point in sweep.points]
+        self._axis_values = {
+            axis: [_convert_cell(point.get(axis), kind) for point in points] for axis, kind in axis_types.items()
+        }
+        self._keys = [f"{key}-" for sweep in sweeps for key in sweep.keys]
         self.columns: dict[str, type] = {
             **_COLUMNS_BEFORE_AXES,
-            **{axis_labels[axis]: kind for axis, kind in self._axis_types.items()},
+            **{axis_labels[axis]: kind for axis, kind in axis_types.items()},
             **_COLUMNS_AFTER_AXES,
             **dict.fromkeys(metric_labels.values(), float),
         }
 
     def read(self, runs: Selection) -> dict[str, TableColumn]:
-        """Return the columns of these runs."""
+        """Return the columns of runs of all sweeps of the table."""
         return dict(zip(self.columns, self._read(runs), strict=True))
 
     def _read(self, runs: Selection) -> Iterator[TableColumn]:
@@ -78,9 +85,8 @@ class RunTable:
         yield TableColumn(runs.point)
         starts = np.cumsum([0, *(len(sweep.points) for sweep in runs.sweeps)])
         place = starts[runs.sweep] + runs.point
-        for axis, kind in self._axis_types.items():
-            values = [_convert_cell(point.get(axis), kind) for sweep in runs.sweeps for point in sweep.points]
-            yield TableColumn(place, values)
+        for axis in self._axes:
+            yield TableColumn(place, self._axis_values[axis])
         seeds = runs.column("seed")
         for name in _COLUMNS_AFTER_AXES:
             yield self._column_after_axes(runs, name, place, seeds)
@@ -91,7 +97,7 @@ class RunTable:
         if name == "seed":
             return TableColumn(seeds)
         if name == "key":
-            return TableColumn(place, [f"{key}-" for sweep in runs.sweeps for key in sweep.keys], seeds=seeds)
+            return TableColumn(place, self._keys, seeds=seeds)
         if name in ("status", "verdict"):
             return TableColumn(runs.column(name), STATUSES if name == "status" else VERDICTS)
         if name == "engine":
@@ -128,14 +134,18 @@ class TableColumn:
             found += self.seeds.astype(str).astype(object)
         return found
 
-    def cells(self) -> list[Any]:
+    def cells(self) -> Iterable[str]:
         """Return the value of each run as CSV shows it."""
-        if self.words is None:
-            values = self.numbers.tolist()
-            return [None if value != value else value for value in values] if self.missing else values
-        words = list(map(_csv_cell, self.words))
-        found = [words[code] for code in self.numbers.tolist()]
-        return found if self.seeds is None else list(map(str.__add__, found, map(str, self.seeds.tolist())))
+        import numpy as np
+
+        if self.words is not None:
+            words = {code: _csv_text(self.words[code]) for code in np.unique(self.numbers).tolist()}
+            found = [words[code] for code in self.numbers.tolist()]
+            return found if self.seeds is None else map(str.__add__, found, map(str, self.seeds.tolist()))
+        if len(self.numbers) and (self.numbers == self.numbers[0]).all():
+            return repeat(repr(self.numbers[0].item()), len(self.numbers))
+        values = map(repr, self.numbers.tolist())
+        return ("" if value == "nan" else value for value in values) if self.missing else values
 
     def to_arrow(self, arrow: Any, kind: Any = None) -> Any:
         """Return the column as an array of `pyarrow`."""
@@ -150,11 +160,10 @@ class TableColumn:
 
 def write_csv(stream: TextIO, table: RunTable, runs: Selection) -> None:
     """Write a table with a header row: numbers with all digits, `inf` and `nan` as words, missing values empty."""
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(map(_csv_cell, table.columns))
+    stream.write(",".join(map(_csv_text, table.columns)) + "\n")
     for part in runs.parts():
-        columns = table.read(part)
-        writer.writerows(zip(*(column.cells() for column in columns.values()), strict=True))
+        columns = [column.cells() for column in table.read(part).values()]
+        stream.writelines(",".join(cells) + "\n" for cells in zip(*columns, strict=True))
 
 
 def write_parquet(path: Path, table: RunTable, runs: Selection, traces: bool = False, in_order: bool = False) -> None:
@@ -308,14 +317,17 @@ def _convert_cell(value: Any, kind: type) -> Any:
     return float(value) if kind is float else compact_json(value)
 
 
-def _csv_cell(value: Any) -> Any:
-    """Return a cell as CSV shows it; `csv.writer` writes None as an empty cell and floats with all digits.
+def _csv_text(value: Any) -> str:
+    """Return a value as a cell of CSV: None is empty, a float has all digits, and a text is quoted where it must be.
 
     A text that a spreadsheet would execute as a formula gets an apostrophe before it.
     """
-    if isinstance(value, str) and value.startswith(_FORMULA_PREFIXES):
-        return f"'{value}"
-    return str(value).lower() if isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return str(value).lower()
+    stream = io.StringIO()
+    guarded = f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_PREFIXES) else value
+    csv.writer(stream, lineterminator="").writerow([guarded, None])  # alone, an empty cell would be quoted
+    return stream.getvalue().removesuffix(",")
 
 
 def _import_arrow() -> tuple[Any, Any]:

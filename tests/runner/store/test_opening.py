@@ -248,3 +248,15 @@ def test_a_clock_that_was_set_back_changes_nothing(tmp_path, file):
         lasts = store.columns(["last"], "aa")["last"]
         assert (lasts[:10].tolist(), lasts[10:].max()) == ([7] * 10, 1)
         assert [sweep.id for sweep in store.sweeps()] == ["aa", "bb"]
+
+
+def test_a_read_only_file_is_read_and_not_written(tmp_path, file, monkeypatch):
+    """A file on a read-only disk, which SQLite cannot write a log beside."""
+    before = file.read_bytes()
+    monkeypatch.setattr(opening, "_is_writable", lambda path: False)
+    with Store.open(tmp_path, create=False) as store:
+        assert len(list(store.rows("aa"))) == 3000
+        assert store.stored_seeds(["k"]) == {"k": RECORD.seed_set}
+        with pytest.raises(StoreError, match="cannot be written: the file or its folder is read-only"):
+            store.add("aa", tabulate_rows(rows(1)))
+    assert file.read_bytes() == before

@@ -82,7 +82,7 @@ class RunTable:
 
         yield TableColumn(runs.sweep, [sweep.id for sweep in runs.sweeps])
         yield TableColumn(runs.sweep, [sweep.scenario for sweep in runs.sweeps])
-        yield TableColumn(runs.point)
+        yield TableColumn(runs.point.astype(np.int64))
         starts = np.cumsum([0, *(len(sweep.points) for sweep in runs.sweeps)])
         place = starts[runs.sweep] + runs.point
         for axis in self._axes:
@@ -127,8 +127,11 @@ class TableColumn:
 
         if self.words is None:
             return self.numbers
+        kinds = set(map(type, self.words))
         words: NDArray[Any] = np.empty(len(self.words), dtype=object)
         words[:] = self.words
+        if kinds in ({int}, {bool}) or kinds <= {float, type(None)}:
+            words = words.astype(np.float64 if float in kinds else kinds.pop())
         found: NDArray[Any] = words[self.numbers]
         if self.seeds is not None:
             found += self.seeds.astype(str).astype(object)

@@ -49,7 +49,9 @@ class StoredSweep(Sweep):
         :raises StoreError: polars is not installed, or the store has gone.
         """
         polars = _import("polars", "to_polars")
-        return polars.DataFrame({name: column.values() for name, column in self._read_columns().items()})
+        columns = {name: column.values() for name, column in self._read_columns().items()}
+        texts = {name: values.tolist() for name, values in columns.items() if values.dtype == object}
+        return polars.DataFrame(columns | texts)
 
     def _read_columns(self) -> dict[str, TableColumn]:
         with self._open() as store, store.snapshot():

@@ -98,9 +98,14 @@ def test_every_run_is_a_row_of_a_table(sweep, library):
     def column(name):
         return table[name].to_pylist() if library == "pyarrow" else list(table[name])
 
+    types = {name: str(table[name].type if library == "pyarrow" else table[name].dtype).lower() for name in columns}
+    assert types["optimizer.lr"] in ("float64", "double")
+    assert types["seed"] == types["point"] == "int64"
+    assert types["status"] in ("string", "object", "str")
     assert column("optimizer.lr") == [0.1] * 3 + [2.0] * 3
     assert column("seed") == [0, 1, 2] * 2
     assert set(column("status")) == {"budget"}
+    assert set(column("reason")) == {""}
     keys = column("key")
     assert keys[0].endswith("-0")
     assert keys[0][:-2] == keys[2][:-2] != keys[3][:-2]

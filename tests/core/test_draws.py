@@ -9,8 +9,7 @@ from torch import nn
 
 from playground.core.problem import Batches, Problem, assign
 from playground.core.replicas import CannotBatchError, draw_parameters, initial_parameters, stack_parameters
-from playground.core.replicas.draws import MIN_DRAWN_SEEDS, draw_together
-from playground.core.setting import CPU
+from playground.core.replicas.draws import draw_together
 
 SEEDS = [*range(7, 30), 2**40, 2**63 - 1, 3]
 
@@ -102,26 +101,25 @@ def test_every_seed_has_the_bits_that_its_module_has(name, dtype):
     for key, tensor in wanted.items():
         assert found[key].dtype == dtype
         assert torch.equal(found[key].view(torch.uint8), tensor.view(torch.uint8))
-    assert (draw_together(build, SEEDS, CPU) is not None) is together
+    assert (draw_together(build, SEEDS) is not None) is together
 
 
 def test_given_parameters_are_given_to_every_seed():
     build = partial(problem_of, partial(nn.Linear, 2, 1), torch.float64, {"weight": [[1.0, -2.0]]})
-    assert draw_together(build, SEEDS, CPU) is not None
+    assert draw_together(build, SEEDS) is not None
     found = draw_parameters(build, SEEDS)
     assert (found["weight"] == torch.tensor([[1.0, -2.0]])).all()
     assert len(set(found["bias"].flatten().tolist())) == len(SEEDS)
 
 
-def test_a_generator_of_its_own_and_few_seeds_are_left_to_modules():
+def test_a_generator_of_its_own_is_left_to_modules():
     def build(seed):
         linear = nn.Linear(2, 1)
         with torch.no_grad():
             linear.weight.uniform_(generator=torch.Generator().manual_seed(seed))
         return problem_of(lambda: linear, torch.float32, {}, seed)
 
-    assert draw_together(build, SEEDS, CPU) is None
-    assert draw_together(partial(problem_of, Free, torch.float32, {}), SEEDS[: MIN_DRAWN_SEEDS - 1], CPU) is None
+    assert draw_together(build, SEEDS) is None
     wanted = stack_parameters(initial_parameters(build, SEEDS))
     assert torch.equal(draw_parameters(build, SEEDS)["weight"], wanted["weight"])
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from playground.core.problem import Problem
 from playground.core.replicas.base import CannotBatchError, Parameters
-from playground.core.replicas.draws import draw_together
+from playground.core.replicas.draws import MIN_DRAWN_SEEDS, draw_together
 from playground.core.seeding import seed_torch
 from playground.core.setting import CPU
 
@@ -26,12 +26,13 @@ def draw_parameters(
     problem_of: Callable[[int], Problem], seeds: Sequence[int], device: torch.device = CPU
 ) -> Parameters:
     """Return the initial parameters for each seed as one tensor per name; see `initial_parameters`."""
-    with seed_torch(0, device):
-        found = draw_together(problem_of, seeds, device)
-    if found is None:
-        return stack_parameters(initial_parameters(problem_of, seeds, device))
-    _require_one_problem(*found[1])
-    return found[0]
+    if device == CPU and len(seeds) >= MIN_DRAWN_SEEDS:
+        with seed_torch(0, device):
+            found = draw_together(problem_of, seeds)
+        if found is not None:
+            _require_one_problem(*found[1])
+            return found[0]
+    return stack_parameters(initial_parameters(problem_of, seeds, device))
 
 
 def initial_parameters(

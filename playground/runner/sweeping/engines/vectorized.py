@@ -106,11 +106,14 @@ def begin_replicas(chunk: Chunk, plugins: Plugins, ready: PreparedDescent) -> Ch
     alike: dict[str, list[int]] = {}
     for index, loaded in chunk.points.items():
         alike.setdefault(digest(loaded.scenario.section.get("start")), []).append(index)
+    number = {index: place for place, points in enumerate(alike.values()) for index in points}
+    groups = np.array([number[index] for index in members.point.tolist()])
+    order = np.argsort(groups, kind="stable")
+    parts = np.split(order, np.searchsorted(groups[order], np.arange(1, len(alike))))
     which = torch.empty(len(members), dtype=torch.long)
     drawn: list[Mapping[str, Tensor]] = []
     count = 0
-    for group, points in alike.items():
-        mine = np.isin(members.point, points)
+    for (group, points), mine in zip(alike.items(), parts, strict=True):
         seeds, places = np.unique(members.seed[mine], return_inverse=True)
         prepared = group == digest(ready.loaded.scenario.section.get("start"))
         task: Any = ready.task if prepared else bind(chunk.points[points[0]].scenario, plugins, folder).task

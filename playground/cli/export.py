@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
@@ -15,6 +15,9 @@ from playground.cli.context import document_stream, exit_on_errors
 from playground.cli.results import open_store
 from playground.cli.writing import require_free, write_whole
 from playground.errors import StoreError
+
+if TYPE_CHECKING:
+    from playground.runner.store import Store
 
 
 class ExportFormat(enum.StrEnum):
@@ -41,6 +44,7 @@ def export(
     out: Out = None,
     where: Where = None,
     sort: Sort = None,
+    traces: Annotated[bool, typer.Option("--traces", help="Add the stored losses of each run to Parquet.")] = False,
 ) -> None:
     """Write stored runs as CSV, Parquet or JSON, one row for each run."""
     from playground.runner.store.exporting import RunTable, require_parquet, write_csv, write_json, write_parquet
@@ -50,25 +54,35 @@ def export(
     with open_store(context) as store:
         sweeps = store.sweeps() if sweep_id is None else [store.sweep(sweep_id)]
         chosen, conditions = None if sweep_id is None else sweeps[0].id, where or []
-        runs = store.rows(chosen, conditions, sort)
+        read = _find_columns(store, form, traces)
+        runs = store.select(chosen, conditions, sort, columns=read)
 
         def write(stream: TextIO) -> None:
             if form is ExportFormat.JSON:
-                write_json(stream, [(sweep, store.tally(sweep.id)) for sweep in sweeps], runs)
+                write_json(stream, [(sweep, store.tally(sweep.id)) for sweep in sweeps], runs.rows())
             else:
-                write_csv(stream, RunTable(sweeps, store.metrics(chosen, conditions)), runs)
+                write_csv(stream, RunTable(sweeps, runs.metrics()), runs)
 
+        if traces and form is not ExportFormat.PARQUET:
+            raise StoreError("--traces is for Parquet; JSON has the losses of each run, CSV has none")
         if form is ExportFormat.PARQUET:
             require_parquet()
             if out is None:
                 raise StoreError("Parquet cannot be written to standard output; give --out FILE")
-            table = RunTable(sweeps, store.metrics(chosen, conditions))
-            write_whole(out, lambda path: write_parquet(path, table, runs))
+            table = RunTable(sweeps, runs.metrics())
+            write_whole(out, lambda path: write_parquet(path, table, runs, traces, in_order=sort is not None))
         elif out is None:
             with document_stream() as stream:
                 write(stream)
         else:
             write_whole(out, lambda path: _to_file(path, write))
+
+
+def _find_columns(store: Store, form: ExportFormat, traces: bool) -> list[str] | None:
+    """Return the columns that an export reads; None for all."""
+    if form is ExportFormat.JSON or (form is ExportFormat.PARQUET and traces):
+        return None
+    return [*store.scalar_columns(), "parameters"] if form is ExportFormat.PARQUET else store.scalar_columns()
 
 
 def _to_file(path: Path, write: Callable[[TextIO], None]) -> None:

@@ -97,7 +97,7 @@ def show_sweep(
             with document_stream() as stream:
                 write_json(stream, [(sweep, store.tally(sweep.id))], runs)
             return
-        runs = store.rows(sweep.id, conditions, sort, limit or MAX_LISTED_RUNS)
+        runs = store.select(sweep.id, conditions, sort, limit or MAX_LISTED_RUNS, columns=store.scalar_columns()).rows()
         chosen = store.tally(sweep.id, conditions)
         _print_head(sweep, store.tally(sweep.id), store.stale(sweep))
         shown = _print_runs(sweep, [row for _, row in runs], store.metrics(sweep.id, conditions))
@@ -110,8 +110,10 @@ def open_store(context: typer.Context) -> Iterator[Store]:
     """Open the store of the working directory; exit with a one-line message if that fails."""
     from playground.runner.store import Store
 
-    with exit_on_errors(context), Store.open(Path(), create=False) as store:
+    with exit_on_errors(context), Store.open(Path(), create=False) as store, store.snapshot():
         yield store
+        for sentence in store.damaged.values():
+            print_note(f"{sentence} are left out; `playground sweep` computes them again")
 
 
 def _print_json(sweeps: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from playground.cli.context import Settings
 from playground.cli.results import results_app
-from playground.runner.store import Row, Store, SweepRecord
+from playground.runner.store import Row, SeedSet, Store, SweepRecord, tabulate_rows
 from playground.runner.store.opening import store_path
 
 OLD = SweepRecord(
@@ -23,15 +23,23 @@ OLD = SweepRecord(
     seeds=20,
     engine="batched",
     versions={"plugins": {"bold": "0" * 64}},
+    keys=["o-0", "o-1"],
+    seed_set=SeedSet.of(range(20)),
 )
 NEW = replace(
-    OLD, id="bb22bb22bb22bb22", created="2026-11-24T08:00:00Z", versions={"plugins": {"bold": "1" * 64}}, seeds=5
+    OLD,
+    keys=["n-0", "n-1"],
+    seed_set=SeedSet.of(range(5)),
+    id="bb22bb22bb22bb22",
+    created="2026-11-24T08:00:00Z",
+    versions={"plugins": {"bold": "1" * 64}},
+    seeds=5,
 )
 
 
 def row(sweep, point, seed, **changes):
     default = Row(
-        key=f"{sweep}{point}{seed}",
+        key=f"{sweep}-{point}-{seed}",
         point=point,
         seed=seed,
         status="budget",
@@ -76,9 +84,10 @@ def stored(tmp_path):
             for point in (0, 1)
             for seed in range(20)
         ]
-        store.add(OLD.id, rows)
+        store.add(OLD.id, tabulate_rows(rows))
         store.begin(NEW)
-        store.add(NEW.id, [row("n", 0, 0), row("n", 0, 1, status="diverged", verdict="failed", last=math.inf)])
+        rows = [row("n", 0, 0), row("n", 0, 1, status="diverged", verdict="failed", last=math.inf)]
+        store.add(NEW.id, tabulate_rows(rows))
 
 
 @pytest.mark.parametrize("command", [(), ("list",)])

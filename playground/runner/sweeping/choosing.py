@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from playground.plugins.causes import ISOLATED_EXCEPTIONS
 from playground.runner.sweeping.engines import AUTO, Engine, Trial, engines_from
 from playground.runner.sweeping.engines.refusals import describe_refusal
-from playground.runner.sweeping.plan import Chunk
+from playground.runner.sweeping.plan import Chunk, Members
 from playground.runner.sweeping.prepared_cache import PreparedCache
 
 
@@ -31,7 +31,7 @@ def choose_engine(chunk: Chunk, cache: PreparedCache, asked: str, runs: int, mem
     :param runs: how many runs there are of their kind.
     :param memory: bytes that the tensors of one chunk may take.
     """
-    few = replace(chunk, members=(chunk.members[0], chunk.members[-1]))
+    few = replace(chunk, members=Members.of([chunk.members[0], chunk.members[-1]]))
     trial = Trial(few, cache, runs if asked == AUTO else None)
     engine, text = _try_engines(trial, engines_from(asked))
     return EngineChoice(engine.name, f"{engine.name}: {text}" if text else "", engine.chunk_size(trial, memory))

@@ -62,9 +62,13 @@ def outcomes(names: Iterator[str] | tuple[str, ...]) -> Iterator[tuple[str, str,
         plugins = load_plugins(folder=folder)
         for name in names:
             optimizer = {"name": f"collection.{name}", **GIVEN.get(name, {})}
-            yield name, _alone(Path(folder), optimizer), _stacked(Path(folder), optimizer, plugins), _compiled(
-                Path(folder), optimizer, plugins
-            ), _contract(name)
+            yield (
+                name,
+                _alone(Path(folder), optimizer),
+                _stacked(Path(folder), optimizer, plugins),
+                _compiled(Path(folder), optimizer, plugins),
+                _contract(name),
+            )
 
 
 def _alone(folder: Path, optimizer: Mapping[str, Any]) -> str:

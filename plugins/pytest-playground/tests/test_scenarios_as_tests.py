@@ -8,11 +8,6 @@ import pytest
 import sympy  # noqa: F401
 import torch  # noqa: F401
 
-import playground.api
-import playground.builtin.tasks
-import playground.runner.batch.batch
-import playground.runner.sweeping.sweep  # noqa: F401  each test would import it again, which takes seconds
-
 pytest_plugins = ["pytester"]
 
 BOWL = """

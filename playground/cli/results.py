@@ -97,7 +97,7 @@ def show_sweep(
             with document_stream() as stream:
                 write_json(stream, [(sweep, store.tally(sweep.id))], runs)
             return
-        runs = store.select(sweep.id, conditions, sort, limit or MAX_LISTED_RUNS, columns=store.scalar_columns()).rows()
+        runs = store.select(sweep.id, conditions, sort, limit or MAX_LISTED_RUNS, arrays=()).rows(arrays=False)
         chosen = store.tally(sweep.id, conditions)
         _print_head(sweep, store.tally(sweep.id), store.stale(sweep))
         shown = _print_runs(sweep, [row for _, row in runs], store.metrics(sweep.id, conditions))

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from playground.runner.store.chunks import ARRAYS, METRIC_PREFIX, ChunkHead, ChunkReader, read_heads
-from playground.runner.store.records import Row, SweepRecord
-from playground.runner.store.run_columns import CODE_COLUMNS, NUMBER_COLUMNS, RunColumns
+from playground.runner.store.records import Row, SweepRecord, Tally
+from playground.runner.store.run_columns import CODE_COLUMNS, NUMBER_COLUMNS, STATUSES, VERDICTS, RunColumns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,6 +71,17 @@ class Selection:
                 codes[where] = self.reader.column(place, "reason")[rows].astype(np.int64) + len(texts)
                 texts += mine
         return codes, texts
+
+    def tally(self) -> Tally:
+        """Count the runs by status and verdict."""
+        import numpy as np
+
+        counts = [np.bincount(self.column(name)).tolist() for name in ("status", "verdict")]
+        statuses, verdicts = (
+            {words[code]: number for code, number in enumerate(numbers) if number}
+            for words, numbers in zip((STATUSES, VERDICTS), counts, strict=True)
+        )
+        return Tally(len(self), statuses, verdicts)
 
     def metrics(self) -> list[str]:
         """Return the names of all metrics of these runs."""

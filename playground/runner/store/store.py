@@ -23,7 +23,7 @@ from playground.runner.store.chunks import (
 from playground.runner.store.opening import connect, store_path, translate_store_errors
 from playground.runner.store.query import Query, QueryKey, known_keys
 from playground.runner.store.records import Row, StaleSweep, SweepRecord, Tally, compact_json
-from playground.runner.store.run_columns import STATUSES, VERDICTS, RunColumns
+from playground.runner.store.run_columns import RunColumns
 from playground.runner.store.seeds import SeedSet
 from playground.runner.store.selection import Selection, select_sweeps
 from playground.runner.store.staleness import find_stale_sweeps
@@ -211,15 +211,8 @@ class Store:
 
     def tally(self, sweep_id: str | None = None, where: Sequence[str] = ()) -> Tally:
         """Count runs by status and verdict."""
-        import numpy as np
-
-        found = self.columns(("status", "verdict"), sweep_id, where)
-        counts = [np.bincount(found[name]).tolist() for name in ("status", "verdict")]
-        statuses, verdicts = (
-            {words[code]: number for code, number in enumerate(numbers) if number}
-            for words, numbers in zip((STATUSES, VERDICTS), counts, strict=True)
-        )
-        return Tally(len(found["status"]), statuses, verdicts)
+        with self.snapshot():
+            return self.select(sweep_id, where, arrays=()).tally()
 
     def metrics(self, sweep_id: str | None = None, where: Sequence[str] = ()) -> list[str]:
         """Return the names of all metrics of these runs, in their order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import Annotated, TextIO
 
 import typer
 
@@ -15,9 +15,6 @@ from playground.cli.context import document_stream, exit_on_errors
 from playground.cli.results import open_store
 from playground.cli.writing import require_free, write_whole
 from playground.errors import StoreError
-
-if TYPE_CHECKING:
-    from playground.runner.store import Store
 
 
 class ExportFormat(enum.StrEnum):
@@ -54,8 +51,7 @@ def export(
     with open_store(context) as store:
         sweeps = store.sweeps() if sweep_id is None else [store.sweep(sweep_id)]
         chosen, conditions = None if sweep_id is None else sweeps[0].id, where or []
-        read = _find_columns(store, form, traces)
-        runs = store.select(chosen, conditions, sort, columns=read)
+        runs = store.select(chosen, conditions, sort, arrays=_find_arrays(form, traces))
 
         def write(stream: TextIO) -> None:
             if form is ExportFormat.JSON:
@@ -78,11 +74,11 @@ def export(
             write_whole(out, lambda path: _to_file(path, write))
 
 
-def _find_columns(store: Store, form: ExportFormat, traces: bool) -> list[str] | None:
-    """Return the columns that an export reads; None for all."""
-    if form is ExportFormat.JSON or (form is ExportFormat.PARQUET and traces):
-        return None
-    return [*store.scalar_columns(), "parameters"] if form is ExportFormat.PARQUET else store.scalar_columns()
+def _find_arrays(form: ExportFormat, traces: bool) -> tuple[str, ...]:
+    """Return which arrays of runs an export reads."""
+    if form is ExportFormat.CSV:
+        return ()
+    return ("parameters", "trace") if form is ExportFormat.JSON or traces else ("parameters",)
 
 
 def _to_file(path: Path, write: Callable[[TextIO], None]) -> None:

@@ -1,5 +1,6 @@
 import json
 import math
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -208,3 +209,19 @@ def test_nothing_in_a_name_acts_on_the_terminal(results, tmp_path):
         store.begin(replace(OLD, scenario="a\x1b[2Jb", command="c\nd"))
     assert "\x1b" not in results().stdout
     assert "\x1b" not in results("show", "aa").stdout
+
+
+def test_a_damaged_chunk_is_a_note_and_costs_its_runs_alone(results, stored, tmp_path):
+    with sqlite3.connect(store_path(tmp_path)) as connection:
+        connection.execute("UPDATE columns SET data = zeroblob(8) WHERE chunk = 1 AND name = 'last'")
+    connection.close()
+    for arguments in (("show", "aa"), ()):
+        result = results(*arguments)
+        assert result.exit_code == 0
+        (line,) = result.stderr.splitlines()
+        assert line == (
+            f"{store_path(tmp_path)}: chunk 1 is damaged (last): its 40 runs are left out; "
+            "`playground sweep` computes them again"
+        )
+    assert "0 of 40" in result.stdout
+    assert "2 of 10" in result.stdout

@@ -7,7 +7,7 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from playground.errors import StoreError
@@ -180,7 +180,10 @@ class ChunkReader:
             return np.full(head.runs, np.nan)
         if data is None:
             raise StoreError(f"chunk {head.number} lacks the column {name}; was the store changed while it was read?")
-        values = decode_array(data)
+        try:
+            values = decode_array(data)
+        except ValueError as error:
+            raise StoreError(f"chunk {head.number} is damaged ({name})") from error
         if keep:
             self._cache[key] = values
             self._cached_bytes += values.nbytes
@@ -188,7 +191,7 @@ class ChunkReader:
                 self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
         return values
 
-    def array(self, place: int, name: Literal["parameters", "trace"]) -> NDArray[Any] | None:
+    def array(self, place: int, name: str) -> NDArray[Any] | None:
         """Return the parameters or the losses of one chunk's runs, a row each; None if it has none."""
         there = "SELECT 1 FROM columns WHERE chunk = ? AND name = ?"
         if self._connection.execute(there, (self.heads[place].number, name)).fetchone() is None:
@@ -287,17 +290,21 @@ def _read_layouts(connection: sqlite3.Connection) -> dict[int, tuple[ParameterLa
     }
 
 
-def find_damaged(connection: sqlite3.Connection, chunks: Iterable[int], names: Sequence[str] | None) -> dict[int, str]:
+ARRAYS = ("parameters", "trace")
+"""Columns with several numbers for each run, which are large and rarely read."""
+
+
+def find_damaged(connection: sqlite3.Connection, chunks: Iterable[int], arrays: Sequence[str]) -> dict[int, str]:
     """Return the chunks in which a column does not have its checksum, each with the column's name.
 
-    :param names: the columns to read; None for all.
+    :param arrays: those of `ARRAYS` that are checked too.
     """
-    chosen = "" if names is None else f" AND name IN ({', '.join('?' * len(names))})"
-    query = f"SELECT name, checksum, data FROM columns WHERE chunk = ?{chosen}"
+    others = [name for name in ARRAYS if name not in arrays]
+    query = f"SELECT name, checksum, data FROM columns WHERE chunk = ? AND name NOT IN ({', '.join('?' * len(others))})"
     damaged = {}
     for chunk in chunks:
         try:
-            for name, checksum, data in connection.execute(query, (chunk, *(names or ()))):
+            for name, checksum, data in connection.execute(query, (chunk, *others)):
                 if crc32(data) != checksum:
                     damaged[chunk] = name
         except sqlite3.DatabaseError as error:

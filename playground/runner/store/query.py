@@ -179,12 +179,6 @@ class Query:
             find_key(sort.removeprefix("-"), keys, make_printable(f"--sort {sort}"))
         return cls(parsed, sort, limit, keys)
 
-    def columns(self) -> set[str]:
-        """Return the names of the columns that this query reads."""
-        conditions = [each for alternatives in self.where for together in alternatives for each in together]
-        named = [condition.key for condition in conditions] + ([self.sort.removeprefix("-")] if self.sort else [])
-        return {"seed" if key.name == "key" else key.name for key in (find_key(name, self.keys, "") for name in named)}
-
     def apply(self, selection: Selection) -> Selection:
         """Return the runs that meet all conditions, in order, and not more than the limit."""
         for alternatives in self.where:

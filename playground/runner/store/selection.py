@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from playground.runner.store.chunks import METRIC_PREFIX, ChunkHead, ChunkReader, find_damaged, read_heads
-from playground.runner.store.records import Row, SweepRecord
-from playground.runner.store.run_columns import CODE_COLUMNS, NUMBER_COLUMNS, RunColumns
+from playground.runner.store.chunks import ARRAYS, METRIC_PREFIX, ChunkHead, ChunkReader, read_heads
+from playground.runner.store.records import Row, SweepRecord, Tally
+from playground.runner.store.run_columns import CODE_COLUMNS, NUMBER_COLUMNS, STATUSES, VERDICTS, RunColumns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,6 +72,17 @@ class Selection:
                 texts += mine
         return codes, texts
 
+    def tally(self) -> Tally:
+        """Count the runs by status and verdict."""
+        import numpy as np
+
+        counts = [np.bincount(self.column(name)).tolist() for name in ("status", "verdict")]
+        statuses, verdicts = (
+            {words[code]: number for code, number in enumerate(numbers) if number}
+            for words, numbers in zip((STATUSES, VERDICTS), counts, strict=True)
+        )
+        return Tally(len(self), statuses, verdicts)
+
     def metrics(self) -> list[str]:
         """Return the names of all metrics of these runs."""
         forms = {head.metrics: None for head in self.heads()}
@@ -91,7 +102,7 @@ class Selection:
         for start in range(0, len(self), size):
             yield self.take(slice(start, start + size))
 
-    def arrays(self, name: Literal["parameters", "trace"]) -> Iterator[tuple[NDArray[Any], NDArray[Any], ChunkHead]]:
+    def arrays(self, name: str) -> Iterator[tuple[NDArray[Any], NDArray[Any], ChunkHead]]:
         """Yield the final parameters or the losses of the runs of each chunk that has some.
 
         :returns: for each chunk the positions of its runs, a row of numbers for each, and its head.
@@ -100,15 +111,16 @@ class Selection:
             if (array := self.reader.array(place, name)) is not None:
                 yield where, array[self.address[where] - self.reader.offsets[place]], self.reader.heads[place]
 
-    def tables(self, record: SweepRecord) -> Iterator[tuple[NDArray[Any], RunColumns]]:
+    def tables(self, record: SweepRecord, arrays: bool = True) -> Iterator[tuple[NDArray[Any], RunColumns]]:
         """Yield all columns of the runs of each chunk, with the positions of these runs.
 
         :param record: the sweep of all these runs.
+        :param arrays: read parameters and losses too.
         """
         for place, where in self.reader.split(self.address) if len(self) else ():
             head, some = self.reader.heads[place], self.take(where)
             rows = some.address - self.reader.offsets[place]
-            parameters, trace = self.reader.array(place, "parameters"), self.reader.array(place, "trace")
+            parameters, trace = (self.reader.array(place, name) if arrays else None for name in ARRAYS)
             yield (
                 where,
                 RunColumns(
@@ -125,35 +137,38 @@ class Selection:
                 ),
             )
 
-    def rows(self) -> Iterator[tuple[SweepRecord, Row]]:
-        """Yield each run by itself, with its sweep."""
+    def rows(self, arrays: bool = True) -> Iterator[tuple[SweepRecord, Row]]:
+        """Yield each run by itself, with its sweep.
+
+        :param arrays: with its parameters and losses.
+        """
         import numpy as np
 
         for part in self.parts():
             found: dict[int, tuple[SweepRecord, Row]] = {}
             for index in np.unique(part.sweep).tolist():
                 record, mine = self.sweeps[index], np.flatnonzero(part.sweep == index)
-                for where, columns in part.take(mine).tables(record):
+                for where, columns in part.take(mine).tables(record, arrays):
                     rows = ((record, row) for row in columns.rows())
                     found.update(zip(mine[where].tolist(), rows, strict=True))
             yield from (found[position] for position in range(len(part)))
 
 
 def select_sweeps(
-    connection: sqlite3.Connection, sweeps: Mapping[int, SweepRecord], names: Sequence[str] | None
+    connection: sqlite3.Connection, sweeps: Mapping[int, SweepRecord], check: Callable[[list[int]], Mapping[int, str]]
 ) -> tuple[Selection, dict[int, str]]:
     """Return all runs of sweeps, by sweep, point and seed; of equal runs the newest.
 
     :param sweeps: by number.
-    :param names: the columns that will be read, which are checked; None for all.
-    :returns: also the chunks that are damaged, whose runs are left out: number, and what is damaged in each.
+    :param check: returns those of some chunks that are damaged, whose runs are left out, and what of each.
+    :returns: also the chunks that are damaged.
     """
     import numpy as np
 
     rows = [connection.execute(_SEGMENTS, (number,)).fetchall() for number in sweeps]
     found = [np.array(each, np.int64).reshape(-1, 6) for each in rows]
     chunks = np.unique(np.concatenate([each[:, 1] for each in found] or [np.zeros(0, np.int64)])).tolist()
-    damaged = find_damaged(connection, chunks, names)
+    damaged = dict(check(chunks))
     heads, broken = read_heads(connection, (chunk for chunk in chunks if chunk not in damaged))
     damaged |= dict.fromkeys(broken, "its head")
     reader = ChunkReader(connection, heads)

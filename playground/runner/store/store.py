@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from playground.errors import StoreError
 from playground.runner.store.chunks import (
-    METRIC_PREFIX,
-    REASONS,
+    ARRAYS,
     ChunkReader,
     add_keys,
     encode_runs,
@@ -24,7 +23,7 @@ from playground.runner.store.chunks import (
 from playground.runner.store.opening import connect, store_path, translate_store_errors
 from playground.runner.store.query import Query, QueryKey, known_keys
 from playground.runner.store.records import Row, StaleSweep, SweepRecord, Tally, compact_json
-from playground.runner.store.run_columns import CODE_COLUMNS, NUMBER_COLUMNS, STATUSES, VERDICTS, RunColumns
+from playground.runner.store.run_columns import RunColumns
 from playground.runner.store.seeds import SeedSet
 from playground.runner.store.selection import Selection, select_sweeps
 from playground.runner.store.staleness import find_stale_sweeps
@@ -61,6 +60,7 @@ class Store:
         self.damaged: dict[int, str] = {}
         self._connection = connection
         self._reader: object = None
+        self._sound: dict[int, set[str]] = {}
 
     @classmethod
     def open(cls, folder: Path, create: bool = True) -> Store:
@@ -115,7 +115,7 @@ class Store:
         with self.snapshot() as connection:
             found = connection.execute(_STORED, (json.dumps(list(keys)),)).fetchall()
             chunks = sorted({chunk for _, chunk, *_ in found})
-            damaged = find_damaged(connection, chunks, None)
+            damaged = self._check(chunks, ARRAYS)
             heads, broken = read_heads(connection, (chunk for chunk in chunks if chunk not in damaged))
             self._note_damage(damaged | dict.fromkeys(broken, "its head"))
             reader = ChunkReader(connection, heads)
@@ -168,7 +168,7 @@ class Store:
         where: Sequence[str] = (),
         sort: str | None = None,
         limit: int | None = None,
-        columns: Sequence[str] | None = None,
+        arrays: Sequence[str] = ARRAYS,
     ) -> Selection:
         """Return runs of one sweep or of all, in the order of sweeps, points and seeds.
 
@@ -176,13 +176,14 @@ class Store:
 
         :param where: conditions such as `optimizer.lr>=0.1`, or several joined by `and` and `or`; a run must meet all.
         :param sort: a key; with the prefix `-`, the largest value comes first. Runs without a value come last.
-        :param columns: those that will be read; None for all.
+        :param arrays: those of parameters and traces that will be read; a chunk in which one is damaged is left out.
         :raises StoreError: a condition is not valid.
         """
         query = Query.parse(where, sort, limit, self._keys())
-        names = None if columns is None else sorted({"seed", *columns} | query.columns())
         with translate_store_errors(self.path):
-            selection, damaged = select_sweeps(self._connection, self._sweeps(sweep_id), names)
+            selection, damaged = select_sweeps(
+                self._connection, self._sweeps(sweep_id), lambda chunks: self._check(chunks, arrays)
+            )
             self._note_damage(damaged)
             return query.apply(selection)
 
@@ -205,31 +206,18 @@ class Store:
     ) -> dict[str, NDArray[Any]]:
         """Return columns of runs: `point`, `seed`, `last`, or codes such as `status`."""
         with self.snapshot():
-            selection = self.select(sweep_id, where, columns=names)
+            selection = self.select(sweep_id, where, arrays=())
             return {name: selection.point if name == "point" else selection.column(name) for name in names}
-
-    def scalar_columns(self) -> list[str]:
-        """Return the names of all columns with one value for each run."""
-        with self.snapshot() as connection:
-            texts = [text for (text,) in connection.execute("SELECT metrics FROM layouts ORDER BY number")]
-        return [*NUMBER_COLUMNS, *CODE_COLUMNS, REASONS, *(METRIC_PREFIX + name for name in _names(texts))]
 
     def tally(self, sweep_id: str | None = None, where: Sequence[str] = ()) -> Tally:
         """Count runs by status and verdict."""
-        import numpy as np
-
-        found = self.columns(("status", "verdict"), sweep_id, where)
-        counts = [np.bincount(found[name]).tolist() for name in ("status", "verdict")]
-        statuses, verdicts = (
-            {words[code]: number for code, number in enumerate(numbers) if number}
-            for words, numbers in zip((STATUSES, VERDICTS), counts, strict=True)
-        )
-        return Tally(len(found["status"]), statuses, verdicts)
+        with self.snapshot():
+            return self.select(sweep_id, where, arrays=()).tally()
 
     def metrics(self, sweep_id: str | None = None, where: Sequence[str] = ()) -> list[str]:
         """Return the names of all metrics of these runs, in their order."""
         with self.snapshot():
-            return self.select(sweep_id, where, columns=()).metrics()
+            return self.select(sweep_id, where, arrays=()).metrics()
 
     def stale(self, record: SweepRecord) -> list[StaleSweep]:
         """Return earlier sweeps of the same scenario over the same axes whose runs cannot be used again, and why."""
@@ -284,6 +272,13 @@ class Store:
                 if self._reader is mine:
                     self._reader = None
                     self._connection.execute("ROLLBACK")
+
+    def _check(self, chunks: Sequence[int], arrays: Sequence[str]) -> dict[int, str]:
+        """Return the chunks that are damaged, and what of each; a chunk, which never changes, is checked once."""
+        some = [chunk for chunk in chunks if chunk not in self._sound or not self._sound[chunk].issuperset(arrays)]
+        damaged = find_damaged(self._connection, some, arrays)
+        self._sound |= {chunk: {*arrays, *self._sound.get(chunk, ())} for chunk in some if chunk not in damaged}
+        return damaged
 
     def _note_damage(self, damaged: Mapping[int, str]) -> None:
         for chunk, what in damaged.items():

@@ -55,7 +55,7 @@ class StoredSweep(Sweep):
 
     def _read_columns(self) -> dict[str, TableColumn]:
         with self._open() as store, store.snapshot():
-            runs = store.select(self.id, columns=store.scalar_columns())
+            runs = store.select(self.id, arrays=())
             return RunTable(runs.sweeps, runs.metrics()).read(runs)
 
     def _open(self) -> Store:
@@ -76,7 +76,7 @@ class StoredSweep(Sweep):
         :raises StoreError: the store has gone.
         """
         with self._open() as store, store.snapshot():
-            return list(loss_curves(store.select(self.id)))
+            return list(loss_curves(store.select(self.id, arrays=["trace"])))
 
 
 @dataclass

@@ -55,8 +55,7 @@ def test_a_damaged_chunk_is_computed_again_and_named(sweep, tmp_path):
         connection.execute("UPDATE columns SET data = zeroblob(length(data)) WHERE chunk = 1 AND name = 'last'")
     connection.close()
     with Store.open(tmp_path) as store:
-        assert [store.tally(each.id).runs for each in (first, other)] == [6, 4]  # which reads no losses
-        assert len(list(store.rows(first.id))) == 0
+        assert [store.tally(each.id).runs for each in (first, other)] == [0, 4]
         (damage,) = store.damaged.values()
         assert "chunk 1 is damaged (last): its 6 runs" in damage
         assert len(list(store.rows(other.id))) == 4

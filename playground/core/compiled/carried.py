@@ -27,7 +27,7 @@ from playground.core.compiled.symbolic_run import PARAMETER, SymbolicRun
 SlotKey = tuple[MemoryPath, int]
 """What is carried: the path of a tensor or number, and an entry of it."""
 
-Structure = tuple[Hashable, ...]
+Structure = tuple[tuple[MemoryPath, Hashable], ...]
 """All that must be the same before two steps with the same program: what is remembered, but not its numbers."""
 
 
@@ -51,6 +51,8 @@ class CarriedMemory:
         """Numbers of Python that a step changes."""
         self._of_run: set[MemoryPath] = {LEFT_OUT[0]}
         """What has one element and differs between runs."""
+        self._described: set[MemoryPath] = set()
+        """What was part of a structure."""
         self._sizes: dict[MemoryPath, int] = {}
         self._given: set[MemoryPath] = set()
         """What a step took as a count."""
@@ -62,7 +64,9 @@ class CarriedMemory:
 
     def structure(self) -> Structure:
         """Describe what is remembered now, without the numbers that steps take as inputs."""
-        return tuple(self._describe(leaf) for leaf in self._run.leaves())
+        found = tuple(self._describe(leaf) for leaf in self._run.leaves())
+        self._described.update(path for path, _ in found)
+        return found
 
     def outputs(self) -> dict[SlotKey, int]:
         """Return the values of everything that is carried.
@@ -118,7 +122,7 @@ class CarriedMemory:
         :param before: the structure before the step.
         :raises AssumptionError: it did.
         """
-        old: dict[Any, Any] = dict(before)  # type: ignore[arg-type]
+        old = dict(before)
         changed = {
             leaf.path
             for leaf in self._run.leaves()
@@ -130,8 +134,8 @@ class CarriedMemory:
                 else isinstance(leaf.value, SymbolicNumber)
             )
         }
-        if changed:
-            self._changing |= changed
+        self._changing |= changed
+        if changed & self._described:  # no recorded step takes anything else for a constant
             raise AssumptionError
 
     def _is_carried(self, leaf: MemoryLeaf) -> bool:

@@ -6,6 +6,7 @@ comparison detects that before any compiled result is used; the runs then fall b
 - The first steps of three runs are made both ways, from their starts.
 - Single steps of one run are made both ways later: in each program that the descent uses, and at late steps. Each
   begins from what the plain run has reached, so that rounding does not add up.
+- A late step begins from the counts that were computed in advance. So these must follow from one another, step by step.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ from playground.core.steppers import OneRun, Schedule, make_stepper
 
 if TYPE_CHECKING:
     from playground.core.compiled.compiled_replicas import CompiledReplicas
+    from playground.core.compiled.phases import Phases
 
 FOLLOWED_STEPS = 12
 """Steps that a run makes in plain PyTorch, one after the other, before it jumps to late steps."""
@@ -65,6 +67,7 @@ def require_agreement(
     count = len(seeds)
     which = sorted({0, count // 2, count - 1})
     singles = {run: _single_run(compiled, run, seeds[run], schedule) for run in which}
+    _require_counts(compiled.phases)
     try:
         _require_first_steps(compiled, parameters, singles)
         chosen = which[len(which) // 2]
@@ -81,6 +84,23 @@ def _single_run(compiled: CompiledReplicas, run: int, seed: int, schedule: Sched
     """Return a run in plain PyTorch."""
     optimizer, clip = compiled.spec.mover.optimizer_of(run), compiled.spec.clip
     return SingleRun(compiled.problem, seed, lambda problem: make_stepper(problem, optimizer, schedule, clip))
+
+
+def _require_counts(phases: Phases) -> None:
+    """Check that the counts before each step are those after the step before it.
+
+    :raises CannotCompileError: they are not.
+    """
+    columns = {name[1:]: column for name, column in phases.inputs.items() if name[0] == COUNT}
+    for place, step in enumerate(phases.steps):
+        at = np.flatnonzero(phases.which[:-1] == place)
+        keys = [key for key in columns if key in step.outputs]
+        inputs = {name: column[at] for name, column in phases.inputs.items()}
+        for key, found in zip(keys, phases.program.evaluate([step.outputs[key] for key in keys], inputs), strict=True):
+            after = columns[key][at + 1]
+            wrong = ~np.isclose(found, after, rtol=COUNT_TOLERANCE, atol=1e-12) & ~np.isnan(after)
+            if wrong.any():
+                raise CannotCompileError(f"{_name(key)} does not follow from step {at[wrong][0]}")
 
 
 def _require_first_steps(compiled: CompiledReplicas, parameters: Parameters, singles: dict[int, SingleRun]) -> None:
@@ -166,8 +186,10 @@ class _SingleSteps:
         followed = budget if self._phases.is_opaque else min(budget, FOLLOWED_STEPS)
         late = self._late_steps()
         with single.begin(self._start) as stepper:
+            # A run that is left out says nothing from there on, so the step at which it is must be seen.
+            every = self._phases.is_opaque or LEFT_OUT in self._program.slots
             for step in range(followed):
-                if not (self._phases.is_opaque or step in (COMPARED_STEPS, followed - 1)):
+                if not (every or step in (COMPARED_STEPS, followed - 1)):
                     stepper.evaluate(step)
                     stepper.update(step)
                 elif not self._compare(stepper, step):
@@ -208,7 +230,9 @@ class _SingleSteps:
         return True
 
     def _counts(self, step: int) -> dict[SlotKey, float]:
-        """Return the counts before a step, as computed in advance."""
+        """Return the counts before a step, as computed in advance; none after the last step."""
+        if step == self._compiled.budget:
+            return {}
         columns = {name[1:]: column for name, column in self._phases.inputs.items() if name[0] == COUNT}
         return {key: float(column[step]) for key, column in columns.items() if not math.isnan(column[step])}
 
@@ -230,13 +254,12 @@ class _SingleSteps:
         :raises CannotCompileError: they differ by more than rounding.
         """
         before = self._numbers(stepper)
-        for key, value in self._counts(step).items():
-            if key in before and not math.isclose(value, before[key], rel_tol=COUNT_TOLERANCE, abs_tol=1e-12):
-                self._refuse(step, f"{_name(key)} is {before[key]:g}, not {value:g}")
+        self._require_counts(before, step)
         rows, mine_loss = self._step_kernel(before, step)
         loss = stepper.evaluate(step)
         stepper.update(step)
         after = self._numbers(stepper)
+        self._require_counts(after, step + 1)
         plain = torch.tensor([after.get(key, before.get(key, 0.0)) for key in self._program.slots], dtype=torch.float64)
         if not (plain.isfinite().all() and math.isfinite(loss)) or self._is_left_out(rows[0]):
             return False
@@ -248,6 +271,12 @@ class _SingleSteps:
         if (away > 0).any():
             self._refuse(step, f"{_name(self._program.slots[int(away.argmax())])} differs")
         return True
+
+    def _require_counts(self, plain: dict[SlotKey, float], step: int) -> None:
+        """Check that a plain run has the counts before a step that were computed in advance."""
+        for key, value in self._counts(step).items():
+            if key in plain and not math.isclose(value, plain[key], rel_tol=COUNT_TOLERANCE, abs_tol=1e-12):
+                self._refuse(step, f"{_name(key)} is {plain[key]:g}, not {value:g}")
 
     def _is_left_out(self, slots: Tensor) -> bool:
         names = self._program.slots

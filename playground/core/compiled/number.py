@@ -142,6 +142,8 @@ class SymbolicNumber(torch.SymFloat):
         return self.compute(formula_of("abs"), self)
 
     def __round__(self, digits: int | None = None) -> Any:  # type: ignore[override]
+        if self.whole and digits is not None and digits >= 0:
+            return self
         if digits:
             return round(self * 10**digits) / 10**digits
         return self.compute(formula_of("round"), self, whole=digits is None)

@@ -14,7 +14,7 @@ task                    `DescentTask`, `DirectTask`, `Outcome`, `Problem`, `Obje
 operation (`explain`)   `Operation`, `Call`, `elementwise`
 diagnosis               `Diagnoser`, `Evidence`, `to_vector`
 reporter                `Batch`, `Run`, `Sweep`, `Summary`, `Status`, `Verdict`, `format_short`
-executor                `PackedChunk`, what an executor is given
+executor                `PackedChunk`, what an executor is given; its `Members`
 ======================  ==============================================================================================
 
 Errors that a plugin raises for its users are `ComponentError` and `ScenarioError`, built from `Fault`s; these and
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from playground.plugins.manager import Plugins, load_plugins
     from playground.result import Batch, Expectation, ResultTable, Run, Status, Summary, Sweep, Verdict
     from playground.runner.store import Store
-    from playground.runner.sweeping.plan import PackedChunk
+    from playground.runner.sweeping.plan import Members, PackedChunk
     from playground.runner.sweeping.sweep import SweepProgress
 
 _MODULES: Final = {
@@ -60,6 +60,7 @@ _MODULES: Final = {
     "Fault": "errors",
     "Function": "core.function",
     "Hyperparameter": "core.update",
+    "Members": "runner.sweeping.plan",
     "Minimum": "core.function",
     "MovingPoint": "core.point",
     "Objective": "core.function",
@@ -104,6 +105,7 @@ __all__ = [
     "Fault",
     "Function",
     "Hyperparameter",
+    "Members",
     "Minimum",
     "MovingPoint",
     "Objective",

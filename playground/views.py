@@ -5,9 +5,12 @@ Every view of a run has `steps`, the number of updates at each recorded point of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 NumberGrid = tuple[tuple[float, ...], ...]
 """Values over two axes: a row for each value of y, with a number for each value of x."""
@@ -151,17 +154,84 @@ class EndView(NamedTuple):
     end: tuple[float, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class RunEnds(Sequence[EndView]):
+    """The ends of many runs, as columns: arrays with one entry for each run, as `EndView` names them.
+
+    :param end: final parameters, a row for each run; None if they are more than two numbers, or not the same for all.
+    """
+
+    point: NDArray[Any]
+    loss: NDArray[Any]
+    seed: NDArray[Any]
+    status: NDArray[Any]
+    verdict: NDArray[Any]
+    steps: NDArray[Any]
+    end: NDArray[Any] | None = None
+
+    @classmethod
+    def of(cls, views: Iterable[EndView]) -> RunEnds:
+        """Return single views as columns."""
+        import numpy as np
+
+        views = list(views)
+        names = ("point", "loss", "seed", "status", "verdict", "steps")
+        columns = {name: np.array([getattr(view, name) for view in views]) for name in names}
+        return cls(**columns, end=np.array([view.end for view in views]) if all(view.end for view in views) else None)
+
+    def __len__(self) -> int:
+        return len(self.point)
+
+    def __iter__(self) -> Iterator[EndView]:
+        ends = [()] * len(self) if self.end is None else list(map(tuple, self.end.tolist()))
+        columns = (self.point, self.loss, self.seed, self.status, self.verdict, self.steps)
+        return (EndView(*row) for row in zip(*(column.tolist() for column in columns), ends, strict=True))
+
+    @overload
+    def __getitem__(self, index: int) -> EndView: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> RunEnds: ...
+
+    def __getitem__(self, index: int | slice) -> EndView | RunEnds:
+        if isinstance(index, slice):
+            return self.take(index)
+        return next(iter(self.take([index])))
+
+    def take(self, index: Any) -> RunEnds:
+        """Return some of the runs: a slice, positions or a mask."""
+        arrays = {each.name: getattr(self, each.name) for each in fields(self)}
+        some: dict[str, Any] = {name: None if array is None else array[index] for name, array in arrays.items()}
+        return RunEnds(**some)
+
+    def bad(self) -> RunEnds:
+        """Return the runs that ended badly."""
+        import numpy as np
+
+        return self.take(np.isinf(self.loss))
+
+    def positions_by_point(self) -> dict[int, NDArray[Any]]:
+        """Return for each point that has runs their positions."""
+        import numpy as np
+
+        order = np.argsort(self.point, kind="stable")
+        points, starts = np.unique(self.point[order], return_index=True)
+        return dict(zip(points.tolist(), np.split(order, starts[1:]), strict=True))
+
+
 @dataclass(frozen=True)
 class Bands:
     """The quartiles of the loss over the steps, at one point of a sweep.
 
     :param quartiles: low, median and high of the runs' losses before the update of each step; infinite if that many
         runs ended badly.
+    :param runs: the number of these runs, if they are not all of the point.
     """
 
     point: int
     steps: tuple[int, ...]
     quartiles: tuple[tuple[float, float, float], ...]
+    runs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +251,7 @@ class Ensemble:
     axes: tuple[str, ...]
     points: tuple[Mapping[str, Any], ...]
     seeds: int
-    runs: tuple[EndView, ...]
+    runs: RunEnds
     bands: tuple[Bands, ...]
     conditions: Mapping[str, str]
     command: str = ""

@@ -74,6 +74,16 @@ def test_nothing_heavy(write, tmp_path, arguments, code):
     assert heavy(modules) == []
 
 
+@pytest.mark.slow
+def test_a_sweep_asked_again_and_the_commands_that_read_the_store_import_no_torch(write, tmp_path):
+    write("bowl.yaml", BOWL)
+    command = ["sweep", "bowl.yaml", "--seeds", "3"]
+    assert "torch" in imported(tmp_path, command)[1]
+    for arguments in (command, ["results"], ["export"], ["report", "--report", "json=report.json"]):
+        code, modules = imported(tmp_path, arguments)
+        assert (code, "torch" in modules) == (0, False), arguments
+
+
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["results", "show", "--help"]])
 def test_help_does_not_wait_for_pydantic(tmp_path, arguments):

@@ -53,9 +53,10 @@ def test_2_the_sums_before_the_sigmoid():
 @pytest.mark.parametrize(
     ("gate", "table", "low", "high"), [("or_gate", OR, 0.0025, 0.023), ("and_gate", AND, 0.007, 0.039)]
 )
-def test_3_training_by_hand_from_twenty_seeds(gate, table, low, high):
+@pytest.mark.parametrize("seeds", [range(5), pytest.param(range(5, 20), marks=pytest.mark.exhaustive)], ids=str)
+def test_3_training_by_hand_from_twenty_seeds(gate, table, low, high, seeds):
     model = {"model": "handwritten", "optimizer": {"name": "adam", "lr": 0.01}, "expect": {}}
-    for seed in range(20):
+    for seed in seeds:
         result = run(scenario(gate), model, seed=seed)
         assert rounded(result.predictions) == table, seed
         assert low <= result.loss.last <= high, seed

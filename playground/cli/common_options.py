@@ -68,7 +68,7 @@ Where = Annotated[
     typer.Option(
         "--where",
         metavar="CONDITION",
-        help="Only runs with KEY OP VALUE: status=diverged, last>0.1.",
+        help="Only runs with KEY OP VALUE: 'loss<0.1 and lr>0.01', status=diverged.",
         autocompletion=complete_run_key,
     ),
 ]

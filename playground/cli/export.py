@@ -41,6 +41,7 @@ def export(
     out: Out = None,
     where: Where = None,
     sort: Sort = None,
+    traces: Annotated[bool, typer.Option("--traces", help="Add the stored losses of each run to Parquet.")] = False,
 ) -> None:
     """Write stored runs as CSV, Parquet or JSON, one row for each run."""
     from playground.runner.store.exporting import RunTable, require_parquet, write_csv, write_json, write_parquet
@@ -50,25 +51,34 @@ def export(
     with open_store(context) as store:
         sweeps = store.sweeps() if sweep_id is None else [store.sweep(sweep_id)]
         chosen, conditions = None if sweep_id is None else sweeps[0].id, where or []
-        runs = store.rows(chosen, conditions, sort)
+        runs = store.select(chosen, conditions, sort, arrays=_find_arrays(form, traces))
 
         def write(stream: TextIO) -> None:
             if form is ExportFormat.JSON:
-                write_json(stream, [(sweep, store.tally(sweep.id)) for sweep in sweeps], runs)
+                write_json(stream, [(sweep, store.tally(sweep.id)) for sweep in sweeps], runs.rows())
             else:
-                write_csv(stream, RunTable(sweeps, store.metrics(chosen, conditions)), runs)
+                write_csv(stream, RunTable(sweeps, runs.metrics()), runs)
 
+        if traces and form is not ExportFormat.PARQUET:
+            raise StoreError("--traces is for Parquet; JSON has the losses of each run, CSV has none")
         if form is ExportFormat.PARQUET:
             require_parquet()
             if out is None:
                 raise StoreError("Parquet cannot be written to standard output; give --out FILE")
-            table = RunTable(sweeps, store.metrics(chosen, conditions))
-            write_whole(out, lambda path: write_parquet(path, table, runs))
+            table = RunTable(sweeps, runs.metrics())
+            write_whole(out, lambda path: write_parquet(path, table, runs, traces, in_order=sort is not None))
         elif out is None:
             with document_stream() as stream:
                 write(stream)
         else:
             write_whole(out, lambda path: _to_file(path, write))
+
+
+def _find_arrays(form: ExportFormat, traces: bool) -> tuple[str, ...]:
+    """Return which arrays of runs an export reads."""
+    if form is ExportFormat.CSV:
+        return ()
+    return ("parameters", "trace") if form is ExportFormat.JSON or traces else ("parameters",)
 
 
 def _to_file(path: Path, write: Callable[[TextIO], None]) -> None:

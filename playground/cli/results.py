@@ -93,14 +93,14 @@ def show_sweep(
     with open_store(context) as store:
         sweep, conditions = store.sweep(sweep_id), where or []
         if as_json:
-            runs = store.rows(sweep.id, conditions, sort, limit)
             with document_stream() as stream:
-                write_json(stream, [(sweep, store.tally(sweep.id))], runs)
+                write_json(stream, [(sweep, store.tally(sweep.id))], store.rows(sweep.id, conditions, sort, limit))
             return
-        runs = store.rows(sweep.id, conditions, sort, limit or MAX_LISTED_RUNS)
-        chosen = store.tally(sweep.id, conditions)
-        _print_head(sweep, store.tally(sweep.id), store.stale(sweep))
-        shown = _print_runs(sweep, [row for _, row in runs], store.metrics(sweep.id, conditions))
+        runs, most = store.select(sweep.id, conditions, arrays=()), limit or MAX_LISTED_RUNS
+        listed = store.select(sweep.id, conditions, sort, most, arrays=()) if sort else runs.take(slice(most))
+        chosen = runs.tally()
+        _print_head(sweep, store.tally(sweep.id) if conditions else chosen, store.stale(sweep))
+        shown = _print_runs(sweep, [row for _, row in listed.rows(arrays=False)], runs.metrics())
         if chosen.runs > shown:
             echo(f"… {chosen.runs - shown} more; --limit N shows more, `playground export` writes all of them")
 
@@ -110,8 +110,10 @@ def open_store(context: typer.Context) -> Iterator[Store]:
     """Open the store of the working directory; exit with a one-line message if that fails."""
     from playground.runner.store import Store
 
-    with exit_on_errors(context), Store.open(Path(), create=False) as store:
+    with exit_on_errors(context), Store.open(Path(), create=False) as store, store.snapshot():
         yield store
+        for sentence in store.damaged.values():
+            print_note(f"{sentence} are left out; `playground sweep` computes them again")
 
 
 def _print_json(sweeps: list[dict[str, Any]]) -> None:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import zip_longest
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -158,22 +158,11 @@ def _max_result_numbers(func: Any, operands: Sequence[Tensor], args: Any) -> int
         return left.shape[:-1].numel() * right.shape[-1]
     counts = math.prod(leaf for leaf in tree_leaves(args) if isinstance(leaf, int) and leaf > 1)
     sizes = [max(1, operand.numel()) for operand in operands]
-    numbers = _broadcast_numbers([operand.shape for operand in operands])
-    return counts * (math.prod(sizes) if numbers is None else sum(sizes) + numbers)
-
-
-def _broadcast_numbers(shapes: Sequence[torch.Size]) -> int | None:
-    """Return the number of elements of the shape that these are broadcast to; None if they do not fit together.
-
-    `torch.broadcast_shapes` imports sympy, which takes a second.
-    """
-    numbers = 1
-    for sizes in zip_longest(*(reversed(shape) for shape in shapes), fillvalue=1):
-        larger = set(sizes) - {1}
-        if len(larger) > 1:
-            return None
-        numbers *= larger.pop() if larger else 1
-    return numbers
+    try:
+        shape = np.broadcast_shapes(*(operand.shape for operand in operands))  # torch's own imports sympy, for 1 s
+        return counts * (sum(sizes) + math.prod(shape))
+    except ValueError:
+        return counts * math.prod(sizes)
 
 
 def _meta_results(func: Callable[..., Any], args: Any, kwargs: Any) -> list[Tensor]:

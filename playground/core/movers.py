@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
+from playground.core.replicas import ELEMENTWISE_OPTIMIZERS
 from playground.core.steppers import OptimizerFactory
 from playground.core.update import UpdateRule, stack_rules
 
@@ -23,6 +24,11 @@ class Mover(ABC):
     """
 
     lanes: Mapping[str, Tensor]
+
+    @property
+    @abstractmethod
+    def is_elementwise(self) -> bool:
+        """Whether each number is updated by its own gradient alone, so that one optimizer can move a whole batch."""
 
     @abstractmethod
     def optimizer(self, values: Mapping[str, Any]) -> UpdateRule | OptimizerFactory:
@@ -54,6 +60,8 @@ class RuleMover(Mover):
         values = {each.name: getattr(rule, each.name) for each in fields(rule)}  # type: ignore[arg-type]
         self.lanes = {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
+    is_elementwise = True
+
     def optimizer(self, values: Mapping[str, Any]) -> UpdateRule:
         """Return the rule with these numbers."""
         return replace(self.rule, **values) if values else self.rule  # type: ignore[type-var]
@@ -82,6 +90,12 @@ class FactoryMover(Mover):
                 numbers = [column[id(each)] for each in factories]
                 lanes[name] = torch.tensor(numbers, dtype=torch.float64)
         self.lanes = lanes
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether the class says so of itself, or is known to be."""
+        kind: Any = getattr(self._factories[0], "func", self._factories[0])
+        return bool(getattr(kind, "elementwise", kind in ELEMENTWISE_OPTIMIZERS))
 
     def optimizer(self, values: Mapping[str, Any]) -> OptimizerFactory:
         """Return the factory with these numbers."""

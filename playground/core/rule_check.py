@@ -131,7 +131,8 @@ def _rule_holds(operation: Operation, call: Call, record: TapeRecord, part: Grad
         claimed = evaluate_formula(rule, _numbers(exact) | {"dy": arriving, "n": count})
     except UnreadableFormulaError:
         return True
-    return is_close(*torch.broadcast_tensors(claimed, share), 1e-12 * _largest(arriving))  # type: ignore[no-untyped-call]
+    claimed, share = torch.broadcast_tensors(claimed, share)  # type: ignore[no-untyped-call]
+    return is_close(claimed, share, 1e-12 * _largest(arriving))
 
 
 def is_close(found: Tensor, wanted: Tensor, room: float = 0.0) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor
 from playground.core import gradients
 from playground.core.gradients import Clip, Gradients
 from playground.core.problem import Problem, require_differentiable
+from playground.core.torch_compiler import without_torch_compiler
 from playground.core.update import State, UpdateRule
 
 Schedule = Callable[[int], float]
@@ -132,7 +133,8 @@ class TorchStepper(OneRun):
         self, problem: Problem, factory: OptimizerFactory, schedule: Schedule | None = None, clip: Clip | None = None
     ) -> None:
         super().__init__(problem, clip)
-        self.optimizer = factory(self.parameters)
+        with without_torch_compiler():
+            self.optimizer = factory(self.parameters)
         self._takes_closure = bool(inspect.signature(self.optimizer.step).parameters)
         self._schedule = schedule
         self._rates = [group["lr"] for group in self.optimizer.param_groups] if schedule else []
@@ -145,10 +147,11 @@ class TorchStepper(OneRun):
                 group["lr"] = rate * self._schedule(step)
         self._hand_over_gradients()
         known = [self.loss]
-        if self._takes_closure:
-            self.optimizer.step(partial(self._closure, step, known))  # type: ignore[arg-type]
-        else:
-            self.optimizer.step()
+        with without_torch_compiler():
+            if self._takes_closure:
+                self.optimizer.step(partial(self._closure, step, known))  # type: ignore[arg-type]
+            else:
+                self.optimizer.step()
 
     def memory(self) -> list[Mapping[str, Any]]:
         """Return the optimizer's own state of each parameter."""

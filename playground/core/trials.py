@@ -16,6 +16,7 @@ from torch import Tensor
 from playground.core.definition import describe
 from playground.core.problem import Problem, describe_type
 from playground.core.steppers import OptimizerFactory, Schedule
+from playground.core.torch_compiler import without_torch_compiler
 from playground.core.traces import thin_steps
 from playground.core.update import UpdateRule
 from playground.errors import ComponentError, Fault
@@ -75,7 +76,8 @@ def require_optimizer(factory: OptimizerFactory, parameters: Sequence[Tensor], f
     :raises ComponentError: it is not an optimizer, or a hyperparameter is too large. Errors of the optimizer itself
         propagate.
     """
-    made: Any = factory([tensor.detach().clone().requires_grad_() for tensor in parameters])
+    with without_torch_compiler():
+        made: Any = factory([tensor.detach().clone().requires_grad_() for tensor in parameters])
     if not isinstance(made, torch.optim.Optimizer):
         _refuse(factory, f"returned {describe_type(made)}", "expected a torch.optim.Optimizer, or an UpdateRule")
     numbers: dict[str, Any] = {}
@@ -173,7 +175,8 @@ def _require_state(method: Callable[..., Any], state: Any) -> None:
 
 def _step_twice(factory: OptimizerFactory, tensors: Sequence[Tensor]) -> None:
     leaves = [tensor.requires_grad_() for tensor in tensors]
-    optimizer = factory(leaves)
+    with without_torch_compiler():
+        optimizer = factory(leaves)
     if callable(train := getattr(optimizer, "train", None)):
         train()
 
@@ -185,7 +188,8 @@ def _step_twice(factory: OptimizerFactory, tensors: Sequence[Tensor]) -> None:
 
     for _ in range(TRIAL_UPDATES):
         closure()
-        optimizer.step(closure)  # type: ignore[arg-type]
+        with without_torch_compiler():
+            optimizer.step(closure)  # type: ignore[arg-type]
 
 
 def _refuse_overflow(attempt: Callable[[], None], numbers: Mapping[str, Any], like: Tensor, error: Exception) -> None:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from playground import SweepOptions, sweep
-from playground.plugin_api import PackedChunk
+from playground.plugin_api import Members, PackedChunk
 from playground_dask.cluster import dask
 
 SCENARIO = """
@@ -47,7 +47,7 @@ def parcel() -> PackedChunk:
         family=0,
         points={0: SCENARIO},
         keys={0: "0" * 32},
-        members=[(0, seed) for seed in range(50)],
+        members=Members.of([(0, seed) for seed in range(50)]),
         engine="auto",
         note="",
     )

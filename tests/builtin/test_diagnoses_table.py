@@ -409,7 +409,7 @@ def test_the_table_is_large_enough(plugins):
     assert set(ILL) == set(plugins.registry.names("diagnosis"))
 
 
-@pytest.mark.product(80)
+@pytest.mark.product(60)
 @pytest.mark.sampled(10)
 @pytest.mark.parametrize(("scenario", "expected"), list(cases()))
 def test_a_run_gets_its_name_and_no_other(scenario, expected, plugins):

@@ -163,6 +163,7 @@ def descend_torch(optimizer_class, arguments, stream) -> torch.Tensor:
     return torch.stack(path)
 
 
+@pytest.mark.product(16)
 @pytest.mark.sampled(1)
 @pytest.mark.usefixtures("_float64")
 @pytest.mark.parametrize("rule", CASES, ids=title)

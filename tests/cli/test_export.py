@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from playground.cli.context import Settings
 from playground.cli.export import export as command
-from playground.runner.store import Row, Store, SweepRecord
+from playground.runner.store import Row, SeedSet, Store, SweepRecord, tabulate_rows
 
 
 def record(name):
@@ -26,6 +26,8 @@ def record(name):
         seeds=2,
         engine="batched",
         versions={},
+        keys=[f"{name}-0", f"{name}-1"],
+        seed_set=SeedSet.of([0, 1]),
     )
 
 
@@ -38,7 +40,7 @@ def export(tmp_path, monkeypatch):
             store.begin(record(name))
             rows = [
                 Row(
-                    key=f"{name}{point}{seed}",
+                    key=f"{name}-{point}-{seed}",
                     point=point,
                     seed=seed,
                     status="budget",
@@ -54,7 +56,7 @@ def export(tmp_path, monkeypatch):
                 for point in (0, 1)
                 for seed in (0, 1)
             ]
-            store.add(name, rows)
+            store.add(name, tabulate_rows(rows))
     app = typer.Typer(rich_markup_mode=None)
 
     @app.callback()
@@ -76,14 +78,14 @@ def keys(text):
 def test_csv_of_everything(export):
     result = export()
     assert result.exit_code == 0
-    assert keys(result.stdout) == [f"{name}{end}" for name in ("aa11", "bb22") for end in ("00", "01", "10", "11")]
+    assert keys(result.stdout) == [f"{name}-{end}" for name in ("aa11", "bb22") for end in ("0-0", "0-1", "1-0", "1-1")]
 
 
 def test_one_sweep_some_runs_in_some_order(export):
     arguments = ("bb", "--where", "optimizer.lr>0.5", "--sort", "-last")
-    assert keys(export(*arguments).stdout) == ["bb2211", "bb2210"]
+    assert keys(export(*arguments).stdout) == ["bb22-1-1", "bb22-1-0"]
     document = json.loads(export(*arguments, "--format", "json").stdout)
-    assert [run["id"] for run in document["runs"]] == ["bb2211", "bb2210"]
+    assert [run["id"] for run in document["runs"]] == ["bb22-1-1", "bb22-1-0"]
     assert [sweep["id"] for sweep in document["sweeps"]] == ["bb22"]
 
 

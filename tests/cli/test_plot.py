@@ -136,7 +136,7 @@ SCENARIOS = {
 }
 
 
-@pytest.mark.product(14)
+@pytest.mark.product(10)
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "kind"), [(name, kind) for name, kinds in SCENARIOS.items() for kind in kinds])
 @pytest.mark.parametrize("suffix", BEGINNINGS)

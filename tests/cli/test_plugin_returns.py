@@ -391,7 +391,7 @@ def assert_refused(result, message):
     assert "Traceback" not in result.stderr + result.stdout
 
 
-@pytest.mark.product(25)
+@pytest.mark.product(18)
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize(("change", "message"), WRONG.items(), ids=WRONG)
 def test_what_a_plugin_returns_is_refused_before_the_run(bad, change, message):
@@ -411,7 +411,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.product(20)
+@pytest.mark.product(14)
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("change", ["model: m_n", "model: m_list", "loss: l_det", "optimizer: one", "dataset: nan"])
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)

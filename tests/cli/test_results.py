@@ -1,5 +1,6 @@
 import json
 import math
+import sqlite3
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from typer.testing import CliRunner
 
 from playground.cli.context import Settings
 from playground.cli.results import results_app
-from playground.runner.store import Row, Store, SweepRecord
+from playground.runner.store import Row, SeedSet, Store, SweepRecord, tabulate_rows
 from playground.runner.store.opening import store_path
 
 OLD = SweepRecord(
@@ -23,15 +24,23 @@ OLD = SweepRecord(
     seeds=20,
     engine="batched",
     versions={"plugins": {"bold": "0" * 64}},
+    keys=["o-0", "o-1"],
+    seed_set=SeedSet.of(range(20)),
 )
 NEW = replace(
-    OLD, id="bb22bb22bb22bb22", created="2026-11-24T08:00:00Z", versions={"plugins": {"bold": "1" * 64}}, seeds=5
+    OLD,
+    keys=["n-0", "n-1"],
+    seed_set=SeedSet.of(range(5)),
+    id="bb22bb22bb22bb22",
+    created="2026-11-24T08:00:00Z",
+    versions={"plugins": {"bold": "1" * 64}},
+    seeds=5,
 )
 
 
 def row(sweep, point, seed, **changes):
     default = Row(
-        key=f"{sweep}{point}{seed}",
+        key=f"{sweep}-{point}-{seed}",
         point=point,
         seed=seed,
         status="budget",
@@ -76,9 +85,10 @@ def stored(tmp_path):
             for point in (0, 1)
             for seed in range(20)
         ]
-        store.add(OLD.id, rows)
+        store.add(OLD.id, tabulate_rows(rows))
         store.begin(NEW)
-        store.add(NEW.id, [row("n", 0, 0), row("n", 0, 1, status="diverged", verdict="failed", last=math.inf)])
+        rows = [row("n", 0, 0), row("n", 0, 1, status="diverged", verdict="failed", last=math.inf)]
+        store.add(NEW.id, tabulate_rows(rows))
 
 
 @pytest.mark.parametrize("command", [(), ("list",)])
@@ -199,3 +209,19 @@ def test_nothing_in_a_name_acts_on_the_terminal(results, tmp_path):
         store.begin(replace(OLD, scenario="a\x1b[2Jb", command="c\nd"))
     assert "\x1b" not in results().stdout
     assert "\x1b" not in results("show", "aa").stdout
+
+
+def test_a_damaged_chunk_is_a_note_and_costs_its_runs_alone(results, stored, tmp_path):
+    with sqlite3.connect(store_path(tmp_path)) as connection:
+        connection.execute("UPDATE columns SET data = zeroblob(8) WHERE chunk = 1 AND name = 'last'")
+    connection.close()
+    for arguments in (("show", "aa"), ()):
+        result = results(*arguments)
+        assert result.exit_code == 0
+        (line,) = result.stderr.splitlines()
+        assert line == (
+            f"{store_path(tmp_path)}: chunk 1 is damaged (last): its 40 runs are left out; "
+            "`playground sweep` computes them again"
+        )
+    assert "0 of 40" in result.stdout
+    assert "2 of 10" in result.stdout

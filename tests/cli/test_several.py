@@ -96,6 +96,7 @@ class TestSweepsOfSeveral:
 @pytest.mark.usefixtures("_files")
 class TestOptionsAfterTheCommand:
     @pytest.mark.sampled(1)
+    @pytest.mark.product(4)
     @pytest.mark.parametrize(
         "arguments",
         [

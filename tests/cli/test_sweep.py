@@ -6,11 +6,14 @@ import importlib
 import json
 import os
 import signal
-import sqlite3
 import sys
 import time
 
 import pytest
+
+from playground.errors import StoreError
+from playground.runner.store import Store
+from playground.runner.store.chunks import ChunkReader, read_heads
 
 AND = """\
 task: classification
@@ -70,15 +73,21 @@ def scenario(write):
 
 
 def stored(folder):
-    """Return how many runs each row of the store's runs table says there are: all keys."""
-    file = folder / ".playground/results.sqlite"
-    if not file.exists():
+    """Return the key of every stored run, as often as it is stored."""
+    try:
+        with Store.open(folder, create=False) as store, store.snapshot() as connection:
+            segments = connection.execute(
+                "SELECT text, chunk, start, stop FROM segments JOIN keys ON keys.number = segments.key"
+            ).fetchall()
+            heads, _ = read_heads(connection, sorted({chunk for _, chunk, *_ in segments}))
+            reader, places = ChunkReader(connection, heads), {head.number: place for place, head in enumerate(heads)}
+            return [
+                f"{key}-{seed}"
+                for key, chunk, start, stop in segments
+                for seed in reader.column(places[chunk], "seed")[start:stop].tolist()
+            ]
+    except StoreError:  # not made yet
         return []
-    with sqlite3.connect(f"file:{file}?mode=ro", uri=True) as connection:
-        try:
-            return [key for (key,) in connection.execute("SELECT key FROM runs")]
-        except sqlite3.OperationalError:  # not made yet
-            return []
 
 
 def wait_for(condition, seconds=300):
@@ -395,8 +404,8 @@ def test_every_engine_keeps_what_is_finished(start, playground, write, engine, c
 
 def losses(folder):
     """The last loss of every stored run, by its key."""
-    with sqlite3.connect(folder / ".playground" / "results.sqlite") as connection:
-        return dict(connection.execute("SELECT key, last FROM runs"))
+    with Store.open(folder, create=False) as store:
+        return {row.key: row.last for _, row in store.rows()}
 
 
 @pytest.mark.slow

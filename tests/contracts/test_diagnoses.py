@@ -7,7 +7,7 @@ import pytest
 from playground.plugins.manager import load_plugins
 from playground.testing import DiagnosisContract, build_registered
 
-pytestmark = pytest.mark.sampled(1)
+pytestmark = [pytest.mark.sampled(1), pytest.mark.product(6)]
 
 BROKEN = Path(__file__).parents[2] / "scenarios" / "broken"
 NAMES = load_plugins(autoload=False).registry.names("diagnosis")

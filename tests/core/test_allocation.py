@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from playground.core import allocation
 from playground.core.allocation import PARAMETER_COPIES, TooLargeError, limit_allocation
 
 MB = 10**6
@@ -33,15 +32,6 @@ def test_what_is_too_large_is_refused_with_its_size(make):
     with pytest.raises(TooLargeError) as caught, limit_allocation(500 * MB):
         make()
     assert caught.value.needed > 500 * MB
-
-
-@pytest.mark.parametrize("shapes", [[(2, 3), (3,)], [(4, 1), (1, 5), ()], [(2, 0), (1,)], [(2, 3), (2,)], [(1, 1)]])
-def test_shapes_are_broadcast_as_by_torch(shapes):
-    try:
-        numbers = torch.broadcast_shapes(*shapes).numel()
-    except RuntimeError:
-        numbers = None
-    assert allocation._broadcast_numbers([torch.Size(shape) for shape in shapes]) == numbers
 
 
 @pytest.mark.parametrize("copies", [1, PARAMETER_COPIES])

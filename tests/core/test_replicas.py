@@ -250,7 +250,7 @@ def test_everything_built_in_is_proved() -> None:
     assert set(RULES.values()) == set(optimizers.__all__)
 
 
-@pytest.mark.product(16)
+@pytest.mark.product(8)
 @pytest.mark.slow
 @single_if_slow
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_every_rule_on_every_model_and_loss(model, loss, dtype) -> None:
     assert share_sensitive(batch) <= 0.2, "at these rates hardly a run is sensitive"
 
 
-@pytest.mark.product(8)
+@pytest.mark.product(5)
 @pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("activation", models.ACTIVATIONS)
@@ -313,7 +313,7 @@ SWEPT = {
 CASES = [(name, given) for name in RULES for given in SWEPT[name]]
 
 
-@pytest.mark.product(10)
+@pytest.mark.product(8)
 @pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize(("name", "given"), CASES, ids=[f"{n}-{'-'.join(g)}" for n, g in CASES])
@@ -336,6 +336,7 @@ SCHEDULES = {
 }
 
 
+@pytest.mark.product(3)
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", builtin.playground_schedules())
 def test_schedules(name) -> None:
@@ -346,6 +347,7 @@ def test_schedules(name) -> None:
     assert torch.equal(batch.traces.last, constant.traces.last) is (name == "constant")
 
 
+@pytest.mark.product(2)
 @pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("clip", [Clip(value=0.01), Clip(norm=0.02), Clip(value=0.015, norm=0.02)], ids=str)
@@ -385,7 +387,7 @@ def points(function, count=2):
     return (low + (high - low) * (0.2 + 0.6 * torch.rand(count, function.dim, dtype=DOUBLE))).tolist()
 
 
-@pytest.mark.product(16)
+@pytest.mark.product(11)
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(("rule", "dtype"), [(Adam, DOUBLE), (SGD, DOUBLE), (Adam, SINGLE)])
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -433,7 +435,7 @@ ENDS = {
 }
 
 
-@pytest.mark.product(10)
+@pytest.mark.product(7)
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("steps", [STEPS, 40, 1, 0])
 @pytest.mark.parametrize("name", ENDS)
@@ -606,7 +608,7 @@ def test_every_optimizer_of_torch_is_proved() -> None:
     assert named <= OPTIMIZERS.keys() | ALONE_ONLY
 
 
-@pytest.mark.product(9)
+@pytest.mark.product(5)
 @pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("name", [name for name in OPTIMIZERS if hasattr(torch.optim, name)])

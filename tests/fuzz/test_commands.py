@@ -123,7 +123,7 @@ def _raised(read):
         yield f"not readable: {type(error).__name__}: {error}"
 
 
-@pytest.mark.product(14)
+@pytest.mark.product(10)
 @pytest.mark.timeout(600 * EFFORT)
 @pytest.mark.filterwarnings("always")  # which the command shows, and which `faults_of` finds there
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -31,8 +31,14 @@ STATUS_BY_END = {
 """The status of a run for each end in the kernel."""
 
 
-MAX_CHUNK_RUNS = 25_000
-"""The most runs in one chunk. Larger chunks hardly save time, and finished runs would be stored later."""
+MAX_CHUNK_RUNS = 100_000
+"""The most runs in one chunk: recording and checking the program takes 0.1 s for each chunk."""
+
+MAX_CHUNK_RUN_STEPS = 100_000_000
+"""The most steps of all runs in one chunk: a second or two, after which its runs are stored."""
+
+MIN_CHUNK_RUNS = 25_000
+"""So many runs are in one chunk however many steps they make, if there are as many."""
 
 PARAMETER_COPIES = 6
 """Copies of the parameters in memory: parameters, final ones and optimizer states, in rows and in tiles."""
@@ -41,16 +47,18 @@ RUN_RECORD_BYTES = 2_500
 """Bytes of all other records of a run, until it is stored."""
 
 
-def chunk_size(problem: Problem, parameters: Mapping[str, Tensor], memory: int) -> int:
+def chunk_size(problem: Problem, parameters: Mapping[str, Tensor], memory: int, steps: int) -> int:
     """Return how many runs to compute in one chunk: as many as fit the memory, up to a limit, at least 1.
 
     :param problem: of any one run.
     :param parameters: of that run.
     :param memory: the budget in bytes.
+    :param steps: that each run makes.
     """
     each = RUN_RECORD_BYTES + PARAMETER_COPIES * sum(tensor.nbytes for tensor in parameters.values())
     each += sum(tensor.nbytes for tensor in problem.batches.data)  # a prediction for each sample
-    return max(1, min(memory // each, MAX_CHUNK_RUNS))
+    most = max(MIN_CHUNK_RUNS, MAX_CHUNK_RUN_STEPS // max(steps, 1))
+    return max(1, min(memory // each, most, MAX_CHUNK_RUNS))
 
 
 @dataclass
@@ -173,7 +181,7 @@ def fill_arrays(
     return KernelArrays(
         count,
         slots,
-        to_tiles(lanes.to(example.dtype), width),
+        to_tiles(lanes, width),
         numbers,
         counts,
         torch.full((tiles, shape.kept, width), math.nan),

@@ -78,8 +78,8 @@ class CarriedMemory:
         found: dict[SlotKey, int] = {}
         for leaf in self._run.leaves():
             if isinstance(leaf.value, Symbol):
-                symbol = recorder.cast(leaf.value, recorder.dtype) if leaf.value.dtype is torch.bool else leaf.value
-                values = symbol.ids.flatten().tolist()
+                wanted = recorder.dtype if leaf.value.dtype is torch.bool else leaf.value.dtype
+                values = recorder.cast(leaf.value, wanted).ids.flatten().tolist()
             elif self._is_carried(leaf):
                 values = [recorder.scalar(leaf.value)]
             else:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,11 @@ class Code:
     declared: dict[str, None] = field(default_factory=dict)
     functions: dict[tuple[str, Lanes], None] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
-    _count: int = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def in_double_precision(self) -> Code:
+        """Return the same function under construction, for vectors of as many numbers of double precision."""
+        return self if self.lanes.number == "double" else replace(self, lanes=Lanes("double", self.lanes.width))
 
     def line(self, text: str) -> None:
         """Write a line."""
@@ -88,13 +94,11 @@ class Code:
 
     def fresh(self, name: str) -> str:
         """Return an unused label."""
-        self._count += 1
-        return f"{name}{self._count}"
+        return f"{name}{next(self._numbers)}"
 
     def instruction(self, text: str, type_: str) -> VectorValue:
         """Write an instruction whose result has this type."""
-        self._count += 1
-        name = f"%v{self._count}"
+        name = f"%v{next(self._numbers)}"
         self.line(f"{name} = {text}")
         return VectorValue(self, name, type_)
 

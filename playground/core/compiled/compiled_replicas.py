@@ -25,6 +25,7 @@ from playground.core.compiled.program import LANE, SLOT, format_program
 from playground.core.compiled.steepest import find_steepest
 from playground.core.compiled.symbolic_run import DescentSpec
 from playground.core.compiled.threads import TileWork, run_kernel
+from playground.core.compiled.tidying import tidy
 from playground.core.compiled.tile import KernelShape
 from playground.core.gradients import Clip
 from playground.core.movers import Mover
@@ -38,19 +39,25 @@ from playground.result import Status
 
 BAD_STATUSES = torch.tensor([STATUSES.index(Status.NONFINITE), STATUSES.index(Status.DIVERGED)])
 
-COMPILE_SECONDS = (0.03, 2e-4)
-"""Seconds to compile: a constant, and the addition per operation of a step."""
+COMPILE_SECONDS = (0.1, 2e-4)
+"""Seconds to record, compile and check: a constant, and the addition per operation of a step."""
 
 BATCH_STEP_SECONDS = (4e-4, 1e-9)
 """Seconds per step of a batch of tensors: a constant, and the addition per operation of each run."""
 
+INSTANCE_STEP_SECONDS = 1e-4
+"""Seconds per step of each run that has an optimizer of its own."""
 
-def is_worth_compiling(runs: int, steps: int, operations: int) -> bool:
-    """Tell whether these runs take longer as a batch of tensors than their compilation does, by measured costs."""
-    return (
-        steps * (BATCH_STEP_SECONDS[0] + runs * operations * BATCH_STEP_SECONDS[1])
-        > COMPILE_SECONDS[0] + operations * COMPILE_SECONDS[1]
-    )
+
+def is_worth_compiling(runs: int, steps: int, operations: int, is_elementwise: bool) -> bool:
+    """Tell whether these runs take longer as a batch of tensors than their compilation does, by measured costs.
+
+    :param operations: of a step.
+    :param is_elementwise: whether one optimizer moves the whole batch.
+    """
+    batch = BATCH_STEP_SECONDS[0] + runs * operations * BATCH_STEP_SECONDS[1]
+    step = batch if is_elementwise else batch + runs * INSTANCE_STEP_SECONDS
+    return steps * step > COMPILE_SECONDS[0] + operations * COMPILE_SECONDS[1]
 
 
 class CompiledReplicas:
@@ -91,9 +98,11 @@ class CompiledReplicas:
         self.rules = rules
         self.spec = DescentSpec(problem, mover, schedule is not None, clip)
         factors = [1.0 if schedule is None else schedule(step) for step in range(budget)]
-        self.phases = record_phases(self.spec, factors, parameters)
+        self.phases = tidy(record_phases(self.spec, factors, parameters))
         self.kernel_program = arrange(self.phases, mover.lanes, len(seeds), rules.gradient is not None)
-        if runs is not None and not is_worth_compiling(runs, budget, self.kernel_program.operations):
+        if runs is not None and not is_worth_compiling(
+            runs, budget, self.kernel_program.operations, mover.is_elementwise
+        ):
             raise NotWorthCompilingError("compiling would take longer than these runs")
         self._orders = SampleOrders(problem.batches, seeds)
         self._data = [tensor.to(self.spec.dtype).contiguous() for tensor in self._orders.data]
@@ -124,7 +133,7 @@ class CompiledReplicas:
         kernel = Kernel(self.lanes, self.shape, program, self.rules)
         text, library = assemble_module([kernel.descent(), write_conclusion(self.lanes, program)])
         self._module = _compile_text(text, bits, tuple(library))
-        self._uniform = torch.tensor(program.uniform_numbers, dtype=self.spec.dtype)
+        self._uniform = torch.tensor(program.uniform_numbers)
 
     def fresh(self, parameters: Parameters, which: Tensor | None = None) -> KernelArrays:
         """Return the arrays of runs before step 0.
@@ -174,7 +183,7 @@ class CompiledReplicas:
             interrupted = True
         self.arrays.take_finals()
         ended = self.arrays.finals(self.spec.shapes)
-        traces.take_over(self.arrays.collect_records(self.budget), self.phases.evaluations)
+        traces.take_over(self.arrays.collect_records(self.budget), self.phases.evaluations.tolist())
         traces.finish(self.conclude(self.arrays), interrupted)
         self.final = self.arrays.finals(self.spec.shapes)
         self.left_out = self.arrays.left_out(self.kernel_program)

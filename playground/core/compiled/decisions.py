@@ -18,7 +18,8 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from playground.core.compiled.errors import CannotCompileError, RunsDifferError, TooManyWaysError
-from playground.core.compiled.program import Dependence, Program
+from playground.core.compiled.program import Program
+from playground.core.compiled.scalar_operations import Dependence
 
 MAX_WAYS = 32
 """The most ways that a step may take by numbers of the run."""

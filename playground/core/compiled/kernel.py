@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from playground.core.compiled.body import emit
+from playground.core.compiled.body import Emitter
 from playground.core.compiled.code import Code, Lanes, VectorValue
 from playground.core.compiled.judging import Judge
 from playground.core.compiled.layout import KernelProgram
@@ -87,7 +87,7 @@ class Kernel:
         self.slots_before = [self.tile.get("slots", self.shape.slots, i) for i in range(self.shape.slots)]
         self.carried_before = {name: self.tile.load(name) for name in ("limit", "best", "before", *patience)}
         self.going_before = self.tile.load("end").compare("eq", 0)
-        self.hyper = [self.tile.get("lanes", self.shape.lanes, i) for i in range(self.shape.lanes)]
+        self.hyper = [self.tile.get("lanes", self.shape.lanes, i, "double") for i in range(self.shape.lanes)]
 
     def _step(self) -> None:
         """Write the loop over the steps of a tile, from the label `step` to a branch to `tiledone`.
@@ -156,10 +156,11 @@ class Kernel:
         code, program, steps = self.code, self.program.program, self.program.steps
         needed = [program.needed(wanted) for wanted in steps]
         shared = set(needed[0]).intersection(*needed[1:])
-        rows, found = dict[int, VectorValue](), dict[int, VectorValue]()
-        emit(code, program, sorted(shared), self._inputs(rows), found)
+        rows: dict[int, VectorValue] = {}
+        emitter = Emitter(code, program, self._inputs(rows), self._precomputed())
+        emitter.emit(sorted(shared))
         if len(steps) == 1:
-            loss, norm, *slots = (found[value] for value in steps[0])
+            loss, norm, *slots = map(emitter.value, steps[0])
             return loss, norm, slots
         phase = code.load("%phases", "i32", self.step)
         cases = " ".join(f"i32 {i}, label %phase{i}" for i in range(1, len(steps)))
@@ -167,9 +168,9 @@ class Kernel:
         outcomes = []
         for i, wanted in enumerate(steps):
             code.label(f"phase{i}")
-            own = dict(found)
-            emit(code, program, [value for value in needed[i] if value not in shared], self._inputs(dict(rows)), own)
-            outcomes.append([own[value] for value in wanted])
+            own = emitter.branch(self._inputs(dict(rows)))
+            own.emit(value for value in needed[i] if value not in shared)
+            outcomes.append([own.value(value) for value in wanted])
             code.line(f"br label %phase{i}end")
             # Emitting may have added blocks, so the block that ends here is not %phase{i}: the phi below needs a known
             # label.
@@ -183,27 +184,32 @@ class Kernel:
         return merged[0], merged[1], merged[2:]
 
     def _inputs(self, rows: dict[int, VectorValue]) -> dict[Any, Callable[[], VectorValue]]:
-        """Return a function for each input, and for each precomputed value, that loads it.
+        """Return a function for each input that loads it.
 
         :param rows: the samples of the rows of the batch that are loaded already; receives others.
         """
-        program, found = self.program.program, dict[Any, Callable[[], VectorValue]]()
-        for key, slot in zip(self.program.slots, self.slots, strict=True):
-            found[SLOT, *key] = partial(_itself, slot)
-        for column, index in enumerate(self.program.uniform):
-            found[index] = partial(self._uniform, column, program.is_boolean(index))
-        for index, value in zip(self.program.lanes, self.hyper, strict=True):
-            found[index] = partial(_as_boolean, value) if program.is_boolean(index) else partial(_itself, value)
-        for node in program.nodes:
+        found: dict[Any, Callable[[], VectorValue]] = {
+            (SLOT, *key): partial(_itself, slot) for key, slot in zip(self.program.slots, self.slots, strict=True)
+        }
+        for node in self.program.program.nodes:
             if node.operation == INPUT and node.value[0] == DATUM:
                 found[node.value] = partial(self._datum, rows, *node.value[1:])
         return found
 
-    def _uniform(self, column: int, truth: bool) -> VectorValue:
+    def _precomputed(self) -> dict[int, Callable[[bool], VectorValue]]:
+        """Return a function for each precomputed value that loads it."""
+        program, found = self.program.program, dict[int, Callable[[bool], VectorValue]]()
+        for column, index in enumerate(self.program.uniform):
+            found[index] = partial(self._uniform, column, program.is_boolean(index))
+        for index, value in zip(self.program.lanes, self.hyper, strict=True):
+            found[index] = partial(_in_precision, value, self.lanes, program.is_boolean(index))
+        return found
+
+    def _uniform(self, column: int, boolean: bool, double: bool) -> VectorValue:
         """Load a value that is equal in all runs at this step."""
         index = self.step * self.shape.uniform + column
-        value = self.code.everywhere(self.code.load("%uniform", self.lanes.number, index))
-        return _as_boolean(value) if truth else value
+        everywhere = self.code.everywhere(self.code.load("%uniform", "double", index))
+        return _in_precision(everywhere, self.lanes, boolean, double)
 
     def _datum(self, rows: dict[int, VectorValue], which: int, row: int, place: int) -> VectorValue:
         """Load an entry of each run's own batch, lane by lane.
@@ -244,13 +250,14 @@ def write_conclusion(lanes: Lanes, program: KernelProgram) -> Code:
     inputs: dict[Any, Callable[[], VectorValue]] = {
         (SLOT, *key): partial(tile.get, "final", size, i) for i, key in enumerate(program.slots[:size])
     }
-    for i, index in enumerate(program.lanes):
-        load = partial(tile.get, "lanes", len(program.lanes), i)
-        inputs[index] = partial(_load_boolean, load) if program.program.is_boolean(index) else load
     inputs[STARTED,] = partial(_has_started, tile)
-    found: dict[int, VectorValue] = {}
-    emit(code, program.program, program.program.needed(program.end), inputs, found)
-    loss, *parameters = (found[value] for value in program.end)
+    precomputed: dict[int, Callable[[bool], VectorValue]] = {}
+    for i, index in enumerate(program.lanes):
+        value = tile.get("lanes", len(program.lanes), i, "double")
+        precomputed[index] = partial(_in_precision, value, lanes, program.program.is_boolean(index))
+    emitter = Emitter(code, program.program, inputs, precomputed)
+    emitter.emit(program.program.needed(program.end))
+    loss, *parameters = map(emitter.value, program.end)
     tile.put(loss, "last", 1, 0)
     for i, value in enumerate(parameters):
         tile.put(value, "final", size, i)
@@ -270,13 +277,11 @@ def _has_started(tile: Tile) -> VectorValue:
     return tile.load("end").compare("eq", 0) | tile.load("steps").compare("sgt", 0)
 
 
-def _as_boolean(value: VectorValue) -> VectorValue:
-    """Booleans are stored as the numbers 0 and 1."""
-    return value.compare("une", 0.0)
-
-
-def _load_boolean(load: Callable[[], VectorValue]) -> VectorValue:
-    return _as_boolean(load())
+def _in_precision(value: VectorValue, lanes: Lanes, boolean: bool, double: bool) -> VectorValue:
+    """Return numbers of double precision as booleans, as they are, or in the precision of the kernel."""
+    if boolean:  # stored as the numbers 0 and 1
+        return value.compare("une", 0.0)
+    return value if double or lanes.number == "double" else value.convert("fptrunc", lanes.numbers)
 
 
 def _itself(value: VectorValue) -> VectorValue:

@@ -18,8 +18,9 @@ from torch import Tensor
 from playground.core.compiled.body import loaded_values
 from playground.core.compiled.carried import LEFT_OUT, SlotKey
 from playground.core.compiled.errors import CannotCompileError
-from playground.core.compiled.phases import Phases, StepProgram
+from playground.core.compiled.phases import Phases
 from playground.core.compiled.program import INPUT, LANE, MAX_OPERATIONS, SLOT, Program
+from playground.core.compiled.step_program import StepProgram
 from playground.core.compiled.symbolic_run import PARAMETER
 
 

@@ -62,7 +62,7 @@ class SymbolicNumber(torch.SymFloat):
 
     def __init__(self, recorder: ProgramRecorder, index: int, whole: bool = False) -> None:
         # torch wraps what is in `node` in a new SymFloat on the way to the recorder, which takes it out again.
-        self.node = self
+        self.node: Any = self
         self.recorder = recorder
         self.index = index
         self.whole = whole
@@ -141,7 +141,7 @@ class SymbolicNumber(torch.SymFloat):
     def __abs__(self) -> Any:
         return self.compute(formula_of("abs"), self)
 
-    def __round__(self, digits: int | None = None) -> Any:
+    def __round__(self, digits: int | None = None) -> Any:  # type: ignore[override]
         if self.whole and digits is not None and digits >= 0:
             return self
         if digits:

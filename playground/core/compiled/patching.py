@@ -91,28 +91,6 @@ def take_symbolic_numbers(modules: Iterable[ModuleType]) -> Iterator[None]:
                     setattr(owner, name, value)
 
 
-@contextmanager
-def without_torch_compiler() -> Iterator[None]:
-    """Keep `torch.optim` from importing torch's compiler within a `with` block.
-
-    It imports the compiler, which takes longer than a recording, only to tell it to stay away.
-    """
-    if "torch._dynamo" in sys.modules:
-        yield
-        return
-    with _LOCK:
-        stand_in: Any = ModuleType("torch._dynamo")
-        stand_in.graph_break = lambda *_, **__: None
-        stand_in.is_compiling = lambda: False
-        stand_in.disable = lambda function=None, *_, **__: function if function else lambda inner: inner
-        sys.modules["torch._dynamo"] = torch._dynamo = stand_in  # type: ignore[attr-defined]
-        try:
-            yield
-        finally:
-            del sys.modules["torch._dynamo"]
-            del torch._dynamo  # type: ignore[attr-defined]
-
-
 def modules_of(objects: Iterable[Any]) -> list[ModuleType]:
     """Return the modules that the code of some objects is in, with the other modules of their packages.
 

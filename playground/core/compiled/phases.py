@@ -8,7 +8,7 @@ kernel selects one per step. All are parts of one `Program`, so that what they s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,10 @@ from playground.core.compiled.carried import LEFT_OUT, AssumptionError, CarriedM
 from playground.core.compiled.decisions import record_ways
 from playground.core.compiled.errors import CannotCompileError, TooManyWaysError
 from playground.core.compiled.evaluation import Evaluation
+from playground.core.compiled.examples import EXAMPLE_STEPS, ExampleRuns
 from playground.core.compiled.memory import Snapshot
-from playground.core.compiled.program import COUNT, FACTOR, INPUT, LANE, SLOT, STARTED, STEP, Program
+from playground.core.compiled.program import COUNT, FACTOR, INPUT, SLOT, STARTED, STEP, Program
+from playground.core.compiled.step_program import Counts, RecordedStep, StepProgram
 from playground.core.compiled.symbolic_run import PARAMETER, DescentSpec, SymbolicRun
 
 MAX_STEP_PROGRAMS = 32
@@ -31,142 +33,14 @@ MAX_RECORDINGS = 80
 MAX_ASSUMPTIONS = 40
 """The most times that everything is recorded once more because something changes or differs after all."""
 
-EXAMPLE_RUNS = 8
-"""Runs that tell how a decision usually comes out."""
-
-EXAMPLE_STEPS = 4
-"""Steps that they make."""
-
 MAX_EVALUATIONS = 64
 """The most evaluations of the loss that are recorded for one step, in all ways that it may take together."""
 
 MIN_STRETCH = 16
 """Steps with batches of the same size from which on their numbers are computed all at once."""
 
-MAX_EXACT_COUNT = 2**24
-"""Up to here, single precision holds every whole number."""
-
 AT_END = "what the optimizer does when a run ends depends on the step"
 """Why runs are not compiled that an optimizer ends in several ways."""
-
-Counts = dict[SlotKey, float]
-"""The numbers that the optimizer carries and that are equal in all runs, at one step."""
-
-
-@dataclass(frozen=True)
-class StepProgram:
-    """One step as a program.
-
-    :param loss: the value of the loss before the update.
-    :param norm: the value of the gradient's norm.
-    :param outputs: the values after the update of everything that is carried.
-    :param evaluations: how often the step evaluates the loss.
-    :param after: what the optimizer then remembers.
-    """
-
-    program: Program = field(repr=False, compare=False)
-    loss: int
-    norm: int
-    outputs: Mapping[SlotKey, int]
-    evaluations: int
-    after: Structure
-
-    def select(self, condition: int, other: StepProgram) -> StepProgram:
-        """Return the step that is this one where a condition holds, else the other.
-
-        :raises CannotCompileError: the two ways leave memories of different structure.
-        """
-        if self.after != other.after:
-            path, _ = next(iter(set(self.after) ^ set(other.after)))
-            raise CannotCompileError(
-                f"what the optimizer remembers depends on a number that differs between runs: {'.'.join(path)}"
-            )
-        if self.evaluations != other.evaluations:
-            raise CannotCompileError("how often the loss is evaluated depends on a number that differs between runs")
-
-        def choose(a: int, b: int) -> int:
-            return self.program.apply("select", condition, a, b)
-
-        keys = self.outputs.keys() | other.outputs.keys()  # only one way may leave runs out
-        outputs = {key: choose(self._output(key), other._output(key)) for key in sorted(keys)}
-        return replace(self, loss=choose(self.loss, other.loss), norm=choose(self.norm, other.norm), outputs=outputs)
-
-    def require(self, condition: int, answer: bool) -> StepProgram:
-        """Return this step; runs in which a condition has another answer are left out from here on."""
-        stays, leaves = self._output(LEFT_OUT), self.program.constant(1.0)
-        left = self.program.apply("select", condition, *((stays, leaves) if answer else (leaves, stays)))
-        return replace(self, outputs={**self.outputs, LEFT_OUT: left})
-
-    def _output(self, key: SlotKey) -> int:
-        return self.outputs[key] if key in self.outputs else self.program.input(SLOT, *key)
-
-
-@dataclass(frozen=True)
-class _RecordedStep:
-    """A step that was recorded, and the steps that it stands for.
-
-    :param before: what the optimizer remembers before it.
-    :param samples: the size of its batch; None for all data.
-    :param step: its program.
-    :param decisions: values that Python code asked for and that depend on the step, with their numbers.
-    :param counts: the values of the counts after it.
-    """
-
-    before: Structure
-    samples: int | None
-    step: StepProgram
-    decisions: Mapping[int, float]
-    counts: Mapping[SlotKey, int]
-    place: int
-
-    def __post_init__(self) -> None:
-        wanted = [*self.decisions, *self.counts.values()]
-        object.__setattr__(self, "evaluation", Evaluation(self.step.program, wanted))
-
-    def advance(self, now: Mapping[Any, Any]) -> Counts | None:
-        """Return the counts after this step; None if Python code would decide otherwise.
-
-        :param now: the inputs that are equal in all runs.
-        """
-        evaluation: Evaluation = self.evaluation  # type: ignore[attr-defined]
-        if not evaluation.needs <= now.keys():
-            return None
-        found = evaluation(now)
-        made = len(self.decisions)
-        if any(float(a) != b for a, b in zip(found, self.decisions.values(), strict=False)):
-            return None
-        return dict(zip(self.counts, map(float, found[made:]), strict=True))
-
-    def strides(self, counts: Counts, length: int) -> Counts | None:
-        """Return by how much each count grows in such a step; None if they do not grow by whole constants.
-
-        :param counts: before the first of the steps.
-        :param length: how many steps there are.
-        """
-        program, found = self.step.program, dict[SlotKey, float]()
-        if self.step.after != self.before or counts.keys() != self.counts.keys():
-            return None
-        for key, value in self.counts.items():
-            stride = _stride(program, value, program.input(COUNT, *key))
-            if stride is None or not (stride.is_integer() and counts[key].is_integer()):
-                return None
-            if abs(counts[key]) + abs(stride) * length > MAX_EXACT_COUNT:
-                return None
-            found[key] = stride
-        return found
-
-
-def _stride(program: Program, value: int, own: int) -> float | None:
-    """Return the constant that is added to a count; None if the count follows another rule."""
-    node = program.nodes[value]
-    if node.operation == "float32":  # which changes no whole number up to `MAX_EXACT_COUNT`
-        return _stride(program, node.operands[0], own)
-    if value == own:
-        return 0.0
-    others = [program.number(each) for each in node.operands if each != own]
-    if node.operation != "add" or own not in node.operands or len(others) != 1 or others[0] is None:
-        return None
-    return float(others[0])
 
 
 @dataclass(frozen=True)
@@ -195,7 +69,8 @@ class Phases:
     @property
     def evaluations(self) -> np.ndarray[Any, Any]:
         """How often each step evaluates the loss."""
-        return np.array([each.evaluations for each in self.steps])[self.which]
+        found: np.ndarray[Any, Any] = np.array([each.evaluations for each in self.steps])[self.which]
+        return found
 
 
 def record_phases(
@@ -253,46 +128,19 @@ class _PhaseRecorder:
 
         :raises AssumptionError: something changes, or differs between runs, that was not known to.
         """
-        self._recorded: list[_RecordedStep] = []
+        self._recorded: list[RecordedStep] = []
         self._steps: list[StepProgram] = []
         self._counted: list[Counts] = []
         start = {**self._memory.outputs(), LEFT_OUT: self._program.constant(0.0)}
         structure = self._memory.structure()
-        self._examples = self._first_examples(start)
+        self._examples = ExampleRuns(self._program, start, self._parameters, self._run.spec.mover.lanes)
         self._snapshots: dict[Structure, Snapshot] = {structure: self._start}
         which = self._walk(structure, self._initial_counts(start))
         loss, end = self._record_end()
         inputs = _stack_counts(self._counted)
         inputs |= {(STEP,): np.arange(self._budget, dtype=np.float64), (FACTOR,): self._factors}
         opaque = any(leaf.is_opaque for leaf in self._run.leaves())
-        phases = Phases(self._program, self._steps, which, inputs, start, loss, end, opaque)
-        return merge_first_step(unify_counts(phases))
-
-    def _first_examples(self, start: Mapping[SlotKey, int]) -> dict[Any, Any] | None:
-        """Return the inputs of step 0 of a few runs."""
-        if self._parameters is None:
-            return None
-        runs = len(next(iter(self._parameters.values())))
-        which = sorted({run * (runs - 1) // max(EXAMPLE_RUNS - 1, 1) for run in range(EXAMPLE_RUNS)})
-        found: dict[Any, Any] = {
-            (LANE, i): column[which].double().numpy() for i, column in enumerate(self._run.spec.mover.lanes.values())
-        }
-        for name, tensor in self._parameters.items():
-            rows = tensor[which].detach().double().reshape(len(which), -1).numpy()
-            found |= {(SLOT, (PARAMETER, name), entry): rows[:, entry] for entry in range(rows.shape[1])}
-        values = self._program.evaluate(list(start.values()), found)
-        return found | {(SLOT, *key): value for key, value in zip(start, values, strict=True)}
-
-    def _advance_examples(self, step: StepProgram, now: Mapping[Any, float]) -> None:
-        """Let the example runs make a step."""
-        if self._examples is None:
-            return
-        try:
-            values = self._program.evaluate(list(step.outputs.values()), {**self._examples, **now})
-        except KeyError:  # a batch: its entries are not known
-            self._examples = None
-            return
-        self._examples |= {(SLOT, *key): value for key, value in zip(step.outputs, values, strict=True)}
+        return Phases(self._program, self._steps, which, inputs, start, loss, end, opaque)
 
     def _initial_counts(self, start: Mapping[SlotKey, int]) -> Counts:
         keys = [key for key in start if self._memory.is_count(key)]
@@ -312,7 +160,7 @@ class _PhaseRecorder:
                 which[step : step + len(stretch)] = chosen.place
                 self._counted += stretch
                 if step < EXAMPLE_STEPS:
-                    self._advance_examples(chosen.step, self._now(step, counts))
+                    self._examples.advance(chosen.step, self._now(step, counts))
                 if len(stretch) > 1:
                     after = chosen.advance(self._now(step + len(stretch) - 1, stretch[-1])) or after
                 step += len(stretch)
@@ -324,7 +172,7 @@ class _PhaseRecorder:
         factor = float(self._factors[step]) if self._budget else 1.0
         return {(COUNT, *key): value for key, value in counts.items()} | {(STEP,): step, (FACTOR,): factor}
 
-    def _find(self, structure: Structure, step: int, counts: Counts) -> tuple[_RecordedStep, Counts]:
+    def _find(self, structure: Structure, step: int, counts: Counts) -> tuple[RecordedStep, Counts]:
         """Return the program of a step, recorded now if none fits, and the counts after it."""
         samples, now = self._samples[step] if self._budget else self._samples_of_all, self._now(step, counts)
         for each in reversed(self._recorded):
@@ -342,7 +190,7 @@ class _PhaseRecorder:
     def _samples_of_all(self) -> int | None:
         return self._run.spec.problem.batches.size
 
-    def _stretch(self, chosen: _RecordedStep, step: int, counts: Counts) -> list[Counts]:
+    def _stretch(self, chosen: RecordedStep, step: int, counts: Counts) -> list[Counts]:
         """Return the counts before each of the next steps that have the same program; those of this step at least."""
         same = self._samples[step:] != np.array(chosen.samples)
         length = int(np.argmax(same)) if same.any() else self._budget - step
@@ -361,12 +209,12 @@ class _PhaseRecorder:
         rows = zip(*(column[:length].tolist() for column in columns.values()), strict=True)
         return [dict(zip(columns, row, strict=True)) for row in rows] if columns else [{}] * length
 
-    def _record_step(self, structure: Structure, samples: int | None, now: Mapping[Any, float]) -> _RecordedStep:
+    def _record_step(self, structure: Structure, samples: int | None, now: Mapping[Any, float]) -> RecordedStep:
         """Record a step in every way that it may take."""
         if len(self._recorded) == MAX_RECORDINGS:
             raise CannotCompileError(f"more than {MAX_RECORDINGS} different steps were recorded")
         run, memory, decisions = self._run, self._memory, self._run.recorder.decisions
-        decisions.now, decisions.examples = now, self._examples
+        decisions.now, decisions.examples = now, self._examples.inputs
 
         ends: dict[Structure, Snapshot] = {}
         every = 0
@@ -390,7 +238,7 @@ class _PhaseRecorder:
             self._snapshots[made.after] = ends[made.after]
         memory.require_uniform(made.outputs)
         counts = {key: value for key, value in made.outputs.items() if memory.is_count(key)}
-        recorded = _RecordedStep(structure, samples, made, dict(decisions.by_step), counts, self._number(made))
+        recorded = RecordedStep(structure, samples, made, dict(decisions.by_step), counts, self._number(made))
         self._recorded.append(recorded)
         return recorded
 
@@ -448,57 +296,6 @@ class _PhaseRecorder:
                 if node.operation == INPUT and node.value[0] in (COUNT, STEP, FACTOR):
                     raise CannotCompileError(AT_END)
         return loss, found
-
-
-def unify_counts(phases: Phases) -> Phases:
-    """Let counts that are equal at every step be one.
-
-    torch's optimizers count the steps of each parameter separately.
-    """
-    program, groups = phases.program, dict[bytes, Any]()
-    values: dict[Any, int] = {}
-    for name, column in phases.inputs.items():
-        if name[0] == COUNT:
-            values[name] = program.input(*groups.setdefault(column.tobytes(), name))
-    if len(groups) == len(values):
-        return phases
-
-    def substitute(step: StepProgram) -> StepProgram:
-        loss, norm, *outputs = program.substitute([step.loss, step.norm, *step.outputs.values()], values)
-        return replace(step, loss=loss, norm=norm, outputs=dict(zip(step.outputs, outputs, strict=True)))
-
-    return replace(phases, steps=[substitute(step) for step in phases.steps])
-
-
-def merge_first_step(phases: Phases) -> Phases:
-    """Let step 0 use the program of step 1, if that does the same at a state of zeros.
-
-    Most optimizers create their state in the first step, so that its program differs. If the later program becomes that
-    of step 0 where zeros replace the new state, the descent needs one program less.
-    """
-    which = phases.which
-    if len(which) < 2 or which[0] == which[1] or (which == which[0]).sum() != 1:
-        return phases
-    program, first, second = phases.program, phases.steps[which[0]], phases.steps[which[1]]
-    new = [key for key in second.outputs if key not in phases.start]
-    zeros: dict[Any, int] = {}
-    for key in new:
-        for kind in (SLOT, COUNT):
-            zeros[kind, *key] = program.constant(0.0)
-    keys = list(first.outputs)
-    if list(second.outputs) != keys or first.evaluations != second.evaluations:
-        return phases
-    mine = [first.loss, first.norm, *first.outputs.values()]
-    if program.substitute([second.loss, second.norm, *second.outputs.values()], zeros) != mine:
-        return phases
-    inputs = {name: column.copy() for name, column in phases.inputs.items()}
-    for kind, *key in zeros:
-        if (kind, *key) in inputs:
-            inputs[kind, *key][0] = 0.0
-    used = sorted(set(which[1:].tolist()))
-    numbers = np.array([used.index(each) for each in (which[1], *which[1:])], dtype=np.int32)
-    start = {**phases.start, **{key: program.constant(0.0) for key in new}}
-    return replace(phases, steps=[phases.steps[i] for i in used], which=numbers, inputs=inputs, start=start)
 
 
 def _stack_counts(counted: Sequence[Counts]) -> dict[Any, np.ndarray[Any, Any]]:

@@ -104,7 +104,7 @@ class Program:
         if node.operation == "select":
             return self.is_boolean(node.operands[1])
         if node.operation == INPUT:
-            return node.value[0] == STARTED
+            return bool(node.value[0] == STARTED)
         return OPERATIONS[node.operation].boolean
 
     def is_uniform(self, index: int) -> bool:

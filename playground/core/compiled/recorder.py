@@ -239,14 +239,14 @@ class ProgramRecorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def decide(self, index: int) -> bool:
         """Return whether a value is true, where Python code goes on by it."""
-        return self._keep_refusal(self.decisions.decide, index)
+        return bool(self._keep_refusal(self.decisions.decide, index))
 
     def require_known(self, index: int, purpose: str) -> float:
         """Return the number that a value has, where Python code needs it.
 
         :param purpose: what it is needed for.
         """
-        return self._keep_refusal(self.decisions.require_known, index, purpose)
+        return float(self._keep_refusal(self.decisions.require_known, index, purpose))
 
     def _keep_refusal(self, ask: Callable[..., Any], *question: Any) -> Any:
         try:

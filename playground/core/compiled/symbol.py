@@ -88,7 +88,7 @@ class Symbol(Tensor):
     def __deepcopy__(self, memo: Any) -> Tensor:
         return self.detach().clone()
 
-    @property  # type: ignore[override]
+    @property
     def data(self) -> Any:
         """The same entries, cut off from the graph."""
         return torch.Tensor.data.__get__(self)  # type: ignore[attr-defined]

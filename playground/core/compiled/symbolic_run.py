@@ -19,7 +19,7 @@ from playground.core import gradients
 from playground.core.compiled.errors import CannotCompileError
 from playground.core.compiled.memory import MemoryLeaf, find_leaves, is_walkable
 from playground.core.compiled.outside import OutsideState
-from playground.core.compiled.patching import modules_of, take_symbolic_numbers, without_torch_compiler
+from playground.core.compiled.patching import modules_of, take_symbolic_numbers
 from playground.core.compiled.program import DATUM, FACTOR, LANE, MAX_OPERATIONS, SLOT, STEP
 from playground.core.compiled.recorder import ProgramRecorder
 from playground.core.compiled.rules import RULES
@@ -29,6 +29,7 @@ from playground.core.gradients import Clip
 from playground.core.movers import Mover
 from playground.core.problem import BatchTensors, Problem
 from playground.core.steppers import OneRun, make_stepper
+from playground.core.torch_compiler import without_torch_compiler
 
 PARAMETER = ""
 """The first name in the path of a parameter; nothing that is remembered has an empty name."""
@@ -123,7 +124,9 @@ class SymbolicRun:
         lanes = {(LANE, i): column.numpy() for i, column in enumerate(spec.mover.lanes.values())}
         self.recorder = ProgramRecorder(spec.dtype, RULES, lanes)
         self.program = self.recorder.program
-        self.parameters = {name: Symbol(self.parameter_ids(name), spec.dtype).requires_grad_() for name in spec.shapes}
+        self.parameters: dict[str, Any] = {
+            name: Symbol(self.parameter_ids(name), spec.dtype).requires_grad_() for name in spec.shapes
+        }
         self._batches = _SymbolicBatches(spec.problem.batches.data)
         self._gradients: dict[int | None, Any] = {}
         self._number: Any = self.recorder.number(self.program.input(STEP), whole=True)
@@ -163,7 +166,7 @@ class SymbolicRun:
             [None if each is None else _copy_symbol(each) for each in found],
         )
         norm = self._record(lambda: gradients.norm(found))
-        values = [int(self.recorder.cast(each, self.spec.dtype).ids) for each in (loss, norm)]
+        values = self._value(loss), self._value(norm)
         decisions.may_branch = True
         self._record(lambda: stepper.update(self._number))
         self._outside.require_unchanged()
@@ -173,7 +176,11 @@ class SymbolicRun:
 
     def finish(self) -> int:
         """Record the end of the run: the optimizer may move the parameters once more; return the value of the loss."""
-        return self._record(lambda: self.recorder.scalar(self.stepper.finish()))
+        return int(self._record(lambda: self.recorder.scalar(self.stepper.finish())))
+
+    def _value(self, number: Any) -> int:
+        """Return the value of a tensor without axes."""
+        return int(self.recorder.cast(number, self.spec.dtype).ids)
 
     def _record(self, work: Any) -> Any:
         try:

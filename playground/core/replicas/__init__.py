@@ -11,7 +11,7 @@ evaluates all replicas; `rule_replicas` and `torch_replicas` update them; `batch
 from playground.core.replicas.base import CannotBatchError, DisagreementError, Parameters, Replicas, RestingReplicas
 from playground.core.replicas.rule_replicas import RuleReplicas
 from playground.core.replicas.size import chunk_size, storage_chunk_size
-from playground.core.replicas.starts import initial_parameters, stack_parameters
+from playground.core.replicas.starts import draw_parameters, initial_parameters, stack_parameters
 from playground.core.replicas.torch_replicas import ELEMENTWISE_OPTIMIZERS, TorchReplicas
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "RuleReplicas",
     "TorchReplicas",
     "chunk_size",
+    "draw_parameters",
     "initial_parameters",
     "stack_parameters",
     "storage_chunk_size",

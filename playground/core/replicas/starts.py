@@ -9,6 +9,7 @@ from torch import Tensor
 
 from playground.core.problem import Problem
 from playground.core.replicas.base import CannotBatchError, Parameters
+from playground.core.replicas.draws import MIN_DRAWN_SEEDS, draw_together
 from playground.core.seeding import seed_torch
 from playground.core.setting import CPU
 
@@ -19,6 +20,19 @@ def stack_parameters(starts: Sequence[Mapping[str, Tensor]]) -> Parameters:
     :param starts: the initial parameters of each run by name.
     """
     return {name: torch.stack([each[name].detach() for each in starts]) for name in starts[0]}
+
+
+def draw_parameters(
+    problem_of: Callable[[int], Problem], seeds: Sequence[int], device: torch.device = CPU
+) -> Parameters:
+    """Return the initial parameters for each seed as one tensor per name; see `initial_parameters`."""
+    if device == CPU and len(seeds) >= MIN_DRAWN_SEEDS:
+        with seed_torch(0, device):
+            found = draw_together(problem_of, seeds)
+        if found is not None:
+            _require_one_problem(*found[1])
+            return found[0]
+    return stack_parameters(initial_parameters(problem_of, seeds, device))
 
 
 def initial_parameters(

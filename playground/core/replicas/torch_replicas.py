@@ -12,6 +12,7 @@ from playground.core.gradients import Clip, copy_gradient
 from playground.core.problem import Problem
 from playground.core.replicas.base import CannotBatchError, Parameters, Replicas
 from playground.core.steppers import OptimizerFactory, Schedule
+from playground.core.torch_compiler import without_torch_compiler
 
 ELEMENTWISE_OPTIMIZERS: tuple[type[torch.optim.Optimizer], ...] = (
     torch.optim.ASGD,
@@ -55,9 +56,10 @@ class TorchReplicas(Replicas):
         super().__init__(problem, {name: tensor.clone() for name, tensor in parameters.items()}, seeds, clip)
         self._schedule = schedule
         self._views: list[tuple[Tensor, str, int | slice]] = []
-        self._stacked = elementwise and not _has_modes(factories[0]([torch.zeros(1, requires_grad=True)]))
-        places = find_stretches(factories) if self._stacked else range(len(factories))
-        optimizers = [self._optimizer(place, factories) for place in places]
+        with without_torch_compiler():
+            self._stacked = elementwise and not _has_modes(factories[0]([torch.zeros(1, requires_grad=True)]))
+            places = find_stretches(factories) if self._stacked else range(len(factories))
+            optimizers = [self._optimizer(place, factories) for place in places]
         self._optimizers = [merge_optimizers(optimizers)] if self._stacked else optimizers
         self._rates = [[group["lr"] for group in each.param_groups] for each in self._optimizers] if schedule else []
         for optimizer in self._optimizers:
@@ -82,11 +84,12 @@ class TorchReplicas(Replicas):
         for view, name, place in self._views:
             gradient = self.gradients.get(name)
             view.grad = None if gradient is None else copy_gradient(gradient[place], view)
-        if self._stacked:
-            self._optimizers[0].step()
-            return
-        for index in (~self._settled).nonzero().squeeze(1).tolist():
-            self._optimizers[index].step(_closure(self.losses[index]))
+        with without_torch_compiler():
+            if self._stacked:
+                self._optimizers[0].step()
+                return
+            for index in (~self._settled).nonzero().squeeze(1).tolist():
+                self._optimizers[index].step(_closure(self.losses[index]))
         if any(view.data_ptr() != self.parameters[name][place].data_ptr() for view, name, place in self._views):
             raise CannotBatchError("the optimizer replaces its parameters by other tensors")
 

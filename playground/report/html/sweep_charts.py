@@ -10,7 +10,7 @@ from playground.figures.numbers import format_short
 from playground.report.html.chart_spec import DASHES, PALETTE, STEP_SWITCH, SYMBOLS, VALUE_SWITCH, Chart, axis
 from playground.report.ranking import MAX_NAMED_TIES
 from playground.result import Summary, Sweep
-from playground.views import EndView, Ensemble
+from playground.views import EndView, Ensemble, RunEnds
 
 MAX_LINES = 6
 """Maximum number of lines in one chart; more cannot be distinguished."""
@@ -122,12 +122,12 @@ def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | N
     seen = [value for trace in traces for value in trace["y"] if value > 0]
     kind = "log" if seen and max(seen) > MIN_LOG_RATIO * min(seen) else "linear"
     layout = {"xaxis": _axis_across(sweep, key), "yaxis": axis("final loss", type=kind)}
-    bad = [run for run in runs.runs if math.isinf(run.loss)] if runs else []
+    bad = runs.runs.bad() if runs else None
     text = "Final loss at each setting: median, and quartiles as bars."
     if bad:
         places = _all_places(sweep, key)
         top = (max(seen) * 3 if kind == "log" else max(seen) * 1.15) if seen else 1.0
-        crosses = _thin_runs([run for run in bad if run.point in places])
+        crosses = [run for run in _thin_runs(bad) if run.point in places]
         marker = {"symbol": "x-thin-open", "size": 9, "color": "@red", "opacity": 0.6, "line": {"width": 2}}
         traces.append(
             {
@@ -157,13 +157,13 @@ def loss_chart(sweep: Sweep, key: str | None, groups: Groups, runs: Ensemble | N
     )
 
 
-def _thin_runs(runs: Sequence[EndView]) -> list[EndView]:
+def _thin_runs(runs: RunEnds) -> list[EndView]:
     """Return at most `MAX_DRAWN_RUNS` runs, equally many of each setting."""
-    settings: dict[int, list[EndView]] = {}
-    for run in runs:
-        settings.setdefault(run.point, []).append(run)
-    most = max(1, MAX_DRAWN_RUNS // max(1, len(settings)))
-    return [run for each in settings.values() for run in each[:most]] if len(runs) > MAX_DRAWN_RUNS else list(runs)
+    if len(runs) <= MAX_DRAWN_RUNS:
+        return list(runs)
+    settings = runs.positions_by_point()
+    most = max(1, MAX_DRAWN_RUNS // len(settings))
+    return [run for positions in settings.values() for run in runs.take(positions[:most])]
 
 
 def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
@@ -196,6 +196,8 @@ def band_chart(sweep: Sweep, runs: Ensemble) -> Chart:
         traces.append({**middle, "legendgroup": name, "customdata": [summary.index] * len(band.steps)})
     some = f" The {MAX_LINES} settings that did best are drawn." if len(sweep.summaries) > MAX_LINES else ""
     text = "How the loss fell over the steps: the median of the runs, and a band with the middle half of them."
+    if (counted := max((band.runs or 0 for band in runs.bands), default=0)) > 0:
+        text += f" They are of the first {counted:,} seeds."
     layout = {"xaxis": axis("step"), "yaxis": axis("loss", type="log")}
     return Chart(
         "bands",

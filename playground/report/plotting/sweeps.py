@@ -97,11 +97,11 @@ def rate_axis(sweep: Ensemble) -> str | None:
 def _series(sweep: Ensemble, axis: str) -> dict[str, dict[float, list[float]]]:
     """Return the last losses by learning rate, for each setting of the other axes."""
     found: dict[str, dict[float, list[float]]] = {}
-    for run in sweep.runs:
-        point = sweep.points[run.point]
+    for index, positions in sweep.runs.positions_by_point().items():
+        point = sweep.points[index]
         if isinstance(point.get(axis), int | float):
             name = _setting_label({key: value for key, value in point.items() if key != axis})
-            found.setdefault(name, {}).setdefault(point[axis], []).append(run.loss)
+            found.setdefault(name, {}).setdefault(point[axis], []).extend(sweep.runs.loss[positions].tolist())
     return {name: dict(sorted(rates.items())) for name, rates in found.items()}
 
 

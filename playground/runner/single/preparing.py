@@ -173,9 +173,8 @@ def _build_stepper(task: DescentTask, bound: BoundComponents, setting: Setting, 
     """Build the problem, try it, and give it to the stepper that fits the optimizer."""
     from playground.core.definition import describe
     from playground.core.problem import Problem, describe_type
-    from playground.core.steppers import RuleStepper, TorchStepper
+    from playground.core.steppers import make_stepper
     from playground.core.trials import require_measures
-    from playground.core.update import UpdateRule
 
     if bound.optimizer is None:
         message = (
@@ -196,9 +195,8 @@ def _build_stepper(task: DescentTask, bound: BoundComponents, setting: Setting, 
     if scenario.batch_size is not None and problem.batches.size is None:
         raise ScenarioError(Fault("this task has no data to take batches of", ("batch_size",)))
     _try_movement(bound, problem, scenario)
-    stepper = RuleStepper if isinstance(bound.optimizer, UpdateRule) else TorchStepper
     with translate_errors(f"optimizer {scenario.components['optimizer'].name!r}", "optimizer"):
-        return stepper(problem, bound.optimizer, bound.schedule, scenario_clip(scenario))
+        return make_stepper(problem, bound.optimizer, bound.schedule, scenario_clip(scenario))
 
 
 def _try_movement(bound: BoundComponents, problem: Problem, scenario: Scenario) -> None:

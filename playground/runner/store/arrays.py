@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import sys
 from array import array
+from collections.abc import Sequence
 from typing import Literal
 
 from playground.result import Numbers
-from playground.runner.store.records import Row
+from playground.runner.store.records import ParameterLayout, Row
 
 
 def read_parameters(row: Row) -> dict[str, Numbers]:
@@ -22,9 +23,15 @@ def read_parameters(row: Row) -> dict[str, Numbers]:
     sizes = [math.prod(shape) for _, shape in row.layout.parameters]
     if sum(sizes) != len(flat):
         raise ValueError(f"the layout of run {row.key} needs {sum(sizes)} numbers, but {len(flat)} are stored")
+    return nest_parameters(flat, row.layout)
+
+
+def nest_parameters(flat: Sequence[float], layout: ParameterLayout) -> dict[str, Numbers]:
+    """Return parameters by name, as nested lists."""
     found: dict[str, Numbers] = {}
     start = 0
-    for (name, shape), size in zip(row.layout.parameters, sizes, strict=True):
+    for name, shape in layout.parameters:
+        size = math.prod(shape)
         found[name] = _nest(flat[start : start + size], shape)
         start += size
     return found
@@ -47,7 +54,7 @@ def _decode_numbers(code: Literal["f", "d"], blob: bytes) -> list[float]:
     return numbers.tolist()
 
 
-def _nest(flat: list[float], shape: tuple[int, ...]) -> Numbers:
+def _nest(flat: Sequence[float], shape: tuple[int, ...]) -> Numbers:
     if not shape:
         return flat[0]
     stride = math.prod(shape[1:])

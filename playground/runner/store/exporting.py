@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
-from itertools import islice
+from itertools import repeat
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from playground.errors import StoreError
 from playground.result import SCHEMA, json_value
 from playground.runner.store.arrays import read_parameters, read_trace
+from playground.runner.store.chunks import METRIC_PREFIX
 from playground.runner.store.query import unique_labels
 from playground.runner.store.records import Row, SweepRecord, Tally, compact_json
+from playground.runner.store.run_columns import STATUSES, VERDICTS
+from playground.runner.store.selection import Selection
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 StoredRuns = Iterable[tuple[SweepRecord, Row]]
 
@@ -38,9 +47,6 @@ _COLUMNS_AFTER_AXES = {
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 """Characters with which a spreadsheet formula can begin."""
 
-_PARQUET_BATCH_ROWS = 10_000
-"""Rows in one record batch of a Parquet file."""
-
 
 class RunTable:
     """The columns of a flat table of runs.
@@ -54,52 +60,182 @@ class RunTable:
         self._axes = list(dict.fromkeys(axis for sweep in sweeps for axis in sweep.axes))
         self._metrics = list(metrics)
         axis_labels, metric_labels = unique_labels(self._axes, self._metrics)
-        self._axis_types = {axis: _axis_type(sweeps, axis) for axis in self._axes}
+        axis_types = {axis: _axis_type(sweeps, axis) for axis in self._axes}
+        points = [point for sweep in sweeps for point in sweep.points]
+        self._axis_values = {
+            axis: [_convert_cell(point.get(axis), kind) for point in points] for axis, kind in axis_types.items()
+        }
+        self._keys = [f"{key}-" for sweep in sweeps for key in sweep.keys]
         self.columns: dict[str, type] = {
             **_COLUMNS_BEFORE_AXES,
-            **{axis_labels[axis]: kind for axis, kind in self._axis_types.items()},
+            **{axis_labels[axis]: kind for axis, kind in axis_types.items()},
             **_COLUMNS_AFTER_AXES,
             **dict.fromkeys(metric_labels.values(), float),
         }
 
-    def cells(self, sweep: SweepRecord, row: Row) -> list[Any]:
-        """Return the value of each column; None if the run has no value."""
-        values = sweep.points[row.point]
-        return [
-            *(sweep.id, sweep.scenario, row.point),
-            *(_convert_cell(values.get(axis), kind) for axis, kind in self._axis_types.items()),
-            *(getattr(row, name) for name in _COLUMNS_AFTER_AXES),
-            *(row.metrics.get(name) for name in self._metrics),
-        ]
+    def read(self, runs: Selection) -> dict[str, TableColumn]:
+        """Return the columns of runs of all sweeps of the table."""
+        return dict(zip(self.columns, self._read(runs), strict=True))
+
+    def _read(self, runs: Selection) -> Iterator[TableColumn]:
+        import numpy as np
+
+        yield TableColumn(runs.sweep, [sweep.id for sweep in runs.sweeps])
+        yield TableColumn(runs.sweep, [sweep.scenario for sweep in runs.sweeps])
+        yield TableColumn(runs.point.astype(np.int64))
+        starts = np.cumsum([0, *(len(sweep.points) for sweep in runs.sweeps)])
+        place = starts[runs.sweep] + runs.point
+        for axis in self._axes:
+            yield TableColumn(place, self._axis_values[axis])
+        seeds = runs.column("seed")
+        for name in _COLUMNS_AFTER_AXES:
+            yield self._column_after_axes(runs, name, place, seeds)
+        for name in self._metrics:
+            yield TableColumn(runs.column(METRIC_PREFIX + name), missing=True)
+
+    def _column_after_axes(self, runs: Selection, name: str, place: NDArray[Any], seeds: NDArray[Any]) -> TableColumn:
+        if name == "seed":
+            return TableColumn(seeds)
+        if name == "key":
+            return TableColumn(place, self._keys, seeds=seeds)
+        if name in ("status", "verdict"):
+            return TableColumn(runs.column(name), STATUSES if name == "status" else VERDICTS)
+        if name == "engine":
+            return TableColumn(*runs.engines())
+        if name == "reason":
+            return TableColumn(*runs.reasons())
+        return TableColumn(runs.column(name))
 
 
-def write_csv(stream: TextIO, table: RunTable, runs: StoredRuns) -> None:
+@dataclass(frozen=True, eq=False)
+class TableColumn:
+    """A column of a table: numbers, or values that many runs share.
+
+    :param numbers: a number for each run; with `words`, an index in them.
+    :param missing: NaN stands for a number that is missing.
+    :param seeds: a number for each run, which follows its word.
+    """
+
+    numbers: NDArray[Any]
+    words: Sequence[Any] | None = None
+    missing: bool = False
+    seeds: NDArray[Any] | None = None
+
+    def values(self) -> NDArray[Any]:
+        """Return the value of each run."""
+        import numpy as np
+
+        if self.words is None:
+            return self.numbers
+        kinds = set(map(type, self.words))
+        words: NDArray[Any] = np.empty(len(self.words), dtype=object)
+        words[:] = self.words
+        if kinds in ({int}, {bool}) or kinds <= {float, type(None)}:
+            words = words.astype(np.float64 if float in kinds else kinds.pop())
+        found: NDArray[Any] = words[self.numbers]
+        if self.seeds is not None:
+            found += self.seeds.astype(str).astype(object)
+        return found
+
+    def cells(self) -> Iterable[str]:
+        """Return the value of each run as CSV shows it."""
+        import numpy as np
+
+        if self.words is not None:
+            words = {code: _csv_text(self.words[code]) for code in np.unique(self.numbers).tolist()}
+            found = [words[code] for code in self.numbers.tolist()]
+            return found if self.seeds is None else map(str.__add__, found, map(str, self.seeds.tolist()))
+        if len(self.numbers) and (self.numbers == self.numbers[0]).all():
+            return repeat(repr(self.numbers[0].item()), len(self.numbers))
+        values = map(repr, self.numbers.tolist())
+        return ("" if value == "nan" else value for value in values) if self.missing else values
+
+    def to_arrow(self, arrow: Any, kind: Any = None) -> Any:
+        """Return the column as an array of `pyarrow`."""
+        if self.words is None:
+            return arrow.array(self.numbers, kind, from_pandas=self.missing)
+        found = arrow.array(list(self.words), kind).take(arrow.array(self.numbers))
+        if self.seeds is None:
+            return found
+        seeds = arrow.array(self.seeds).cast(arrow.string())
+        return import_module("pyarrow.compute").binary_join_element_wise(found, seeds, "")
+
+
+def write_csv(stream: TextIO, table: RunTable, runs: Selection) -> None:
     """Write a table with a header row: numbers with all digits, `inf` and `nan` as words, missing values empty."""
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(map(_csv_cell, table.columns))
-    writer.writerows([_csv_cell(cell) for cell in table.cells(*run)] for run in runs)
+    stream.write(",".join(map(_csv_text, table.columns)) + "\n")
+    for part in runs.parts():
+        columns = [column.cells() for column in table.read(part).values()]
+        stream.writelines(",".join(cells) + "\n" for cells in zip(*columns, strict=True))
 
 
-def write_parquet(path: Path, table: RunTable, runs: StoredRuns) -> None:
-    """Write a table with typed columns, the final parameters as JSON, and the stored losses as lists.
+def write_parquet(path: Path, table: RunTable, runs: Selection, traces: bool = False, in_order: bool = False) -> None:
+    """Write a table with typed columns, and with a list of the final numbers of each parameter.
 
+    Each chunk of runs is a row group, so that each is read once.
+
+    :param traces: add lists of the stored losses and of their steps.
+    :param in_order: write the runs in their order instead.
     :raises StoreError: pyarrow is not installed.
     """
     arrow, parquet = _import_arrow()
     types = {str: arrow.string(), int: arrow.int64(), float: arrow.float64(), bool: arrow.bool_()}
-    arrays = {
-        "parameters": arrow.string(),
-        "trace.steps": arrow.list_(arrow.int64()),
-        "trace.loss": arrow.list_(arrow.float32()),
-    }
+    names = list(dict.fromkeys(name for head in runs.heads() for name, _ in head.layout.parameters))
+    arrays = {f"parameters.{name}": arrow.list_(arrow.float64()) for name in names}
+    if traces:
+        arrays |= {"trace.steps": arrow.list_(arrow.int64()), "trace.loss": arrow.list_(arrow.float32())}
     schema = arrow.schema([*((name, types[kind]) for name, kind in table.columns.items()), *arrays.items()])
-    iterator = iter(runs)
-    with parquet.ParquetWriter(path, schema) as writer:
-        while some := list(islice(iterator, _PARQUET_BATCH_ROWS)):
-            rows = [(*table.cells(sweep, row), *_array_cells(row)) for sweep, row in some]
-            columns = zip(zip(*rows, strict=True), schema, strict=True)
-            batch = [arrow.array(column, field.type) for column, field in columns]
-            writer.write_batch(arrow.record_batch(batch, schema=schema))
+    with parquet.ParquetWriter(path, schema, compression="zstd", use_dictionary=_REPEATED_COLUMNS) as writer:
+        for part in runs.parts() if in_order else runs.by_chunk():
+            columns = [each.to_arrow(arrow, types[table.columns[name]]) for name, each in table.read(part).items()]
+            lists = [*_parameter_rows(part, names), *(_trace_rows(part) if traces else ())]
+            columns += [_lists_to_arrow(arrow, len(part), rows) for rows in lists]
+            writer.write_batch(arrow.record_batch(columns, schema=schema))
+
+
+_REPEATED_COLUMNS = ["sweep", "scenario", "status", "verdict", "engine", "reason"]
+"""Columns of a Parquet file in which many runs have one value."""
+
+_RunRows = list[tuple["NDArray[Any]", "NDArray[Any]"]]
+"""Positions of runs, and a row of numbers for each."""
+
+
+def _parameter_rows(runs: Selection, names: Sequence[str]) -> Iterator[_RunRows]:
+    """Yield for each parameter its numbers in the runs that have it."""
+    found = list(runs.arrays("parameters"))
+    for name in names:
+        rows: _RunRows = []
+        for where, numbers, head in found:
+            start = 0
+            for other, shape in head.layout.parameters:
+                if other == name:
+                    rows.append((where, numbers[:, start : start + math.prod(shape)]))
+                start += math.prod(shape)
+        yield rows
+
+
+def _trace_rows(runs: Selection) -> tuple[_RunRows, _RunRows]:
+    """Return the steps and the losses of the runs that have some."""
+    import numpy as np
+
+    found = list(runs.arrays("trace"))
+    steps = [(where, np.tile(head.layout.trace_steps, (len(where), 1))) for where, _, head in found]
+    return steps, [(where, losses) for where, losses, _ in found]
+
+
+def _lists_to_arrow(arrow: Any, runs: int, rows: _RunRows) -> Any:
+    """Return the row of each run as a list; an empty list for a run without one."""
+    import numpy as np
+
+    sizes = np.zeros(runs, dtype=np.int32)
+    for where, numbers in rows:
+        sizes[where] = numbers.shape[1]
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    values = np.zeros(offsets[-1], dtype=rows[0][1].dtype if rows else np.float32)
+    for where, numbers in rows:
+        places = offsets[where][:, None] + np.arange(numbers.shape[1], dtype=np.int32)
+        values[places.ravel()] = numbers.ravel()
+    return arrow.ListArray.from_arrays(arrow.array(offsets), arrow.array(values))
 
 
 def require_parquet() -> None:
@@ -123,7 +259,7 @@ def write_json(stream: TextIO, sweeps: Sequence[tuple[SweepRecord, Tally]], runs
 def sweep_data(sweep: SweepRecord, tally: Tally) -> dict[str, Any]:
     """Return a sweep as JSON shows it."""
     return {
-        **vars(sweep),
+        **{name: value for name, value in vars(sweep).items() if name not in ("keys", "seed_set", "warnings")},
         "runs": tally.runs,
         "passed": tally.passed,
         "statuses": tally.statuses,
@@ -184,19 +320,17 @@ def _convert_cell(value: Any, kind: type) -> Any:
     return float(value) if kind is float else compact_json(value)
 
 
-def _csv_cell(value: Any) -> Any:
-    """Return a cell as CSV shows it; `csv.writer` writes None as an empty cell and floats with all digits.
+def _csv_text(value: Any) -> str:
+    """Return a value as a cell of CSV: None is empty, a float has all digits, and a text is quoted where it must be.
 
     A text that a spreadsheet would execute as a formula gets an apostrophe before it.
     """
-    if isinstance(value, str) and value.startswith(_FORMULA_PREFIXES):
-        return f"'{value}"
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _array_cells(row: Row) -> tuple[str, list[int], list[float]]:
-    losses = read_trace(row)
-    return compact_json(read_parameters(row)), [step for step, _ in losses], [loss for _, loss in losses]
+    if isinstance(value, bool):
+        return str(value).lower()
+    stream = io.StringIO()
+    guarded = f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_PREFIXES) else value
+    csv.writer(stream, lineterminator="").writerow([guarded, None])  # alone, an empty cell would be quoted
+    return stream.getvalue().removesuffix(",")
 
 
 def _import_arrow() -> tuple[Any, Any]:

@@ -11,20 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playground.errors import StoreError
-from playground.runner.store.migrations import (
+from playground.runner.store.layout import (
     APPLICATION_ID,
     LAYOUT_VERSION,
     application_id,
+    create_tables,
     expected_columns,
     layout_version,
-    migrate,
     table_columns,
 )
 
 MAGIC = b"SQLite format 3\x00"
 
 LOCK_TIMEOUT_SECONDS = 30.0
-"""Seconds to wait for another process that writes; writing ten thousand runs takes 0.1 s."""
+"""Seconds to wait for another process that writes; writing a chunk takes less than 0.1 s."""
 
 MAX_CHECKED_BYTES = 32 * 2**20
 """A file up to this size is checked page by page at every opening, in at most 60 ms. A larger file (2 ms per MB) is
@@ -67,10 +67,10 @@ def translate_store_errors(path: Path) -> Iterator[None]:
 
 
 def connect(path: Path, create: bool) -> sqlite3.Connection:
-    """Open the file and upgrade it to the newest layout.
+    """Open the file.
 
     :param create: create a missing file and its folder, which git ignores.
-    :raises StoreError: the file is missing, damaged, newer than this version, of another program, or not accessible.
+    :raises StoreError: the file is missing, damaged, of another layout or another program, or not accessible.
     """
     if create:
         _make_folder(path.parent)
@@ -134,20 +134,24 @@ def _check_database(connection: sqlite3.Connection, path: Path, thoroughly: bool
             f"{path}: was written by a newer playground (layout {found}, this one knows up to {LAYOUT_VERSION}); "
             "upgrade gradient-playground, or move the file away"
         )
+    if 0 < found < LAYOUT_VERSION:
+        raise StoreError(
+            f"{path}: was written by an older playground (layout {found}, this one reads {LAYOUT_VERSION}); "
+            "move the file away and sweep again"
+        )
     if thoroughly and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
         raise StoreError(f"{path}: {SQLITE_REASONS[sqlite3.SQLITE_CORRUPT]}")
     connection.execute("COMMIT")
 
 
 def _configure(connection: sqlite3.Connection) -> None:
-    """Configure a connection and upgrade the file.
+    """Configure a connection, and create the tables in an empty file.
 
     With these settings a killed process loses nothing, and a power failure at most the last transactions.
     """
     _enable_write_ahead(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA cache_size = -65536")  # 64 MiB hold the index of a million keys
-    migrate(connection)
+    create_tables(connection)
 
 
 def _enable_write_ahead(connection: sqlite3.Connection) -> None:

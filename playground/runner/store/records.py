@@ -1,4 +1,4 @@
-"""The records of the store as frozen dataclasses, and their encoding as rows of a table."""
+"""The records of the store as frozen dataclasses, and plain data as JSON."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from sys import intern
 from typing import Any
 
-NO_POINT = -1
-"""The point of a run that was found by its key: it can belong to several sweeps, at a different point in each."""
+from playground.runner.store.seeds import SeedSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +22,9 @@ class SweepRecord:
     :param axes: the varied keys in order, without `seed`.
     :param points: the value of each axis at each point.
     :param seeds: runs at each point.
+    :param keys: for each point what the keys of its runs begin with; the seed is the rest.
+    :param seed_set: the seeds themselves.
+    :param warnings: of likely mistakes, found before the runs; None if nothing has looked for them.
     :param engine: the engine that was asked for.
     :param versions: `{"python": ..., "torch": ..., "playground": ..., "plugins": {name: ...}}`; a plugin without a
         version is identified by a hash of the sources that the sweep uses.
@@ -40,11 +41,14 @@ class SweepRecord:
     seeds: int
     engine: str
     versions: Mapping[str, Any]
+    keys: Sequence[str] = ()
+    seed_set: SeedSet = field(default_factory=SeedSet)
+    warnings: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
 class ParameterLayout:
-    """How to read the bytes of a run's `parameters` and `trace`.
+    """How to read the numbers of a run's `parameters` and `trace`.
 
     :param parameters: name and shape of each parameter, in the order of their numbers.
     :param trace_steps: the steps of the losses in the trace.
@@ -58,8 +62,9 @@ class ParameterLayout:
 class Row:
     """One run of a sweep.
 
-    :param key: hash of everything that determines the run; a new run replaces a stored run with the same key.
-    :param point: index of its point in the sweep; `NO_POINT` for a run that was found by its key.
+    :param key: a hash of everything that determines the run but its seed, a dash and the seed; a new run replaces a
+        stored run with the same key.
+    :param point: index of its point in the sweep.
     :param first: loss before update 0; `first`, `last` and `best` can be infinite or NaN.
     :param seconds: its share of the wall time of the descent.
     :param lost: whether its process died. That says little about the run, so a sweep computes it again.
@@ -120,57 +125,6 @@ class StaleSweep:
         """`plugin 'bold' changed since: 500 stored runs were not used again`."""
         runs = "1 stored run was" if self.runs == 1 else f"{self.runs:,} stored runs were"
         return f"{'; '.join(self.reasons)}: {runs} not used again"
-
-
-RUN_COLUMNS = (
-    *("key", "seed", "status", "verdict", "first", "last", "best", "steps", "evaluations", "seconds", "engine"),
-    *("reason", "metrics", "layout", "lost"),
-)
-"""Columns of a run, in the order of `encode_row` and `decode_row`."""
-
-
-def encode_row(row: Row, layout: int) -> tuple[Any, ...]:
-    """Return a run as the values of `RUN_COLUMNS`. SQLite stores infinity as it is, and NaN as NULL.
-
-    :param layout: number of the run's layout.
-    """
-    return (
-        *(row.key, row.seed, row.status, row.verdict, row.first, row.last, row.best, row.steps, row.evaluations),
-        *(row.seconds, row.engine, row.reason),
-        *(compact_json(row.metrics) if row.metrics else None, layout, row.lost),
-    )
-
-
-def decode_row(
-    point: int,
-    values: Sequence[Any],
-    parameters: bytes | None,
-    trace: bytes | None,
-    layouts: Mapping[int, ParameterLayout],
-) -> Row:
-    """Return the run that `encode_row` wrote."""
-    key, seed, status, verdict, first, last, best, steps, evaluations, seconds, engine, reason = values[:12]
-    metrics, layout, lost = values[12:]
-    return Row(
-        key=key,
-        point=point,
-        seed=seed,
-        status=intern(status),  # a million runs share a few texts
-        verdict=intern(verdict),
-        first=math.nan if first is None else first,
-        last=math.nan if last is None else last,
-        best=math.nan if best is None else best,
-        steps=steps,
-        evaluations=evaluations,
-        seconds=math.nan if seconds is None else seconds,
-        engine=intern(engine),
-        reason=reason,
-        metrics=json.loads(metrics) if metrics else {},
-        parameters=parameters,
-        trace=trace,
-        layout=layouts[layout],
-        lost=bool(lost),
-    )
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -7,60 +7,60 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from playground.errors import StoreError
-from playground.runner.store.opening import connect, store_path, translate_store_errors
-from playground.runner.store.query import Condition, QueryKey, find_key, known_keys, parse_condition, select_runs
-from playground.runner.store.records import (
-    NO_POINT,
-    RUN_COLUMNS,
-    ParameterLayout,
-    Row,
-    StaleSweep,
-    SweepRecord,
-    Tally,
-    compact_json,
-    decode_row,
-    encode_row,
+from playground.runner.store.chunks import (
+    ARRAYS,
+    ChunkReader,
+    add_keys,
+    encode_runs,
+    find_damaged,
+    read_heads,
+    write_chunk,
 )
+from playground.runner.store.opening import connect, store_path, translate_store_errors
+from playground.runner.store.query import Query, QueryKey, known_keys
+from playground.runner.store.records import Row, StaleSweep, SweepRecord, Tally, compact_json
+from playground.runner.store.run_columns import RunColumns
+from playground.runner.store.seeds import SeedSet
+from playground.runner.store.selection import Selection, select_sweeps
 from playground.runner.store.staleness import find_stale_sweeps
 from playground.scenario.messages import format_value
 
-Item = TypeVar("Item")
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-_BATCH_ROWS = 5_000
-"""Keys in one query, and rows in one fetch."""
-
-_RUN = ", ".join(f"runs.{name}" for name in RUN_COLUMNS)
-
-_ADD_RUN = (
-    f"INSERT INTO runs ({', '.join(RUN_COLUMNS)}) VALUES ({', '.join('?' * len(RUN_COLUMNS))}) "
-    f"ON CONFLICT (key) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in RUN_COLUMNS[1:])}"
-)
-_ADD_ARRAYS = "INSERT OR REPLACE INTO arrays SELECT number, ?, ? FROM runs WHERE key = ?"
-_ADD_MEMBER = "INSERT OR REPLACE INTO sweep_runs SELECT ?, ?, seed, number FROM runs WHERE key = ?"
-
-_FIND_RUNS = "SELECT key, status, number, seed FROM runs WHERE key IN (SELECT value FROM json_each(?)) AND NOT lost"
-
-_SWEEP_COLUMNS = ("id", "created", "scenario", "file", "command", "spec", "axes", "seeds", "engine", "versions")
+_TEXT_COLUMNS = ("id", "created", "scenario", "file", "command", "spec", "axes", "seeds", "engine", "versions")
+_SWEEP_COLUMNS = (*_TEXT_COLUMNS, "seed_ranges", "warnings")
 _ADD_SWEEP = (
     f"INSERT INTO sweeps ({', '.join(_SWEEP_COLUMNS)}) VALUES ({', '.join('?' * len(_SWEEP_COLUMNS))}) "
-    "ON CONFLICT (id) DO UPDATE SET command = excluded.command"
+    "ON CONFLICT (id) DO UPDATE SET command = excluded.command, warnings = excluded.warnings"
 )
+_ADD_POINT = "INSERT OR IGNORE INTO points SELECT ?, ?, number, ? FROM keys WHERE text = ?"
+
+_STORED = """
+    SELECT keys.text, segments.chunk, segments.start, segments.stop, segments.first, segments.last
+    FROM keys JOIN segments ON segments.key = keys.number WHERE keys.text IN (SELECT value FROM json_each(?))
+"""
 
 
 class Store:
     """The results of sweeps in a working directory; a context manager.
 
-    Every method raises `StoreError` if the file cannot be read or written; earlier results are kept.
+    Every method raises `StoreError` if the file cannot be read or written; earlier results are kept. Runs in a damaged
+    chunk are left out, and `damaged` says which.
+
+    :ivar damaged: for each chunk that was found damaged, by its number, where it is and what of it is damaged.
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.path = path
+        self.damaged: dict[int, str] = {}
         self._connection = connection
+        self._reader: object = None
+        self._sound: dict[int, set[str]] = {}
 
     @classmethod
     def open(cls, folder: Path, create: bool = True) -> Store:
@@ -87,58 +87,53 @@ class Store:
 
     def begin(self, record: SweepRecord) -> None:
         """Store a sweep before its first run. A sweep that is stored already keeps its runs and its date."""
-        values = [getattr(record, name) for name in _SWEEP_COLUMNS]
+        values = [getattr(record, name) for name in _TEXT_COLUMNS]
         texts = [value if isinstance(value, str | int) else json.dumps(value, default=str) for value in values]
         with self._writing() as connection:
-            connection.execute(_ADD_SWEEP, texts)
+            connection.execute(_ADD_SWEEP, (*texts, *map(json.dumps, (record.seed_set.ranges, record.warnings))))
             number = self._number(record.id)
-            points = ((number, index, compact_json(values)) for index, values in enumerate(record.points))
-            connection.executemany("INSERT OR IGNORE INTO points VALUES (?, ?, ?)", points)
+            add_keys(connection, record.keys)
+            points = enumerate(zip(record.points, record.keys, strict=True))
+            rows = ((number, index, compact_json(values), key) for index, (values, key) in points)
+            connection.executemany(_ADD_POINT, rows)
 
-    def add(self, sweep_id: str, rows: Sequence[Row]) -> None:
+    def add(self, sweep_id: str, tables: Sequence[RunColumns]) -> None:
         """Store runs of a sweep, all or none; a run replaces a stored run with the same key in every sweep."""
+        chunks = [encode_runs(runs) for runs in tables if len(runs)]
         with self._writing() as connection:
-            sweep, layouts = self._number(sweep_id), self._layout_numbers(rows)
-            connection.executemany(_ADD_RUN, (encode_row(row, layouts[_form(row)]) for row in rows))
-            connection.executemany(_ADD_ARRAYS, ((row.parameters, row.trace, row.key) for row in rows))
-            connection.executemany(_ADD_MEMBER, ((sweep, row.point, row.key) for row in rows))
-
-    def attach(self, sweep_id: str, members: Iterable[tuple[str, int]]) -> dict[str, str]:
-        """Add stored runs to a sweep; keys without a stored run, and lost runs, are skipped.
-
-        :param members: key and point of each run of the sweep.
-        :returns: the status of each run that was added, by key.
-        """
-        found: dict[str, str] = {}
-        with self._writing() as connection:
-            sweep = self._number(sweep_id)
-            for some in _chunked(members):
-                keys = json.dumps([key for key, _ in some])
-                there = {row[0]: row[1:] for row in connection.execute(_FIND_RUNS, (keys,))}
-                found |= {key: status for key, (status, _, _) in there.items()}
-                rows = [(sweep, point, there[key][2], there[key][1]) for key, point in some if key in there]
-                connection.executemany("INSERT OR REPLACE INTO sweep_runs VALUES (?, ?, ?, ?)", rows)
-        return found
+            self._number(sweep_id)
+            for chunk in chunks:
+                write_chunk(connection, chunk)
 
     # Reading
 
-    def known(self, keys: Iterable[str]) -> dict[str, Row]:
-        """Return stored runs by key; their point is `NO_POINT`. Use `attach` if only their status is needed."""
-        query = (
-            f"SELECT {_RUN}, parameters, trace FROM runs LEFT JOIN arrays ON arrays.run = runs.number "
-            "WHERE key IN (SELECT value FROM json_each(?))"
-        )
-        found = {}
-        with translate_store_errors(self.path):
-            layouts = self._layouts()
-            for some in _chunked(keys):
-                for *values, parameters, trace in self._connection.execute(query, (json.dumps(some),)):
-                    found[values[0]] = decode_row(NO_POINT, values, parameters, trace, layouts)
-        return found
+    def stored_seeds(self, keys: Iterable[str]) -> dict[str, SeedSet]:
+        """Return for each key of a point the seeds whose runs are stored.
+
+        Runs whose process died, and those in a chunk that is damaged anywhere, are not among them.
+        """
+        with self.snapshot() as connection:
+            found = connection.execute(_STORED, (json.dumps(list(keys)),)).fetchall()
+            chunks = sorted({chunk for _, chunk, *_ in found})
+            damaged = self._check(chunks, ARRAYS)
+            heads, broken = read_heads(connection, (chunk for chunk in chunks if chunk not in damaged))
+            self._note_damage(damaged | dict.fromkeys(broken, "its head"))
+            reader = ChunkReader(connection, heads)
+            places = {head.number: place for place, head in enumerate(heads) if not head.lost}
+            ranges: dict[str, list[Sequence[int]]] = {}
+            for key, chunk, start, stop, first, last in found:
+                if chunk not in places:
+                    continue
+                if last - first == stop - start - 1:
+                    ranges.setdefault(key, []).append((first, last))
+                else:
+                    seeds = reader.column(places[chunk], "seed")[start:stop].tolist()
+                    ranges.setdefault(key, []).extend(SeedSet.of(seeds).ranges)
+        return {key: SeedSet.union(some) for key, some in ranges.items()}
 
     def sweeps(self) -> list[SweepRecord]:
         """Return every sweep, oldest first."""
-        with translate_store_errors(self.path):
+        with self.snapshot():
             return list(self._sweeps().values())
 
     def sweep(self, id_prefix: str) -> SweepRecord:
@@ -167,6 +162,31 @@ class Store:
         """
         return [sweep for sweep in self.sweeps() if sweep.scenario == query] or [self.sweep(query)]
 
+    def select(
+        self,
+        sweep_id: str | None = None,
+        where: Sequence[str] = (),
+        sort: str | None = None,
+        limit: int | None = None,
+        arrays: Sequence[str] = ARRAYS,
+    ) -> Selection:
+        """Return runs of one sweep or of all, in the order of sweeps, points and seeds.
+
+        The runs are a snapshot: read them before this `Store` writes.
+
+        :param where: conditions such as `optimizer.lr>=0.1`, or several joined by `and` and `or`; a run must meet all.
+        :param sort: a key; with the prefix `-`, the largest value comes first. Runs without a value come last.
+        :param arrays: those of parameters and traces that will be read; a chunk in which one is damaged is left out.
+        :raises StoreError: a condition is not valid.
+        """
+        query = Query.parse(where, sort, limit, self._keys())
+        with translate_store_errors(self.path):
+            selection, damaged = select_sweeps(
+                self._connection, self._sweeps(sweep_id), lambda chunks: self._check(chunks, arrays)
+            )
+            self._note_damage(damaged)
+            return query.apply(selection)
+
     def rows(
         self,
         sweep_id: str | None = None,
@@ -174,67 +194,42 @@ class Store:
         sort: str | None = None,
         limit: int | None = None,
     ) -> Iterator[tuple[SweepRecord, Row]]:
-        """Yield runs, each with its sweep; of one sweep or of all, in the order of points and seeds.
+        """Yield runs one by one, each with its sweep; the arguments are those of `select`.
 
-        The runs are a snapshot that later writes do not change. Read all of them before writing to the same `Store`.
-
-        :param where: conditions such as `optimizer.lr>=0.1`; a run must meet all of them.
-        :param sort: a key; with the prefix `-`, the largest value comes first.
         :raises StoreError: immediately, for a condition that is not valid.
         """
-        query = self._query(
-            f"SELECT sweeps.number, sweep_runs.point, {_RUN}, arrays.parameters, arrays.trace",
-            *(sweep_id, where, sort, limit),
-        )
-        return self._rows(sweep_id, *query)
+        Query.parse(where, sort, limit, self._keys())
+        return self._rows(sweep_id, where, sort, limit)
 
-    def values(
-        self,
-        names: Sequence[str],
-        sweep_id: str | None = None,
-        where: Sequence[str] = (),
-        sort: str | None = None,
-        limit: int | None = None,
-    ) -> Iterator[tuple[Any, ...]]:
-        """Yield single values of runs (`point`, `status`, `last`, an axis, a metric); a million runs take seconds.
-
-        The other arguments are those of `rows`. NaN is returned as None, and a list on an axis as JSON.
-
-        :param names: the keys whose values are returned, in this order.
-        """
-        keys = self._keys()
-        wanted = [find_key(name, keys, "values") for name in names]
-        sql, bound = self._query(f"SELECT {', '.join(key.sql for key in wanted)}", sweep_id, where, sort, limit)
-        return self._fetched(sql, (*(value for key in wanted for value in key.bound), *bound))
+    def columns(
+        self, names: Sequence[str], sweep_id: str | None = None, where: Sequence[str] = ()
+    ) -> dict[str, NDArray[Any]]:
+        """Return columns of runs: `point`, `seed`, `last`, or codes such as `status`."""
+        with self.snapshot():
+            selection = self.select(sweep_id, where, arrays=())
+            return {name: selection.point if name == "point" else selection.column(name) for name in names}
 
     def tally(self, sweep_id: str | None = None, where: Sequence[str] = ()) -> Tally:
         """Count runs by status and verdict."""
-        sql, bound = self._query("SELECT runs.status, runs.verdict", sweep_id, where)
-        statuses: dict[str, int] = {}
-        verdicts: dict[str, int] = {}
-        query = f"SELECT status, verdict, count(*) FROM ({sql}) GROUP BY status, verdict"
-        for status, verdict, count in self._fetched(query, bound):
-            statuses[status] = statuses.get(status, 0) + count
-            verdicts[verdict] = verdicts.get(verdict, 0) + count
-        return Tally(sum(statuses.values()), statuses, verdicts)
+        with self.snapshot():
+            return self.select(sweep_id, where, arrays=()).tally()
 
     def metrics(self, sweep_id: str | None = None, where: Sequence[str] = ()) -> list[str]:
         """Return the names of all metrics of these runs, in their order."""
-        sql, bound = self._query("SELECT runs.layout", sweep_id, where)
-        numbers = f"SELECT DISTINCT layout FROM ({sql})"
-        texts = self._fetched(f"SELECT metrics FROM layouts WHERE number IN ({numbers}) ORDER BY number", bound)
-        return list(_names(text for (text,) in texts))
+        with self.snapshot():
+            return self.select(sweep_id, where, arrays=()).metrics()
 
     def stale(self, record: SweepRecord) -> list[StaleSweep]:
         """Return earlier sweeps of the same scenario over the same axes whose runs cannot be used again, and why."""
-        runs = "SELECT run FROM sweep_runs WHERE sweep = (SELECT number FROM sweeps WHERE id = ?)"
-        query = f"SELECT count(*) FROM ({runs}) WHERE run NOT IN ({runs})"
+        import numpy as np
+
+        used = set(record.keys)
 
         def unused(earlier: SweepRecord) -> int:
-            count: int = self._connection.execute(query, (earlier.id, record.id)).fetchone()[0]
-            return count
+            points = np.array([key not in used for key in earlier.keys], dtype=np.bool_)
+            return int(points[self.columns(("point",), earlier.id)["point"]].sum()) if points.any() else 0
 
-        with translate_store_errors(self.path):
+        with self.snapshot():
             return find_stale_sweeps(record, list(self._sweeps().values()), unused)
 
     # Helpers
@@ -243,6 +238,9 @@ class Store:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Open a write transaction; other writers wait for its end."""
         with translate_store_errors(self.path):
+            if self._reader is not None:  # that is not at its end
+                self._reader = None
+                self._connection.execute("ROLLBACK")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -259,70 +257,59 @@ class Store:
         number: int = row[0]
         return number
 
-    def _layout_numbers(self, rows: Iterable[Row]) -> dict[tuple[ParameterLayout, tuple[str, ...]], int]:
-        """Return the number of each layout of these rows; new layouts are stored."""
-        numbers = {}
-        for layout, metrics in dict.fromkeys(map(_form, rows)):
-            texts = tuple(json.dumps(part) for part in (layout.parameters, layout.trace_steps, metrics))
-            insert = "INSERT OR IGNORE INTO layouts (parameters, trace_steps, metrics) VALUES (?, ?, ?)"
-            self._connection.execute(insert, texts)
-            query = "SELECT number FROM layouts WHERE parameters = ? AND trace_steps = ? AND metrics = ?"
-            numbers[layout, metrics] = self._connection.execute(query, texts).fetchone()[0]
-        return numbers
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """Open a read transaction, unless one is open: what is read in it belongs together."""
+        with translate_store_errors(self.path):
+            if self._reader is not None:
+                yield self._connection
+                return
+            self._connection.execute("BEGIN")
+            self._reader = mine = object()
+            try:
+                yield self._connection
+            finally:
+                if self._reader is mine:
+                    self._reader = None
+                    self._connection.execute("ROLLBACK")
 
-    def _layouts(self) -> dict[int, ParameterLayout]:
-        query = "SELECT number, parameters, trace_steps FROM layouts"
-        return {
-            number: ParameterLayout(
-                tuple((name, tuple(shape)) for name, shape in json.loads(parameters)), tuple(json.loads(steps))
-            )
-            for number, parameters, steps in self._connection.execute(query)
-        }
+    def _check(self, chunks: Sequence[int], arrays: Sequence[str]) -> dict[int, str]:
+        """Return the chunks that are damaged, and what of each; a chunk, which never changes, is checked once."""
+        some = [chunk for chunk in chunks if chunk not in self._sound or not self._sound[chunk].issuperset(arrays)]
+        damaged = find_damaged(self._connection, some, arrays)
+        self._sound |= {chunk: {*arrays, *self._sound.get(chunk, ())} for chunk in some if chunk not in damaged}
+        return damaged
+
+    def _note_damage(self, damaged: Mapping[int, str]) -> None:
+        for chunk, what in damaged.items():
+            row = self._connection.execute("SELECT runs FROM chunks WHERE number = ?", (chunk,)).fetchone()
+            runs = f"its {row[0]:,} runs" if row else "its runs"
+            self.damaged[chunk] = f"{self.path}: chunk {chunk} is damaged ({what}): {runs}"
 
     def _sweeps(self, sweep_id: str | None = None) -> dict[int, SweepRecord]:
         """Return one sweep or all sweeps with their points, by number."""
         condition, bound = ("WHERE id = ?", (sweep_id,)) if sweep_id else ("", ())
-        columns = ", ".join(_SWEEP_COLUMNS)
-        query = f"SELECT number, {columns} FROM sweeps {condition} ORDER BY number"
-        found = {number: _record(values) for number, *values in self._connection.execute(query, bound)}
-        points: dict[int, list[Mapping[str, Any]]] = {number: [] for number in found}
-        for number, values in points.items():
-            query = "SELECT axes FROM points WHERE sweep = ? ORDER BY point"
-            values += [json.loads(text) for (text,) in self._connection.execute(query, (number,))]
-        return {number: replace(record, points=points[number]) for number, record in found.items()}
+        query = f"SELECT number, {', '.join(_SWEEP_COLUMNS)} FROM sweeps {condition} ORDER BY number"
+        found = {number: _record(values) for number, *values in self._connection.execute(query, bound).fetchall()}
+        of_points = "SELECT axes, text FROM points JOIN keys ON keys.number = key WHERE sweep = ? ORDER BY point"
+        for number, record in found.items():
+            rows = self._connection.execute(of_points, (number,)).fetchall()
+            points, keys = [json.loads(axes) for axes, _ in rows], [key for _, key in rows]
+            found[number] = replace(record, points=points, keys=keys)
+        return found
 
     def _keys(self) -> dict[str, QueryKey]:
         """Return every key that a condition can name."""
         with translate_store_errors(self.path):
             axes = [row[0] for row in self._connection.execute("SELECT axes FROM sweeps ORDER BY number")]
             metrics = [row[0] for row in self._connection.execute("SELECT metrics FROM layouts ORDER BY number")]
-        return known_keys(
-            *(dict.fromkeys(name for text in texts for name in json.loads(text)) for texts in (axes, metrics))
-        )
+            return known_keys(_names(axes), _names(metrics))
 
-    def _query(
-        self,
-        head: str,
-        sweep_id: str | None,
-        where: Sequence[str],
-        sort: str | None = None,
-        limit: int | None = None,
-    ) -> tuple[str, tuple[Any, ...]]:
-        conditions: list[Condition] = [parse_condition(text) for text in where]
-        selection = select_runs(sweep_id, conditions, sort, limit, self._keys())
-        return head + selection.sql, selection.bound
-
-    def _rows(self, sweep_id: str | None, sql: str, bound: tuple[Any, ...]) -> Iterator[tuple[SweepRecord, Row]]:
-        with translate_store_errors(self.path):
-            sweeps, layouts = self._sweeps(sweep_id), self._layouts()
-            for number, point, *values, parameters, trace in self._fetched(sql, bound):
-                yield sweeps[number], decode_row(point, values, parameters, trace, layouts)
-
-    def _fetched(self, sql: str, bound: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-        with translate_store_errors(self.path):
-            cursor = self._connection.execute(sql, bound)
-            while rows := cursor.fetchmany(_BATCH_ROWS):
-                yield from rows
+    def _rows(
+        self, sweep_id: str | None, where: Sequence[str], sort: str | None, limit: int | None
+    ) -> Iterator[tuple[SweepRecord, Row]]:
+        with self.snapshot():
+            yield from self.select(sweep_id, where, sort, limit).rows()
 
 
 def _names(texts: Iterable[str]) -> dict[str, None]:
@@ -330,17 +317,9 @@ def _names(texts: Iterable[str]) -> dict[str, None]:
     return dict.fromkeys(name for text in texts for name in json.loads(text))
 
 
-def _form(row: Row) -> tuple[ParameterLayout, tuple[str, ...]]:
-    return row.layout, tuple(row.metrics)
-
-
 def _record(values: Sequence[Any]) -> SweepRecord:
-    found = dict(zip(_SWEEP_COLUMNS, values, strict=True))
-    texts = {name: json.loads(found[name]) for name in ("spec", "axes", "versions")}
-    return SweepRecord(**{**found, **texts}, points=())
-
-
-def _chunked(items: Iterable[Item]) -> Iterator[list[Item]]:
-    iterator = iter(items)
-    while some := list(islice(iterator, _BATCH_ROWS)):
-        yield some
+    *texts, ranges, warnings = values
+    found = dict(zip(_TEXT_COLUMNS, texts, strict=True))
+    decoded = {name: json.loads(found[name]) for name in ("spec", "axes", "versions")}
+    seeds = SeedSet(tuple((first, last) for first, last in json.loads(ranges)))
+    return SweepRecord(**{**found, **decoded}, points=(), seed_set=seeds, warnings=json.loads(warnings))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from playground.plugins.causes import ISOLATED_EXCEPTIONS
 from playground.runner.sweeping.engines import AUTO, Engine, Trial, engines_from
 from playground.runner.sweeping.engines.refusals import describe_refusal
-from playground.runner.sweeping.plan import Chunk
+from playground.runner.sweeping.plan import Chunk, Members
 from playground.runner.sweeping.prepared_cache import PreparedCache
 
 
@@ -31,22 +31,22 @@ def choose_engine(chunk: Chunk, cache: PreparedCache, asked: str, runs: int, mem
     :param runs: how many runs there are of their kind.
     :param memory: bytes that the tensors of one chunk may take.
     """
-    few = replace(chunk, members=(chunk.members[0], chunk.members[-1]))
+    few = replace(chunk, members=Members.of([chunk.members[0], chunk.members[-1]]))
     trial = Trial(few, cache, runs if asked == AUTO else None)
     engine, text = _try_engines(trial, engines_from(asked))
     return EngineChoice(engine.name, f"{engine.name}: {text}" if text else "", engine.chunk_size(trial, memory))
 
 
 def _try_engines(trial: Trial, engines: tuple[Engine, ...]) -> tuple[Engine, str]:
-    """Return the first engine that accepts, with its note, or with the reason of the last refusal."""
+    """Return the first engine that accepts, with its note, or with the reasons of the refusals."""
     *preferred, last = engines
     if not preferred:  # the last engine refuses nothing, so there is nothing to try
         return last, ""
-    reason = ""
+    reasons: dict[str, None] = {}
     with trial.prepare():  # a fault of the scenario itself is no refusal
         for engine in preferred:
             try:
-                return engine, engine.examine(trial) or reason
+                return engine, engine.examine(trial) or "; ".join(reasons)
             except ISOLATED_EXCEPTIONS as error:
-                reason = describe_refusal(error) or reason
-    return last, reason
+                reasons |= dict.fromkeys(filter(None, [describe_refusal(error)]))
+    return last, "; ".join(reasons)

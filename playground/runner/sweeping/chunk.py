@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from playground.plugins.causes import ISOLATED_EXCEPTIONS
 from playground.result import Status, Verdict
-from playground.runner.store import Row
+from playground.runner.store import Row, tabulate_rows
 from playground.runner.sweeping import engines
 from playground.runner.sweeping.engines import CannotComputeError, Watch, find_engine, next_engine
 from playground.runner.sweeping.engines.refusals import describe_refusal
@@ -41,7 +41,7 @@ def compute_chunk(chunk: Chunk, cache: PreparedCache, watch: Watch | None = None
         cache.forget()  # a component that raised may have left the module halfway
     else:
         if left:
-            members = [chunk.members[position] for position in left]
+            members = chunk.members.take(list(left))
             yield from compute_chunk(replace(chunk, members=members, engine=after.name), cache, watch)
         return
     if parts:
@@ -65,9 +65,8 @@ def _compute_parts(
 ) -> Iterator[ChunkResult]:
     """Compute parts of a chunk, each by itself."""
     for part in parts:
-        members = [chunk.members[position] for position in part]
-        occurring = {index for index, _ in members}
-        points = {index: loaded for index, loaded in chunk.points.items() if index in occurring}
+        members = chunk.members.take(list(part))
+        points = {index: chunk.points[index] for index in members.points()}
         for result in compute_chunk(replace(chunk, points=points, members=members), cache, watch):
             yield result
             if result.interrupted:
@@ -75,7 +74,7 @@ def _compute_parts(
 
 
 def lost_chunk_result(chunk: Chunk | PackedChunk, reason: str) -> ChunkResult:
-    """Return rows with status `error` for the runs of a chunk that took its process down."""
+    """Return runs with status `error` for those of a chunk that took its process down."""
     rows = [
         Row(
             key=f"{chunk.keys[point]}-{seed}",
@@ -95,4 +94,4 @@ def lost_chunk_result(chunk: Chunk | PackedChunk, reason: str) -> ChunkResult:
         )
         for point, seed in chunk.members
     ]
-    return ChunkResult(rows=tuple(rows), note=reason)
+    return ChunkResult(tables=tuple(tabulate_rows(rows)), note=reason)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from playground.result import Quartiles
 from playground.runner.single.expectations import BAD_STATUSES
-from playground.runner.store import Row
+from playground.runner.store.run_columns import STATUSES
+from playground.runner.store.selection import Selection
 from playground.runner.sweeping.statistics import quantiles
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BAD_STATUS_NAMES = tuple(map(str, BAD_STATUSES))
+BAD_CODES = tuple(STATUSES.index(str(status)) for status in BAD_STATUSES)
+
+MAX_CURVE_RUNS = 10_000
+"""The most runs of a point that its curve is computed from, those of the lowest seeds. They fix a quartile to 1 % of
+the runs; the losses of all runs of a large sweep take a gigabyte."""
 
 
 @dataclass(frozen=True)
@@ -26,29 +30,43 @@ class LossCurve:
     :param steps: spaced evenly by ratio; all of them where there are few.
     :param quartiles: of the loss before the update of each of these steps. A run that has ended stays at its last loss,
         and one that ended badly counts as infinite.
+    :param runs: how many runs they are of, at most `MAX_CURVE_RUNS`.
     """
 
     point: int
     steps: tuple[int, ...]
     quartiles: tuple[Quartiles, ...]
+    runs: int
 
 
-def loss_curves(rows: Iterable[Row]) -> Iterator[LossCurve]:
+def loss_curves(runs: Selection) -> Iterator[LossCurve]:
     """Yield the curve of each point whose runs kept their losses.
 
-    :param rows: of one sweep, those of a point together.
+    :param runs: of one sweep, by point and seed.
     """
-    for point, runs in groupby((row for row in rows if row.trace is not None), key=lambda row: row.point):
-        some = list(runs)
-        yield LossCurve(point, some[0].layout.trace_steps, _loss_quartiles(some))
-
-
-def _loss_quartiles(runs: list[Row]) -> tuple[Quartiles, ...]:
     import numpy as np
 
-    losses: NDArray[Any] = np.stack([np.frombuffer(row.trace or b"", "<f4") for row in runs]).astype(np.float64)
-    ended = np.array([np.inf if row.status in BAD_STATUS_NAMES else row.last for row in runs])
-    filled = np.where(np.isnan(losses), ended[:, None], losses)
-    steps = filled.shape[1]
-    found = quantiles(filled.ravel(), np.tile(np.arange(steps), len(runs)), steps, (0.25, 0.5, 0.75))
+    points, starts = np.unique(runs.point, return_index=True)
+    for point, start, stop in zip(points.tolist(), starts, [*starts[1:], len(runs)], strict=True):
+        some = runs.take(slice(start, min(stop, start + MAX_CURVE_RUNS)))
+        ended = np.where(np.isin(some.column("status"), BAD_CODES), np.inf, some.column("last"))
+        parts = list(some.arrays("trace"))
+        if parts:
+            losses = np.concatenate([part for _, part, _ in parts])
+            where = np.concatenate([positions for positions, _, _ in parts])
+            steps = parts[0][2].layout.trace_steps
+            yield LossCurve(point, steps, _loss_quartiles(losses, ended[where]), len(losses))
+
+
+def _loss_quartiles(losses: NDArray[Any], ended: NDArray[Any]) -> tuple[Quartiles, ...]:
+    """Return quartiles at each step.
+
+    :param losses: a row for each run; NaN after its end.
+    :param ended: the loss that each run stays at.
+    """
+    import numpy as np
+
+    filled = np.where(np.isnan(losses), ended[:, None], losses).T
+    steps, runs = filled.shape
+    found = quantiles(filled.ravel(), np.repeat(np.arange(steps), runs), steps, (0.25, 0.5, 0.75))
     return tuple(Quartiles(*row) for row in found.tolist())

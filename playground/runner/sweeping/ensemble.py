@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-import sys
-from array import array
-from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from playground.runner.single.labels import as_yaml, describe_conditions
-from playground.runner.store import Row, Store
-from playground.runner.sweeping.curves import BAD_STATUS_NAMES, loss_curves
-from playground.views import Bands, EndView, Ensemble
+from playground.runner.store import Store
+from playground.runner.store.run_columns import STATUSES, VERDICTS
+from playground.runner.store.selection import Selection
+from playground.runner.sweeping.curves import BAD_CODES, LossCurve, loss_curves
+from playground.views import Bands, Ensemble, RunEnds
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAX_KEPT_PARAMETERS = 2
 """Parameters of a run whose end is kept: those of a point on a line or in a plane."""
@@ -26,15 +29,16 @@ def read_ensemble(folder: Path, query: str) -> Ensemble:
     """
     with Store.open(folder, create=False) as store:
         sweep = store.find_sweeps(query)[-1]
-        runs: list[EndView] = []
-        curves = tuple(loss_curves(_note_ends((row for _, row in store.rows(sweep.id)), runs)))
+        with store.snapshot():
+            found = store.select(sweep.id)
+            runs, curves = _read_ends(found), tuple(loss_curves(found))
         return Ensemble(
             scenario=sweep.scenario,
             axes=tuple(sweep.axes),
             points=tuple(sweep.points),
             seeds=sweep.seeds,
-            runs=tuple(runs),
-            bands=tuple(Bands(curve.point, curve.steps, tuple(map(tuple, curve.quartiles))) for curve in curves),  # type: ignore[arg-type]
+            runs=runs,
+            bands=tuple(_band(curve, len(sweep.seed_set)) for curve in curves),
             conditions=describe_conditions(sweep.spec, sweep.axes)
             | {"version": str(sweep.versions.get("playground", ""))},
             command=sweep.command,
@@ -42,17 +46,28 @@ def read_ensemble(folder: Path, query: str) -> Ensemble:
         )
 
 
-def _note_ends(rows: Iterable[Row], runs: list[EndView]) -> Iterator[Row]:
-    """Pass rows on, and note how each ended."""
-    for row in rows:
-        loss = math.inf if row.status in BAD_STATUS_NAMES or math.isnan(row.last) else row.last
-        end = row.parameters if row.parameters and len(row.parameters) <= MAX_KEPT_PARAMETERS * 8 else b""
-        runs.append(EndView(row.point, loss, row.seed, row.status, row.verdict, row.steps, _decode_numbers(end)))
-        yield row
+def _band(curve: LossCurve, seeds: int) -> Bands:
+    return Bands(curve.point, curve.steps, curve.quartiles, curve.runs if curve.runs < seeds else None)
 
 
-def _decode_numbers(blob: bytes) -> tuple[float, ...]:
-    numbers = array("d", blob)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return tuple(numbers)
+def _read_ends(found: Selection) -> RunEnds:
+    """Return how each run ended."""
+    import numpy as np
+
+    status, last = found.column("status"), found.column("last")
+    loss = np.where(np.isin(status, BAD_CODES) | np.isnan(last), np.inf, last)
+    words = np.array(STATUSES, dtype=object)[status], np.array(VERDICTS, dtype=object)[found.column("verdict")]
+    return RunEnds(found.point, loss, found.column("seed"), *words, found.column("steps"), _read_parameters(found))
+
+
+def _read_parameters(found: Selection) -> NDArray[Any] | None:
+    """Return the final parameters of each run, NaN for a run without; None if there are none, or too many to keep."""
+    import numpy as np
+
+    sizes = {sum(math.prod(shape) for _, shape in head.layout.parameters) for head in found.heads()} - {0}
+    if len(sizes) != 1 or max(sizes) > MAX_KEPT_PARAMETERS:
+        return None
+    ends = np.full((len(found), sizes.pop()), np.nan)
+    for where, parameters, _ in found.arrays("parameters"):
+        ends[where] = parameters
+    return ends

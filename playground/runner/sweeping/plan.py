@@ -3,26 +3,66 @@
 from __future__ import annotations
 
 import hashlib
-import heapq
 import json
+from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from operator import itemgetter
-from typing import Any
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from playground.errors import PlaygroundError, ScenarioError
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import build
-from playground.runner.store import Row
+from playground.runner.store import RunColumns, SeedSet
 from playground.scenario.grid import GridPoint
 from playground.scenario.model import Loaded, Scenario, parse_scenario
 from playground.scenario.source import parse_source
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Member = tuple[int, int]
 """A run of a grid: the index of its point, and its seed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Members:
+    """Runs of a grid as two columns, by point and then by seed.
+
+    :param point: for each run the index of its point.
+    :param seed: its seed.
+    """
+
+    point: NDArray[Any]
+    seed: NDArray[Any]
+
+    @classmethod
+    def of(cls, members: Sequence[Member]) -> Members:
+        """Return a few members in order."""
+        import numpy as np
+
+        return cls(*np.array(sorted(members), dtype=np.int64).reshape(-1, 2).T)
+
+    def __len__(self) -> int:
+        return len(self.point)
+
+    def __getitem__(self, place: int) -> Member:
+        return int(self.point[place]), int(self.seed[place])
+
+    def __iter__(self) -> Iterator[Member]:
+        return zip(self.point.tolist(), self.seed.tolist(), strict=True)
+
+    def take(self, index: Any) -> Members:
+        """Return some of the members: a slice, positions or a mask."""
+        return Members(self.point[index], self.seed[index])
+
+    def points(self) -> list[int]:
+        """Return each point that occurs, once."""
+        import numpy as np
+
+        return [int(point) for point in np.unique(self.point)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +82,7 @@ class Chunk:
     family: int
     points: Mapping[int, Loaded]
     keys: Mapping[int, str]
-    members: Sequence[Member]
+    members: Members
     engine: str
     note: str = ""
 
@@ -60,7 +100,7 @@ class PackedChunk:
     family: int
     points: Mapping[int, str]
     keys: Mapping[int, str]
-    members: Sequence[Member]
+    members: Members
     engine: str
     note: str
 
@@ -69,14 +109,20 @@ class PackedChunk:
 class ChunkResult:
     """What a chunk gave.
 
-    :param rows: in the order of the chunk's members; a run that was interrupted has none.
+    :param tables: the runs in the order of the chunk's members, those of one form together; a run that was interrupted
+        is in none.
     :param note: what there is to say about the engine that computed it; empty for nothing.
     :param interrupted: Ctrl-C came.
     """
 
-    rows: tuple[Row, ...]
+    tables: tuple[RunColumns, ...]
     note: str = ""
     interrupted: bool = False
+
+    @property
+    def runs(self) -> int:
+        """Number of finished runs."""
+        return sum(map(len, self.tables))
 
 
 def pack_chunk(chunk: Chunk) -> PackedChunk:
@@ -155,33 +201,75 @@ def _optimizer_form(point: GridPoint, plugins: Plugins) -> str:
     return repr(rule_signature(optimizer) if isinstance(optimizer, UpdateRule) else factory_signature(optimizer))
 
 
-def order_by_seed(
-    family: Sequence[GridPoint], missing: Mapping[int, Sequence[int]], seeds: Sequence[int]
-) -> Iterator[Member]:
-    """Yield the missing runs of a family, all points of one seed and then of the next.
+def order_by_seed(missing: Mapping[int, SeedSet], size: int) -> Iterator[Members]:
+    """Yield the missing runs of a family, at most `size` at once: all points of one seed, and then of the next.
 
     So a chunk has few seeds, and the initial parameters of each are drawn once for all points instead of once for each.
 
-    :param missing: for each point the positions of the seeds that are missing, in their order.
+    :param missing: for each point the seeds that are missing.
     """
-    columns = (zip(missing.get(point.index, ()), repeat(point.index)) for point in family)
-    return ((index, seeds[position]) for position, index in heapq.merge(*columns))
+    import numpy as np
+
+    waiting: list[Members] = []
+    room = size
+    for points, first, last in _find_blocks(missing):
+        columns = np.array(points, dtype=np.int64)
+        while first <= last:
+            seeds = min(last - first + 1, room // len(points))
+            if seeds:
+                block = first + np.arange(seeds)
+                waiting.append(Members(np.repeat(columns, seeds), np.tile(block, len(points))))
+                first, room = first + seeds, room - seeds * len(points)
+            elif room < size:
+                yield _join(waiting)
+                waiting, room = [], size
+            else:  # more points than a chunk has runs
+                for start in range(0, len(points), size):
+                    some = columns[start : start + size]
+                    yield Members(some, np.full(len(some), first))
+                first += 1
+    if waiting:
+        yield _join(waiting)
+
+
+def _find_blocks(missing: Mapping[int, SeedSet]) -> Iterator[tuple[list[int], int, int]]:
+    """Yield ranges of seeds in ascending order, each with the points that miss all of its seeds."""
+    begins: dict[int, list[int]] = {}
+    ends: dict[int, list[int]] = {}
+    for point, seeds in missing.items():
+        for first, last in seeds.ranges:
+            begins.setdefault(first, []).append(point)
+            ends.setdefault(last + 1, []).append(point)
+    edges = sorted({*begins, *ends})
+    active: list[int] = []
+    for edge, following in pairwise(edges):
+        for point in ends.get(edge, ()):
+            del active[bisect_left(active, point)]
+        for point in begins.get(edge, ()):
+            insort(active, point)
+        if active:
+            yield list(active), edge, following - 1
+
+
+def _join(parts: Sequence[Members]) -> Members:
+    """Return members as one, by point and then by seed."""
+    import numpy as np
+
+    point, seed = (np.concatenate([getattr(part, name) for part in parts]) for name in ("point", "seed"))
+    order = np.lexsort((seed, point)) if len(parts) > 1 else slice(None)
+    return Members(point[order], seed[order])
 
 
 def make_chunk(
     family: Sequence[GridPoint],
     keys: Mapping[int, str],
-    members: Sequence[Member],
+    members: Members,
     engine: str,
     note: str = "",
 ) -> Chunk:
-    """Return some runs of a family as a chunk.
-
-    Members of one point stand together, so that an optimizer with parameter groups needs one group per point.
-    """
-    members = sorted(members, key=itemgetter(0))
+    """Return some runs of a family as a chunk."""
+    indices = members.points()
     by_index = {point.index: point for point in family}
-    indices = dict.fromkeys(index for index, _ in members)
     return Chunk(
         file=family[0].source.file,
         family=family[0].index,

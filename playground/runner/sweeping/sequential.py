@@ -11,7 +11,7 @@ from playground.errors import PlaygroundError
 from playground.plugins.manager import Plugins
 from playground.result import Loss, Run, Status, Verdict
 from playground.runner.single.running import run_one
-from playground.runner.store import ParameterLayout, Row
+from playground.runner.store import ParameterLayout, Row, tabulate_rows
 from playground.runner.sweeping.plan import Chunk, ChunkResult
 from playground.scenario.model import Loaded
 
@@ -31,13 +31,13 @@ def run_sequentially(chunk: Chunk, plugins: Plugins) -> Iterator[ChunkResult]:
         except KeyboardInterrupt:
             row = None
         if row is None:
-            yield ChunkResult(rows=tuple(rows), note=chunk.note, interrupted=True)
+            yield ChunkResult(tables=tuple(tabulate_rows(rows)), note=chunk.note, interrupted=True)
             return
         rows.append(row)
         if time.perf_counter() - since > PIECE_SECONDS:
-            yield ChunkResult(rows=tuple(rows), note=chunk.note)
+            yield ChunkResult(tables=tuple(tabulate_rows(rows)), note=chunk.note)
             rows, since = [], time.perf_counter()
-    yield ChunkResult(rows=tuple(rows), note=chunk.note)
+    yield ChunkResult(tables=tuple(tabulate_rows(rows)), note=chunk.note)
 
 
 def _run_member(chunk: Chunk, point: int, seed: int, plugins: Plugins) -> Row | None:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
-from array import array
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
-from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import Place, StoreError
 from playground.result import Expectation, Status, Summary, Sweep
 from playground.runner.single.expectations import decide_verdict, judge, locate_expectations
 from playground.runner.store import Store, SweepRecord
-from playground.runner.store.exporting import RunTable
+from playground.runner.store.exporting import RunTable, TableColumn
 from playground.runner.sweeping.curves import LossCurve, loss_curves
 from playground.runner.sweeping.statistics import find_best, summarize
 from playground.scenario.model import Loaded, parse_scenario
@@ -27,9 +22,6 @@ from playground.scenario.source import SourceText
 
 if TYPE_CHECKING:
     from playground.views import Ensemble
-
-MAX_SUMMED_RUNS = 50_000
-"""Runs that are summarized at once, or all of one point if these are more. Each takes about 50 bytes."""
 
 
 class StoredSweep(Sweep):
@@ -40,14 +32,34 @@ class StoredSweep(Sweep):
 
         :raises StoreError: pandas is not installed, or the store has gone.
         """
-        try:
-            pandas = import_module("pandas")
-        except ImportError as error:
-            raise StoreError("to_pandas needs pandas; install it: pip install pandas") from error
-        with Store.open(Path(self.store).parent.parent, create=False) as store:
-            table = RunTable([store.sweep(self.id)], store.metrics(self.id))
-            rows = [table.cells(*each) for each in store.rows(self.id)]
-        return pandas.DataFrame(rows, columns=list(table.columns))
+        pandas = _import("pandas", "to_pandas")
+        return pandas.DataFrame({name: column.values() for name, column in self._read_columns().items()}, copy=False)
+
+    def to_arrow(self) -> Any:
+        """Return every run as a row of a `pyarrow.Table`, with the columns of `to_pandas`.
+
+        :raises StoreError: pyarrow is not installed, or the store has gone.
+        """
+        arrow = _import("pyarrow", "to_arrow")
+        return arrow.table({name: column.to_arrow(arrow) for name, column in self._read_columns().items()})
+
+    def to_polars(self) -> Any:
+        """Return every run as a row of a `polars.DataFrame`, with the columns of `to_pandas`.
+
+        :raises StoreError: polars is not installed, or the store has gone.
+        """
+        polars = _import("polars", "to_polars")
+        columns = {name: column.values() for name, column in self._read_columns().items()}
+        texts = {name: values.tolist() for name, values in columns.items() if values.dtype == object}
+        return polars.DataFrame(columns | texts)
+
+    def _read_columns(self) -> dict[str, TableColumn]:
+        with self._open() as store, store.snapshot():
+            runs = store.select(self.id, arrays=())
+            return RunTable(runs.sweeps, runs.metrics()).read(runs)
+
+    def _open(self) -> Store:
+        return Store.open(Path(self.store).parent.parent, create=False)
 
     def ensemble(self) -> Ensemble:
         """Return every run in the form that plots need.
@@ -63,8 +75,8 @@ class StoredSweep(Sweep):
 
         :raises StoreError: the store has gone.
         """
-        with Store.open(Path(self.store).parent.parent, create=False) as store:
-            return list(loss_curves(row for _, row in store.rows(self.id)))
+        with self._open() as store, store.snapshot():
+            return list(loss_curves(store.select(self.id, arrays=["trace"])))
 
 
 @dataclass
@@ -121,49 +133,23 @@ def summarize_sweep(
         seconds=time.perf_counter() - start,
         store=str(store.path),
         stale=tuple(map(str, store.stale(record))),
+        warnings=tuple(record.warnings or ()),
         fresh=computed.fresh,
     )
 
 
 def _summarize_points(values: Sequence[Mapping[str, Any]], store: Store, sweep_id: str) -> tuple[list[Summary], int]:
-    """Sum up the runs of each point, and count all; in pieces, so that memory does not grow with their number."""
-    names = ("point", "status", "verdict", "last", "steps")
-    summaries: list[Summary] = []
-    runs = _RunColumns()
-    for point, rows in groupby(store.values(names, sweep_id), key=itemgetter(0)):
-        runs.take(rows, len(summaries))
-        if len(runs.last) >= MAX_SUMMED_RUNS:
-            summaries += runs.summarize_points(values[: point + 1], len(summaries))
-            runs = _RunColumns()
-    summaries += runs.summarize_points(values, len(summaries))
-    if any(summary.passed is None for summary in summaries):  # nothing was expected of any run
-        summaries = [replace(summary, passed=None, interval=None) for summary in summaries]
-    return summaries, sum(summary.runs for summary in summaries)
+    """Sum up the runs of each point, and count all."""
+    columns = store.columns(("point", "status", "verdict", "last", "steps"), sweep_id)
+    summaries = summarize(values, *columns.values())
+    return summaries, len(columns["point"])
 
 
-class _RunColumns:
-    """What is known of some runs; a column each."""
-
-    def __init__(self) -> None:
-        self.points, self.steps = array("q"), array("q")
-        self.last = array("d")
-        self.statuses: list[str] = []
-        self.verdicts: list[str] = []
-
-    def take(self, rows: Iterable[Sequence[Any]], start: int) -> None:
-        """Take the runs of a point; points are counted from `start`."""
-        for point, status, judged, last, steps in rows:
-            self.points.append(point - start)
-            self.statuses.append(intern(status))
-            self.verdicts.append(intern(judged))
-            self.last.append(math.nan if last is None else last)
-            self.steps.append(steps)
-
-    def summarize_points(self, values: Sequence[Mapping[str, Any]], start: int) -> list[Summary]:
-        """Return a summary of each point from `start` on."""
-        columns = (self.points, self.statuses, self.verdicts, self.last, self.steps)
-        found = summarize(values[start:], *columns)
-        return [replace(summary, index=start + summary.index) for summary in found]
+def _import(name: str, method: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise StoreError(f"{method} needs {name}; install it: pip install {name}") from error
 
 
 def _judge_sweep(loaded: Loaded, summaries: Sequence[Summary], runs: int) -> list[Expectation]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import platform
 import time
-from array import array
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
-from itertools import chain, islice, product, takewhile
+from itertools import takewhile
 from pathlib import Path
 from threading import local
 from typing import TYPE_CHECKING, Any
@@ -28,13 +27,15 @@ from playground.runner.single.advising import advise
 from playground.runner.single.labels import variant_labels
 from playground.runner.single.memory import DEFAULT_MEMORY_BYTES, limit_memory, memory_limit
 from playground.runner.single.preparing import check_structure, prepare, refuse_diagnosis, refuse_impossible
-from playground.runner.store import Store, SweepRecord
+from playground.runner.store import SeedSet, Store, SweepRecord
+from playground.runner.store.opening import store_path
 from playground.runner.sweeping.choosing import choose_engine
 from playground.runner.sweeping.chunk import compute_chunk, lost_chunk_result
 from playground.runner.sweeping.identity import Identities
 from playground.runner.sweeping.plan import (
     Chunk,
     ChunkResult,
+    Members,
     PackedChunk,
     digest,
     group_by_start,
@@ -54,9 +55,6 @@ if TYPE_CHECKING:
 
 INTERRUPT_GRACE_SECONDS = 5.0
 """Seconds that other processes have, after Ctrl-C, to hand over what has finished."""
-
-MAX_LOOKUP_RUNS = 50_000
-"""Runs that are looked up in the store at once."""
 
 
 @dataclass(frozen=True)
@@ -133,21 +131,27 @@ def _run_sweep(
     grid = expand(loaded, ComponentCatalogue(plugins).known_parameters)
     progress.total = grid.size
     pool, cache = _make_pool(plugins, options), PreparedCache(plugins)
-    families, warnings = _check_points(grid, cache)
+    for point in grid.points:
+        check_structure(point.loaded, cache.plugins)
     identities = Identities(plugins)
     keys = {point.index: identities.key(point.loaded, options.engine) for point in grid.points}
     used = identities.plugins(point.loaded for point in grid.points)
     record = _make_record(loaded, grid, keys, used, options)
+    found = _look_up(record, folder, options)
+    families: list[list[GridPoint]] = []
+    warnings = found.warnings
+    if found.missing or warnings is None:  # what is stored has been checked, so torch need not be imported
+        families, warnings = _check_points(grid, cache)
+    record = replace(record, warnings=warnings)
     with Store.open(folder) as store:
         store.begin(record)
-        missing = _find_missing(grid, keys, store, record.id, options)
-        progress.stored = grid.size - sum(map(len, missing.values()))
-        planned = _plan_chunks(grid, families, keys, missing, cache, options)
+        progress.stored = grid.size - sum(map(len, found.missing.values()))
+        planned = _plan_chunks(families, keys, found.missing, cache, options)
         computed = _store_results(_compute_chunks(planned, cache, options, pool, progress), store, record.id, progress)
         computed.fresh = options.fresh
         summed = summarize_sweep(loaded, record, store, computed, start)
     compared = variant_labels([point.scenario for point in grid.points], grid.axes, plugins)
-    return replace(summed, variants=compared, warnings=warnings)
+    return replace(summed, variants=compared, warnings=(*summed.warnings, *found.damaged))
 
 
 def _store_results(
@@ -160,13 +164,13 @@ def _store_results(
     try:
         for result in results:
             with defer_interrupts():
-                store.add(sweep_id, result.rows)
+                store.add(sweep_id, result.tables)
                 asked = is_stop_requested()
             computed.interrupted |= asked or result.interrupted
-            for row in result.rows:
-                computed.engines[row.engine] = computed.engines.get(row.engine, 0) + 1
+            for runs in result.tables:
+                computed.engines[runs.engine] = computed.engines.get(runs.engine, 0) + len(runs)
             computed.notes |= dict.fromkeys([result.note] if result.note else [])
-            progress.done += len(result.rows)
+            progress.done += result.runs
             progress.traces = None
             if asked:
                 break  # while it was being stored: nothing else has heard of it
@@ -191,8 +195,9 @@ def _make_record(
         "playground": version("gradient-playground"),
         "plugins": used,
     }
+    seeds = SeedSet.of(grid.seeds)
     return SweepRecord(
-        id=digest(loaded.scenario.name, sorted(keys.values()), list(grid.seeds)),
+        id=digest(loaded.scenario.name, sorted(keys.values()), seeds.ranges),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         scenario=loaded.scenario.name,
         file=loaded.source.file,
@@ -203,19 +208,19 @@ def _make_record(
         seeds=len(grid.seeds),
         engine=options.engine,
         versions=versions,
+        keys=[keys[point.index] for point in grid.points],
+        seed_set=seeds,
     )
 
 
 def _check_points(grid: Grid, cache: PreparedCache) -> tuple[list[list[GridPoint]], tuple[str, ...]]:
     """Find what is wrong with any point before anything is computed; return the families of points, and warnings.
 
-    Names, keys and optimizers are checked at every point, the rest once for each family and start, and wherever a
-    hyperparameter is so large that the update may overflow.
+    Optimizers are checked at every point, the rest once for each family and start, and wherever a hyperparameter is so
+    large that the update may overflow.
 
     :raises ScenarioError: with the place at the axis that brought it.
     """
-    for point in grid.points:
-        check_structure(point.loaded, cache.plugins)
     with cache.prepare(grid.points[0].loaded, grid.points[0].index):  # which imports torch as fast as that goes
         pass
     families = group_families(grid.points, cache.plugins)
@@ -241,21 +246,33 @@ def _is_extreme(point: GridPoint) -> bool:
     return optimizer is not None and is_extreme(optimizer.parameters.values(), DTYPES[point.scenario.dtype])
 
 
-def _find_missing(
-    grid: Grid, keys: Mapping[int, str], store: Store, sweep: str, options: SweepOptions
-) -> dict[int, Sequence[int]]:
-    """Return each point's positions of seeds whose runs are not stored; the others belong to this sweep now."""
-    if options.fresh:
-        return {point.index: range(len(grid.seeds)) for point in grid.points}
-    missing: dict[int, Sequence[int]] = {}
-    places = product((point.index for point in grid.points), range(len(grid.seeds)))
-    while some := list(islice(places, MAX_LOOKUP_RUNS)):
-        names = [f"{keys[index]}-{grid.seeds[position]}" for index, position in some]
-        there = store.attach(sweep, zip(names, (index for index, _ in some), strict=True))
-        for name, (index, position) in zip(names, some, strict=True):
-            if name not in there:
-                missing.setdefault(index, array("q")).append(position)  # type: ignore[attr-defined]
-    return missing
+@dataclass(frozen=True)
+class StoredPart:
+    """What the store has of a sweep.
+
+    :param warnings: those that were found before its first runs; None if it is not stored.
+    :param missing: for each point that lacks runs their seeds.
+    :param damaged: a sentence for each chunk that is damaged.
+    """
+
+    warnings: Sequence[str] | None
+    missing: Mapping[int, SeedSet]
+    damaged: tuple[str, ...]
+
+
+def _look_up(record: SweepRecord, folder: Path, options: SweepOptions) -> StoredPart:
+    """Find what the store has of a sweep, and what is missing."""
+    warnings: Sequence[str] | None = None
+    stored: Mapping[str, SeedSet] = {}
+    damaged: tuple[str, ...] = ()
+    if store_path(folder).exists():
+        with Store.open(folder, create=False) as store:
+            found = [sweep for sweep in store.sweeps() if sweep.id == record.id]
+            warnings = found[0].warnings if found else None
+            stored = {} if options.fresh else store.stored_seeds(record.keys)
+            damaged = tuple(f"{each} are computed again" for each in store.damaged.values())
+    missing = {index: record.seed_set - stored.get(key, SeedSet()) for index, key in enumerate(record.keys)}
+    return StoredPart(warnings, {index: seeds for index, seeds in missing.items() if seeds.ranges}, damaged)
 
 
 def _compute_chunks(
@@ -288,27 +305,24 @@ def _compute_chunks(
 
 
 def _plan_chunks(
-    grid: Grid,
     families: Sequence[Sequence[GridPoint]],
     keys: Mapping[int, str],
-    missing: Mapping[int, Sequence[int]],
+    missing: Mapping[int, SeedSet],
     cache: PreparedCache,
     options: SweepOptions,
 ) -> Iterator[Chunk]:
     """Yield the chunks of all that is missing, family by family."""
     for family in families:
-        count = sum(len(missing.get(point.index, ())) for point in family)
-        if not count:
+        mine = {point.index: missing[point.index] for point in family if point.index in missing}
+        if not mine:
             continue
-        make = partial(make_chunk, family, keys)
-        members = order_by_seed(family, missing, grid.seeds)
-        first = next(members)
-        trial = make((first, (family[-1].index, first[1])), options.engine)
+        count = sum(map(len, mine.values()))
+        seed = min(seeds.ranges[0][0] for seeds in mine.values())
+        few = Members.of([(next(iter(mine)), seed), (family[-1].index, seed)])
+        trial = make_chunk(family, keys, few, options.engine)
         choice = choose_engine(trial, cache, options.engine, count, options.memory)
-        size = min(choice.size, -(-count // options.at_once))
-        every = chain([first], members)
-        while some := list(islice(every, size)):
-            yield make(some, choice.engine, choice.note)
+        for members in order_by_seed(mine, min(choice.size, -(-count // options.at_once))):
+            yield make_chunk(family, keys, members, choice.engine, choice.note)
 
 
 def _make_pool(plugins: Plugins, options: SweepOptions) -> Callable[[int], AbstractContextManager[Any]] | None:

@@ -52,27 +52,27 @@ def test_rows_equal_those_computed_here(sweep, cluster):
 
 def test_a_worker_killed_in_the_middle_costs_no_row(sweep, cluster):
     seen = when_some_are_done(sweep, cluster.workers[0].kill)
-    found = sweep("dask", jobs=16, engine="plain", **options(cluster))
+    found = sweep("dask", count=8, jobs=16, engine="plain", **options(cluster))
     ((done, total),) = seen
     assert 0 < done < total
     assert cluster.workers[0].wait(10) != 0
-    assert found.runs == found.computed == 40
-    sweep("serial", executor="serial", engine="plain")
+    assert found.runs == found.computed == 16
+    sweep("serial", count=8, executor="serial", engine="plain")
     assert sweep.rows("dask") == sweep.rows("serial")
 
 
 def test_a_scheduler_killed_in_the_middle_is_one_line_and_leaves_a_store_that_resumes(sweep, cluster):
     seen = when_some_are_done(sweep, cluster.scheduler.kill)
     with pytest.raises(PlaygroundError, match=r"executor 'dask': lost the connection to the scheduler at") as caught:
-        sweep("dask", jobs=16, engine="plain", **options(cluster))
+        sweep("dask", count=8, jobs=16, engine="plain", **options(cluster))
     assert "\n" not in str(caught.value)
     ((done, total),) = seen
     assert 0 < done < total
     kept = len(sweep.rows("dask"))
     assert kept >= done
-    found = sweep("dask", engine="plain")
-    assert (found.runs, found.computed) == (40, 40 - kept)
-    sweep("serial", engine="plain")
+    found = sweep("dask", count=8, engine="plain")
+    assert (found.runs, found.computed) == (16, 16 - kept)
+    sweep("serial", count=8, engine="plain")
     assert sweep.rows("dask") == sweep.rows("serial")
 
 

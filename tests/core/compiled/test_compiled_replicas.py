@@ -191,7 +191,7 @@ def rates(name):
     return torch.tensor([0.001, 0.01, 0.05], dtype=DOUBLE) * RATES.get(name, 1.0)
 
 
-@pytest.mark.product(44)
+@pytest.mark.product(26)
 @pytest.mark.slow
 @both_precisions
 @pytest.mark.parametrize("rule", RULES)
@@ -205,6 +205,7 @@ def test_every_rule_on_every_model_and_loss(model, loss, rule, dtype) -> None:
     )
 
 
+@pytest.mark.product(13)
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("model", "loss", "rule"),
@@ -216,7 +217,7 @@ def test_every_model_and_loss(model, loss, rule) -> None:
     prove(partial(training, MODELS[model], LOSSES[loss]), optimizer, [0, 1, 2], steps)
 
 
-@pytest.mark.product(8)
+@pytest.mark.product(5)
 @pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("activation", models.ACTIVATIONS)
@@ -251,7 +252,7 @@ SWEPT = {
 CASES = [(name, given) for name in RULES for given in SWEPT[name]]
 
 
-@pytest.mark.product(20)
+@pytest.mark.product(13)
 @pytest.mark.sampled(3)
 @single_if_slow
 @pytest.mark.parametrize(
@@ -285,6 +286,7 @@ def test_schedules(name) -> None:
     prove(partial(training, models.Perceptron, losses.mse), Adam(lr=lr), [0, 1], schedule=SCHEDULES[name])
 
 
+@pytest.mark.product(2)
 @pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("clip", [Clip(value=0.01), Clip(norm=0.02), Clip(value=0.015, norm=0.02)], ids=str)
@@ -323,7 +325,7 @@ FORMULAS = {
 }
 
 
-@pytest.mark.product(20)
+@pytest.mark.product(11)
 @pytest.mark.sampled(3)
 @single_if_slow
 @pytest.mark.parametrize("rule", [Adam, pytest.param(SGD, marks=pytest.mark.slow)])
@@ -337,6 +339,7 @@ def test_functions(name, rule, dtype) -> None:
     prove(lambda seed: minimizing(function, {"x": starts[seed]}, dtype), rule(lr=rates), [0, 1])
 
 
+@pytest.mark.product(3)
 @pytest.mark.sampled(1)
 @single_if_slow
 @pytest.mark.parametrize("name", FORMULAS)
@@ -367,6 +370,7 @@ ENDS = {
 }
 
 
+@pytest.mark.product(16)
 @pytest.mark.sampled(4)
 @single_if_slow
 @pytest.mark.parametrize("steps", [STEPS, pytest.param(40, marks=pytest.mark.slow), 1, 0])
@@ -743,6 +747,7 @@ TWO_THAT_A_PROTOTYPE_DISAGREED_ON = {
 }
 
 
+@pytest.mark.product(1)
 @pytest.mark.sampled(1)
 @both_precisions
 @pytest.mark.parametrize("name", TWO_THAT_A_PROTOTYPE_DISAGREED_ON)

@@ -197,7 +197,7 @@ def test_a_comparison_by_a_hyperparameter_divides_the_runs() -> None:
     assert record(lambda x: x < 1, builtins.float, kind=LANE, lanes=lanes)[1] is True
 
 
-@pytest.mark.parametrize("work", [lambda x: x > 0, bool, lambda x: [1, 2][x], range, lambda x: "a" * x, hash], ids=str)
+@pytest.mark.parametrize("work", [lambda x: x > 0, bool, lambda x: [1, 2][x], range, lambda x: "a" * x, hash])
 def test_a_number_of_the_run_has_no_value(work) -> None:
     if work is hash:
         assert record(work, builtins.float)[1] == record(work, builtins.float)[1]
@@ -209,7 +209,6 @@ def test_a_number_of_the_run_has_no_value(work) -> None:
 @pytest.mark.parametrize(
     ("work", "wanted"),
     [(range, range(3)), (lambda t: [5, 6, 7, 8][t], 8), (lambda t: "a" * t, "aaa"), (lambda t: f"{t}"[:1], "v")],
-    ids=str,
 )
 def test_the_step_has_a_value(work, wanted) -> None:
     assert record(work, builtins.int, kind=STEP, step=3)[1] == wanted

@@ -174,7 +174,7 @@ def findings(case, dtype=torch.float64):
     return [judge_entry(entry, torch.finfo(dtype).eps) for each in checks for entry in each.entries]
 
 
-@pytest.mark.product(60)
+@pytest.mark.product(48)
 @pytest.mark.sampled(10)
 @pytest.mark.parametrize("case", cases(FAULTS, EACH, SOME))
 def test_a_wrong_backward_is_caught_and_named(case):
@@ -183,7 +183,7 @@ def test_a_wrong_backward_is_caught_and_named(case):
     assert {each.cause for each in found} == {Cause.BACKWARD}, found
 
 
-@pytest.mark.product(40)
+@pytest.mark.product(30)
 @pytest.mark.sampled(10)
 @pytest.mark.parametrize("case", cases([RIGHT], EACH * len(FAULTS), SOME * len(FAULTS)))
 def test_a_right_backward_raises_no_alarm(case):

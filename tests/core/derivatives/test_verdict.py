@@ -242,6 +242,7 @@ def alarms(name, count, dtype, order):
     return found
 
 
+@pytest.mark.product(20)
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", RIGHT)
@@ -249,7 +250,7 @@ def test_no_false_alarm_at_a_few_points(name, dtype):
     assert alarms(name, 5, dtype, order=1) == []
 
 
-@pytest.mark.product(20)
+@pytest.mark.product(13)
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", [DOUBLE, SINGLE], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", RIGHT)
@@ -257,7 +258,7 @@ def test_no_false_alarm(name, dtype):
     assert alarms(name, 40, dtype, order=1) == []
 
 
-@pytest.mark.product(12)
+@pytest.mark.product(8)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RIGHT)
 def test_no_false_alarm_of_second_derivatives(name):

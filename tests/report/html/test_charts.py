@@ -24,6 +24,7 @@ from playground.views import (
     FitView,
     PathView,
     PredictionsView,
+    RunEnds,
     SurfaceView,
     TangentPoint,
     ViewAxis,
@@ -155,7 +156,7 @@ def a_sweep(points, judged=True):
     sweep = Sweep(scenario="s", file="s.yaml", id="id", store="store", **numbers, **nothing, **known)
     bad = [EndView(i, math.inf, 0, "diverged", "failed", 7, (math.nan, 3.0)) for i in range(count)]
     good = [EndView(i, 0.1, 1 + seed, "budget", "passed", 9, (i % 2, 3.0)) for i in range(count) for seed in range(9)]
-    ended = tuple(bad + good)
+    ended = RunEnds.of(bad + good)
     bands = tuple(Bands(i, (0, 1), ((0.1, 0.2, math.inf), (0.1, 0.2, 0.3))) for i in range(len(points)))
     return sweep, Ensemble("s", axes, tuple(points), 10, ended, bands, {"optimizer": "sgd"})
 
@@ -188,7 +189,7 @@ def test_every_run_that_ended_badly_is_at_the_top():
 def test_of_very_many_runs_every_setting_keeps_its_marks(monkeypatch):
     monkeypatch.setattr(module, "MAX_DRAWN_RUNS", 8)
     sweep, runs = a_sweep(RATES)
-    bad = tuple(run._replace(loss=math.inf) for run in runs.runs)
+    bad = RunEnds.of(run._replace(loss=math.inf) for run in runs.runs)
     (chart,) = (each for each in sweep_charts(sweep, replace(runs, runs=bad)) if each.name == "loss")
     assert len(chart.traces[-1]["x"]) == len(set(chart.traces[-1]["customdata"])) == len(RATES)
     assert "some are drawn" in chart.text

@@ -11,7 +11,17 @@ from playground.report.plotting.kinds import drawing
 from playground.report.plotting.losses import find_last_step
 from playground.report.plotting.surfaces import levels, plane
 from playground.result import Loss, Recording, Run, RunTrace, Status, Verdict
-from playground.views import Bands, BoundaryView, CurveView, EndView, Ensemble, PathView, TangentPoint, ViewAxis
+from playground.views import (
+    Bands,
+    BoundaryView,
+    CurveView,
+    EndView,
+    Ensemble,
+    PathView,
+    RunEnds,
+    TangentPoint,
+    ViewAxis,
+)
 
 CONDITIONS = {"optimizer": "sgd(lr=0.1)", "steps": "1000", "version": "1.2"}
 
@@ -45,7 +55,7 @@ def a_run(**changes):
 
 def a_sweep(losses):
     points = tuple({"optimizer": name, "optimizer.lr": rate} for name in ("sgd", "adam") for rate in (0.1, 1.0))
-    runs = tuple(EndView(point, loss) for point, some in enumerate(losses) for loss in some)
+    runs = RunEnds.of(EndView(point, loss) for point, some in enumerate(losses) for loss in some)
     bands = tuple(Bands(point, (0, 9), ((1.0, 2.0, math.inf), (0.1, 0.2, math.inf))) for point in range(4))
     return Ensemble("s", ("optimizer", "optimizer.lr"), points, len(losses[0]), runs, bands, CONDITIONS)
 

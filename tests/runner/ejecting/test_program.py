@@ -85,9 +85,11 @@ def compare(files, plugins, folder):
         )
 
 
+@pytest.mark.product(1)
 @pytest.mark.slow
-def test_every_bundled_scenario_gives_the_losses_of_its_run(plugins, tmp_path):
-    compare(SCENARIOS, plugins, tmp_path)
+@pytest.mark.parametrize("part", range(3))
+def test_every_bundled_scenario_gives_the_losses_of_its_run(part, plugins, tmp_path):
+    compare(SCENARIOS[part::3], plugins, tmp_path)
 
 
 @pytest.mark.sampled(2)
@@ -222,14 +224,14 @@ SCHEDULES = [
 STOPS = ["{loss: 0.3}", "{gradient: 0.05}", "{patience: {steps: 3, improvement: 0.1}}", "{divergence: 1.001}"]
 
 
-@pytest.mark.product(10)
+@pytest.mark.product(7)
 @pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_every_optimizer(rule, plugins):
     agrees(scenario("xor_gate", plugins, optimizer=rule, steps="20"), plugins)
 
 
-@pytest.mark.product(7)
+@pytest.mark.product(5)
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "torch.SGD"])
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -250,7 +252,7 @@ def test_every_stop_rule(stop, plugins):
     agrees(scenario("xor_gate", plugins, stop=stop, optimizer="{name: sgd, lr: 2}"), plugins)
 
 
-@pytest.mark.product(8)
+@pytest.mark.product(6)
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("loss", names_of("loss"))
@@ -258,7 +260,7 @@ def test_every_loss(loss, dtype, plugins):
     agrees(scenario("xor_gate", plugins, loss=loss, dtype=dtype, steps="20"), plugins)
 
 
-@pytest.mark.product(6)
+@pytest.mark.product(4)
 @pytest.mark.slow
 @pytest.mark.parametrize("activation", ["identity", "sigmoid", "gelu", "sin"])
 @pytest.mark.parametrize("model", ["mlp", "perceptron", "handwritten"])
@@ -273,7 +275,7 @@ def test_every_other_model(model, plugins):
     agrees(scenario("xor_gate", plugins, model=model, loss="mse", steps="20"), plugins)
 
 
-@pytest.mark.product(8)
+@pytest.mark.product(6)
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
 @pytest.mark.parametrize("dataset", names_of("dataset", ("csv", "inline", "line")))

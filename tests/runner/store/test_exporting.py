@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from playground.errors import StoreError
-from playground.runner.store import ParameterLayout, Row, SweepRecord, Tally, exporting
+from playground.runner.store import ParameterLayout, Row, SeedSet, Store, SweepRecord, Tally, exporting, tabulate_rows
 from playground.runner.store.exporting import RunTable, write_csv, write_json, write_parquet
 
 SWEEP = SweepRecord(
@@ -26,10 +26,14 @@ SWEEP = SweepRecord(
     seeds=1,
     engine="batched",
     versions={},
+    keys=["k0", "k1"],
+    seed_set=SeedSet.of([0]),
 )
-OTHER = replace(SWEEP, id="bb", axes=["optimizer.lr", "loss.delta"], points=[{"optimizer.lr": 7, "loss.delta": "a,b"}])
+OTHER = replace(
+    SWEEP, id="bb", keys=["k2"], axes=["optimizer.lr", "loss.delta"], points=[{"optimizer.lr": 7, "loss.delta": "a,b"}]
+)
 ROW = Row(
-    key="k0",
+    key="k0-0",
     point=0,
     seed=0,
     status="budget",
@@ -53,10 +57,20 @@ RUNS = [
             layout=ParameterLayout((("weight", (1, 2)), ("bias", (1,))), (0, 9)),
         ),
     ),
-    (SWEEP, replace(ROW, key="k1", point=1, last=math.nan, best=math.inf, reason='at "9", in w')),
-    (OTHER, replace(ROW, key="k2", metrics={"last": None})),
+    (SWEEP, replace(ROW, key="k1-0", point=1, last=math.nan, best=math.inf, reason='at "9", in w')),
+    (OTHER, replace(ROW, key="k2-0", metrics={"last": None})),
 ]
 TABLE = RunTable([SWEEP, OTHER], ["accuracy", "last"])
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Return these runs as they are read from a store."""
+    with Store.open(tmp_path) as store:
+        for sweep in (SWEEP, OTHER):
+            store.begin(sweep)
+            store.add(sweep.id, tabulate_rows([row for owner, row in RUNS if owner is sweep]))
+        yield store.select()
 
 
 def test_columns_have_the_type_that_holds_all_their_values():
@@ -68,9 +82,9 @@ def test_columns_have_the_type_that_holds_all_their_values():
     assert (kinds["model.bias"], kinds["metric.last"], kinds["steps"]) == ("bool", "float", "int")
 
 
-def test_csv_reads_back():
+def test_csv_reads_back(stored):
     stream = io.StringIO()
-    write_csv(stream, TABLE, RUNS)
+    write_csv(stream, TABLE, stored)
     first, second, third = csv.DictReader(io.StringIO(stream.getvalue()))
     assert list(first) == list(TABLE.columns)
     assert float(first["first"]) == 0.1 + 0.2
@@ -102,14 +116,16 @@ def test_json_of_few_runs_is_a_document_too(runs):
     assert len(json.loads(stream.getvalue())["runs"]) == len(runs)
 
 
-def test_parquet_reads_back(tmp_path):
+@pytest.mark.parametrize("in_order", [False, True])
+def test_parquet_reads_back(tmp_path, stored, in_order):
     parquet = pytest.importorskip("pyarrow.parquet")
-    write_parquet(tmp_path / "runs.parquet", TABLE, RUNS)
+    write_parquet(tmp_path / "runs.parquet", TABLE, stored, traces=True, in_order=in_order)
     table = parquet.read_table(tmp_path / "runs.parquet")
-    assert table.column_names == [*TABLE.columns, "parameters", "trace.steps", "trace.loss"]
-    first, second, third = table.to_pylist()
+    assert table.column_names == [*TABLE.columns, "parameters.weight", "parameters.bias", "trace.steps", "trace.loss"]
+    first, second, third = sorted(table.to_pylist(), key=lambda run: run["key"])
     assert (first["optimizer.lr"], first["axis.steps"], first["model.bias"]) == (1e-4, 5, True)
-    assert json.loads(first["parameters"]) == {"weight": [[1, 2]], "bias": [3]}
+    assert (first["parameters.weight"], first["parameters.bias"]) == ([1, 2], [3])
+    assert second["parameters.weight"] == []
     assert (first["trace.steps"], first["trace.loss"]) == ([0, 9], [0.5, math.inf])
     assert math.isnan(second["last"])
     assert second["axis.steps"] == 2**40

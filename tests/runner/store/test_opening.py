@@ -1,10 +1,18 @@
+import os
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
 from playground.errors import StoreError
-from playground.runner.store import Row, Store, SweepRecord, migrations, opening
-from playground.runner.store.migrations import APPLICATION_ID, LAYOUT_VERSION, expected_columns, migrate, table_columns
+from playground.runner.store import Row, SeedSet, Store, SweepRecord, layout, opening, tabulate_rows
+from playground.runner.store.layout import (
+    APPLICATION_ID,
+    LAYOUT_VERSION,
+    create_tables,
+    expected_columns,
+    table_columns,
+)
 
 RECORD = SweepRecord(
     id="aa",
@@ -18,13 +26,15 @@ RECORD = SweepRecord(
     seeds=1,
     engine="batched",
     versions={},
+    keys=["k"],
+    seed_set=SeedSet.of(range(3000)),
 )
 
 
 def rows(count):
     return [
         Row(
-            key=f"k{seed}",
+            key=f"k-{seed}",
             point=0,
             seed=seed,
             status="budget",
@@ -36,7 +46,7 @@ def rows(count):
             evaluations=1,
             seconds=1,
             engine="batched",
-            trace=bytes(100),
+            trace=os.urandom(400),
         )
         for seed in range(count)
     ]
@@ -47,7 +57,7 @@ def file(tmp_path):
     """A store with some hundred pages."""
     with Store.open(tmp_path) as store:
         store.begin(RECORD)
-        store.add("aa", rows(3000))
+        store.add("aa", tabulate_rows(rows(3000)))
     return tmp_path / ".playground" / "results.sqlite"
 
 
@@ -148,7 +158,7 @@ def test_a_large_file_is_checked_when_it_was_not_closed(tmp_path, file, monkeypa
         opening, "_check_database", lambda *a, thoroughly: asked.append(thoroughly) or check(*a, thoroughly)
     )
     with Store.open(tmp_path) as store:
-        store.add("aa", rows(10))
+        store.add("aa", tabulate_rows(rows(10)))
         Store.open(tmp_path).close()
     Store.open(tmp_path).close()
     assert asked == [False, True, False]
@@ -157,15 +167,15 @@ def test_a_large_file_is_checked_when_it_was_not_closed(tmp_path, file, monkeypa
 def test_damage_that_opening_does_not_see_is_found_where_it_is_read(tmp_path, file, monkeypatch):
     monkeypatch.setattr(opening, "MAX_CHECKED_BYTES", 0)
     content = bytearray(file.read_bytes())
-    content[8 * 4096 : -4096] = b"\xff" * (len(content) - 9 * 4096)
+    content[4096:] = b"\xff" * (len(content) - 4096)
     file.write_bytes(content)
-    with Store.open(tmp_path) as store, pytest.raises(StoreError, match="is damaged"):
-        list(store.rows())
+    with pytest.raises(StoreError, match="is damaged"):
+        Store.open(tmp_path).rows()
 
 
 def test_a_table_that_lacks_a_column(tmp_path, file):
-    changed(file, "ALTER TABLE runs DROP COLUMN reason")
-    refused(tmp_path, "is damaged: table 'runs' has no column 'reason'")
+    changed(file, "ALTER TABLE chunks DROP COLUMN engine")
+    refused(tmp_path, "is damaged: table 'chunks' has no column 'engine'")
 
 
 def test_a_folder_in_its_place(tmp_path):
@@ -180,48 +190,73 @@ def test_a_file_in_place_of_its_folder(tmp_path):
     refused(tmp_path, "not a directory", create=False)
 
 
-def test_migrating_is_all_or_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "playground.runner.store.migrations.MIGRATIONS", (("CREATE TABLE a (b)", "CREATE TABEL c (d)"),)
-    )
+def test_tables_are_created_all_or_none(tmp_path, monkeypatch):
+    monkeypatch.setattr(layout, "_TABLES", ("CREATE TABLE a (b)", "CREATE TABEL c (d)"))
     connection = sqlite3.connect(tmp_path / "a.sqlite", isolation_level=None)
     with pytest.raises(sqlite3.OperationalError):
-        migrate(connection)
+        create_tables(connection)
     assert table_columns(connection) == set()
     connection.close()
 
 
-def test_an_older_file_is_brought_forward(tmp_path, file, monkeypatch):
-    from playground.runner.store import migrations
+@pytest.mark.parametrize("version", range(1, LAYOUT_VERSION))
+def test_an_older_file_is_refused_with_what_to_do(tmp_path, file, version):
+    changed(file, f"PRAGMA user_version = {version}")
+    message = (
+        rf"written by an older playground \(layout {version}, this one reads {LAYOUT_VERSION}\); move the file away"
+    )
+    refused(tmp_path, message)
+    refused(tmp_path, message, create=False)
 
-    more = (*migrations.MIGRATIONS, ("ALTER TABLE runs ADD COLUMN energy REAL",))
-    monkeypatch.setattr(migrations, "MIGRATIONS", more)
-    monkeypatch.setattr(migrations, "LAYOUT_VERSION", LAYOUT_VERSION + 1)
-    monkeypatch.setattr(opening, "LAYOUT_VERSION", LAYOUT_VERSION + 1)
+
+def test_a_flipped_byte_is_named_and_costs_one_chunk(tmp_path, file):
+    """The other chunks are read, and what is left out counts as missing, so that a sweep computes it again."""
     with Store.open(tmp_path) as store:
-        assert store.tally().runs == 3000
-    connection = sqlite3.connect(file)
-    assert ("runs", "energy") in table_columns(connection)
-    connection.close()
-
-
-def test_runs_of_the_first_layout_are_kept(tmp_path):
-    """Without the column `sensitive`, which newer layouts do not have."""
-    folder = tmp_path / ".playground"
-    folder.mkdir()
-    connection = sqlite3.connect(folder / "results.sqlite", isolation_level=None)
-    for statement in migrations.MIGRATIONS[0]:
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute("PRAGMA user_version = 1")
-    connection.execute("INSERT INTO layouts VALUES (1, '[]', '[]', '[]')")
-    values = "'s', 'passed', 3.0, 2.0, 1.0, 9, 11, 0.5, 'batched', ?, 'why', NULL, 1"
-    for number in (1, 2):
-        connection.execute(f"INSERT INTO runs VALUES (?, ?, 7, {values})", (number, f"k{number}", 0))
-    connection.close()
+        store.begin(replace(RECORD, id="bb", keys=["other"]))
+        store.add("bb", tabulate_rows([replace(row, key=row.key.replace("k", "other")) for row in rows(3000)]))
+    content = bytearray(file.read_bytes())
     with Store.open(tmp_path) as store:
-        found = store.known(["k1", "k2"])
-    assert found.keys() == {"k1", "k2"}
-    assert {(row.seed, row.first, row.steps, row.reason, row.lost) for row in found.values()} == {
-        (7, 3, 9, "why", False)
-    }
+        data = store._connection.execute("SELECT data FROM columns WHERE chunk = 1 AND name = 'trace'").fetchone()[0]
+    place = content.index(data[100_000:100_100]) + 50  # amid the losses
+    content[place] ^= 1
+    file.write_bytes(content)
+    with Store.open(tmp_path) as store:
+        assert store.tally("aa").runs == 3000  # which reads no losses
+        assert [len(list(store.rows(name))) for name in ("aa", "bb")] == [0, 3000]
+        (sentence,) = store.damaged.values()
+        assert sentence == f"{file}: chunk 1 is damaged (trace): its 3,000 runs"
+        assert store.stored_seeds(["k", "other"]) == {"other": RECORD.seed_set}
+        store.add("aa", tabulate_rows(rows(3000)))
+    with Store.open(tmp_path) as store:
+        assert len(list(store.rows("aa"))) == 3000
+        assert store.damaged == {}
+
+
+@pytest.mark.parametrize("column", ["constants", "engine"])
+def test_a_damaged_head_costs_its_chunk(tmp_path, file, column):
+    changed(file, f"UPDATE chunks SET {column} = replace({column}, 'e', 'f')")
+    with Store.open(tmp_path) as store:
+        assert store.tally("aa").runs == 0
+        assert "chunk 1 is damaged (its head)" in store.damaged[1]
+
+
+def test_a_clock_that_was_set_back_changes_nothing(tmp_path, file):
+    """What is newest is told by its number, not by a time."""
+    with Store.open(tmp_path) as store:
+        store.begin(replace(RECORD, id="bb", created="1970"))
+        store.add("bb", tabulate_rows([replace(row, last=7) for row in rows(10)]))
+        lasts = store.columns(["last"], "aa")["last"]
+        assert (lasts[:10].tolist(), lasts[10:].max()) == ([7] * 10, 1)
+        assert [sweep.id for sweep in store.sweeps()] == ["aa", "bb"]
+
+
+def test_a_read_only_file_is_read_and_not_written(tmp_path, file, monkeypatch):
+    """A file on a read-only disk, which SQLite cannot write a log beside."""
+    before = file.read_bytes()
+    monkeypatch.setattr(opening, "_is_writable", lambda path: False)
+    with Store.open(tmp_path, create=False) as store:
+        assert len(list(store.rows("aa"))) == 3000
+        assert store.stored_seeds(["k"]) == {"k": RECORD.seed_set}
+        with pytest.raises(StoreError, match="cannot be written: the file or its folder is read-only"):
+            store.add("aa", tabulate_rows(rows(1)))
+    assert file.read_bytes() == before

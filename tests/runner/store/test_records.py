@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.runner.store.arrays import read_parameters, read_trace
-from playground.runner.store.records import ParameterLayout, Row, Tally, compact_json, decode_row, encode_row
+from playground.runner.store.records import ParameterLayout, Row, Tally, compact_json
 
 ROW = Row(
-    key="k",
+    key="k-0",
     point=0,
     seed=0,
     status="budget",
@@ -50,19 +50,6 @@ def test_compact_is_json_to_sqlite_too(value):
 
 def test_compact_writes_a_nan_as_null_wherever_it_stands():
     assert compact_json({"a": [math.nan, {"b": -math.inf}]}) == '{"a":[null,{"b":-9e999}]}'
-
-
-@settings(deadline=None)
-@given(st.lists(st.floats(), min_size=4, max_size=4), st.text(), st.binary() | st.none())
-def test_a_row_reads_back_from_a_table_as_it_was(numbers, reason, blob):
-    first, last, best, accuracy = numbers
-    layout = ParameterLayout((("w", (2, 1)),), (0, 3))
-    row = replace(ROW, first=first, last=last, best=best, reason=reason, layout=layout)
-    row = replace(row, metrics={"accuracy": None if math.isnan(accuracy) else accuracy}, parameters=blob, trace=blob)
-    connection = sqlite3.connect(":memory:")
-    values = connection.execute(f"SELECT {', '.join('?' * 15)}", encode_row(row, 7)).fetchone()
-    connection.close()
-    assert repr(decode_row(0, values, blob, blob, {7: layout})) == repr(row)
 
 
 def test_shares_count_runs_that_have_a_verdict():

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from playground.runner.store import Row, StaleSweep, Store, SweepRecord
+from playground.runner.store import Row, SeedSet, StaleSweep, Store, SweepRecord, tabulate_rows
 from playground.runner.store.staleness import describe_differences, find_stale_sweeps
 
 OLD = SweepRecord(
@@ -13,10 +13,12 @@ OLD = SweepRecord(
     command="",
     spec={"steps": 1},
     axes=["optimizer.lr"],
-    points=[{"optimizer.lr": 0.1}],
-    seeds=1,
+    points=[{"optimizer.lr": 0.1}, {"optimizer.lr": 0.2}],
+    seeds=3,
     engine="batched",
     versions={"torch": "2.14", "plugins": {"bold": "a" * 64, "lion": "1.0"}},
+    keys=["old-0", "old-1"],
+    seed_set=SeedSet.of(range(3)),
 )
 
 
@@ -51,7 +53,7 @@ def test_differences_in_words(changes, reasons):
     assert list(describe_differences(OLD, replace(OLD, **changes))) == reasons
 
 
-NEW = replace(OLD, id="new", versions=versions(torch="2.15"))
+NEW = replace(OLD, id="new", versions=versions(torch="2.15"), keys=["old-0", "new-1"])
 REASON = ("torch: 2.14 → 2.15",)
 
 
@@ -76,8 +78,8 @@ def test_the_store_knows_the_sweeps(tmp_path):
         assert store.stale(NEW) == []  # it has no run that could have been used
         rows = [
             Row(
-                key=f"{seed}",
-                point=0,
+                key=f"old-{point}-{seed}",
+                point=point,
                 seed=seed,
                 status="budget",
                 verdict="passed",
@@ -89,12 +91,13 @@ def test_the_store_knows_the_sweeps(tmp_path):
                 seconds=0.1,
                 engine="plain",
             )
-            for seed in range(3)
+            for point in range(2)
+            for seed in range(2 + point)
         ]
-        store.add(OLD.id, rows)
+        store.add(OLD.id, tabulate_rows(rows))
         assert store.stale(NEW) == [StaleSweep(OLD, REASON, 3)]
+        assert store.stale(replace(NEW, keys=["new-0", "old-1"])) == [StaleSweep(OLD, REASON, 2)]
         store.begin(NEW)
-        store.attach(NEW.id, [("0", 0)])
-        assert store.stale(NEW) == [StaleSweep(OLD, REASON, 2)]
-        assert str(store.stale(NEW)[0]) == "torch: 2.14 → 2.15: 2 stored runs were not used again"
+        assert store.stale(NEW) == [StaleSweep(OLD, REASON, 3)]
+        assert str(store.stale(NEW)[0]) == "torch: 2.14 → 2.15: 3 stored runs were not used again"
         assert store.stale(OLD) == []

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import playground
 from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
-from playground.runner.store import Store
+from playground.runner.store import SeedSet, Store
 from playground.runner.sweeping.chunk import MAX_UNSPLIT_RUNS
 from playground.runner.sweeping.plan import order_by_seed
-from playground.scenario.grid import expand, with_axes
-from playground.scenario.model import load_scenario as load
 
 EDGE = """
 import torch
@@ -68,8 +68,21 @@ def test_one_that_raises_costs_only_a_few_their_company(here, write):
             assert row.last == pytest.approx(run.loss.last, rel=1e-6)
 
 
-def test_runs_come_seed_by_seed(root):
-    grid = expand(with_axes(load(root / "scenarios/bowl.yaml"), {"optimizer.lr": [0.1, 0.2, 0.3]}, 4))
-    missing = {0: range(4), 1: [3], 2: [0, 3]}
-    members = list(order_by_seed(grid.points, missing, [7, 5, 3, 1]))
-    assert members == [(0, 7), (2, 7), (0, 5), (0, 3), (0, 1), (1, 1), (2, 1)]
+def test_chunks_have_few_seeds():
+    """All points of one seed come before those of the next, and a chunk is sorted by point and seed."""
+    missing = {0: SeedSet.of([1, 3, 5, 7]), 1: SeedSet.of([7]), 2: SeedSet.of([5, 7])}
+    chunks = list(order_by_seed(missing, 3))
+    assert list(map(list, chunks)) == [[(0, 1), (0, 3)], [(0, 5), (2, 5)], [(0, 7), (1, 7), (2, 7)]]
+    assert list(map(list, order_by_seed(missing, 2)))[2:] == [[(0, 7), (1, 7)], [(2, 7)]]
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.integers(0, 5), st.sets(st.integers(0, 30), min_size=1)), st.integers(1, 20))
+def test_chunks_have_every_missing_run_once(missing, size):
+    chunks = list(order_by_seed({point: SeedSet.of(seeds) for point, seeds in missing.items()}, size))
+    found = [member for chunk in chunks for member in chunk]
+    assert sorted(found) == sorted((point, seed) for point, seeds in missing.items() for seed in seeds)
+    assert all(len(chunk) <= size and list(chunk) == sorted(chunk) for chunk in chunks)
+    assert [seed for chunk in chunks for seed in sorted({seed for _, seed in chunk})] == sorted(
+        seed for chunk in chunks for seed in {seed for _, seed in chunk}
+    )

@@ -8,14 +8,14 @@ import pytest
 import playground
 from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE
 from playground.result import Quartiles
-from playground.runner.store import ParameterLayout, Row
+from playground.runner.store import ParameterLayout, Row, SeedSet, Store, SweepRecord, tabulate_rows
 from playground.runner.sweeping.curves import loss_curves
 
 
 def row(point, seed, status, last, losses):
     trace = np.array(losses, "<f4").tobytes()
     return Row(
-        key="k",
+        key=f"k{point}-{seed}",
         point=point,
         seed=seed,
         status=status,
@@ -32,7 +32,29 @@ def row(point, seed, status, last, losses):
     )
 
 
-def test_quartiles_at_each_step():
+def curves_of(folder, rows):
+    record = SweepRecord(
+        id="aa",
+        created="2026",
+        scenario="s",
+        file="s.yaml",
+        command="",
+        spec={},
+        axes=[],
+        points=[{}, {}],
+        seeds=3,
+        engine="plain",
+        versions={},
+        keys=["k0", "k1"],
+        seed_set=SeedSet.of(range(3)),
+    )
+    with Store.open(folder) as store:
+        store.begin(record)
+        store.add("aa", tabulate_rows(rows))
+        return list(loss_curves(store.select("aa")))
+
+
+def test_quartiles_at_each_step(tmp_path):
     nan = math.nan
     rows = [
         row(0, 0, "budget", 0.5, [3, 2, 1]),
@@ -40,7 +62,7 @@ def test_quartiles_at_each_step():
         row(0, 2, "diverged", 9e9, [4, 9e9, nan]),
         row(1, 0, "budget", 0.0, [8, 8, 8]),
     ]
-    first, second = loss_curves(rows)
+    first, second = curves_of(tmp_path, rows)
     assert (first.point, first.steps) == (0, (0, 1, 9))
     assert first.quartiles[0] == Quartiles(3.5, 4.0, 4.5)
     assert first.quartiles[1] == pytest.approx((1.125, 2.0, (2 + np.float32(9e9)) / 2))
@@ -48,9 +70,9 @@ def test_quartiles_at_each_step():
     assert second.quartiles == (Quartiles(8.0, 8.0, 8.0),) * 3
 
 
-def test_two_that_ended_badly_are_infinite_and_not_unknown():
+def test_two_that_ended_badly_are_infinite_and_not_unknown(tmp_path):
     rows = [row(0, seed, "nonfinite", math.nan, [1, math.nan, math.nan]) for seed in range(2)]
-    (curve,) = loss_curves(rows)
+    (curve,) = curves_of(tmp_path, rows)
     assert curve.quartiles[2] == (math.inf,) * 3
 
 

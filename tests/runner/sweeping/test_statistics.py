@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from playground.result import Status, Verdict
 from playground.runner.sweeping.statistics import (
+    MIN_PARTITIONED_RUNS,
     Quartiles,
     Summary,
     find_best,
+    quantiles,
     quartiles,
     summarize,
     wilson_interval,
@@ -102,8 +104,13 @@ def run_by_run(points, rows):
         )
 
 
+def codes(owner, statuses, verdicts, *numbers):
+    """Columns with indices in place of words."""
+    return owner, [list(Status).index(s) for s in statuses], [list(Verdict).index(v) for v in verdicts], *numbers
+
+
 def check(points, rows):
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 5
+    columns = codes(*zip(*rows, strict=True)) if rows else [()] * 5
     summaries = summarize(points, *columns)
     wanted = list(run_by_run(points, rows))
     assert len(summaries) == len(wanted)
@@ -156,8 +163,8 @@ def test_where_nothing_was_expected_no_share_is_told():
         assert (summary.passed, summary.share, summary.interval) == (None, None, None)
 
 
-def test_enumerations_and_arrays_are_words_too():
-    rows = ([0, 0], [Status.BUDGET, Status.STALLED], [Verdict.PASSED, Verdict.FAILED], [1.0, 2.0], [3, 4])
+def test_arrays_are_columns_too():
+    rows = codes([0, 0], ["budget", "stalled"], ["passed", "failed"], [1.0, 2.0], [3, 4])
     plain = summarize([{}], *rows)
     assert summarize([{}], *map(np.array, rows)) == plain
     assert plain[0].statuses == {Status.BUDGET: 1, Status.STALLED: 1}
@@ -166,13 +173,12 @@ def test_enumerations_and_arrays_are_words_too():
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        (([0], ["bugdet"], ["passed"], [1.0], [1]), "'bugdet' is none of converged, budget,"),
-        (([0], ["budget"], ["pass"], [1.0], [1]), "'pass' is none of passed, failed, none"),
-        (([0], ["budget"], ["passed"], [1.0, 2.0], [1]), "2 values for 1 runs"),
-        (([0], ["budget"], ["passed"], [1.0], []), "0 values for 1 runs"),
-        (([0, 0], ["budget"], ["passed"], [1.0, 1.0], [1, 1]), "."),
-        (([1], ["budget"], ["passed"], [1.0], [1]), "."),
-        (([-1], ["budget"], ["passed"], [1.0], [1]), "."),
+        (([0], [1], [0, 0], [1.0], [1]), "1 statuses and 2 verdicts for 1 runs"),
+        (([0], [1], [0], [1.0, 2.0], [1]), "2 values for 1 runs"),
+        (([0], [1], [0], [1.0], []), "0 values for 1 runs"),
+        (([0, 0], [1], [0], [1.0, 1.0], [1, 1]), "1 statuses and 1 verdicts for 2 runs"),
+        (([1], [1], [0], [1.0], [1]), "."),
+        (([-1], [1], [0], [1.0], [1]), "."),
     ],
 )
 def test_columns_that_do_not_fit(columns, message):
@@ -180,12 +186,21 @@ def test_columns_that_do_not_fit(columns, message):
         summarize([{}], *columns)
 
 
+@pytest.mark.parametrize("size", [MIN_PARTITIONED_RUNS - 1, MIN_PARTITIONED_RUNS + 1])
+def test_groups_of_any_size_have_the_quantiles_of_numpy(size):
+    random = np.random.default_rng(size)
+    group, values = random.permutation(np.repeat(np.arange(5), size)), random.standard_normal(5 * size)
+    found = quantiles(values, group, 7, (0.25, 0.5, 0.75))
+    wanted = [np.quantile(values[group == index], (0.25, 0.5, 0.75)) for index in range(5)]
+    np.testing.assert_allclose(found[:5], wanted, rtol=1e-12)
+    assert np.isnan(found[5:]).all()
+
+
 @pytest.mark.slow
 def test_a_million_runs_are_summed_up():
     random = np.random.default_rng(0)
     runs, count = 1_000_000, 2_000
-    statuses = np.array(["budget", "diverged", "nonfinite"])[random.integers(0, 3, runs)].tolist()
-    verdicts = np.array(["passed", "failed"])[random.integers(0, 2, runs)].tolist()
+    statuses, verdicts = random.integers(0, 3, runs), random.integers(0, 2, runs)
     points = [{"lr": float(n)} for n in range(count)]
     owner, losses = random.integers(0, count, runs), random.standard_normal(runs)
     summaries = summarize(points, owner, statuses, verdicts, losses, random.integers(0, 1000, runs))

@@ -127,15 +127,24 @@ def test_every_run_is_the_run_alone(root, here, name, over, seeds, changes):
 
 
 def test_all_of_it_is_computed_together(root, here):
-    sweep = playground.sweep(root / "scenarios/and_gate.yaml", CASES["several optimizers"][1], 2, SHORT)
+    options = playground.SweepOptions(engine="compiled")
+    sweep = playground.sweep(
+        root / "scenarios/and_gate.yaml", CASES["several optimizers"][1], 2, SHORT, options=options
+    )
     assert sweep.engines == {"compiled": 12}
+
+
+LBFGS = (
+    "a step evaluates the loss again and again, as numbers of the run decide; "
+    "the optimizer evaluates the loss by itself within a step"
+)
 
 
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("name", "over", "seeds", "note"),
     [
-        ("and_gate", {"optimizer": ["torch.LBFGS"]}, 2, "the optimizer evaluates the loss by itself within a step"),
+        ("and_gate", {"optimizer": ["torch.LBFGS"]}, 2, LBFGS),
         ("quadratic_derivative", {"at.x": [[4], [5]]}, None, "a task without a descent"),
     ],
 )

@@ -206,7 +206,8 @@ def vector_norm(
     a, p = recorder.cast(a, dtype or recorder.lift(a).dtype), 2.0 if ord is None else float(ord)
     size = recorder.entrywise(lambda x: apply("abs", x), a.dtype, a)
     if math.isinf(p):
-        return _extreme("maximum" if p > 0 else "minimum")(recorder, size, dim, keepdim)
+        largest: Symbol = _extreme("maximum" if p > 0 else "minimum")(recorder, size, dim, keepdim)
+        return largest
     power: Callable[[int], int] = {
         0.0: lambda x: apply("select", apply("ne", x, constant(0.0)), constant(1.0), constant(0.0)),
         1.0: lambda x: x,

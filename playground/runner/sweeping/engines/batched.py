@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from playground.plugins.causes import ISOLATED_EXCEPTIONS
 from playground.plugins.manager import Plugins
@@ -75,32 +75,28 @@ def _require_agreement(start: ChunkStart, plugins: Plugins, ready: PreparedDesce
     :raises DisagreementError: they differ by more than rounding.
     """
     from playground.core.replicas.batch_agreement import require_agreement
-    from playground.core.steppers import RuleStepper, TorchStepper
-    from playground.core.update import UpdateRule
+    from playground.core.steppers import make_stepper
 
     count = len(start.seeds)
     few = start.select(sorted({0, count // 2, count - 1}))
     scenario, schedule = ready.loaded.scenario, ready.bound.schedule
 
     def alone(problem: Problem, run: int) -> OneRun:
-        kind: Any = RuleStepper if isinstance(few.optimizers[run], UpdateRule) else TorchStepper
-        stepper: OneRun = kind(problem, few.optimizers[run], schedule, scenario_clip(scenario))
-        return stepper
+        return make_stepper(problem, few.optimizers[run], schedule, scenario_clip(scenario))
 
     require_agreement(_build_replicas(few, plugins, ready), few.seeds, alone, scenario.steps, stop_rules(ready))
 
 
 def _build_replicas(start: ChunkStart, plugins: Plugins, ready: PreparedDescent) -> Replicas:
     """Return the stepper that fits the optimizers."""
-    from playground.core.replicas import ELEMENTWISE_OPTIMIZERS, RuleReplicas, TorchReplicas
-    from playground.core.update import UpdateRule, stack_rules
+    from playground.core.movers import RuleMover, make_mover
+    from playground.core.replicas import RuleReplicas, TorchReplicas
 
     scenario, schedule, optimizers = ready.loaded.scenario, ready.bound.schedule, start.optimizers
     clip = scenario_clip(scenario)
     common = (ready.problem, dict(start.parameters), start.seeds)
-    if isinstance(optimizers[0], UpdateRule):
-        return RuleReplicas(*common, stack_rules(optimizers), schedule, clip)
-    kind = optimizers[0].func
-    elementwise = getattr(kind, "elementwise", kind in ELEMENTWISE_OPTIMIZERS)
+    mover = make_mover(optimizers)
+    if isinstance(mover, RuleMover):
+        return RuleReplicas(*common, mover.rule, schedule, clip)
     with blame_component(plugins.registry.get("optimizer", scenario.components["optimizer"].name)):
-        return TorchReplicas(*common, optimizers, elementwise, schedule, clip)
+        return TorchReplicas(*common, optimizers, mover.is_elementwise, schedule, clip)

@@ -45,8 +45,8 @@ class CompiledEngine:
         from playground.core.compiled import chunk_size
 
         with trial.prepare() as ready:
-            problem = require_descent(ready).problem
-            return chunk_size(problem, problem.parameters, memory)
+            problem, steps = require_descent(ready).problem, ready.loaded.scenario.steps
+            return chunk_size(problem, problem.parameters, memory, steps)
 
     def compute(self, chunk: Chunk, cache: PreparedCache, watch: Watch | None) -> Computation:
         """Compute all runs by one program; it judges them and records their losses itself.

@@ -16,11 +16,11 @@ from playground.result import Status
 from playground.runner.loading.binding import bind
 from playground.runner.single.measuring import stop_rules
 from playground.runner.single.prepared import PreparedDescent
+from playground.runner.sweeping.columns import FinishedRuns, make_columns
 from playground.runner.sweeping.engines.interface import Watch
 from playground.runner.sweeping.engines.refusals import require_descent
 from playground.runner.sweeping.plan import Chunk, ChunkResult, digest
 from playground.runner.sweeping.prepared_cache import PreparedCache
-from playground.runner.sweeping.rows import FinishedRuns, make_rows
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def run_vectorized(
             descend(runs, traces)
             finished = _collect_finished(chunk.engine, start, runs, traces, ready.bound.schedule)
             return ChunkResult(
-                rows=make_rows(chunk, ready, finished),
+                tables=(make_columns(chunk, ready, finished),),
                 note=chunk.note,
                 interrupted=traces.interrupted or is_stop_requested(),
             )
@@ -97,26 +97,35 @@ def begin_replicas(chunk: Chunk, plugins: Plugins, ready: PreparedDescent) -> Ch
 
     :raises CannotBatchError: the runs differ in more than that.
     """
-    from playground.core.replicas import initial_parameters, stack_parameters
+    import numpy as np
+    import torch
 
-    folder = Path(chunk.file).parent
-    alike = {index: digest(loaded.scenario.section.get("start")) for index, loaded in chunk.points.items()}
-    wanted: dict[str, dict[int, None]] = {}
-    for index, seed in chunk.members:
-        wanted.setdefault(alike[index], {})[seed] = None
-    representatives = {group: chunk.points[index].scenario for index, group in alike.items()}
+    from playground.core.replicas import draw_parameters
+
+    members, folder = chunk.members, Path(chunk.file).parent
+    alike: dict[str, list[int]] = {}
+    for index, loaded in chunk.points.items():
+        alike.setdefault(digest(loaded.scenario.section.get("start")), []).append(index)
+    number = {index: place for place, points in enumerate(alike.values()) for index in points}
+    groups = np.array([number[index] for index in members.point.tolist()])
+    order = np.argsort(groups, kind="stable")
+    parts = np.split(order, np.searchsorted(groups[order], np.arange(1, len(alike))))
+    which = torch.empty(len(members), dtype=torch.long)
     drawn: list[Mapping[str, Tensor]] = []
-    for group, seeds in wanted.items():
+    count = 0
+    for (group, points), mine in zip(alike.items(), parts, strict=True):
+        seeds, places = np.unique(members.seed[mine], return_inverse=True)
         prepared = group == digest(ready.loaded.scenario.section.get("start"))
-        task: Any = ready.task if prepared else bind(representatives[group], plugins, folder).task
-        drawn += initial_parameters(partial(_build_problem, task, ready.setting), list(seeds), ready.setting.device)
-    places = {(group, seed): place for place, (group, seed) in enumerate((g, s) for g in wanted for s in wanted[g])}
-    which = [places[alike[index], seed] for index, seed in chunk.members]
+        task: Any = ready.task if prepared else bind(chunk.points[points[0]].scenario, plugins, folder).task
+        build_problem = partial(_build_problem, task, ready.setting)
+        drawn.append(draw_parameters(build_problem, seeds.tolist(), ready.setting.device))
+        which[torch.from_numpy(mine)] = torch.from_numpy(places) + count
+        count += len(seeds)
     optimizers = {index: _build_optimizer(loaded, plugins) for index, loaded in chunk.points.items()}
     return ChunkStart(
-        {name: tensor[which] for name, tensor in stack_parameters(drawn).items()},
-        [seed for _, seed in chunk.members],
-        [optimizers[index] for index, _ in chunk.members],
+        {name: torch.cat([each[name] for each in drawn])[which] for name in drawn[0]},
+        members.seed.tolist(),
+        [optimizers[index] for index in members.point.tolist()],
     )
 
 
@@ -148,7 +157,7 @@ def _collect_finished(
         evaluations=traces.evaluations(),
         kept=traces.kept,
         steps_kept=traces.steps_kept,
-        statuses=traces.statuses(),
+        statuses=traces.status,
         reasons=_describe_reasons(start, runs, traces, schedule),
         seconds=traces.seconds,
     )
@@ -156,13 +165,17 @@ def _collect_finished(
 
 def _describe_reasons(
     start: ChunkStart, runs: DescendingRuns, traces: ReplicaTraces, schedule: Schedule | None
-) -> list[str]:
-    """Return for each run why it ended and, if badly, where and at which rate, in the words of a single run."""
+) -> dict[int, str]:
+    """Return why runs ended and, if badly, where and at which rate, in the words of a single run; by run."""
+    import torch
+
     from playground.core.diagnosis import describe_culprits, describe_exceeded_bounds, last_factor
+    from playground.core.traces import STATUSES
     from playground.core.update import UpdateRule
 
-    reasons = traces.reasons()
-    bad = [run for run, status in enumerate(traces.statuses()) if status in (Status.DIVERGED, Status.NONFINITE)]
+    reasons = {run: text for run, text in enumerate(traces.reasons()) if text}
+    codes = torch.tensor([STATUSES.index(status) for status in (Status.DIVERGED, Status.NONFINITE)])
+    bad = torch.isin(traces.status, codes).nonzero().squeeze(1).tolist()
     if not bad:
         return reasons
     chosen: tuple[Mapping[str, Tensor], ...] = tuple(

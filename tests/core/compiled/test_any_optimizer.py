@@ -65,6 +65,7 @@ def name_case(value):
 
 
 @pytest.mark.sampled(2)
+@pytest.mark.product(18)
 @pytest.mark.parametrize(("name", "options"), CASES, ids=name_case)
 def test_every_class_of_torch(name, options, require_same) -> None:
     kind = partial(getattr(torch.optim, name), **options)
@@ -312,6 +313,7 @@ DIFFERENT = {
 
 
 @pytest.mark.sampled(1)
+@pytest.mark.product(6)
 @pytest.mark.parametrize("name", DIFFERENT)
 def test_hyperparameters_differ_by_run(name, require_same) -> None:
     assert len(require_same(DIFFERENT[name], steps=60)) == 1

@@ -164,33 +164,34 @@ def _one_thread():
     torch.set_num_threads(threads)
 
 
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(optimizers([""], 2))
 def test_arithmetic(require_same, made) -> None:
     assert require_same_or_refused(made, require_same)
 
 
-@settings(max_examples=4)
+@settings(max_examples=3)
 @given(optimizers(sorted(CONDITIONS), 1))
 def test_decisions(require_same, made) -> None:
     require_same_or_refused(made, require_same)
 
 
 @pytest.mark.slow
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(optimizers([""], 3))
 def test_more_arithmetic(require_same, made) -> None:
     assert require_same_or_refused(made, require_same)
 
 
 @pytest.mark.slow
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(optimizers(sorted(CONDITIONS), 2))
 def test_more_decisions(require_same, made) -> None:
     require_same_or_refused(made, require_same)
 
 
 @pytest.mark.slow
+@pytest.mark.product(4)
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_every_decision_is_compiled(condition, require_same) -> None:
     made = ("g", "g", ("square", "g"), ("item", "g"), ("scale", "s1", "a"), condition)
@@ -198,6 +199,7 @@ def test_every_decision_is_compiled(condition, require_same) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.product(12)
 @pytest.mark.parametrize("name", [*TENSOR_OPERANDS, *NUMBER_OPERANDS])
 def test_every_operation_is_compiled(name, require_same) -> None:
     leaves = {"x": ["s2", "g"], "n": ["b", "c1"], "k": ["t"]}

@@ -95,7 +95,8 @@ def test_a_smaller_last_batch_has_a_program_of_its_own(problem_of) -> None:
 def test_step_0_shares_a_program_where_new_state_is_zero(kind, programs, problem_of) -> None:
     phases = record(problem_of, kind)
     assert len(phases.steps) == programs
-    assert all(len(column) == 40 and np.isfinite(column).all() for column in phases.inputs.values())
+    # A count may come into being in step 0.
+    assert all(len(column) == 40 and np.isfinite(column[1:]).all() for column in phases.inputs.values())
 
 
 def test_counts_that_are_equal_are_one(problem_of) -> None:

@@ -60,6 +60,22 @@ def find_leaves(root: Any, parameters: Sequence[Tensor]) -> Iterator[MemoryLeaf]
     return _walk(root, (), lambda _: None, names, set())
 
 
+def find_objects(root: Any) -> list[Any]:
+    """Return the objects of classes written in Python that can be reached, the root first if it is one."""
+    found: dict[int, Any] = {}
+    waiting = [root]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, types.MethodType):
+            waiting.append(value.__self__)
+        elif isinstance(value, tuple):
+            waiting += value
+        elif id(value) not in found and (items := _items(value)) is not None:
+            found[id(value)] = value
+            waiting += [each for _, each, _ in items]
+    return [value for value in found.values() if is_walkable(value)]
+
+
 def _walk(
     value: Any, path: MemoryPath, replace: Callable[[Any], None], names: dict[int, str], seen: set[int]
 ) -> Iterator[MemoryLeaf]:

@@ -125,6 +125,9 @@ class SymbolicNumber(torch.SymFloat):
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
 
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
     def __pow__(self, other: Any) -> Any:
         whole = self.whole and isinstance(other, int) and other >= 0
         return self.compute(formula_of("pow"), self, other, whole=whole)
@@ -144,8 +147,8 @@ class SymbolicNumber(torch.SymFloat):
     def __round__(self, digits: int | None = None) -> Any:  # type: ignore[override]
         if self.whole and digits is not None and digits >= 0:
             return self
-        if digits:
-            return round(self * 10**digits) / 10**digits
+        if digits:  # Python rounds the decimal number, which no scalar operation does
+            return round(float(self), digits)
         return self.compute(formula_of("round"), self, whole=digits is None)
 
     def __trunc__(self) -> Any:

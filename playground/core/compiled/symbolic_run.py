@@ -17,7 +17,7 @@ from torch import Tensor
 
 from playground.core import gradients
 from playground.core.compiled.errors import CannotCompileError
-from playground.core.compiled.memory import MemoryLeaf, find_leaves, is_walkable
+from playground.core.compiled.memory import MemoryLeaf, find_leaves, find_objects
 from playground.core.compiled.outside import OutsideState
 from playground.core.compiled.patching import modules_of, take_symbolic_numbers
 from playground.core.compiled.program import DATUM, FACTOR, LANE, MAX_OPERATIONS, SLOT, STEP
@@ -209,8 +209,7 @@ class SymbolicRun:
     def _code_objects(self) -> list[Any]:
         """Return the optimizer and the objects that it holds, such as optimizers: their classes hold its code."""
         root, rule = self.stepper.memory_root(), self.spec.mover.optimizer({})
-        inner = [each for each in getattr(root, "__dict__", {}).values() if is_walkable(each)]
-        return [root, rule, *inner]
+        return [root, rule, *find_objects(root)]
 
     def _batch(self, samples: int | None) -> BatchTensors:
         """Return the batch of the step: an entry is an input by its row in the batch and its place in the sample."""

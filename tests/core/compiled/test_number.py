@@ -64,7 +64,7 @@ UNARY = {
     "** 2": lambda x: x**2,
     "0.9 **": lambda x: 0.9**x,
     "round": round,
-    "round to digits": lambda x: round(x, 2),
+    "round to no digits": lambda x: round(x, 0),
     "trunc": math.trunc,
     "floor": math.floor,
     "ceil": math.ceil,
@@ -147,6 +147,7 @@ def test_quotients_and_remainders(name, values) -> None:
     assert_same(lambda x: WHOLE[name](a, x), b, kind=LANE)
     assert_same(lambda x: divmod(x, b)[0], a, kind=LANE)
     assert_same(lambda x: divmod(x, b)[1], a, kind=LANE)
+    assert_same(lambda x: divmod(a, x)[1], b, kind=LANE)
     with pytest.raises(CannotCompileError, match="a remainder of numbers that differ between runs"):
         record(lambda x: WHOLE[name](x, b), type(a))
 
@@ -197,7 +198,9 @@ def test_a_comparison_by_a_hyperparameter_divides_the_runs() -> None:
     assert record(lambda x: x < 1, builtins.float, kind=LANE, lanes=lanes)[1] is True
 
 
-@pytest.mark.parametrize("work", [lambda x: x > 0, bool, lambda x: [1, 2][x], range, lambda x: "a" * x, hash])
+@pytest.mark.parametrize(
+    "work", [lambda x: round(x, 1), lambda x: x > 0, bool, lambda x: [1, 2][x], range, lambda x: "a" * x, hash]
+)
 def test_a_number_of_the_run_has_no_value(work) -> None:
     if work is hash:
         assert record(work, builtins.float)[1] == record(work, builtins.float)[1]
@@ -208,7 +211,13 @@ def test_a_number_of_the_run_has_no_value(work) -> None:
 
 @pytest.mark.parametrize(
     ("work", "wanted"),
-    [(range, range(3)), (lambda t: [5, 6, 7, 8][t], 8), (lambda t: "a" * t, "aaa"), (lambda t: f"{t}"[:1], "v")],
+    [
+        (lambda t: round(t * 0.37 + 0.74, 1), round(3 * 0.37 + 0.74, 1)),
+        (range, range(3)),
+        (lambda t: [5, 6, 7, 8][t], 8),
+        (lambda t: "a" * t, "aaa"),
+        (lambda t: f"{t}"[:1], "v"),
+    ],
 )
 def test_the_step_has_a_value(work, wanted) -> None:
     assert record(work, builtins.int, kind=STEP, step=3)[1] == wanted

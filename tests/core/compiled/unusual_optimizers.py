@@ -200,10 +200,10 @@ class CountsInAGlobalArray(Plain):
 class CountsInTheClassOfAnAttribute(Plain):
     def __init__(self, params, lr=0.1):
         super().__init__(params, lr)
-        self.schedule = Schedule()
+        self.schedules = [{"first": Schedule()}]
 
     def factor(self):
-        return 1.0 if self.schedule.next() < 60 else 0.1
+        return 1.0 if self.schedules[0]["first"].next() < 60 else 0.1
 
 
 class Schedule:

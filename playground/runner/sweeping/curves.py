@@ -47,7 +47,8 @@ def loss_curves(runs: Selection) -> Iterator[LossCurve]:
     import numpy as np
 
     points, starts = np.unique(runs.point, return_index=True)
-    for point, start, stop in zip(points.tolist(), starts, [*starts[1:], len(runs)], strict=True):
+    stops = np.append(starts, len(runs))[1:]
+    for point, start, stop in zip(points.tolist(), starts, stops, strict=True):
         some = runs.take(slice(start, min(stop, start + MAX_CURVE_RUNS)))
         ended = np.where(np.isin(some.column("status"), BAD_CODES), np.inf, some.column("last"))
         parts = list(some.arrays("trace"))

@@ -213,6 +213,7 @@ SWEEP = """
     from playground.builtin import losses, models
     from playground.builtin.optimizers import Adam
     from playground.core.compiled import CompiledReplicas, jit
+    from playground.core.movers import RuleMover
     from playground.core.problem import Batches, Problem
     from playground.core.replicas import stack_parameters
     from playground.core.stopping import StopRules
@@ -230,7 +231,7 @@ SWEEP = """
     start = stack_parameters([problem.parameters] * 2)
     print("ready", flush=True)
     sys.stdin.read()
-    replicas = CompiledReplicas(problem, start, [0, 1], Adam(lr=torch.tensor([0.1, 0.2])), 50, StopRules())
+    replicas = CompiledReplicas(problem, start, [0, 1], RuleMover(Adam(lr=torch.tensor([0.1, 0.2]))), 50, StopRules())
     print(sum(argument != "" for argument in compiled), replicas.conclude(replicas.arrays).tolist())
 """
 

@@ -216,7 +216,8 @@ class RunEnds(Sequence[EndView]):
 
         order = np.argsort(self.point, kind="stable")
         points, starts = np.unique(self.point[order], return_index=True)
-        return dict(zip(points.tolist(), np.split(order, starts[1:]), strict=True))
+        # Without runs there is no point, and `split` returns one empty part.
+        return dict(zip(points.tolist(), np.split(order, starts[1:]), strict=False))
 
 
 @dataclass(frozen=True)

@@ -160,7 +160,7 @@ class ChunkReader:
         places = np.searchsorted(self.offsets, address, side="right") - 1
         order = np.argsort(places, kind="stable")
         found, starts = np.unique(places[order], return_index=True)
-        yield from zip(found.tolist(), np.split(order, starts[1:]), strict=True)
+        yield from zip(found.tolist(), np.split(order, starts[1:]), strict=False)  # one empty part if there are none
 
     def column(self, place: int, name: str, keep: bool = True) -> NDArray[Any]:
         """Return a column of one chunk.

@@ -7,7 +7,8 @@ numbers of Python a symbolic `number`. `recorder` writes what happens as a `prog
 how each operation of torch becomes scalar operations, `patching` lets functions of Python take symbolic numbers, and
 `decisions` answers where Python code asks for a number.
 2. `memory` finds what the optimizer remembers between steps, and `carried` which of it a step takes as inputs.
-3. `phases` determines which program each step of the descent uses, and `layout` numbers their inputs.
+3. `phases` determines which program each step of the descent uses (`step_program`; `evaluation` computes numbers in
+advance, `examples` tells how runs usually decide). `tidying` reduces the programs, and `layout` numbers their inputs.
 4. `kernel` writes the whole descent in LLVM's intermediate language (`code`, `tile`): `body` emits a program,
 `vectormath` its mathematical functions, `judging` the conditions that end a run.
 5. `assembly` joins the functions to one module, and `jit` compiles it or loads it from disk (`object_cache`).

@@ -7,6 +7,7 @@ which torch's argument parser accepts wherever an operation takes a Python numbe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,20 @@ def floor_divide(program: Program, a: int, b: int) -> int:
 def remainder(program: Program, a: int, b: int) -> int:
     """a - b ⌊a / b⌋, which has the sign of b."""
     return program.apply("sub", a, program.apply("mul", b, floor_divide(program, a, b)))
+
+
+def copy_sign(program: Program, size: int, sign: int) -> int:
+    """|a| with the sign of b, also of b = -0, whose reciprocal is -∞."""
+    apply, zero = program.apply, program.constant(0.0)
+    reciprocal = apply("div", program.constant(1.0), sign)
+    negative = apply("or", apply("lt", sign, zero), apply("lt", reciprocal, zero))
+    size = apply("abs", size)
+    return apply("select", negative, apply("neg", size), size)
+
+
+def logarithm(base: float) -> ScalarFormula:
+    """Return the formula of the logarithm to a base."""
+    return lambda program, x: program.apply("mul", program.apply("log", x), program.constant(1 / math.log(base)))
 
 
 def formula_of(operation: str) -> ScalarFormula:

@@ -21,7 +21,15 @@ import torch
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
 
-from playground.core.compiled.number import ScalarFormula, SymbolicNumber, formula_of, is_number, is_whole
+from playground.core.compiled.number import (
+    ScalarFormula,
+    SymbolicNumber,
+    copy_sign,
+    formula_of,
+    is_number,
+    is_whole,
+    logarithm,
+)
 from playground.core.compiled.program import Program
 from playground.core.compiled.symbol import ACTIVE_RECORDERS, Symbol
 
@@ -29,15 +37,6 @@ _LOCK = threading.RLock()
 """Held while functions are replaced, because all threads see the replacements."""
 
 Function = Callable[..., Any]
-
-
-def _logarithm(base: float) -> ScalarFormula:
-    return lambda p, x: p.apply("div", p.apply("log", x), p.constant(math.log(base)))
-
-
-def _copy_sign(p: Program, x: int, y: int) -> int:
-    size = p.apply("abs", x)
-    return p.apply("select", p.apply("lt", y, p.constant(0.0)), p.apply("neg", size), size)
 
 
 def _hypotenuse(p: Program, *sides: int) -> int:
@@ -52,9 +51,9 @@ REAL_FUNCTIONS: dict[str, ScalarFormula] = {
     **{name: formula_of(name) for name in ("sqrt", "exp", "log1p", "expm1", "tanh", "sin", "cos", "atan", "erf")},
     "fabs": formula_of("abs"),
     "pow": formula_of("pow"),
-    "log2": _logarithm(2),
-    "log10": _logarithm(10),
-    "copysign": _copy_sign,
+    "log2": logarithm(2),
+    "log10": logarithm(10),
+    "copysign": copy_sign,
     "hypot": _hypotenuse,
     "degrees": lambda p, x: p.apply("mul", x, p.constant(180 / math.pi)),
     "radians": lambda p, x: p.apply("mul", x, p.constant(math.pi / 180)),

@@ -185,7 +185,7 @@ class Query:
             masks = [[self._test(condition, selection) for condition in together] for together in alternatives]
             selection = selection.take(reduce(or_, [reduce(and_, together) for together in masks]))
         if self.sort is not None:
-            selection = selection.take(self._order(selection))
+            selection = selection.take(self._order(self.sort, selection))
         return selection if self.limit is None else selection.take(slice(self.limit))
 
     def _test(self, given: Condition, selection: Selection) -> NDArray[Any]:
@@ -203,16 +203,15 @@ class Query:
         ]
         return _spread(tested, selection)
 
-    def _order(self, selection: Selection) -> NDArray[Any]:
+    def _order(self, sort: str, selection: Selection) -> NDArray[Any]:
         """Return the positions of the runs in order; runs without a value come last."""
         import numpy as np
 
-        assert self.sort is not None
-        name = self.sort.removeprefix("-")
+        name = sort.removeprefix("-")
         values = _sort_values(find_key(name, self.keys, ""), selection)
         missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), dtype=np.bool_)
         there = np.flatnonzero(~missing)
-        sorted_by = values[there] if name == self.sort else -values[there]
+        sorted_by = values[there] if name == sort else -values[there]
         if self.limit is not None and self.limit < len(there):  # sort those alone that can be among the first
             most = np.partition(sorted_by, self.limit - 1)[self.limit - 1]
             chosen = sorted_by <= most

@@ -185,6 +185,7 @@ MOVING = {
 }
 
 STEPPED = {
+    "copysign": lambda x: torch.copysign(torch.ones_like(x), x),
     "cumprod": lambda x: x.cumprod(0),
     "hardsigmoid": F.hardsigmoid,  # whose derivative torch takes with 1/6 in single precision
     "sign": torch.sign,

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from playground.core.compiled.errors import CannotCompileError
-from playground.core.compiled.number import floor_divide, remainder
+from playground.core.compiled.number import copy_sign, floor_divide, logarithm, remainder
 from playground.core.compiled.program import Program
 from playground.core.compiled.symbol import Symbol
 
@@ -68,15 +68,6 @@ def _lerp(p: Program, a: int, b: int, weight: int) -> int:
     return p.apply("select", _apply_number(p, p.apply("abs", weight), "lt", 0.5), from_a, from_b)
 
 
-def _copysign(p: Program, a: int, b: int) -> int:
-    size = p.apply("abs", a)
-    return p.apply("select", _apply_number(p, b, "lt", 0.0), p.apply("neg", size), size)
-
-
-def _logarithm(base: float) -> Formula:
-    return lambda p, a: _apply_number(p, p.apply("log", a), "mul", 1 / math.log(base))
-
-
 NUMBER_FORMULAS: dict[str, Formula] = {
     "add": lambda p, a, b, alpha=None: p.apply("add", a, b if alpha is None else p.apply("mul", alpha, b)),
     "sub": lambda p, a, b, alpha=None: p.apply("sub", a, b if alpha is None else p.apply("mul", alpha, b)),
@@ -102,7 +93,7 @@ NUMBER_FORMULAS: dict[str, Formula] = {
     "addcmul": lambda p, a, b, c, value=None: p.apply(
         "add", a, p.apply("mul", b if value is None else p.apply("mul", value, b), c)
     ),
-    "copysign": _copysign,
+    "copysign": copy_sign,
     "floor_divide": floor_divide,
     "remainder": remainder,
 }
@@ -119,8 +110,8 @@ REAL_FORMULAS: dict[str, Formula] = {
     "expm1": _single_operation("expm1"),
     "log": _single_operation("log"),
     "log1p": _single_operation("log1p"),
-    "log2": _logarithm(2),
-    "log10": _logarithm(10),
+    "log2": logarithm(2),
+    "log10": logarithm(10),
     "sin": _single_operation("sin"),
     "cos": _single_operation("cos"),
     "tan": lambda p, a: p.apply("div", p.apply("sin", a), p.apply("cos", a)),

@@ -20,6 +20,10 @@ class NotWorthCompilingError(CannotCompileError):
     """The runs could be compiled, but they finish sooner than the compiler does."""
 
 
+class DrawsRandomNumbersError(CannotCompileError):
+    """Random numbers of Python or numpy were drawn while a step was recorded: by the step, or by another thread."""
+
+
 class TooManyWaysError(CannotCompileError):
     """A step takes too many ways by numbers of the run."""
 

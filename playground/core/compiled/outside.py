@@ -11,17 +11,30 @@ import inspect
 import random
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from playground.core.compiled.errors import CannotCompileError
+from playground.core.compiled.errors import CannotCompileError, DrawsRandomNumbersError
 from playground.core.compiled.memory import find_leaves, is_walkable
 from playground.core.compiled.number import is_number
 
 OWN_PACKAGES = ("torch", "playground", "numpy")
 """Packages whose functions keep nothing between steps that a run depends on."""
+
+
+@contextmanager
+def refuse_random_draws() -> Iterator[None]:
+    """Watch the streams of random numbers that Python's `random` and numpy share between all code of the process.
+
+    :raises DrawsRandomNumbersError: something drew from one of them within the `with` block.
+    """
+    before = _random_streams()
+    yield
+    if _random_streams() != before:
+        raise DrawsRandomNumbersError("draws random numbers (of Python or numpy)")
 
 
 class OutsideState:
@@ -37,15 +50,12 @@ class OutsideState:
             value for each in (*self._kinds, *objects) for value in getattr(each, "__dict__", {}).values()
         )
         self._before = self._describe()
-        self._streams = _random_streams()
 
     def require_unchanged(self) -> None:
         """Check that nothing has changed.
 
         :raises CannotCompileError: something has.
         """
-        if _random_streams() != self._streams:
-            raise CannotCompileError("draws random numbers (of Python or numpy)")
         before, after = self._before, self._describe()
         for name in (*before, *after):
             if not _is_same(before.get(name, []), after.get(name, [])):

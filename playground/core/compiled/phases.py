@@ -8,6 +8,7 @@ kernel selects one per step. All are parts of one `Program`, so that what they s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from playground.core.compiled.carried import LEFT_OUT, AssumptionError, CarriedMemory, SlotKey, Structure
 from playground.core.compiled.decisions import record_ways
-from playground.core.compiled.errors import CannotCompileError, TooManyWaysError
+from playground.core.compiled.errors import CannotCompileError, DrawsRandomNumbersError, TooManyWaysError
 from playground.core.compiled.evaluation import Evaluation
 from playground.core.compiled.examples import EXAMPLE_STEPS, ExampleRuns
 from playground.core.compiled.memory import Snapshot
@@ -32,6 +33,10 @@ MAX_RECORDINGS = 80
 
 MAX_ASSUMPTIONS = 40
 """The most times that everything is recorded once more because something changes or differs after all."""
+
+MAX_DRAWS = 3
+"""The most times that a recording begins again because random numbers were drawn. Code that draws them does so in each
+recording; another thread of the process (a worker of a cluster has several) hardly does."""
 
 MAX_EVALUATIONS = 64
 """The most evaluations of the loss that are recorded for one step, in all ways that it may take together."""
@@ -86,6 +91,13 @@ def record_phases(
     :param parameters: initial ones of all runs, of shape `(runs, *shape)`; they tell how runs usually decide.
     :raises CannotCompileError: a step is not a fixed scalar program, or there are too many programs.
     """
+    for _ in range(MAX_DRAWS):
+        with suppress(DrawsRandomNumbersError):
+            return _record_run(spec, factors, parameters)
+    return _record_run(spec, factors, parameters)
+
+
+def _record_run(spec: DescentSpec, factors: Sequence[float], parameters: Mapping[str, Tensor] | None) -> Phases:
     run = SymbolicRun(spec)
     recorder = _PhaseRecorder(run, np.asarray(factors, dtype=np.float64), parameters)
     for _ in range(MAX_ASSUMPTIONS):

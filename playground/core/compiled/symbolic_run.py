@@ -18,7 +18,7 @@ from torch import Tensor
 from playground.core import gradients
 from playground.core.compiled.errors import CannotCompileError
 from playground.core.compiled.memory import MemoryLeaf, find_leaves, find_objects
-from playground.core.compiled.outside import OutsideState
+from playground.core.compiled.outside import OutsideState, refuse_random_draws
 from playground.core.compiled.patching import modules_of, take_symbolic_numbers
 from playground.core.compiled.program import DATUM, FACTOR, LANE, MAX_OPERATIONS, SLOT, STEP
 from playground.core.compiled.recorder import ProgramRecorder
@@ -184,7 +184,7 @@ class SymbolicRun:
 
     def _record(self, work: Any) -> Any:
         try:
-            with without_torch_compiler(), take_symbolic_numbers(self._modules):
+            with without_torch_compiler(), take_symbolic_numbers(self._modules), refuse_random_draws():
                 return self.recorder.record(work)
         except CannotCompileError as error:
             place = _find_place(error, self._modules)

@@ -1,5 +1,6 @@
 """Which program each step of a descent uses, and the counts before each step."""
 
+import random
 from dataclasses import replace
 from functools import partial
 
@@ -49,6 +50,34 @@ def letters(phases):
 def counts(phases):
     """Return the columns of all counts, by path."""
     return {".".join(name[1]): column.tolist() for name, column in phases.inputs.items() if name[0] == COUNT}
+
+
+def draw_first(loss, draws):
+    """Return a loss that draws random numbers at its first evaluations."""
+    remaining = list(range(draws))
+
+    def drawing(forward, batch):
+        if remaining:
+            remaining.pop()
+            random.random()
+        return loss(forward, batch)
+
+    return drawing
+
+
+@pytest.mark.parametrize(("draws", "refused"), [(1, False), (3, False), (1000, True)])
+def test_random_numbers_that_another_thread_draws_are_no_reason(problem_of, draws, refused) -> None:
+    """The thread of a cluster's worker draws some now and then; code of a step draws them again when recorded again."""
+
+    def drawing_problem(**options):
+        problem = problem_of(**options)
+        return replace(problem, loss=draw_first(problem.loss, draws))
+
+    if refused:
+        with pytest.raises(CannotCompileError, match="draws random numbers"):
+            record(drawing_problem, torch.optim.SGD)
+    else:
+        assert letters(record(drawing_problem, torch.optim.SGD, steps=4)) == "aaaa"
 
 
 CHOICES = {

@@ -1,0 +1,196 @@
+"""The acceptance tests of a comparison: how often it decides wrongly, and whether it finds what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from playground.core.comparison.estimates import average_families
+from playground.core.comparison.looks import spend_alpha
+from playground.core.comparison.pairs import compare_pairs
+from playground.core.comparison.resolution import compute_power
+from playground.core.comparison.scores import ScoreTable
+from playground.core.comparison.self_test.decisions import (
+    decide_any_contrast,
+    decide_by_families,
+    decide_on_problems_like_these,
+    decide_on_suite,
+)
+from playground.core.comparison.self_test.pool import (
+    ScorePool,
+    draw_table,
+    tune_on_disjoint_seeds,
+    tune_on_shared_seeds,
+)
+from playground.core.comparison.self_test.rows import (
+    MAX_SKEWED_RATE,
+    SelfTestRow,
+    compare_power,
+    limit_rate,
+    require_all,
+)
+from playground.core.comparison.self_test.sampling import (
+    STUDIES,
+    find_null_studies,
+    find_pair_means,
+    resample_families,
+    resample_studies,
+    share_repeats,
+)
+from playground.core.comparison.self_test.simulated import simulate_pool
+
+FACTORS = (1.1, 1.5, 2.0)
+"""Planted ratios of gradient evaluations."""
+LOOKS = 5
+"""Looks at one comparison, each with twice the sample of the one before."""
+FEWEST_FAMILIES = 20
+"""Families from which skewed differences must be judged rightly."""
+
+
+def run_self_test(
+    pool: ScorePool | None = None, *, repeats: int = 1_000, seed: int = 0, inclusion: tuple[str, str] | None = None
+) -> tuple[SelfTestRow, ...]:
+    """Return the measurements of all acceptance tests. Decisions are those of a first look, α = 0.025.
+
+    :param pool: scores of stored runs; None simulates them.
+    :param repeats: how often each test is repeated.
+    :param seed: seed of all draws.
+    :param inclusion: (container, contained), optimizers of the pool where the settings of the first include those of
+        the second, such as momentum with 0 among its values and SGD. None joins the settings of two optimizers.
+    """
+    pool = simulate_pool(seed=seed) if pool is None else pool
+    streams = np.random.default_rng(seed).spawn(8)
+    return (
+        check_copy(pool, streams[0]),
+        *measure_same_optimizer(pool, repeats, streams[1]),
+        measure_flipped_signs(pool, repeats, streams[2]),
+        *measure_skewed_differences(pool, repeats, streams[3]),
+        *measure_planted_factors(pool, repeats, streams[4]),
+        *measure_looks(pool, repeats, streams[5]),
+        check_other_contestants(pool, streams[6]),
+        *measure_inclusion(pool, inclusion, repeats, streams[7]),
+    )
+
+
+def check_copy(pool: ScorePool, rng: np.random.Generator) -> SelfTestRow:
+    """Compare each optimizer with a renamed copy on the same seeds."""
+    table = draw_table(pool, STUDIES, rng)
+    copies = tuple(f"copy of {name}" for name in pool.optimizers)
+    values = np.concatenate([table.values, table.values])
+    table = replace(table, optimizers=(*pool.optimizers, *copies), values=values)
+    compared = compare_pairs(table, list(zip(pool.optimizers, copies, strict=True)))
+    verdicts = [verdict for each in compared for verdict in (each.suite, each.like_these) if verdict is not None]
+    equal = sum(verdict.word == "equivalent" and verdict.factor_interval == (1.0, 1.0) for verdict in verdicts)
+    return require_all("renamed copy", "equivalent, interval [1, 1]", equal, len(verdicts))
+
+
+def measure_same_optimizer(pool: ScorePool, repeats: int, rng: np.random.Generator) -> Iterator[SelfTestRow]:
+    """Compare optimizers with themselves, tuned on disjoint seeds."""
+    suite, like_these = 0, 0
+    for scores, count in zip(pool.values, share_repeats(repeats, len(pool.values)), strict=True):
+        differences = np.moveaxis(tune_on_disjoint_seeds(scores, (count, STUDIES), rng), 0, 1)
+        suite += int(decide_on_suite(differences, spend_alpha(1)).sum())
+        like_these += int(decide_on_problems_like_these(differences, pool.families, spend_alpha(1)).sum())
+    name = "same optimizer, disjoint tuning seeds"
+    yield limit_rate(name, "different on this suite", suite, repeats)
+    yield limit_rate(name, "different on problems like these", like_these, repeats)
+
+
+def measure_flipped_signs(pool: ScorePool, repeats: int, rng: np.random.Generator) -> SelfTestRow:
+    """Flip the signs of families, jointly in all pairs of different optimizers: the true differences become 0."""
+    means = find_pair_means(pool, rng)
+    signs = rng.choice((-1.0, 1.0), (repeats, means.shape[-1]))
+    count = sum(decide_any_contrast(means * each, spend_alpha(1)) for each in signs)
+    return limit_rate("families' signs flipped", f"any of {len(means)} pairs different", count, repeats)
+
+
+def measure_skewed_differences(pool: ScorePool, repeats: int, rng: np.random.Generator) -> Iterator[SelfTestRow]:
+    """Judge skewed samples of families with a true mean of 0: the pool's pairs, and exponential differences."""
+    means = find_pair_means(pool, rng)
+    for families in (FEWEST_FAMILIES, 2 * FEWEST_FAMILIES):
+        samples = [
+            resample_families(each, (count, families), rng)
+            for each, count in zip(means, share_repeats(repeats, len(means)), strict=True)
+        ]
+        exponential = rng.exponential(size=(repeats, families)) - 1.0
+        for source, sample in (("pairs", np.concatenate(samples)), ("exponential", exponential)):
+            count = int(decide_by_families(sample, spend_alpha(1)).sum())
+            measured = f"{source}, {families} families: different"
+            yield limit_rate("skewed differences", measured, count, repeats, limit=MAX_SKEWED_RATE, upper=1.0)
+
+
+def measure_planted_factors(pool: ScorePool, repeats: int, rng: np.random.Generator) -> Iterator[SelfTestRow]:
+    """Multiply the evaluations of one side by a factor, and compare the power with the announced one."""
+    means, bank, alpha = find_pair_means(pool, rng), find_null_studies(pool, rng), spend_alpha(1)
+    shares, families = share_repeats(repeats, len(means)), means.shape[-1]
+    variances = (bank**2).mean(-1) / (STUDIES * len(bank) ** 2)
+    suite_df = (STUDIES - 1) * variances.sum() ** 2 / (variances**2).sum()
+    for factor in FACTORS:
+        effect = np.log2(factor)
+        announced = float(compute_power(effect, se=np.sqrt(variances.sum()), df=suite_df, alpha=alpha))
+        count = int(decide_on_suite(effect + resample_studies(bank, repeats, STUDIES, rng), alpha).sum())
+        yield compare_power("planted factor", f"{factor}× on this suite", count, repeats, announced=announced)
+        samples = [resample_families(each, (share, families), rng) for each, share in zip(means, shares, strict=True)]
+        powers = compute_power(effect, se=means.std(-1) / np.sqrt(families), df=families - 1, alpha=alpha)
+        announced = float(np.average(powers, weights=shares))
+        count = int(decide_by_families(effect + np.concatenate(samples), alpha).sum())
+        yield compare_power("planted factor", f"{factor}× on problems like these", count, repeats, announced=announced)
+
+
+def measure_looks(pool: ScorePool, repeats: int, rng: np.random.Generator) -> Iterator[SelfTestRow]:
+    """Look five times while the sample doubles, without a true difference."""
+    bank = find_null_studies(pool, rng)
+    studies = resample_studies(bank, repeats, STUDIES * 2 ** (LOOKS - 1), rng)
+    means = find_pair_means(pool, rng)
+    families = np.concatenate(
+        [
+            resample_families(each, (count, FEWEST_FAMILIES * 2 ** (LOOKS - 1)), rng)
+            for each, count in zip(means, share_repeats(repeats, len(means)), strict=True)
+        ]
+    )
+    looks = [(spend_alpha(look), 2 ** (look - 1)) for look in range(1, LOOKS + 1)]
+    suite = [decide_on_suite(studies[..., : STUDIES * growth], alpha) for alpha, growth in looks]
+    like_these = [decide_by_families(families[:, : FEWEST_FAMILIES * growth], alpha) for alpha, growth in looks]
+    for estimand, decided in (("this suite", suite), ("problems like these", like_these)):
+        count = int(np.any(decided, axis=0).sum())
+        yield limit_rate(f"{LOOKS} looks", f"different on {estimand} at any look", count, repeats)
+
+
+def check_other_contestants(pool: ScorePool, rng: np.random.Generator) -> SelfTestRow:
+    """Drop each optimizer in turn: the estimates of all other pairs keep every bit."""
+    table = draw_table(pool, STUDIES, rng)
+    same = total = 0
+    for dropped in range(len(pool.optimizers)):
+        left = ScoreTable(
+            optimizers=tuple(np.delete(table.optimizers, dropped).tolist()),
+            problems=table.problems,
+            families=table.families,
+            probes=table.probes,
+            values=np.delete(table.values, dropped, 0),
+        )
+        pairs = list(combinations(left.optimizers, 2))
+        for before, after in zip(compare_pairs(table, pairs), compare_pairs(left, pairs), strict=True):
+            total += 1
+            same += before == after
+    return require_all("a contestant dropped", "all other pairs unchanged", same, total)
+
+
+def measure_inclusion(
+    pool: ScorePool, inclusion: tuple[str, str] | None, repeats: int, rng: np.random.Generator
+) -> Iterator[SelfTestRow]:
+    """Compare an optimizer with one whose settings it includes: it is not worse."""
+    contained = pool.scores_of(inclusion[1] if inclusion else pool.optimizers[0])
+    container = pool.scores_of(inclusion[0] if inclusion else pool.optimizers[1])
+    if not inclusion:
+        container = np.concatenate([contained, container], -2)
+    scores = tune_on_shared_seeds([container, contained], (repeats, STUDIES), rng)
+    differences = np.moveaxis((scores[0] - scores[1]).mean(-1), 0, 1)
+    worse = differences.mean((1, 2)) > 0
+    suite = decide_on_suite(differences, spend_alpha(1)) & worse
+    worse = average_families(differences, pool.families).mean(-1) > 0
+    like_these = decide_on_problems_like_these(differences, pool.families, spend_alpha(1)) & worse
+    for estimand, decided in (("this suite", suite), ("problems like these", like_these)):
+        yield limit_rate("settings included", f"container worse on {estimand}", int(decided.sum()), repeats)

@@ -75,8 +75,7 @@ def compute_suite_moments(differences: Array) -> Moments:
 
         θ = Σ w d_p        se² = Σ v_p        df = (Σ v_p)² / Σ (v_p² / (K - 1))
 
-    The degrees of freedom are Satterthwaite's. If nothing varies, they are K - 1, the least possible. The formula
-    takes problems as independent, so the seeds of two problems must not draw the same random numbers.
+    The formula takes problems as independent, so the seeds of two problems must not draw the same random numbers.
 
     :param differences: shape (..., problems, studies), at least two studies.
 
@@ -85,10 +84,18 @@ def compute_suite_moments(differences: Array) -> Moments:
     problems, studies = differences.shape[-2:]
     if studies < MIN_STUDIES:
         raise ComponentError(f"a verdict needs at least {MIN_STUDIES} tuning studies, not {studies}")
-    parts = differences.var(-1, ddof=1) / (studies * problems**2)
+    variance, df = combine_variances(differences.var(-1, ddof=1) / (studies * problems**2), studies)
+    return Moments(differences.mean((-2, -1)), np.sqrt(variance), df)
+
+
+def combine_variances(parts: Array, studies: int) -> tuple[Array, Array]:
+    """Return `Σ v_p` and Satterthwaite's degrees of freedom, `(Σ v_p)² / Σ (v_p² / (K - 1))`; K - 1 if all v are 0.
+
+    :param parts: v_p, shape (..., problems).
+    """
     variance, squares = parts.sum(-1), (parts**2).sum(-1)
     shares = np.divide(squares, variance**2, out=np.ones_like(variance), where=squares > 0)
-    return Moments(differences.mean((-2, -1)), np.sqrt(variance), (studies - 1) / shares)
+    return variance, (studies - 1) / shares
 
 
 def average_families(differences: Array, families: Sequence[str]) -> Array:

@@ -35,22 +35,24 @@ def resample_families(means: Array, shape: tuple[int, ...], rng: np.random.Gener
 
 
 def find_null_studies(pool: ScorePool, rng: np.random.Generator) -> Array:
-    """Return studies in which an optimizer is compared with itself, for optimizers in turn.
+    """Return studies in which optimizers are compared with themselves, each study with both signs.
 
-    :returns: differences, shape (problems, optimizers · BANK_STUDIES).
+    Both sides of a study are alike, so its sign is arbitrary, and the mean is 0.
+
+    :returns: differences, shape (problems, 2 · optimizers · BANK_STUDIES).
     """
-    return np.concatenate([tune_on_disjoint_seeds(each, (BANK_STUDIES,), rng) for each in pool.values], -1)
+    studies = np.concatenate([tune_on_disjoint_seeds(each, (BANK_STUDIES,), rng) for each in pool.values], -1)
+    return np.concatenate([studies, -studies], -1)
 
 
 def resample_studies(bank: Array, repeats: int, studies: int, rng: np.random.Generator) -> Array:
-    """Return studies drawn for each problem from a bank, with a random sign: both sides are alike, so the mean is 0.
+    """Return studies drawn with replacement for each problem.
 
     :param bank: shape (problems, n).
     :returns: shape (repeats, problems, studies).
     """
-    shape = (repeats, len(bank), studies)
-    places = rng.integers(bank.shape[-1], size=shape)
-    return bank[np.arange(len(bank))[:, None], places] * rng.choice((-1.0, 1.0), shape)
+    places = rng.integers(bank.shape[-1], size=(repeats, len(bank), studies), dtype=np.int32)
+    return np.asarray(bank[np.arange(len(bank))[:, None], places])
 
 
 def share_repeats(repeats: int, groups: int) -> list[int]:

@@ -23,7 +23,7 @@ from playground.core.comparison.descriptions import (
     measure_improvement,
     measure_resolutions,
 )
-from playground.core.comparison.estimates import MIN_FAMILIES, EffectEstimate, TooFewFamiliesError
+from playground.core.comparison.estimates import MIN_FAMILIES, MIN_INDEPENDENCE, EffectEstimate, TooFewFamiliesError
 from playground.core.comparison.expected_best import expect_best
 from playground.core.comparison.looks import SAMPLE_GROWTH, TOTAL_ALPHA, spend_alpha
 from playground.core.comparison.more import MoreAdvice
@@ -37,6 +37,7 @@ from playground.core.comparison.verdicts import LIKE_THESE_MARGIN, SUITE_MARGIN,
 __all__ = [
     "LIKE_THESE_MARGIN",
     "MIN_FAMILIES",
+    "MIN_INDEPENDENCE",
     "MIN_RESOLUTION",
     "SAMPLE_GROWTH",
     "SUITE_MARGIN",

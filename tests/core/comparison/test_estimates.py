@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from playground.core.comparison import TooFewFamiliesError, compare_pairs
+from playground.core.comparison import MIN_INDEPENDENCE, TooFewFamiliesError, compare_pairs
 from playground.core.comparison.estimates import (
     average_families,
     estimate_new_problem,
     estimate_on_problems_like_these,
     estimate_on_suite,
+    measure_independence,
 )
 from playground.errors import ComponentError
 
@@ -68,6 +69,18 @@ def test_a_new_problem_is_predicted(make_table):
     low, high = estimate_new_problem(like_these).interval(0.05)
     half = stats.t.ppf(0.975, 24) * like_these.se * 5 * math.sqrt(1 + 1 / 25)
     assert (low, high) == pytest.approx((like_these.center - half, like_these.center + half))
+
+
+def test_shared_random_numbers_are_noticed():
+    """Chance passes the limit in about one of a thousand; a part that all problems share nearly always does."""
+    rng, repeats = np.random.default_rng(0), 300
+    own, shared = rng.normal(size=(repeats, 60, 5)), rng.normal(size=(repeats, 1, 5))
+    alone = [measure_independence(each) for each in own]
+    common = [measure_independence(each) for each in own + shared]
+    assert np.mean(np.array(alone) < 0.5) == pytest.approx(0.5, abs=0.1)
+    assert np.mean(np.array(alone) < MIN_INDEPENDENCE) <= 0.01
+    assert np.mean(np.array(common) < MIN_INDEPENDENCE) > 0.95
+    assert measure_independence(np.zeros((60, 5))) == 1
 
 
 def test_identical_scores_have_no_uncertainty(make_table):

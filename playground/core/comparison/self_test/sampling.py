@@ -8,12 +8,12 @@ import numpy as np
 
 from playground.core.comparison.estimates import average_families
 from playground.core.comparison.scoring import Array
-from playground.core.comparison.self_test.pool import ScorePool, draw_table, tune_on_disjoint_seeds
+from playground.core.comparison.self_test.pool import ScorePool, draw_table, tune_on_shared_seeds
 
 STUDIES = 5
 """Tuning studies of a comparison."""
-BANK_STUDIES = 200
-"""Studies of each optimizer against itself from which larger samples are drawn."""
+BANK_STUDIES = 400
+"""Studies of a pair from which samples are drawn."""
 
 
 def find_pair_means(pool: ScorePool, rng: np.random.Generator) -> Array:
@@ -34,15 +34,14 @@ def resample_families(means: Array, shape: tuple[int, ...], rng: np.random.Gener
     return rng.choice(means - means.mean(), shape)
 
 
-def find_null_studies(pool: ScorePool, rng: np.random.Generator) -> Array:
-    """Return studies in which optimizers are compared with themselves, each study with both signs.
+def find_pair_studies(pool: ScorePool, rng: np.random.Generator) -> Array:
+    """Return studies of each optimizer and the next one, centred for each problem, so that the true mean is 0.
 
-    Both sides of a study are alike, so its sign is arbitrary, and the mean is 0.
-
-    :returns: differences, shape (problems, 2 · optimizers · BANK_STUDIES).
+    :returns: differences, shape (pairs, problems, BANK_STUDIES).
     """
-    studies = np.concatenate([tune_on_disjoint_seeds(each, (BANK_STUDIES,), rng) for each in pool.values], -1)
-    return np.concatenate([studies, -studies], -1)
+    scores = tune_on_shared_seeds(list(pool.values), (BANK_STUDIES,), rng).mean(-1)
+    studies = scores[:-1] - scores[1:]
+    return np.asarray(studies - studies.mean(-1, keepdims=True))
 
 
 def resample_studies(bank: Array, repeats: int, studies: int, rng: np.random.Generator) -> Array:

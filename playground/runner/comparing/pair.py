@@ -99,8 +99,16 @@ class PairRuns:
         return np.array([score(self.scores[table])[row] for table, row in places])
 
     def rank(self, setting: Setting, seeds: Iterable[int]) -> float:
-        """Return what settings are ranked by: the mean score and, if that is equal, the progress."""
+        """Return what settings are ranked by: the mean score and, if that is equal, the progress.
+
+        Without targets, as long as they are not frozen: the mean of the final losses.
+        """
+        import numpy as np
+
         seeds = list(seeds)
+        if not self.problem.targets:
+            losses = self.read(setting, seeds, lambda scores: scores.losses[:, -1])
+            return float(np.where(np.isnan(losses), np.inf, losses).mean())
         evaluations = self.read(setting, seeds, lambda scores: scores.evaluations[DEFAULT_PENALTY])
         progress = self.read(setting, seeds, lambda scores: scores.progress)
         return float(evaluations.mean() + TIE_WEIGHT * progress.mean())

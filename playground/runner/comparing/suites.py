@@ -75,10 +75,13 @@ class Suite:
             ]
         )
 
-    def with_tier(self, tiers: Sequence[str]) -> Suite:
+    def with_problems(self, problems: Mapping[str, SuiteProblem]) -> Suite:
+        """Return the suite with these problems only."""
+        return replace(self, problems=problems)
+
+    def select_tiers(self, tiers: Sequence[str]) -> Suite:
         """Return the suite with the problems of these tiers only."""
-        chosen = {name: each for name, each in self.problems.items() if each.entry.tier in tiers}
-        return replace(self, problems=chosen)
+        return self.with_problems({name: each for name, each in self.problems.items() if each.entry.tier in tiers})
 
 
 def scenario_content(scenario: Scenario) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from playground.result import Verdict
+
 
 @dataclass(frozen=True, kw_only=True)
 class EffectFinding:
@@ -235,6 +237,18 @@ class Comparison:
     notes: Sequence[str] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     interrupted: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether all expectations are met."""
+        if not self.expected:
+            return Verdict.NONE
+        return Verdict.FAILED if self.unmet else Verdict.PASSED
+
+    @property
+    def file(self) -> str:
+        """The file of the suite."""
+        return self.suite["file"]
 
     def to_pandas(self) -> Any:
         """Return the findings as a data frame, one row for each pair.

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from playground.comparison import Comparison, ContrastFinding, LedgerEntry, ProblemRow, Protocol
+from playground.comparison import Comparison, ContrastFinding, ProblemRow, Protocol
 from playground.errors import ComponentError
 from playground.plugins.manager import Plugins
 from playground.plugins.sources import source_digest
@@ -22,7 +22,7 @@ from playground.runner.comparing.looks import identify_question, keep_look, plan
 from playground.runner.comparing.measuring import STORE, CompareProgress, measure_suite
 from playground.runner.comparing.protocol import SCORING_SEEDS, TUNING_SEEDS
 from playground.runner.comparing.run_scores import DEFAULT_PENALTY
-from playground.runner.comparing.suites import Suite, find_suite, load_suite
+from playground.runner.comparing.suites import find_suite, load_suite
 from playground.runner.store import Store
 from playground.runner.sweeping.plan import digest
 
@@ -215,9 +215,7 @@ def _describe_contrasts(followed: Followed, table: ScoreTable) -> Iterator[Contr
             yield ContrastFinding(
                 property=name,
                 optimizer=found.optimizer,
-                changes={
-                    problem: 2.0**change for (problem, _), change in zip(known, found.changes, strict=True)
-                },
+                changes={problem: 2.0**change for (problem, _), change in zip(known, found.changes, strict=True)},
                 families=len(set(found.families)),
                 factor=2.0**center,
                 low=None if ends is None else 2.0 ** ends[0],

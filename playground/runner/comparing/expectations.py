@@ -68,5 +68,7 @@ def parse_expectation(text: str, baselines: Sequence[str]) -> ComparisonExpectat
         raise ComponentError(f"expect {text!r}: {baseline!r} is not compared{suggest_names(baseline, baselines)}")
     factor = None if match["factor"] is None else float(match["factor"])
     if factor is not None and (factor < 1 or match["relation"] == "equivalent to"):
-        raise ComponentError(f"expect {text!r}: a factor of at least 1 may follow 'better', 'worse' and 'not worse' only")
+        raise ComponentError(
+            f"expect {text!r}: a factor of at least 1 may follow 'better', 'worse' and 'not worse' only"
+        )
     return ComparisonExpectation(relation=match["relation"], baseline=baseline, factor=factor, text=text)

@@ -90,9 +90,7 @@ def follow_studies(
     }
     unfinished = {name for (_, name), some in found.items() if any(study.missing for study in some)}
     complete = {name: each for name, each in suite.problems.items() if name not in unfinished}
-    return Followed(
-        suite=suite.with_problems(complete), contestants=contestants, runs=measured.runs, studies=found
-    )
+    return Followed(suite=suite.with_problems(complete), contestants=contestants, runs=measured.runs, studies=found)
 
 
 def score_by_penalty(penalty: float) -> Score:
@@ -111,12 +109,12 @@ def judge_pairs(followed: Followed, pairs: Sequence[tuple[str, str]], look: int)
         shared = compare_pairs(tabulate_shared_settings(followed), pairs, look=look)
     others = {f"penalty {penalty:g}×": score_by_penalty(penalty) for penalty in PENALTIES if penalty != DEFAULT_PENALTY}
     others[FINAL_LOSS] = lambda scores: scores.progress
-    by_metric = {name: compare_pairs(followed.table(followed.headline, score), pairs, look=look)
-                 for name, score in others.items()}
+    by_metric = {
+        name: compare_pairs(followed.table(followed.headline, score), pairs, look=look)
+        for name, score in others.items()
+    }
     return [
-        _describe_pair(
-            table, each, shared[place], {name: _word(some[place]) for name, some in by_metric.items()}
-        )
+        _describe_pair(table, each, shared[place], {name: _word(some[place]) for name, some in by_metric.items()})
         for place, each in enumerate(found)
     ]
 
@@ -140,9 +138,7 @@ def _describe_pair(
         shared=None if shared is None else describe_effect(shared.like_these or shared.suite),
         holds=holds,
         more="" if advice is None else str(advice),
-        tally=ProblemTally(
-            better=tally.better, worse=tally.worse, equal=tally.equal, cannot_tell=tally.cannot_tell
-        ),
+        tally=ProblemTally(better=tally.better, worse=tally.worse, equal=tally.equal, cannot_tell=tally.cannot_tell),
         families=_describe_families(table, differences),
         probes=_describe_probes(table, differences),
         improvement=measure_improvement(table, pair.first, pair.second),
@@ -192,9 +188,7 @@ def score_first_settings(followed: Followed, contestant: Contestant, problem: st
 def describe_effect(verdict: EffectVerdict) -> EffectFinding:
     """Return a verdict as factors and words."""
     low, high = verdict.factor_interval
-    return EffectFinding(
-        factor=verdict.estimate.factor, low=low, high=high, word=verdict.word, text=str(verdict)
-    )
+    return EffectFinding(factor=verdict.estimate.factor, low=low, high=high, word=verdict.word, text=str(verdict))
 
 
 def _word(pair: PairComparison) -> str:
@@ -203,9 +197,7 @@ def _word(pair: PairComparison) -> str:
 
 def _describe_families(table: ScoreTable, differences: NDArray[Any]) -> list[FamilyEffect]:
     """Return the factor of each family, with a t interval over studies."""
-    import numpy as np
-
-    from playground.core.comparison import compute_family_moments, EffectEstimate
+    from playground.core.comparison import EffectEstimate, compute_family_moments
 
     found = []
     for family in dict.fromkeys(table.families):

@@ -114,9 +114,7 @@ class PairRuns:
         return float(evaluations.mean() + TIE_WEIGHT * progress.mean())
 
 
-def compute_studies(
-    pair: Pair, runs: PairRuns, studies: Sequence[int], cache: PreparedCache
-) -> Iterator[ChunkResult]:
+def compute_studies(pair: Pair, runs: PairRuns, studies: Sequence[int], cache: PreparedCache) -> Iterator[ChunkResult]:
     """Compute the runs that some studies need and that are not there; `runs` receives them.
 
     :raises PlaygroundError: the optimizer cannot be built for this problem.
@@ -135,9 +133,7 @@ def compute_studies(
             return
 
 
-def _make_chunks(
-    pair: Pair, runs: PairRuns, requests: Sequence[Request], plugins: Plugins
-) -> Iterator[Chunk]:
+def _make_chunks(pair: Pair, runs: PairRuns, requests: Sequence[Request], plugins: Plugins) -> Iterator[Chunk]:
     """Yield the chunks of some runs: those of one family together."""
     numbers = {setting: runs.number(setting) for setting, _ in requests}
     loaded = {number: pair.with_setting(setting) for setting, number in numbers.items()}

@@ -110,7 +110,8 @@ class Store:
         """Store that a comparison was looked at."""
         with self._writing() as connection:
             connection.execute(
-                "INSERT INTO looks (question, subject, record) VALUES (?, ?, ?)", (question, subject, json.dumps(record))
+                "INSERT INTO looks (question, subject, record) VALUES (?, ?, ?)",
+                (question, subject, json.dumps(record)),
             )
 
     # Reading

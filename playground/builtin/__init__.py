@@ -70,25 +70,17 @@ def playground_schedules() -> Mapping[str, Factory]:
 @hookimpl
 def playground_functions() -> Mapping[str, Factory]:
     """Return the test functions; `expression` builds the function for a formula in a scenario."""
-    names = (
-        "ackley",
-        "beale",
-        "booth",
-        "expression",
-        "goldstein_price",
-        "griewank",
-        "himmelblau",
-        "levy",
-        "matyas",
-        "quadratic",
-        "rastrigin",
-        "rosenbrock",
-        "six_hump_camel",
-        "sphere",
-        "styblinski_tang",
-        "three_hump_camel",
-    )
-    return {name: f"{PACKAGE}.functions:{name}" for name in names}
+    known = {
+        "classic": "ackley beale booth expression goldstein_price griewank himmelblau levy matyas quadratic rastrigin "
+        "rosenbrock six_hump_camel sphere styblinski_tang three_hump_camel",
+        "convex": "log_cosh_sum pseudo_huber sum_of_powers trid tridiagonal",
+        "kinks": "chebyshev_rosenbrock maximum_norm maximum_of_quadratics weighted_l1",
+        "plateaus": "gaussian_well log_goldstein_price product_chain rippled_bowl saturating_bowl",
+        "saddles": "linear_network matrix_factorization monkey_saddle phase_retrieval strict_saddle",
+        "scales": "layer_scales normalized_quadratic",
+        "valleys": "biggs dixon_price helical_valley powell_singular wood zakharov",
+    }
+    return {name: f"{PACKAGE}.functions.{module}:{name}" for module, names in known.items() for name in names.split()}
 
 
 @hookimpl

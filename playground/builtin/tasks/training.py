@@ -86,7 +86,7 @@ class Training(DescentTask):
         if self.split is not None:
             held_out = self.held_out.inputs.to(inputs), self.encode(self.held_out, setting)[0]
             self._held_out, self._compare = held_out, compare
-        batches = Batches((inputs, targets), setting.batch_size, setting.seed)
+        batches = Batches((inputs, targets), setting.batch_size, setting.seed, self.dataset.ordered)
         return Problem(module, lambda forward, batch: compare(forward(batch[0]), batch[1]), batches, self.loss)
 
     def advise(self, problem: Problem) -> str:

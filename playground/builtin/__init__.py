@@ -87,8 +87,13 @@ def playground_functions() -> Mapping[str, Factory]:
 def playground_datasets() -> Mapping[str, Factory]:
     """Return the datasets."""
     gates = tuple(f"{gate}_gate" for gate in ("and", "nand", "nor", "or", "xnor", "xor"))
-    names = (*gates, "blobs", "circles", "csv", "inline", "line", "moons", "spirals")
-    return {name: f"{PACKAGE}.datasets:{name}" for name in names}
+    known = {
+        "datasets": (*gates, "blobs", "circles", "csv", "inline", "line", "moons", "spirals"),
+        "linear_data": ("halfspaces", "linear_response"),
+        "real_data": ("breast_cancer", "digits", "iris", "wine"),
+        "noise": ("drift", "factor_noise", "masks", "normal_noise", "rare_push", "sign_flips", "student_noise"),
+    }
+    return {name: f"{PACKAGE}.{module}:{name}" for module, names in known.items() for name in names}
 
 
 @hookimpl

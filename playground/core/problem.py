@@ -35,7 +35,7 @@ class Batches:
     def __init__(self, data: BatchTensors = (), size: int | None = None, seed: int = 0, ordered: bool = False) -> None:
         self.data = data
         self.size = size
-        self._ordered = ordered
+        self.ordered = ordered
         self._seed = seed
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
         samples = len(data[0]) if data else 0
@@ -48,7 +48,7 @@ class Batches:
 
     def with_seed(self, seed: int) -> Batches:
         """Return the batches of a run with another seed."""
-        return Batches(self.data, self.size, seed, self._ordered)
+        return Batches(self.data, self.size, seed, self.ordered)
 
     def at(self, step: int) -> BatchTensors:
         """Return the batch of a step."""
@@ -75,7 +75,7 @@ class Batches:
 
     def order(self, epoch: int) -> Tensor:
         """Return the permutation of all samples that an epoch takes its batches from."""
-        if self._ordered:
+        if self.ordered:
             return torch.arange(len(self.data[0]))
         return torch.randperm(len(self.data[0]), generator=make_generator(self._seed, "batches", epoch))
 

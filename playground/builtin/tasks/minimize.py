@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from annotated_types import Ge
@@ -106,20 +107,43 @@ class Minimize(DescentTask):
 
         names = {name: writer.variable(name) for name in problem.parameters}
         values = tuple(names.values())
-        formula = writer.code(self.function)
+        cells, points = [], values
+        if self.change is not None:
+            matrix = self.change.matrix.to(setting.device, setting.dtype)
+            cells.append(Cell("The change of coordinates", f"coordinates = {writer.tensor(matrix)}"))
+            points = (f"({values[0]}.unsqueeze(-2) * coordinates).sum(-1)",)
+        formula = writer.code(self.original)
         if formula is not None:
             definitions = f"def f({', '.join(map(python_name, names))}):\n    return {formula}"
-            loss = f"f({', '.join(values)})"
+            value = f"f({', '.join(points)})"
         else:
-            definitions, loss = writer.component("function", *values)
+            definitions, value = writer.component("function", *points)
         starts = [f"{names[each]} = {writer.tensor(it)}.requires_grad_()" for each, it in problem.parameters.items()]
+        cells += [Cell("The function", definitions), Cell("The start", "\n".join(starts))]
         shown = [f'print(f"{name} = {{{value}.tolist()!r}}")' for name, value in names.items()]
-        return Listing(
-            [Cell("The function", definitions), Cell("The start", "\n".join(starts))],
-            parameters=f"[{', '.join(values)}]",
-            loss=lambda: loss,
-            outcome="\n".join(shown),
-        )
+        listing = Listing(cells, f"[{', '.join(values)}]", lambda: value, outcome="\n".join(shown))
+        return listing if self.dataset is None else self._list_noise(listing, problem, writer, value, values[0])
+
+    def _list_noise(self, listing: Listing, problem: Problem, writer: Writer, value: str, x: str) -> Listing:
+        """Add the tilts and weights of samples to a program.
+
+        :param value: the function at the point, as an expression.
+        :param x: the point, as an expression.
+        :raises ScenarioError: the samples weight terms, which a program has no definition of.
+        """
+        from playground.core.listing import Cell
+
+        tilts, weights = problem.batches.data
+        if weights.shape[1] > 1:
+            message = "samples that weight the terms of a function cannot be written into a stand-alone program"
+            raise ScenarioError(Fault(message, ("dataset",)))
+        data = f"inputs = {writer.tensor(tilts)}\ntargets = {writer.tensor(weights)}"
+
+        def loss(inputs: str, targets: str) -> str:
+            return f"{value} * {targets}.mean(0).squeeze(0) + ({inputs}.mean(0) * {x}).sum()"
+
+        cells = [*listing.cells, Cell("The noise: samples tilt and weight the function", data)]
+        return replace(listing, cells=cells, loss=loss, data=("inputs", "targets"))
 
     def _change_coordinates(self, rotation: int | None, stretch: float) -> None:
         from playground.core.coordinates import LinearChange

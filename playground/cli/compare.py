@@ -1,4 +1,4 @@
-"""`playground compare`: is an optimizer any good?"""
+"""`playground compare`: say whether an optimizer is better than others."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def compare_optimizers(
         with Store.open(folder, name=STORE) as store:
             keep_look(store, look, [each.headline.word for each in findings])
     table = followed.table(followed.suite.problems.values(), score_by_penalty(DEFAULT_PENALTY))
-    result = Comparison(
+    return Comparison(
         suite={"name": suite.name, "file": str(suite.file), "hash": suite.hash},
         families=len(followed.suite.families),
         optimizers=[each.label for each in contestants],
@@ -124,7 +124,6 @@ def compare_optimizers(
         seconds={**measured.seconds, "judge": time.perf_counter() - began},
         interrupted=measured.interrupted,
     )
-    return result
 
 
 def _default_baselines(optimizer: str) -> list[str]:

@@ -93,7 +93,7 @@ def _expect_best(followed: Followed, contestant: Contestant) -> list[float]:
     from playground.core.comparison import expect_best
 
     scores = _mean_first_scores(followed, contestant)
-    problems, settings, studies = scores.shape
+    _, settings, studies = scores.shape
     if studies < 2:
         return []
     others = (scores.sum(-1, keepdims=True) - scores) / (studies - 1)

@@ -26,7 +26,7 @@ FAILED = tuple(STATUSES.index(str(status)) for status in (Status.DIVERGED, Statu
 class RunScores:
     """Scores of some runs; every array has one entry for each run.
 
-    :param reached: gradient evaluations until each target is reached, shape `(runs, targets)`; infinite where it never is.
+    :param reached: gradient evaluations until each target is reached, shape `(runs, targets)`; infinite for never.
     :param evaluations: log2 of the gradient evaluations, by penalty.
     :param progress: decades from the first gap to the last.
     :param losses: over all data, at `steps`, shape `(runs, steps)`; NaN after the end of a run.

@@ -46,7 +46,9 @@ _TABLES = (
     ) WITHOUT ROWID""",
     "CREATE INDEX segments_of_chunks ON segments (chunk)",
     # How often optimizers were compared: `subject` is what they are called, `question` is what they are.
-    "CREATE TABLE looks (number INTEGER PRIMARY KEY, question TEXT NOT NULL, subject TEXT NOT NULL, record TEXT NOT NULL)",
+    """CREATE TABLE looks (
+        number INTEGER PRIMARY KEY, question TEXT NOT NULL, subject TEXT NOT NULL, record TEXT NOT NULL
+    )""",
 )
 
 

@@ -111,9 +111,7 @@ class Selection:
             if (array := self.reader.array(place, name)) is not None:
                 yield where, array[self.address[where] - self.reader.offsets[place]], self.reader.heads[place]
 
-    def tables(
-        self, record: SweepRecord, arrays: Sequence[str] = ARRAYS
-    ) -> Iterator[tuple[NDArray[Any], RunColumns]]:
+    def tables(self, record: SweepRecord, arrays: Sequence[str] = ARRAYS) -> Iterator[tuple[NDArray[Any], RunColumns]]:
         """Yield all columns of the runs of each chunk, with the positions of these runs.
 
         :param record: the sweep of all these runs.

@@ -28,6 +28,7 @@ FALLING = [100.0, 10.0, 1.0, 0.1, 0.01, 0.001]  # a decade at each record: expon
         pytest.param([100, math.nan, 1e-3, 1, 1, 1], 1.0, 2.0, id="from NaN"),
         pytest.param([100, 10, math.nan, math.nan, math.nan, math.nan], 1.0, math.inf, id="NaN reaches nothing"),
         pytest.param([100, 10, -math.inf, math.nan, math.nan, math.nan], 1.0, math.inf, id="-infinity reaches nothing"),
+        pytest.param([1e300, 1e300, 1e-300, 1, 1, 1], 1.0, 2**0.5, id="a ratio beyond the largest number"),
         pytest.param([100, 1, 100, 0.1, math.nan, math.nan], 1.0, 1.0, id="the first time counts"),
     ],
 )

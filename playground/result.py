@@ -84,8 +84,9 @@ class Validation:
 
 @dataclass(frozen=True)
 class RunTrace:
-    """`loss[k]` is the loss before update k.
+    """`loss[k]` is the loss before update k; with mini-batches, that of the step's batch.
 
+    :param full: the loss over all data before some updates, by step; empty without `trace_loss: all_data`.
     :param recording: the recorded parameters; None if none were requested.
     :param validation: None if no data are held out.
     """
@@ -93,6 +94,7 @@ class RunTrace:
     loss: tuple[float, ...] = ()
     recording: Recording | None = None
     validation: Validation | None = None
+    full: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

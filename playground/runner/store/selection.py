@@ -111,16 +111,18 @@ class Selection:
             if (array := self.reader.array(place, name)) is not None:
                 yield where, array[self.address[where] - self.reader.offsets[place]], self.reader.heads[place]
 
-    def tables(self, record: SweepRecord, arrays: bool = True) -> Iterator[tuple[NDArray[Any], RunColumns]]:
+    def tables(
+        self, record: SweepRecord, arrays: Sequence[str] = ARRAYS
+    ) -> Iterator[tuple[NDArray[Any], RunColumns]]:
         """Yield all columns of the runs of each chunk, with the positions of these runs.
 
         :param record: the sweep of all these runs.
-        :param arrays: read parameters and losses too.
+        :param arrays: those of parameters and losses to read.
         """
         for place, where in self.reader.split(self.address) if len(self) else ():
             head, some = self.reader.heads[place], self.take(where)
             rows = some.address - self.reader.offsets[place]
-            parameters, trace = (self.reader.array(place, name) if arrays else None for name in ARRAYS)
+            parameters, trace = (self.reader.array(place, name) if name in arrays else None for name in ARRAYS)
             yield (
                 where,
                 RunColumns(
@@ -148,7 +150,7 @@ class Selection:
             found: dict[int, tuple[SweepRecord, Row]] = {}
             for index in np.unique(part.sweep).tolist():
                 record, mine = self.sweeps[index], np.flatnonzero(part.sweep == index)
-                for where, columns in part.take(mine).tables(record, arrays):
+                for where, columns in part.take(mine).tables(record, ARRAYS if arrays else ()):
                     rows = ((record, row) for row in columns.rows())
                     found.update(zip(mine[where].tolist(), rows, strict=True))
             yield from (found[position] for position in range(len(part)))

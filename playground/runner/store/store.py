@@ -63,14 +63,15 @@ class Store:
         self._sound: dict[int, set[str]] = {}
 
     @classmethod
-    def open(cls, folder: Path, create: bool = True) -> Store:
-        """Open the store of a working directory.
+    def open(cls, folder: Path, create: bool = True, name: str = "results") -> Store:
+        """Open a store of a working directory.
 
         :param create: create a missing store.
+        :param name: which one; sweeps have `results`.
         :raises StoreError: the store is missing, damaged, newer than this version, of another program, or not
             accessible.
         """
-        path = store_path(folder)
+        path = store_path(folder, name)
         return cls(connect(path, create), path)
 
     def close(self) -> None:

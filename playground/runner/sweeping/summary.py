@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from playground.views import Ensemble
 
 
-MAX_FIRST_LOSSES = 10_000
-"""About so many losses before step 0 tell how large they are."""
+MAX_FIRST_LOSSES = 1_000
+"""So many losses before step 0 of each point tell how large they are."""
 
 
 class StoredSweep(Sweep):
@@ -82,7 +82,7 @@ class StoredSweep(Sweep):
         :raises StoreError: the store has gone.
         """
         with self._open() as store, store.snapshot():
-            return list(loss_curves(store.select(self.id, arrays=["trace"])))
+            return list(loss_curves(store.select(self.id, arrays=()), store))
 
 
 @dataclass
@@ -153,12 +153,12 @@ def _summarize_points(
     """Sum up the runs of each point, count all, and return the median loss before step 0; NaN without any."""
     import numpy as np
 
-    columns = store.columns(("point", "status", "verdict", "last", "steps", "first"), sweep_id)
-    first = columns.pop("first")
-    some = first[:: max(1, len(first) // MAX_FIRST_LOSSES)]
-    known = some[np.isfinite(some)]
-    summaries = summarize(values, *columns.values())
-    return summaries, len(columns["point"]), float(np.median(known)) if len(known) else math.nan
+    with store.snapshot():
+        runs = store.select(sweep_id, arrays=())
+        columns = [runs.column(name) for name in ("status", "verdict", "last", "steps")]
+        first = runs.lowest_seeds(MAX_FIRST_LOSSES).column("first")
+    known = first[np.isfinite(first)]
+    return summarize(values, runs.point, *columns), len(runs), float(np.median(known)) if len(known) else math.nan
 
 
 def _import(name: str, method: str) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from playground.comparison import Comparison
     from playground.explanation import Explanation, UnexplainedStep
     from playground.views import Ensemble, View
 
@@ -376,6 +377,7 @@ class Batch:
 
     :param runs: in the order of their files, regardless of which finished first.
     :param sweeps: the sweeps, in the same order.
+    :param comparisons: of optimizers, in the same order.
     :param errors: one for each fault of a scenario that is not valid.
     :param interrupted: whether Ctrl-C ended the command early; `runs` then contains the finished runs.
     :param seconds: total wall time.
@@ -386,6 +388,7 @@ class Batch:
     interrupted: bool = False
     seconds: float = 0.0
     sweeps: tuple[Sweep, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def invalid(self) -> tuple[str, ...]:
@@ -393,9 +396,9 @@ class Batch:
         return tuple(dict.fromkeys(error.file for error in self.errors))
 
     @property
-    def results(self) -> tuple[Run | Sweep, ...]:
+    def results(self) -> tuple[Run | Sweep | Comparison, ...]:
         """All results that have a verdict."""
-        return (*self.runs, *self.sweeps)
+        return (*self.runs, *self.sweeps, *self.comparisons)
 
 
 def json_value(value: Any) -> Any:

@@ -70,33 +70,30 @@ def playground_schedules() -> Mapping[str, Factory]:
 @hookimpl
 def playground_functions() -> Mapping[str, Factory]:
     """Return the test functions; `expression` builds the function for a formula in a scenario."""
-    names = (
-        "ackley",
-        "beale",
-        "booth",
-        "expression",
-        "goldstein_price",
-        "griewank",
-        "himmelblau",
-        "levy",
-        "matyas",
-        "quadratic",
-        "rastrigin",
-        "rosenbrock",
-        "six_hump_camel",
-        "sphere",
-        "styblinski_tang",
-        "three_hump_camel",
-    )
-    return {name: f"{PACKAGE}.functions:{name}" for name in names}
+    known = {
+        "classic": "ackley beale booth expression goldstein_price griewank himmelblau levy matyas quadratic rastrigin "
+        "rosenbrock six_hump_camel sphere styblinski_tang three_hump_camel",
+        "convex": "log_cosh_sum pseudo_huber sum_of_powers trid tridiagonal",
+        "kinks": "chebyshev_rosenbrock maximum_norm maximum_of_quadratics weighted_l1",
+        "plateaus": "gaussian_well log_goldstein_price product_chain rippled_bowl saturating_bowl",
+        "saddles": "linear_network matrix_factorization monkey_saddle phase_retrieval strict_saddle",
+        "scales": "layer_scales normalized_quadratic",
+        "valleys": "biggs dixon_price helical_valley powell_singular wood zakharov",
+    }
+    return {name: f"{PACKAGE}.functions.{module}:{name}" for module, names in known.items() for name in names.split()}
 
 
 @hookimpl
 def playground_datasets() -> Mapping[str, Factory]:
     """Return the datasets."""
     gates = tuple(f"{gate}_gate" for gate in ("and", "nand", "nor", "or", "xnor", "xor"))
-    names = (*gates, "blobs", "circles", "csv", "inline", "line", "moons", "spirals")
-    return {name: f"{PACKAGE}.datasets:{name}" for name in names}
+    known = {
+        "datasets": (*gates, "blobs", "circles", "csv", "inline", "line", "moons", "spirals"),
+        "linear_data": ("halfspaces", "linear_response"),
+        "real_data": ("breast_cancer", "digits", "iris", "wine"),
+        "noise": ("drift", "factor_noise", "masks", "normal_noise", "rare_push", "sign_flips", "student_noise"),
+    }
+    return {name: f"{PACKAGE}.{module}:{name}" for module, names in known.items() for name in names}
 
 
 @hookimpl
@@ -167,3 +164,9 @@ def playground_diagnoses() -> Mapping[str, Factory]:
         "capacity": "bounded_output cannot_represent plateau",
     }
     return {name: f"{PACKAGE}.diagnoses.{module}:{name}" for module, names in known.items() for name in names.split()}
+
+
+@hookimpl
+def playground_suites() -> Mapping[str, Factory]:
+    """Return the suites."""
+    return {"core": f"{PACKAGE}.suites:core"}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from playground.core.problem import Batches, Problem
+from playground.core.problem import Problem
 from playground.core.sensitivity import TOLERANCE_BY_DTYPE, append_twins
 from playground.core.setting import flush_denormals
 from playground.core.steppers import OneRun
@@ -64,7 +64,7 @@ class SingleRun:
 
         :param start: initial parameters by name.
         """
-        batches = Batches(self.problem.batches.data, self.problem.batches.size, self.seed)
+        batches = self.problem.batches.with_seed(self.seed)
         before = {name: tensor.detach().clone() for name, tensor in self.problem.parameters.items()}
         try:
             assign_parameters(self.problem, start)

@@ -22,12 +22,14 @@ class Data:
     :param targets: shape `(samples, outputs)`, floating point; one column of 0, 1, ... when `classes` is set.
     :param names: names of the feature columns, as many as there are features.
     :param classes: how many classes the targets name; None when the targets are quantities.
+    :param ordered: mini-batches take the samples in this order in each pass, not in an order drawn by the seed.
     """
 
     inputs: Tensor
     targets: Tensor
     names: tuple[str, ...]
     classes: int | None = None
+    ordered: bool = False
 
 
 @dataclass(frozen=True)

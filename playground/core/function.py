@@ -42,6 +42,7 @@ class Function:
     :param minima: every known global minimum.
     :param source: where the definition comes from.
     :param start: the customary starting point, if there is one.
+    :param terms: if the value is a sum: computes its m terms, shape `(..., m)`, which data can weight one by one.
     """
 
     formula: Callable[[Tensor], Tensor]
@@ -50,6 +51,7 @@ class Function:
     minima: tuple[Minimum, ...] = ()
     source: str = ""
     start: tuple[float, ...] | None = None
+    terms: Callable[[Tensor], Tensor] | None = None
     variables: Mapping[str, int | None] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -56,8 +56,8 @@ class Writer(Protocol):
     def generator(self, kind: str) -> str:
         """Return the generator that the framework creates for a component of this kind, as an expression."""
 
-    def draws(self, kind: str) -> bool | None:
-        """Tell whether a component draws from its own generator; None if it reads files."""
+    def draws(self, kind: str) -> bool:
+        """Tell whether a component draws all that it returns from its own generator; others are tables."""
 
     def literal(self, value: Any) -> str:
         """Return numbers, strings and lists of them as an exact expression."""

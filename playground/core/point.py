@@ -23,6 +23,17 @@ class MovingPoint(nn.Module):
             value = torch.tensor(start[name], dtype=setting.dtype, device=setting.device)
             self.register_parameter(name, nn.Parameter(value))
 
-    def forward(self) -> Tensor:
-        """Return the function's value at the point, a scalar."""
-        return self.function(**{name: getattr(self, name) for name in self._names})
+    def forward(self, tilts: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
+        """Return the function's value at the point, a scalar; with samples, `mean(weights) · terms + mean(tilts) · x`.
+
+        :param tilts: shape `(samples, coordinates)`.
+        :param weights: shape `(samples, 1)` for the function, or `(samples, terms)` for its terms.
+        """
+        if tilts is None or weights is None:
+            return self.function(**{name: getattr(self, name) for name in self._names})
+        function: Any = self.function
+        weight = weights.mean(0)
+        value: Tensor = (
+            function(self.x) * weight.squeeze(0) if len(weight) == 1 else (function.terms(self.x) * weight).sum()
+        )
+        return value + (tilts.mean(0) * self.x).sum()

@@ -28,12 +28,14 @@ class Batches:
     :param data: all samples, along the first axis of every tensor.
     :param size: samples per step; None means all of them at every step, in their order.
     :param seed: each epoch is a permutation drawn from `(seed, epoch)`; its last batch may be smaller.
+    :param ordered: take the samples in their own order in each epoch; the seed has no effect.
     :raises ScenarioError: `size` exceeds the number of samples, or there are none.
     """
 
-    def __init__(self, data: BatchTensors = (), size: int | None = None, seed: int = 0) -> None:
+    def __init__(self, data: BatchTensors = (), size: int | None = None, seed: int = 0, ordered: bool = False) -> None:
         self.data = data
         self.size = size
+        self.ordered = ordered
         self._seed = seed
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
         samples = len(data[0]) if data else 0
@@ -43,6 +45,10 @@ class Batches:
             if size > samples:
                 raise ScenarioError(Fault(f"batch_size {size} exceeds the {samples} samples", ("batch_size",)))
             self.per_epoch = -(-samples // size)
+
+    def with_seed(self, seed: int) -> Batches:
+        """Return the batches of a run with another seed."""
+        return Batches(self.data, self.size, seed, self.ordered)
 
     def at(self, step: int) -> BatchTensors:
         """Return the batch of a step."""
@@ -69,6 +75,8 @@ class Batches:
 
     def order(self, epoch: int) -> Tensor:
         """Return the permutation of all samples that an epoch takes its batches from."""
+        if self.ordered:
+            return torch.arange(len(self.data[0]))
         return torch.randperm(len(self.data[0]), generator=make_generator(self._seed, "batches", epoch))
 
 

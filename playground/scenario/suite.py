@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from annotated_types import MinLen
+from annotated_types import Interval, MinLen
 from pydantic import Field, ValidationError
 
 from playground.errors import Fault, ScenarioError
@@ -41,13 +41,24 @@ class ContrastPair(Strict):
     without: Text = Field(description="The problem without it.")
 
 
+class CompareSection(Strict):
+    """A comparison that `playground run` makes and judges."""
+
+    optimizer: Text = Field(description="The optimizer to judge: adam, mine(beta=log:0.5:0.99).")
+    against: list[Text] = Field(default=[], description="Baselines; by default sgd, momentum, adam and adamw.")
+    suite: Text | None = Field(default=None, description="Name or file of a suite, if this file has no problems.")
+    studies: Annotated[int, Interval(ge=2, le=1000)] | None = Field(default=None, description="Tuning studies.")
+    expect: list[Text] = Field(default=[], description="What must be shown: better than adam.")
+
+
 class SuiteFile(Strict):
     """A suite: problems in families, and pairs of problems that differ in one property."""
 
     name: Text | None = Field(default=None, description="The suite's name; by default that of its file.")
     summary: str = Field(default="", description="What it covers, in a sentence.")
-    problems: Annotated[Mapping[str, ProblemEntry], MinLen(1)] = Field(description="The problems by name.")
+    problems: Mapping[str, ProblemEntry] = Field(default={}, description="The problems by name.")
     contrasts: Mapping[str, list[ContrastPair]] = Field(default={}, description="Pairs of problems by property.")
+    compare: CompareSection | None = Field(default=None, description="A comparison that `playground run` judges.")
 
 
 class FrozenProblem(Strict):
@@ -65,6 +76,11 @@ class FrozenTargets(Strict):
     problems: Mapping[str, FrozenProblem] = Field(description="By name of the problem.")
 
 
+def is_suite(source: SourceText) -> bool:
+    """Tell whether a file is a suite, and not a scenario: a scenario has a task."""
+    return "task" not in source.root.entries and bool({"problems", "compare"} & source.root.entries.keys())
+
+
 def parse_suite(source: SourceText) -> SuiteFile:
     """Validate the content of a suite's file.
 
@@ -78,6 +94,10 @@ def parse_suite(source: SourceText) -> SuiteFile:
         for key, name in (("with", pair.with_), ("without", pair.without))
         if name not in found.problems
     ]
+    if not found.problems and not (found.compare and found.compare.suite):
+        unknown.append(Fault("a suite needs problems, or compare: {suite: ...}"))
+    if found.problems and found.compare and found.compare.suite:
+        unknown.append(Fault("this file has problems of its own, and names another suite", ("compare", "suite")))
     if unknown:
         raise source.locate(ScenarioError(*unknown))
     return found if found.name else found.model_copy(update={"name": Path(source.file).stem})
@@ -103,6 +123,8 @@ def _accepted_keys(path: KeyPath) -> tuple[str, ...]:
     match path:
         case ():
             return tuple(SuiteFile.model_fields)
+        case ("compare",):
+            return tuple(CompareSection.model_fields)
         case ("problems", _):
             return tuple(ProblemEntry.model_fields)
         case ("contrasts", *_):

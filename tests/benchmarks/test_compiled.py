@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from playground.builtin import functions, losses, models
+from playground.builtin import losses, models
+from playground.builtin.functions import classic as functions
 from playground.builtin.optimizers import Adam
 from playground.builtin.tasks.minimize import Minimize
 from playground.core.compiled import CannotCompileError, CompiledReplicas, compiled_replicas

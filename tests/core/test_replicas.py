@@ -5,6 +5,7 @@ place of the start changes the losses as much, the steps before that are compare
 """
 
 import math
+import pkgutil
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 
 from playground import builtin
-from playground.builtin import functions, losses, models, optimizers, schedules
+from playground.builtin import losses, models, optimizers, schedules
 from playground.builtin.optimizers import SGD, Adam
 from playground.builtin.tasks.minimize import Minimize
 from playground.core import traces as traces_module
@@ -372,7 +373,11 @@ def test_each_replica_has_its_own_mini_batches(size, dtype) -> None:
 # Functions
 
 
-FUNCTIONS = {name: getattr(functions, name)() for name in builtin.playground_functions() if name != "expression"}
+FUNCTIONS = {
+    name: pkgutil.resolve_name(factory)()
+    for name, factory in builtin.playground_functions().items()
+    if name != "expression"
+}
 FORMULAS = {
     "bowl": "(2*x + 10)**2",
     "two variables": "(x - 1)**2 + 3*cos(y) + x*y + y**2",

@@ -86,7 +86,7 @@ class Training(DescentTask):
         if self.split is not None:
             held_out = self.held_out.inputs.to(inputs), self.encode(self.held_out, setting)[0]
             self._held_out, self._compare = held_out, compare
-        batches = Batches((inputs, targets), setting.batch_size, setting.seed)
+        batches = Batches((inputs, targets), setting.batch_size, setting.seed, self.dataset.ordered)
         return Problem(module, lambda forward, batch: compare(forward(batch[0]), batch[1]), batches, self.loss)
 
     def advise(self, problem: Problem) -> str:
@@ -171,18 +171,15 @@ class Training(DescentTask):
         return Listing(cells, chosen, loss, ("inputs", "targets"), "model", "\n".join(shown))
 
     def _written_data(self, problem: Problem, writer: Writer, setting: Setting) -> str:
-        """Write a table that is small or was read from a file as numbers, any other as code that draws it."""
+        """Write data that are few or not drawn as numbers, any other as code that draws them."""
         inputs, targets = problem.batches.data
-        draws = writer.draws("dataset")
         where = "" if setting.device.type == "cpu" else f".to({writer.literal(str(setting.device))})"
-        if draws is None or inputs.numel() + targets.numel() <= MAX_WRITTEN_NUMBERS:
+        if not writer.draws("dataset") or inputs.numel() + targets.numel() <= MAX_WRITTEN_NUMBERS:
             named = {"inputs": inputs, "targets": targets}
             if self.split is not None:
                 named |= dict(zip(("validation_inputs", "validation_targets"), self._held_out, strict=True))
             return "\n".join(f"{name} = {writer.tensor(tensor)}{where}" for name, tensor in named.items())
-        definitions, drawn = writer.component(
-            "dataset", *([f"generator={writer.generator('dataset')}"] if draws else [])
-        )
+        definitions, drawn = writer.component("dataset", f"generator={writer.generator('dataset')}")
         lines = [f"inputs, targets = {drawn}", f"inputs = inputs.to({setting.dtype}){where}"]
         if targets.dim() == 1:
             lines.append(f"targets = targets.long().squeeze(1){where}  # one class index for each sample")

@@ -23,12 +23,19 @@ from playground.core.comparison.descriptions import (
     measure_improvement,
     measure_resolutions,
 )
-from playground.core.comparison.estimates import MIN_FAMILIES, EffectEstimate, TooFewFamiliesError
+from playground.core.comparison.estimates import (
+    MIN_FAMILIES,
+    EffectEstimate,
+    TooFewFamiliesError,
+    average_families,
+    compute_family_moments,
+)
 from playground.core.comparison.expected_best import expect_best
 from playground.core.comparison.looks import SAMPLE_GROWTH, TOTAL_ALPHA, spend_alpha
 from playground.core.comparison.more import MoreAdvice
 from playground.core.comparison.pairs import PairComparison, compare_pairs
 from playground.core.comparison.resolution import compute_power, find_detectable_factor
+from playground.core.comparison.scipy_stats import import_stats
 from playground.core.comparison.scores import ScoreTable
 from playground.core.comparison.scoring import count_evaluations, measure_progress, score_evaluations
 from playground.core.comparison.tuning import choose_settings, choose_shared_settings
@@ -49,16 +56,19 @@ __all__ = [
     "PropertyContrast",
     "ScoreTable",
     "TooFewFamiliesError",
+    "average_families",
     "average_middle_half",
     "choose_settings",
     "choose_shared_settings",
     "compare_pairs",
+    "compute_family_moments",
     "compute_power",
     "contrast_property",
     "count_evaluations",
     "count_problems",
     "expect_best",
     "find_detectable_factor",
+    "import_stats",
     "judge_problems",
     "measure_improvement",
     "measure_progress",

@@ -25,7 +25,7 @@ class SampleOrders:
         distinct = {seed: index for index, seed in enumerate(dict.fromkeys(seeds))}
         self.streams = torch.tensor([distinct[seed] for seed in seeds], dtype=torch.int32)
         """The index of each run's stream."""
-        self._streams = [Batches(batches.data, batches.size, seed) for seed in distinct] if batches.size else []
+        self._streams = [batches.with_seed(seed) for seed in distinct] if batches.size else []
 
     @property
     def data(self) -> tuple[Tensor, ...]:

@@ -22,7 +22,7 @@ class ReplicaBatches:
         self._size = one.size
         distinct = {seed: index for index, seed in enumerate(dict.fromkeys(seeds))}
         self._which = torch.tensor([distinct[seed] for seed in seeds])  # indices into the orders below
-        self._alone = [Batches(one.data, one.size, seed) for seed in distinct] if one.size is not None else []
+        self._alone = [one.with_seed(seed) for seed in distinct] if one.size is not None else []
 
     @property
     def axis(self) -> int | None:

@@ -75,7 +75,9 @@ def parse_contestant(text: str, plugins: Plugins) -> Contestant:
     """
     match = _FORM.fullmatch(BASELINES.get(text, text).strip())
     if match is None:
-        raise ComponentError(f"expected an optimizer like adam, mine(beta=0.9) or mine(beta=log:0.5:0.99), got {text!r}")
+        raise ComponentError(
+            f"expected an optimizer like adam, mine(beta=0.9) or mine(beta=log:0.5:0.99), got {text!r}"
+        )
     name = match["name"]
     component = plugins.registry.get("optimizer", name)
     given = dict(_split_argument(part, text) for part in split_contestants(match["arguments"] or "") if part)

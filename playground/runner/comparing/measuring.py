@@ -21,13 +21,12 @@ from playground.result import Status
 from playground.runner.comparing.contestants import Contestant
 from playground.runner.comparing.pair import Pair, PairRuns, compute_studies
 from playground.runner.comparing.protocol import next_requests
+from playground.runner.comparing.search_spaces import Setting
 from playground.runner.comparing.suites import Suite, SuiteProblem
 from playground.runner.processes.parallel import run_parallel
-from playground.runner.comparing.search_spaces import Setting
 from playground.runner.store import RunColumns, SeedSet, Store, SweepRecord
 from playground.runner.store.run_columns import STATUSES
 from playground.runner.sweeping.identity import Identities
-from playground.runner.sweeping.plan import digest
 from playground.runner.sweeping.prepared_cache import PreparedCache
 
 STORE = "compare"
@@ -248,7 +247,7 @@ def _compute(
     """Yield what was computed of each pair, as it comes."""
     if not parcels:
         return
-    if jobs == 1:
+    if jobs == 1 or not all(_is_known_elsewhere(parcel.pair.contestant, plugins) for parcel in parcels):
         cache = PreparedCache(plugins)
         for parcel in parcels:
             progress.now = str(parcel.pair.problem.name)
@@ -266,6 +265,12 @@ def _compute(
                 f"{parcel.pair.contestant.label}: the process that ran problem {parcel.pair.problem.name!r} died, twice"
             )
         yield parcel, done
+
+
+def _is_known_elsewhere(contestant: Contestant, plugins: Plugins) -> bool:
+    """Tell whether another process that loads the same plugins has this optimizer: a class in hand is only here."""
+    component = plugins.registry.get("optimizer", contestant.name)
+    return any(component.origin == plugin.origin for plugin in plugins.loaded)
 
 
 def _compute_in_worker(recipe: str, parcel: StudyParcel) -> ComputedStudies:

@@ -99,16 +99,22 @@ class PairRuns:
         return np.array([score(self.scores[table])[row] for table, row in places])
 
     def rank(self, setting: Setting, seeds: Iterable[int]) -> float:
-        """Return what settings are ranked by: the mean score and, if that is equal, the progress."""
+        """Return what settings are ranked by: the mean score and, if that is equal, the progress.
+
+        Without targets, as long as they are not frozen: the mean of the final losses.
+        """
+        import numpy as np
+
         seeds = list(seeds)
+        if not self.problem.targets:
+            losses = self.read(setting, seeds, lambda scores: scores.losses[:, -1])
+            return float(np.where(np.isnan(losses), np.inf, losses).mean())
         evaluations = self.read(setting, seeds, lambda scores: scores.evaluations[DEFAULT_PENALTY])
         progress = self.read(setting, seeds, lambda scores: scores.progress)
         return float(evaluations.mean() + TIE_WEIGHT * progress.mean())
 
 
-def compute_studies(
-    pair: Pair, runs: PairRuns, studies: Sequence[int], cache: PreparedCache
-) -> Iterator[ChunkResult]:
+def compute_studies(pair: Pair, runs: PairRuns, studies: Sequence[int], cache: PreparedCache) -> Iterator[ChunkResult]:
     """Compute the runs that some studies need and that are not there; `runs` receives them.
 
     :raises PlaygroundError: the optimizer cannot be built for this problem.
@@ -127,9 +133,7 @@ def compute_studies(
             return
 
 
-def _make_chunks(
-    pair: Pair, runs: PairRuns, requests: Sequence[Request], plugins: Plugins
-) -> Iterator[Chunk]:
+def _make_chunks(pair: Pair, runs: PairRuns, requests: Sequence[Request], plugins: Plugins) -> Iterator[Chunk]:
     """Yield the chunks of some runs: those of one family together."""
     numbers = {setting: runs.number(setting) for setting, _ in requests}
     loaded = {number: pair.with_setting(setting) for setting, number in numbers.items()}

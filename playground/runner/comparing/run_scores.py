@@ -26,17 +26,19 @@ FAILED = tuple(STATUSES.index(str(status)) for status in (Status.DIVERGED, Statu
 class RunScores:
     """Scores of some runs; every array has one entry for each run.
 
+    :param reached: gradient evaluations until each target is reached, shape `(runs, targets)`; infinite for never.
     :param evaluations: log2 of the gradient evaluations, by penalty.
     :param progress: decades from the first gap to the last.
-    :param gaps: loss over all data minus the least loss at `steps`, shape `(runs, steps)`.
-    :param steps: the steps of `gaps`; the last one is the budget.
+    :param losses: over all data, at `steps`, shape `(runs, steps)`; NaN after the end of a run.
+    :param steps: the steps of `losses`; the last one is the budget.
     :param failed: the run diverged, became non-finite or raised.
     :param spent: gradient evaluations that it made.
     """
 
+    reached: NDArray[Any]
     evaluations: Mapping[float, NDArray[Any]]
     progress: NDArray[Any]
-    gaps: NDArray[Any]
+    losses: NDArray[Any]
     steps: Sequence[int]
     failed: NDArray[Any]
     spent: NDArray[Any]
@@ -56,21 +58,21 @@ def score_runs(table: RunColumns, least: float, targets: Sequence[float], budget
     count, kept = len(table), list(table.layout.trace_steps)
     trace = np.full((count, len(kept)), np.nan) if table.trace is None else table.trace.astype(np.float64)
     complete = table.steps == budget
-    gaps = np.column_stack([trace, np.where(complete, table.last, np.nan)]) - least
+    losses = np.column_stack([trace, np.where(complete, table.last, np.nan)])
     steps = [*kept, budget]
     per_step = np.maximum((table.evaluations - 1) / np.maximum(table.steps, 1), 1.0)
     failed = np.isin(table.status, FAILED)
-    evaluations = {}
+    evaluations, reached = {}, np.full((count, 0), np.inf)
     if targets:
-        reached = count_evaluations(gaps, steps, targets, budget=float(budget), evaluations_per_step=per_step)
+        reached = count_evaluations(losses - least, steps, targets, budget=float(budget), evaluations_per_step=per_step)
         evaluations = {
             penalty: score_evaluations(reached, budget=float(budget), penalty=penalty) for penalty in PENALTIES
         }
-    first = table.first - least
     return RunScores(
+        reached=reached,
         evaluations=evaluations,
-        progress=measure_progress(first, gaps[:, -1]),
-        gaps=gaps,
+        progress=measure_progress(losses[:, 0] - least, losses[:, -1] - least),
+        losses=losses,
         steps=steps,
         failed=failed,
         spent=np.where(np.isnan(table.seconds), 0, table.evaluations),

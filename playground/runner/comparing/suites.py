@@ -10,6 +10,7 @@ from pathlib import Path
 from playground.errors import ComponentError, Fault, PlaygroundError, ScenarioError
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import build
+from playground.runner.loading.scenario_files import TARGETS_SUFFIX
 from playground.runner.sweeping.plan import digest, seedless_spec
 from playground.scenario.model import Loaded, Scenario, load_scenario
 from playground.scenario.source import load_source
@@ -75,10 +76,13 @@ class Suite:
             ]
         )
 
-    def with_tier(self, tiers: Sequence[str]) -> Suite:
+    def with_problems(self, problems: Mapping[str, SuiteProblem]) -> Suite:
+        """Return the suite with these problems only."""
+        return replace(self, problems=problems)
+
+    def select_tiers(self, tiers: Sequence[str]) -> Suite:
         """Return the suite with the problems of these tiers only."""
-        chosen = {name: each for name, each in self.problems.items() if each.entry.tier in tiers}
-        return replace(self, problems=chosen)
+        return self.with_problems({name: each for name, each in self.problems.items() if each.entry.tier in tiers})
 
 
 def scenario_content(scenario: Scenario) -> str:
@@ -104,7 +108,7 @@ def find_suite(name: str, plugins: Plugins) -> Path:
 
 def targets_path(file: Path) -> Path:
     """Return the file of a suite's frozen targets: `core.targets.yaml` beside `core.yaml`."""
-    return file.with_suffix(f".targets{file.suffix}")
+    return file.with_suffix(f"{TARGETS_SUFFIX}{file.suffix}")
 
 
 def load_suite(file: Path, frozen: bool = True) -> Suite:
@@ -115,6 +119,8 @@ def load_suite(file: Path, frozen: bool = True) -> Suite:
     """
     source = load_source(file)
     content = parse_suite(source)
+    if not content.problems:
+        raise source.locate(ScenarioError(Fault("this suite has no problems", ("compare",))))
     targets = _load_targets(file)
     problems, faults = {}, []
     for name, entry in content.problems.items():

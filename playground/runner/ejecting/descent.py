@@ -61,7 +61,7 @@ class DescentWriter:
             cells.append(
                 Cell("The schedule: a factor on the learning rate", f"{definitions}\n\n\nschedule = {expression}")
             )
-        if self._batched:
+        if self._batched and not self._ready.problem.batches.ordered:
             from playground.core import seeding
 
             self._definitions.refer(seeding.make_generator, "batches", {})
@@ -119,6 +119,11 @@ class DescentWriter:
         first, size = self._listing.data[0], self._scenario.batch_size
         device = "" if self._ready.setting.device.type == "cpu" else f".to({first}.device)"
         seed = self._ready.setting.seed
+        if batches.ordered:
+            return [
+                f"position = step % {batches.per_epoch}",
+                f"chosen = slice(position * {size}, (position + 1) * {size})",
+            ]
         return [
             f"epoch, position = divmod(step, {batches.per_epoch})",
             "if position == 0:  # a new order for each pass through the data",

@@ -59,11 +59,11 @@ class ComponentWriter:
         _, values = self._component(kind)
         return f"torch.Generator().manual_seed({derive_seed(values['seed'], kind)})"
 
-    def draws(self, kind: str) -> bool | None:
+    def draws(self, kind: str) -> bool:
         """See `playground.core.listing.Writer`."""
         component, _ = self._component(kind)
         names = injected_names(component)
-        return None if "folder" in names else "generator" in names
+        return "generator" in names and "folder" not in names
 
     def literal(self, value: Any) -> str:
         """See `playground.core.listing.Writer`."""

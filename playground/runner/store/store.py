@@ -106,7 +106,28 @@ class Store:
             for chunk in chunks:
                 write_chunk(connection, chunk)
 
+    def add_look(self, question: str, subject: str, record: Mapping[str, Any]) -> None:
+        """Store that a comparison was looked at."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO looks (question, subject, record) VALUES (?, ?, ?)",
+                (question, subject, json.dumps(record)),
+            )
+
     # Reading
+
+    def looks(self, question: str) -> list[dict[str, Any]]:
+        """Return the looks at a question, oldest first."""
+        return self._looks("question", question)
+
+    def looks_of_subject(self, subject: str) -> list[dict[str, Any]]:
+        """Return the looks at optimizers of these names, oldest first."""
+        return self._looks("subject", subject)
+
+    def _looks(self, column: str, value: str) -> list[dict[str, Any]]:
+        with self.snapshot() as connection:
+            rows = connection.execute(f"SELECT record FROM looks WHERE {column} = ? ORDER BY number", (value,))
+            return [json.loads(row[0]) for row in rows]
 
     def stored_seeds(self, keys: Iterable[str]) -> dict[str, SeedSet]:
         """Return for each key of a point the seeds whose runs are stored.

@@ -15,7 +15,8 @@ import torch
 from torch import nn
 
 from playground import builtin
-from playground.builtin import functions, losses, models, optimizers, schedules
+from playground.builtin import losses, models, optimizers, schedules
+from playground.builtin.functions import classic as functions
 from playground.builtin.optimizers import SGD, Adam
 from playground.builtin.tasks.minimize import Minimize
 from playground.core.compiled import CannotCompileError, CompiledReplicas

@@ -1,12 +1,14 @@
 """Derivatives that are wrong are caught and named for what they are; right ones raise no alarm."""
 
 import functools
+import pkgutil
 
 import pytest
 import torch
 
 from playground import builtin
-from playground.builtin import functions, losses, models
+from playground.builtin import losses, models
+from playground.builtin.functions import classic as functions
 from playground.core.derivatives import Cause, Coordinate, DerivativeEntry, check_derivatives, judge_entry, routes_agree
 from playground.core.setting import one_thread
 
@@ -222,7 +224,7 @@ def of_an_activation(name, generator):
 
 
 FUNCTIONS = {
-    name: getattr(functions, factory.rpartition(":")[2])()
+    name: pkgutil.resolve_name(factory)()
     for name, factory in builtin.playground_functions().items()
     if name != "expression"
 }

@@ -1,25 +1,21 @@
-"""Test functions for minimization, each with its domain, every global minimum and its source.
+"""The test functions that surveys list, and formulas in a scenario.
 
-A factory takes the scenario's options and returns a `Function` of one vector `x`; points have shape `(..., dim)` and
-values shape `(...)`, in the dtype and on the device of the points. Names and domains follow Jamil & Yang, A literature
-survey of benchmark functions for global optimization problems, 2013, unless a source says otherwise.
+Names and domains follow Jamil & Yang, A literature survey of benchmark functions for global optimization problems,
+2013, unless a source says otherwise.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Le
+from annotated_types import Ge
 from torch import Tensor
 
+from playground.builtin.functions.parts import Dimension, Several, constant, function_of_two, spread
 from playground.core.function import Function, Minimum
 from playground.expression import Expression, parse
-
-Dimension = Annotated[int, Ge(1), Le(100_000)]
-"""Number of coordinates."""
 
 
 def expression(formula: str) -> Expression:
@@ -59,13 +55,14 @@ def quadratic(dim: Dimension = 2, condition: Annotated[float, Ge(1)] = 10.0) -> 
 
     Source: Nesterov, Introductory lectures on convex optimization, 2004, section 2.1.
     """
-    curvatures = [condition ** (i / max(dim - 1, 1)) for i in range(dim)]
+    curvatures = spread(dim, condition)
     return Function(
-        lambda x: (x.square() * _constant(curvatures, x)).sum(-1) / 2,
+        lambda x: (x.square() * constant(curvatures, x)).sum(-1) / 2,
         dim,
         domain=((-5.0, 5.0),) * dim,
         minima=(Minimum((0.0,) * dim, 0.0),),
         source="Nesterov 2004, section 2.1",
+        terms=lambda x: x.square() * constant(curvatures, x) / 2,
     )
 
 
@@ -74,7 +71,7 @@ def booth() -> Function:
 
     Source: Jamil & Yang 2013.
     """
-    return _of_two(
+    return function_of_two(
         lambda a, b: (a + 2 * b - 7) ** 2 + (2 * a + b - 5) ** 2,
         domain=((-10.0, 10.0),) * 2,
         minima=(Minimum((1.0, 3.0), 0.0),),
@@ -87,7 +84,7 @@ def matyas() -> Function:
 
     Source: Matyas, Random optimization, 1965; as in Jamil & Yang 2013.
     """
-    return _of_two(
+    return function_of_two(
         lambda a, b: 0.26 * (a**2 + b**2) - 0.48 * a * b,
         domain=((-10.0, 10.0),) * 2,
         minima=(Minimum((0.0, 0.0), 0.0),),
@@ -103,7 +100,7 @@ def beale() -> Function:
     Source: Beale, On an iterative method for finding a local minimum of a function of more than one variable, 1958;
     start from Moré, Garbow & Hillstrom 1981, problem 5.
     """
-    return _of_two(
+    return function_of_two(
         lambda a, b: (1.5 - a + a * b) ** 2 + (2.25 - a + a * b**2) ** 2 + (2.625 - a + a * b**3) ** 2,
         domain=((-4.5, 4.5),) * 2,
         minima=(Minimum((3.0, 0.5), 0.0),),
@@ -112,7 +109,7 @@ def beale() -> Function:
     )
 
 
-def rosenbrock(dim: Annotated[int, Ge(2), Le(100_000)] = 2) -> Function:
+def rosenbrock(dim: Several = 2) -> Function:
     """Rosenbrock's valley: Σ 100 (xᵢ₊₁ − xᵢ²)² + (1 − xᵢ)², over i from 1 to n − 1.
 
     Minimum 0 at (1, …, 1); box -5 to 10; customary start (-1.2, 1, -1.2, 1, …). In four to seven dimensions there is
@@ -124,17 +121,18 @@ def rosenbrock(dim: Annotated[int, Ge(2), Le(100_000)] = 2) -> Function:
     form, not the sum of separate pairs of Moré, Garbow & Hillstrom 1981, from whom the start is.
     """
 
-    def formula(x: Tensor) -> Tensor:
+    def terms(x: Tensor) -> Tensor:
         here, following = x[..., :-1], x[..., 1:]
-        return (100 * (following - here.square()).square() + (1 - here).square()).sum(-1)
+        return 100 * (following - here.square()).square() + (1 - here).square()
 
     return Function(
-        formula,
+        lambda x: terms(x).sum(-1),
         dim,
         domain=((-5.0, 10.0),) * dim,
         minima=(Minimum((1.0,) * dim, 0.0),),
         source="Rosenbrock 1960, chained form",
         start=tuple(1.0 if i % 2 else -1.2 for i in range(dim)),
+        terms=terms,
     )
 
 
@@ -149,7 +147,7 @@ def himmelblau() -> Function:
         (-3.7793102533777469, -3.2831859912861694),
         (3.5844283403304917, -1.8481265269644036),
     )
-    return _of_two(
+    return function_of_two(
         lambda a, b: (a**2 + b - 11) ** 2 + (a + b**2 - 7) ** 2,
         domain=((-5.0, 5.0),) * 2,
         minima=tuple(Minimum(point, 0.0) for point in points),
@@ -223,7 +221,7 @@ def three_hump_camel() -> Function:
 
     Source: Branin, Widely convergent method for finding multiple solutions of simultaneous nonlinear equations, 1972.
     """
-    return _of_two(
+    return function_of_two(
         lambda a, b: 2 * a**2 - 1.05 * a**4 + a**6 / 6 + a * b + b**2,
         domain=((-5.0, 5.0),) * 2,
         minima=(Minimum((0.0, 0.0), 0.0),),
@@ -239,7 +237,7 @@ def six_hump_camel() -> Function:
     Source: Branin 1972; Dixon & Szegö, Towards global optimisation 2, 1978.
     """
     low = -1.0316284534898774
-    return _of_two(
+    return function_of_two(
         lambda a, b: (4 - 2.1 * a**2 + a**4 / 3) * a**2 + a * b + (-4 + 4 * b**2) * b**2,
         domain=((-3.0, 3.0), (-2.0, 2.0)),
         minima=(
@@ -264,7 +262,7 @@ def goldstein_price() -> Function:
         second = 30 + (2 * a - 3 * b) ** 2 * (18 - 32 * a + 12 * a**2 + 48 * b - 36 * a * b + 27 * b**2)
         return first * second
 
-    return _of_two(
+    return function_of_two(
         formula,
         domain=((-2.0, 2.0),) * 2,
         minima=(Minimum((0.0, -1.0), 3.0),),
@@ -281,7 +279,7 @@ def griewank(dim: Dimension = 2) -> Function:
     """
     roots = [math.sqrt(i) for i in range(1, dim + 1)]
     return Function(
-        lambda x: x.square().sum(-1) / 4000 + (1 - torch.cos(x / _constant(roots, x)).prod(-1)),
+        lambda x: x.square().sum(-1) / 4000 + (1 - torch.cos(x / constant(roots, x)).prod(-1)),
         dim,
         domain=((-600.0, 600.0),) * dim,
         minima=(Minimum((0.0,) * dim, 0.0),),
@@ -316,19 +314,3 @@ def levy(dim: Dimension = 2) -> Function:
         minima=(Minimum((1.0,) * dim, 0.0),),
         source="Levy & Montalvo 1985; Laguna & Martí 2005",
     )
-
-
-def _of_two(
-    formula: Callable[[Tensor, Tensor], Tensor],
-    domain: tuple[tuple[float, float], ...],
-    minima: tuple[Minimum, ...],
-    source: str,
-    start: tuple[float, ...] | None = None,
-) -> Function:
-    """Return the function of two coordinates a, b that `formula` computes."""
-    return Function(lambda x: formula(x[..., 0], x[..., 1]), 2, domain, minima, source, start)
-
-
-def _constant(values: list[float], like: Tensor) -> Tensor:
-    """Return the numbers, one for each coordinate, in the dtype and on the device of the points."""
-    return torch.tensor(values, dtype=like.dtype, device=like.device)

@@ -1,11 +1,13 @@
 """Which setting did best: ties, settings at the end of a range, and none at all."""
 
+import json
 import math
 
 import pytest
 
+from playground.report.document import batch_document
 from playground.report.ranking import MAX_NAMED_TIES, describe_setting, rank_settings
-from playground.result import Quartiles, Status, Summary, Sweep, Verdict
+from playground.result import Batch, Quartiles, Status, Summary, Sweep, Verdict
 from playground.runner.sweeping.best import choose_best
 
 AXES = ("optimizer", "optimizer.lr")
@@ -131,6 +133,13 @@ HOW = {
 def test_how_it_was_chosen_is_said(losses, seeds, how):
     points = [("adam", float(place), seeds, loss) for place, loss in enumerate(losses)]
     assert rank_settings(sweep(*points, seeds=seeds, resolution=1e-7)).choice == how
+
+
+def test_json_says_how_it_was_chosen():
+    found = sweep(*[("adam", float(lr), 4, 0.0) for lr in range(3)], resolution=1e-7)
+    (written,) = json.loads(batch_document(Batch((), sweeps=(found,))))["sweeps"]
+    assert written["best"] == [1]
+    assert written["choice"] == {"equal": 3, "resolution": 1e-7, "criterion": "margin", "same_seeds": True}
 
 
 def test_nothing_is_chosen_where_no_run_passed():

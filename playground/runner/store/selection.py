@@ -106,7 +106,8 @@ class Selection:
         """Return for each run the place of its chunk."""
         import numpy as np
 
-        return np.searchsorted(self.reader.offsets, self.address, side="right") - 1
+        places: NDArray[Any] = np.searchsorted(self.reader.offsets, self.address, side="right") - 1
+        return places
 
     def lowest_seeds(self, most: int) -> Selection:
         """Return the first runs of each point, at most so many; the runs are of one sweep, by point and seed."""

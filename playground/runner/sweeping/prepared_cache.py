@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playground.plugins.manager import Plugins
 from playground.runner.single.prepared import Prepared, PreparedDescent
@@ -27,6 +27,8 @@ class PreparedCache:
 
     def __init__(self, plugins: Plugins) -> None:
         self.plugins = plugins
+        self.kept: dict[str, Any] = {}
+        """What engines keep, each under its name, for the next runs of what is prepared."""
         self._key: tuple[int, str] | None = None
         self._ready: Prepared | None = None
         self._buffers: dict[str, Tensor] = {}
@@ -52,7 +54,7 @@ class PreparedCache:
 
     def forget(self) -> None:
         """Drop what is kept, because a run that raised may have left it halfway."""
-        self._key, self._ready, self._buffers = None, None, {}
+        self._key, self._ready, self._buffers, self.kept = None, None, {}, {}
 
     def _module_buffers(self) -> dict[str, Tensor]:
         return dict(self._ready.problem.module.named_buffers()) if isinstance(self._ready, PreparedDescent) else {}

@@ -19,7 +19,7 @@ from playground.builtin import losses, models, optimizers, schedules
 from playground.builtin.functions import classic as functions
 from playground.builtin.optimizers import SGD, Adam
 from playground.builtin.tasks.minimize import Minimize
-from playground.core.compiled import CannotCompileError, CompiledReplicas
+from playground.core.compiled import CannotCompileError, CompiledReplicas, compiled_program
 from playground.core.compiled import compiled_replicas as replicas_module
 from playground.core.compiled import threads as threads_module
 from playground.core.descent import DescentTrace, descend
@@ -651,9 +651,9 @@ def test_without_llvmlite_the_reason_is_told(broken, monkeypatch) -> None:
 def test_the_same_program_is_compiled_once() -> None:
     problem_of = partial(training, models.Perceptron, losses.huber)
     compiled(problem_of, SGD(lr=torch.tensor([0.1, 0.2])), [0, 1])
-    before = replicas_module._compile_text.cache_info()
+    before = compiled_program._compile_text.cache_info()
     compiled(problem_of, SGD(lr=torch.tensor([0.3, 0.4, 0.5])), [2, 3, 4])
-    after = replicas_module._compile_text.cache_info()
+    after = compiled_program._compile_text.cache_info()
     assert (after.hits, after.misses) == (before.hits + 1, before.misses)
 
 

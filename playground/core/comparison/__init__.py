@@ -35,6 +35,7 @@ from playground.core.comparison.expected_best import expect_best
 from playground.core.comparison.looks import SAMPLE_GROWTH, TOTAL_ALPHA, spend_alpha
 from playground.core.comparison.more import MoreAdvice
 from playground.core.comparison.pairs import PairComparison, compare_pairs
+from playground.core.comparison.quasi_random import halton_points
 from playground.core.comparison.resolution import compute_power, find_detectable_factor
 from playground.core.comparison.scipy_stats import import_stats
 from playground.core.comparison.scores import ScoreTable
@@ -70,6 +71,7 @@ __all__ = [
     "count_problems",
     "expect_best",
     "find_detectable_factor",
+    "halton_points",
     "import_stats",
     "judge_problems",
     "measure_improvement",

@@ -25,6 +25,7 @@ from playground.core.comparison.descriptions import (
 )
 from playground.core.comparison.estimates import (
     MIN_FAMILIES,
+    MIN_INDEPENDENCE,
     EffectEstimate,
     TooFewFamiliesError,
     average_families,
@@ -44,6 +45,7 @@ from playground.core.comparison.verdicts import LIKE_THESE_MARGIN, SUITE_MARGIN,
 __all__ = [
     "LIKE_THESE_MARGIN",
     "MIN_FAMILIES",
+    "MIN_INDEPENDENCE",
     "MIN_RESOLUTION",
     "SAMPLE_GROWTH",
     "SUITE_MARGIN",

@@ -20,6 +20,9 @@ MIN_FAMILIES = 20
 MIN_STUDIES = 2
 """Tuning studies that a statement needs: one study does not show how much tuning varies."""
 
+MIN_INDEPENDENCE = 0.001
+"""A smaller `measure_independence` is no chance."""
+
 
 class TooFewFamiliesError(ComponentError):
     """Problems of too few families for a statement about problems like these."""
@@ -75,8 +78,7 @@ def compute_suite_moments(differences: Array) -> Moments:
 
         θ = Σ w d_p        se² = Σ v_p        df = (Σ v_p)² / Σ (v_p² / (K - 1))
 
-    The degrees of freedom are Satterthwaite's. If nothing varies, they are K - 1, the least possible. The formula
-    takes problems as independent, so the seeds of two problems must not draw the same random numbers.
+    The formula takes problems as independent, so the seeds of two problems must not draw the same random numbers.
 
     :param differences: shape (..., problems, studies), at least two studies.
 
@@ -85,10 +87,39 @@ def compute_suite_moments(differences: Array) -> Moments:
     problems, studies = differences.shape[-2:]
     if studies < MIN_STUDIES:
         raise ComponentError(f"a verdict needs at least {MIN_STUDIES} tuning studies, not {studies}")
-    parts = differences.var(-1, ddof=1) / (studies * problems**2)
+    variance, df = combine_variances(differences.var(-1, ddof=1) / (studies * problems**2), studies)
+    return Moments(differences.mean((-2, -1)), np.sqrt(variance), df)
+
+
+def combine_variances(parts: Array, studies: int) -> tuple[Array, Array]:
+    """Return `Σ v_p` and Satterthwaite's degrees of freedom, `(Σ v_p)² / Σ (v_p² / (K - 1))`; K - 1 if all v are 0.
+
+    :param parts: v_p, shape (..., problems).
+    """
     variance, squares = parts.sum(-1), (parts**2).sum(-1)
     shares = np.divide(squares, variance**2, out=np.ones_like(variance), where=squares > 0)
-    return Moments(differences.mean((-2, -1)), np.sqrt(variance), (studies - 1) / shares)
+    return variance, (studies - 1) / shares
+
+
+def measure_independence(differences: Array) -> float:
+    """Return the probability of studies that vary so much together, if problems are independent.
+
+    The variance over studies of the mean over problems, over its value for independent problems (`se²`), against
+    Fisher's F distribution::
+
+        p = P(F(K - 1, df) > var_k(Σ w d_pk) / (K se²))
+
+    If it is tiny, problems share random numbers, and `se` on the suite is too small: with a tenth of the variance in
+    common, 60 problems give 45 % wrong decisions in place of 5 %.
+
+    :param differences: shape (problems, studies).
+    """
+    studies = differences.shape[-1]
+    _, se, df = map(float, compute_suite_moments(differences))
+    if se == 0:
+        return 1.0
+    ratio = differences.mean(0).var(ddof=1) / (studies * se**2)
+    return float(import_stats().f.sf(ratio, studies - 1, df))
 
 
 def average_families(differences: Array, families: Sequence[str]) -> Array:

@@ -14,6 +14,7 @@ from playground.core.comparison.estimates import (
     estimate_new_problem,
     estimate_on_problems_like_these,
     estimate_on_suite,
+    measure_independence,
 )
 from playground.core.comparison.looks import spend_alpha
 from playground.core.comparison.more import (
@@ -38,6 +39,8 @@ class PairComparison:
     :param like_these: on problems like these; None if it is refused.
     :param refusal: why it is refused, one line; empty otherwise.
     :param new_problem: the difference on one new problem; None if `like_these` is.
+    :param independence: `measure_independence`; below `MIN_INDEPENDENCE`, problems share random numbers, and the
+        interval on the suite is too narrow.
     :param more_studies: what decides on the suite; None if it is decided.
     :param more_families: what decides on problems like these; None if it is decided or refused.
     """
@@ -48,6 +51,7 @@ class PairComparison:
     like_these: EffectVerdict | None
     refusal: str
     new_problem: EffectEstimate | None
+    independence: float
     more_studies: MoreAdvice | None
     more_families: MoreAdvice | None
 
@@ -80,6 +84,7 @@ def compare_pairs(
                 like_these=like,
                 refusal=refusal,
                 new_problem=estimate_new_problem(like.estimate) if like else None,
+                independence=measure_independence(each),
                 more_studies=None if suite.decided else more_studies,
                 more_families=_advise_families(like, each, table.families, look, len(pairs)) if like else None,
             )

@@ -10,7 +10,9 @@ from playground.core.comparison.scipy_stats import import_stats
 from playground.core.comparison.scoring import Array
 
 FAR_SHIFT = 6.0
-"""Beyond this θ/se, the other tail holds less than 1e-9, where `nct.cdf` of scipy 1.17 returns NaN."""
+"""Beyond this θ/se, the other tail holds less than 1e-9, and `nct.cdf` can return NaN."""
+CERTAIN_SHIFT = 1_000.0
+"""Beyond this θ/se the power is 1, and `nct.sf` can return NaN."""
 
 
 def compute_power(effect: npt.ArrayLike, *, se: npt.ArrayLike, df: npt.ArrayLike, alpha: float) -> Array:
@@ -21,11 +23,14 @@ def compute_power(effect: npt.ArrayLike, *, se: npt.ArrayLike, df: npt.ArrayLike
         power = P(T(df, θ/se) > c) + P(T(df, θ/se) < -c)
 
     :param effect: θ, the true difference, in log2 evaluations.
-    :param se: its standard error, positive; σ / √F for families that differ by σ.
+    :param se: its standard error; σ / √F for families that differ by σ. Without any uncertainty the power is 1.
     :param df: degrees of freedom; F - 1 for families.
     """
     stats = import_stats()
-    shift, critical = np.abs(effect) / np.asarray(se), stats.t.isf(alpha / 2, df)
+    effect, se = np.broadcast_arrays(np.abs(effect), se)
+    certain = np.where(effect > 0, CERTAIN_SHIFT, 0.0)
+    shift = np.minimum(np.divide(effect, se, out=certain, where=se > 0), CERTAIN_SHIFT)
+    critical = stats.t.isf(alpha / 2, df)
     other_tail = stats.nct.cdf(-critical, df, np.minimum(shift, FAR_SHIFT))
     return np.asarray(stats.nct.sf(critical, df, shift) + np.where(shift < FAR_SHIFT, other_tail, 0.0))
 

@@ -56,7 +56,8 @@ def count_evaluations(
     gap_before = np.take_along_axis(gaps, before, -1)
     between = reached & (after > 0) & (gap_after > 0) & np.isfinite(gap_before)
     with np.errstate(all="ignore"):  # the entries that `between` leaves out
-        share = np.log(gap_before / targets) / np.log(gap_before / gap_after)
+        log_gap = np.log(gap_before)  # logarithms apart: the ratio of two gaps can overflow
+        share = (log_gap - np.log(targets)) / (log_gap - np.log(gap_after))
         log_before, log_after = np.log(np.maximum(steps[before], 1.0)), np.log(np.maximum(steps[after], 1.0))
         interpolated = np.exp(log_before + share * (log_after - log_before))
     step = np.where(between, np.clip(interpolated, steps[before], steps[after]), steps[after])

@@ -209,6 +209,15 @@ class Store:
             self._note_damage(damaged)
             return query.apply(selection)
 
+    def leave_out_damaged(self, runs: Selection, arrays: Sequence[str]) -> Selection:
+        """Return those of selected runs that are in no chunk in which one of these arrays is damaged.
+
+        :param arrays: those of parameters and traces that will be read, and that `select` did not check.
+        """
+        damaged = self._check([head.number for head in runs.heads()], arrays)
+        self._note_damage(damaged)
+        return runs.take(~runs.is_in(damaged)) if damaged else runs
+
     def rows(
         self,
         sweep_id: str | None = None,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from playground.result import Verdict
+from playground.result import Expectation, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,6 +268,26 @@ class Comparison:
         return Verdict.FAILED if failed else Verdict.PASSED
 
     @property
+    def scenario(self) -> str:
+        """The name beside those of scenarios: `adam on core`."""
+        return f"{self.optimizers[0]} on {self.suite['name']}"
+
+    @property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """Every expectation, with what was found if it is not met."""
+        return tuple(map(self._judge, self.expected))
+
+    def _judge(self, text: str) -> Expectation:
+        start = f"expected {text}, found "
+        found = next((miss.removeprefix(start) for miss in self.unmet if miss.startswith(start)), None)
+        return Expectation(text, "shown" if found is None else found, passed=found is None)
+
+    @property
+    def duration(self) -> float:
+        """The time of all stages, in seconds."""
+        return sum(self.seconds.values())
+
+    @property
     def file(self) -> str:
         """The file of the suite."""
         return self.suite["file"]
@@ -289,7 +309,13 @@ class Comparison:
         low, high = pair.new_problem or (None, None)
         return {**found, "new_problem_low": low, "new_problem_high": high, "more": pair.more}
 
-    def _repr_html_(self) -> str:
-        from playground.report.comparing import format_html_summary
+    def __str__(self) -> str:
+        from playground.figures.notebook import comparison_line
 
-        return format_html_summary(self)
+        return comparison_line(self)
+
+    def _repr_html_(self) -> str:
+        """Return the comparison as HTML, for a notebook."""
+        from playground.figures.notebook import comparison_html
+
+        return comparison_html(self)

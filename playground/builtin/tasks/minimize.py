@@ -140,7 +140,7 @@ class Minimize(DescentTask):
         data = f"inputs = {writer.tensor(tilts)}\ntargets = {writer.tensor(weights)}"
 
         def loss(inputs: str, targets: str) -> str:
-            return f"{value} * {targets}.mean(0).squeeze(0) + ({inputs}.mean(0) * {x}).sum()"
+            return f"({value} * {targets}.mean(0).squeeze(0) + ({inputs}.mean(0) * {x}).sum())"
 
         cells = [*listing.cells, Cell("The noise: samples tilt and weight the function", data)]
         return replace(listing, cells=cells, loss=loss, data=("inputs", "targets"))

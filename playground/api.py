@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playground.comparison import Comparison
 from playground.errors import PluginError, ScenarioError
 from playground.plugins.manager import Plugins, load_plugins
+from playground.plugins.registry import Component, Origin
 from playground.result import Run
 from playground.runner.loading.catalogue import ComponentCatalogue
 from playground.runner.loading.overrides import override_seed_and_steps
@@ -24,6 +27,8 @@ from playground.scenario.source import SourceText, load_source
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from playground.runner.comparing.measuring import CompareProgress
 
 
 def load_scenario(
@@ -107,6 +112,38 @@ def sweep(
     return run_sweep(loaded, loaded_plugins, options, progress, None if folder is None else Path(folder))
 
 
+def compare(
+    optimizer: str | type,
+    against: Sequence[str | type] = (),
+    *,
+    suite: str | Path = "core",
+    plugins: Sequence[str] | Plugins = (),
+    folder: str | Path | None = None,
+    progress: CompareProgress | None = None,
+    **options: Any,
+) -> Comparison:
+    """Judge an optimizer on a suite of problems, each optimizer tuned with the same budget.
+
+    :param optimizer: a name, such as `"adam"` or `"mine(beta=log:0.5:0.99)"`, or a class of your own, which may be any
+        `torch.optim.Optimizer`.
+    :param against: the baselines, likewise; by default sgd, momentum, adam and adamw.
+    :param suite: name of a suite, or its file.
+    :param plugins: files or names of plugins to load, and `no:NAME` to leave out a plugin, as for `-p`; or the result
+        of `load_plugins`.
+    :param folder: the folder of `.playground`, instead of the working directory.
+    :param progress: updated meanwhile, for a display to read.
+    :param options: further fields of `CompareOptions`: `all_pairs`, `more`, `studies`, `expect`, `jobs`.
+    :returns: the findings; a notebook displays them, and `to_pandas()` returns the table.
+    :raises PlaygroundError: an optimizer or the suite is not valid.
+    """
+    from playground.runner.comparing.compare import CompareOptions, compare_optimizers
+
+    loaded = _load_plugins(plugins)
+    names = [_name_optimizer(each, loaded) for each in (optimizer, *against)]
+    chosen = CompareOptions(against=names[1:], suite=str(suite), **options)
+    return compare_optimizers(names[0], loaded, chosen, progress, None if folder is None else Path(folder))
+
+
 def plot(result: Run | StoredSweep, kind: str | None = None, *, width: float = 5.0) -> Figure:
     """Draw a run or a sweep; a notebook displays the figure, `savefig` writes it.
 
@@ -124,6 +161,24 @@ def plot(result: Run | StoredSweep, kind: str | None = None, *, width: float = 5
 
     subject = result if isinstance(result, Run) else read_ensemble(Path(result.store).parent.parent, result.id)
     return drawing(subject, kind, width).figure
+
+
+def _name_optimizer(optimizer: str | type, plugins: Plugins) -> str:
+    """Return the name of an optimizer; a class of the user's own is registered by its name.
+
+    :raises ComponentError: another optimizer has this name.
+    """
+    if isinstance(optimizer, str):
+        return optimizer
+    known = [
+        name for name in plugins.names("optimizer") if plugins.registry.get("optimizer", name).factory is optimizer
+    ]
+    if known:
+        return known[0]
+    module = sys.modules.get(optimizer.__module__)
+    origin = Origin(optimizer.__module__, file=str(getattr(module, "__file__", "")))
+    plugins.registry.add(Component("optimizer", optimizer.__name__, optimizer, origin))
+    return optimizer.__name__
 
 
 def _source_of(path: str | Path | Loaded) -> SourceText:

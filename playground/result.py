@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from playground.comparison import Comparison
     from playground.explanation import Explanation, UnexplainedStep
     from playground.views import Ensemble, View
 
@@ -84,8 +85,9 @@ class Validation:
 
 @dataclass(frozen=True)
 class RunTrace:
-    """`loss[k]` is the loss before update k.
+    """`loss[k]` is the loss before update k; with mini-batches, that of the step's batch.
 
+    :param full: the loss over all data before some updates, by step; empty without `trace_loss: all_data`.
     :param recording: the recorded parameters; None if none were requested.
     :param validation: None if no data are held out.
     """
@@ -93,6 +95,7 @@ class RunTrace:
     loss: tuple[float, ...] = ()
     recording: Recording | None = None
     validation: Validation | None = None
+    full: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -260,6 +263,28 @@ class Summary:
         return self.passed / self.runs if self.passed is not None and self.runs else None
 
 
+class Criterion(enum.StrEnum):
+    """By what one of several settings with equal losses was chosen."""
+
+    ENDED_WELL = "ended_well"
+    MARGIN = "margin"
+    STEPS = "steps"
+
+
+@dataclass(frozen=True)
+class BestChoice:
+    """How the best settings of a sweep were chosen: by the runs that give their result, so on the same seeds.
+
+    :param equal: the number of settings with equal losses, the lowest there are.
+    :param resolution: losses that differ by no more than this from the lowest are equal to it.
+    :param criterion: the last criterion that decided among them; None if none did.
+    """
+
+    equal: int = 1
+    resolution: float = 0.0
+    criterion: Criterion | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
     """The summary of many runs of one scenario; the runs themselves are in the store.
@@ -274,6 +299,7 @@ class Sweep:
     :param notes: remarks on the engines: what was compiled, why runs were not vectorized.
     :param summaries: one for each point.
     :param best: the best points; several points are a tie.
+    :param choice: how they were chosen.
     :param store: the file that contains every run.
     :param stale: the reasons why earlier results of this sweep were not reused.
     :param variants: by kind, each component that the sweep compares, with its parameters: `sgd(lr=0.1)`.
@@ -303,6 +329,7 @@ class Sweep:
     variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     fresh: bool = False
     warnings: tuple[str, ...] = ()
+    choice: BestChoice = field(default_factory=BestChoice)
 
     def __repr__(self) -> str:
         """Return scenario, verdict, number of runs and best setting on one line."""
@@ -350,6 +377,7 @@ class Batch:
 
     :param runs: in the order of their files, regardless of which finished first.
     :param sweeps: the sweeps, in the same order.
+    :param comparisons: of optimizers, in the same order.
     :param errors: one for each fault of a scenario that is not valid.
     :param interrupted: whether Ctrl-C ended the command early; `runs` then contains the finished runs.
     :param seconds: total wall time.
@@ -360,6 +388,7 @@ class Batch:
     interrupted: bool = False
     seconds: float = 0.0
     sweeps: tuple[Sweep, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def invalid(self) -> tuple[str, ...]:
@@ -368,7 +397,7 @@ class Batch:
 
     @property
     def results(self) -> tuple[Run | Sweep, ...]:
-        """All results that have a verdict."""
+        """All runs and sweeps, which have a verdict; comparisons have one, too."""
         return (*self.runs, *self.sweeps)
 
 

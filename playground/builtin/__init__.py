@@ -164,3 +164,9 @@ def playground_diagnoses() -> Mapping[str, Factory]:
         "capacity": "bounded_output cannot_represent plateau",
     }
     return {name: f"{PACKAGE}.diagnoses.{module}:{name}" for module, names in known.items() for name in names.split()}
+
+
+@hookimpl
+def playground_suites() -> Mapping[str, Factory]:
+    """Return the suites."""
+    return {"core": f"{PACKAGE}.suites:core"}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli import check, eject, explain, export, listing, plot, report, run, schema, show, sweep
+from playground.cli import check, compare, eject, explain, export, listing, plot, report, run, schema, show, sweep
 from playground.cli.completion import complete_plugin
 from playground.cli.context import Settings, print_version
 from playground.cli.help_pages import PlainCommand
@@ -14,6 +14,7 @@ from playground.cli.new import new_app
 from playground.cli.plugins import plugins_app
 from playground.cli.results import results_app
 from playground.cli.shared_options import SharedOptionsGroup
+from playground.cli.suite import suite_app
 
 app = typer.Typer(
     name="playground",
@@ -53,6 +54,8 @@ def keep_shared_options(
 
 app.command("run", cls=PlainCommand)(run.run)
 app.command("sweep", cls=PlainCommand)(sweep.sweep)
+app.command("compare", cls=PlainCommand)(compare.compare)
+app.add_typer(suite_app, name="suite")
 app.add_typer(results_app, name="results")
 app.command("export", cls=PlainCommand)(export.export)
 app.command("report", cls=PlainCommand)(report.report)

@@ -64,6 +64,20 @@ def complete_task(context: typer.Context, incomplete: str) -> Iterable[str]:
 
 
 @_complete_quietly
+def complete_optimizer(context: typer.Context, incomplete: str) -> Iterable[str]:
+    """Complete names of optimizers, and of the default baselines."""
+    from playground.runner.comparing.contestants import BASELINES
+
+    return dict.fromkeys([*BASELINES, *_load_plugins(context).names("optimizer")])
+
+
+@_complete_quietly
+def complete_suite(context: typer.Context, incomplete: str) -> Iterable[str]:
+    """Complete names of suites, and files."""
+    return [*_load_plugins(context).names("suite"), *_complete_files(incomplete, (".yaml", ".yml"))]
+
+
+@_complete_quietly
 def complete_executor(context: typer.Context, incomplete: str) -> Iterable[str]:
     """Complete names of executors."""
     return _load_plugins(context).names("executor")

@@ -86,7 +86,7 @@ def run(
         finished = run_batch(files, changes, plugins, jobs, fail_fast, progress, record, engine)
     batch = finished.batch
     batch = replace(batch, errors=(*missing, *batch.errors))
-    _print(batch, as_json)
+    print_results(batch, as_json)
     print_unused_options(finished.unused)
     codes = [choose_exit_code(batch), _print_failures(context, finished, known)]
     codes += [write_report(context, write, batch, path) for write, path in writers]
@@ -169,7 +169,7 @@ def _show_progress(progress: BatchProgress, quiet: bool) -> Iterator[None]:
         yield
 
 
-def _print(batch: Batch, as_json: bool) -> None:
+def print_results(batch: Batch, as_json: bool) -> None:
     """Print results to standard output, and errors to standard error."""
     from playground.report.console import open_console, show, show_errors
 

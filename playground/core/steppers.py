@@ -14,6 +14,7 @@ from torch import Tensor
 from playground.core import gradients
 from playground.core.gradients import Clip, Gradients
 from playground.core.problem import Problem, require_differentiable
+from playground.core.seeding import preserve_torch_stream
 from playground.core.torch_compiler import without_torch_compiler
 from playground.core.update import State, UpdateRule
 
@@ -69,10 +70,20 @@ class OneRun(ABC):
         """Return the learning rate of a step, including the schedule's factor; None if there is no single rate."""
         return None
 
+    def full_loss(self) -> float:
+        """Return the loss of the current parameters over all data; the module is in evaluation mode meanwhile."""
+        with preserve_torch_stream(self.parameters[0].device):
+            loss = self._evaluate_all()
+        self.problem.module.train()
+        return loss
+
     def finish(self) -> float:
         """Return the loss of the current parameters over all data, with the module in evaluation mode."""
-        self.problem.module.eval()
         self.evaluations += 1
+        return self._evaluate_all()
+
+    def _evaluate_all(self) -> float:
+        self.problem.module.eval()
         with torch.no_grad():
             return self.problem.loss(self.problem.module, self._batches.data).item()
 

@@ -64,7 +64,8 @@ class ReplicaTraces:
     each run, float64, on the CPU:
 
     - `first`, `last`, `best`: losses, as in a single run;
-    - `kept`: the losses at `steps_kept`, shape `(runs, steps kept)`, float32; NaN after a run's end;
+    - `kept`: the losses at `steps_kept`, of the step's batch or by `full_loss`, shape `(runs, steps kept)`, float32;
+      NaN after a run's end;
     - `steps`: updates made; `status`: indices in `STATUSES`.
 
     :param stepper: updates the runs.
@@ -85,6 +86,8 @@ class ReplicaTraces:
         self.seconds = 0.0
         self._evaluations = torch.arange(budget + 1)
         """How often a run is evaluated before each step; a closure may evaluate it several times in one."""
+        self.full_loss: Callable[[], Tensor] | None = None
+        """Returns the losses of the active runs over all data, to be kept instead of those of the step's batch."""
         self._stepper = stepper
         self._rules = rules
         self._columns = {step: column for column, step in enumerate(self.steps_kept)}
@@ -100,7 +103,7 @@ class ReplicaTraces:
         """Record the losses before update `step` of the active runs; return whether every run has ended."""
         loss = self._of_all(loss)
         if step in self._columns:
-            self.kept[:, self._columns[step]] = loss
+            self.kept[:, self._columns[step]] = loss if self.full_loss is None else self._of_all(self.full_loss())
         ended = self._judge(step, loss, lambda: self._of_all(gradient_norm()))
         if ended is not None:
             self._stepper.settle(ended[self._stepper.places].nonzero().squeeze(1))

@@ -160,6 +160,14 @@ class Hooks:
         raise NotImplementedError
 
     @hookspec
+    def playground_suites(self) -> Mapping[str, Factory]:
+        """Return suites of problems, which `playground compare --suite NAME` judges optimizers on.
+
+        A factory takes no argument and returns the `Path` of the suite's file.
+        """
+        raise NotImplementedError
+
+    @hookspec
     def playground_run_started(self, spec: Mapping[str, Any]) -> None:
         """Observe that a run begins; called for every plugin with this hook, in the process of the run.
 
@@ -190,6 +198,7 @@ COMPONENT_HOOKS: Final[Mapping[str, str]] = MappingProxyType(
         "playground_executors": "executor",
         "playground_operations": "operation",
         "playground_diagnoses": "diagnosis",
+        "playground_suites": "suite",
     }
 )
 """The kind of component that each hook returns."""

@@ -31,6 +31,7 @@ INJECTED_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyTy
         "executor": (),
         "operation": (),
         "diagnosis": (),
+        "suite": (),
     }
 )
 """What the framework supplies to a factory of each kind, for parameters that its signature names."""

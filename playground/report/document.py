@@ -57,6 +57,7 @@ def _sweep(sweep: Sweep) -> dict[str, Any]:
         **vars(sweep),
         "summaries": [_summary(summary) for summary in sweep.summaries],
         "best": [summary.index for summary in sweep.best],
+        "choice": {**vars(sweep.choice), "same_seeds": True},
         "expectations": [vars(expectation) for expectation in sweep.expectations],
     }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from playground.figures.numbers import format_short
-from playground.result import Summary, Sweep
+from playground.result import Criterion, Summary, Sweep
 
 MAX_NAMED_TIES = 6
 """Maximum number of tied settings that are named; the others are counted."""
@@ -25,6 +25,7 @@ class Ranking:
     :param settings: their values in words, at most `MAX_NAMED_TIES`; without a best one, the one with the lowest loss.
     :param more: the number of further settings that share the place.
     :param result: their result: `100.0% passed, median loss 0.001`.
+    :param choice: how they were chosen, and that this was on the seeds that gave the result.
     :param remarks: sentences about the ends of ranges.
     """
 
@@ -32,6 +33,7 @@ class Ranking:
     settings: tuple[str, ...]
     more: int
     result: str
+    choice: str = ""
     remarks: tuple[str, ...] = ()
 
 
@@ -52,7 +54,32 @@ def rank_settings(sweep: Sweep) -> Ranking | None:
         return Ranking(word="none", settings=settings, more=more, result=f"{what}; the lowest {loss}", remarks=remarks)
     share = "" if first.share is None else f"{first.share:.1%} passed, "
     word = "best" if len(sweep.best) == 1 else "tie"
-    return Ranking(word=word, settings=settings, more=more, result=f"{share}{loss}", remarks=remarks)
+    return Ranking(
+        word=word,
+        settings=settings,
+        more=more,
+        result=f"{share}{loss}",
+        choice=_describe_choice(sweep),
+        remarks=remarks,
+    )
+
+
+CRITERIA = {
+    None: "",
+    Criterion.ENDED_WELL: ", most runs that end well",
+    Criterion.MARGIN: ", farthest from worse ones and the range's ends",
+    Criterion.STEPS: ", fewest steps",
+}
+
+
+def _describe_choice(sweep: Sweep) -> str:
+    """Return how the best settings were chosen."""
+    choice = sweep.choice
+    note = f"chosen and scored on the same {'seeds' if sweep.seeds > 1 else 'seed'}"
+    if choice.equal == 1:
+        return note
+    equal = f"of {choice.equal:,} settings whose losses are equal within {format_short(choice.resolution, 2)}"
+    return f"{equal}{CRITERIA[choice.criterion]}; {note}"
 
 
 def describe_setting(values: Mapping[str, Any]) -> str:

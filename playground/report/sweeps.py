@@ -142,6 +142,7 @@ def _ranking_lines(ranking: Ranking, width: int) -> Iterator[Text]:
         lines = [(ranking.result, "bold"), *((f"at {text}", "") for text in settings)]
     else:
         lines.append((ranking.result, ""))
+    lines += [(ranking.choice, "dim")] if ranking.choice else []
     lines += [(remark, "yellow") for remark in ranking.remarks]
     for number, (text, style) in enumerate(lines):
         first = ranking.word if number == 0 else ""

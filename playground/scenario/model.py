@@ -104,6 +104,11 @@ class Scenario(Strict):
     )
     seed: Seed = Field(default=0, description="Seed of the initial parameters and of the order of mini-batches.")
     batch_size: Count | None = Field(default=None, description="Samples per step; all of them by default.")
+    trace_loss: Literal["batch", "all_data"] | None = Field(
+        default=None,
+        description="The loss that traces hold: that of the step's batch (default), or that of all data, at up to 64 "
+        "steps.",
+    )
     stop: Stop = Field(default=Stop(), description="Rules that end a run before its budget is used.")
     clip: ClipSection | None = Field(default=None, description="Limits on gradients before each update.")
     dtype: Literal["float32", "float64"] = Field(default="float32", description="Floating-point type of all tensors.")
@@ -121,6 +126,12 @@ class Scenario(Strict):
         if not name.isprintable():
             raise UnfitError(f"expected a name of printable characters on one line, got {format_value(name)}")
         return name
+
+    @field_validator("trace_loss")
+    @classmethod
+    def _leave_out_default(cls, chosen: str | None) -> str | None:
+        """Return None for the default, so that writing it out changes no key of a stored run."""
+        return None if chosen == "batch" else chosen
 
     @field_validator("requires")
     @classmethod

@@ -63,7 +63,20 @@ class Sliced(nn.Linear):
             self.bias.mul_(0.5)
 
 
+class Bounded(nn.Module):
+    """Draws between bounds that are strided views of one tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        low, high = torch.tensor([[-1.0, 1.0], [-2.0, 3.0]]).T
+        self.weight = nn.Parameter(low + (high - low) * torch.rand(2))
+
+    def forward(self, x):
+        return x @ self.weight
+
+
 MODULES = {
+    "bounded": (Bounded, True),
     "linear": (partial(nn.Linear, 2, 1), True),
     "layers": (lambda: nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.Dropout(0.1), nn.Linear(8, 1)), True),
     "convolution": (

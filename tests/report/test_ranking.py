@@ -1,17 +1,19 @@
 """Which setting did best: ties, settings at the end of a range, and none at all."""
 
+import json
 import math
 
 import pytest
 
+from playground.report.document import batch_document
 from playground.report.ranking import MAX_NAMED_TIES, describe_setting, rank_settings
-from playground.result import Quartiles, Status, Summary, Sweep, Verdict
-from playground.runner.sweeping.statistics import find_best
+from playground.result import Batch, Quartiles, Status, Summary, Sweep, Verdict
+from playground.runner.sweeping.best import choose_best
 
 AXES = ("optimizer", "optimizer.lr")
 
 
-def sweep(*points, seeds=4):
+def sweep(*points, seeds=4, resolution=0.0):
     """Return a sweep of points `(optimizer, lr, runs that passed, median loss)`."""
     summaries = tuple(
         Summary(
@@ -26,6 +28,7 @@ def sweep(*points, seeds=4):
         )
         for index, (*values, passed, loss) in enumerate(points)
     )
+    best, choice = choose_best(summaries, resolution)
     return Sweep(
         scenario="s",
         file="s.yaml",
@@ -38,7 +41,8 @@ def sweep(*points, seeds=4):
         engines={},
         notes=(),
         summaries=summaries,
-        best=find_best(summaries),
+        best=best,
+        choice=choice,
         expectations=(),
         verdict=Verdict.NONE,
         interrupted=False,
@@ -102,9 +106,44 @@ def test_what_is_said(points, ranked):
 
 
 def test_of_many_ties_some_are_named():
-    found = rank_settings(sweep(*[("adam", lr, 4, 0.5) for lr in range(1, 16)]))
+    found = rank_settings(sweep(*[(f"optimizer{n}", 0.1, 4, 0.5) for n in range(15)]))
     assert len(found.settings) == MAX_NAMED_TIES
     assert found.more == 15 - MAX_NAMED_TIES
+
+
+SEEDS = "chosen and scored on the same seeds"
+
+HOW = {
+    "one is lowest": ([0.5, 0.4, 0.6], 4, SEEDS),
+    "one seed": ([0.5, 0.4, 0.6], 1, "chosen and scored on the same seed"),
+    "three are equal": (
+        [1e-9, 1e-36, 1e-12],
+        4,
+        f"of 3 settings whose losses are equal within 1e-07, farthest from worse ones and the range's ends; {SEEDS}",
+    ),
+    "two are equal": (
+        [1e-9, 1e-36],
+        4,
+        f"of 2 settings whose losses are equal within 1e-07; {SEEDS}",
+    ),
+}
+
+
+@pytest.mark.parametrize(("losses", "seeds", "how"), HOW.values(), ids=HOW)
+def test_how_it_was_chosen_is_said(losses, seeds, how):
+    points = [("adam", float(place), seeds, loss) for place, loss in enumerate(losses)]
+    assert rank_settings(sweep(*points, seeds=seeds, resolution=1e-7)).choice == how
+
+
+def test_json_says_how_it_was_chosen():
+    found = sweep(*[("adam", float(lr), 4, 0.0) for lr in range(3)], resolution=1e-7)
+    (written,) = json.loads(batch_document(Batch((), sweeps=(found,))))["sweeps"]
+    assert written["best"] == [1]
+    assert written["choice"] == {"equal": 3, "resolution": 1e-7, "criterion": "margin", "same_seeds": True}
+
+
+def test_nothing_is_chosen_where_no_run_passed():
+    assert rank_settings(sweep(("adam", 0.1, 0, 0.5), ("adam", 0.2, 0, 0.4))).choice == ""
 
 
 def test_one_setting_is_not_compared():

@@ -75,6 +75,7 @@ def test_everything_fits_a_terminal():
         "\n"
         "  best    optimizer = adam, lr = 0.1\n"
         "          50.0% passed, median loss 0.5\n"
+        "          chosen and scored on the same seeds\n"
         "\n"
         "not judged  8 runs computed  1.0 s\n"
         "  sweep 0123456789ab in /x/.playground/results.sqlite\n"

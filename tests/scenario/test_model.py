@@ -129,6 +129,7 @@ def test_a_scenario_is_frozen():
         ("clip: {nrm: 1}", "2:8: unknown key 'nrm'; did you mean 'norm'?"),
         ("clip: {norm: 0}", "2:14: expected more than 0, got 0"),
         ("dtype: float23", "2:8: expected 'float32' or 'float64', got 'float23'; did you mean 'float32'?"),
+        ("trace_loss: all", "2:13: expected 'batch' or 'all_data', got 'all'; did you mean 'all_data'?"),
         ("device: 0", "2:9: expected text, got 0"),
         ("expect: {loss: {belw: 1}}", "2:17: unknown key 'belw'; did you mean 'below'?"),
         ("expect: {loss: {below: high}}", "2:24: expected a number, got 'high'"),

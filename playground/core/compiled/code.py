@@ -123,15 +123,16 @@ class Code:
     def load(self, pointer: str, element: str, index: VectorValue | str, type_: str | None = None) -> VectorValue:
         """Load the value `index` elements after a pointer; with a vector type, that many consecutive elements."""
         return self.instruction(
-            f"load {type_ or element}, ptr {self._at(pointer, element, index)}, align {_size(element)}",
+            f"load {type_ or element}, ptr {self.address(pointer, element, index)}, align {_size(element)}",
             type_ or element,
         )
 
     def store(self, value: VectorValue, pointer: str, element: str, index: VectorValue | str) -> None:
         """Store a value `index` elements after a pointer."""
-        self.line(f"store {value}, ptr {self._at(pointer, element, index)}, align {_size(element)}")
+        self.line(f"store {value}, ptr {self.address(pointer, element, index)}, align {_size(element)}")
 
-    def _at(self, pointer: str, element: str, index: VectorValue | str) -> str:
+    def address(self, pointer: str, element: str, index: VectorValue | str) -> str:
+        """Return the address `index` elements after a pointer."""
         text = index.text if isinstance(index, VectorValue) else index
         return self.instruction(f"getelementptr {element}, ptr {pointer}, i64 {text}", "ptr").text
 

@@ -16,7 +16,7 @@ from playground.core.compiled.arrays import KernelArrays, fill_arrays
 from playground.core.compiled.assembly import assemble_module
 from playground.core.compiled.code import Lanes
 from playground.core.compiled.errors import NotWorthCompilingError
-from playground.core.compiled.kernel import KERNEL_ARGUMENTS, Kernel, write_conclusion
+from playground.core.compiled.kernel import KERNEL_ARGUMENTS, Kernel, write_conclusion, write_full_loss
 from playground.core.compiled.kernel_agreement import require_agreement
 from playground.core.compiled.layout import arrange
 from playground.core.compiled.orders import SampleOrders
@@ -72,6 +72,7 @@ class CompiledReplicas:
     :param schedule: factor on the learning rate; None for a constant rate.
     :param clip: limits on each run's own gradient.
     :param bits: the width of the vectors; by default the widest that the CPU has.
+    :param over_all_data: whether the kept losses are those of all data, not those of the steps.
     :param runs: the number of runs that will use the program, to compile only if that saves time; None compiles always.
     :raises CannotCompileError: a step of these runs is not a fixed scalar program, or cannot be compiled here.
     :raises RunsDifferError: some of the runs have another program than others.
@@ -90,6 +91,7 @@ class CompiledReplicas:
         clip: Clip | None = None,
         bits: int | None = None,
         runs: int | None = None,
+        over_all_data: bool = False,
     ) -> None:
         began = time.perf_counter()
         self.problem = problem
@@ -99,7 +101,7 @@ class CompiledReplicas:
         self.spec = DescentSpec(problem, mover, schedule is not None, clip)
         factors = [1.0 if schedule is None else schedule(step) for step in range(budget)]
         self.phases = tidy(record_phases(self.spec, factors, parameters))
-        self.kernel_program = arrange(self.phases, mover.lanes, len(seeds), rules.gradient is not None)
+        self.kernel_program = arrange(self.phases, mover.lanes, len(seeds), rules.gradient is not None, over_all_data)
         if runs is not None and not is_worth_compiling(
             runs, budget, self.kernel_program.operations, mover.is_elementwise
         ):
@@ -131,7 +133,8 @@ class CompiledReplicas:
             tuple(tensor[0].numel() for tensor in self._data),
         )
         kernel = Kernel(self.lanes, self.shape, program, self.rules)
-        text, library = assemble_module([kernel.descent(), write_conclusion(self.lanes, program)])
+        full_loss = [] if program.full_loss is None else [write_full_loss(self.lanes, program, program.full_loss)]
+        text, library = assemble_module([*full_loss, kernel.descent(), write_conclusion(self.lanes, program)])
         self._module = _compile_text(text, bits, tuple(library))
         self._uniform = torch.tensor(program.uniform_numbers)
 

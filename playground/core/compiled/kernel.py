@@ -133,18 +133,26 @@ class Kernel:
         self.code.line("br label %tiledone")
 
     def _keep(self, loss: VectorValue, going: VectorValue) -> None:
-        """Keep the losses of running runs, in single precision, if this step's losses are kept."""
+        """Keep the losses of running runs, in single precision, if this step's losses are kept.
+
+        The parameters are in registers. The loss over all data reads them from memory, where they are stored first.
+        """
         code, single = self.code, self.lanes.of("float")
         column = code.load("%columns", "i32", self.step)
 
         def rare() -> list[VectorValue]:
-            shown = going.select(loss, math.nan)
+            shown = going.select(loss if self.program.full_loss is None else self._full_loss(), math.nan)
             shown = shown if self.lanes.number == "float" else shown.convert("fptrunc", single)
             index = VectorValue(code, "%t", "i64") * self.shape.kept + column.convert("sext", "i64")
             code.store(shown, "%kept", "float", index * self.lanes.width)
             return []
 
         self.tile.seldom(column.compare("sge", 0), "keep", [], rare)
+
+    def _full_loss(self) -> VectorValue:
+        for i, value in enumerate(self.slots[: self.program.parameter_slots]):
+            self.tile.put(value, "slots", self.shape.slots, i)
+        return _call_full_loss(self.tile, "slots", self.shape.slots)
 
     # One step
 
@@ -247,17 +255,10 @@ def write_conclusion(lanes: Lanes, program: KernelProgram) -> Code:
     code.label("tile")
     code.line("%t = phi i64 [%tile0, %entry], [%tnext, %tiledone]")
     tile, size = Tile(code), program.final_slots
-    inputs: dict[Any, Callable[[], VectorValue]] = {
-        (SLOT, *key): partial(tile.get, "final", size, i) for i, key in enumerate(program.slots[:size])
-    }
-    inputs[STARTED,] = partial(_has_started, tile)
-    precomputed: dict[int, Callable[[bool], VectorValue]] = {}
-    for i, index in enumerate(program.lanes):
-        value = tile.get("lanes", len(program.lanes), i, "double")
-        precomputed[index] = partial(_in_precision, value, lanes, program.program.is_boolean(index))
-    emitter = Emitter(code, program.program, inputs, precomputed)
-    emitter.emit(program.program.needed(program.end))
-    loss, *parameters = map(emitter.value, program.end)
+    if program.end == (program.full_loss,):
+        loss, parameters = _call_full_loss(tile, "final", size), []
+    else:
+        loss, *parameters = _emit(tile, program, program.end, "final", size, size)
     tile.put(loss, "last", 1, 0)
     for i, value in enumerate(parameters):
         tile.put(value, "final", size, i)
@@ -270,6 +271,50 @@ def write_conclusion(lanes: Lanes, program: KernelProgram) -> Code:
     code.line("ret void")
     code.lines.append("}")
     return code
+
+
+def write_full_loss(lanes: Lanes, program: KernelProgram, value: int) -> Code:
+    """Write `full_loss`: the loss over all data of the parameters at an address, for one tile.
+
+    It is a function of its own, since the kernel calls it at few steps and the data may be many.
+
+    :param value: of the program.
+    """
+    code = Code(lanes)
+    arguments = "i64 %t, ptr noalias %parameters, ptr noalias %lanes"
+    code.lines.append(f"define internal {lanes.numbers} @full_loss({arguments}) noinline {{")
+    code.label("entry")
+    (loss,) = _emit(Tile(code), program, [value], "parameters", 0, program.parameter_slots)
+    code.line(f"ret {loss}")
+    code.lines.append("}")
+    return code
+
+
+def _call_full_loss(tile: Tile, array: str, count: int) -> VectorValue:
+    """Call `full_loss` for the parameters of a tile, which are the first of `count` vectors in an array."""
+    where, code = tile.address(array, count), tile.code
+    lanes = VectorValue(code, "%lanes", "ptr")
+    return code.call("full_loss", code.lanes.numbers, VectorValue(code, "%t", "i64"), where, lanes)
+
+
+def _emit(
+    tile: Tile, program: KernelProgram, wanted: Sequence[int], array: str, count: int, size: int
+) -> list[VectorValue]:
+    """Emit values of a program that depend on what a run carries, not on the step.
+
+    :param array: holds the first `size` slots, among `count` vectors for each tile; 0 if its address is the tile's.
+    """
+    inputs: dict[Any, Callable[[], VectorValue]] = {
+        (SLOT, *key): partial(tile.get, array, count, i) for i, key in enumerate(program.slots[:size])
+    }
+    inputs[STARTED,] = partial(_has_started, tile)
+    precomputed: dict[int, Callable[[bool], VectorValue]] = {}
+    for i, index in enumerate(program.lanes):
+        value = tile.get("lanes", len(program.lanes), i, "double")
+        precomputed[index] = partial(_in_precision, value, tile.lanes, program.program.is_boolean(index))
+    emitter = Emitter(tile.code, program.program, inputs, precomputed)
+    emitter.emit(program.program.needed(wanted))
+    return [emitter.value(each) for each in wanted]
 
 
 def _has_started(tile: Tile) -> VectorValue:

@@ -35,6 +35,8 @@ class KernelProgram:
     :param start: the values of the slots before step 0.
     :param steps: for each program of a step, the values of the loss, of the gradient's norm and of all slots.
     :param end: the values of the loss over all data and, if the optimizer moves them, of the final parameters.
+    :param full_loss: the value of the loss over all data of the parameters of a step, if that is the loss to keep and
+        another one than the step's; else None.
     :param uniform: the values that the kernel loads at each step.
     :param uniform_numbers: their numbers, float64 of shape `(steps, values)`.
     :param lanes: the values that the kernel loads for each run.
@@ -49,6 +51,7 @@ class KernelProgram:
     start: tuple[int, ...]
     steps: tuple[tuple[int, ...], ...]
     end: tuple[int, ...]
+    full_loss: int | None
     uniform: tuple[int, ...]
     uniform_numbers: np.ndarray[Any, Any]
     lanes: tuple[int, ...]
@@ -61,12 +64,15 @@ class KernelProgram:
         return [_slot_name(path, entry, names, parameters) for path, entry in self.slots]
 
 
-def arrange(phases: Phases, lanes: Mapping[str, Tensor], runs: int, gradient: bool) -> KernelProgram:
+def arrange(
+    phases: Phases, lanes: Mapping[str, Tensor], runs: int, gradient: bool, over_all_data: bool = False
+) -> KernelProgram:
     """Number what the kernel reads and writes.
 
     :param lanes: the hyperparameters that differ, by name.
     :param runs: how many there are.
     :param gradient: whether the gradient's norm is needed.
+    :param over_all_data: whether the losses to keep are those of all data, not those of the steps.
     :raises CannotCompileError: a step has too many operations.
     """
     program = phases.program
@@ -76,7 +82,9 @@ def arrange(phases: Phases, lanes: Mapping[str, Tensor], runs: int, gradient: bo
     if operations > MAX_OPERATIONS:
         raise CannotCompileError(f"a step has {operations:,} scalar operations, more than {MAX_OPERATIONS:,}")
     end = (phases.end_loss, *_moved_at_end(phases))
-    loaded = loaded_values(program, [*(value for wanted in steps for value in wanted), *end])
+    separate = over_all_data and any(step.loss != phases.full_loss for step in phases.steps)
+    full = [phases.full_loss] if separate else []
+    loaded = loaded_values(program, [*(value for wanted in steps for value in wanted), *end, *full])
     uniform = tuple(value for value in loaded if program.is_uniform(value))
     once = tuple(value for value in loaded if not program.is_uniform(value))
     zero = program.constant(0.0)
@@ -88,6 +96,7 @@ def arrange(phases: Phases, lanes: Mapping[str, Tensor], runs: int, gradient: bo
         tuple(phases.start.get(key, zero) for key in slots),
         steps,
         end,
+        full[0] if full else None,
         uniform,
         _uniform_numbers(phases, steps, uniform),
         once,

@@ -59,6 +59,7 @@ class Phases:
     :param start: the values of everything that is carried before step 0.
     :param end_loss: the value of the loss of the final parameters over all data.
     :param end: the final parameters, by their slots: an optimizer may move them when a run ends.
+    :param full_loss: the value of the loss over all data of the parameters that a run carries.
     :param is_opaque: whether the optimizer may remember something that was not found.
     """
 
@@ -69,6 +70,7 @@ class Phases:
     start: Mapping[SlotKey, int]
     end_loss: int
     end: Mapping[SlotKey, int]
+    full_loss: int
     is_opaque: bool
 
     @property
@@ -149,10 +151,11 @@ class _PhaseRecorder:
         self._snapshots: dict[Structure, Snapshot] = {structure: self._start}
         which = self._walk(structure, self._initial_counts(start))
         loss, end = self._record_end()
+        full_loss = loss if self._stays(end) else self._full_loss()
         inputs = _stack_counts(self._counted)
         inputs |= {(STEP,): np.arange(self._budget, dtype=np.float64), (FACTOR,): self._factors}
         opaque = any(leaf.is_opaque for leaf in self._run.leaves())
-        return Phases(self._program, self._steps, which, inputs, start, loss, end, opaque)
+        return Phases(self._program, self._steps, which, inputs, start, loss, end, full_loss, opaque)
 
     def _initial_counts(self, start: Mapping[SlotKey, int]) -> Counts:
         keys = [key for key in start if self._memory.is_count(key)]
@@ -280,7 +283,7 @@ class _PhaseRecorder:
         """
         reached = list(dict.fromkeys(each.step.after for each in self._recorded))
         loss, parameters = self._end_from(reached[-1])
-        if all(value == self._program.input(SLOT, *key) for key, value in parameters.items()):
+        if self._stays(parameters):
             return loss, parameters
         if any(self._end_from(each) != (loss, parameters) for each in reached[:-1]):
             raise CannotCompileError(AT_END)
@@ -294,13 +297,25 @@ class _PhaseRecorder:
             key: choose(value, first_parameters[key]) for key, value in parameters.items()
         }
 
-    def _end_from(self, structure: Structure) -> tuple[int, dict[SlotKey, int]]:
-        run = self._run
+    def _stays(self, end: Mapping[SlotKey, int]) -> bool:
+        """Tell whether the end of a run leaves the parameters where they are."""
+        return all(value == self._program.input(SLOT, *key) for key, value in end.items())
+
+    def _full_loss(self) -> int:
+        """Record the loss of the parameters that a run carries, over all data; the optimizer does not end."""
+        self._stand_at(next(iter(self._snapshots)))
+        return self._run.full_loss()
+
+    def _stand_at(self, structure: Structure) -> None:
+        """Let the optimizer remember what it has in a structure, with inputs as numbers."""
         self._snapshots[structure].restore()
         self._memory.put_inputs()
-        run.recorder.decisions.follow([])
-        run.recorder.decisions.may_branch = False
-        loss = run.finish()
+        self._run.recorder.decisions.follow([])
+        self._run.recorder.decisions.may_branch = False
+
+    def _end_from(self, structure: Structure) -> tuple[int, dict[SlotKey, int]]:
+        self._stand_at(structure)
+        loss = self._run.finish()
         found = {key: value for key, value in self._memory.outputs().items() if key[0][0] == PARAMETER}
         for value in (loss, *found.values()):
             for index in self._program.needed([value]):

@@ -174,6 +174,10 @@ class SymbolicRun:
             parameter.grad = None
         return *values, 1 + stepper.evaluations - evaluations
 
+    def full_loss(self) -> int:
+        """Record the loss of the current parameters over all data; return its value."""
+        return int(self._record(lambda: self.recorder.scalar(self.stepper.full_loss())))
+
     def finish(self) -> int:
         """Record the end of the run: the optimizer may move the parameters once more; return the value of the loss."""
         return int(self._record(lambda: self.recorder.scalar(self.stepper.finish())))

@@ -58,6 +58,10 @@ class Tile:
         """Store a vector."""
         self.code.store(value, f"%{array}", element or self.lanes.number, self._index(count, position))
 
+    def address(self, array: str, count: int) -> VectorValue:
+        """Return the address of the tile's first vector."""
+        return VectorValue(self.code, self.code.address(f"%{array}", self.lanes.number, self._index(count, 0)), "ptr")
+
     def load(self, name: str) -> VectorValue:
         """Load a record of each run."""
         if name in NUMBER_NAMES:

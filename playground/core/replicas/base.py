@@ -130,12 +130,21 @@ class Replicas(ABC):
         """Continue with these replicas only, if that is possible; return whether it was."""
         return False
 
+    def full_loss(self) -> Tensor:
+        """Return the loss of every active replica over all data; the module is in evaluation mode meanwhile."""
+        losses = self._evaluate_all(self.parameters)
+        self.problem.module.train()
+        return losses
+
     def finish(self) -> Tensor:
         """Return the loss of every replica's final parameters over all data, with the module in evaluation mode."""
         self.settle((~self._settled[self.places]).nonzero().squeeze(1))
+        return self._evaluate_all(self.final)
+
+    def _evaluate_all(self, parameters: Parameters) -> Tensor:
         self.problem.module.eval()
         with torch.no_grad():
-            return self._evaluate_batch(self.final, self._batches.data, full=True).double()
+            return self._evaluate_batch(parameters, self._batches.data, full=True).double()
 
 
 class RestingReplicas(Replicas):

@@ -247,4 +247,4 @@ def _is_equal(first: Any, second: Any) -> bool:
 
 def _same_bits(first: Tensor, second: Tensor) -> bool:
     same = first.shape == second.shape and first.dtype == second.dtype
-    return same and torch.equal(*(each.reshape(-1).view(torch.uint8) for each in (first, second)))
+    return same and torch.equal(*(each.reshape(-1).contiguous().view(torch.uint8) for each in (first, second)))

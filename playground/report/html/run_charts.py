@@ -73,6 +73,10 @@ def loss_chart(run: Run) -> Chart:
         values = found.values["validation_loss"]
         traces.append(line(found.steps, values, "loss of held-out data", 2, **{**marked, "showlegend": True}))
         text += f" On held-out data (dashed line) it goes from {format_short(values[0])} to {format_short(values[-1])}."
+    if run.trace.full:
+        full = list(run.trace.full.values())
+        traces.append(line(list(run.trace.full), full, "loss of all data", 3, **{**marked, "showlegend": True}))
+        text += f" The loss of all data goes from {format_short(full[0])} to {format_short(full[-1])}."
     if len(shown) < len(losses):
         text += f" {len(shown):,} of {len(losses):,} losses are drawn, spaced evenly by ratio."
     title = "Loss and gradient norm" if "yaxis2" in layout else "Loss"

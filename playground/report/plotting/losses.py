@@ -41,8 +41,13 @@ def loss(run: Run, width: float) -> Drawing:
     stride = max(1, math.ceil((end + 1) / MAX_LINE_POINTS))
     steps = list(range(0, end + 1, stride))
     values = clip_losses([run.losses[step] for step in steps])
-    fit_axis(axes, [*values, *(held_out.values["validation_loss"] if held_out else ())])
+    fit_axis(axes, [*values, *(held_out.values["validation_loss"] if held_out else ()), *run.trace.full.values()])
     axes.plot(steps, values, color=SERIES_COLOURS[0])
+    full = {step: loss for step, loss in run.trace.full.items() if step <= end}
+    if full:
+        line = clip_losses(list(full.values()))
+        axes.plot(list(full), line, "-.", color=SERIES_COLOURS[2], label="all data")
+        axes.legend(loc="best")
     if held_out:
         line = clip_losses(held_out.values["validation_loss"])
         axes.plot(held_out.steps, line, "--", color=SERIES_COLOURS[1], label="held-out data")

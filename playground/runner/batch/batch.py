@@ -102,7 +102,14 @@ def _collect_results(results: Sequence[FileResult], interrupted: bool, seconds: 
     runs = tuple(result.run for result in results if result.run)
     errors = tuple(error for result in results for error in result.errors)
     return FinishedBatch(
-        Batch(runs, errors, interrupted, seconds, tuple(result.sweep for result in results if result.sweep)),
+        Batch(
+            runs,
+            errors,
+            interrupted,
+            seconds,
+            tuple(result.sweep for result in results if result.sweep),
+            tuple(result.comparison for result in results if result.comparison),
+        ),
         tuple(dict.fromkeys(failure for result in results for failure in result.failures)),
         tuple(result.traceback for result in results if result.traceback),
     )

@@ -7,6 +7,7 @@ import traceback
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from playground.errors import Place, PlaygroundError
 from playground.plugins.manager import LoadFailure, Plugins
@@ -18,6 +19,11 @@ from playground.runner.single.preparing import prepare, refuse_impossible
 from playground.runner.single.record_options import RECORD_NOTHING, RecordOptions
 from playground.runner.single.running import Observer, run_one
 from playground.scenario.model import load_scenario
+from playground.scenario.source import load_source
+from playground.scenario.suite import is_suite
+
+if TYPE_CHECKING:
+    from playground.comparison import Comparison
 
 NO_CHANGES = Changes()
 
@@ -36,6 +42,7 @@ class FileResult:
     :param sweep: the result of a scenario with a sweep.
     :param warnings: for a scenario that was only checked; a run has its own warnings.
     :param unused: options that the task does not take, such as `--set optimizer.lr=1`.
+    :param comparison: the result of a suite that has a comparison.
     """
 
     run: Run | None = None
@@ -45,17 +52,19 @@ class FileResult:
     sweep: Sweep | None = None
     warnings: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
+    comparison: Comparison | None = None
 
     @property
     def passed(self) -> bool:
         """Whether the file is valid and no expectation failed."""
-        result = self.run or self.sweep
+        result = self.run or self.sweep or self.comparison
         return result is not None and result.verdict is not Verdict.FAILED
 
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the run or the sweep."""
-        return bool(self.run and self.run.status is Status.INTERRUPTED) or bool(self.sweep and self.sweep.interrupted)
+        ended = self.run is not None and self.run.status is Status.INTERRUPTED
+        return ended or any(each is not None and each.interrupted for each in (self.sweep, self.comparison))
 
 
 def run_file(
@@ -78,6 +87,10 @@ def run_file(
     unused: list[str] = []
     try:
         with limit_memory(changes.memory):
+            if is_suite(load_source(file)):
+                from playground.runner.comparing.judged_file import compare_file
+
+                return FileResult(failures=plugins.failures, comparison=compare_file(file, plugins))
             if one_of_many:
                 changes, left_out = drop_foreign_overrides(file, changes, plugins)
                 unused = [f"--set {override}" for override in left_out]
@@ -123,6 +136,11 @@ def lost_file_result(file: Path, changes: Changes) -> FileResult:
 def check_file(file: Path, plugins: Plugins, changes: Changes = NO_CHANGES) -> FileResult:
     """Check one file without running it."""
     try:
+        if is_suite(load_source(file)):
+            from playground.runner.comparing.judged_file import check_suite_file
+
+            check_suite_file(file, plugins)
+            return FileResult()
         with limit_memory(changes.memory), prepare(load_with_changes(file, changes, plugins), plugins) as ready:
             refuse_impossible(ready)
             return FileResult(warnings=advise(ready))

@@ -9,7 +9,7 @@ from playground.errors import PlaygroundError
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import scenario_parameters
 
-DESCENT_KEYS = ("steps", "batch_size", "stop", "clip")
+DESCENT_KEYS = ("steps", "batch_size", "trace_loss", "stop", "clip")
 """Keys of a scenario that only a task with a descent takes."""
 
 

@@ -9,6 +9,9 @@ from playground.result import ScenarioFault
 
 SCENARIO_SUFFIXES = (".yaml", ".yml")
 
+TARGETS_SUFFIX = ".targets"
+"""Before the suffix of a file with the frozen targets of a suite, which is no scenario."""
+
 
 def find_scenarios(paths: Sequence[Path]) -> tuple[list[Path], list[ScenarioFault]]:
     """Find scenario files. A path is a file, or a folder that stands for all `*.yaml` and `*.yml` files below it.
@@ -34,5 +37,10 @@ def find_scenarios(paths: Sequence[Path]) -> tuple[list[Path], list[ScenarioFaul
 def _scan_folder(folder: Path) -> Iterator[Path]:
     for path in folder.rglob("*"):
         hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if path.suffix in SCENARIO_SUFFIXES and path.is_file() and not hidden:
+        if (
+            path.suffix in SCENARIO_SUFFIXES
+            and path.is_file()
+            and not hidden
+            and not path.stem.endswith(TARGETS_SUFFIX)
+        ):
             yield path

@@ -93,6 +93,7 @@ def _descend(ready: PreparedDescent, observe: Observer, record: RecordOptions) -
     import torch
 
     from playground.core.descent import DescentTrace, descend
+    from playground.core.full_losses import FullLossStepper
     from playground.core.recording import RecordingStepper
 
     scenario, problem, stepper = ready.loaded.scenario, ready.problem, ready.stepper
@@ -100,8 +101,11 @@ def _descend(ready: PreparedDescent, observe: Observer, record: RecordOptions) -
     descent = DescentTrace(scenario.steps, stop_rules(ready))
     recorder = RecordingStepper(stepper, scenario.steps, record.steps) if record.steps else None
     validator = _make_validator(ready.task, recorder or stepper, problem, scenario.steps)
+    full = None
+    if scenario.trace_loss == "all_data":
+        full = FullLossStepper(validator or recorder or stepper, scenario.steps, stepper.full_loss)
     with observe(descent):
-        descend(validator or recorder or stepper, descent)
+        descend(full or validator or recorder or stepper, descent)
     with torch.no_grad():
         outcome = _interpret(ready.task, problem)
     recording = recorder.recording() if recorder else None
@@ -114,7 +118,12 @@ def _descend(ready: PreparedDescent, observe: Observer, record: RecordOptions) -
         steps=descent.steps,
         evaluations=stepper.evaluations,
         parameters={name: tensor.tolist() for name, tensor in problem.parameters.items()},
-        trace=RunTrace(tuple(descent.loss), recording, validator.validation() if validator else None),
+        trace=RunTrace(
+            tuple(descent.loss),
+            recording,
+            validator.validation() if validator else None,
+            full.losses if full else {},
+        ),
         seconds=descent.seconds,
         views=_make_views(ready, recording, record) if recording and record.views else (),
         start=start,

@@ -11,7 +11,7 @@ import sqlite3
 APPLICATION_ID = 0x506C6179
 """Marks a SQLite file in its header as a store of the playground ("Play" in ASCII)."""
 
-LAYOUT_VERSION = 4
+LAYOUT_VERSION = 5
 """Number of this layout. Versions 1 to 3 had a row for each run, and are not read any more."""
 
 _TABLES = (
@@ -45,6 +45,10 @@ _TABLES = (
         first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (key, chunk, start)
     ) WITHOUT ROWID""",
     "CREATE INDEX segments_of_chunks ON segments (chunk)",
+    # How often optimizers were compared: `subject` is what they are called, `question` is what they are.
+    """CREATE TABLE looks (
+        number INTEGER PRIMARY KEY, question TEXT NOT NULL, subject TEXT NOT NULL, record TEXT NOT NULL
+    )""",
 )
 
 

@@ -44,9 +44,12 @@ SQLITE_REASONS = {
 """Messages for failures that users can repair, by SQLite's primary result code. Other codes are bugs and are raised."""
 
 
-def store_path(folder: Path) -> Path:
-    """Return the absolute path of the store of a working directory."""
-    return folder.absolute() / ".playground" / "results.sqlite"
+def store_path(folder: Path, name: str = "results") -> Path:
+    """Return the absolute path of a store of a working directory.
+
+    :param name: `results` for sweeps.
+    """
+    return folder.absolute() / ".playground" / f"{name}.sqlite"
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +90,33 @@ class Selection:
 
     def heads(self) -> list[ChunkHead]:
         """Return the heads of the chunks that these runs are in."""
-        return [self.reader.heads[place] for place, _ in self.reader.split(self.address)] if len(self) else []
+        import numpy as np
+
+        counts = np.bincount(self._places(), minlength=len(self.reader.heads))
+        return [head for head, count in zip(self.reader.heads, counts, strict=True) if count]
+
+    def is_in(self, chunks: Collection[int]) -> NDArray[Any]:
+        """Tell of each run whether it is in one of these chunks, by number."""
+        import numpy as np
+
+        chosen: NDArray[Any] = np.array([head.number in chunks for head in self.reader.heads], dtype=np.bool_)
+        return chosen[self._places()]
+
+    def _places(self) -> NDArray[Any]:
+        """Return for each run the place of its chunk."""
+        import numpy as np
+
+        places: NDArray[Any] = np.searchsorted(self.reader.offsets, self.address, side="right") - 1
+        return places
+
+    def lowest_seeds(self, most: int) -> Selection:
+        """Return the first runs of each point, at most so many; the runs are of one sweep, by point and seed."""
+        import numpy as np
+
+        starts = np.flatnonzero(np.diff(self.point, prepend=-1))
+        stops = np.minimum(np.append(starts[1:], len(self)), starts + most)
+        pieces = [np.arange(start, stop) for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+        return self.take(np.concatenate([np.zeros(0, dtype=np.int64), *pieces]))
 
     def by_chunk(self) -> Iterator[Selection]:
         """Yield the runs of one chunk after another, which reads every chunk once."""
@@ -111,16 +137,16 @@ class Selection:
             if (array := self.reader.array(place, name)) is not None:
                 yield where, array[self.address[where] - self.reader.offsets[place]], self.reader.heads[place]
 
-    def tables(self, record: SweepRecord, arrays: bool = True) -> Iterator[tuple[NDArray[Any], RunColumns]]:
+    def tables(self, record: SweepRecord, arrays: Sequence[str] = ARRAYS) -> Iterator[tuple[NDArray[Any], RunColumns]]:
         """Yield all columns of the runs of each chunk, with the positions of these runs.
 
         :param record: the sweep of all these runs.
-        :param arrays: read parameters and losses too.
+        :param arrays: those of parameters and losses to read.
         """
         for place, where in self.reader.split(self.address) if len(self) else ():
             head, some = self.reader.heads[place], self.take(where)
             rows = some.address - self.reader.offsets[place]
-            parameters, trace = (self.reader.array(place, name) if arrays else None for name in ARRAYS)
+            parameters, trace = (self.reader.array(place, name) if name in arrays else None for name in ARRAYS)
             yield (
                 where,
                 RunColumns(
@@ -148,7 +174,7 @@ class Selection:
             found: dict[int, tuple[SweepRecord, Row]] = {}
             for index in np.unique(part.sweep).tolist():
                 record, mine = self.sweeps[index], np.flatnonzero(part.sweep == index)
-                for where, columns in part.take(mine).tables(record, arrays):
+                for where, columns in part.take(mine).tables(record, ARRAYS if arrays else ()):
                     rows = ((record, row) for row in columns.rows())
                     found.update(zip(mine[where].tolist(), rows, strict=True))
             yield from (found[position] for position in range(len(part)))

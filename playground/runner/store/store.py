@@ -63,14 +63,15 @@ class Store:
         self._sound: dict[int, set[str]] = {}
 
     @classmethod
-    def open(cls, folder: Path, create: bool = True) -> Store:
-        """Open the store of a working directory.
+    def open(cls, folder: Path, create: bool = True, name: str = "results") -> Store:
+        """Open a store of a working directory.
 
         :param create: create a missing store.
+        :param name: which one; sweeps have `results`.
         :raises StoreError: the store is missing, damaged, newer than this version, of another program, or not
             accessible.
         """
-        path = store_path(folder)
+        path = store_path(folder, name)
         return cls(connect(path, create), path)
 
     def close(self) -> None:
@@ -105,7 +106,28 @@ class Store:
             for chunk in chunks:
                 write_chunk(connection, chunk)
 
+    def add_look(self, question: str, subject: str, record: Mapping[str, Any]) -> None:
+        """Store that a comparison was looked at."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO looks (question, subject, record) VALUES (?, ?, ?)",
+                (question, subject, json.dumps(record)),
+            )
+
     # Reading
+
+    def looks(self, question: str) -> list[dict[str, Any]]:
+        """Return the looks at a question, oldest first."""
+        return self._looks("question", question)
+
+    def looks_of_subject(self, subject: str) -> list[dict[str, Any]]:
+        """Return the looks at optimizers of these names, oldest first."""
+        return self._looks("subject", subject)
+
+    def _looks(self, column: str, value: str) -> list[dict[str, Any]]:
+        with self.snapshot() as connection:
+            rows = connection.execute(f"SELECT record FROM looks WHERE {column} = ? ORDER BY number", (value,))
+            return [json.loads(row[0]) for row in rows]
 
     def stored_seeds(self, keys: Iterable[str]) -> dict[str, SeedSet]:
         """Return for each key of a point the seeds whose runs are stored.
@@ -186,6 +208,15 @@ class Store:
             )
             self._note_damage(damaged)
             return query.apply(selection)
+
+    def leave_out_damaged(self, runs: Selection, arrays: Sequence[str]) -> Selection:
+        """Return those of selected runs that are in no chunk in which one of these arrays is damaged.
+
+        :param arrays: those of parameters and traces that will be read, and that `select` did not check.
+        """
+        damaged = self._check([head.number for head in runs.heads()], arrays)
+        self._note_damage(damaged)
+        return runs.take(~runs.is_in(damaged)) if damaged else runs
 
     def rows(
         self,

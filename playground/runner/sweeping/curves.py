@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from playground.result import Quartiles
 from playground.runner.single.expectations import BAD_STATUSES
+from playground.runner.store import Store
 from playground.runner.store.run_columns import STATUSES
 from playground.runner.store.selection import Selection
 from playground.runner.sweeping.statistics import quantiles
@@ -39,17 +40,18 @@ class LossCurve:
     runs: int
 
 
-def loss_curves(runs: Selection) -> Iterator[LossCurve]:
-    """Yield the curve of each point whose runs kept their losses.
+def loss_curves(runs: Selection, store: Store) -> Iterator[LossCurve]:
+    """Yield the curve of each point whose runs kept their losses; only the losses of these runs are checked and read.
 
     :param runs: of one sweep, by point and seed.
+    :param store: that they are in.
     """
     import numpy as np
 
-    points, starts = np.unique(runs.point, return_index=True)
-    stops = np.append(starts, len(runs))[1:]
-    for point, start, stop in zip(points.tolist(), starts, stops, strict=True):
-        some = runs.take(slice(start, min(stop, start + MAX_CURVE_RUNS)))
+    sound = store.leave_out_damaged(runs.lowest_seeds(MAX_CURVE_RUNS), ["trace"])
+    points, starts = np.unique(sound.point, return_index=True)
+    for point, start, stop in zip(points.tolist(), starts, [*starts[1:], len(sound)], strict=True):
+        some = sound.take(slice(start, stop))
         ended = np.where(np.isin(some.column("status"), BAD_CODES), np.inf, some.column("last"))
         parts = list(some.arrays("trace"))
         if parts:

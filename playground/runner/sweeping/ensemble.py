@@ -30,8 +30,11 @@ def read_ensemble(folder: Path, query: str) -> Ensemble:
     with Store.open(folder, create=False) as store:
         sweep = store.find_sweeps(query)[-1]
         with store.snapshot():
-            found = store.select(sweep.id)
-            runs, curves = _read_ends(found), tuple(loss_curves(found))
+            found = store.select(sweep.id, arrays=())
+            size = _find_parameter_count(found)
+            if size:
+                found = store.leave_out_damaged(found, ["parameters"])
+            runs, curves = _read_ends(found, size), tuple(loss_curves(found, store))
         return Ensemble(
             scenario=sweep.scenario,
             axes=tuple(sweep.axes),
@@ -50,24 +53,31 @@ def _band(curve: LossCurve, seeds: int) -> Bands:
     return Bands(curve.point, curve.steps, curve.quartiles, curve.runs if curve.runs < seeds else None)
 
 
-def _read_ends(found: Selection) -> RunEnds:
-    """Return how each run ended."""
+def _find_parameter_count(found: Selection) -> int:
+    """Return how many parameters each run has whose end is kept; 0 if there are none, or too many to keep."""
+    sizes = {sum(math.prod(shape) for _, shape in head.layout.parameters) for head in found.heads()} - {0}
+    return sizes.pop() if len(sizes) == 1 and max(sizes) <= MAX_KEPT_PARAMETERS else 0
+
+
+def _read_ends(found: Selection, size: int) -> RunEnds:
+    """Return how each run ended.
+
+    :param size: the number of parameters that are kept of each.
+    """
     import numpy as np
 
     status, last = found.column("status"), found.column("last")
     loss = np.where(np.isin(status, BAD_CODES) | np.isnan(last), np.inf, last)
     words = np.array(STATUSES, dtype=object)[status], np.array(VERDICTS, dtype=object)[found.column("verdict")]
-    return RunEnds(found.point, loss, found.column("seed"), *words, found.column("steps"), _read_parameters(found))
+    ends = _read_parameters(found, size) if size else None
+    return RunEnds(found.point, loss, found.column("seed"), *words, found.column("steps"), ends)
 
 
-def _read_parameters(found: Selection) -> NDArray[Any] | None:
-    """Return the final parameters of each run, NaN for a run without; None if there are none, or too many to keep."""
+def _read_parameters(found: Selection, size: int) -> NDArray[Any]:
+    """Return the final parameters of each run, NaN for a run without."""
     import numpy as np
 
-    sizes = {sum(math.prod(shape) for _, shape in head.layout.parameters) for head in found.heads()} - {0}
-    if len(sizes) != 1 or max(sizes) > MAX_KEPT_PARAMETERS:
-        return None
-    ends = np.full((len(found), sizes.pop()), np.nan)
+    ends = np.full((len(found), size), np.nan)
     for where, parameters, _ in found.arrays("parameters"):
         ends[where] = parameters
     return ends

@@ -76,7 +76,8 @@ def _row_of_run(run: Run, chunk: Chunk, point: int, kept: Sequence[int]) -> Row:
     """Return a run alone as a row."""
     import numpy as np
 
-    losses = [run.trace.loss[step] if step < len(run.trace.loss) else math.nan for step in kept]
+    traced = run.trace.full or dict(enumerate(run.trace.loss))
+    losses = [traced.get(step, math.nan) for step in kept]
     flat = [np.ravel(np.asarray(value, dtype="<f8")) for value in run.parameters.values()]
     loss = run.loss or Loss(math.nan, math.nan, math.nan)
     return Row(

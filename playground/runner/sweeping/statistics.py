@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -108,20 +108,6 @@ def summarize(
         )
         for index, values in enumerate(points)
     ]
-
-
-def find_best(summaries: Iterable[Summary]) -> tuple[Summary, ...]:
-    """Return the point with the highest share that passed, and of several the one with the lowest median loss.
-
-    :returns: all that share the first place: more than one is a tie. None if nothing ran.
-    """
-    ranked = [(-(each.share or 0.0), _or_infinite(each.loss.median), each) for each in summaries if each.runs]
-    first = min((rank[:2] for rank in ranked), default=None)
-    return tuple(summary for *rank, summary in ranked if tuple(rank) == first)
-
-
-def _or_infinite(loss: float) -> float:
-    return math.inf if math.isnan(loss) else loss
 
 
 def quantiles(values: NDArray[Any], group: NDArray[Any], groups: int, shares: Sequence[float]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,14 +15,19 @@ from playground.result import Expectation, Status, Summary, Sweep
 from playground.runner.single.expectations import decide_verdict, judge, locate_expectations
 from playground.runner.store import Store, SweepRecord
 from playground.runner.store.exporting import RunTable, TableColumn
+from playground.runner.sweeping.best import choose_best, loss_resolution
 from playground.runner.sweeping.curves import LossCurve, loss_curves
-from playground.runner.sweeping.statistics import find_best, summarize
+from playground.runner.sweeping.statistics import summarize
 from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.node import YamlNode
 from playground.scenario.source import SourceText
 
 if TYPE_CHECKING:
     from playground.views import Ensemble
+
+
+MAX_FIRST_LOSSES = 1_000
+"""So many losses before step 0 of each point tell how large they are."""
 
 
 class StoredSweep(Sweep):
@@ -76,7 +82,7 @@ class StoredSweep(Sweep):
         :raises StoreError: the store has gone.
         """
         with self._open() as store, store.snapshot():
-            return list(loss_curves(store.select(self.id, arrays=["trace"])))
+            return list(loss_curves(store.select(self.id, arrays=()), store))
 
 
 @dataclass
@@ -110,7 +116,9 @@ def summarize_sweep(
     loaded: Loaded, record: SweepRecord, store: Store, computed: ComputedRuns, start: float
 ) -> StoredSweep:
     """Read every run of the sweep back and say what they say together; a sweep that lacks runs is not judged."""
-    summaries, runs = _summarize_points(record.points, store, record.id)
+    summaries, runs, first = _summarize_points(record.points, store, record.id)
+    dtypes = {loaded.scenario.dtype, *(point["dtype"] for point in record.points if "dtype" in point)}
+    best, choice = choose_best(summaries, loss_resolution(first, dtypes))
     size = len(record.points) * record.seeds
     interrupted = computed.interrupted or runs < size or not runs
     expectations = [] if interrupted else _judge_sweep(loaded, summaries, runs)
@@ -126,7 +134,8 @@ def summarize_sweep(
         engines=computed.engines,
         notes=tuple(computed.notes),
         summaries=tuple(summaries),
-        best=find_best(summaries),
+        best=best,
+        choice=choice,
         expectations=tuple(expectations),
         verdict=decide_verdict(expectations, Status.INTERRUPTED if interrupted else Status.BUDGET),
         interrupted=interrupted,
@@ -138,11 +147,18 @@ def summarize_sweep(
     )
 
 
-def _summarize_points(values: Sequence[Mapping[str, Any]], store: Store, sweep_id: str) -> tuple[list[Summary], int]:
-    """Sum up the runs of each point, and count all."""
-    columns = store.columns(("point", "status", "verdict", "last", "steps"), sweep_id)
-    summaries = summarize(values, *columns.values())
-    return summaries, len(columns["point"])
+def _summarize_points(
+    values: Sequence[Mapping[str, Any]], store: Store, sweep_id: str
+) -> tuple[list[Summary], int, float]:
+    """Sum up the runs of each point, count all, and return the median loss before step 0; NaN without any."""
+    import numpy as np
+
+    with store.snapshot():
+        runs = store.select(sweep_id, arrays=())
+        columns = [runs.column(name) for name in ("status", "verdict", "last", "steps")]
+        first = runs.lowest_seeds(MAX_FIRST_LOSSES).column("first")
+    known = first[np.isfinite(first)]
+    return summarize(values, runs.point, *columns), len(runs), float(np.median(known)) if len(known) else math.nan
 
 
 def _import(name: str, method: str) -> Any:

@@ -99,6 +99,15 @@ def test_a_run(make_run):
         held(chart)
 
 
+def test_the_loss_of_all_data_is_drawn_beside_that_of_the_batches(make_run):
+    trace = RunTrace((1.0, 0.5, 0.7, 0.1, 0.2), full={0: 0.9, 1: 0.8, 4: 0.3})
+    (chart,) = run_charts(make_run(steps=5, trace=trace, loss=Loss(1.0, 0.25, 0.1)))
+    held(chart)
+    assert [each["name"] for each in chart.traces] == ["loss", "loss of all data"]
+    assert (chart.traces[1]["x"], chart.traces[1]["y"]) == ([0, 1, 4], [0.9, 0.8, 0.3])
+    assert "The loss of all data goes from 0.9 to 0.3." in chart.text
+
+
 def test_the_numbers_that_moved_most_are_drawn(make_run):
     still, moves = [[[0.5] * 7] * 2] * 3, ([[0.0, 1.0]], [[0.0, math.nan]], [[3.0, 2.0]])
     recording = Recording(STEPS, {"a": tuple(still), "b": moves, "c": (0.0, math.inf, -9.0)}, (1.0, 0.5, None))

@@ -11,9 +11,6 @@ from hypothesis import strategies as st
 from playground.result import Status, Verdict
 from playground.runner.sweeping.statistics import (
     MIN_PARTITIONED_RUNS,
-    Quartiles,
-    Summary,
-    find_best,
     quantiles,
     quartiles,
     summarize,
@@ -205,36 +202,6 @@ def test_a_million_runs_are_summed_up():
     owner, losses = random.integers(0, count, runs), random.standard_normal(runs)
     summaries = summarize(points, owner, statuses, verdicts, losses, random.integers(0, 1000, runs))
     assert sum(summary.runs for summary in summaries) == runs
-
-
-def summary(index, passed, median, runs=10):
-    return Summary(
-        index=index,
-        values={},
-        runs=runs,
-        passed=passed,
-        interval=None,
-        loss=Quartiles(0, median, 9),
-        statuses={},
-        steps={},
-    )
-
-
-@pytest.mark.parametrize(
-    ("summaries", "indices"),
-    [
-        ([(0, 5, 0.1), (1, 9, 0.5), (2, 8, 0.0)], [1]),
-        ([(0, 9, 0.1), (1, 9, 0.05), (2, 8, 0.0)], [1]),
-        ([(0, 9, 0.1), (1, 9, 0.1), (2, 8, 0.0)], [0, 1]),
-        ([(0, 0, INF), (1, 0, INF)], [0, 1]),
-        ([(0, None, 0.2), (1, None, 0.1)], [1]),
-        ([(0, 9, 0.1), (1, 0, NAN, 0)], [0]),
-        ([(0, 0, NAN, 0)], []),
-        ([], []),
-    ],
-)
-def test_the_best_has_the_highest_share_then_the_lowest_loss(summaries, indices):
-    assert [one.index for one in find_best(summary(*one) for one in summaries)] == indices
 
 
 def test_without_points_or_runs_there_is_nothing_to_sum_up():

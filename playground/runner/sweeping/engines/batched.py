@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from playground.core.problem import Problem
     from playground.core.replicas import Replicas
     from playground.core.steppers import OneRun
+    from playground.core.traces import ReplicaTraces
 
 
 class BatchedEngine:
@@ -59,8 +60,13 @@ class BatchedEngine:
             _require_agreement(start, cache.plugins, ready)
             return _build_replicas(start, cache.plugins, ready)
 
+        def descend_traced(runs: Replicas, traces: ReplicaTraces) -> None:
+            if chunk.first.scenario.trace_loss == "all_data":
+                traces.full_loss = runs.full_loss
+            descend(runs, traces)
+
         try:
-            result = run_vectorized(chunk, cache, watch, build, descend)
+            result = run_vectorized(chunk, cache, watch, build, descend_traced)
         except DisagreementError as error:
             raise CannotComputeError(str(error)) from error
         except ISOLATED_EXCEPTIONS as error:

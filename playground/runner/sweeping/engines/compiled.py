@@ -99,4 +99,5 @@ def _compile_replicas(start: ChunkStart, ready: PreparedDescent, runs: int | Non
         ready.bound.schedule,
         scenario_clip(ready.loaded.scenario),
         runs=runs,
+        over_all_data=ready.loaded.scenario.trace_loss == "all_data",
     )

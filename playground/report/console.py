@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from playground.figures.text import without_commands
 from playground.report import sweeps
+from playground.report.comparing import show_comparison
 from playground.report.layout import UNLIMITED_WIDTH, print_lines, print_wrapped, style_text, use_encoding
 from playground.report.one_run import diagnosis_lines, ending, run_blocks
 from playground.report.overview import count_verdicts, labeler, overview_remarks, overview_table
@@ -76,6 +77,8 @@ def _show(batch: Batch, console: Console) -> None:
             show_run(run, console)
         for sweep in batch.sweeps:
             show_sweep(sweep, console)
+        for comparison in batch.comparisons:
+            show_comparison(comparison, console)
         return
     if batch.results or batch.invalid:
         print_lines(console, [*overview_table(batch, console.width), style_text()])

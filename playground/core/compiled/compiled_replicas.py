@@ -14,8 +14,8 @@ from torch import Tensor
 
 from playground.core.compiled import jit
 from playground.core.compiled.arrays import KernelArrays, fill_arrays
-from playground.core.compiled.errors import NotWorthCompilingError
 from playground.core.compiled.compiled_program import CompiledProgram, KeptProgram, ProgramTerms, describe_fixed
+from playground.core.compiled.errors import NotWorthCompilingError
 from playground.core.compiled.kernel import KERNEL_ARGUMENTS
 from playground.core.compiled.kernel_agreement import find_disagreeing, require_agreement
 from playground.core.compiled.orders import SampleOrders
@@ -222,7 +222,9 @@ class CompiledReplicas:
         :raises KeyboardInterrupt: Ctrl-C was pressed; `state.reached` holds the steps that each tile has made.
         """
         types = [ctypes.c_int64 if text.startswith("i64") else ctypes.c_void_p for text in KERNEL_ARGUMENTS]
-        function = self.compiled.module.function("descend", *types, *[ctypes.c_void_p] * len(self._data), result=ctypes.c_int64)
+        function = self.compiled.module.function(
+            "descend", *types, *[ctypes.c_void_p] * len(self._data), result=ctypes.c_int64
+        )
         shared = (
             *(state.slots, state.lanes, self.compiled.uniform, self.compiled.columns),
             *(self.compiled.which, state.numbers, state.counts, state.kept, state.final, state.streams),

@@ -98,16 +98,14 @@ def find_disagreeing(
 
     :param parameters: initial ones of all runs.
     """
-    ends = [end for column in compiled.spec.mover.lanes.values() for end in (int(column.argmax()), int(column.argmin()))]
+    lanes = compiled.spec.mover.lanes.values()
+    ends = [end for column in lanes for end in (int(column.argmax()), int(column.argmin()))]
     which = list(dict.fromkeys(ends or [len(seeds) // 2]))[:MAX_EXTREME_RUNS]
     steps = min(COMPARED_STEPS, compiled.budget)
     few = {name: tensor[which] for name, tensor in parameters.items()}
     found = []
     for place, (run, mine) in enumerate(zip(which, _run_kernel(compiled, few, which, steps), strict=True)):
-        single, start = (
-            _single_run(compiled, run, seeds[run], schedule),
-            {name: tensor[place] for name, tensor in few.items()},
-        )
+        single, start = _single_run(compiled, run, seeds[run], schedule), {name: few[name][place] for name in few}
         try:
             agrees = mine is not None and _agrees(mine, single, start, steps, compiled.rules)
         except Exception:  # whatever a component raises for these numbers
@@ -117,9 +115,7 @@ def find_disagreeing(
     return found
 
 
-def _agrees(
-    mine: ComparedSteps, single: SingleRun, start: dict[str, Tensor], steps: int, rules: StopRules
-) -> bool:
+def _agrees(mine: ComparedSteps, single: SingleRun, start: dict[str, Tensor], steps: int, rules: StopRules) -> bool:
     """Tell whether a run alone gives the same to rounding; its twins are computed only if that is in question."""
     plain = single.compute(start, steps, rules)
     return agree_to_rounding(mine, plain, [plain]) or agree_to_rounding(

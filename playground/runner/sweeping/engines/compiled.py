@@ -31,7 +31,7 @@ class CompiledEngine:
 
         with trial.prepare() as prepared:
             ready = require_descent(prepared)
-            start = begin_replicas(trial.chunk, trial.cache.plugins, ready)
+            start = begin_replicas(trial.chunk, trial.cache, ready)
             try:
                 return _account(start, ready, trial.cache, trial.runs)
             except NotWorthCompilingError as error:  # the batch is done sooner, which needs no note

@@ -211,6 +211,25 @@ class Protocol:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SelfTestFinding:
+    """How often a comparison decides wrongly, or finds what is there, by repeats with its own runs.
+
+    :param measured: what was counted.
+    :param rate: the share of the repeats; with Wilson's 95 % interval from `low` to `high`.
+    :param requirement: what is required of the rate.
+    """
+
+    name: str
+    measured: str
+    repeats: int
+    rate: float
+    low: float
+    high: float
+    requirement: str
+    passed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """The whole result.
 
@@ -220,6 +239,7 @@ class Comparison:
     :param unmet: expectations that are not met, each with the reason.
     :param notes: remarks: engines that were not used, optimizers that changed since the last look.
     :param seconds: wall time by stage; `compute` is summed over processes.
+    :param self_test: how often it decides wrongly; empty unless it was asked for.
     :param suite: name, file and hash of the suite.
     """
 
@@ -237,13 +257,15 @@ class Comparison:
     notes: Sequence[str] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     interrupted: bool = False
+    self_test: Sequence[SelfTestFinding] = ()
 
     @property
     def verdict(self) -> Verdict:
-        """Whether all expectations are met."""
-        if not self.expected:
+        """Whether all expectations are met, and the self-test if it was made."""
+        failed = self.unmet or not all(each.passed for each in self.self_test)
+        if not (self.expected or self.self_test):
             return Verdict.NONE
-        return Verdict.FAILED if self.unmet else Verdict.PASSED
+        return Verdict.FAILED if failed else Verdict.PASSED
 
     @property
     def scenario(self) -> str:

@@ -396,9 +396,9 @@ class Batch:
         return tuple(dict.fromkeys(error.file for error in self.errors))
 
     @property
-    def results(self) -> tuple[Run | Sweep | Comparison, ...]:
-        """All results that have a verdict."""
-        return (*self.runs, *self.sweeps, *self.comparisons)
+    def results(self) -> tuple[Run | Sweep, ...]:
+        """All runs and sweeps, which have a verdict; comparisons have one, too."""
+        return (*self.runs, *self.sweeps)
 
 
 def json_value(value: Any) -> Any:

@@ -29,7 +29,7 @@ Scale = Annotated[float, Ge(0)]
 """Size of the noise, in units of the gradient."""
 
 
-def normal_noise(generator: Generator, dim: Dimension, samples: Pairs = 64, scale: Scale = 1.0) -> Data:
+def normal_noise(generator: Generator, dim: Dimension = 2, samples: Pairs = 64, scale: Scale = 1.0) -> Data:
     """Add normal numbers to the gradient of each sample.
 
     :param generator: source of the numbers; the framework makes it from the key `seed`.
@@ -43,7 +43,7 @@ def normal_noise(generator: Generator, dim: Dimension, samples: Pairs = 64, scal
 
 def student_noise(
     generator: Generator,
-    dim: Dimension,
+    dim: Dimension = 2,
     samples: Pairs = 64,
     scale: Scale = 1.0,
     freedom: Annotated[float, Gt(0)] = 1.5,
@@ -66,7 +66,7 @@ def student_noise(
 
 def factor_noise(
     generator: Generator,
-    dim: Dimension,
+    dim: Dimension = 2,
     terms: Annotated[int, Ge(1)] = 1,
     samples: Pairs = 64,
     deviation: Scale = 1.0,
@@ -85,7 +85,7 @@ def factor_noise(
     return _weighted(1 + torch.cat([changes, -changes]), dim)
 
 
-def masks(dim: Dimension, terms: Annotated[int, Ge(1)], keep: Annotated[int, Ge(1)] = 1) -> Data:
+def masks(dim: Dimension = 2, terms: Annotated[int, Ge(1)] = 2, keep: Annotated[int, Ge(1)] = 1) -> Data:
     """Show few terms of the function at a time: sample i has the terms i, …, i + `keep` − 1, multiplied to compensate.
 
     Where each term depends on few coordinates, gradients of small batches are sparse.
@@ -102,7 +102,7 @@ def masks(dim: Dimension, terms: Annotated[int, Ge(1)], keep: Annotated[int, Ge(
     return _weighted((distance < keep).double() * (terms // keep), dim)
 
 
-def drift(dim: Dimension, period: Pairs = 64, scale: Scale = 1.0) -> Data:
+def drift(dim: Dimension = 2, period: Pairs = 64, scale: Scale = 1.0) -> Data:
     """Move the minimum along a closed curve: tilt t of coordinate i is `scale` · sin(2π (t / period + i / dim)).
 
     :param dim: number of coordinates of the function.
@@ -114,7 +114,7 @@ def drift(dim: Dimension, period: Pairs = 64, scale: Scale = 1.0) -> Data:
     return _tilted(scale * torch.sin(2 * math.pi * turn), ordered=True)
 
 
-def sign_flips(dim: Dimension, scale: Scale = 1.0, hold: Annotated[int, Ge(1)] = 1) -> Data:
+def sign_flips(dim: Dimension = 2, scale: Scale = 1.0, hold: Annotated[int, Ge(1)] = 1) -> Data:
     """Push all coordinates by `scale`, up and down in turn.
 
     :param dim: number of coordinates of the function.
@@ -125,7 +125,7 @@ def sign_flips(dim: Dimension, scale: Scale = 1.0, hold: Annotated[int, Ge(1)] =
     return _tilted(torch.full((hold, dim), scale, dtype=torch.float64), ordered=True)
 
 
-def rare_push(dim: Dimension, scale: Scale = 1.0, period: Annotated[int, Ge(2)] = 3) -> Data:
+def rare_push(dim: Dimension = 2, scale: Scale = 1.0, period: Annotated[int, Ge(2)] = 3) -> Data:
     """Push all coordinates up once by `scale` · (period − 1), then down `period` − 1 times by `scale`.
 
     An optimizer that divides by the root of its recent gradients makes the rare step too short, and goes the wrong way

@@ -104,6 +104,7 @@ def compare(
             more=more,
             studies=studies,
             expect=expect or (),
+            self_test=self_test,
             jobs=jobs,
         )
         with show_compare_progress(progress, quiet=as_json):

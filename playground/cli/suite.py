@@ -81,7 +81,7 @@ def freeze(
     progress = CompareProgress()
     with exit_on_errors(context):
         suite = load_suite(find_suite(name, plugins), frozen=False)
-        with show_compare_progress(progress):
+        with show_compare_progress(progress, quiet=False):
             outcome = freeze_suite(suite, plugins, Path.cwd(), jobs, progress)
         text = format_targets(outcome)
         write_whole(targets_path(suite.file), lambda beside: beside.write_text(text, encoding="utf-8"))

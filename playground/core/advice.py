@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from playground.core.losses import Comparison, loss_traits
+from playground.core.losses import ShapeCheckedLoss, loss_traits
 from playground.core.problem import Problem
 from playground.core.seeding import preserve_torch_stream
 from playground.core.thresholds import is_centre
@@ -38,7 +38,7 @@ _VIEW_NODES: Final = (
 """Nodes of torch's graph that do not change numbers, without `Backward0`, in lower case."""
 
 
-def find_double_squashing(problem: Problem, compare: Comparison) -> str:
+def find_double_squashing(problem: Problem, compare: ShapeCheckedLoss) -> str:
     """Return a message if a model squashes its outputs into [0, 1] before a loss that takes logits; otherwise "".
 
     The test is numerical. Outputs are squashed if they stay within [0, 1] for every scale of the parameters. A loss
@@ -76,7 +76,7 @@ def _is_squashed(problem: Problem, inputs: Tensor) -> bool:
     return bool(every.amax() - every.amin() > MIN_OUTPUT_RANGE)
 
 
-def _ignores_shifts(compare: Comparison, prediction: Tensor, targets: Tensor) -> bool:
+def _ignores_shifts(compare: ShapeCheckedLoss, prediction: Tensor, targets: Tensor) -> bool:
     """Tell whether a loss ignores a number added to all columns of a sample, but changes otherwise."""
     if prediction.dim() != 2 or prediction.shape[1] < 2:
         return False
@@ -88,14 +88,14 @@ def _ignores_shifts(compare: Comparison, prediction: Tensor, targets: Tensor) ->
     return bool(torch.isclose(before, shifted, rtol=1e-4)) and not bool(torch.isclose(before, moved, rtol=1e-4))
 
 
-def _divides_at_zero(compare: Comparison) -> bool:
+def _divides_at_zero(compare: ShapeCheckedLoss) -> bool:
     known = loss_traits(compare.loss)
     if known.class_indices:
         return False
     return known.threshold == 0 if known.threshold is not None else is_centre(compare.loss, compare.outputs, 0.0)
 
 
-def _best_prediction(compare: Comparison, targets: Tensor) -> Tensor | None:
+def _best_prediction(compare: ShapeCheckedLoss, targets: Tensor) -> Tensor | None:
     """Return the prediction within [0, 1] with the least loss, for each sample."""
     if loss_traits(compare.loss).class_indices:
         return torch.nn.functional.one_hot(targets, compare.outputs)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -20,15 +22,15 @@ def draw_rotation(dim: int, seed: int) -> Tensor:
     """
     normal = torch.randn(dim, dim, dtype=torch.float64, generator=make_generator(seed, "rotation"))
     q, r = torch.linalg.qr(normal)
-    q = q * r.diagonal().sign()
-    q[:, 0] *= torch.linalg.det(q).sign()
-    return q
+    rotation: Tensor = q * r.diagonal().sign()
+    rotation[:, 0] *= torch.linalg.det(rotation).sign()
+    return rotation
 
 
 def spread_scales(dim: int, ratio: float) -> Tensor:
     """Return scales from 1/√ratio to √ratio, evenly spaced on a logarithmic scale, shape `(dim,)`, float64."""
     exponents = torch.linspace(-0.5, 0.5, dim, dtype=torch.float64) if dim > 1 else torch.zeros(1, dtype=torch.float64)
-    return torch.as_tensor(ratio, dtype=torch.float64) ** exponents
+    return (math.log(ratio) * exponents).exp()
 
 
 class LinearChange:

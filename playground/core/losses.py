@@ -70,7 +70,7 @@ def loss_traits(loss: Callable[..., Any]) -> LossTraits:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ShapeCheckedLoss:
     """A loss that refuses predictions of a wrong shape at every step, which costs a microsecond.
 
     :param loss: called as `loss(prediction, target)`.

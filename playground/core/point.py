@@ -32,8 +32,7 @@ class MovingPoint(nn.Module):
         if tilts is None or weights is None:
             return self.function(**{name: getattr(self, name) for name in self._names})
         function: Any = self.function
-        weight = weights.mean(0)
-        value: Tensor = (
-            function(self.x) * weight.squeeze(0) if len(weight) == 1 else (function.terms(self.x) * weight).sum()
-        )
-        return value + (tilts.mean(0) * self.x).sum()
+        x, weight, tilt = getattr(self, self._names[0]), weights.mean(0), tilts.mean(0)
+        value: Tensor = function(x) * weight.squeeze(0) if len(weight) == 1 else (function.terms(x) * weight).sum()
+        tilted: Tensor = value + (tilt * x).sum()
+        return tilted

@@ -72,7 +72,7 @@ def show(batch: Batch, console: Console) -> None:
 
 
 def _show(batch: Batch, console: Console) -> None:
-    if len(batch.results) == 1 and not batch.errors:
+    if len(batch.results) + len(batch.comparisons) == 1 and not batch.errors:
         for run in batch.runs:
             show_run(run, console)
         for sweep in batch.sweeps:
@@ -80,6 +80,9 @@ def _show(batch: Batch, console: Console) -> None:
         for comparison in batch.comparisons:
             show_comparison(comparison, console)
         return
+    for comparison in batch.comparisons:
+        show_comparison(comparison, console)
+        print_lines(console, [style_text()])
     if batch.results or batch.invalid:
         print_lines(console, [*overview_table(batch, console.width), style_text()])
     label = labeler(batch)

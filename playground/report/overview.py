@@ -105,7 +105,7 @@ def overview_remarks(run: Run | Sweep | Comparison, name: str = "") -> Iterator[
 
 def count_verdicts(batch: Batch) -> Text:
     """Return how many results passed, failed, had no expectations, or were not valid."""
-    count = Counter(each.verdict for each in batch.results)
+    count = Counter(each.verdict for each in (*batch.results, *batch.comparisons))
     tallies = [
         (count[Verdict.PASSED], "passed", "green"),
         (count[Verdict.FAILED], "failed", "red"),

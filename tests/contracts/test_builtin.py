@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from playground.plugins.manager import load_plugins
+from playground.plugins.parameters import injected_names
 from playground.testing import (
     DatasetContract,
     ExecutorContract,
@@ -102,7 +103,7 @@ class TestDatasets(DatasetContract):
 
     @property
     def draws(self):
-        return not self.name.endswith("_gate")
+        return "generator" in injected_names(REGISTRY.get("dataset", self.name))
 
 
 class TestSchedules(ScheduleContract):

@@ -7,7 +7,7 @@ from torch import nn
 
 from playground.builtin import losses
 from playground.core.advice import find_double_squashing
-from playground.core.losses import Comparison
+from playground.core.losses import ShapeCheckedLoss
 from playground.core.problem import Batches, Problem
 
 LAST = {
@@ -38,7 +38,7 @@ def advice(last, loss, columns):
     inputs = torch.tensor([[0.0, 0], [0, 1], [1, 0], [1, 1]])
     targets = torch.tensor([0, 1, 1, 0])
     module = Net()
-    compare = Comparison(loss, module, columns)
+    compare = ShapeCheckedLoss(loss, module, columns)
     data = inputs, targets if columns > 1 else targets[:, None].float()
     problem = Problem(module, lambda forward, batch: compare(forward(batch[0]), batch[1]), Batches(data))
     return find_double_squashing(problem, compare)

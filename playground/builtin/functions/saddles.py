@@ -84,8 +84,9 @@ def matrix_factorization(condition: Annotated[float, Ge(1)] = 4.0) -> Function:
     product = [[sum(a * b for a, b in zip(row, column, strict=True)) for column in right] for row in left]
 
     def formula(x: Tensor) -> Tensor:
-        u, v = x.unflatten(-1, (2, 4, 2)).unbind(-3)
-        return (u @ v.transpose(-1, -2) - constant(product, x)).square().sum((-1, -2)) / 2
+        u, v = x.reshape(*x.shape[:-1], 2, 4, 2).unbind(-3)
+        error: Tensor = u @ v.transpose(-1, -2) - constant(product, x)
+        return error.square().sum((-1, -2)) / 2
 
     return Function(
         formula,
@@ -111,11 +112,12 @@ def linear_network(layers: Size = 3) -> Function:
     roots = [2.0 ** (1 / layers), 2.0 ** (-1 / layers)]
 
     def formula(x: Tensor) -> Tensor:
-        matrices = x.unflatten(-1, (layers, 2, 2)).unbind(-3)
+        matrices = x.reshape(*x.shape[:-1], layers, 2, 2).unbind(-3)
         product = matrices[0]
         for matrix in matrices[1:]:
             product = matrix @ product
-        return (product - constant([[2.0, 0.0], [0.0, 0.5]], x)).square().sum((-1, -2)) / 2
+        error: Tensor = product - constant([[2.0, 0.0], [0.0, 0.5]], x)
+        return error.square().sum((-1, -2)) / 2
 
     return Function(
         formula,

@@ -54,7 +54,8 @@ def normalized_quadratic(dim: Several = 4, condition: Annotated[float, Ge(1)] = 
 
     def formula(x: Tensor) -> Tensor:
         direction = x / torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        return ((direction - share).square() * constant(curvatures, x)).sum(-1) / 2
+        value: Tensor = ((direction - share).square() * constant(curvatures, x)).sum(-1) / 2
+        return value
 
     return Function(
         formula,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from playground.core.axes import Ranges
+    from playground.core.coordinates import LinearChange
     from playground.core.data import Data
     from playground.core.function import Function, Objective
     from playground.core.listing import Listing, Writer
@@ -56,7 +57,8 @@ class Minimize(DescentTask):
         self.original = function if hasattr(function, "variables") else _wrap_vector_function(function, start)
         self.start = start
         self.spread = spread
-        self.function, self.change = self.original, None
+        self.function = self.original
+        self.change: LinearChange | None = None
         if rotation is not None or stretch != 1:
             self._change_coordinates(rotation, stretch)
         self.dataset = dataset
@@ -140,7 +142,7 @@ class Minimize(DescentTask):
         data = f"inputs = {writer.tensor(tilts)}\ntargets = {writer.tensor(weights)}"
 
         def loss(inputs: str, targets: str) -> str:
-            return f"{value} * {targets}.mean(0).squeeze(0) + ({inputs}.mean(0) * {x}).sum()"
+            return f"({value} * {targets}.mean(0).squeeze(0) + ({inputs}.mean(0) * {x}).sum())"
 
         cells = [*listing.cells, Cell("The noise: samples tilt and weight the function", data)]
         return replace(listing, cells=cells, loss=loss, data=("inputs", "targets"))

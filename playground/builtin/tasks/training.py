@@ -71,7 +71,7 @@ class Training(DescentTask):
 
     def problem(self, setting: Setting) -> Problem:
         """Build the module in float32, as a script would, then convert it: every precision has the same start."""
-        from playground.core.losses import Comparison
+        from playground.core.losses import ShapeCheckedLoss
         from playground.core.problem import Batches, Problem, assign
         from playground.errors import ScenarioError
 
@@ -82,7 +82,7 @@ class Training(DescentTask):
             assign(module, self.start)
         except ScenarioError as error:
             raise error.under("start") from None
-        compare = Comparison(self.loss, module, outputs)
+        compare = ShapeCheckedLoss(self.loss, module, outputs)
         if self.split is not None:
             held_out = self.held_out.inputs.to(inputs), self.encode(self.held_out, setting)[0]
             self._held_out, self._compare = held_out, compare
@@ -92,10 +92,10 @@ class Training(DescentTask):
     def advise(self, problem: Problem) -> str:
         """Warn about outputs that are squashed before a loss that squashes them itself."""
         from playground.core.advice import find_double_squashing
-        from playground.core.losses import Comparison
+        from playground.core.losses import ShapeCheckedLoss
 
         outputs = self.dataset.classes if problem.batches.data[1].dim() == 1 else problem.batches.data[1].shape[1]
-        return find_double_squashing(problem, Comparison(self.loss, problem.module, outputs or 1))
+        return find_double_squashing(problem, ShapeCheckedLoss(self.loss, problem.module, outputs or 1))
 
     def measure(self, problem: Problem, parameters: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Predict all samples and score the predictions; also the held-out samples, with their loss."""

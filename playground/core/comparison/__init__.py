@@ -30,11 +30,13 @@ from playground.core.comparison.estimates import (
     TooFewFamiliesError,
     average_families,
     compute_family_moments,
+    measure_independence,
 )
 from playground.core.comparison.expected_best import expect_best
 from playground.core.comparison.looks import SAMPLE_GROWTH, TOTAL_ALPHA, spend_alpha
 from playground.core.comparison.more import MoreAdvice
 from playground.core.comparison.pairs import PairComparison, compare_pairs
+from playground.core.comparison.quasi_random import halton_points
 from playground.core.comparison.resolution import compute_power, find_detectable_factor
 from playground.core.comparison.scipy_stats import import_stats
 from playground.core.comparison.scores import ScoreTable
@@ -70,9 +72,11 @@ __all__ = [
     "count_problems",
     "expect_best",
     "find_detectable_factor",
+    "halton_points",
     "import_stats",
     "judge_problems",
     "measure_improvement",
+    "measure_independence",
     "measure_progress",
     "measure_resolutions",
     "score_evaluations",

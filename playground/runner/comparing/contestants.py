@@ -10,9 +10,9 @@ from typing import Any, get_args
 
 from playground.errors import ComponentError, Place, PlaygroundError
 from playground.plugins.manager import Plugins
-from playground.plugins.parameters import Parameter, scenario_parameters
+from playground.plugins.parameters import Parameter, component_signature, scenario_parameters
 from playground.plugins.search_ranges import Choices, LinearRange, LogRange, SearchRange
-from playground.plugins.signature import component_signature, validate
+from playground.plugins.signature import validate
 from playground.runner.comparing.search_spaces import SearchSpace, make_space
 from playground.scenario.reader import read_yaml
 
@@ -84,7 +84,8 @@ def parse_contestant(text: str, plugins: Plugins) -> Contestant:
     parameters = {each.name: each for each in scenario_parameters(component)}
     ranges = {key: value for key, value in given.items() if isinstance(value, SearchRange)}
     fixed = {key: value for key, value in given.items() if key not in ranges}
-    declared = {key: found for key, each in parameters.items() if (found := _declared_range(each)) is not None}
+    marked = {key: _declared_range(each) for key, each in parameters.items()}
+    declared = {key: span for key, span in marked.items() if span is not None}
     if not declared and RATE in parameters:
         declared = {RATE: RATE_RANGE}
     ranges = {key: value for key, value in declared.items() if key not in given} | ranges

@@ -63,7 +63,8 @@ def plan_look(
     :raises ComponentError: there is nothing to increase.
     """
     made = store.looks(question)
-    last = made[-1]["sample"] if made else {"studies": STUDIES, "tiers": list(FIRST_TIERS)}
+    first: dict[str, Any] = {"studies": STUDIES, "tiers": list(FIRST_TIERS)}
+    last = made[-1]["sample"] if made else first
     count, tiers = studies or last["studies"], tuple(last["tiers"])
     if more == "studies":
         count = last["studies"] * GROWTH

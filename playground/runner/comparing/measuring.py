@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
-from playground.errors import ComponentError
+from playground.errors import ComponentError, PlaygroundError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.signature import build
 from playground.result import Status
@@ -24,16 +24,21 @@ from playground.runner.comparing.protocol import next_requests
 from playground.runner.comparing.search_spaces import Setting
 from playground.runner.comparing.suites import Suite, SuiteProblem
 from playground.runner.processes.parallel import run_parallel
+from playground.runner.single.running import run_one
 from playground.runner.store import RunColumns, SeedSet, Store, SweepRecord
 from playground.runner.store.run_columns import STATUSES
 from playground.runner.sweeping.identity import Identities
 from playground.runner.sweeping.prepared_cache import PreparedCache
+from playground.scenario.model import Loaded
 
 STORE = "compare"
 """The name of the store beside that of sweeps: a comparison has hundreds of them, which nobody wants to list."""
 
 ALL_SEEDS = SeedSet(((0, 2**62),))
 """What a pair may have: another look adds seeds."""
+
+PROBE_STEPS = 3
+"""Steps of the run that shows whether an optimizer works at all."""
 
 INTERRUPT_GRACE_SECONDS = 5.0
 """Seconds that other processes have, after Ctrl-C, to hand over what has finished."""
@@ -157,6 +162,23 @@ def measure_suite(
         finally:
             results.close()
     return Measured(runs=found, notes=notes, interrupted=interrupted, seconds=clock.seconds)
+
+
+def require_working(contestant: Contestant, problem: SuiteProblem, plugins: Plugins) -> None:
+    """Refuse an optimizer that raises in its first steps, before hundreds of runs do.
+
+    :raises ComponentError: it does; the message is the run's.
+    """
+    loaded = Pair(contestant=contestant, problem=problem).with_setting(contestant.space.first[0])
+    short = loaded.scenario.model_copy(update={"steps": min(PROBE_STEPS, loaded.scenario.steps), "trace_loss": None})
+    try:
+        run = run_one(Loaded(short, loaded.source), plugins)
+    except PlaygroundError as error:
+        reason = error.faults[0].message
+    else:
+        reason = run.reason if run.status is Status.ERROR else ""
+    if reason:
+        raise ComponentError(f"{contestant.label} does not work on problem {problem.name!r}: {reason}")
 
 
 class _Clock:

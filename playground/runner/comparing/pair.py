@@ -98,6 +98,15 @@ class PairRuns:
         places = [self._places[setting, seed] for seed in seeds]
         return np.array([score(self.scores[table])[row] for table, row in places])
 
+    def locate(self, requests: Iterable[Request]) -> Iterator[tuple[RunColumns, RunScores, list[int]]]:
+        """Yield the tables that hold some runs, with their scores and the rows of these runs."""
+        rows: dict[int, list[int]] = {}
+        for request in requests:
+            table, row = self._places[request]
+            rows.setdefault(table, []).append(row)
+        for table, mine in rows.items():
+            yield self.tables[table], self.scores[table], mine
+
     def rank(self, setting: Setting, seeds: Iterable[int]) -> float:
         """Return what settings are ranked by: the mean score and, if that is equal, the progress.
 

@@ -157,13 +157,17 @@ def _load_problem(name: str, entry: ProblemEntry, loaded: Loaded, targets: Froze
 
 def _find_unfrozen(file: Path, problems: Mapping[str, SuiteProblem], targets: FrozenTargets) -> list[Fault]:
     """Find problems without targets, or whose targets were made for another scenario."""
-    remedy = f"run `playground suite freeze {file}`"
+    missing = [name for name in problems if name not in targets.problems]
+    changed = [name for name, each in problems.items() if name not in missing and not _fits(each, targets)]
     found = []
-    for name, problem in problems.items():
-        known = targets.problems.get(name)
-        if known is None:
-            found.append(Fault(f"problem {name!r} has no targets: {remedy}", ("problems", name)))
-        elif known.content != problem.content:
-            message = f"problem {name!r} has changed since its targets were made: {remedy}"
-            found.append(Fault(message, ("problems", name)))
+    for names, what in ((missing, "without targets"), (changed, "that changed since their targets were made")):
+        if names:
+            count = f"problem {names[0]!r}" if len(names) == 1 else f"{len(names)} problems"
+            message = f"{count} {what}: run `playground suite freeze {file}`"
+            found.append(Fault(message, ("problems", names[0])))
     return found
+
+
+def _fits(problem: SuiteProblem, targets: FrozenTargets) -> bool:
+    """Tell whether the targets were made for this scenario."""
+    return targets.problems[problem.name].content == problem.content

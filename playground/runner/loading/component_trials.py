@@ -76,13 +76,13 @@ def _make_generator(kind: str, seed: int) -> Generator:
 def _try_model(component: Component) -> None:
     import torch
 
-    from playground.core.losses import Comparison
+    from playground.core.losses import ShapeCheckedLoss
     from playground.core.problem import Batches, Problem, require_module
     from playground.core.seeding import preserve_torch_stream
 
     with preserve_torch_stream(torch.device("cpu")):
         module = require_module(build(component, {}, {"inputs": 2, "outputs": 1}), component.load())
-        compare = Comparison(torch.nn.functional.mse_loss, module, 1)
+        compare = ShapeCheckedLoss(torch.nn.functional.mse_loss, module, 1)
         data = torch.rand(TRIAL_SAMPLES, 2), torch.rand(TRIAL_SAMPLES, 1)
         Problem(module, lambda forward, batch: compare(forward(batch[0]), batch[1]), Batches(data)).probe()
 

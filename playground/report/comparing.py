@@ -64,6 +64,7 @@ def _show_blocks(comparison: Comparison, console: Console) -> None:
         [_head(comparison), *_verdict_lines(comparison, width)],
         [*_describe_probes(comparison), *_describe_costs(comparison), *_count_problems(comparison, width)],
         list(_describe_conditions(comparison)),
+        list(_describe_self_test(comparison)),
         [*(style_text((note, "dim")) for note in comparison.notes), *_describe_expectations(comparison)],
     ]
     for block in filter(None, blocks):
@@ -255,6 +256,17 @@ def _tally_row(comparison: Comparison, pair: PairFinding) -> list[str | Text]:
         factor = f"{format_factor(effect.factor)} {format_factor_interval(effect.low, effect.high)}"
         shared = style_text(f"{factor} ", (VERDICT_SIGNS[effect.word], WORD_COLOURS[effect.word]))
     return [_name(comparison, pair), *map(str, counts), shared]
+
+
+def _describe_self_test(comparison: Comparison) -> Iterator[tuple[Text, Text] | Text]:
+    """Yield how often verdicts like these are wrong, and what is required."""
+    name = ""
+    for row in comparison.self_test:
+        if row.name != name:
+            name = row.name
+            yield style_text(f"self-test: {name}")
+        label = style_text("  ", _mark(row.passed), f"{row.rate:.1%}".rjust(6) + "  ")
+        yield label, style_text(row.measured, (f"; required {row.requirement}", "dim"))
 
 
 # What would decide it, and whether it was fair

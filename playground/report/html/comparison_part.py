@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from playground.comparison import Comparison, EffectFinding, LedgerEntry, PairFinding, ProblemRow
+from playground.comparison import Comparison, EffectFinding, LedgerEntry, PairFinding, ProblemRow, SelfTestFinding
 from playground.figures.factors import (
     INDISTINCT,
     LIMITS,
@@ -56,6 +56,10 @@ def comparison_part(name: str, comparison: Comparison) -> dict[str, Any]:
         "maps": list(_maps(comparison)),
         "indistinct": INDISTINCT,
         "ledger": [_ledger_row(entry) for entry in comparison.ledger],
+        "self_test": [
+            (*mark_of(row.passed), row.name, row.measured, f"{row.repeats:,}", _rate(row), row.requirement)
+            for row in comparison.self_test
+        ],
         "protocol": _protocol(comparison),
         "data": {"charts": {chart.name: chart.data() for chart in (*forests, *drawn, *filter(None, [contrasts]))}},
     }
@@ -218,6 +222,10 @@ def _ledger_row(entry: LedgerEntry) -> list[str]:
         ", ".join(f"{count:,} {engine}" for engine, count in entry.engines.items()),
         entry.source[:12] or "–",
     ]
+
+
+def _rate(row: SelfTestFinding) -> str:
+    return f"{row.rate:.1%} [{100 * row.low:.1f}, {100 * row.high:.1f}]"
 
 
 def _protocol(comparison: Comparison) -> Mapping[str, str]:

@@ -51,7 +51,7 @@ def write_comparison_page(comparison: Comparison, path: Path) -> None:
 
 def _index(batch: Batch, parts: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the overview above the parts: a line for each if there are several, and the faults."""
-    counts = [(verdict, sum(each.verdict is verdict for each in batch.results)) for verdict in Verdict]
+    counts = [(verdict, sum(each.verdict is verdict for each in batch.judged)) for verdict in Verdict]
     tally = [f"{count} {'not judged' if verdict is Verdict.NONE else verdict}" for verdict, count in counts if count]
     tally += [f"{len(batch.invalid)} invalid"] if batch.errors else []
     alone = len(parts) == 1 and not batch.errors

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 import pytest
 from lxml import html
 
+from playground.comparison import SelfTestFinding
 from playground.report.html.comparison_charts import contrast_chart, curve_charts, forest_chart
 from playground.report.html.comparison_part import comparison_part
 from playground.report.html.reporter import Html, write_comparison_page
@@ -197,3 +198,19 @@ def test_interrupted_ones_and_several_on_one_page(written, make_comparison, tmp_
     page = (tmp_path / "two.html").read_text(encoding="utf-8")
     assert '<a href="#part1">lion compared with sgd</a>' in page
     assert "2 scenarios: 2 not judged" in page
+
+
+def test_a_self_test_is_a_table(written, make_comparison):
+    row = SelfTestFinding(
+        name="planted factor",
+        measured="2× on this suite",
+        repeats=1000,
+        rate=0.5,
+        low=0.45,
+        high=0.55,
+        requirement="41.1% ± 5 points",
+        passed=False,
+    )
+    page, text = written(make_comparison(self_test=[row]))
+    assert "✘ failed planted factor 2× on this suite 1,000 50.0% [45.0, 55.0] 41.1% ± 5 points" in text
+    assert page.xpath("//h1/span[@class='verdict failed']")

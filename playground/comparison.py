@@ -297,8 +297,9 @@ class Comparison:
 
         :raises ImportError: pandas is not installed.
         """
-        import pandas
+        from importlib import import_module
 
+        pandas: Any = import_module("pandas")  # which has no types
         return pandas.DataFrame([self._row(pair) for pair in self.pairs])
 
     def _row(self, pair: PairFinding) -> dict[str, Any]:

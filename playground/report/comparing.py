@@ -57,10 +57,10 @@ def show_comparison(comparison: Comparison, console: Console) -> None:
 
 
 def _show_blocks(comparison: Comparison, console: Console) -> None:
-    for line in _headlines(comparison):
-        print_wrapped(console, line, hang=2 * INDENT)
+    for head in _headlines(comparison):
+        print_wrapped(console, head, hang=2 * INDENT)
     width = console.width - INDENT
-    blocks = [
+    blocks: list[list[Text | tuple[Text, Text]]] = [
         [_head(comparison), *_verdict_lines(comparison, width)],
         [*_describe_probes(comparison), *_describe_costs(comparison), *_count_problems(comparison, width)],
         list(_describe_conditions(comparison)),
@@ -240,9 +240,9 @@ def _count_problems(comparison: Comparison, width: int) -> Iterator[tuple[Text, 
         text = f"better {tally.better}, worse {tally.worse}, equal {tally.equal}, cannot tell {tally.cannot_tell}"
         yield _label("problems", text)
     else:
-        heads = ["problems", *((head, "dim") for head in ("better", "worse", "equal", "cannot tell", ONE_SETTING))]
-        rows = [[style_text(head) for head in heads], *(_tally_row(comparison, pair) for pair in comparison.pairs)]
-        yield from align_columns(rows, right={1, 2, 3, 4}, give=0, width=width)
+        heads = [style_text((head, "dim")) for head in ("better", "worse", "equal", "cannot tell", ONE_SETTING)]
+        rows = [_tally_row(comparison, pair) for pair in comparison.pairs]
+        yield from align_columns([["problems", *heads], *rows], right={1, 2, 3, 4}, give=0, width=width)
     indistinct = sum(map(is_indistinct, comparison.problems))
     if indistinct:
         yield style_text((f"{indistinct} of {len(comparison.problems)} problems {INDISTINCT}", "dim"))

@@ -30,9 +30,8 @@ class SuiteContract(ABC):
 
     def test_file(self) -> None:
         """The file, its scenarios and its targets are valid."""
-        require(
-            isinstance(self.suite(), Path), f"it returned {self.suite()!r}, not the Path of a file", "nothing loads"
-        )
+        found = self.suite()
+        require(isinstance(found, Path), f"it returned {found!r}, not the Path of a file", "nothing loads")
         why = "`playground compare` would refuse the suite"
         try:
             suite = load_suite(found)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 
 from playground.errors import ComponentError, PlaygroundError
@@ -42,6 +43,10 @@ PROBE_STEPS = 3
 
 INTERRUPT_GRACE_SECONDS = 5.0
 """Seconds that other processes have, after Ctrl-C, to hand over what has finished."""
+
+
+GROUPS_PER_PROCESS = 8
+"""How many groups of pairs each process gets at least, if there are as many pairs."""
 
 
 @dataclass
@@ -277,16 +282,27 @@ def _compute(
         return
     component = plugins.registry.get("executor", "processes")
     work = partial(_compute_in_worker, json.dumps(plugins.recipe))
+    groups = _group_parcels(parcels, jobs)
     results = run_parallel(
-        parcels, work, lambda count: build(component, {"workers": count}), jobs, INTERRUPT_GRACE_SECONDS
+        groups, work, lambda count: build(component, {"workers": count}), jobs, INTERRUPT_GRACE_SECONDS
     )
-    for parcel, done in results:
-        progress.now = str(parcel.pair.problem.name)
-        if done is None:
-            raise ComponentError(
-                f"{parcel.pair.contestant.label}: the process that ran problem {parcel.pair.problem.name!r} died, twice"
-            )
-        yield parcel, done
+    for group, computed in results:
+        problem = str(group[0].pair.problem.name)
+        progress.now = problem
+        if computed is None:
+            labels = ", ".join(parcel.pair.contestant.label for parcel in group)
+            raise ComponentError(f"{labels}: the process that ran problem {problem!r} died, twice")
+        yield from zip(group, computed, strict=False)  # Ctrl-C leaves some out
+
+
+def _group_parcels(parcels: Sequence[StudyParcel], jobs: int) -> list[Sequence[StudyParcel]]:
+    """Return what processes are given at once: pairs of one problem, which share their starts and sample orders.
+
+    There are several groups for each process, so that all have work until the end.
+    """
+    size = max(1, len(parcels) // (GROUPS_PER_PROCESS * jobs))
+    by_problem = (list(mine) for _, mine in groupby(parcels, key=lambda parcel: parcel.pair.problem.name))
+    return [mine[first : first + size] for mine in by_problem for first in range(0, len(mine), size)]
 
 
 def _is_known_elsewhere(contestant: Contestant, plugins: Plugins) -> bool:
@@ -295,8 +311,14 @@ def _is_known_elsewhere(contestant: Contestant, plugins: Plugins) -> bool:
     return any(component.origin == plugin.origin for plugin in plugins.loaded)
 
 
-def _compute_in_worker(recipe: str, parcel: StudyParcel) -> ComputedStudies:
-    return _compute_parcel(parcel, PreparedCache(_load_worker_plugins(recipe)))
+def _compute_in_worker(recipe: str, parcels: Sequence[StudyParcel]) -> list[ComputedStudies]:
+    """Compute pairs of one problem; Ctrl-C leaves out those that have not begun."""
+    cache, found = PreparedCache(_load_worker_plugins(recipe)), list[ComputedStudies]()
+    for parcel in parcels:
+        found.append(_compute_parcel(parcel, cache))
+        if found[-1].interrupted:
+            break
+    return found
 
 
 @lru_cache

@@ -185,7 +185,7 @@ def _describe_probes(comparison: Comparison) -> Iterator[tuple[Text, Text] | Tex
             what = f"{word} on" if word else "under 5 families:"
             yield _label("" if place else "where", *_list_probes(word, probes, what))
         return
-    yield style_text("where")
+    yield style_text(("where, by probe (·: under 5 families)", "dim"))
     width = max(len(_name(comparison, pair)) for pair in pairs) + 2
     for pair in pairs:
         name, text = _label("", *_summarize_probes(pair.probes), width=0)
@@ -217,7 +217,7 @@ def _summarize_probes(probes: Sequence[ProbeEffect]) -> Iterator[Part]:
             yield f" and {more} more  " if more > 0 else "  "
     for word in ("equivalent", "cannot tell", ""):
         if word in groups:
-            yield f"{VERDICT_SIGNS[word]} {len(groups[word])} {word or 'too small'}  ", "dim"
+            yield f"{VERDICT_SIGNS[word]} {len(groups[word])} {word}".strip() + "  ", "dim"
 
 
 def _describe_costs(comparison: Comparison) -> Iterator[tuple[Text, Text]]:
@@ -241,9 +241,11 @@ def _count_problems(comparison: Comparison, width: int) -> Iterator[tuple[Text, 
         text = f"better {tally.better}, worse {tally.worse}, equal {tally.equal}, cannot tell {tally.cannot_tell}"
         yield _label("problems", text)
     else:
-        heads = [style_text((head, "dim")) for head in ("better", "worse", "equal", "cannot tell", ONE_SETTING)]
+        heads = [
+            style_text((head, "dim")) for head in ("problems", "better", "worse", "equal", "cannot tell", ONE_SETTING)
+        ]
         rows = [_tally_row(comparison, pair) for pair in comparison.pairs]
-        yield from align_columns([["problems", *heads], *rows], right={1, 2, 3, 4}, give=0, width=width)
+        yield from align_columns([heads, *rows], right={1, 2, 3, 4}, give=0, width=width)
     indistinct = sum(map(is_indistinct, comparison.problems))
     if indistinct:
         yield style_text((f"{indistinct} of {len(comparison.problems)} problems {INDISTINCT}", "dim"))

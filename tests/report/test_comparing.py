@@ -66,9 +66,9 @@ def test_several_baselines(shown, make_comparison):
         "    momentum  1.00×  [0.97, 1.04]  = EQUIVALENT",
         "    lion      1.41×  [1.37, 1.46]  ▲ WORSE by more than 1.1×",
         "",
-        "  where",
-        "    sgd       ▼ plateau 0.68×, ill-conditioning 0.69× and 2 more  · 2 too small",
-        "    momentum  ? 4 cannot tell  · 2 too small",
+        "  where, by probe (·: under 5 families)",
+        "    sgd       ▼ plateau 0.68×, ill-conditioning 0.69× and 2 more  · 2",
+        "    momentum  ? 4 cannot tell  · 2",
     ]
     assert "    lion          19      6      5           24  2.00× [1.62, 2.46] ▲" in found
     assert len(found) <= 36

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from playground.result import Verdict
+from playground.result import Expectation, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +211,25 @@ class Protocol:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SelfTestFinding:
+    """How often a comparison decides wrongly, or finds what is there, by repeats with its own runs.
+
+    :param measured: what was counted.
+    :param rate: the share of the repeats; with Wilson's 95 % interval from `low` to `high`.
+    :param requirement: what is required of the rate.
+    """
+
+    name: str
+    measured: str
+    repeats: int
+    rate: float
+    low: float
+    high: float
+    requirement: str
+    passed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """The whole result.
 
@@ -220,6 +239,7 @@ class Comparison:
     :param unmet: expectations that are not met, each with the reason.
     :param notes: remarks: engines that were not used, optimizers that changed since the last look.
     :param seconds: wall time by stage; `compute` is summed over processes.
+    :param self_test: how often it decides wrongly; empty unless it was asked for.
     :param suite: name, file and hash of the suite.
     """
 
@@ -237,13 +257,35 @@ class Comparison:
     notes: Sequence[str] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     interrupted: bool = False
+    self_test: Sequence[SelfTestFinding] = ()
 
     @property
     def verdict(self) -> Verdict:
-        """Whether all expectations are met."""
-        if not self.expected:
+        """Whether all expectations are met, and the self-test if it was made."""
+        failed = self.unmet or not all(each.passed for each in self.self_test)
+        if not (self.expected or self.self_test):
             return Verdict.NONE
-        return Verdict.FAILED if self.unmet else Verdict.PASSED
+        return Verdict.FAILED if failed else Verdict.PASSED
+
+    @property
+    def scenario(self) -> str:
+        """The name beside those of scenarios: `adam on core`."""
+        return f"{self.optimizers[0]} on {self.suite['name']}"
+
+    @property
+    def expectations(self) -> tuple[Expectation, ...]:
+        """Every expectation, with what was found if it is not met."""
+        return tuple(map(self._judge, self.expected))
+
+    def _judge(self, text: str) -> Expectation:
+        start = f"expected {text}, found "
+        found = next((miss.removeprefix(start) for miss in self.unmet if miss.startswith(start)), None)
+        return Expectation(text, "shown" if found is None else found, passed=found is None)
+
+    @property
+    def duration(self) -> float:
+        """The time of all stages, in seconds."""
+        return sum(self.seconds.values())
 
     @property
     def file(self) -> str:
@@ -255,8 +297,9 @@ class Comparison:
 
         :raises ImportError: pandas is not installed.
         """
-        import pandas
+        from importlib import import_module
 
+        pandas: Any = import_module("pandas")  # which has no types
         return pandas.DataFrame([self._row(pair) for pair in self.pairs])
 
     def _row(self, pair: PairFinding) -> dict[str, Any]:
@@ -267,7 +310,13 @@ class Comparison:
         low, high = pair.new_problem or (None, None)
         return {**found, "new_problem_low": low, "new_problem_high": high, "more": pair.more}
 
-    def _repr_html_(self) -> str:
-        from playground.report.comparing import format_html_summary
+    def __str__(self) -> str:
+        from playground.figures.notebook import comparison_line
 
-        return format_html_summary(self)
+        return comparison_line(self)
+
+    def _repr_html_(self) -> str:
+        """Return the comparison as HTML, for a notebook."""
+        from playground.figures.notebook import comparison_html
+
+        return comparison_html(self)

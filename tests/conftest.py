@@ -1,6 +1,7 @@
 """What tests of several rooms share: the command in this process, and files in a folder of its own."""
 
 import os
+import runpy
 import sys
 import tempfile
 import textwrap
@@ -84,6 +85,12 @@ def _keep_denormals():
     yield
     if torch := sys.modules.get("torch"):
         torch.set_flush_denormal(False)
+
+
+@pytest.fixture(scope="session")
+def make_comparison():
+    """A maker of comparisons with invented numbers."""
+    return runpy.run_path(str(Path(__file__).with_name("invented_comparisons.py")))["make_comparison"]
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any
@@ -45,6 +45,25 @@ class Mover(ABC):
         """Tell whether a hyperparameter is an `int` in all runs."""
         return False
 
+    @abstractmethod
+    def with_lanes(self, names: Collection[str], runs: int) -> Mover:
+        """Return a mover of the same runs with more lanes.
+
+        :param names: hyperparameters that become lanes even if they are equal in all runs.
+        :param runs: how many runs there are.
+        """
+
+    def differs_only_in_lanes(self, other: Mover) -> bool:
+        """Tell whether this and another mover have the same lanes, with any values, and equal constants."""
+        mine, theirs = (
+            (list(each.lanes), [each.is_whole(name) for name in each.lanes], each.constants()) for each in (self, other)
+        )
+        return is_same_constant(mine, theirs)
+
+    @abstractmethod
+    def constants(self) -> Any:
+        """Return all that determines the optimizers besides `lanes`."""
+
     def _number(self, name: str, value: float) -> float | int:
         return int(value) if self.is_whole(name) else value
 
@@ -66,30 +85,45 @@ class RuleMover(Mover):
         """Return the rule with these numbers."""
         return replace(self.rule, **values) if values else self.rule  # type: ignore[type-var]
 
+    def with_lanes(self, names: Collection[str], runs: int) -> RuleMover:
+        """Return a mover of the same rules; an `int` stays a constant, since a lane would make a `float` of it."""
+        values = {name: getattr(self.rule, name) for name in names if name not in self.lanes}
+        columns = {
+            name: torch.full((runs,), value, dtype=torch.float64)
+            for name, value in values.items()
+            if type(value) is float
+        }
+        return RuleMover(self.optimizer(columns))
+
+    def constants(self) -> Any:
+        """Return the class of the rule, and its fields that are no lanes."""
+        names = [each.name for each in fields(self.rule)]  # type: ignore[arg-type]
+        return type(self.rule), [(name, getattr(self.rule, name)) for name in names if name not in self.lanes]
+
 
 class FactoryMover(Mover):
     """Moves runs by a `torch.optim.Optimizer`: by one instance for each.
 
     :param factories: the class with the options of each run; they differ at most in numbers (`factory_signature`).
+    :param lanes: options that are lanes even if they are equal in all runs.
     """
 
-    def __init__(self, factories: Sequence[OptimizerFactory]) -> None:
+    def __init__(self, factories: Sequence[OptimizerFactory], lanes: Collection[str] = ()) -> None:
         self._factories = factories
         distinct = {id(each): each for each in factories}
         leaves = {key: _options(each)[0] for key, each in distinct.items()}
         self._first, self._structure = _options(factories[0])
         self._places: dict[str, int] = {}
         self._whole: dict[str, bool] = {}
-        lanes: dict[str, Tensor] = {}
+        found: dict[str, Tensor] = {}
         for place in range(len(self._first)):
-            column = {key: each[place] for key, each in leaves.items()}
-            if _is_number(self._first[place]) and len(set(column.values())) > 1:
-                name = self._name(place)
+            column, name = {key: each[place] for key, each in leaves.items()}, self._name(place)
+            if _is_number(self._first[place]) and (name in lanes or len(set(column.values())) > 1):
                 self._places[name] = place
                 self._whole[name] = all(isinstance(each, int) for each in column.values())
                 numbers = [column[id(each)] for each in factories]
-                lanes[name] = torch.tensor(numbers, dtype=torch.float64)
-        self.lanes = lanes
+                found[name] = torch.tensor(numbers, dtype=torch.float64)
+        self.lanes = found
 
     @property
     def is_elementwise(self) -> bool:
@@ -109,6 +143,16 @@ class FactoryMover(Mover):
     def is_whole(self, name: str) -> bool:
         """Tell whether an option is an `int` in all runs."""
         return self._whole[name]
+
+    def with_lanes(self, names: Collection[str], runs: int) -> FactoryMover:
+        """Return a mover of the same factories."""
+        return FactoryMover(self._factories, {*names, *self.lanes})
+
+    def constants(self) -> Any:
+        """Return the class and its options that are no lanes."""
+        places, kind = set(self._places.values()), getattr(self._factories[0], "func", self._factories[0])
+        options = [each for place, each in enumerate(self._first) if place not in places]
+        return kind, str(self._structure), options
 
     def _name(self, place: int) -> str:
         """Return the option that a number belongs to: `lr`, or `betas[1]`."""
@@ -137,6 +181,20 @@ def factory_signature(factory: OptimizerFactory) -> Any:
     fixed = tuple(None if _is_number(each) else repr(each) for each in leaves)
     kind: Any = getattr(factory, "func", factory)
     return kind, str(structure), fixed
+
+
+def is_same_constant(a: Any, b: Any) -> bool:
+    """Tell whether two values are certainly the same wherever they are used: 1 and 1.0 are not, nor are 0.0 and -0.0.
+
+    Only numbers, texts and sequences of them are compared; any other two objects are the same if they are one.
+    """
+    if a is b:
+        return True
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(is_same_constant, a, b))
+    return isinstance(a, int | float | complex | str | bytes) and repr(a) == repr(b)
 
 
 def _options(factory: Any) -> tuple[list[Any], Any]:

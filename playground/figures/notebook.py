@@ -1,4 +1,4 @@
-"""Shows a run or a sweep in a notebook: one line, or HTML without scripts, readable on light and dark pages."""
+"""Shows a run, a sweep or a comparison in a notebook: one line, or HTML without scripts, for light and dark pages."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from playground.figures.curve import ScaledCurve, scale_curve
+from playground.figures.factors import (
+    LIMITS,
+    VERDICT_SIGNS,
+    count_things,
+    format_factor,
+    format_factor_interval,
+    format_factor_range,
+    name_pair,
+)
 from playground.figures.numbers import format_brief, format_column, format_duration, format_short
 from playground.figures.text import cut_text, make_printable
 
 if TYPE_CHECKING:
+    from playground.comparison import Comparison, EffectFinding
     from playground.result import Expectation, ResultTable, Run, Sweep
 
 WIDTH, HEIGHT = 400, 90
@@ -53,6 +63,20 @@ def sweep_html(sweep: Sweep) -> str:
     return _fragment(_sweep_blocks(sweep))
 
 
+def comparison_line(comparison: Comparison) -> str:
+    """Return the verdict on each pair that a comparison quotes."""
+    found = ", ".join(
+        f"{each.headline.word} ({name_pair(comparison, each)} {format_factor(each.headline.factor)})"
+        for each in comparison.pairs
+    )
+    return make_printable(f"{comparison.scenario}: {found}")
+
+
+def comparison_html(comparison: Comparison) -> str:
+    """Return the verdicts of a comparison as a table, what would decide them, and the expectations."""
+    return _fragment(_comparison_blocks(comparison))
+
+
 def _fragment(blocks: Iterable[str]) -> str:
     return f'<div style="font-size:13px;line-height:1.5">{"".join(blocks)}</div>'
 
@@ -71,6 +95,45 @@ def _sweep_blocks(sweep: Sweep) -> Iterator[str]:
         yield f"<div>{_fade_text('best')} {best}{_fade_text(tie)}</div>"
     yield _expectations(sweep.expectations)
     yield f"<div>{_fade_text(f'sweep {sweep.id[:12]} in {sweep.store}')}</div>"
+
+
+def _comparison_blocks(comparison: Comparison) -> Iterator[str]:
+    first, *others = comparison.optimizers
+    suite = f"{comparison.suite['name']}, {count_things(comparison.families, 'family', 'families')}"
+    against = _text(f"compared with {', '.join(others)}")
+    yield f"<div><b>{_text(first)}</b>&ensp;{against}&ensp;{_fade_text(suite)}</div>"
+    if comparison.interrupted:
+        yield "<div>interrupted</div>"
+    yield _effects(comparison)
+    for reason in dict.fromkeys(pair.refusal for pair in comparison.pairs if pair.refusal):
+        yield f"<div>{_text(reason)}</div>"
+    yield _pairs({f"to decide {name_pair(comparison, pair)}": pair.more for pair in comparison.pairs if pair.more})
+    yield _expectations(comparison.expectations)
+    look = f"look {comparison.protocol.look}, α {comparison.protocol.alpha:g} of {comparison.protocol.total_alpha:g}"
+    yield f"<div>{_fade_text(f'{look}; {LIMITS}')}</div>"
+
+
+def _effects(comparison: Comparison) -> str:
+    """Return a row for each pair: factor, interval and verdict, on problems like these and on the suite."""
+    judged = [pair.like_these for pair in comparison.pairs if pair.like_these is not None]
+    heads = ["evaluations relative to", *(["on problems like these"] if judged else []), "on this suite", "new problem"]
+    rows = [
+        [
+            _text(name_pair(comparison, pair)),
+            *([_effect(pair.like_these)] if judged else []),
+            _effect(pair.suite),
+            _text(format_factor_range(*pair.new_problem)) if pair.new_problem else "",
+        ]
+        for pair in comparison.pairs
+    ]
+    return _rows([list(map(_fade_text, heads)), *rows])
+
+
+def _effect(effect: EffectFinding | None) -> str:
+    if effect is None:
+        return "–"
+    factor = f"{format_factor(effect.factor)} {format_factor_interval(effect.low, effect.high)}"
+    return f"{_text(factor)} <b>{_text(f'{VERDICT_SIGNS[effect.word]} {effect.text}')}</b>"
 
 
 def _settings(sweep: Sweep) -> str:

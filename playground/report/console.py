@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from playground.figures.text import without_commands
 from playground.report import sweeps
+from playground.report.comparing import show_comparison
 from playground.report.layout import UNLIMITED_WIDTH, print_lines, print_wrapped, style_text, use_encoding
 from playground.report.one_run import diagnosis_lines, ending, run_blocks
 from playground.report.overview import count_verdicts, labeler, overview_remarks, overview_table
@@ -71,12 +72,17 @@ def show(batch: Batch, console: Console) -> None:
 
 
 def _show(batch: Batch, console: Console) -> None:
-    if len(batch.results) == 1 and not batch.errors:
+    if len(batch.results) + len(batch.comparisons) == 1 and not batch.errors:
         for run in batch.runs:
             show_run(run, console)
         for sweep in batch.sweeps:
             show_sweep(sweep, console)
+        for comparison in batch.comparisons:
+            show_comparison(comparison, console)
         return
+    for comparison in batch.comparisons:
+        show_comparison(comparison, console)
+        print_lines(console, [style_text()])
     if batch.results or batch.invalid:
         print_lines(console, [*overview_table(batch, console.width), style_text()])
     label = labeler(batch)

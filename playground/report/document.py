@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from playground.comparison import Comparison
 from playground.result import SCHEMA, Batch, Run, Summary, Sweep, json_value
+
+COMPARISON_SCHEMA = 1
+"""Version of the layout of a comparison; increases if a reader of the old layout would misread the new one."""
 
 
 def batch_document(batch: Batch) -> str:
@@ -15,6 +20,7 @@ def batch_document(batch: Batch) -> str:
         "schema": SCHEMA,
         "runs": [_run(run) for run in batch.runs],
         "sweeps": [_sweep(sweep) for sweep in batch.sweeps],
+        "comparisons": [comparison_document(comparison) for comparison in batch.comparisons],
         "errors": [vars(error) for error in batch.errors],
     }
     return json.dumps(json_value(content), indent=2, allow_nan=False)
@@ -23,6 +29,12 @@ def batch_document(batch: Batch) -> str:
 def write(results: Batch, path: Path) -> None:
     """Write the document to a file."""
     path.write_text(batch_document(results) + "\n", encoding="utf-8")
+
+
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """Return a comparison as plain data; numbers that are not finite are None."""
+    content = {"schema": COMPARISON_SCHEMA, "verdict": comparison.verdict, **asdict(comparison)}
+    return dict(json_value(content))
 
 
 def _run(run: Run) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from playground.comparison import Comparison
+from playground.figures.factors import count_things
 from playground.figures.numbers import format_duration, format_short
 from playground.figures.text import escape_markdown, escape_unprintable
 from playground.report.overview import INVALID_LABEL
@@ -70,15 +72,18 @@ def step_summary(batch: Batch, root: Path | None = None) -> str:
     return "\n".join([*lines, "", *items[:MAX_SUMMARY_ROWS], *([""] if items else [])]) + "\n"
 
 
-def _row(result: Run | Sweep, root: Path) -> str:
-    if isinstance(result, Run):
+def _row(result: Run | Sweep | Comparison, root: Path) -> str:
+    if isinstance(result, Comparison):
+        how, loss, seconds = count_things(len(result.optimizers), "optimizer"), "", result.duration
+    elif isinstance(result, Run):
         how = result.ending[0]
         loss = f"{format_short(result.loss.first)} → {format_short(result.loss.last)}" if result.loss else ""
+        seconds = result.seconds
     else:
-        how, loss = f"{result.runs:,} of {result.size:,} runs", ""
+        how, loss, seconds = f"{result.runs:,} of {result.size:,} runs", "", result.seconds
     name = result.scenario if not result.file else f"{result.scenario} ({_relative_path(result.file, root)})"
     verdict = {Verdict.PASSED: "✔ passed", Verdict.FAILED: "✘ failed"}.get(result.verdict, "not judged")
-    return _join_cells(name, verdict, how, loss, format_duration(result.seconds))
+    return _join_cells(name, verdict, how, loss, format_duration(seconds))
 
 
 def _invalid_row(file: str, root: Path) -> str:
@@ -93,7 +98,7 @@ def _cell(text: str) -> str:
     return escape_markdown(text if len(text) <= MAX_MESSAGE_CHARACTERS else f"{text[:MAX_MESSAGE_CHARACTERS]}…")
 
 
-def _remarks(run: Run | Sweep) -> Iterator[tuple[str, str, int]]:
+def _remarks(run: Run | Sweep | Comparison) -> Iterator[tuple[str, str, int]]:
     """Yield level, message and line of each remark on a run for a reviewer."""
     failed = [each for each in run.expectations if not each.passed]
     lines = list(map(_format_measured, failed))
@@ -113,7 +118,7 @@ def _format_measured(expectation: Expectation) -> str:
     return f"{measured}: {expectation.note}" if expectation.note else measured
 
 
-def _find_causes(run: Run | Sweep) -> Iterator[str]:
+def _find_causes(run: Run | Sweep | Comparison) -> Iterator[str]:
     """Yield the causes that made all expectations of a failed run fail, if they are known."""
     if not isinstance(run, Run) or run.verdict is not Verdict.FAILED:
         return

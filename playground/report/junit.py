@@ -1,4 +1,7 @@
-"""Writes results as JUnit XML, which CI systems read: one suite, one test case for each scenario."""
+"""Writes results as JUnit XML, which CI systems read: one suite, one test case for each scenario.
+
+A comparison has one test case for each expectation or, without any, for each pair of optimizers.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
 
+from playground.comparison import Comparison
+from playground.figures.factors import name_pair, pair_sentences
 from playground.figures.numbers import format_short
 from playground.result import Batch, Run, Status, Sweep, Verdict
 
@@ -29,7 +34,8 @@ def junit_tree(batch: Batch) -> Element:
     A verdict `failed` is a `<failure>`; a run that ended in status `error`, or a scenario that is not valid, is an
     `<error>`; an interrupted run is `<skipped>`.
     """
-    cases = [*map(_case, batch.runs), *map(_sweep_case, batch.sweeps), *_invalid_cases(batch)]
+    compared = [case for comparison in batch.comparisons for case in _comparison_cases(comparison)]
+    cases = [*map(_case, batch.runs), *map(_sweep_case, batch.sweeps), *compared, *_invalid_cases(batch)]
     totals = {
         "tests": str(len(cases)),
         "failures": _count(cases, "failure"),
@@ -38,7 +44,7 @@ def junit_tree(batch: Batch) -> Element:
     }
     suites = Element("testsuites", totals)
     suite = {"name": "playground", **totals, "skipped": _count(cases, "skipped")}
-    SubElement(suites, "testsuite", suite).extend(cases)
+    SubElement(suites, "testsuite", suite).extend([*_list_properties(batch.comparisons), *cases])
     indent(suites)
     return suites
 
@@ -69,6 +75,35 @@ def _sweep_case(sweep: Sweep) -> Element:
         _add(case, "failure", "\n".join(_describe_failures(sweep)), "expectation")
     SubElement(case, "system-out").text = f"{sweep.runs} of {sweep.size} runs, {sweep.computed} computed"
     return case
+
+
+def _comparison_cases(comparison: Comparison) -> Iterator[Element]:
+    """Yield a case for each expectation; without any, a case that passes for each pair."""
+    sentences = {name_pair(comparison, pair): " ".join(pair_sentences(pair)) for pair in comparison.pairs}
+    names = [each.what for each in comparison.expectations] or list(sentences)
+    for place, name in enumerate(names):
+        seconds = 0.0 if place else comparison.duration  # the time of all cases together
+        case = _empty_case(f"{comparison.scenario}: {name}", comparison.file, seconds)
+        if comparison.interrupted:
+            SubElement(case, "skipped", message="interrupted")
+        elif comparison.expectations and not (expectation := comparison.expectations[place]).passed:
+            _add(case, "failure", f"{expectation.what}, found {expectation.value}", "expectation")
+        told = [sentences[name]] if not comparison.expectations else sentences.values()
+        SubElement(case, "system-out").text = _clean("\n".join(told))
+        yield case
+
+
+def _list_properties(comparisons: Sequence[Comparison]) -> list[Element]:
+    """Return factor, interval and word of each pair, on problems like these and on the suite, as properties."""
+    properties = Element("properties")
+    for comparison in comparisons:
+        for pair in comparison.pairs:
+            for where, effect in (("problems like these", pair.like_these), ("this suite", pair.suite)):
+                if effect is not None:
+                    name = f"{pair.optimizer} relative to {pair.baseline} on {where}"
+                    value = f"{effect.factor:.6g} [{effect.low:.6g}, {effect.high:.6g}] {effect.word}"
+                    SubElement(properties, "property", name=_clean(name), value=_clean(value))
+    return [properties] if len(properties) else []
 
 
 def _invalid_cases(batch: Batch) -> Iterator[Element]:

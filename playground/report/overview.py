@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from playground.comparison import Comparison
+from playground.figures.factors import count_things
 from playground.figures.numbers import format_duration, format_short
 from playground.figures.text import cut_text
 from playground.report.layout import columns, style_text
@@ -34,6 +36,7 @@ def overview_table(batch: Batch, width: int) -> list[Text]:
     rows = [
         *(_cells(run, label) for run in batch.runs),
         *(_sweep_cells(sweep, label) for sweep in batch.sweeps),
+        *(_comparison_cells(comparison, label) for comparison in batch.comparisons),
         *(_invalid_cells(file, label) for file in batch.invalid),
     ]
     return columns(TABLE_HEAD, rows, {3, 4, 7}, width)
@@ -65,6 +68,13 @@ def _sweep_cells(sweep: Sweep, label: Label) -> list[Text]:
     return [style_text(part) for part in parts]
 
 
+def _comparison_cells(comparison: Comparison, label: Label) -> list[Text]:
+    verdict = (str(comparison.verdict), VERDICT_COLOURS[comparison.verdict])
+    name = label(comparison.scenario, comparison.file)
+    what = count_things(len(comparison.optimizers), "optimizer")
+    return [style_text(part) for part in (name, verdict, what, "", "", "", "", format_duration(comparison.duration))]
+
+
 def _invalid_cells(file: str, label: Label) -> list[Text]:
     return [
         style_text(label(_stem(file), file)),
@@ -73,7 +83,7 @@ def _invalid_cells(file: str, label: Label) -> list[Text]:
     ]
 
 
-def overview_remarks(run: Run | Sweep, name: str = "") -> Iterator[Text]:
+def overview_remarks(run: Run | Sweep | Comparison, name: str = "") -> Iterator[Text]:
     """Yield failures with their reasons, and vacuous expectations.
 
     :param name: the label of the run; by default its scenario's name.
@@ -95,7 +105,7 @@ def overview_remarks(run: Run | Sweep, name: str = "") -> Iterator[Text]:
 
 def count_verdicts(batch: Batch) -> Text:
     """Return how many results passed, failed, had no expectations, or were not valid."""
-    count = Counter(each.verdict for each in batch.results)
+    count = Counter(each.verdict for each in (*batch.results, *batch.comparisons))
     tallies = [
         (count[Verdict.PASSED], "passed", "green"),
         (count[Verdict.FAILED], "failed", "red"),

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from annotated_types import Interval, MinLen
 from pydantic import Field, ValidationError
 
-from playground.errors import Fault, ScenarioError
+from playground.errors import Fault, ScenarioError, suggest_names
 from playground.scenario.base import Strict, Text
 from playground.scenario.messages import KeyPath, faults
 from playground.scenario.source import SourceText
@@ -89,7 +89,7 @@ def parse_suite(source: SourceText) -> SuiteFile:
     found = _validate(SuiteFile, source, _accepted_keys)
     pairs = ((what, place, pair) for what, some in found.contrasts.items() for place, pair in enumerate(some))
     unknown = [
-        Fault(f"unknown problem {name!r}", ("contrasts", what, place, key))
+        Fault(f"unknown problem {name!r}{suggest_names(name, found.problems)}", ("contrasts", what, place, key))
         for what, place, pair in pairs
         for key, name in (("with", pair.with_), ("without", pair.without))
         if name not in found.problems

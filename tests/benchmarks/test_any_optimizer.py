@@ -17,7 +17,7 @@ import torch
 
 from playground.builtin import losses, models
 from playground.builtin.optimizers import Adam
-from playground.core.compiled import CompiledReplicas, compiled_replicas
+from playground.core.compiled import CompiledReplicas, compiled_program
 from playground.core.movers import RuleMover, make_mover
 from playground.core.problem import Batches, Problem
 from playground.core.stopping import StopRules
@@ -66,7 +66,7 @@ def computing(build, mover):
 
 def making(build, mover):
     """CPU seconds to record, compile and check, with what is on disk."""
-    compiled_replicas._compile_text.cache_clear()
+    compiled_program._compile_text.cache_clear()
     return ready(build, mover, FEW)[1]
 
 

@@ -20,7 +20,7 @@ from playground.builtin import losses, models
 from playground.builtin.functions import classic as functions
 from playground.builtin.optimizers import Adam
 from playground.builtin.tasks.minimize import Minimize
-from playground.core.compiled import CannotCompileError, CompiledReplicas, compiled_replicas
+from playground.core.compiled import CannotCompileError, CompiledReplicas, compiled_program
 from playground.core.descent import DescentTrace, descend
 from playground.core.movers import RuleMover
 from playground.core.problem import Batches, Problem
@@ -160,7 +160,7 @@ def test_loading_time(kind, tmp_path, monkeypatch, capsys) -> None:
     for index in range(5):
         monkeypatch.setenv("PLAYGROUND_CACHE_DIR", str(tmp_path / str(index)))
         for times in seconds.values():
-            compiled_replicas._compile_text.cache_clear()
+            compiled_program._compile_text.cache_clear()
             times.append(ready(PROBLEMS[kind](), 16).seconds_to_compile)
     with capsys.disabled():
         print(f"\n{kind}: " + ", ".join(f"{name} in {statistics.median(seconds[name]):.3f} s" for name in seconds))

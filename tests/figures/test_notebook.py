@@ -193,3 +193,26 @@ def test_an_invalid_scenario_is_one_line_in_a_notebook():
     fault = Fault("unknown key 'x'", place=Place("a.yaml", 3, 1))
     assert ScenarioError(fault)._render_traceback_() == ["ScenarioError: a.yaml:3:1: unknown key 'x'"]
     assert len(ScenarioError(fault, fault)._render_traceback_()) == 2
+
+
+def test_a_comparison_is_a_small_table(make_comparison):
+    found = make_comparison(("adam", "sgd", "<lion>"), centers=(-0.5, 0.25), expected=["better than sgd"])
+    page, text = shown(found)
+    for part in (
+        "adam compared with sgd, <lion> core, 40 families",
+        "evaluations relative toon problems like theseon this suitenew problem",
+        "sgd0.71× [0.57, 0.87] ▼ better0.71× [0.68, 0.73] ▼ better by more than 1.1×0.18×–2.83×",
+        "to decide <lion>more seeds cannot help; 39 more families",
+        "✔better than sgdshown",
+        "look 1, α 0.025 of 0.05; says nothing about large networks",
+    ):
+        assert part in text
+    assert not page.xpath("//lion | //script | //link")
+    assert str(found) == "adam on core: better (sgd 0.71×), cannot tell (<lion> 1.19×)"
+
+
+def test_a_refused_comparison_shows_the_suite(make_comparison):
+    _, text = shown(make_comparison(families=8, refused=True, interrupted=True))
+    assert "no statement on problems like these: 8 families, and at least 20 are needed" in text
+    assert "evaluations relative toon this suitenew problemsgd0.71× [0.68, 0.73] ▼ better" in text
+    assert "interrupted" in text

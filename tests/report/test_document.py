@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
-from playground.report.document import batch_document, write
+from playground.report.document import batch_document, comparison_document, write
 from playground.result import Batch, Expectation, Loss, ScenarioFault, Status, Verdict
 
 
@@ -45,7 +46,7 @@ RUN_KEYS = [
 def test_schema_1(make_run):
     """Whoever breaks this breaks the readers of `--json`: raise `SCHEMA`."""
     content = read(make_run(), errors=[ScenarioFault("bad.yaml", 3, 5, "wrong", "x.csv")])
-    assert list(content) == ["schema", "runs", "sweeps", "errors"]
+    assert list(content) == ["schema", "runs", "sweeps", "comparisons", "errors"]
     assert content["schema"] == 1
     assert list(content["runs"][0]) == RUN_KEYS
     assert content["runs"][0]["expectations"] == [
@@ -99,7 +100,7 @@ def test_a_run_without_descent(make_run):
 
 
 def test_nothing():
-    assert read() == {"schema": 1, "runs": [], "sweeps": [], "errors": []}
+    assert read() == {"schema": 1, "runs": [], "sweeps": [], "comparisons": [], "errors": []}
 
 
 @pytest.mark.parametrize("text", ["漢字", "\ud800", "\x00\x1b", '"\\'])
@@ -112,3 +113,17 @@ def test_write(tmp_path, make_run):
     batch = Batch((make_run(),))
     write(batch, tmp_path / "out.json")
     assert (tmp_path / "out.json").read_text(encoding="utf-8") == batch_document(batch) + "\n"
+
+
+def test_a_comparison_is_plain_data(make_comparison):
+    comparison = make_comparison(families=20, expected=["better than sgd"])
+    pair = replace(comparison.pairs[0], middle=math.nan, new_problem=(0.1, math.inf))
+    content = comparison_document(replace(comparison, pairs=[pair]))
+    assert list(content)[:2] == ["schema", "verdict"]
+    assert [content["schema"], content["verdict"]] == [1, "passed"]
+    assert content["pairs"][0]["middle"] is None
+    assert content["pairs"][0]["new_problem"] == [0.1, None]
+    assert content["pairs"][0]["families"][0]["family"] == "family 0"
+    assert content["protocol"]["resolution"] == {"1.0": 1.44, "2.0": 2.08}
+    batch = Batch((), comparisons=(comparison,))
+    assert json.loads(batch_document(batch), parse_constant=refuse)["comparisons"] == [comparison_document(comparison)]

@@ -30,6 +30,19 @@ def written(schema, tmp_path_factory):
     return write_and_read
 
 
+@pytest.fixture
+def written_comparisons(schema, tmp_path):
+    """Return what is read back of comparisons that were written, held against the schema."""
+
+    def write_and_read(*comparisons):
+        write(Batch((), comparisons=comparisons, seconds=62.0), tmp_path / "out.xml")
+        document = etree.parse(tmp_path / "out.xml")
+        schema.assertValid(document)
+        return document.getroot()
+
+    return write_and_read
+
+
 def test_the_schema_can_refuse(schema):
     assert not schema.validate(etree.fromstring("<testsuites><testsuite name='a'/></testsuites>"))
     case = "<testcase name='a' classname='b'><system-out/><failure message='m' type='t'/></testcase>"
@@ -146,3 +159,33 @@ def test_any_text(written, text, seconds):
         Run(scenario=name, id="1", seed=0, status=Status.INTERRUPTED, verdict=Verdict.NONE, **fields),
     )
     written(*runs, errors=[ScenarioFault(text, 1, 1, text)], seconds=seconds)
+
+
+def test_a_comparison_has_a_case_for_each_expectation(written_comparisons, make_comparison):
+    miss = "expected better than sgd by more than 2, found better: adam needs 0.71×"
+    root = written_comparisons(
+        make_comparison(expected=["better than sgd", "better than sgd by more than 2"], unmet=[miss])
+    )
+    passed, failed = root.iter("testcase")
+    assert [passed.get("name"), failed.get("name")] == [
+        "adam on core: better than sgd",
+        "adam on core: better than sgd by more than 2",
+    ]
+    assert [child.tag for child in passed] == ["system-out"]
+    assert failed.find("failure").get("message") == "better than sgd by more than 2, found better: adam needs 0.71×"
+    assert failed.get("classname") == "core"
+
+
+def test_a_comparison_without_expectations_has_a_case_for_each_pair(written_comparisons, make_comparison):
+    root = written_comparisons(make_comparison(("adam", "sgd", "lion")))
+    assert [case.get("name") for case in root.iter("testcase")] == ["adam on core: sgd", "adam on core: lion"]
+    assert [root.get("failures"), root.get("time")] == ["0", "62.000"]
+    assert "adam needs 1.00× the gradient evaluations of lion" in [*root.iter("testcase")][1].find("system-out").text
+    found = {each.get("name"): each.get("value") for each in root.iter("property")}
+    assert found["adam relative to sgd on this suite"] == "0.707107 [0.68302, 0.732043] better"
+    assert len(found) == 4
+
+
+def test_an_interrupted_comparison_is_skipped(written_comparisons, make_comparison, hostile):
+    (case,) = written_comparisons(make_comparison(("adam", hostile), interrupted=True)).iter("testcase")
+    assert [child.tag for child in case] == ["skipped", "system-out"]

@@ -30,6 +30,7 @@ from playground.core.comparison.estimates import (
     TooFewFamiliesError,
     average_families,
     compute_family_moments,
+    measure_independence,
 )
 from playground.core.comparison.expected_best import expect_best
 from playground.core.comparison.looks import SAMPLE_GROWTH, TOTAL_ALPHA, spend_alpha
@@ -75,6 +76,7 @@ __all__ = [
     "import_stats",
     "judge_problems",
     "measure_improvement",
+    "measure_independence",
     "measure_progress",
     "measure_resolutions",
     "score_evaluations",

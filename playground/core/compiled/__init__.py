@@ -15,11 +15,20 @@ advance, `examples` tells how runs usually decide). `tidying` reduces the progra
 6. `arrays` and `orders` hold the numbers of the runs, and `threads` distributes the tiles over threads.
 7. `kernel_agreement` compares steps with plain PyTorch before any result is used.
 
+`compiled_program` is what is recorded and compiled, and says of which other runs it is the program too;
 `compiled_replicas` connects the stages.
 """
 
 from playground.core.compiled.arrays import chunk_size
+from playground.core.compiled.compiled_program import KeptProgram
 from playground.core.compiled.compiled_replicas import CompiledReplicas
 from playground.core.compiled.errors import CannotCompileError, NotWorthCompilingError, RunsDifferError
 
-__all__ = ["CannotCompileError", "CompiledReplicas", "NotWorthCompilingError", "RunsDifferError", "chunk_size"]
+__all__ = [
+    "CannotCompileError",
+    "CompiledReplicas",
+    "KeptProgram",
+    "NotWorthCompilingError",
+    "RunsDifferError",
+    "chunk_size",
+]

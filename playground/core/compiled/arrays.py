@@ -13,6 +13,7 @@ from torch import Tensor
 
 from playground.core.compiled.carried import LEFT_OUT
 from playground.core.compiled.layout import KernelProgram
+from playground.core.compiled.orders import SampleOrders
 from playground.core.compiled.program import LANE, SLOT
 from playground.core.compiled.symbolic_run import PARAMETER
 from playground.core.compiled.tile import COUNT_NAMES, END_NAMES, NUMBER_NAMES, KernelShape
@@ -69,6 +70,7 @@ class KernelArrays:
     the first step.
 
     :param count: the number of runs.
+    :param orders: of their samples, by stream.
     """
 
     count: int
@@ -80,6 +82,7 @@ class KernelArrays:
     final: Tensor
     last: Tensor
     streams: Tensor
+    orders: SampleOrders
     reached: Tensor
     """The number of steps that each tile has made, shape `(tiles,)`."""
 
@@ -151,14 +154,14 @@ def fill_arrays(
     parameters: Mapping[str, Tensor],
     hyperparameters: Mapping[str, Tensor],
     lanes: Tensor,
-    streams: Tensor,
+    orders: SampleOrders,
     width: int,
 ) -> KernelArrays:
     """Create the arrays for runs that start with these parameters, each of shape `(runs, *shape)`.
 
     :param hyperparameters: of these runs, those that differ.
     :param lanes: what is computed once for each of these runs, shape `(runs, values)`.
-    :param streams: the index of each run's stream of mini-batches.
+    :param orders: of the samples of these runs.
     """
     flat = [(name, tensor.detach().reshape(len(tensor), -1)) for name, tensor in parameters.items()]
     count, example = len(flat[0][1]), flat[0][1]
@@ -187,6 +190,7 @@ def fill_arrays(
         torch.full((tiles, shape.kept, width), math.nan),
         slots[:, : shape.final_slots].clone(),
         slots.new_full((tiles, 1, width), math.nan),
-        to_tiles(streams[:, None], width),
+        to_tiles(orders.streams[:, None], width),
+        orders,
         torch.zeros(tiles, dtype=torch.int64),
     )

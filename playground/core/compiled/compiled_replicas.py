@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,20 +14,15 @@ from torch import Tensor
 
 from playground.core.compiled import jit
 from playground.core.compiled.arrays import KernelArrays, fill_arrays
-from playground.core.compiled.assembly import assemble_module
-from playground.core.compiled.code import Lanes
+from playground.core.compiled.compiled_program import CompiledProgram, KeptProgram, ProgramTerms, describe_fixed
 from playground.core.compiled.errors import NotWorthCompilingError
-from playground.core.compiled.kernel import KERNEL_ARGUMENTS, Kernel, write_conclusion, write_full_loss
-from playground.core.compiled.kernel_agreement import require_agreement
-from playground.core.compiled.layout import arrange
+from playground.core.compiled.kernel import KERNEL_ARGUMENTS
+from playground.core.compiled.kernel_agreement import find_disagreeing, require_agreement
 from playground.core.compiled.orders import SampleOrders
-from playground.core.compiled.phases import record_phases
 from playground.core.compiled.program import LANE, SLOT, format_program
 from playground.core.compiled.steepest import find_steepest
 from playground.core.compiled.symbolic_run import DescentSpec
 from playground.core.compiled.threads import TileWork, run_kernel
-from playground.core.compiled.tidying import tidy
-from playground.core.compiled.tile import KernelShape
 from playground.core.gradients import Clip
 from playground.core.movers import Mover
 from playground.core.problem import Problem
@@ -34,7 +30,7 @@ from playground.core.replicas import Parameters
 from playground.core.setting import flush_denormals
 from playground.core.steppers import Schedule
 from playground.core.stopping import StopRules
-from playground.core.traces import STATUSES, ReplicaTraces, thin_steps
+from playground.core.traces import STATUSES, ReplicaTraces
 from playground.result import Status
 
 BAD_STATUSES = torch.tensor([STATUSES.index(Status.NONFINITE), STATUSES.index(Status.DIVERGED)])
@@ -92,65 +88,82 @@ class CompiledReplicas:
         bits: int | None = None,
         runs: int | None = None,
         over_all_data: bool = False,
+        kept: KeptProgram | None = None,
     ) -> None:
         began = time.perf_counter()
         self.problem = problem
         self.budget = budget
         self._seeds = seeds
         self.rules = rules
-        self.spec = DescentSpec(problem, mover, schedule is not None, clip)
-        factors = [1.0 if schedule is None else schedule(step) for step in range(budget)]
-        self.phases = tidy(record_phases(self.spec, factors, parameters))
-        self.kernel_program = arrange(self.phases, mover.lanes, len(seeds), rules.gradient is not None, over_all_data)
-        if runs is not None and not is_worth_compiling(
-            runs, budget, self.kernel_program.operations, mover.is_elementwise
-        ):
-            raise NotWorthCompilingError("compiling would take longer than these runs")
-        self._orders = SampleOrders(problem.batches, seeds)
-        self._data = [tensor.to(self.spec.dtype).contiguous() for tensor in self._orders.data]
-        self._compile(bits or jit.vector_bits())
-        self.arrays = self.fresh(parameters)
-        self.places = torch.arange(self.arrays.count)
         self.final = {name: tensor.detach() for name, tensor in parameters.items()}
         self.steepest: Parameters = {}
-        self.left_out = torch.zeros(self.arrays.count, dtype=torch.bool)
+        self.left_out = torch.zeros(len(seeds), dtype=torch.bool)
         """The runs that went a way that was not recorded: another engine has to compute them."""
-        require_agreement(self, parameters, seeds, schedule)
+        self._orders = SampleOrders(problem.batches, seeds)
+        terms = ProgramTerms(
+            spec=DescentSpec(problem, mover, schedule is not None, clip),
+            factors=[1.0 if schedule is None else schedule(step) for step in range(budget)],
+            rules=rules,
+            over_all_data=over_all_data,
+            bits=bits or jit.vector_bits(),
+            fixed=describe_fixed(problem),
+        )
+        kept = kept or KeptProgram()
+        doubtful = self._take_kept(kept, terms, parameters, schedule)
+        if kept.program is None:
+            program = CompiledProgram.record(terms, parameters)
+            size = program.kernel_program.operations
+            if runs is not None and not is_worth_compiling(runs, budget, size, mover.is_elementwise):
+                raise NotWorthCompilingError("compiling would take longer than these runs")
+            self._take(program, mover, parameters)
+            require_agreement(self, parameters, seeds, schedule, doubtful)
+            kept.program = program
         self.seconds_to_compile = time.perf_counter() - began
 
-    def _compile(self, bits: int) -> None:
-        """Write the kernel for vectors of this width and compile it."""
-        number, size = ("float", 32) if self.spec.dtype is torch.float32 else ("double", 64)
-        self.lanes = Lanes(number, bits // size)
-        program = self.kernel_program
-        self.shape = KernelShape(
-            len(program.slots),
-            program.final_slots,
-            len(program.lanes),
-            len(program.uniform),
-            len(thin_steps(self.budget)),
-            self.problem.batches.size or 0,
-            tuple(tensor[0].numel() for tensor in self._data),
-        )
-        kernel = Kernel(self.lanes, self.shape, program, self.rules)
-        full_loss = [] if program.full_loss is None else [write_full_loss(self.lanes, program, program.full_loss)]
-        text, library = assemble_module([*full_loss, kernel.descent(), write_conclusion(self.lanes, program)])
-        self._module = _compile_text(text, bits, tuple(library))
-        self._uniform = torch.tensor(program.uniform_numbers)
+    def _take_kept(
+        self, kept: KeptProgram, terms: ProgramTerms, parameters: Parameters, schedule: Schedule | None
+    ) -> list[int]:
+        """Use the program of earlier runs, if it is that of these runs, and drop it otherwise.
 
-    def fresh(self, parameters: Parameters, which: Tensor | None = None) -> KernelArrays:
+        :returns: the runs that do not agree with it: whatever the reason, it is recorded anew.
+        """
+        program, kept.program = kept.program, None
+        mover = None if program is None else program.find_mover(terms, len(self._seeds))
+        if program is None or mover is None:
+            return []
+        self._take(program, mover, parameters)
+        disagreeing = find_disagreeing(self, parameters, self._seeds, schedule)
+        kept.program = None if disagreeing else program
+        return disagreeing
+
+    def _take(self, program: CompiledProgram, mover: Mover, parameters: Parameters) -> None:
+        """Use a program.
+
+        :param mover: has its lanes.
+        :param parameters: initial ones of all runs.
+        """
+        self.compiled = program
+        self.spec = replace(program.terms.spec, mover=mover)
+        self.phases, self.kernel_program = program.phases, program.kernel_program
+        self.lanes, self.shape = program.lanes, program.shape
+        self._data = [tensor.to(self.spec.dtype).contiguous() for tensor in self._orders.data]
+        self._lane_numbers = self.kernel_program.lane_numbers(mover.lanes, len(self._seeds))
+        self.arrays = self.fresh(parameters)
+        self.places = torch.arange(self.arrays.count)
+
+    def fresh(self, parameters: Parameters, which: Sequence[int] | None = None) -> KernelArrays:
         """Return the arrays of runs before step 0.
 
         :param which: the indices of the runs; None for all runs.
         """
-        which = torch.arange(len(self._seeds)) if which is None else which
+        index = slice(None) if which is None else torch.tensor(which)
         return fill_arrays(
             self.kernel_program,
             self.shape,
             parameters,
-            {name: column[which] for name, column in self.spec.mover.lanes.items()},
-            self.kernel_program.lane_numbers[which],
-            self._orders.streams[which],
+            {name: column[index] for name, column in self.spec.mover.lanes.items()},
+            self._lane_numbers[index],
+            self._orders if which is None else self._orders.select(which),
             self.lanes.width,
         )
 
@@ -209,15 +222,15 @@ class CompiledReplicas:
         :raises KeyboardInterrupt: Ctrl-C was pressed; `state.reached` holds the steps that each tile has made.
         """
         types = [ctypes.c_int64 if text.startswith("i64") else ctypes.c_void_p for text in KERNEL_ARGUMENTS]
-        function = self._module.function("descend", *types, *[ctypes.c_void_p] * len(self._data), result=ctypes.c_int64)
-        shared = (
-            *(state.slots, state.lanes, self._uniform, self._columns()),
-            *(torch.tensor(self.phases.which), state.numbers, state.counts, state.kept, state.final, state.streams),
+        function = self.compiled.module.function(
+            "descend", *types, *[ctypes.c_void_p] * len(self._data), result=ctypes.c_int64
         )
-        for begin, last, order in self._orders.spans(steps):
+        shared = (
+            *(state.slots, state.lanes, self.compiled.uniform, self.compiled.columns),
+            *(self.compiled.which, state.numbers, state.counts, state.kept, state.final, state.streams),
+        )
+        for begin, last, order in state.orders.spans(steps, start):
             first = max(begin, start)
-            if first >= last:
-                continue
             rest = [begin, order.shape[1], *(tensor.data_ptr() for tensor in self._data)]
             given = [*(tensor.data_ptr() for tensor in (*shared, order)), *rest]
             work = TileWork(state.tiles, first, last, self.kernel_program.operations)
@@ -228,16 +241,10 @@ class CompiledReplicas:
     @flush_denormals()
     def conclude(self, state: KernelArrays) -> Tensor:
         """End every run, where the optimizer may move its parameters; return the losses over all data, float64."""
-        function = self._module.function("conclude", *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 4)
+        function = self.compiled.module.function("conclude", *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 4)
         pointers = (tensor.data_ptr() for tensor in (state.final, state.lanes, state.counts, state.last))
         function(0, state.tiles, *pointers)
         return state.rows(state.last).squeeze(1).double()
-
-    def _columns(self) -> Tensor:
-        """Return, for each step, the column that keeps its loss; -1 if it is not kept."""
-        columns, kept = torch.full((self.budget,), -1, dtype=torch.int32), thin_steps(self.budget)
-        columns[kept] = torch.arange(len(kept), dtype=torch.int32)
-        return columns
 
 
 def _run_part(function: Callable[..., int], given: Sequence[int], reached: Tensor, *part: int) -> int:
@@ -251,9 +258,3 @@ def _run_part(function: Callable[..., int], given: Sequence[int], reached: Tenso
 def _report_progress(traces: ReplicaTraces | None, first: int, last: int, share: float) -> None:
     if traces is not None:
         traces.done = int(first + share * (last - first))
-
-
-@lru_cache(maxsize=64)
-def _compile_text(text: str, bits: int, library: tuple[str, ...]) -> jit.CompiledModule:
-    """Compile a text once: equal programs have equal texts."""
-    return jit.CompiledModule(text, bits, library)

@@ -41,6 +41,8 @@ class Decisions:
         """Whether a question about the run may be answered in both ways."""
         self.by_step: dict[int, float] = {}
         """The values that depend on the step and were asked for, with their numbers."""
+        self.by_lane: dict[int, float] = {}
+        """The values that depend on hyperparameters alone and were asked for in any recording, with their numbers."""
         self.way: list[tuple[int, bool]] = []
         """The questions about the run, with their answers, in order."""
         self._program = program
@@ -81,7 +83,8 @@ class Decisions:
             values = np.atleast_1d(np.asarray(found, dtype=np.float64))
             if (values != values[0]).any():
                 raise RunsDifferError(f"{purpose} depends on hyperparameters that differ between runs", values)
-            return float(values[0])
+            self.by_lane[index] = float(values[0])
+            return self.by_lane[index]
         if index not in self.by_step:
             (found,) = self._program.evaluate([index], self.now)
             self.by_step[index] = float(found)

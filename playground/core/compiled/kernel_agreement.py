@@ -38,6 +38,7 @@ from playground.core.replicas import Parameters
 from playground.core.sensitivity import TOLERANCE_BY_DTYPE
 from playground.core.setting import flush_denormals
 from playground.core.steppers import OneRun, Schedule, make_stepper
+from playground.core.stopping import StopRules
 
 if TYPE_CHECKING:
     from playground.core.compiled.compiled_replicas import CompiledReplicas
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
 FOLLOWED_STEPS = 12
 """Steps that a run makes in plain PyTorch, one after the other, before it jumps to late steps."""
+
+MAX_EXTREME_RUNS = 3
+"""The most runs whose first steps are compared if their program was checked for others."""
 
 MAX_COMPARED_CHANGES = 20
 """The most changes from one program to another around which steps are compared."""
@@ -57,15 +61,20 @@ SINGLE_PRECISION_WITHIN = 1e-6
 
 
 def require_agreement(
-    compiled: CompiledReplicas, parameters: Parameters, seeds: Sequence[int], schedule: Schedule | None
+    compiled: CompiledReplicas,
+    parameters: Parameters,
+    seeds: Sequence[int],
+    schedule: Schedule | None,
+    doubtful: Sequence[int] = (),
 ) -> None:
     """Compare steps of some runs with plain PyTorch.
 
     :param parameters: initial ones of all runs.
+    :param doubtful: runs to compare in any case.
     :raises CannotCompileError: they differ by more than rounding, or a run alone raises an error.
     """
     count = len(seeds)
-    which = sorted({0, count // 2, count - 1})
+    which = sorted({0, count // 2, count - 1, *doubtful})
     singles = {run: _single_run(compiled, run, seeds[run], schedule) for run in which}
     _require_counts(compiled.phases)
     try:
@@ -78,6 +87,40 @@ def require_agreement(
     except Exception as error:  # a component may raise for some numbers only, where the compiled program continues
         message = f"in plain PyTorch a run raises {type(error).__name__}: {error}"
         raise CannotCompileError(message.partition("\n")[0]) from error
+
+
+def find_disagreeing(
+    compiled: CompiledReplicas, parameters: Parameters, seeds: Sequence[int], schedule: Schedule | None
+) -> list[int]:
+    """Compare the first steps of a few runs whose program was checked for others; return the runs that disagree.
+
+    They are the runs with the smallest and the largest hyperparameters: what is new about the runs is these numbers.
+
+    :param parameters: initial ones of all runs.
+    """
+    lanes = compiled.spec.mover.lanes.values()
+    ends = [end for column in lanes for end in (int(column.argmax()), int(column.argmin()))]
+    which = list(dict.fromkeys(ends or [len(seeds) // 2]))[:MAX_EXTREME_RUNS]
+    steps = min(COMPARED_STEPS, compiled.budget)
+    few = {name: tensor[which] for name, tensor in parameters.items()}
+    found = []
+    for place, (run, mine) in enumerate(zip(which, _run_kernel(compiled, few, which, steps), strict=True)):
+        single, start = _single_run(compiled, run, seeds[run], schedule), {name: few[name][place] for name in few}
+        try:
+            agrees = mine is not None and _agrees(mine, single, start, steps, compiled.rules)
+        except Exception:  # whatever a component raises for these numbers
+            agrees = False
+        if not agrees:
+            found.append(run)
+    return found
+
+
+def _agrees(mine: ComparedSteps, single: SingleRun, start: dict[str, Tensor], steps: int, rules: StopRules) -> bool:
+    """Tell whether a run alone gives the same to rounding; its twins are computed only if that is in question."""
+    plain = single.compute(start, steps, rules)
+    return agree_to_rounding(mine, plain, [plain]) or agree_to_rounding(
+        mine, plain, [single.compute(each, steps, rules) for each in make_twins(start)]
+    )
 
 
 def _single_run(compiled: CompiledReplicas, run: int, seed: int, schedule: Schedule | None) -> SingleRun:
@@ -114,15 +157,14 @@ def _require_first_steps(compiled: CompiledReplicas, parameters: Parameters, sin
     mine, apart = _run_kernel(compiled, few, which, steps), 0
     for place, single in enumerate(singles.values()):
         start = {name: tensor[place] for name, tensor in few.items()}
-        plain, again, *twins = (
-            single.compute(each, steps, compiled.rules) for each in (start, start, *make_twins(start))
-        )
+        plain, again = (single.compute(start, steps, compiled.rules) for _ in range(2))
         # Two identical calls that differ reveal a component that depends on more than its inputs.
         if not agree_to_rounding(again, plain, [plain]):
             raise CannotCompileError("repeating the same step gives different results")
         compared = mine[place]
-        if compared is None:
+        if compared is None or agree_to_rounding(compared, plain, [plain]):
             continue
+        twins = [single.compute(each, steps, compiled.rules) for each in make_twins(start)]
         apart += not agree_to_rounding(compared, plain, twins)
     # Tolerate one run in three: its rounding may grow faster than the changed starts show (Adam at a rate of 1).
     if apart > len(which) // 3:
@@ -137,7 +179,7 @@ def _run_kernel(
     :param parameters: initial ones of these runs.
     :param which: of all runs these are.
     """
-    state = compiled.fresh(parameters, torch.tensor(which))
+    state = compiled.fresh(parameters, which)
     compiled.advance(state, steps)
     state.take_finals()
     last = compiled.conclude(state)
@@ -293,7 +335,7 @@ class _SingleSteps:
         """
         compiled, count = self._compiled, self._program.parameter_slots
         three = {name: tensor.repeat(3, *[1] * tensor.dim()) for name, tensor in self._start.items()}
-        state = compiled.fresh(three, torch.tensor([self._run] * 3))
+        state = compiled.fresh(three, [self._run] * 3)
         rows = state.rows(state.slots).clone()
         for place, key in enumerate(self._program.slots):
             if key in before:

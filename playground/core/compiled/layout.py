@@ -40,7 +40,6 @@ class KernelProgram:
     :param uniform: the values that the kernel loads at each step.
     :param uniform_numbers: their numbers, float64 of shape `(steps, values)`.
     :param lanes: the values that the kernel loads for each run.
-    :param lane_numbers: their numbers, float64 of shape `(runs, values)`.
     :param operations: of the largest step.
     """
 
@@ -55,8 +54,18 @@ class KernelProgram:
     uniform: tuple[int, ...]
     uniform_numbers: np.ndarray[Any, Any]
     lanes: tuple[int, ...]
-    lane_numbers: Tensor
     operations: int
+
+    def lane_numbers(self, hyperparameters: Mapping[str, Tensor], runs: int) -> Tensor:
+        """Return the numbers of the values that the kernel loads for each run, float64 of shape `(runs, values)`.
+
+        :param hyperparameters: those that differ, by name.
+        :param runs: how many there are.
+        """
+        inputs = {(LANE, i): column.double().numpy() for i, column in enumerate(hyperparameters.values())}
+        found = self.program.evaluate(self.lanes, inputs)
+        columns = [np.broadcast_to(np.asarray(each, dtype=np.float64), (runs,)) for each in found]
+        return torch.tensor(np.stack(columns, axis=1)) if columns else torch.zeros(runs, 0, dtype=torch.float64)
 
     def slot_names(self, parameters: Mapping[str, torch.Size]) -> list[str]:
         """Return a name for every slot: `weight[0,1]`, `exp_avg of weight[0,1]`."""
@@ -64,13 +73,9 @@ class KernelProgram:
         return [_slot_name(path, entry, names, parameters) for path, entry in self.slots]
 
 
-def arrange(
-    phases: Phases, lanes: Mapping[str, Tensor], runs: int, gradient: bool, over_all_data: bool = False
-) -> KernelProgram:
+def arrange(phases: Phases, gradient: bool, over_all_data: bool = False) -> KernelProgram:
     """Number what the kernel reads and writes.
 
-    :param lanes: the hyperparameters that differ, by name.
-    :param runs: how many there are.
     :param gradient: whether the gradient's norm is needed.
     :param over_all_data: whether the losses to keep are those of all data, not those of the steps.
     :raises CannotCompileError: a step has too many operations.
@@ -100,7 +105,6 @@ def arrange(
         uniform,
         _uniform_numbers(phases, steps, uniform),
         once,
-        _lane_numbers(program, once, lanes, runs),
         operations,
     )
 
@@ -154,14 +158,6 @@ def _uniform_numbers(phases: Phases, steps: Sequence[Sequence[int]], uniform: Se
         for (column, _), value in zip(mine, values, strict=True):
             found[at, column] = value
     return found
-
-
-def _lane_numbers(program: Program, values: Sequence[int], lanes: Mapping[str, Tensor], runs: int) -> Tensor:
-    inputs = {(LANE, i): column.double().numpy() for i, column in enumerate(lanes.values())}
-    columns = [
-        np.broadcast_to(np.asarray(each, dtype=np.float64), (runs,)) for each in program.evaluate(values, inputs)
-    ]
-    return torch.tensor(np.stack(columns, axis=1)) if columns else torch.zeros(runs, 0, dtype=torch.float64)
 
 
 def _slot_name(path: tuple[str, ...], entry: int, names: Sequence[str], shapes: Mapping[str, torch.Size]) -> str:

@@ -61,6 +61,7 @@ class Phases:
     :param end: the final parameters, by their slots: an optimizer may move them when a run ends.
     :param full_loss: the value of the loss over all data of the parameters that a run carries.
     :param is_opaque: whether the optimizer may remember something that was not found.
+    :param by_lane: values that Python code asked for and that depend on hyperparameters alone, with their numbers.
     """
 
     program: Program
@@ -72,6 +73,7 @@ class Phases:
     end: Mapping[SlotKey, int]
     full_loss: int
     is_opaque: bool
+    by_lane: Mapping[int, float]
 
     @property
     def evaluations(self) -> np.ndarray[Any, Any]:
@@ -155,7 +157,8 @@ class _PhaseRecorder:
         inputs = _stack_counts(self._counted)
         inputs |= {(STEP,): np.arange(self._budget, dtype=np.float64), (FACTOR,): self._factors}
         opaque = any(leaf.is_opaque for leaf in self._run.leaves())
-        return Phases(self._program, self._steps, which, inputs, start, loss, end, full_loss, opaque)
+        asked = dict(self._run.recorder.decisions.by_lane)
+        return Phases(self._program, self._steps, which, inputs, start, loss, end, full_loss, opaque, asked)
 
     def _initial_counts(self, start: Mapping[SlotKey, int]) -> Counts:
         keys = [key for key in start if self._memory.is_count(key)]

@@ -19,9 +19,11 @@ from playground.runner.comparing.expectations import parse_expectation
 from playground.runner.comparing.judging import Followed, follow_studies, judge_pairs, score_by_penalty
 from playground.runner.comparing.ledger import write_ledger
 from playground.runner.comparing.looks import identify_question, keep_look, plan_look
-from playground.runner.comparing.measuring import STORE, CompareProgress, measure_suite
+from playground.runner.comparing.measuring import STORE, CompareProgress, measure_suite, require_working
 from playground.runner.comparing.protocol import SCORING_SEEDS, TUNING_SEEDS
+from playground.runner.comparing.remarks import remark_on_optimizers, remark_on_seeds
 from playground.runner.comparing.run_scores import DEFAULT_PENALTY
+from playground.runner.comparing.self_testing import measure_decisions
 from playground.runner.comparing.suites import find_suite, load_suite
 from playground.runner.store import Store
 from playground.runner.sweeping.plan import digest
@@ -51,6 +53,7 @@ class CompareOptions:
     :param more: `families` or `studies`: the next look, with more of these.
     :param studies: tuning studies, in place of the default.
     :param expect: what must be shown.
+    :param self_test: measure how often such verdicts are wrong.
     :param jobs: processes; by default one per core.
     """
 
@@ -60,6 +63,7 @@ class CompareOptions:
     more: str | None = None
     studies: int | None = None
     expect: Sequence[str] = ()
+    self_test: bool = False
     jobs: int | None = None
 
 
@@ -95,6 +99,8 @@ def compare_optimizers(
     has_slow = any(each.entry.tier == "slow" for each in suite.problems.values())
     with Store.open(folder, name=STORE) as store:
         look, remarks = plan_look(store, question, subject, options.more, options.studies, has_slow)
+    for contestant in contestants:
+        require_working(contestant, next(iter(suite.problems.values())), plugins)
     studies = range(look.studies)
     chosen = suite.select_tiers(look.tiers)
     measured = measure_suite(chosen, contestants, studies, plugins, folder, options.jobs, progress)
@@ -120,9 +126,15 @@ def compare_optimizers(
         protocol=_declare_protocol(followed, look.number, look.studies, len(pairs)),
         expected=[each.text for each in expected],
         unmet=unmet,
-        notes=[*remarks, *_describe_notes(measured.notes)],
+        notes=[
+            *remarks,
+            *remark_on_optimizers(followed),
+            *remark_on_seeds(followed, pairs),
+            *_describe_notes(measured.notes),
+        ],
         seconds={**measured.seconds, "judge": time.perf_counter() - began},
         interrupted=measured.interrupted,
+        self_test=measure_decisions(followed) if options.self_test else (),
     )
 
 

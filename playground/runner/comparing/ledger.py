@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from playground.comparison import LedgerEntry
 from playground.runner.comparing.contestants import Contestant
 from playground.runner.comparing.judging import Followed
-from playground.runner.comparing.protocol import scoring_seeds
+from playground.runner.comparing.protocol import scoring_seeds, tuning_seeds
 
 
 def write_ledger(followed: Followed, sources: Mapping[str, str]) -> list[LedgerEntry]:
@@ -20,36 +20,33 @@ def write_ledger(followed: Followed, sources: Mapping[str, str]) -> list[LedgerE
 
 
 def _write_entry(followed: Followed, contestant: Contestant, source: str) -> LedgerEntry:
-    import numpy as np
-
     label = contestant.label
-    tuning = scoring = failed = runs = at_edge = choices = 0
-    engines: Counter[str] = Counter()
-    trials = set()
+    totals, engines, trials = Counter[str](), Counter[str](), 0
     for problem in followed.suite.problems:
-        studies, found = followed.studies[label, problem], followed.runs[label, problem]
-        fresh = np.concatenate([list(scoring_seeds(problem, number)) for number in range(len(studies))])
-        for table, scores in zip(found.tables, found.scores, strict=True):
-            is_scoring = np.isin(table.seed, fresh)
-            scoring += int(scores.spent[is_scoring].sum())
-            tuning += int(scores.spent[~is_scoring].sum())
-            failed += int(scores.failed.sum())
-            runs += len(table)
-            engines[table.engine] += len(table)
-        for study in studies:
-            trials.add(len(study.tried))
-            choices += 1
-            at_edge += study.chosen is not None and contestant.space.is_at_edge(study.chosen, study.tried)
+        runs = followed.runs[label, problem]
+        for number, study in enumerate(followed.studies[label, problem]):
+            trials = max(trials, len(study.tried))
+            totals["choices"] += 1
+            if study.chosen is not None and contestant.space.is_at_edge(study.chosen, study.tried):
+                totals["at_edge"] += 1
+            tuning = [(setting, seed) for setting in study.tried for seed in tuning_seeds(problem, number)]
+            scoring = [(study.chosen, seed) for seed in scoring_seeds(problem, number) if study.chosen is not None]
+            for kind, requests in (("tuning", tuning), ("scoring", scoring)):
+                for table, scores, rows in runs.locate(requests):
+                    totals[kind] += int(scores.spent[rows].sum())
+                    totals["failed"] += int(scores.failed[rows].sum())
+                    totals["runs"] += len(rows)
+                    engines[table.engine] += len(rows)
     return LedgerEntry(
         optimizer=label,
         specification=str(contestant),
-        trials=max(trials, default=0),
-        tuning=tuning,
-        scoring=scoring,
-        at_edge=at_edge,
-        choices=choices,
-        failed=failed,
-        runs=runs,
+        trials=trials,
+        tuning=totals["tuning"],
+        scoring=totals["scoring"],
+        at_edge=totals["at_edge"],
+        choices=totals["choices"],
+        failed=totals["failed"],
+        runs=totals["runs"],
         engines=dict(engines),
         source=source,
     )

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 
-from playground.errors import ComponentError
+from playground.errors import ComponentError, PlaygroundError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.signature import build
 from playground.result import Status
@@ -24,10 +25,12 @@ from playground.runner.comparing.protocol import next_requests
 from playground.runner.comparing.search_spaces import Setting
 from playground.runner.comparing.suites import Suite, SuiteProblem
 from playground.runner.processes.parallel import run_parallel
+from playground.runner.single.running import run_one
 from playground.runner.store import RunColumns, SeedSet, Store, SweepRecord
 from playground.runner.store.run_columns import STATUSES
 from playground.runner.sweeping.identity import Identities
 from playground.runner.sweeping.prepared_cache import PreparedCache
+from playground.scenario.model import Loaded
 
 STORE = "compare"
 """The name of the store beside that of sweeps: a comparison has hundreds of them, which nobody wants to list."""
@@ -35,8 +38,15 @@ STORE = "compare"
 ALL_SEEDS = SeedSet(((0, 2**62),))
 """What a pair may have: another look adds seeds."""
 
+PROBE_STEPS = 3
+"""Steps of the run that shows whether an optimizer works at all."""
+
 INTERRUPT_GRACE_SECONDS = 5.0
 """Seconds that other processes have, after Ctrl-C, to hand over what has finished."""
+
+
+GROUPS_PER_PROCESS = 8
+"""How many groups of pairs each process gets at least, if there are as many pairs."""
 
 
 @dataclass
@@ -159,6 +169,23 @@ def measure_suite(
     return Measured(runs=found, notes=notes, interrupted=interrupted, seconds=clock.seconds)
 
 
+def require_working(contestant: Contestant, problem: SuiteProblem, plugins: Plugins) -> None:
+    """Refuse an optimizer that raises in its first steps, before hundreds of runs do.
+
+    :raises ComponentError: it does; the message is the run's.
+    """
+    loaded = Pair(contestant=contestant, problem=problem).with_setting(contestant.space.first[0])
+    short = loaded.scenario.model_copy(update={"steps": min(PROBE_STEPS, loaded.scenario.steps), "trace_loss": None})
+    try:
+        run = run_one(Loaded(short, loaded.source), plugins)
+    except PlaygroundError as error:
+        reason = error.faults[0].message
+    else:
+        reason = run.reason if run.status is Status.ERROR else ""
+    if reason:
+        raise ComponentError(f"{contestant.label} does not work on problem {problem.name!r}: {reason}")
+
+
 class _Clock:
     """Sums seconds by stage."""
 
@@ -255,16 +282,27 @@ def _compute(
         return
     component = plugins.registry.get("executor", "processes")
     work = partial(_compute_in_worker, json.dumps(plugins.recipe))
+    groups = _group_parcels(parcels, jobs)
     results = run_parallel(
-        parcels, work, lambda count: build(component, {"workers": count}), jobs, INTERRUPT_GRACE_SECONDS
+        groups, work, lambda count: build(component, {"workers": count}), jobs, INTERRUPT_GRACE_SECONDS
     )
-    for parcel, done in results:
-        progress.now = str(parcel.pair.problem.name)
-        if done is None:
-            raise ComponentError(
-                f"{parcel.pair.contestant.label}: the process that ran problem {parcel.pair.problem.name!r} died, twice"
-            )
-        yield parcel, done
+    for group, computed in results:
+        problem = str(group[0].pair.problem.name)
+        progress.now = problem
+        if computed is None:
+            labels = ", ".join(parcel.pair.contestant.label for parcel in group)
+            raise ComponentError(f"{labels}: the process that ran problem {problem!r} died, twice")
+        yield from zip(group, computed, strict=False)  # Ctrl-C leaves some out
+
+
+def _group_parcels(parcels: Sequence[StudyParcel], jobs: int) -> list[Sequence[StudyParcel]]:
+    """Return what processes are given at once: pairs of one problem, which share their starts and sample orders.
+
+    There are several groups for each process, so that all have work until the end.
+    """
+    size = max(1, len(parcels) // (GROUPS_PER_PROCESS * jobs))
+    by_problem = (list(mine) for _, mine in groupby(parcels, key=lambda parcel: parcel.pair.problem.name))
+    return [mine[first : first + size] for mine in by_problem for first in range(0, len(mine), size)]
 
 
 def _is_known_elsewhere(contestant: Contestant, plugins: Plugins) -> bool:
@@ -273,8 +311,14 @@ def _is_known_elsewhere(contestant: Contestant, plugins: Plugins) -> bool:
     return any(component.origin == plugin.origin for plugin in plugins.loaded)
 
 
-def _compute_in_worker(recipe: str, parcel: StudyParcel) -> ComputedStudies:
-    return _compute_parcel(parcel, PreparedCache(_load_worker_plugins(recipe)))
+def _compute_in_worker(recipe: str, parcels: Sequence[StudyParcel]) -> list[ComputedStudies]:
+    """Compute pairs of one problem; Ctrl-C leaves out those that have not begun."""
+    cache, found = PreparedCache(_load_worker_plugins(recipe)), list[ComputedStudies]()
+    for parcel in parcels:
+        found.append(_compute_parcel(parcel, cache))
+        if found[-1].interrupted:
+            break
+    return found
 
 
 @lru_cache

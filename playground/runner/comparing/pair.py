@@ -98,6 +98,15 @@ class PairRuns:
         places = [self._places[setting, seed] for seed in seeds]
         return np.array([score(self.scores[table])[row] for table, row in places])
 
+    def locate(self, requests: Iterable[Request]) -> Iterator[tuple[RunColumns, RunScores, list[int]]]:
+        """Yield the tables that hold some runs, with their scores and the rows of these runs."""
+        rows: dict[int, list[int]] = {}
+        for request in requests:
+            table, row = self._places[request]
+            rows.setdefault(table, []).append(row)
+        for table, mine in rows.items():
+            yield self.tables[table], self.scores[table], mine
+
     def rank(self, setting: Setting, seeds: Iterable[int]) -> float:
         """Return what settings are ranked by: the mean score and, if that is equal, the progress.
 
@@ -134,12 +143,16 @@ def compute_studies(pair: Pair, runs: PairRuns, studies: Sequence[int], cache: P
 
 
 def _make_chunks(pair: Pair, runs: PairRuns, requests: Sequence[Request], plugins: Plugins) -> Iterator[Chunk]:
-    """Yield the chunks of some runs: those of one family together."""
+    """Yield the chunks of some runs: those of one family together.
+
+    The first setting of all tells which family is that of earlier chunks, for which everything is prepared.
+    """
     numbers = {setting: runs.number(setting) for setting, _ in requests}
-    loaded = {number: pair.with_setting(setting) for setting, number in numbers.items()}
+    loaded = {number: pair.with_setting(runs.settings[number]) for number in sorted({0, *numbers.values()})}
     points = [GridPoint(number, {}, each.scenario, each.source) for number, each in loaded.items()]
-    keys = {number: pair.setting_key(setting) for setting, number in numbers.items()}
+    keys = {number: pair.setting_key(runs.settings[number]) for number in loaded}
     for family in group_families(points, plugins):
         mine = {point.index for point in family}
         members = [(numbers[setting], seed) for setting, seed in requests if numbers[setting] in mine]
-        yield make_chunk(family, keys, Members.of(members), ENGINES[0].name)
+        if members:
+            yield make_chunk(family, keys, Members.of(members), ENGINES[0].name)

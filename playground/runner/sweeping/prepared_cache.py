@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playground.plugins.manager import Plugins
 from playground.runner.single.prepared import Prepared, PreparedDescent
 from playground.runner.single.preparing import prepare, resume
-from playground.runner.sweeping.plan import digest
+from playground.runner.sweeping.plan import digest, seedless_spec
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+MAX_KEPT_BYTES = 16_000_000
+"""The most bytes of starts that are kept for other runs with the same seeds."""
+
+MAX_KEPT_SEEDS = 1000
+"""The most seeds of such runs; a large sweep has its next seeds in its next chunk."""
 
 
 class PreparedCache:
@@ -27,9 +34,12 @@ class PreparedCache:
 
     def __init__(self, plugins: Plugins) -> None:
         self.plugins = plugins
+        self.kept: dict[str, Any] = {}
+        """What engines keep, each under its name, for the next runs of what is prepared."""
         self._key: tuple[int, str] | None = None
         self._ready: Prepared | None = None
         self._buffers: dict[str, Tensor] = {}
+        self._starts: dict[str, Mapping[str, Tensor]] = {}
 
     @contextmanager
     def prepare(self, loaded: Loaded, family: int) -> Iterator[Prepared]:
@@ -51,8 +61,30 @@ class PreparedCache:
             yield ready
 
     def forget(self) -> None:
-        """Drop what is kept, because a run that raised may have left it halfway."""
-        self._key, self._ready, self._buffers = None, None, {}
+        """Drop what was prepared, because a run that raised may have left it halfway, or families get other numbers."""
+        self._key, self._ready, self._buffers, self.kept = None, None, {}, {}
+
+    def draw_starts(
+        self, loaded: Loaded, seeds: Sequence[int], draw: Callable[[Sequence[int]], Mapping[str, Tensor]]
+    ) -> Mapping[str, Tensor]:
+        """Return initial parameters by name, `(seeds, *shape)`; nobody writes to them.
+
+        Those that were drawn last are kept, by all of the scenario but its optimizer: several optimizers run with the
+        same seeds on one problem.
+
+        :param loaded: a scenario that starts so.
+        :param draw: draws the parameters of some seeds.
+        """
+        if len(seeds) > MAX_KEPT_SEEDS:
+            return draw(seeds)
+        content = seedless_spec(loaded.scenario)
+        content["components"].pop("optimizer", None)
+        key = digest(loaded.source.file, content, list(seeds))
+        found = self._starts.pop(key, None) or draw(seeds)
+        self._starts[key] = found
+        while sum(map(_count_bytes, self._starts.values())) > MAX_KEPT_BYTES:
+            del self._starts[next(iter(self._starts))]
+        return found
 
     def _module_buffers(self) -> dict[str, Tensor]:
         return dict(self._ready.problem.module.named_buffers()) if isinstance(self._ready, PreparedDescent) else {}
@@ -64,3 +96,7 @@ class PreparedCache:
         with torch.no_grad():  # a buffer may be a parameter of another name
             for name, tensor in self._module_buffers().items():
                 tensor.copy_(self._buffers[name])
+
+
+def _count_bytes(parameters: Mapping[str, Tensor]) -> int:
+    return sum(tensor.nbytes for tensor in parameters.values())

@@ -9,8 +9,7 @@ import torch
 
 from playground.builtin import losses, models
 from playground.builtin.optimizers import SGD, Adam
-from playground.core.compiled import CannotCompileError, CompiledReplicas
-from playground.core.compiled import compiled_replicas as replicas_module
+from playground.core.compiled import CannotCompileError, CompiledReplicas, compiled_program
 from playground.core.compiled.memory import Snapshot
 from playground.core.compiled.program import COUNT, SLOT
 from playground.core.compiled.rules import RULES
@@ -111,8 +110,8 @@ def change_phases(monkeypatch):
     """Change what was recorded before the kernel is written."""
 
     def change_phases(change):
-        right = replicas_module.record_phases
-        monkeypatch.setattr(replicas_module, "record_phases", lambda *given: change(right(*given)))
+        right = compiled_program.record_phases
+        monkeypatch.setattr(compiled_program, "record_phases", lambda *given: change(right(*given)))
 
     return change_phases
 

@@ -239,7 +239,7 @@ def phases_of(first, second, which, start, columns=()):
     steps = [step(first), step(second)]
     inputs = {(COUNT, ("c",), 0): np.arange(len(which), dtype=float), **dict(columns)}
     began = {(("s",), 0): program.constant(0.0), (("c",), 0): program.constant(0.0)}
-    return Phases(program, steps, np.array(which), inputs, began if start else {}, slot, {}, slot, False)
+    return Phases(program, steps, np.array(which), inputs, began if start else {}, slot, {}, slot, False, {})
 
 
 def test_step_0_is_merged_where_it_is_step_1_of_zeros() -> None:

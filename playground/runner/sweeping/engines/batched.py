@@ -32,7 +32,7 @@ class BatchedEngine:
         """Let the runs make their first steps, and compare those with plain PyTorch."""
         with trial.prepare() as prepared:
             ready = require_descent(prepared)
-            start = begin_replicas(trial.chunk, trial.cache.plugins, ready)
+            start = begin_replicas(trial.chunk, trial.cache, ready)
             replicas = _build_replicas(start, trial.cache.plugins, ready)
             replicas.evaluate(0)
             replicas.update(0)

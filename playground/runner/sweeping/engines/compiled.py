@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
@@ -30,9 +31,9 @@ class CompiledEngine:
 
         with trial.prepare() as prepared:
             ready = require_descent(prepared)
-            start = begin_replicas(trial.chunk, trial.cache.plugins, ready)
+            start = begin_replicas(trial.chunk, trial.cache, ready)
             try:
-                return _account(start, ready, trial.runs)
+                return _account(start, ready, trial.cache, trial.runs)
             except NotWorthCompilingError as error:  # the batch is done sooner, which needs no note
                 raise CannotComputeError("") from error
             except CannotCompileError as error:
@@ -62,7 +63,7 @@ class CompiledEngine:
             left_out.extend(runs.left_out.nonzero().flatten().tolist())
 
         try:
-            yield run_vectorized(chunk, cache, watch, _compile_replicas, descend)
+            yield run_vectorized(chunk, cache, watch, partial(_compile_replicas, cache=cache), descend)
         except RunsDifferError as error:
             raise CannotComputeError(str(error), parts=error.groups()) from error
         except CannotCompileError as error:
@@ -70,23 +71,26 @@ class CompiledEngine:
         return left_out
 
 
-def _account(start: ChunkStart, ready: PreparedDescent, runs: int | None) -> str:
+def _account(start: ChunkStart, ready: PreparedDescent, cache: PreparedCache, runs: int | None) -> str:
     """Compile the program of the first and the last member, or of the first if they have different ones."""
     from playground.core.compiled import RunsDifferError
 
     try:
-        return _compile_replicas(start, ready, runs).account
+        return _compile_replicas(start, ready, cache, runs).account
     except RunsDifferError as error:
-        return f"{_compile_replicas(start.select([0]), ready, runs).account}; several programs, since {error}"
+        return f"{_compile_replicas(start.select([0]), ready, cache, runs).account}; several programs, since {error}"
 
 
-def _compile_replicas(start: ChunkStart, ready: PreparedDescent, runs: int | None = None) -> CompiledReplicas:
-    """Return the members as one compiled program.
+def _compile_replicas(
+    start: ChunkStart, ready: PreparedDescent, cache: PreparedCache, runs: int | None = None
+) -> CompiledReplicas:
+    """Return the members as one compiled program: the last one of their family, if it is theirs too.
 
+    :param cache: keeps that program.
     :param runs: how many runs will use it, if it is to be compiled only where that saves time.
     :raises CannotCompileError: they are no fixed scalar program.
     """
-    from playground.core.compiled import CompiledReplicas
+    from playground.core.compiled import CompiledReplicas, KeptProgram
     from playground.core.movers import make_mover
 
     return CompiledReplicas(
@@ -100,4 +104,5 @@ def _compile_replicas(start: ChunkStart, ready: PreparedDescent, runs: int | Non
         scenario_clip(ready.loaded.scenario),
         runs=runs,
         over_all_data=ready.loaded.scenario.trace_loss == "all_data",
+        kept=cache.kept.setdefault(CompiledEngine.name, KeptProgram()),
     )

@@ -77,7 +77,7 @@ def run_vectorized(
 
     with cache.prepare(chunk.first, chunk.family) as prepared:
         ready = require_descent(prepared)
-        start = begin_replicas(chunk, cache.plugins, ready)
+        start = begin_replicas(chunk, cache, ready)
         runs = build_runs(start, ready)
         traces = ReplicaTraces(runs, ready.loaded.scenario.steps, stop_rules(ready), len(start.seeds))
         if watch is not None:
@@ -92,7 +92,7 @@ def run_vectorized(
             )
 
 
-def begin_replicas(chunk: Chunk, plugins: Plugins, ready: PreparedDescent) -> ChunkStart:
+def begin_replicas(chunk: Chunk, cache: PreparedCache, ready: PreparedDescent) -> ChunkStart:
     """Draw every member's initial parameters, and build its optimizer; points that start alike share those of a seed.
 
     :raises CannotBatchError: the runs differ in more than that.
@@ -115,13 +115,17 @@ def begin_replicas(chunk: Chunk, plugins: Plugins, ready: PreparedDescent) -> Ch
     count = 0
     for (group, points), mine in zip(alike.items(), parts, strict=True):
         seeds, places = np.unique(members.seed[mine], return_inverse=True)
-        prepared = group == digest(ready.loaded.scenario.section.get("start"))
-        task: Any = ready.task if prepared else bind(chunk.points[points[0]].scenario, plugins, folder).task
-        build_problem = partial(_build_problem, task, ready.setting)
-        drawn.append(draw_parameters(build_problem, seeds.tolist(), ready.setting.device))
+        loaded = chunk.points[points[0]]
+
+        def draw(seeds: Sequence[int], loaded: Loaded = loaded, group: str = group) -> Mapping[str, Tensor]:
+            prepared = group == digest(ready.loaded.scenario.section.get("start"))
+            task: Any = ready.task if prepared else bind(loaded.scenario, cache.plugins, folder).task
+            return draw_parameters(partial(_build_problem, task, ready.setting), seeds, ready.setting.device)
+
+        drawn.append(cache.draw_starts(loaded, seeds.tolist(), draw))
         which[torch.from_numpy(mine)] = torch.from_numpy(places) + count
         count += len(seeds)
-    optimizers = {index: _build_optimizer(loaded, plugins) for index, loaded in chunk.points.items()}
+    optimizers = {index: _build_optimizer(loaded, cache.plugins) for index, loaded in chunk.points.items()}
     return ChunkStart(
         {name: torch.cat([each[name] for each in drawn])[which] for name in drawn[0]},
         members.seed.tolist(),

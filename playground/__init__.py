@@ -13,12 +13,13 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from playground.api import load_scenario, plot, run, sweep
+    from playground.api import compare, load_scenario, plot, run, sweep
     from playground.plugins.hookspecs import hookimpl
     from playground.runner.sweeping.sweep import SweepOptions
 
 _MODULES: Final = {
     "SweepOptions": "playground.runner.sweeping.sweep",
+    "compare": "playground.api",
     "hookimpl": "playground.plugins.hookspecs",
     "load_scenario": "playground.api",
     "plot": "playground.api",
@@ -26,7 +27,7 @@ _MODULES: Final = {
     "sweep": "playground.api",
 }
 
-__all__ = ["SweepOptions", "hookimpl", "load_scenario", "plot", "run", "sweep"]
+__all__ = ["SweepOptions", "compare", "hookimpl", "load_scenario", "plot", "run", "sweep"]
 
 
 def __getattr__(name: str) -> Any:

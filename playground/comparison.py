@@ -228,6 +228,9 @@ class SelfTestFinding:
     requirement: str
     passed: bool
 
+    def __str__(self) -> str:
+        return f"{self.name}, {self.measured}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
@@ -274,8 +277,15 @@ class Comparison:
 
     @property
     def expectations(self) -> tuple[Expectation, ...]:
-        """Every expectation, with what was found if it is not met."""
-        return tuple(map(self._judge, self.expected))
+        """Every expectation with what was found if it is not met, and the rows of the self-test that failed."""
+        failed = (each for each in self.self_test if not each.passed)
+        return (
+            *map(self._judge, self.expected),
+            *(
+                Expectation(f"self-test: {each}: {each.requirement}", f"{each.rate:.1%}", passed=False)
+                for each in failed
+            ),
+        )
 
     def _judge(self, text: str) -> Expectation:
         start = f"expected {text}, found "
@@ -297,8 +307,9 @@ class Comparison:
 
         :raises ImportError: pandas is not installed.
         """
-        import pandas
+        from importlib import import_module
 
+        pandas: Any = import_module("pandas")  # which has no types
         return pandas.DataFrame([self._row(pair) for pair in self.pairs])
 
     def _row(self, pair: PairFinding) -> dict[str, Any]:

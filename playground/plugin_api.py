@@ -5,7 +5,8 @@ A plugin of a …         imports
 ======================  ==============================================================================================
 model                   nothing: any `torch.nn.Module`
 loss                    `declares`, `require_same_shape`
-optimizer               `UpdateRule`, `Hyperparameter`, `State`; nothing for a `torch.optim.Optimizer`
+optimizer               `UpdateRule`, `Hyperparameter`, `State`; nothing for a `torch.optim.Optimizer`; `LogRange`,
+                        `LinearRange` and `Choices` to declare what `compare` tunes
 schedule                nothing: a function from step to factor
 function                `Function`, `Minimum`
 dataset                 `Data`
@@ -13,7 +14,8 @@ task                    `DescentTask`, `DirectTask`, `Outcome`, `Problem`, `Obje
                         `Expectation`, `ResultTable`
 operation (`explain`)   `Operation`, `Call`, `elementwise`
 diagnosis               `Diagnoser`, `Evidence`, `to_vector`
-reporter                `Batch`, `Run`, `Sweep`, `Summary`, `Status`, `Verdict`, `format_short`
+reporter                `Batch`, `Run`, `Sweep`, `Comparison`, `Summary`, `Status`, `Verdict`, `format_short`
+suite                   nothing: a function that returns the `Path` of a suite's file
 executor                `PackedChunk`, what an executor is given; its `Members`
 ======================  ==============================================================================================
 
@@ -29,6 +31,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from playground.comparison import Comparison
     from playground.core.data import Data
     from playground.core.evidence import Diagnoser, Evidence, to_vector
     from playground.core.function import Function, Minimum, Objective
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
     from playground.errors import ComponentError, Fault, PlaygroundError, PluginError, ScenarioError
     from playground.figures.numbers import format_short
     from playground.plugins.manager import Plugins, load_plugins
+    from playground.plugins.search_ranges import Choices, LinearRange, LogRange
     from playground.result import Batch, Expectation, ResultTable, Run, Status, Summary, Sweep, Verdict
     from playground.runner.store import Store
     from playground.runner.sweeping.plan import Members, PackedChunk
@@ -50,6 +54,8 @@ if TYPE_CHECKING:
 _MODULES: Final = {
     "Batch": "result",
     "Call": "core.operations",
+    "Choices": "plugins.search_ranges",
+    "Comparison": "comparison",
     "ComponentError": "errors",
     "Data": "core.data",
     "DescentTask": "core.task",
@@ -60,6 +66,8 @@ _MODULES: Final = {
     "Fault": "errors",
     "Function": "core.function",
     "Hyperparameter": "core.update",
+    "LinearRange": "plugins.search_ranges",
+    "LogRange": "plugins.search_ranges",
     "Members": "runner.sweeping.plan",
     "Minimum": "core.function",
     "MovingPoint": "core.point",
@@ -95,6 +103,8 @@ _MODULES: Final = {
 __all__ = [
     "Batch",
     "Call",
+    "Choices",
+    "Comparison",
     "ComponentError",
     "Data",
     "DescentTask",
@@ -105,6 +115,8 @@ __all__ = [
     "Fault",
     "Function",
     "Hyperparameter",
+    "LinearRange",
+    "LogRange",
     "Members",
     "Minimum",
     "MovingPoint",

@@ -397,8 +397,13 @@ class Batch:
 
     @property
     def results(self) -> tuple[Run | Sweep, ...]:
-        """All runs and sweeps, which have a verdict; comparisons have one, too."""
+        """All runs and sweeps."""
         return (*self.runs, *self.sweeps)
+
+    @property
+    def judged(self) -> tuple[Run | Sweep | Comparison, ...]:
+        """Everything that has a verdict."""
+        return (*self.results, *self.comparisons)
 
 
 def json_value(value: Any) -> Any:

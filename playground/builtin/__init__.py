@@ -25,11 +25,13 @@ def playground_tasks() -> Mapping[str, Factory]:
 def playground_models() -> Mapping[str, Factory]:
     """Return the models."""
     return {
+        "attention": f"{PACKAGE}.sequences:Attention",
         "handwritten": f"{PACKAGE}.models:Handwritten",
         "linear": f"{PACKAGE}.models:linear",
         "mlp": f"{PACKAGE}.models:mlp",
         "perceptron": f"{PACKAGE}.models:Perceptron",
         "polynomial": f"{PACKAGE}.models:Polynomial",
+        "rnn": f"{PACKAGE}.sequences:RecurrentNetwork",
     }
 
 
@@ -91,6 +93,7 @@ def playground_datasets() -> Mapping[str, Factory]:
         "datasets": (*gates, "blobs", "circles", "csv", "inline", "line", "moons", "spirals"),
         "linear_data": ("halfspaces", "linear_response"),
         "real_data": ("breast_cancer", "digits", "iris", "wine"),
+        "sequences": ("echo", "reversal"),
         "noise": ("drift", "factor_noise", "masks", "normal_noise", "rare_push", "sign_flips", "student_noise"),
     }
     return {name: f"{PACKAGE}.{module}:{name}" for module, names in known.items() for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from playground.cli.choices import choose
-from playground.cli.common_options import AsJson, Html, Reports
+from playground.cli.common_options import AsJson, Html, Jobs, Reports
 from playground.cli.completion import complete_optimizer, complete_suite
 from playground.cli.context import exit_on_errors, load_plugins
 from playground.cli.exit_codes import choose_exit_code
@@ -19,6 +20,10 @@ from playground.result import Batch
 
 if TYPE_CHECKING:
     from playground.runner.comparing.measuring import CompareProgress
+
+
+CORES = os.cpu_count() or 1
+"""Processes by default: one per core."""
 
 
 def _more_choices() -> tuple[str, ...]:
@@ -70,10 +75,7 @@ def compare(
     self_test: Annotated[
         bool, typer.Option("--self-test", help="Measure how often the verdicts of this comparison are wrong.")
     ] = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option("-j", "--jobs", metavar="N", min=1, help="Compute in N processes; by default one per core."),
-    ] = None,
+    jobs: Jobs = CORES,
     as_json: AsJson = False,
     junit_xml: Annotated[Path | None, typer.Option("--junit-xml", metavar="FILE", help="Write JUnit XML.")] = None,
     html: Html = None,

@@ -18,7 +18,7 @@ def choose_exit_code(batch: Batch) -> ExitCode:
         return ExitCode.INTERRUPTED
     if batch.errors:
         return ExitCode.INVALID
-    failed = any(each.verdict is Verdict.FAILED for each in (*batch.results, *batch.comparisons))
+    failed = any(each.verdict is Verdict.FAILED for each in batch.judged)
     return ExitCode.FAILED if failed else ExitCode.PASSED
 
 

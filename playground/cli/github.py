@@ -20,7 +20,7 @@ def show_on_github(batch: Batch) -> None:
         for line in commands(batch):
             print_github_command(line)
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if summary and (batch.results or batch.errors):
+    if summary and (batch.judged or batch.errors):
         from playground.report.github import step_summary
 
         try:

@@ -177,7 +177,7 @@ def print_results(batch: Batch, as_json: bool) -> None:
         from playground.report.document import batch_document
 
         write_document(batch_document(batch) + "\n")
-    elif batch.results or len(batch.invalid) > 1:
+    elif batch.judged or len(batch.invalid) > 1:
         show(batch, open_console())
     for warning in (warning for run in batch.runs for warning in run.warnings):
         print_note(warning)

@@ -17,8 +17,8 @@ def show(
         str,
         typer.Argument(
             metavar="KIND",
-            help="task, model, loss, optimizer, schedule, function, dataset, reporter, executor, operation or "
-            "diagnosis.",
+            help="task, model, loss, optimizer, schedule, function, dataset, reporter, executor, operation, "
+            "diagnosis or suite.",
             autocompletion=complete_kind,
         ),
     ],

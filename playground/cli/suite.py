@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from playground.cli.compare import show_compare_progress
+from playground.cli.common_options import Jobs
+from playground.cli.compare import CORES, show_compare_progress
 from playground.cli.completion import complete_suite
 from playground.cli.context import echo, exit_on_errors, load_plugins, print_note
 from playground.cli.help_pages import PlainCommand
@@ -62,10 +63,7 @@ def list_problems(context: typer.Context, name: SuiteName = "core") -> None:
 def freeze(
     context: typer.Context,
     name: SuiteName,
-    jobs: Annotated[
-        int | None,
-        typer.Option("-j", "--jobs", metavar="N", min=1, help="Compute in N processes; by default one per core."),
-    ] = None,
+    jobs: Jobs = CORES,
 ) -> None:
     """Choose the targets of every problem by a fixed pool of tuned optimizers, and write them beside the suite.
 

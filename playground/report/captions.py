@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from playground.comparison import Comparison
 from playground.figures.numbers import flatten, format_short
 from playground.figures.text import make_printable
 from playground.result import Run, Status
@@ -31,6 +32,19 @@ def run_caption(run: Run) -> str:
         "" if run.status is Status.BUDGET else f"ended {run.status}",
     ]
     return _join_parts(parts, conditions)
+
+
+def comparison_caption(comparison: Comparison) -> str:
+    """Return optimizer, suite, studies, seeds, look and hashes of a comparison, on one line."""
+    protocol = comparison.protocol
+    parts = [
+        comparison.scenario,
+        f"{protocol.studies} studies of {protocol.tuning_seeds} tuning and {protocol.scoring_seeds} scoring seeds",
+        f"look {protocol.look}",
+        f"suite {comparison.suite['hash'][:12]}",
+        f"protocol {protocol.hash[:12]}",
+    ]
+    return _join_parts(parts, {})
 
 
 def sweep_caption(sweep: Ensemble, *more: str) -> str:

@@ -57,13 +57,14 @@ def show_comparison(comparison: Comparison, console: Console) -> None:
 
 
 def _show_blocks(comparison: Comparison, console: Console) -> None:
-    for line in _headlines(comparison):
-        print_wrapped(console, line, hang=2 * INDENT)
+    for head in _headlines(comparison):
+        print_wrapped(console, head, hang=2 * INDENT)
     width = console.width - INDENT
-    blocks = [
+    blocks: list[list[Text | tuple[Text, Text]]] = [
         [_head(comparison), *_verdict_lines(comparison, width)],
         [*_describe_probes(comparison), *_describe_costs(comparison), *_count_problems(comparison, width)],
         list(_describe_conditions(comparison)),
+        list(_describe_self_test(comparison)),
         [*(style_text((note, "dim")) for note in comparison.notes), *_describe_expectations(comparison)],
     ]
     for block in filter(None, blocks):
@@ -184,7 +185,7 @@ def _describe_probes(comparison: Comparison) -> Iterator[tuple[Text, Text] | Tex
             what = f"{word} on" if word else "under 5 families:"
             yield _label("" if place else "where", *_list_probes(word, probes, what))
         return
-    yield style_text("where")
+    yield style_text(("where, by probe (·: under 5 families)", "dim"))
     width = max(len(_name(comparison, pair)) for pair in pairs) + 2
     for pair in pairs:
         name, text = _label("", *_summarize_probes(pair.probes), width=0)
@@ -216,7 +217,7 @@ def _summarize_probes(probes: Sequence[ProbeEffect]) -> Iterator[Part]:
             yield f" and {more} more  " if more > 0 else "  "
     for word in ("equivalent", "cannot tell", ""):
         if word in groups:
-            yield f"{VERDICT_SIGNS[word]} {len(groups[word])} {word or 'too small'}  ", "dim"
+            yield f"{VERDICT_SIGNS[word]} {len(groups[word])} {word}".strip() + "  ", "dim"
 
 
 def _describe_costs(comparison: Comparison) -> Iterator[tuple[Text, Text]]:
@@ -240,9 +241,11 @@ def _count_problems(comparison: Comparison, width: int) -> Iterator[tuple[Text, 
         text = f"better {tally.better}, worse {tally.worse}, equal {tally.equal}, cannot tell {tally.cannot_tell}"
         yield _label("problems", text)
     else:
-        heads = ["problems", *((head, "dim") for head in ("better", "worse", "equal", "cannot tell", ONE_SETTING))]
-        rows = [[style_text(head) for head in heads], *(_tally_row(comparison, pair) for pair in comparison.pairs)]
-        yield from align_columns(rows, right={1, 2, 3, 4}, give=0, width=width)
+        heads = [
+            style_text((head, "dim")) for head in ("problems", "better", "worse", "equal", "cannot tell", ONE_SETTING)
+        ]
+        rows = [_tally_row(comparison, pair) for pair in comparison.pairs]
+        yield from align_columns([heads, *rows], right={1, 2, 3, 4}, give=0, width=width)
     indistinct = sum(map(is_indistinct, comparison.problems))
     if indistinct:
         yield style_text((f"{indistinct} of {len(comparison.problems)} problems {INDISTINCT}", "dim"))
@@ -255,6 +258,17 @@ def _tally_row(comparison: Comparison, pair: PairFinding) -> list[str | Text]:
         factor = f"{format_factor(effect.factor)} {format_factor_interval(effect.low, effect.high)}"
         shared = style_text(f"{factor} ", (VERDICT_SIGNS[effect.word], WORD_COLOURS[effect.word]))
     return [_name(comparison, pair), *map(str, counts), shared]
+
+
+def _describe_self_test(comparison: Comparison) -> Iterator[tuple[Text, Text] | Text]:
+    """Yield how often verdicts like these are wrong, and what is required."""
+    name = ""
+    for row in comparison.self_test:
+        if row.name != name:
+            name = row.name
+            yield style_text(f"self-test: {name}")
+        label = style_text("  ", _mark(row.passed), f"{row.rate:.1%}".rjust(6) + "  ")
+        yield label, style_text(row.measured, (f"; required {row.requirement}", "dim"))
 
 
 # What would decide it, and whether it was fair

@@ -72,7 +72,7 @@ def show(batch: Batch, console: Console) -> None:
 
 
 def _show(batch: Batch, console: Console) -> None:
-    if len(batch.results) == 1 and not batch.errors:
+    if len(batch.judged) == 1 and not batch.errors:
         for run in batch.runs:
             show_run(run, console)
         for sweep in batch.sweeps:
@@ -80,10 +80,13 @@ def _show(batch: Batch, console: Console) -> None:
         for comparison in batch.comparisons:
             show_comparison(comparison, console)
         return
-    if batch.results or batch.invalid:
+    for comparison in batch.comparisons:
+        show_comparison(comparison, console)
+        print_lines(console, [style_text()])
+    if batch.judged or batch.invalid:
         print_lines(console, [*overview_table(batch, console.width), style_text()])
     label = labeler(batch)
-    remarks = [remark for each in batch.results for remark in overview_remarks(each, label(each.scenario, each.file))]
+    remarks = [remark for each in batch.judged for remark in overview_remarks(each, label(each.scenario, each.file))]
     for remark in remarks:
         print_wrapped(console, remark, hang=9)
     print_lines(console, [*([style_text()] if remarks else []), count_verdicts(batch)])

@@ -41,7 +41,7 @@ def commands(batch: Batch, root: Path | None = None) -> Iterator[str]:
     root = root or repository_root()
     for error in batch.errors:
         yield fault_command(error, root)
-    for run in batch.results:
+    for run in batch.judged:
         for level, message, line in _remarks(run):
             yield _command(level, f"{run.scenario}: {message}", _relative_path(run.file, root), line)
 
@@ -60,7 +60,7 @@ def fault_command(error: ScenarioFault, root: Path | None = None) -> str:
 def step_summary(batch: Batch, root: Path | None = None) -> str:
     """Return a batch in Markdown: a table, followed by the failures and faults."""
     root = root or repository_root()
-    results = sorted(batch.results, key=lambda each: each.verdict is not Verdict.FAILED)
+    results = sorted(batch.judged, key=lambda each: each.verdict is not Verdict.FAILED)
     rows = [*(_invalid_row(file, root) for file in batch.invalid), *(_row(each, root) for each in results)]
     lines = ["| scenario | verdict | how it ended | loss | time |", "|---|---|---|---|---|", *rows[:MAX_SUMMARY_ROWS]]
     if len(rows) > MAX_SUMMARY_ROWS:

@@ -44,7 +44,7 @@ def overview_table(batch: Batch, width: int) -> list[Text]:
 
 def labeler(batch: Batch) -> Label:
     """Return a function that labels scenarios: by name, or by file if several have the same name."""
-    names = [*(each.scenario for each in batch.results), *map(_stem, batch.invalid)]
+    names = [*(each.scenario for each in batch.judged), *map(_stem, batch.invalid)]
     count = Counter(names)
     return lambda name, file: file if file and count[name] > 1 else name
 
@@ -105,7 +105,7 @@ def overview_remarks(run: Run | Sweep | Comparison, name: str = "") -> Iterator[
 
 def count_verdicts(batch: Batch) -> Text:
     """Return how many results passed, failed, had no expectations, or were not valid."""
-    count = Counter(each.verdict for each in batch.results)
+    count = Counter(each.verdict for each in batch.judged)
     tallies = [
         (count[Verdict.PASSED], "passed", "green"),
         (count[Verdict.FAILED], "failed", "red"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from playground.testing.optimizers import OptimizerContract
     from playground.testing.reporters import ReporterContract
     from playground.testing.schedules import ScheduleContract
+    from playground.testing.suites import SuiteContract
     from playground.testing.tasks import TaskContract
 
 _CONTRACT_MODULES: Final = {
@@ -42,6 +43,7 @@ _CONTRACT_MODULES: Final = {
     "OptimizerContract": "optimizers",
     "ReporterContract": "reporters",
     "ScheduleContract": "schedules",
+    "SuiteContract": "suites",
     "TaskContract": "tasks",
     "build_registered": "lookup",
 }
@@ -57,6 +59,7 @@ __all__ = [
     "OptimizerContract",
     "ReporterContract",
     "ScheduleContract",
+    "SuiteContract",
     "TaskContract",
     "build_registered",
 ]

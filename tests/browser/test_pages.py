@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import playground
-from playground.report.html.reporter import Html
+from playground.report.html.reporter import Html, write_comparison_page
 from playground.result import Batch, Status
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -45,13 +45,16 @@ COMMANDS = {
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory):
+def pages(tmp_path_factory, make_comparison):
     """Return a maker of pages, each made once."""
     folder = tmp_path_factory.mktemp("pages")
 
     def page(name):
         path = folder / f"{name}.html"
-        if not path.exists():
+        if name == "comparison":
+            optimizers = ("adam", "sgd", "an_optimizer_with_a_long_name", "torch.Muon")
+            write_comparison_page(make_comparison(optimizers), path)
+        elif not path.exists():
             verb, what, *others = COMMANDS[name]
             more = [*others, *(["--seeds", "10"] if verb == "sweep" else [])]
             plugin = str(SCENARIOS / "broken" / "mistakes.py")
@@ -97,8 +100,8 @@ def open_page(browser):
 
 
 def seen_whole(page):
-    """Bring every chart into sight, so that it is drawn."""
-    for plot in page.locator("figure.chart .plot").all():
+    """Bring every chart into sight that is not hidden, so that it is drawn."""
+    for plot in page.locator("figure.chart .plot:visible").all():
         plot.scroll_into_view_if_needed()
         plot.locator(".main-svg").first.wait_for(state="attached")
     page.evaluate("scrollTo(0, 0)")
@@ -106,12 +109,12 @@ def seen_whole(page):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*COMMANDS, "comparison"])
 def test_nothing_is_asked_for_or_too_wide(pages, open_page, name, width, scheme):
     page = open_page(pages(name), width, scheme)
     seen_whole(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    drawn, charts = (page.locator(f"figure.chart{inside}").count() for inside in (" .js-plotly-plot", ""))
+    drawn, charts = (page.locator(f"figure.chart{inside}:visible").count() for inside in (" .js-plotly-plot", ""))
     assert drawn == charts > 0
     if folder := os.environ.get("PICTURES"):
         page.screenshot(path=Path(folder, f"{name}-{width}-{scheme}.png"), full_page=True)
@@ -288,3 +291,32 @@ def test_paper(pages, open_page):
     page.emulate_media(media="print")
     playwright.expect(page.locator("figure.chart .js-plotly-plot")).to_have_count(page.locator("figure.chart").count())
     assert not page.locator(".scrubber").is_visible()
+
+
+def test_one_pair_of_a_comparison_is_shown(pages, open_page):
+    page = open_page(pages("comparison"))
+    pair = page.locator(".pair:visible")
+    playwright.expect(pair).to_have_count(1)
+    playwright.expect(pair.locator(".pair-name")).to_have_text("adam against sgd")
+    page.locator(".pick select").select_option("2")
+    playwright.expect(pair).to_have_count(1)
+    playwright.expect(pair.locator(".pair-name")).to_have_text("adam against torch.Muon")
+    chart = pair.locator("figure.chart")
+    chart.scroll_into_view_if_needed()
+    chart.locator(".main-svg").first.wait_for(state="attached")
+    chart.locator("summary").click()
+    numbers = chart.locator("details.numbers table").first
+    assert numbers.locator("thead th").all_inner_texts()[2:] == ["low", "high"]
+    low, high = (float(cell) for cell in numbers.locator("tbody tr").first.locator("td").all_inner_texts()[2:])
+    assert low < high
+    page.emulate_media(media="print")  # hidden charts are left alone
+    page.emulate_media(media="screen")
+
+
+def test_a_comparison_shows_all_pairs_without_javascript(pages, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(pages("comparison").as_uri())
+    assert page.locator(".pair:visible").count() == 3
+    assert page.locator(".pick:visible").count() == 0
+    context.close()

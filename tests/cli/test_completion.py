@@ -49,7 +49,7 @@ def complete(tmp_path, monkeypatch, capsys, write):
 
 
 CANDIDATES = {
-    "s": ["sweep", "show", "schema"],
+    "s": ["sweep", "show", "schema", "suite"],
     "results ": ["list", "show"],
     "run ": ["folder/", "bowl.yaml"],
     "run f": ["folder/", "folder/deep.yml"],

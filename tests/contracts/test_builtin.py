@@ -14,6 +14,7 @@ from playground.testing import (
     OptimizerContract,
     ReporterContract,
     ScheduleContract,
+    SuiteContract,
     TaskContract,
     build_registered,
 )
@@ -133,6 +134,14 @@ class TestExecutors(ExecutorContract):
     @property
     def elsewhere(self):
         return self.name != "serial"
+
+
+@pytest.mark.slow
+class TestSuites(SuiteContract):
+    named = every("suite")
+
+    def suite(self):
+        return build_registered("suite", self.name)
 
 
 class TestTasks(TaskContract):

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from playground import builtin
-from playground.builtin import losses, models, optimizers, schedules
+from playground.builtin import losses, models, optimizers, schedules, sequences
 from playground.builtin.optimizers import SGD, Adam
 from playground.builtin.tasks.minimize import Minimize
 from playground.core import traces as traces_module
@@ -63,14 +63,16 @@ BINARY = torch.tensor([[1], [0], [1], [0], [0]], dtype=DOUBLE)
 CLASSES = torch.tensor([1, 0, 2, 0, 2])
 
 MODELS = {
+    "attention": sequences.Attention,
     "handwritten": models.Handwritten,
     "linear": models.linear,
     "mlp": partial(models.mlp, hidden=(3,), output="sigmoid"),
     "perceptron": models.Perceptron,
     "polynomial": models.Polynomial,
+    "rnn": sequences.RecurrentNetwork,
 }
 LOSSES = {name: getattr(losses, name) for name in builtin.playground_losses()}
-NO_PROBABILITIES = ("linear", "polynomial")
+NO_PROBABILITIES = ("attention", "linear", "polynomial", "rnn")
 
 
 def training(model, loss, seed=0, dtype=DOUBLE, size=None):

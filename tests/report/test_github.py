@@ -127,3 +127,12 @@ def test_a_command_is_one_line_that_says_what_was_meant(file, message, line, col
 
 def _without_controls(text):
     return re.sub(r"[^\r\n]+", lambda part: escape_unprintable(part[0]), text)
+
+
+def test_a_comparison_is_a_row_and_each_missed_expectation_an_error(make_comparison):
+    miss = "expected better than sgd, found cannot tell: adam needs 1.02× [0.91, 1.13] on this suite"
+    batch = Batch((), comparisons=(make_comparison(expected=["better than sgd"], unmet=[miss]),))
+    (command,) = commands(batch)
+    assert command.startswith("::error file=")
+    assert "adam on core: better than sgd, measured cannot tell: adam needs 1.02×" in command
+    assert "| adam on core (core.yaml) | ✘ failed | 2 optimizers |  | 1 min 2 s |" in step_summary(batch)

@@ -6,7 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
+from playground.comparison import Comparison
 from playground.errors import PlaygroundError
+from playground.report.html.comparison_part import comparison_part
 from playground.report.html.page import html_page
 from playground.report.html.run_part import run_part
 from playground.report.html.sweep_part import sweep_part
@@ -35,12 +37,21 @@ class Html:
         """Write the page."""
         parts = [run_part(f"part{index}", run) for index, run in enumerate(results.runs)]
         parts += [sweep_part(f"part{index}", sweep) for index, sweep in enumerate(results.sweeps, len(parts))]
+        parts += [comparison_part(f"part{index}", each) for index, each in enumerate(results.comparisons, len(parts))]
         path.write_text(html_page(parts, _index(results, parts)), encoding="utf-8")
+
+
+def write_comparison_page(comparison: Comparison, path: Path) -> None:
+    """Write the page of one comparison.
+
+    :raises PlaygroundError: jinja2 or plotly is not installed.
+    """
+    Html()(Batch((), interrupted=comparison.interrupted, comparisons=(comparison,)), path)
 
 
 def _index(batch: Batch, parts: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the overview above the parts: a line for each if there are several, and the faults."""
-    counts = [(verdict, sum(each.verdict is verdict for each in batch.results)) for verdict in Verdict]
+    counts = [(verdict, sum(each.verdict is verdict for each in batch.judged)) for verdict in Verdict]
     tally = [f"{count} {'not judged' if verdict is Verdict.NONE else verdict}" for verdict, count in counts if count]
     tally += [f"{len(batch.invalid)} invalid"] if batch.errors else []
     alone = len(parts) == 1 and not batch.errors

@@ -149,6 +149,7 @@ def newton(g, z):
     return z
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("name", NEWTON)
 def test_newton_finds_the_stated_least_loss(name):
     g, z = make(name).flat()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from playground import builtin
-from playground.builtin import losses, models, optimizers
+from playground.builtin import losses, models, optimizers, sequences
 from playground.builtin.tasks.minimize import Minimize
 from playground.core.compiled import CannotCompileError
 from playground.core.compiled.phases import record_phases
@@ -27,12 +27,14 @@ MODELS = {
     "linear": models.linear,
     "perceptron": models.Perceptron,
     "polynomial": models.Polynomial,
+    "rnn": sequences.RecurrentNetwork,
+    "attention": sequences.Attention,
     **{
         f"mlp {name}": partial(models.mlp, hidden=(3,), activation=name, output="sigmoid")
         for name in models.ACTIVATIONS
     },
 }
-NO_SIGMOID = ("linear", "polynomial")
+NO_SIGMOID = ("linear", "polynomial", "rnn", "attention")
 """Whose predictions may be no probabilities: binary cross-entropy of them is refused, as torch may refuse it."""
 
 

@@ -141,6 +141,7 @@ def test_templates_are_in_the_package():
     folder = Path(reporter.__file__).with_name("templates")
     assert {path.name for path in folder.iterdir()} == {
         "chart.html",
+        "comparison.html",
         "page.css",
         "page.html",
         "page.js",

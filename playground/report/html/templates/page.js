@@ -218,7 +218,7 @@
   }, { rootMargin: "200px" });
   charts.forEach((chart) => near.observe(chart.plot));
 
-  const again = (all) => charts.forEach((chart) => { if (chart.drawn || all) { draw(chart); Plotly.Plots.resize(chart.plot); } });
+  const again = (all) => charts.forEach((chart) => { if ((chart.drawn || all) && chart.plot.offsetParent) { draw(chart); Plotly.Plots.resize(chart.plot); } });
   dark.addEventListener("change", () => again(false));
   printing.addEventListener("change", () => again(printing.matches));
 
@@ -250,6 +250,7 @@
       const x = name("xaxis", "x"), y = name(`yaxis${(trace.yaxis ?? "y").slice(1)}`, "y");
       let columns = [x, y], rows = (trace.x ?? []).map((value, i) => [value, trace.y?.[i]]);
       if (trace.z) { columns = [y, ...trace.x.map((value) => `${x} ${short(value)}`)]; rows = trace.z.map((row, i) => [trace.y[i], ...row]); }
+      else if (trace.error_x?.array) { columns = [y, x, "low", "high"]; rows = rows.map(([a, b], i) => [b, a, a - trace.error_x.arrayminus[i], a + trace.error_x.array[i]]); }
       else if (trace.error_y?.array) { columns = [x, y, "low", "high"]; rows = rows.map(([a, b], i) => [a, b, b - trace.error_y.arrayminus[i], b + trace.error_y.array[i]]); }
       const caption = document.createElement("p");
       caption.textContent = (trace.name ?? "") + (rows.length > MOST ? ` (the first ${MOST} of ${rows.length})` : "");
@@ -371,6 +372,17 @@
     body.addEventListener("click", (event) => { const row = event.target.closest("tr"); if (row) runsOf(part, row); });
   };
   parts.filter((part) => part.runs).forEach(arrange);
+
+  // The pairs of a comparison: one at a time; without this script the page shows all of them
+
+  const pick = (box, part) => {
+    const pairs = [...part.element.querySelectorAll(".pair")], select = box.querySelector("select");
+    const showPair = () => pairs.forEach((pair, i) => { pair.hidden = i !== Number(select.value); });
+    select.addEventListener("change", showPair);
+    box.hidden = false;
+    showPair();
+  };
+  for (const part of parts) for (const box of part.element.querySelectorAll(".pick")) pick(box, part);
 
   (window.requestIdleCallback ?? setTimeout)(library);
   document.documentElement.dataset.ready = "1";

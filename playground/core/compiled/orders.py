@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -15,7 +14,7 @@ from playground.core.seeding import derive_seed
 MAX_ORDER_BYTES = 64_000_000
 """The most bytes that the sample orders take at once. A longer descent is split into several spans of steps."""
 
-MAX_KEPT_BYTES = 64_000_000
+MAX_KEPT_BYTES = 32_000_000
 """The most bytes of orders that are kept for other runs with the same seeds."""
 
 
@@ -84,18 +83,17 @@ class _KeptOrders:
     """Draws permutations, and keeps the last ones: several optimizers run with the same seeds on one problem."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[OrderKey, Tensor] = OrderedDict()
+        self._kept: dict[OrderKey, Tensor] = {}
         self._lock = threading.Lock()
 
     def draw(self, *key: *OrderKey) -> Tensor:
         """Return permutations, shape `(seeds, epochs, length)`, int32; nobody writes to it."""
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = _draw_orders(*key)
-            self._kept.move_to_end(key)
-            while len(self._kept) > 1 and sum(order.nbytes for order in self._kept.values()) > MAX_KEPT_BYTES:
-                self._kept.popitem(last=False)
-            return self._kept[key]
+            found = self._kept.pop(key, None)
+            self._kept[key] = found = _draw_orders(*key) if found is None else found
+            while sum(order.nbytes for order in self._kept.values()) > MAX_KEPT_BYTES:
+                del self._kept[next(iter(self._kept))]
+            return found
 
 
 _KEPT_ORDERS = _KeptOrders()

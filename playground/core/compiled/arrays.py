@@ -33,7 +33,7 @@ STATUS_BY_END = {
 
 
 MAX_CHUNK_RUNS = 100_000
-"""The most runs in one chunk: recording and checking the program takes 0.1 s for each chunk."""
+"""The most runs in one chunk: more would save nothing, since the chunks of a family share their program."""
 
 MAX_CHUNK_RUN_STEPS = 100_000_000
 """The most steps of all runs in one chunk: a second or two, after which its runs are stored."""

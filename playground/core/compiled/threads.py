@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from playground.core.interrupts import is_stop_requested
+from playground.core.setting import flush_denormals
 
 MAX_BLOCK_OPERATIONS = 20_000_000
 """The most vector operations in one call of the kernel, about ten milliseconds."""
@@ -69,6 +70,10 @@ def run_kernel(kernel: Callable[[int, int, int, int], int], work: TileWork, show
             if not left:
                 return
 
+    if size >= work.tiles and block >= work.last - work.first:  # over before a thread would have begun
+        with flush_denormals():
+            part(0)
+        return
     with ThreadPoolExecutor(min(count, -(-work.tiles // size))) as pool:
         parts = [pool.submit(part, tile) for tile in range(0, work.tiles, size)]
         try:

@@ -160,8 +160,6 @@ def measure_suite(
                 clock.add("compute", done.seconds)
                 _refuse_failure(parcel.pair, found[label, name])
                 progress.done += 1
-                if interrupted:
-                    break
         except KeyboardInterrupt:
             interrupted = True
         finally:
@@ -225,8 +223,9 @@ def _read_pair(pair: Pair, store: Store, stored: Mapping[str, SweepRecord]) -> P
 def _keep_runs(parcel: StudyParcel, done: ComputedStudies, store: Store) -> PairRuns:
     """Store what was computed of a pair; return all its runs."""
     pair = parcel.pair
-    runs = PairRuns(pair.problem, list(done.settings))
-    for table in (*parcel.runs.tables, *done.tables):
+    runs = parcel.runs.copy()
+    runs.settings = list(done.settings)
+    for table in done.tables:
         runs.add(table)
     if done.tables:
         store.begin(_make_record(pair, runs.settings))
@@ -278,7 +277,10 @@ def _compute(
         cache = PreparedCache(plugins)
         for parcel in parcels:
             progress.now = str(parcel.pair.problem.name)
-            yield parcel, _compute_parcel(parcel, cache)
+            done = _compute_parcel(parcel, cache)
+            yield parcel, done
+            if done.interrupted:
+                return
         return
     component = plugins.registry.get("executor", "processes")
     work = partial(_compute_in_worker, json.dumps(plugins.recipe))
@@ -331,7 +333,7 @@ def _compute_parcel(parcel: StudyParcel, cache: PreparedCache) -> ComputedStudie
     """Compute what is missing of some studies of a pair."""
     began = time.perf_counter()
     cache.forget()
-    runs, known = parcel.runs, len(parcel.runs.tables)
+    runs, known = parcel.runs.copy(), len(parcel.runs.tables)
     results = list(compute_studies(parcel.pair, runs, parcel.studies, cache))
     return ComputedStudies(
         settings=runs.settings,

@@ -78,6 +78,10 @@ class PairRuns:
         for row, (point, seed) in enumerate(zip(table.point.tolist(), table.seed.tolist(), strict=True)):
             self._places[self.settings[point], seed] = number, row
 
+    def copy(self) -> PairRuns:
+        """Return the same runs, to which others can be added."""
+        return PairRuns(self.problem, [*self.settings], [*self.tables], [*self.scores], {**self._places})
+
     def number(self, setting: Setting) -> int:
         """Return the index of a setting; a new one is appended."""
         if setting not in self.settings:

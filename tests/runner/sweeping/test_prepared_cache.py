@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 
 import pytest
 
 import playground
+from playground.core.compiled import compiled_program
 from playground.plugins.manager import DISABLE_AUTOLOAD_VARIABLE, load_plugins
+from playground.runner.sweeping import chunk, prepared_cache
+from playground.runner.sweeping import sweep as sweep_module
 from playground.runner.sweeping.prepared_cache import PreparedCache
 from playground.runner.sweeping.sweep import SweepOptions
 from playground.scenario.model import load_scenario
@@ -117,3 +121,76 @@ def test_what_is_entered_again_is_seeded_and_has_its_first_buffers(here, write):
     assert len(set(numbers)) == 1
     with cache.prepare(loaded, 1) as other:
         assert other.stepper is not ready.stepper
+
+
+@pytest.fixture
+def recordings(monkeypatch):
+    """How often a program was recorded so far, as the length of a list."""
+    found, right = [], compiled_program.record_phases
+    monkeypatch.setattr(compiled_program, "record_phases", lambda *given: found.append(given) or right(*given))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("over", "programs"),
+    [({"optimizer.lr": [0.01, 0.1]}, 1), pytest.param({"optimizer": ["adam", "sgd"]}, 2, marks=pytest.mark.slow)],
+    ids=["one family", "two families"],
+)
+def test_a_family_has_one_program(here, write, over, programs, recordings, monkeypatch):
+    """To be tried, and for all its chunks."""
+    chunks, right = [], chunk.compute_chunk
+    monkeypatch.setattr(sweep_module, "compute_chunk", lambda *given: chunks.append(given) or right(*given))
+    swept(here, write, over, engine="compiled")
+    assert len(chunks) > 2
+    assert len(recordings) == programs
+
+
+def test_what_engines_keep_goes_with_what_was_prepared(here, write):
+    loaded = load_scenario(write("s.yaml", SCENARIO.replace("STEPS", "5")))
+    cache = PreparedCache(load_plugins(specs=[here], autoload=False))
+    with cache.prepare(loaded, 0):
+        cache.kept["mine"] = 1
+    with cache.prepare(loaded, 0):
+        assert cache.kept == {"mine": 1}
+    with cache.prepare(loaded, 1):
+        assert cache.kept == {}
+        cache.kept["mine"] = 1
+    cache.forget()
+    assert cache.kept == {}
+
+
+def test_starts_are_drawn_once_for_all_optimizers(here, write, monkeypatch):
+    import torch
+
+    drawn = []
+
+    def draw(seeds):
+        drawn.append(seeds)
+        return {"x": torch.rand(len(seeds))}
+
+    text = SCENARIO.replace("STEPS", "5")
+    loaded = [
+        load_scenario(write(f"{name}.yaml", each))
+        for name, each in {
+            "s": text,
+            "t": text.replace("adam", "sgd"),
+            "u": text + "dtype: float64\n",
+            "v": text.replace("model: average", "model: {name: mlp, hidden: [2]}"),
+        }.items()
+    ]
+    loaded = [dataclasses.replace(each, source=loaded[0].source) for each in loaded]
+    cache = PreparedCache(load_plugins(specs=[here], autoload=False))
+    first = cache.draw_starts(loaded[0], [1, 2], draw)
+    cache.forget()
+    assert cache.draw_starts(loaded[1], [1, 2], draw) is first
+    assert len(drawn) == 1
+    for each, seeds in ((loaded[0], [1, 3]), (loaded[2], [1, 2]), (loaded[3], [1, 2])):
+        cache.draw_starts(each, seeds, draw)
+    assert len(drawn) == 4
+    monkeypatch.setattr(prepared_cache, "MAX_KEPT_SEEDS", 1)
+    cache.draw_starts(loaded[0], [1, 2], draw)
+    monkeypatch.undo()
+    monkeypatch.setattr(prepared_cache, "MAX_KEPT_BYTES", 0)
+    cache.draw_starts(loaded[0], [1, 2], draw)
+    cache.draw_starts(loaded[0], [1, 2], draw)
+    assert len(drawn) == 6

@@ -84,7 +84,8 @@ class PairRuns:
 
     def copy(self) -> PairRuns:
         """Return the same runs, to which others can be added."""
-        return PairRuns(self.problem, [*self.settings], [*self.tables], [*self.scores], {**self._places})
+        columns = [*self.settings], [*self.tables], [*self.scores]
+        return PairRuns(self.problem, *columns, {**self._places}, {**self._ranks})
 
     def number(self, setting: Setting) -> int:
         """Return the index of a setting; a new one is appended."""

@@ -26,6 +26,7 @@ LINKED = {
 }
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAME = re.compile(r"^# (\S+\.(?:py|yaml|yml|toml))\n")
+NAMED = re.compile(r"^```yaml\n# (\S+\.yaml)$", re.MULTILINE)
 HISTORY = "docs/decisions.md"
 
 EXIT_CODES = {
@@ -33,6 +34,7 @@ EXIT_CODES = {
     "playground run scenarios/bowl.yaml --set optimizer.lr=0.3": 1,
     "playground run scenarios/and_gate.yaml --set optimizer.lrr=0.1": 2,
     "playground check wrong.yaml": 2,
+    "playground check suites/own.yaml": 2,  # its targets are not frozen yet
     "playground -p mine.py run scenarios/backward_check.yaml --set loss=mine": 1,
     "playground run kink.yaml": 1,
 }
@@ -117,7 +119,7 @@ class Reader:
         if name.startswith(".github/"):
             assert data["jobs"]
             return
-        if "task" in data:
+        if {"task", "problems"} & data.keys():
             self.scenario = data
         else:  # a few keys of the scenario above
             content = json.dumps({**self.scenario, **data})
@@ -181,7 +183,8 @@ def test_no_command_escapes():
     lines = {line for page in TOLD.values() for line in page}
     unknown = [line for line in lines if not line.startswith(("playground ", "pytest ", *OTHERS))]
     assert not unknown
-    assert {*EXIT_CODES, *SLOW} <= lines, "a command has changed: change it here too"
+    checked = {f"playground check {name}" for page in PAGES.values() for name in NAMED.findall(page.read_text())}
+    assert {*EXIT_CODES, *SLOW} <= lines | checked, "a command has changed: change it here too"
 
 
 LIST = re.findall(r"^  `(playground [^`\n]+)`$", PAGES["README.md"].read_text(encoding="utf-8"), re.MULTILINE)

@@ -67,20 +67,25 @@ class PairRuns:
     tables: list[RunColumns] = field(default_factory=list)
     scores: list[RunScores] = field(default_factory=list)
     _places: dict[Request, tuple[int, int]] = field(default_factory=dict)
+    _ranks: dict[Request, float] = field(default_factory=dict)
 
     def add(self, table: RunColumns) -> None:
         """Add finished runs; those whose process died are left out."""
         if table.lost:
             return
         problem, number = self.problem, len(self.tables)
+        scores = score_runs(table, problem.least, problem.targets, problem.scenario.steps)
         self.tables.append(table)
-        self.scores.append(score_runs(table, problem.least, problem.targets, problem.scenario.steps))
-        for row, (point, seed) in enumerate(zip(table.point.tolist(), table.seed.tolist(), strict=True)):
-            self._places[self.settings[point], seed] = number, row
+        self.scores.append(scores)
+        members = zip(table.point.tolist(), table.seed.tolist(), _rank_runs(scores), strict=True)
+        for row, (point, seed, rank) in enumerate(members):
+            request = self.settings[point], seed
+            self._places[request], self._ranks[request] = (number, row), rank
 
     def copy(self) -> PairRuns:
         """Return the same runs, to which others can be added."""
-        return PairRuns(self.problem, [*self.settings], [*self.tables], [*self.scores], {**self._places})
+        columns = [*self.settings], [*self.tables], [*self.scores]
+        return PairRuns(self.problem, *columns, {**self._places}, {**self._ranks})
 
     def number(self, setting: Setting) -> int:
         """Return the index of a setting; a new one is appended."""
@@ -112,19 +117,22 @@ class PairRuns:
             yield self.tables[table], self.scores[table], mine
 
     def rank(self, setting: Setting, seeds: Iterable[int]) -> float:
-        """Return what settings are ranked by: the mean score and, if that is equal, the progress.
+        """Return what settings are ranked by: the mean over some seeds."""
+        found = [self._ranks[setting, seed] for seed in seeds]
+        return sum(found) / len(found)
 
-        Without targets, as long as they are not frozen: the mean of the final losses.
-        """
-        import numpy as np
 
-        seeds = list(seeds)
-        if not self.problem.targets:
-            losses = self.read(setting, seeds, lambda scores: scores.losses[:, -1])
-            return float(np.where(np.isnan(losses), np.inf, losses).mean())
-        evaluations = self.read(setting, seeds, lambda scores: scores.evaluations[DEFAULT_PENALTY])
-        progress = self.read(setting, seeds, lambda scores: scores.progress)
-        return float(evaluations.mean() + TIE_WEIGHT * progress.mean())
+def _rank_runs(scores: RunScores) -> list[float]:
+    """Return what runs are ranked by: the score and, if that is equal, the progress.
+
+    Without targets, as long as they are not frozen: the final loss.
+    """
+    import numpy as np
+
+    if not scores.evaluations:
+        losses = scores.losses[:, -1]
+        return np.where(np.isnan(losses), np.inf, losses).tolist()
+    return (scores.evaluations[DEFAULT_PENALTY] + TIE_WEIGHT * scores.progress).tolist()
 
 
 def compute_studies(pair: Pair, runs: PairRuns, studies: Sequence[int], cache: PreparedCache) -> Iterator[ChunkResult]:

@@ -113,7 +113,7 @@ def parse_condition(condition: str, text: str | None = None) -> Condition:
     try:
         node = read_yaml(word, lambda line, column: place)
     except PlaygroundError as error:
-        raise StoreError(*error.faults) from error
+        raise StoreError(error.faults[0]) from error  # one line: a text has one fault that matters
     return Condition(key, operator, node.data() if node else None, text, word)
 
 

@@ -201,7 +201,7 @@ class Store:
         :param arrays: those of parameters and traces that will be read; a chunk in which one is damaged is left out.
         :raises StoreError: a condition is not valid.
         """
-        query = Query.parse(where, sort, limit, self._keys())
+        query = Query.parse(where, sort, limit, self._keys() if where or sort else {})
         with translate_store_errors(self.path):
             selection, damaged = select_sweeps(
                 self._connection, self._sweeps(sweep_id), lambda chunks: self._check(chunks, arrays)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class Identities:
         components = {str(component): self._digest(component) for component in self._components(loaded)}
         content, folder = seedless_spec(loaded.scenario), Path(loaded.source.file).parent
         files = {text: _file_digest(folder / text) for text in sorted(set(_texts(content))) if _is_file(folder, text)}
-        return digest(components, files, engine, version("torch"), version("gradient-playground"), content)
+        return digest(components, files, engine, _version("torch"), _version("gradient-playground"), content)
 
     def plugins(self, points: Iterator[Loaded]) -> dict[str, str]:
         """Return the plugins, ours apart, whose components these scenarios use: version and hash of what is used."""
@@ -54,6 +55,12 @@ class Identities:
         if place not in self._digests:
             self._digests[place] = source_digest(component, self._files.get(component.origin.plugin, ""))
         return self._digests[place]
+
+
+@lru_cache
+def _version(distribution: str) -> str:
+    """Return the version of an installed distribution; reading it takes some milliseconds."""
+    return version(distribution)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -117,10 +117,13 @@ class CompiledProgram:
         - the values of hyperparameters that are inputs of it (lanes). Where Python code asked for a number that these
           determine, it has the same answer. What a kernel loads for each run is computed from the new values.
 
+        The program of an optimizer that may remember something that no walk finds is no other run's: that something
+        may depend on hyperparameters, and only a full check finds it.
+
         :param terms: of the other runs.
         :param runs: how many they are.
         """
-        if LEFT_OUT in self.kernel_program.slots or not self.terms.is_alike(terms):
+        if LEFT_OUT in self.kernel_program.slots or self.phases.is_opaque or not self.terms.is_alike(terms):
             return None
         before = self.terms.spec.mover
         mover = terms.spec.mover.with_lanes(before.lanes, runs)

@@ -146,6 +146,22 @@ def test_the_next_runs_use_the_same_program(first, then, problem, options, probl
         torch.testing.assert_close(mine, right, equal_nan=True)
 
 
+ELSE = {"Optimizer", "LBFGS", "SparseAdam", "Muon"}
+KINDS = {name: kind for name, kind in vars(TORCH).items() if isinstance(kind, type) and name not in ELSE}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_optimizers_of_torch_use_the_same_program(kind, problem_of, recordings) -> None:
+    problem, kept = problem_of(size=2), KeptProgram()
+    Runs(problem).compile(rates(kind, 0.01, 0.02), kept=kept)
+    found = Runs(problem, seed=7).descend(rates(kind, 0.03, 0.03, 0.005), kept=kept)
+    assert len(recordings) == 1
+    anew = Runs(problem, seed=7).descend(rates(kind, 0.03, 0.03, 0.005), lanes=["lr"])
+    for mine, right in zip(found, anew, strict=True):
+        assert mine.numpy().tobytes() == right.numpy().tobytes()
+
+
 def adam(**options):
     return [partial(TORCH.Adam, **{"lr": lr, **options}) for lr in (0.01, 0.1)]
 
@@ -257,6 +273,26 @@ def test_a_program_that_leaves_runs_out_is_recorded_for_each(problem_of, recordi
     problem, kept = problem_of(), KeptProgram()
     for _ in range(2):
         Runs(problem).compile(rates(Refusing, 0.01, 0.1), kept=kept)
+    assert len(recordings) == 2
+
+
+class Iterating(torch.optim.SGD):
+    """Keeps an iterator, which no walk looks into."""
+
+    def __init__(self, params, lr=0.1):
+        super().__init__(params, lr)
+        self.same = iter([1.0] * 1000)
+
+    def step(self, closure=None):
+        next(self.same)
+        return super().step(closure)
+
+
+def test_a_program_of_an_optimizer_with_hidden_memory_is_recorded_for_each(problem_of, recordings) -> None:
+    problem, kept = problem_of(), KeptProgram()
+    for _ in range(2):
+        Runs(problem).compile(rates(Iterating, 0.01, 0.1), kept=kept)
+    assert kept.program.phases.is_opaque
     assert len(recordings) == 2
 
 

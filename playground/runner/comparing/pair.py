@@ -131,8 +131,8 @@ def _rank_runs(scores: RunScores) -> list[float]:
 
     if not scores.evaluations:
         losses = scores.losses[:, -1]
-        return np.where(np.isnan(losses), np.inf, losses).tolist()
-    return (scores.evaluations[DEFAULT_PENALTY] + TIE_WEIGHT * scores.progress).tolist()
+        return list(np.where(np.isnan(losses), np.inf, losses).tolist())
+    return list((scores.evaluations[DEFAULT_PENALTY] + TIE_WEIGHT * scores.progress).tolist())
 
 
 def compute_studies(pair: Pair, runs: PairRuns, studies: Sequence[int], cache: PreparedCache) -> Iterator[ChunkResult]:

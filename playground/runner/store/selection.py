@@ -100,7 +100,8 @@ class Selection:
         import numpy as np
 
         chosen: NDArray[Any] = np.array([head.number in chunks for head in self.reader.heads], dtype=np.bool_)
-        return chosen[self._places()]
+        found: NDArray[Any] = chosen[self._places()]
+        return found
 
     def _places(self) -> NDArray[Any]:
         """Return for each run the place of its chunk."""

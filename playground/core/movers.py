@@ -87,7 +87,7 @@ class RuleMover(Mover):
 
     def with_lanes(self, names: Collection[str], runs: int) -> RuleMover:
         """Return a mover of the same rules; an `int` stays a constant, since a lane would make a `float` of it."""
-        values = {name: getattr(self.rule, name) for name in names if name not in self.lanes}
+        values = {name: getattr(self.rule, name, None) for name in names if name not in self.lanes}
         columns = {
             name: torch.full((runs,), value, dtype=torch.float64)
             for name, value in values.items()

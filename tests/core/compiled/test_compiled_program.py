@@ -170,6 +170,7 @@ RECORDED_ANEW = {
     "constant of a rule": (rates(Adam, 0.01, 0.1), rules(Adam(lr=0.01, eps=1e-6), Adam(lr=0.1, eps=1e-6))),
     "constant that differs now": (rates(Adam, 0.01, 0.1), rules(Adam(lr=0.01), Adam(lr=0.1, beta2=0.9))),
     "another rule": (rates(Adam, 0.01, 0.1), rates(SGD, 0.01, 0.1)),
+    "another rule without a lane": (rules(Adam(beta2=0.9), Adam(beta2=0.99)), rates(SGD, 0.01, 0.1)),
     "constant of torch.Adam": (adam(), adam(eps=1e-6)),
     "option left out": (adam(), adam(eps=1e-8)),
     "pair": (adam(betas=(0.9, 0.99)), adam(betas=(0.9, 0.999))),

@@ -55,7 +55,7 @@ def monkey_saddle() -> Function:
     root = math.sqrt(3) / 2
 
     def formula(x: Tensor) -> Tensor:
-        a, b = x.unbind(-1)
+        a, b = x[..., 0], x[..., 1]
         return a**3 - 3 * a * b**2 + 0.75 * (a**2 + b**2) ** 2 + 0.25
 
     return Function(
@@ -84,7 +84,8 @@ def matrix_factorization(condition: Annotated[float, Ge(1)] = 4.0) -> Function:
     product = [[sum(a * b for a, b in zip(row, column, strict=True)) for column in right] for row in left]
 
     def formula(x: Tensor) -> Tensor:
-        u, v = x.reshape(*x.shape[:-1], 2, 4, 2).unbind(-3)
+        pair = x.reshape(*x.shape[:-1], 2, 4, 2)
+        u, v = pair[..., 0, :, :], pair[..., 1, :, :]
         error: Tensor = u @ v.transpose(-1, -2) - constant(product, x)
         return error.square().sum((-1, -2)) / 2
 
@@ -112,7 +113,8 @@ def linear_network(layers: Size = 3) -> Function:
     roots = [2.0 ** (1 / layers), 2.0 ** (-1 / layers)]
 
     def formula(x: Tensor) -> Tensor:
-        matrices = x.reshape(*x.shape[:-1], layers, 2, 2).unbind(-3)
+        stack = x.reshape(*x.shape[:-1], layers, 2, 2)
+        matrices = [stack[..., layer, :, :] for layer in range(layers)]
         product = matrices[0]
         for matrix in matrices[1:]:
             product = matrix @ product

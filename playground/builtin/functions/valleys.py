@@ -21,7 +21,7 @@ def powell_singular() -> Function:
     """
 
     def terms(x: Tensor) -> Tensor:
-        a, b, c, d = x.unbind(-1)
+        a, b, c, d = x[..., 0], x[..., 1], x[..., 2], x[..., 3]
         return torch.stack([(a + 10 * b) ** 2, 5 * (c - d) ** 2, (b - 2 * c) ** 4, 10 * (a - d) ** 4], dim=-1)
 
     return Function(
@@ -46,7 +46,7 @@ def wood() -> Function:
     """
 
     def terms(x: Tensor) -> Tensor:
-        a, b, c, d = x.unbind(-1)
+        a, b, c, d = x[..., 0], x[..., 1], x[..., 2], x[..., 3]
         valleys = [100 * (b - a**2) ** 2, (1 - a) ** 2, 90 * (d - c**2) ** 2, (1 - c) ** 2]
         return torch.stack([*valleys, 10 * (b + d - 2) ** 2, (b - d) ** 2 / 10], dim=-1)
 
@@ -72,7 +72,7 @@ def helical_valley() -> Function:
     """
 
     def formula(x: Tensor) -> Tensor:
-        a, b, c = x.unbind(-1)
+        a, b, c = x[..., 0], x[..., 1], x[..., 2]
         turn = torch.atan(b / a) / (2 * math.pi) + torch.where(a < 0, 0.5, 0.0)
         return 100 * ((c - 10 * turn) ** 2 + ((a**2 + b**2).sqrt() - 1) ** 2) + c**2
 

@@ -13,6 +13,7 @@ from playground.plugins.manager import load_plugins
 from playground.report.explanation.formatting import format_sentence, relative_deviation
 from playground.runner.explaining.step import explain as explained
 from playground.scenario.model import load_scenario
+from playground.testing import build_registered
 
 PLUGINS = load_plugins(autoload=False)
 
@@ -97,7 +98,9 @@ def test_every_bundled_scenario_without_a_gap(root, explain):
 @pytest.mark.parametrize("name", [name for name in PLUGINS.registry.names("function") if "." not in name])
 def test_every_function_without_a_gap(write, name):
     function = "sin(x[0]) + max(x[0], x[1])*softplus(x[1])" if name == "expression" else name
-    path = write("f.yaml", f"task: minimize\nfunction: {function}\nstart: {{x: [0.7, 0.4]}}\noptimizer: sgd\n")
+    made = None if name == "expression" else build_registered("function", name)
+    start = ([0.7, 0.4, 0.6, 0.5] * 4)[: getattr(made, "dim", 2)]
+    path = write("f.yaml", f"task: minimize\nfunction: {function}\nstart: {{x: {start}}}\noptimizer: sgd\n")
     told = explained(load_scenario(path), PLUGINS)
     assert all(operation.formula for operation in told.operations)
     assert relative_deviation(told, 0) < 1e-2

@@ -136,6 +136,7 @@ def test_list_problems(playground, suite):
     assert lines[-1] == "2 problems, 2 of them in 2 families count in a verdict; own.yaml"
 
 
+@pytest.mark.slow
 def test_run_judges_the_comparison_of_a_file(playground, suite):
     make_suite(
         suite, "compare: {optimizer: rmsprop, against: [sgd], studies: 2, expect: [worse than sgd by more than 99]}\n"
@@ -146,6 +147,7 @@ def test_run_judges_the_comparison_of_a_file(playground, suite):
     assert playground("check", "own.yaml").exit_code == 0
 
 
+@pytest.mark.slow
 def test_run_of_a_folder_has_scenarios_and_comparisons(playground, suite):
     make_suite(suite, "compare: {optimizer: rmsprop, against: [sgd], studies: 2}\n")
     result = playground("run", ".", "--json")

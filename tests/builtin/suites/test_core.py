@@ -103,7 +103,7 @@ def test_a_scenario_is_of_the_suite(name):
     assert not scenario.expect
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(5)
 @every_problem
 def test_seeds_draw_starts_of_comparable_difficulty(name):
     losses = [initial_loss(name, seed) - PROBLEMS[name]["least"] for seed in range(5)]
@@ -113,7 +113,7 @@ def test_seeds_draw_starts_of_comparable_difficulty(name):
         assert max(losses) < 50 * min(losses)
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(5)
 @every_problem
 def test_a_function_has_the_stated_minimum(name):
     made = make(name)
@@ -126,7 +126,7 @@ def test_a_function_has_the_stated_minimum(name):
         assert g(point).item() == pytest.approx(minimum.value, rel=1e-13, abs=1e-13)
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(5)
 @every_problem
 def test_a_problem_is_one_scalar_program_of_bounded_size(name):
     problem = make(name).problem
@@ -149,7 +149,7 @@ def newton(g, z):
     return z
 
 
-@pytest.mark.sampled(8)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", NEWTON)
 def test_newton_finds_the_stated_least_loss(name):
     g, z = make(name).flat()
@@ -199,7 +199,7 @@ def test_the_entropy_of_smoothed_targets(name):
     assert PROBLEMS[name]["least"] == pytest.approx(entropy, rel=1e-12)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", [n for n, each in PROBLEMS.items() if not each["source"].startswith("entropy")])
 def test_lbfgs_finds_no_lower_loss(name):
     least, probe = PROBLEMS[name]["least"], PROBLEMS[name]["probe"]

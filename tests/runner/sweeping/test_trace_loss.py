@@ -71,6 +71,7 @@ def sweep(scenario, changes, engine, seeds=2):
     return np.array([np.frombuffer(row.trace or b"", "<f4") for row in rows]), [(row.status, row.steps) for row in rows]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("changes", "engines"), CASES.values(), ids=CASES)
 def test_all_engines_keep_the_same_losses(changes, engines, scenario) -> None:
     alone, ends = sweep(scenario, changes, "plain")

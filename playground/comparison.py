@@ -18,6 +18,7 @@ class EffectFinding:
     :param high: upper end.
     :param word: `better`, `worse`, `equivalent` or `cannot tell`.
     :param text: the word with its qualification: `better by more than 1.25×`.
+    :param equivalent: a difference of more than a margin is excluded, whether or not there is a smaller one.
     """
 
     factor: float
@@ -25,6 +26,7 @@ class EffectFinding:
     high: float
     word: str
     text: str
+    equivalent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from playground.comparison import PairFinding
+from playground.comparison import EffectFinding, PairFinding
 from playground.errors import ComponentError, suggest_names
 
 _FORM = re.compile(
@@ -35,23 +35,23 @@ class ComparisonExpectation:
         """Return why the findings do not meet it; empty if they do."""
         pair = next(each for each in pairs if each.baseline == self.baseline)
         found = pair.headline
-        if self._is_met(found.low, found.high, found.word):
+        if self._is_met(found):
             return ""
         interval = f"{found.factor:.2f}× [{found.low:.2f}, {found.high:.2f}]"
         where = "on problems like these" if pair.like_these else "on this suite"
         return f"expected {self.text}, found {found.text}: {pair.optimizer} needs {interval} {where}"
 
-    def _is_met(self, low: float, high: float, word: str) -> bool:
+    def _is_met(self, found: EffectFinding) -> bool:
         factor = self.factor or 1.0
         match self.relation:
             case "better than":
-                return word == "better" and high < 1 / factor
+                return found.word == "better" and found.high < 1 / factor
             case "worse than":
-                return word == "worse" and low > factor
+                return found.word == "worse" and found.low > factor
             case "equivalent to":
-                return word == "equivalent"
+                return found.equivalent
             case _:  # with a factor it must be shown; without, it must not be shown to be worse
-                return word != "worse" if self.factor is None else high < factor
+                return found.word != "worse" if self.factor is None else found.high < factor
 
 
 def parse_expectation(text: str, baselines: Sequence[str]) -> ComparisonExpectation:

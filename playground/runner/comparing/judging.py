@@ -188,7 +188,14 @@ def score_first_settings(followed: Followed, contestant: Contestant, problem: st
 def describe_effect(verdict: EffectVerdict) -> EffectFinding:
     """Return a verdict as factors and words."""
     low, high = verdict.factor_interval
-    return EffectFinding(factor=verdict.estimate.factor, low=low, high=high, word=verdict.word, text=str(verdict))
+    return EffectFinding(
+        factor=verdict.estimate.factor,
+        low=low,
+        high=high,
+        word=verdict.word,
+        text=str(verdict),
+        equivalent=verdict.equivalent,
+    )
 
 
 def _word(pair: PairComparison) -> str:

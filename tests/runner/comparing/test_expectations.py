@@ -8,17 +8,19 @@ from playground.runner.comparing.expectations import parse_expectation
 
 EFFECTS = {
     "much better": (0.5, 0.4, 0.6, "better"),
-    "a little better": (0.95, 0.92, 0.98, "better"),
+    "a little better": (0.95, 0.92, 0.98, "better"),  # and equivalent: a difference of 1.25× is excluded
     "equivalent": (1.0, 0.97, 1.03, "equivalent"),
     "undecided": (0.9, 0.7, 1.2, "cannot tell"),
     "a little worse": (1.1, 1.02, 1.2, "worse"),
     "much worse": (2.0, 1.5, 2.5, "worse"),
 }
 
+EQUIVALENT = ("equivalent", "a little better")
+
 
 def pair(name):
     factor, low, high, word = EFFECTS[name]
-    effect = EffectFinding(factor=factor, low=low, high=high, word=word, text=word)
+    effect = EffectFinding(factor=factor, low=low, high=high, word=word, text=word, equivalent=name in EQUIVALENT)
     return PairFinding(
         optimizer="mine",
         baseline="adam",
@@ -42,7 +44,7 @@ MET = {
     "better than adam by more than 1.5": ("much better",),
     "worse than adam": ("a little worse", "much worse"),
     "worse than adam by more than 1.4x": ("much worse",),
-    "equivalent to adam": ("equivalent",),
+    "equivalent to adam": ("equivalent", "a little better"),
     "not worse than adam": ("much better", "a little better", "equivalent", "undecided"),
     "not worse than adam by more than 1.25": (
         "much better",

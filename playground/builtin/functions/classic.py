@@ -256,18 +256,19 @@ def goldstein_price() -> Function:
 
     Source: Goldstein & Price, On descent from local minima, 1971.
     """
-
-    def formula(a: Tensor, b: Tensor) -> Tensor:
-        first = 1 + (a + b + 1) ** 2 * (19 - 14 * a + 3 * a**2 - 14 * b + 6 * a * b + 3 * b**2)
-        second = 30 + (2 * a - 3 * b) ** 2 * (18 - 32 * a + 12 * a**2 + 48 * b - 36 * a * b + 27 * b**2)
-        return first * second
-
     return function_of_two(
-        formula,
+        goldstein_price_value,
         domain=((-2.0, 2.0),) * 2,
         minima=(Minimum((0.0, -1.0), 3.0),),
         source="Goldstein & Price 1971",
     )
+
+
+def goldstein_price_value(a: Tensor, b: Tensor) -> Tensor:
+    """Return the value of `goldstein_price`."""
+    first = 1 + (a + b + 1) ** 2 * (19 - 14 * a + 3 * a**2 - 14 * b + 6 * a * b + 3 * b**2)
+    second = 30 + (2 * a - 3 * b) ** 2 * (18 - 32 * a + 12 * a**2 + 48 * b - 36 * a * b + 27 * b**2)
+    return first * second
 
 
 def griewank(dim: Dimension = 2) -> Function:

@@ -9,8 +9,8 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from playground.builtin.functions.classic import goldstein_price
-from playground.builtin.functions.parts import Dimension, Several, constant, spread
+from playground.builtin.functions.classic import goldstein_price_value
+from playground.builtin.functions.parts import Dimension, Several, constant, function_of_two, spread
 from playground.core.function import Function, Minimum
 
 
@@ -61,11 +61,9 @@ def log_goldstein_price() -> Function:
     Source: Picheny, Wagner & Ginsbourger, A benchmark of kriging-based infill criteria for noisy optimization, 2013,
     without their scale.
     """
-    plain = goldstein_price()
-    return Function(
-        lambda x: torch.log(plain.formula(x) / 3),
-        2,
-        domain=plain.domain,
+    return function_of_two(
+        lambda a, b: torch.log(goldstein_price_value(a, b) / 3),
+        domain=((-2.0, 2.0),) * 2,
         minima=(Minimum((0.0, -1.0), 0.0),),
         source="Picheny, Wagner & Ginsbourger 2013",
     )

@@ -49,6 +49,8 @@ def loss_curves(runs: Selection, store: Store) -> Iterator[LossCurve]:
     import numpy as np
 
     sound = store.leave_out_damaged(runs.lowest_seeds(MAX_CURVE_RUNS), ["trace"])
+    if not len(sound):
+        return
     points, starts = np.unique(sound.point, return_index=True)
     for point, start, stop in zip(points.tolist(), starts, [*starts[1:], len(sound)], strict=True):
         some = sound.take(slice(start, stop))

@@ -13,6 +13,7 @@ import torch
 
 from playground.errors import PlaygroundError
 from playground.plugins.manager import load_plugins
+from playground.plugins.parameters import scenario_parameters
 from playground.runner.ejecting.program import eject
 from playground.runner.ejecting.rendering import render_script
 from playground.runner.loading.overrides import Changes, load_with_changes
@@ -275,12 +276,19 @@ def test_every_other_model(model, plugins):
     agrees(scenario("xor_gate", plugins, model=model, loss="mse", steps="20"), plugins)
 
 
+NOISE = ("normal_noise", "student_noise", "factor_noise", "masks", "drift", "sign_flips", "rare_push")
+OF_OTHER_TASKS = (*NOISE, "linear_response", "echo", "reversal")
+"""Datasets without classes."""
+
+
 @pytest.mark.product(6)
 @pytest.mark.slow
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
-@pytest.mark.parametrize("dataset", names_of("dataset", ("csv", "inline", "line")))
+@pytest.mark.parametrize("dataset", names_of("dataset", ("csv", "inline", "line", *OF_OTHER_TASKS)))
 def test_every_dataset(dataset, loss, plugins):
-    agrees(scenario("two_moons", plugins, dataset=dataset, loss=loss, batch_size="3", steps="20"), plugins)
+    known = {each.name for each in scenario_parameters(plugins.registry.get("dataset", dataset))}
+    chosen = f"{{name: {dataset}, samples: 40}}" if "samples" in known else dataset
+    agrees(scenario("two_moons", plugins, dataset=chosen, loss=loss, batch_size="3", steps="20"), plugins)
 
 
 @pytest.mark.slow

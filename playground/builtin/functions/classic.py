@@ -13,7 +13,14 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from playground.builtin.functions.parts import Dimension, Several, constant, function_of_two, spread
+from playground.builtin.functions.parts import (
+    Dimension,
+    Several,
+    constant,
+    function_of_two,
+    goldstein_price_value,
+    spread,
+)
 from playground.core.function import Function, Minimum
 from playground.expression import Expression, parse
 
@@ -262,13 +269,6 @@ def goldstein_price() -> Function:
         minima=(Minimum((0.0, -1.0), 3.0),),
         source="Goldstein & Price 1971",
     )
-
-
-def goldstein_price_value(a: Tensor, b: Tensor) -> Tensor:
-    """Return the value of `goldstein_price`."""
-    first = 1 + (a + b + 1) ** 2 * (19 - 14 * a + 3 * a**2 - 14 * b + 6 * a * b + 3 * b**2)
-    second = 30 + (2 * a - 3 * b) ** 2 * (18 - 32 * a + 12 * a**2 + 48 * b - 36 * a * b + 27 * b**2)
-    return first * second
 
 
 def griewank(dim: Dimension = 2) -> Function:

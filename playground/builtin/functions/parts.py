@@ -37,3 +37,10 @@ def constant(values: Sequence[Any], like: Tensor) -> Tensor:
 def spread(dim: int, condition: float) -> list[float]:
     """Return `dim` numbers from 1 to `condition`, evenly spaced on a logarithmic scale."""
     return [condition ** (i / max(dim - 1, 1)) for i in range(dim)]
+
+
+def goldstein_price_value(a: Tensor, b: Tensor) -> Tensor:
+    """Return the value of `goldstein_price`."""
+    first = 1 + (a + b + 1) ** 2 * (19 - 14 * a + 3 * a**2 - 14 * b + 6 * a * b + 3 * b**2)
+    second = 30 + (2 * a - 3 * b) ** 2 * (18 - 32 * a + 12 * a**2 + 48 * b - 36 * a * b + 27 * b**2)
+    return first * second

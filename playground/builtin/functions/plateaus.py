@@ -9,8 +9,14 @@ import torch
 from annotated_types import Ge
 from torch import Tensor
 
-from playground.builtin.functions.classic import goldstein_price_value
-from playground.builtin.functions.parts import Dimension, Several, constant, function_of_two, spread
+from playground.builtin.functions.parts import (
+    Dimension,
+    Several,
+    constant,
+    function_of_two,
+    goldstein_price_value,
+    spread,
+)
 from playground.core.function import Function, Minimum
 
 

@@ -1,4 +1,4 @@
-"""Fixed linear changes of the coordinates of a function: rotation, and a scale for each coordinate."""
+"""Fixed changes of the coordinates of a function: a shift, a rotation, and a scale for each coordinate."""
 
 from __future__ import annotations
 
@@ -33,31 +33,38 @@ def spread_scales(dim: int, ratio: float) -> Tensor:
     return (math.log(ratio) * exponents).exp()
 
 
-class LinearChange:
-    """The change of coordinates x = Q · diag(s) · z with a rotation Q and scales s.
+class CoordinateChange:
+    """The change of coordinates x = Q · diag(s) · (z − c) with a rotation Q, scales s and an offset c = (d, −d, d, …).
 
     :param dim: number of coordinates.
     :param rotation: seed of Q; None for the identity.
     :param stretch: largest over smallest entry of s; 1 for no change.
+    :param shift: d; 0 for no change.
     """
 
-    def __init__(self, dim: int, rotation: int | None, stretch: float) -> None:
+    def __init__(self, dim: int, rotation: int | None, stretch: float, shift: float) -> None:
         q = torch.eye(dim, dtype=torch.float64) if rotation is None else draw_rotation(dim, rotation)
         scales = spread_scales(dim, stretch)
         self.matrix = q * scales
+        self.scales = scales
+        self.is_rotated = rotation is not None
+        self.offset = shift * (1.0 - 2.0 * (torch.arange(dim, dtype=torch.float64) % 2))
         self._inverse = q.T / scales[:, None]
 
     def invert(self, x: Tensor) -> Tensor:
         """Return the coordinates z of points x, shape `(..., dim)`."""
-        return x @ self._inverse.T
+        return x @ self._inverse.T + self.offset
 
     def apply(self, function: Function) -> Function:
-        """Return z ↦ f(Q · diag(s) · z), with its minima in the new coordinates and without a domain."""
-        matrix = self.matrix
+        """Return z ↦ f(Q · diag(s) · (z − c)), with its minima in the new coordinates and without a domain."""
+        matrix, scales, offset = self.matrix, self.scales, self.offset
 
         def change(z: Tensor) -> Tensor:
+            moved = z - offset.to(dtype=z.dtype, device=z.device)
+            if not self.is_rotated:
+                return moved * scales.to(dtype=z.dtype, device=z.device)
             # not z @ matrix.T, which torch computes with an in-place view that the compiler has no rule for
-            return (z.unsqueeze(-2) * matrix.to(dtype=z.dtype, device=z.device)).sum(-1)
+            return (moved.unsqueeze(-2) * matrix.to(dtype=z.dtype, device=z.device)).sum(-1)
 
         points = [torch.tensor(minimum.point, dtype=torch.float64) for minimum in function.minima]
         terms = function.terms

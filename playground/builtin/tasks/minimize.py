@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from playground.core.axes import Ranges
-    from playground.core.coordinates import LinearChange
+    from playground.core.coordinates import CoordinateChange
     from playground.core.data import Data
     from playground.core.function import Function, Objective
     from playground.core.listing import Listing, Writer
@@ -43,6 +43,8 @@ class Minimize(DescentTask):
         together.
     :param stretch: multiply the coordinates by scales whose largest over smallest is this, evenly spaced on a
         logarithmic scale.
+    :param shift: move the coordinates by this distance, alternately up and down, so that no minimum is at the origin,
+        where weight decay would find it.
     """
 
     def __init__(
@@ -53,14 +55,15 @@ class Minimize(DescentTask):
         spread: Annotated[float, Ge(0)] = 0.0,
         rotation: Annotated[int, Ge(0)] | None = None,
         stretch: Annotated[float, Ge(1)] = 1.0,
+        shift: float = 0.0,
     ) -> None:
         self.original = function if hasattr(function, "variables") else _wrap_vector_function(function, start)
         self.start = start
         self.spread = spread
         self.function = self.original
-        self.change: LinearChange | None = None
-        if rotation is not None or stretch != 1:
-            self._change_coordinates(rotation, stretch)
+        self.change: CoordinateChange | None = None
+        if rotation is not None or stretch != 1 or shift:
+            self._change_coordinates(rotation, stretch, shift)
         self.dataset = dataset
         self.metrics = ("distance",) if getattr(self.function, "minima", ()) else ()
 
@@ -111,9 +114,15 @@ class Minimize(DescentTask):
         values = tuple(names.values())
         cells, points = [], values
         if self.change is not None:
-            matrix = self.change.matrix.to(setting.device, setting.dtype)
-            cells.append(Cell("The change of coordinates", f"coordinates = {writer.tensor(matrix)}"))
-            points = (f"({values[0]}.unsqueeze(-2) * coordinates).sum(-1)",)
+            change = self.change
+            factors = (change.matrix if change.is_rotated else change.scales).to(setting.device, setting.dtype)
+            offset = change.offset.to(setting.device, setting.dtype)
+            text = f"coordinates = {writer.tensor(factors)}\noffset = {writer.tensor(offset)}"
+            cells.append(Cell("The change of coordinates", text))
+            moved = f"({values[0]} - offset)"
+            points = (
+                f"({moved}.unsqueeze(-2) * coordinates).sum(-1)" if change.is_rotated else f"{moved} * coordinates",
+            )
         formula = writer.code(self.original)
         if formula is not None:
             definitions = f"def f({', '.join(map(python_name, names))}):\n    return {formula}"
@@ -147,14 +156,14 @@ class Minimize(DescentTask):
         cells = [*listing.cells, Cell("The noise: samples tilt and weight the function", data)]
         return replace(listing, cells=cells, loss=loss, data=("inputs", "targets"))
 
-    def _change_coordinates(self, rotation: int | None, stretch: float) -> None:
-        from playground.core.coordinates import LinearChange
+    def _change_coordinates(self, rotation: int | None, stretch: float, shift: float) -> None:
+        from playground.core.coordinates import CoordinateChange
         from playground.core.function import Function
 
         if not isinstance(self.original, Function):
-            key = "stretch" if rotation is None else "rotation"
+            key = "rotation" if rotation is not None else "stretch" if stretch != 1 else "shift"
             raise ScenarioError(Fault(f"{key}: expected a function of one vector, got a formula", (key,)))
-        self.change = LinearChange(self.original.dim, rotation, stretch)
+        self.change = CoordinateChange(self.original.dim, rotation, stretch, shift)
         self.function = self.change.apply(self.original)
 
     def _start_point(self) -> dict[str, Any]:

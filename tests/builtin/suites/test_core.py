@@ -128,6 +128,16 @@ def test_a_function_has_the_stated_minimum(name):
 
 @pytest.mark.sampled(5)
 @every_problem
+def test_no_minimum_is_where_weight_decay_leads(name):
+    """Decoupled decay multiplies by 1 − lr·λ: at lr·λ = 1 it would solve a problem whose minimum is the origin."""
+    task = make(name).task
+    if not isinstance(task, Minimize):
+        pytest.skip("data")
+    assert all(torch.tensor(minimum.point).norm() > 0.3 for minimum in task.function.minima)
+
+
+@pytest.mark.sampled(5)
+@every_problem
 def test_a_problem_is_one_scalar_program_of_bounded_size(name):
     problem = make(name).problem
     rule = optimizers.Adam(lr=torch.tensor([0.1, 0.2]))

@@ -49,7 +49,9 @@ def start(seed, **options):
     return Minimize(rosenbrock(), **options).problem(DOUBLE).parameters["x"].detach()
 
 
-@pytest.mark.parametrize("changes", [{}, {"rotation": 3, "stretch": 4.0}], ids=["plain", "changed"])
+@pytest.mark.parametrize(
+    "changes", [{}, {"rotation": 3, "stretch": 4.0, "shift": 1.0}, {"shift": 1.0}], ids=["plain", "changed", "shifted"]
+)
 @pytest.mark.parametrize("data", DATA.values(), ids=DATA)
 def test_the_loss_over_all_data_is_the_function(data, changes):
     task = Minimize(quadratic(3, 100.0), dataset=data, **changes)
@@ -99,11 +101,11 @@ def test_the_spread_of_a_given_start():
 def test_partners_start_at_the_same_value(options):
     for seed in range(3):
         values = []
-        for changes in ({}, {"rotation": 1}, {"stretch": 100.0}, {"rotation": 2, "stretch": 9.0}):
+        for changes in ({}, {"rotation": 1}, {"stretch": 100.0}, {"rotation": 2, "stretch": 9.0}, {"shift": 1.5}):
             torch.manual_seed(seed)
             problem = Minimize(rosenbrock(), **options, **changes).problem(DOUBLE)
             values.append(problem.loss(problem.module, ()).item())
-        assert values == pytest.approx([values[0]] * 4, rel=1e-12)
+        assert values == pytest.approx([values[0]] * 5, rel=1e-12)
 
 
 def test_distance_is_measured_in_the_new_coordinates():
@@ -136,9 +138,9 @@ def test_data_that_do_not_average_to_the_function(data, message):
         Minimize(quadratic(2), dataset=data).problem(DOUBLE)
 
 
-@pytest.mark.parametrize("key", ["rotation", "stretch", "dataset"])
+@pytest.mark.parametrize("key", ["rotation", "stretch", "shift", "dataset"])
 def test_formulas_have_no_coordinates(key):
-    value = {"rotation": 1, "stretch": 2.0, "dataset": DATA["normal"]}[key]
+    value = {"rotation": 1, "stretch": 2.0, "shift": 1.0, "dataset": DATA["normal"]}[key]
     with pytest.raises(ScenarioError, match=f"{key}: expected a function of one vector, got a formula"):
         Minimize(parse("x**2"), start={"x": 1.0}, **{key: value}).problem(DOUBLE)
 
@@ -148,6 +150,7 @@ task: minimize
 function: {{name: quadratic, dim: 4, condition: 100}}
 rotation: 1
 stretch: 4
+shift: 2
 dataset: {{name: {}, dim: 4}}
 batch_size: 4
 dtype: float64

@@ -34,6 +34,9 @@ def _(text: str) -> str:
     return text
 
 
+OF_SWEEP = Sentence(_("The scenario is a sweep; this is its own run, before anything is swept."))
+
+
 @dataclass(frozen=True, kw_only=True)
 class TapedStep:
     """A step after its update, with its tape.
@@ -65,9 +68,8 @@ class TapedStep:
 
 
 def step_remarks(step: TapedStep) -> Iterator[Sentence]:
-    """Yield remarks: the sample with the largest gradient, saturated functions, and how the step changed the loss."""
-    if step.subject.of_sweep:
-        yield Sentence(_("The scenario is a sweep; this is its own run, before anything is swept."))
+    """Yield the subject's notes, the sample with the largest gradient, saturated functions, how the loss changed."""
+    yield from step.subject.notes
     yield from _remark_hardest_sample(step)
     yield from _remark_saturation(step)
     yield from _remark_gradients(step) if math.isfinite(step.loss) else _remark_nonfinite_loss(step)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from playground.errors import Fault, ScenarioError
 from playground.plugins.causes import translate_errors
 from playground.plugins.manager import Plugins
+from playground.runner.explaining.remarks import OF_SWEEP
 from playground.runner.explaining.subject import ExplainedSubject, describe_optimizer
 from playground.runner.single.labels import component_label
 from playground.runner.single.measuring import Observer, stop_rules
@@ -87,7 +88,7 @@ class Replay:
             optimizer=optimizer,
             continues=self._continues,
             flush_denormals=True,
-            of_sweep=scenario.sweep is not None,
+            notes=() if scenario.sweep is None else (OF_SWEEP,),
         )
 
     def _continues(self, loss: float) -> bool:

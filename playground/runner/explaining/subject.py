@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from playground.explanation import Sentence
+
 if TYPE_CHECKING:
     import torch
 
@@ -44,7 +46,7 @@ class ExplainedSubject:
     :param optimizer: what moves the parameters; None if nothing does.
     :param continues: tells from the loss whether the step makes an update. Called once, after `stepper.evaluate`.
     :param flush_denormals: whether the step computes with denormal numbers as zero, as runs of scenarios do.
-    :param of_sweep: whether the scenario is a sweep, of which this is the run before anything is swept.
+    :param notes: remarks to put before those on the step's numbers.
     """
 
     title: str
@@ -55,7 +57,7 @@ class ExplainedSubject:
     optimizer: ExplainedOptimizer | None = None
     continues: Callable[[float], bool] = lambda loss: True
     flush_denormals: bool = False
-    of_sweep: bool = False
+    notes: tuple[Sentence, ...] = ()
 
     @property
     def device(self) -> torch.device:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from playground.api import compare, load_scenario, plot, run, sweep
     from playground.plugins.hookspecs import hookimpl
     from playground.runner.sweeping.sweep import SweepOptions
+    from playground.watching import watch
 
 _MODULES: Final = {
     "SweepOptions": "playground.runner.sweeping.sweep",
@@ -25,9 +26,10 @@ _MODULES: Final = {
     "plot": "playground.api",
     "run": "playground.api",
     "sweep": "playground.api",
+    "watch": "playground.watching",
 }
 
-__all__ = ["SweepOptions", "compare", "hookimpl", "load_scenario", "plot", "run", "sweep"]
+__all__ = ["SweepOptions", "compare", "hookimpl", "load_scenario", "plot", "run", "sweep", "watch"]
 
 
 def __getattr__(name: str) -> Any:

@@ -43,7 +43,7 @@ def load_scenario(
     :returns: the scenario, with the places of its values.
     :raises ScenarioError: the scenario is not valid; contains every fault with its place.
     """
-    return _apply_changes(load_source(path), changes, _load_plugins(plugins))
+    return _apply_changes(load_source(path), changes, load_requested_plugins(plugins))
 
 
 def run(
@@ -71,7 +71,7 @@ def run(
     :raises ScenarioError: the scenario is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
-    loaded_plugins = _load_plugins(plugins)
+    loaded_plugins = load_requested_plugins(plugins)
     scenario = _apply_changes(_source_of(path), changes, loaded_plugins)
     loaded = override_seed_and_steps(scenario, seed, steps, loaded_plugins)
     with limit_memory(memory):
@@ -105,7 +105,7 @@ def sweep(
     :raises ScenarioError: the scenario or its sweep is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
-    loaded_plugins = _load_plugins(plugins)
+    loaded_plugins = load_requested_plugins(plugins)
     loaded = _apply_changes(_source_of(path), changes, loaded_plugins)
     if over or seeds is not None:
         loaded = with_axes(loaded, over or {}, seeds)
@@ -138,7 +138,7 @@ def compare(
     """
     from playground.runner.comparing.compare import CompareOptions, compare_optimizers
 
-    loaded = _load_plugins(plugins)
+    loaded = load_requested_plugins(plugins)
     names = [_name_optimizer(each, loaded) for each in (optimizer, *against)]
     chosen = CompareOptions(against=names[1:], suite=str(suite), **options)
     return compare_optimizers(names[0], loaded, chosen, progress, None if folder is None else Path(folder))
@@ -192,7 +192,7 @@ def _apply_changes(source: SourceText, changes: Mapping[str, Any] | None, plugin
     return Loaded(parse_scenario(source), source)
 
 
-def _load_plugins(specs: Sequence[str] | Plugins) -> Plugins:
+def load_requested_plugins(specs: Sequence[str] | Plugins) -> Plugins:
     """Load plugins; a requested plugin that fails is an error."""
     if isinstance(specs, Plugins):
         return specs

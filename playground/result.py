@@ -134,11 +134,17 @@ class Diagnosis:
     :param name: a stable name; `expect: {diagnosis: NAME}` uses it.
     :param sentence: the finding, with the run's own numbers.
     :param remedy: the suggested fix.
+    :param place: the line of the user's program, `train.py:12`; empty if it is not known, and for runs of scenarios.
     """
 
     name: str
     sentence: str
     remedy: str
+    place: str = ""
+
+    def __str__(self) -> str:
+        """Return place, finding and name on one line."""
+        return f"{self.place}: {self.sentence} [{self.name}]" if self.place else f"{self.sentence} [{self.name}]"
 
 
 @dataclass(frozen=True, kw_only=True)

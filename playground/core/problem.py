@@ -177,11 +177,11 @@ def require_parameters(module: nn.Module) -> None:
     if parameters:
         frozen = f"all {len(parameters)} parameters of {name} are frozen (requires_grad=False)"
         raise ComponentError(Fault(f"nothing to descend: {frozen}", ("model",)))
-    hidden = next((text for each in module.modules() if (text := _find_hidden_layers(each))), "")
+    hidden = next((text for each in module.modules() if (text := find_hidden_layers(each))), "")
     raise ComponentError(Fault(f"nothing to descend: {name} has no parameters{hidden}", ("model",)))
 
 
-def _find_hidden_layers(module: nn.Module) -> str:
+def find_hidden_layers(module: nn.Module) -> str:
     """Return which attribute hides layers or parameters from PyTorch, if any."""
     for name, value in vars(module).items():
         if name.startswith("_") or not value:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -53,3 +53,21 @@ def preserve_torch_stream(device: torch.device) -> Iterator[None]:
     else:
         with torch.random.fork_rng(devices=[device.index or 0], device_type=device.type):
             yield
+
+
+def save_torch_stream(device: torch.device) -> Callable[[], None]:
+    """Return a function that puts torch's global stream back to its present state, as often as it is called.
+
+    :param device: its stream is put back as well, if it has its own.
+    """
+    state = torch.get_rng_state()
+    if device.type == "cpu":
+        return lambda: torch.set_rng_state(state)
+    module = torch.get_device_module(device)
+    own = module.get_rng_state(device)
+
+    def restore() -> None:
+        torch.set_rng_state(state)
+        module.set_rng_state(own, device)
+
+    return restore

@@ -31,6 +31,7 @@ INJECTED_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyTy
         "executor": (),
         "operation": (),
         "diagnosis": (),
+        "loop_diagnosis": (),
         "suite": (),
     }
 )

@@ -153,6 +153,7 @@ class Run:
 
     :param scenario: the scenario's name.
     :param id: a hash of everything that determines the run.
+    :param seed: None for a training loop that is not ours.
     :param file: the scenario's file as the user named it; empty if the scenario came from Python.
     :param setup: the components by kind: `{"model": "perceptron", "optimizer": "adam (lr 0.01)", ...}`.
     :param reason: one sentence that explains the status: which rule, at which step, in which parameter.
@@ -174,7 +175,7 @@ class Run:
 
     scenario: str
     id: str
-    seed: int
+    seed: int | None
     status: Status
     verdict: Verdict
     steps: int = 0

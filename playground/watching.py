@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from playground.errors import Fault, PlaygroundError
+from playground.figures.numbers import format_short
 from playground.plugins.manager import Plugins
 from playground.result import Diagnosis
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from playground.core.watching.loop_evidence import LoopEvidence
+    from playground.explanation import Explanation
+    from playground.runner.watching.watched_run import WatchedRun
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,57 @@ class Watched:
             self._found = (seen, diagnose_loop(self._evidence, self._load_plugins()))
         return self._found[1]
 
+    def explain(self, step: int, *, sample: int | None = None, digits: int = 4) -> Explanation:
+        """Explain a kept step: forward, backward and update with its numbers, and why.
+
+        :param step: counted from 0.
+        :param sample: the sample of the step's data whose arithmetic is written out.
+        :param digits: decimals in written-out arithmetic.
+        :raises PlaygroundError: the step was not made, was not kept, or cannot be repeated.
+        """
+        from playground.runner.watching.explaining_loops import explain_loop_step
+
+        return explain_loop_step(self._evidence, self._load_plugins(), step, sample, digits)
+
+    @property
+    def result(self) -> WatchedRun:
+        """The loop as the record of a run, without explanations."""
+        from playground.runner.watching.watched_run import describe_loop
+
+        return describe_loop(self._evidence, self.diagnoses, limits=self.limits)
+
+    def html(self, path: str | Path) -> None:
+        """Write a page: diagnoses, losses, and the kept steps explained.
+
+        :raises PlaygroundError: the page cannot be written, or jinja2 or plotly is not installed.
+        """
+        from playground.report.html.reporter import Html
+        from playground.result import Batch
+        from playground.runner.watching.explaining_loops import explain_kept_steps
+        from playground.runner.watching.watched_run import describe_loop
+
+        write_page = Html()
+        steps = list(explain_kept_steps(self._evidence, self._load_plugins()))
+        run = describe_loop(self._evidence, self.diagnoses, steps, self.limits)
+        write_page(Batch((run,)), Path(path))
+
+    def text(self) -> str:
+        """Return the steps, the losses, each diagnosis with its remedy, and what could not be seen."""
+        result = self.result
+        loss = f", loss {format_short(result.loss.first)} → {format_short(result.loss.last)}" if result.loss else ""
+        lines = [f"{result.scenario}: {'; '.join(result.ending)}{loss}"]
+        for each in result.diagnoses:
+            lines += [str(each), f"    {each.remedy}"]
+        return "\n".join([*lines, *result.warnings])
+
+    def __repr__(self) -> str:
+        """Return what `text` returns."""
+        return self.text()
+
+    def _repr_html_(self) -> str:
+        """Return it as HTML, for a notebook."""
+        return self.result._repr_html_()
+
     @property
     def limits(self) -> tuple[str, ...]:
         """What could not be seen, one sentence each."""
@@ -164,11 +219,11 @@ def watch(
         raise PlaygroundError(Fault("watch(): optimizer: expected at least one torch.optim.Optimizer, got none"))
     if isinstance(accumulate, bool) or not isinstance(accumulate, int) or accumulate < 1:
         raise PlaygroundError(Fault(f"watch(): accumulate: expected a whole number from 1, got {accumulate!r}"))
-    if steps is not None and not isinstance(steps, Container):
-        message = f"watch(): steps: expected numbers of steps, such as range(10), got {steps!r}"
-        raise PlaygroundError(Fault(message))
+    chosen: Any = ChosenSteps() if steps is None else steps
+    if not isinstance(chosen, Container):
+        raise PlaygroundError(Fault(f"watch(): steps: expected numbers of steps, such as range(10), got {steps!r}"))
     evidence = LoopEvidence(model, [OptimizerEvidence(each) for each in optimizers], accumulate)
-    return Watched(evidence, ChosenSteps() if steps is None else steps, plugins)
+    return Watched(evidence, chosen, plugins)
 
 
 def _list(given: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from playground.core.watching.call_recorder import RecordedCall, TensorRef, find_refs
 from playground.core.watching.loop_evidence import LoopDiagnoser, LoopEvidence, LoopFinding
-from playground.core.watching.step_program import StepProgram
+from playground.core.watching.recorded_program import RecordedProgram
 
 _VIEWS: Final = frozenset(
     (
@@ -73,7 +73,7 @@ def _broadcast_in_loss(loop: LoopEvidence) -> LoopFinding | None:
 
 
 def _find_crossed(
-    call: RecordedCall, program: StepProgram, made: Mapping[int, RecordedCall]
+    call: RecordedCall, program: RecordedProgram, made: Mapping[int, RecordedCall]
 ) -> tuple[str, str, int] | None:
     """Return the shapes of a prediction and data that a call broadcasts against each other."""
     inputs = list(find_refs(call.arguments[0]))[:2]
@@ -112,11 +112,11 @@ def _input_refs(call: RecordedCall) -> Iterator[int]:
     args, keywords = call.arguments
     named: Any = keywords.get("input")
     if isinstance(named, TensorRef):
-        yield named.index
+        yield named.number
     yield from find_refs(args)
 
 
-def _makers(program: StepProgram) -> dict[int, RecordedCall]:
+def _makers(program: RecordedProgram) -> dict[int, RecordedCall]:
     """Return the call that made each tensor."""
     return {index: call for call in program.calls for index in call.results()}
 

@@ -31,7 +31,7 @@ _IGNORED_PROPERTIES: Final = (torch.Tensor.grad, torch.Tensor.requires_grad)
 class TensorRef(NamedTuple):
     """A tensor of the step, by number."""
 
-    index: int
+    number: int
 
 
 class TensorFacts(NamedTuple):
@@ -208,7 +208,7 @@ class CallRecorder(TorchFunctionMode):
 def find_refs(item: Any) -> Iterator[int]:
     """Yield the numbers of the tensors in nested arguments."""
     if isinstance(item, TensorRef):
-        yield item.index
+        yield item.number
     elif isinstance(item, tuple | list):
         for each in item:
             yield from find_refs(each)

@@ -77,7 +77,8 @@ def _replace(owner: Any, name: str, wrap: Callable[[Any], Any]) -> None:
 
 def _scheduler_classes() -> list[type]:
     """Return every class of schedulers that defines its own `step`."""
-    found, waiting = [], [LRScheduler]
+    found: list[type] = []
+    waiting: list[type] = [LRScheduler]
     while waiting:
         each = waiting.pop()
         waiting += each.__subclasses__()

@@ -17,7 +17,7 @@ from playground.core.gradients import Gradients
 from playground.core.problem import Batches, BatchTensors, Forward, Problem
 from playground.core.seeding import preserve_torch_stream
 from playground.core.steppers import TorchStepper
-from playground.core.watching.step_program import StepProgram
+from playground.core.watching.recorded_program import RecordedProgram
 
 REPLAY_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 """The relative difference between the loop's loss and the replay's that counts as rounding."""
@@ -44,7 +44,7 @@ class ReplayedModule(nn.Module):
     :ivar loss: of the last forward pass.
     """
 
-    def __init__(self, program: StepProgram) -> None:
+    def __init__(self, program: RecordedProgram) -> None:
         super().__init__()
         self._program = program
         self.loss = torch.tensor(math.nan)
@@ -62,7 +62,7 @@ class ReplayedModule(nn.Module):
         """Make the calls; return the prediction, or the loss if there is none."""
         program = self._program
         parameters = dict(self.named_parameters(remove_duplicate=False))
-        given = {index: parameters[name] for name, index in program.parameters.items()}
+        given: dict[int, Tensor] = {index: parameters[name] for name, index in program.parameters.items()}
         given |= zip(program.data, batch, strict=True)
         kind = next(iter(parameters.values())).dtype
         others = {
@@ -93,7 +93,7 @@ class ReplayedStep:
     """
 
     step: int
-    program: StepProgram
+    program: RecordedProgram
     loss: float
     used: Mapping[str, Tensor | None]
     optimizer: torch.optim.Optimizer

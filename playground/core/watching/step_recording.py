@@ -9,14 +9,14 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import _get_current_function_mode_stack, _pop_mode, _push_mode
 
 from playground.core.watching.call_recorder import CallRecorder, copy_leaf
 from playground.core.watching.examining import find_parameter_cut
 from playground.core.watching.forward_pass import ForwardPass
 from playground.core.watching.loop_evidence import LoopEvidence
+from playground.core.watching.mode_stack import enter_mode, leave_mode, list_modes
+from playground.core.watching.recorded_program import BackwardCall, UnrepeatableStepError, cut_program
 from playground.core.watching.replayed_step import ReplayedStep, copy_optimizer
-from playground.core.watching.step_program import BackwardCall, UnrepeatableStepError, cut_program
 
 MAX_KEPT_BYTES: Final = 256 * 2**20
 """Memory for all kept steps together."""
@@ -27,7 +27,7 @@ COPIES: Final = 5
 
 def find_modes() -> list[Any]:
     """Return the active modes of torch, without recorders."""
-    return [each for each in _get_current_function_mode_stack() if not isinstance(each, CallRecorder)]
+    return [each for each in list_modes() if not isinstance(each, CallRecorder)]
 
 
 class StepRecording:
@@ -58,21 +58,15 @@ class StepRecording:
             evidence.unrepeatable[number] = why
             return None
         made = cls(evidence, number)
-        _push_mode(made.recorder)
-        torch.autograd.Function.apply = classmethod(_record_custom_function)  # type: ignore[assignment,method-assign]
+        enter_mode(made.recorder)
+        setattr(torch.autograd.Function, "apply", classmethod(_record_custom_function))  # noqa: B010
         return made
 
     def leave(self) -> None:
         """Record no longer; modes that the program entered meanwhile stay."""
-        above: list[Any] = []
-        stack = _get_current_function_mode_stack()
-        if self.recorder in stack:
-            while (top := _pop_mode()) is not self.recorder:
-                above.append(top)
-            for mode in reversed(above):
-                _push_mode(mode)
-        if not any(isinstance(each, CallRecorder) for each in _get_current_function_mode_stack()):
-            torch.autograd.Function.apply = _FUNCTION_APPLY  # type: ignore[method-assign]
+        leave_mode(self.recorder)
+        if not any(isinstance(each, CallRecorder) for each in list_modes()):
+            setattr(torch.autograd.Function, "apply", _FUNCTION_APPLY)  # noqa: B010
 
     def mark_loss(self, loss: Tensor, weight: Tensor | None, value: Tensor | float) -> None:
         """Note that `backward` was called on a tensor with this value."""
@@ -162,7 +156,5 @@ _FUNCTION_APPLY: Final = vars(torch.autograd.Function)["apply"]
 def _record_custom_function(cls: Any, *args: Any, **kwargs: Any) -> Any:
     """Call a `torch.autograd.Function`, which no mode sees, as one recorded call."""
     apply: Callable[..., Any] = _FUNCTION_APPLY.__get__(None, cls)
-    recorder = next(
-        (each for each in reversed(_get_current_function_mode_stack()) if isinstance(each, CallRecorder)), None
-    )
+    recorder = next((each for each in reversed(list_modes()) if isinstance(each, CallRecorder)), None)
     return apply(*args, **kwargs) if recorder is None else recorder.record(apply, args, kwargs)

@@ -27,7 +27,7 @@ class BackwardCall:
 
 
 @dataclass(frozen=True, eq=False)
-class StepProgram:
+class RecordedProgram:
     """The calls of one step that its loss depends on.
 
     :param leaves: copies of the tensors from outside that these calls use, by number.
@@ -74,7 +74,7 @@ def cut_program(
     parameters: Mapping[str, Tensor],
     inputs: Sequence[Tensor],
     prediction: Tensor | None,
-) -> StepProgram:
+) -> RecordedProgram:
     """Return the program of what was recorded.
 
     :param losses: what `backward` was called on, in order; at least one.
@@ -93,7 +93,7 @@ def cut_program(
         raise UnrepeatableStepError("it uses tensors that were computed before it")
     named = {name: found for name, each in parameters.items() if (found := recorder.find(each)) in leaves}
     numbers = [found for each in inputs if (found := recorder.find(each)) in leaves]
-    return StepProgram(
+    return RecordedProgram(
         calls=tuple(calls),
         leaves=leaves,
         parameters={name: index for name, index in named.items() if index is not None},
@@ -168,7 +168,7 @@ def _make_call(call: RecordedCall, values: dict[int, Tensor]) -> None:
 
 def _fill(item: Any, values: Mapping[int, Tensor]) -> Any:
     if isinstance(item, TensorRef):
-        return values[item.index]
+        return values[item.number]
     if isinstance(item, tuple):
         return tuple(_fill(each, values) for each in item)
     if isinstance(item, list):
@@ -182,7 +182,7 @@ def _fill(item: Any, values: Mapping[int, Tensor]) -> Any:
 
 def _bind(outputs: Any, result: Any, values: dict[int, Tensor]) -> None:
     if isinstance(outputs, TensorRef):
-        values[outputs.index] = result
+        values[outputs.number] = result
     elif isinstance(outputs, tuple | list):
         for each, made in zip(outputs, result, strict=True):
             _bind(each, made, values)

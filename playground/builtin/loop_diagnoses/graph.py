@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from playground.core.problem import find_hidden_layers
+from playground.core.problem import find_hidden_parameters
 from playground.core.watching.loop_evidence import LoopDiagnoser, LoopEvidence, LoopFinding
 
 MIN_STEPS_UNUSED: Final = 10
@@ -25,9 +25,10 @@ def cut_graph() -> LoopDiagnoser:
 
 
 def _cut_graph(loop: LoopEvidence) -> LoopFinding | None:
-    if not loop.cut_losses:
+    found = loop.cut_losses or ([] if loop.reached else [each for each in loop.unreached if each.call])
+    if not found:
         return None
-    first = loop.cut_losses[0]
+    first = found[0]
     if not any(each.requires_grad for each in loop.model.parameters()):
         why = "every parameter of the model has requires_grad=False"
     elif first.without_gradients:
@@ -52,8 +53,8 @@ def _optimizer_of_another_model(loop: LoopEvidence) -> LoopFinding | None:
     names = " and ".join(each.name for each in loop.optimizers)
     count = sum(1 for each in loop.optimizers for _ in each.parameters())
     sentence = (
-        f"None of the {count} parameters of {names} belongs to the model ({type(loop.model).__name__} has "
-        f"{len(loop.names)}), so no step changes the model."
+        f"None of the {count} parameters of the optimizer {names} belongs to the model, "
+        f"{type(loop.model).__name__}, which has {len(loop.names)}, so no step changes the model."
     )
     return LoopFinding(sentence, next((each.places.get("step") for each in loop.optimizers), None))
 
@@ -85,6 +86,13 @@ def _parameters_without_gradient(loop: LoopEvidence) -> LoopFinding | None:
             f"{_list_names(unused)} never get a gradient in {loop.steps:,} steps: the forward pass does not use them."
         )
         return LoopFinding(_agree(sentence, unused))
+    idle = [name for name in missing if name in loop.cuts and loop.cuts[name].used]
+    if idle and loop.steps >= MIN_STEPS_UNUSED:
+        names = _list_names(idle)
+        sentence = (
+            f"{names} never get a gradient in {loop.steps:,} steps: no loss depends on what is computed from them."
+        )
+        return LoopFinding(_agree(sentence, idle))
     return None
 
 
@@ -99,10 +107,13 @@ def parameters_not_in_optimizer() -> LoopDiagnoser:
 def _parameters_not_in_optimizer(loop: LoopEvidence) -> LoopFinding | None:
     if not loop.steps:
         return None
-    hidden = next((text for each in loop.model.modules() if (text := find_hidden_layers(each))), "")
-    if hidden:
-        return LoopFinding(f"No optimizer has all layers of {type(loop.model).__name__}{hidden}.")
     optimized = loop.optimized()
+    for each in loop.model.modules():
+        for found in find_hidden_parameters(each):
+            unmoved = [tensor for tensor in found.tensors if id(tensor) not in optimized and tensor.grad is not None]
+            if unmoved and not any(tensor._version for tensor in unmoved if tensor.is_leaf and tensor._version > 1):
+                sentence = f"No optimizer has all parameters of {type(each).__name__}: {found.reason}."
+                return LoopFinding(sentence)
     left = [
         name
         for name, each in loop.model.named_parameters()

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from playground.core.nonfinite import NonfiniteSource
+from playground.core.user_frames import CodePlace
 from playground.core.watching.replayed_step import ReplayedStep
-from playground.core.watching.user_frames import CodePlace
 
 
 @dataclass
@@ -23,7 +23,8 @@ class OptimizerEvidence:
     :ivar steps: its steps.
     :ivar attentive: how many of them were watched closely; the next four count among these.
     :ivar empty: steps for which no parameter had a gradient, or only zeros while none was computed since the last step.
-    :ivar leftover: steps that used a gradient that had been used before.
+    :ivar leftover: steps that used a gradient that had been used before, to which `backward` had added.
+    :ivar left: the ids of the parameters of such gradients.
     :ivar counts: steps by the number of calls of `backward` that their gradient came from.
     :ivar orders: what happened between two steps: b for `backward`, z for `zero_grad`; by order.
     :ivar versions: of its parameters when watching began; torch counts changes in place.
@@ -35,6 +36,7 @@ class OptimizerEvidence:
     attentive: int = 0
     empty: int = 0
     leftover: int = 0
+    left: set[int] = field(default_factory=set)
     counts: Counter[int] = field(default_factory=Counter)
     orders: Counter[str] = field(default_factory=Counter)
     places: dict[str, CodePlace] = field(default_factory=dict)
@@ -95,7 +97,7 @@ class FirstNonfinite:
     """The first number of the loop that was not finite.
 
     :param step: counted from 0.
-    :param what: `loss`, `gradient` or `parameters`.
+    :param what: `loss`, `gradient`, `parameters` or `input`, for one of the model's inputs.
     :param value: of the loss; NaN for others.
     :param source: the operation in the model; None if the model's output was finite, or cannot be computed again.
     :param outside: whether the model's output was finite, so that the loss function made it.
@@ -126,7 +128,9 @@ class LoopEvidence:
     :ivar modes: the mode of the model (training, gradients enabled) at each forward pass that `backward` followed: the
         number of passes in a row.
     :ivar mode_places: the line of the first forward pass in each mode.
+    :ivar reached: whether any call of `backward` reached a watched optimizer.
     :ivar cut_losses: calls of `backward` from which no gradient flows.
+    :ivar unreached: calls of `backward` that reached no watched optimizer, before the first that did.
     :ivar early_schedulers: classes of schedulers whose first step came before the optimizer's, with the line.
     :ivar nonfinite: None while everything is finite.
     :ivar scaled: whether an AMP scaler was seen, which skips steps that are not finite.
@@ -145,7 +149,9 @@ class LoopEvidence:
     with_gradient: set[str] = field(default_factory=set)
     modes: list[list[Any]] = field(default_factory=list)
     mode_places: dict[tuple[bool, bool], CodePlace] = field(default_factory=dict)
+    reached: bool = False
     cut_losses: list[CutLoss] = field(default_factory=list)
+    unreached: list[CutLoss] = field(default_factory=list)
     early_schedulers: dict[str, CodePlace | None] = field(default_factory=dict)
     nonfinite: FirstNonfinite | None = None
     scaled: bool = False

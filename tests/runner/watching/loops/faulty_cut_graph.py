@@ -88,7 +88,7 @@ def a_tensor_of_the_loss(watch):
 
 def a_parameter_of_the_loss(watch):
     def loss(model):
-        return nn.Parameter(nn.functional.mse_loss(model(x), y))  # <-- here
+        return nn.Parameter(nn.functional.mse_loss(model(x), y))
 
     return train(watch, loss)
 

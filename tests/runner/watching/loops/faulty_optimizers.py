@@ -59,7 +59,7 @@ def layers_in_a_plain_list(watch):
 
         def forward(self, x):
             for layer in self.layers:
-                x = torch.tanh(layer(x))  # <-- here
+                x = torch.tanh(layer(x))
             return self.last(x)
 
     model = Net()
@@ -75,7 +75,7 @@ def a_tensor_that_requires_grad_but_is_no_parameter(watch):
             self.last = nn.Linear(3, 1)
 
         def forward(self, x):
-            return self.last(x * self.scale)  # <-- here
+            return self.last(x * self.scale)
 
     model = Net()
     return train(watch, model, torch.optim.SGD(model.parameters(), lr=0.05))
@@ -125,8 +125,8 @@ PARAMETERS_NOT_IN_OPTIMIZER = {
     only_the_last_layer: "0.weight",
     a_layer_replaced_after_the_optimizer: "2.weight",
     only_weights: "0.bias",
-    layers_in_a_plain_list: "(4, 3)",
-    a_tensor_that_requires_grad_but_is_no_parameter: "(3,)",
+    layers_in_a_plain_list: "ModuleList",
+    a_tensor_that_requires_grad_but_is_no_parameter: "nn.Parameter",
     parameters_frozen_when_the_optimizer_was_made: "0.weight",
 }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from playground.core.problem import find_hidden_parameters
 from playground.core.watching.loop_evidence import LoopDiagnoser, LoopEvidence, LoopFinding
 
 MIN_STEPS_UNUSED: Final = 10
@@ -108,13 +107,11 @@ def _parameters_not_in_optimizer(loop: LoopEvidence) -> LoopFinding | None:
     if not loop.steps:
         return None
     optimized = loop.optimized()
-    for each in loop.model.modules():
-        for found in find_hidden_parameters(each):
-            unmoved = [tensor for tensor in found.tensors if id(tensor) not in optimized and tensor.grad is not None]
-            if unmoved and not any(tensor._version for tensor in unmoved if tensor.is_leaf and tensor._version > 1):
-                sentence = f"No optimizer has all parameters of {type(each).__name__}: {found.reason}."
-                return LoopFinding(sentence)
-    left = [
+    for name, found, versions in loop.hidden:
+        left = [each for each in found.tensors if id(each) not in optimized and each.grad is not None]
+        if left and [each._version for each in found.tensors] == versions:
+            return LoopFinding(f"No optimizer has all parameters of {name}: {found.reason}.")
+    names = [
         name
         for name, each in loop.model.named_parameters()
         if id(each) not in optimized
@@ -122,10 +119,10 @@ def _parameters_not_in_optimizer(loop: LoopEvidence) -> LoopFinding | None:
         and each.grad is not None
         and each._version == loop.versions.get(name, each._version)
     ]
-    if not left or not optimized & loop.names.keys():
+    if not names or not optimized & loop.names.keys():
         return None
-    sentence = f"{_list_names(left)} get a gradient, but are in no watched optimizer, and nothing changes them."
-    return LoopFinding(_agree(sentence, left))
+    sentence = f"{_list_names(names)} get a gradient, but are in no watched optimizer, and nothing changes them."
+    return LoopFinding(_agree(sentence, names))
 
 
 def _list_names(names: Sequence[str]) -> str:

@@ -67,7 +67,12 @@ def _rate_too_large(loop: LoopEvidence) -> LoopFinding | None:
     worst = min(long, key=lambda each: each.step)
     least = f"; along it the loss is least at {worst.best:.2g} of its length" if 0 < worst.best < 1 else ""
     bound = f" (curvature {worst.curvature:.3g})" if worst.curvature > 0 else ""
-    rates = _list_rates(loop)
+    sentence = (
+        f"At the rate {_list_rates(loop)} the loss goes from {format_short(finite[0])} to "
+        f"{format_short(loop.losses[-1])}: {len(long)} of {len(measured)} kept steps are too long. On its own data, step "
+        f"{worst.step} raises the loss from {format_short(worst.before)} to {format_short(worst.after)}, and "
+        f"{worst.shown_part} of it lowers it to {format_short(worst.short)}{least}{bound}."
+    )
     return LoopFinding(sentence, next((each.places.get("step") for each in loop.optimizers), None))
 
 

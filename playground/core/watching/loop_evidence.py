@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from playground.core.nonfinite import NonfiniteSource
+from playground.core.problem import HiddenParameters, find_hidden_parameters
 from playground.core.user_frames import CodePlace
 from playground.core.watching.replayed_step import ReplayedStep
 
@@ -123,6 +124,7 @@ class LoopEvidence:
     :ivar replays: the steps that can be repeated, in order.
     :ivar unrepeatable: why some chosen steps cannot be, by step.
     :ivar versions: of each parameter when watching began, by name.
+    :ivar hidden: parameters that PyTorch does not know of: the class that hides them, and their versions.
     :ivar cuts: for parameters without a gradient in a recorded step: how their values were used.
     :ivar with_gradient: names of parameters that had a gradient at some step.
     :ivar modes: the mode of the model (training, gradients enabled) at each forward pass that `backward` followed: the
@@ -145,6 +147,7 @@ class LoopEvidence:
     replays: list[ReplayedStep] = field(default_factory=list)
     unrepeatable: dict[int, str] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    hidden: list[tuple[str, HiddenParameters, list[int]]] = field(default_factory=list)
     cuts: dict[str, ParameterCut] = field(default_factory=dict)
     with_gradient: set[str] = field(default_factory=set)
     modes: list[list[Any]] = field(default_factory=list)
@@ -169,6 +172,11 @@ class LoopEvidence:
 
     def __post_init__(self) -> None:
         self.versions = {name: each._version for name, each in self.model.named_parameters()}
+        self.hidden = [
+            (type(each).__name__, found, [tensor._version for tensor in found.tensors])
+            for each in self.model.modules()
+            for found in find_hidden_parameters(each)
+        ]
 
     def optimized(self) -> set[int]:
         """Return the ids of the parameters of all watched optimizers."""

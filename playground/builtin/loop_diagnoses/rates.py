@@ -11,6 +11,7 @@ import torch
 from playground.core.seeding import preserve_torch_stream
 from playground.core.watching.loop_evidence import LoopDiagnoser, LoopEvidence, LoopFinding
 from playground.core.watching.replayed_step import ReplayedStep, ReplayStepper
+from playground.figures.numbers import format_short
 
 SHORT_STEPS: Final = (0.1, 0.01, 1e-3, 1e-4)
 """Parts of a step, one of which must lower the loss where the whole step raises it."""
@@ -69,8 +70,8 @@ def _rate_too_large(loop: LoopEvidence) -> LoopFinding | None:
     bound = f" (curvature {worst.curvature:.3g})" if worst.curvature > 0 else ""
     sentence = (
         f"At the rate {_list_rates(loop)} the loss goes from {format_short(finite[0])} to "
-        f"{format_short(loop.losses[-1])}: {len(long)} of {len(measured)} kept steps are too long. On its own data, step "
-        f"{worst.step} raises the loss from {format_short(worst.before)} to {format_short(worst.after)}, and "
+        f"{format_short(loop.losses[-1])}: {len(long)} of {len(measured)} kept steps are too long. On its own data, "
+        f"step {worst.step} raises the loss from {format_short(worst.before)} to {format_short(worst.after)}, and "
         f"{worst.shown_part} of it lowers it to {format_short(worst.short)}{least}{bound}."
     )
     return LoopFinding(sentence, next((each.places.get("step") for each in loop.optimizers), None))

@@ -6,6 +6,7 @@ import functools
 import math
 import threading
 from collections.abc import Callable, Container, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -36,8 +37,7 @@ TRACKED_PARAMETERS: Final = 64
 class _OptimizerState:
     """What is known of an optimizer since its last step.
 
-    :ivar used: a parameter whose gradient was used, with the id and the version of that gradient; None after the
-        gradients were cleared.
+    :ivar used: parameters whose gradient was used, with the id of that gradient; empty after they were cleared.
     :ivar mixed: whether `backward` added to a gradient that had been used.
     :ivar cleared: whether the gradients were cleared since the last step.
     :ivar calls: calls of `backward` since then, or since the gradients were cleared.
@@ -47,7 +47,7 @@ class _OptimizerState:
     evidence: OptimizerEvidence
     tracked: list[Tensor]
     before: list[tuple[Tensor, tuple[int, int]]] = field(default_factory=list)
-    used: tuple[Tensor, int, int] | None = None
+    used: list[tuple[Tensor, int]] = field(default_factory=list)
     mixed: bool = False
     cleared: bool = False
     calls: int = 0
@@ -56,7 +56,7 @@ class _OptimizerState:
 
     def forget(self) -> None:
         """Note that the gradients were cleared."""
-        self.used, self.mixed, self.cleared, self.calls = None, False, True, 0
+        self.used, self.mixed, self.cleared, self.calls = [], False, True, 0
         self.losses.clear()
 
     def note(self, event: str) -> None:
@@ -123,7 +123,7 @@ class LoopWatcher:
         self._thread = threading.get_ident()
         self._modes = find_modes()
         model = self.evidence.model
-        self._handles = [model.register_forward_hook(self._hear_forward, with_kwargs=True)]
+        self._handles = [model.register_forward_hook(_ForwardHook(self.note_forward), with_kwargs=True)]
         for state in self._states:
             optimizer = state.evidence.optimizer
             self._handles.append(optimizer.register_step_pre_hook(functools.partial(self._hear_step, state)))
@@ -142,9 +142,6 @@ class LoopWatcher:
         self._recording, self._forward = None, None
         self._scaled.clear()
         self.read_losses()
-
-    def _hear_forward(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        self.note_forward(module, args, kwargs, output)
 
     def _hear_step(self, state: _OptimizerState, optimizer: Any, args: Any, kwargs: Any) -> None:
         self.begin_step(state, any(map(callable, (*args, *kwargs.values()))))
@@ -200,6 +197,7 @@ class LoopWatcher:
             state.calls += 1
             state.note("b")
             state.losses += self._values
+            state.mixed = state.mixed or self._has_added(state)
             self._note_place(state, "backward")
             if state.mixed:
                 self._note_place(state, "leftover")
@@ -279,7 +277,9 @@ class LoopWatcher:
         evidence.steps += 1
         self._note_loss(number, state.losses)
         self._attentive = _is_attentive(number + 1)
-        state.used = self._find_used(state) if self._attentive else None
+        state.used = (
+            [(each, id(each.grad)) for each in state.tracked if each.grad is not None] if self._attentive else []
+        )
         state.mixed, state.cleared, state.calls, state.order = False, False, 0, ""
         state.losses.clear()
         self._stepping, self._forward = None, None
@@ -294,23 +294,17 @@ class LoopWatcher:
 
     def _look_for_clearing(self, state: _OptimizerState) -> None:
         """Find out whether the gradient that the last step used was cleared by hand."""
-        if state.used is None:
-            if state.tracked and all(each.grad is None for each in state.tracked):
+        if state.used:
+            state.used = [(each, mark) for each, mark in state.used if id(each.grad) == mark and _is_nonzero(each.grad)]
+            if not state.used:
                 state.forget()
-            return
-        tensor, mark, version = state.used
-        gradient = tensor.grad
-        if gradient is None or id(gradient) != mark or (gradient._version != version and not bool(gradient.any())):
+        elif state.tracked and all(each.grad is None for each in state.tracked):
             state.forget()
-        else:
-            state.mixed = True
 
-    def _find_used(self, state: _OptimizerState) -> tuple[Tensor, int, int] | None:
-        """Return a parameter whose gradient this step used and is not zero, with that gradient's id and version."""
-        for each in state.tracked:
-            if each.grad is not None and _is_nonzero(each.grad):
-                return each, id(each.grad), each.grad._version
-        return None
+    def _has_added(self, state: _OptimizerState) -> bool:
+        """Tell whether the last call of `backward` added to a gradient that had been used and was not cleared."""
+        changed = {id(each) for each, mark in state.before if _gradient_mark(each) != mark}
+        return any(id(each) in changed for each, _ in state.used)
 
     def _was_reached(self, state: _OptimizerState) -> bool:
         """Tell whether the last call of `backward` changed a gradient; a single optimizer's it did, if not examined."""
@@ -403,6 +397,22 @@ def _spread(parameters: Sequence[Tensor]) -> list[Tensor]:
     """Return at most `TRACKED_PARAMETERS` of some parameters, evenly spaced."""
     stride = -(-len(parameters) // TRACKED_PARAMETERS)
     return list(parameters[:: max(stride, 1)])
+
+
+class _ForwardHook:
+    """A hook that stays behind, without effect, where its module is copied or pickled."""
+
+    def __init__(self, note: Callable[..., None]) -> None:
+        self._note = note
+
+    def __call__(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """Note a forward pass, unless `torch.compile` is only reading the program."""
+        if not torch.compiler.is_compiling():
+            self._note(module, args, kwargs, output)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle a function of the standard library that does nothing, whatever its arguments."""
+        return getattr, (nullcontext(), "__exit__")
 
 
 def _gradient_mark(parameter: Tensor) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from playground.core.problem import find_hidden_layers
-from playground.core.watching.loop_evidence import LoopDiagnoser, LoopEvidence, LoopFinding
+from playground.core.watching.loop_evidence import CutLoss, LoopDiagnoser, LoopEvidence, LoopFinding
 
 MIN_STEPS_UNUSED: Final = 10
 """Steps without a use after which a parameter counts as unused: a mixture of experts uses some rarely."""
@@ -25,9 +25,9 @@ def cut_graph() -> LoopDiagnoser:
 
 
 def _cut_graph(loop: LoopEvidence) -> LoopFinding | None:
-    if not loop.cut_losses:
+    first = loop.cut_losses[0] if loop.cut_losses else _find_lost(loop)
+    if first is None:
         return None
-    first = loop.cut_losses[0]
     if not any(each.requires_grad for each in loop.model.parameters()):
         why = "every parameter of the model has requires_grad=False"
     elif first.without_gradients:
@@ -38,6 +38,12 @@ def _cut_graph(loop: LoopEvidence) -> LoopFinding | None:
         why = "something between the model and the loss ends the graph"
     effect = "torch refuses `backward`" if first.raised else "`backward` reaches no parameter"
     return LoopFinding(f"No gradient flows from the loss: {why}, so {effect}.", first.place)
+
+
+def _find_lost(loop: LoopEvidence) -> CutLoss | None:
+    """Return a call of `backward` that reached no parameter, if none ever did although the optimizers made steps."""
+    empty = all(each.steps and each.empty == each.attentive for each in loop.optimizers)
+    return loop.lost if empty and not loop.with_gradient and loop.optimized() & loop.names.keys() else None
 
 
 def optimizer_of_another_model() -> LoopDiagnoser:
@@ -79,10 +85,10 @@ def _parameters_without_gradient(loop: LoopEvidence) -> LoopFinding | None:
         how = " with gradients disabled" if first.without_gradients else ""
         sentence = f"{_list_names(cut)} never get a gradient: `{first.call}`{how} ends the graph behind them."
         return LoopFinding(_agree(sentence, cut), first.place)
-    unused = [name for name in missing if name in loop.cuts and not loop.cuts[name].used]
+    unused = [name for name in missing if name in loop.cuts]
     if unused and loop.steps >= MIN_STEPS_UNUSED:
         sentence = (
-            f"{_list_names(unused)} never get a gradient in {loop.steps:,} steps: the forward pass does not use them."
+            f"{_list_names(unused)} never get a gradient in {loop.steps:,} steps: the loss does not depend on them."
         )
         return LoopFinding(_agree(sentence, unused))
     return None

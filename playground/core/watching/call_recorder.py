@@ -184,7 +184,10 @@ class CallRecorder(TorchFunctionMode):
             return found
         index = len(self.facts)
         with torch._C.DisableTorchFunction():
-            self.facts.append(TensorFacts(tuple(tensor.shape), tensor.is_floating_point(), tensor.requires_grad))
+            graph = (
+                tensor.grad_fn is not None if made_here else tensor.requires_grad
+            )  # a new leaf has no graph behind it
+            self.facts.append(TensorFacts(tuple(tensor.shape), tensor.is_floating_point(), graph))
             if not made_here:
                 self.leaves[index] = Leaf(tensor, keep=torch.is_grad_enabled())
         self._known[id(tensor)] = (weakref.ref(tensor), index)

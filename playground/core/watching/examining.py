@@ -36,24 +36,32 @@ _POLES: Final[Mapping[str, tuple[str, Callable[[Tensor], Tensor]]]] = {
 """For a node of torch's graph: the operation, and at which of its saved numbers the result is not finite."""
 
 
+_FROM_NUMBERS: Final = ("tensor", "as_tensor", "asarray", "from_numpy")
+"""Functions that make a tensor of plain numbers, which may come from the model by `.item()`."""
+
+
 def find_cut(recorder: CallRecorder | None, loss: Tensor) -> tuple[str, CodePlace | None]:
     """Return the call at which the graph behind a loss ends, with its line; an empty name if it was not recorded."""
     number = None if recorder is None else recorder.find(loss)
     if recorder is None or number is None:
         return "", None
-    makers = {index: call for call in recorder.calls for index in call.results()}
-    waiting, seen = [number], {number}
+    makers: dict[int, list[RecordedCall]] = {}
+    for call in recorder.calls:
+        for index in call.results():
+            makers.setdefault(index, []).append(call)
+    waiting, seen, new = [number], {number}, []
     while waiting:
-        call = makers.get(waiting.pop(0))
-        if call is None:
-            continue
-        inputs = list(call.inputs())
-        differentiable = any(recorder.facts[each].differentiable for each in call.results())
-        if not inputs or (not differentiable and any(recorder.facts[each].differentiable for each in inputs)):
-            return call.name, call.place
-        waiting += [each for each in inputs if each not in seen]
-        seen.update(inputs)
-    return "", None
+        calls = [each for each in makers.get(waiting.pop(0), ()) if each.name != "requires_grad_"]
+        for call in calls:
+            inputs = list(call.inputs())
+            differentiable = any(recorder.facts[each].differentiable for each in call.results())
+            if not differentiable and any(recorder.facts[each].differentiable for each in inputs):
+                return call.name, call.place
+            if call.name in _FROM_NUMBERS and len(calls) == 1:  # nothing was written into it since
+                new.append(call)
+            waiting += [each for each in inputs if each not in seen]
+            seen.update(inputs)
+    return (new[0].name, new[0].place) if len(new) == 1 else ("", None)
 
 
 def find_parameter_cut(recorder: CallRecorder, parameter: Tensor) -> ParameterCut:
@@ -64,16 +72,16 @@ def find_parameter_cut(recorder: CallRecorder, parameter: Tensor) -> ParameterCu
         for index in call.inputs():
             users.setdefault(index, []).append(call)
     if start is None or start not in users:
-        return ParameterCut(used=False)
+        return ParameterCut()
     waiting, seen = [start], {start}
     while waiting:
         for call in users.get(waiting.pop(0), ()):
             results = [each for each in call.results() if each not in seen]
             if results and not any(recorder.facts[each].differentiable for each in results):
-                return ParameterCut(True, call.name, not call.context.grad_enabled, call.place)
+                return ParameterCut(call.name, not call.context.grad_enabled, call.place)
             seen.update(results)
             waiting += results
-    return ParameterCut(used=True)
+    return ParameterCut()
 
 
 def examine_loss(

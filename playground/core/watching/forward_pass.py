@@ -8,16 +8,22 @@ from typing import Any
 
 from torch import Tensor
 
+from playground.core.watching.user_frames import CodePlace
+
 
 @dataclass(slots=True)
 class ForwardPass:
-    """The last call of the model."""
+    """The last call of the model.
+
+    :ivar place: its line, if gradients were disabled.
+    """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     output: Any
     training: bool
     grad_enabled: bool
+    place: CodePlace | None = None
 
     @property
     def mode(self) -> tuple[bool, bool]:

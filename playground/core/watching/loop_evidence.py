@@ -79,12 +79,10 @@ class CutLoss:
 class ParameterCut:
     """How a recorded step used a parameter that got no gradient.
 
-    :param used: whether any call used it.
     :param call: the name of the call behind which nothing depends on it; empty if there is none.
     :param without_gradients: whether that call was made with gradients disabled.
     """
 
-    used: bool
     call: str = ""
     without_gradients: bool = False
     place: CodePlace | None = None
@@ -127,6 +125,7 @@ class LoopEvidence:
         number of passes in a row.
     :ivar mode_places: the line of the first forward pass in each mode.
     :ivar cut_losses: calls of `backward` from which no gradient flows.
+    :ivar lost: the first call of `backward` that followed a forward pass and reached no parameter, before any did.
     :ivar early_schedulers: classes of schedulers whose first step came before the optimizer's, with the line.
     :ivar nonfinite: None while everything is finite.
     :ivar scaled: whether an AMP scaler was seen, which skips steps that are not finite.
@@ -146,6 +145,7 @@ class LoopEvidence:
     modes: list[list[Any]] = field(default_factory=list)
     mode_places: dict[tuple[bool, bool], CodePlace] = field(default_factory=dict)
     cut_losses: list[CutLoss] = field(default_factory=list)
+    lost: CutLoss | None = None
     early_schedulers: dict[str, CodePlace | None] = field(default_factory=dict)
     nonfinite: FirstNonfinite | None = None
     scaled: bool = False

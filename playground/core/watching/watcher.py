@@ -154,8 +154,10 @@ class LoopWatcher:
         """Note a forward pass of the model."""
         self._forward = ForwardPass(args, kwargs, output, module.training, torch.is_grad_enabled())
         mode = self._forward.mode
-        if mode not in self.evidence.mode_places and (place := find_user_line()) is not None:
-            self.evidence.mode_places[mode] = place
+        if not self._forward.grad_enabled or mode not in self.evidence.mode_places:
+            self._forward.place = find_user_line()
+            if self._forward.place is not None:
+                self.evidence.mode_places.setdefault(mode, self._forward.place)
         if self._attentive and self._forward.grad_enabled:
             for state in self._states:
                 state.note("f")
@@ -202,6 +204,8 @@ class LoopWatcher:
             if state.mixed:
                 self._note_place(state, "leftover")
         if not reached:
+            if not self.evidence.with_gradient and self.evidence.lost is None and self._forward is not None:
+                self.evidence.lost = self._describe_cut(losses[0], raised=False)
             return
         self._note_mode()
         self._check_gradient(reached[0])
@@ -346,7 +350,7 @@ class LoopWatcher:
     def _describe_cut(self, loss: Tensor, raised: bool) -> CutLoss:
         forward, place = self._forward, find_user_line()
         if forward is not None and not forward.grad_enabled:
-            return CutLoss(raised, self.evidence.mode_places.get(forward.mode, place), without_gradients=True)
+            return CutLoss(raised, forward.place or place, without_gradients=True)
         name, line = find_cut(None if self._recording is None else self._recording.recorder, loss)
         return CutLoss(raised, line or place, call=name)
 

@@ -59,7 +59,7 @@ def layers_in_a_plain_list(watch):
 
         def forward(self, x):
             for layer in self.layers:
-                x = torch.tanh(layer(x))  # <-- here
+                x = torch.tanh(layer(x))
             return self.last(x)
 
     model = Net()
@@ -125,7 +125,7 @@ PARAMETERS_NOT_IN_OPTIMIZER = {
     only_the_last_layer: "0.weight",
     a_layer_replaced_after_the_optimizer: "2.weight",
     only_weights: "0.bias",
-    layers_in_a_plain_list: "(4, 3)",
+    layers_in_a_plain_list: "self.layers",
     a_tensor_that_requires_grad_but_is_no_parameter: "(3,)",
     parameters_frozen_when_the_optimizer_was_made: "0.weight",
 }
@@ -138,7 +138,7 @@ OPTIMIZER_OF_ANOTHER_MODEL = dict.fromkeys(
         parameters_replaced_when_loading,
         copies_of_the_parameters,
     ],
-    "optimizer",
+    "belongs to the model",
 )
 
 SAYS = {

@@ -36,8 +36,8 @@ def zeroed_between_backward_and_step(watch):
         for _ in range(6):
             loss = nn.functional.mse_loss(model(x), y)
             loss.backward()
-            optimizer.zero_grad()
-            optimizer.step()  # <-- here
+            optimizer.zero_grad()  # <-- here
+            optimizer.step()
             losses.append(loss.item())
     return losses, [model]
 
@@ -49,8 +49,8 @@ def filled_with_zeros_between_backward_and_step(watch):
         for _ in range(6):
             loss = nn.functional.mse_loss(model(x), y)
             loss.backward()
-            optimizer.zero_grad(set_to_none=False)
-            optimizer.step()  # <-- here
+            optimizer.zero_grad(set_to_none=False)  # <-- here
+            optimizer.step()
             losses.append(loss.item())
     return losses, [model]
 
@@ -62,8 +62,8 @@ def zeroed_in_the_model_between_backward_and_step(watch):
         for _ in range(6):
             loss = nn.functional.mse_loss(model(x), y)
             loss.backward()
-            model.zero_grad()
-            optimizer.step()  # <-- here
+            model.zero_grad()  # <-- here
+            optimizer.step()
             losses.append(loss.item())
     return losses, [model]
 

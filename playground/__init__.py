@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from playground.api import compare, load_scenario, plot, run, sweep
-    from playground.in_hand import explain
+    from playground.in_hand import check_derivatives, explain
     from playground.plugins.hookspecs import hookimpl
     from playground.runner.sweeping.sweep import SweepOptions
 
 _MODULES: Final = {
     "SweepOptions": "playground.runner.sweeping.sweep",
+    "check_derivatives": "playground.in_hand",
     "compare": "playground.api",
     "explain": "playground.in_hand",
     "hookimpl": "playground.plugins.hookspecs",
@@ -29,7 +30,17 @@ _MODULES: Final = {
     "sweep": "playground.api",
 }
 
-__all__ = ["SweepOptions", "compare", "explain", "hookimpl", "load_scenario", "plot", "run", "sweep"]
+__all__ = [
+    "SweepOptions",
+    "check_derivatives",
+    "compare",
+    "explain",
+    "hookimpl",
+    "load_scenario",
+    "plot",
+    "run",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> Any:

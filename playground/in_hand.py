@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from playground.api import _load_plugins, load_scenario
 from playground.errors import ComponentError
+from playground.plugins.causes import translate_errors
 from playground.plugins.manager import Plugins
+from playground.report.derivative_verdict import DerivativeVerdict
 from playground.report.explanation.explained import ExplainedStep
 from playground.runner.single.memory import limit_memory
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from playground.core.derivatives_in_hand import FunctionInHand
 
 
 def explain(
@@ -45,7 +49,7 @@ def explain(
     :raises PlaygroundError: the scenario is not valid, the objects do not fit each other or cannot be copied, or one of
         them raises.
     """
-    _require_whole_numbers(step=step, sample=sample, digits=digits)
+    _require_whole_numbers(step=step, digits=digits, **({} if sample is None else {"sample": sample}))
     loaded_plugins = _load_plugins(plugins)
     if isinstance(subject, str | Path | Loaded):
         from playground.runner.explaining.step import explain as explain_scenario
@@ -62,14 +66,82 @@ def explain(
     )
 
 
-def _require_whole_numbers(*, step: int, sample: int | None, digits: int) -> None:
+def check_derivatives(
+    subject: Callable[..., Any] | nn.Module,
+    *inputs: Any,
+    derivative: Callable[..., Any] | None = None,
+    order: int = 1,
+    entries: int | None = None,
+    seed: int = 0,
+) -> DerivativeVerdict:
+    """Compare autograd with every other route to the same derivatives; say which one is wrong, and why.
+
+    ::
+
+        verdict = check_derivatives(MyFunction.apply, x)
+        verdict = check_derivatives(module, loss, (x, y))
+        assert verdict.passed, verdict
+
+    The routes are forward mode, your own derivative, the complex step, and central differences with Richardson
+    extrapolation. All of them are compared in float64, and autograd also in the dtype of the inputs. Of many numbers, a
+    random sample is checked one by one, and all of them along a random direction. An output of several numbers is
+    multiplied by a fixed random direction; the numbers of a small one are checked one by one as well.
+
+    :param subject: a function, or a module. Nothing of yours is changed.
+    :param inputs: what it takes; each float tensor that requires a gradient counts, or all if none does. Of a module,
+        its trainable parameters count as well. A loss and a batch, `(x, y)`, check the loss by the module's parameters.
+    :param derivative: computes the derivative from the same inputs: the gradient of a single number, one for each
+        input, or the derivative of each number by itself, or the Jacobian, shape `(outputs, inputs)`.
+    :param order: 1 for the gradient, 2 for second derivatives.
+    :param entries: how many numbers are checked one by one; by default up to 64, or 8 with `order=2`;
+        fewer of very many numbers.
+    :param seed: of the sample and the random directions.
+    :returns: the verdict; its text is the one-line cause.
+    :raises ComponentError: there is nothing to differentiate, or the subject raises or cannot be computed in float64.
+    """
+    from playground.core.derivatives_in_hand import check_function
+    from playground.core.setting import one_thread
+    from playground.report.derivative_verdict import make_verdict
+    from playground.runner.explaining.in_hand import enter_isolation
+
+    if order not in (1, 2) or isinstance(order, bool):
+        raise ComponentError(f"order: expected 1 or 2, got {order!r}")
+    _require_whole_numbers(seed=seed, **({} if entries is None else {"entries": entries}))
+    if not callable(subject):
+        raise ComponentError(f"expected a function or an nn.Module, got a {type(subject).__name__}")
+    tensors = [each for each in inputs if hasattr(each, "device")]
+    devices = {each.device for each in (*tensors, *getattr(subject, "parameters", list)())}
+    with enter_isolation(devices), one_thread():
+        with translate_errors("cannot be checked", ""):
+            function = _read_subject(subject, inputs, derivative)
+        return make_verdict(function.name, check_function(function, order, seed, entries))
+
+
+def _read_subject(subject: Any, inputs: Sequence[Any], derivative: Callable[..., Any] | None) -> FunctionInHand:
+    """Return a function, a module with its inputs, or a module's loss on a batch, as a function of one vector."""
+    from torch import Tensor, nn
+
+    from playground.core import derivatives_in_hand
+
+    if not isinstance(subject, nn.Module):
+        return derivatives_in_hand.read_function(subject, inputs, derivative)
+    if derivative is not None:
+        raise ComponentError("derivative: of a module, no derivative can be given; check a function of its parameters")
+    if len(inputs) == 2 and callable(inputs[0]) and not isinstance(inputs[0], Tensor):
+        return derivatives_in_hand.read_loss(subject, *inputs)
+    return derivatives_in_hand.read_module(subject, inputs)
+
+
+_RANGES: Final = {"step": (0, None), "sample": (0, None), "digits": (1, 15), "seed": (0, None), "entries": (1, None)}
+
+
+def _require_whole_numbers(**values: Any) -> None:
     """Refuse numbers that the command refuses.
 
     :raises ComponentError: one is no whole number, or out of range.
     """
-    for name, value, low, high in (("step", step, 0, None), ("sample", sample, 0, None), ("digits", digits, 1, 15)):
-        if name == "sample" and value is None:
-            continue
+    for name, value in values.items():
+        low, high = _RANGES[name]
         if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
-            bounds = f"from {low} to {high}" if high is not None else f"of at least {low}"
+            bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
             raise ComponentError(f"{name}: expected a whole number {bounds}, got {value!r}")

@@ -121,6 +121,12 @@ class IsolatedCopies:
             return self.copy_module(value) if isinstance(value, nn.Module) else copy.deepcopy(value, self._memo)
         return value
 
+    def convert_to_double(self) -> None:
+        """Convert all copied tensors of real numbers to float64."""
+        for made in list(self._memo.values()):
+            if isinstance(made, Tensor) and made.is_floating_point():
+                made.data = made.data.double()
+
     def _remember(self, original: Any, made: Any) -> None:
         self._originals.append(original)
         self._memo[id(original)] = made

@@ -17,7 +17,8 @@ from playground.core.definition import describe
 from playground.core.isolated_copies import IsolatedCopies
 from playground.core.problem import BatchTensors, Forward, Problem, describe_type, require_number, require_parameters
 from playground.core.stepper_in_hand import StepperInHand, keep_modes
-from playground.core.steppers import OneRun, OptimizerFactory, RestingStepper, RuleStepper, TorchStepper
+from playground.core.steppers import OneRun, OptimizerFactory, RestingStepper, RuleStepper
+from playground.core.torch_compiler import without_torch_compiler
 from playground.core.update import UpdateRule
 from playground.errors import ComponentError
 
@@ -65,12 +66,8 @@ def copy_training(
     :param data: one batch; see `BatchInHand`.
     :raises ComponentError: an object cannot be copied, or they do not fit each other.
     """
-    copies, batch = IsolatedCopies(), BatchInHand(data)
-    ours = copies.copy_module(model)
-    our_loss = None if loss is None else copies.copy_function(loss)
-    _require_device(ours, batch.data)
-    problem = _make_problem(ours, our_loss, batch, _Originals(model, loss))
-    require_parameters(problem.module)
+    copies = IsolatedCopies()
+    problem = copy_problem(model, loss, BatchInHand(data), copies)
     if isinstance(optimizer, torch.optim.Optimizer):
         moved = copies.copy_optimizer(optimizer)
         _require_shared(problem, moved, model)
@@ -80,8 +77,42 @@ def copy_training(
             return TrainingInHand(stepper=RestingStepper(problem), optimizer=None)
         if isinstance(optimizer, UpdateRule):
             return TrainingInHand(stepper=RuleStepper(problem, optimizer), optimizer=optimizer)
-        made = TorchStepper(problem, optimizer).optimizer
+        made = _construct(problem, optimizer)
     return TrainingInHand(stepper=StepperInHand(problem, made, find_rule(made)), optimizer=made)
+
+
+def _construct(problem: Problem, factory: OptimizerFactory) -> torch.optim.Optimizer:
+    """Return the optimizer that a factory makes of the problem's parameters.
+
+    :raises ComponentError: it raises, or returns something else.
+    """
+    name = getattr(factory, "__name__", type(factory).__name__)
+    try:
+        with without_torch_compiler():
+            made = factory(list(problem.parameters.values()))
+    except Exception as error:  # an optimizer may raise anything
+        reason = " ".join(str(error).split())
+        raise ComponentError(f"the optimizer {name} cannot be constructed: {reason}; pass an instance") from error
+    if not isinstance(made, torch.optim.Optimizer):
+        raise ComponentError(f"the optimizer: {name} returned {describe_type(made)}; expected a torch.optim.Optimizer")
+    return made
+
+
+def copy_problem(
+    model: nn.Module, loss: Callable[..., Any] | None, batch: BatchInHand, copies: IsolatedCopies
+) -> Problem:
+    """Return a problem of copies of a model and a loss.
+
+    :param loss: None if the model's output is the loss.
+    :param copies: makes the copies.
+    :raises ComponentError: an object cannot be copied, or the model has nothing to train.
+    """
+    ours = copies.copy_module(model)
+    our_loss = None if loss is None else copies.copy_function(loss)
+    _require_device(ours, batch.data)
+    problem = _make_problem(ours, our_loss, batch, _Originals(model, loss))
+    require_parameters(problem.module)
+    return problem
 
 
 def _make_problem(
@@ -91,7 +122,10 @@ def _make_problem(
         with originals.watch_once():
             output, targets = batch.call(forward, model, tensors)
             value = output if compare is None else compare(output, *targets)
-        return _require_loss(value, output, model, loss)
+        found = _require_loss(value, model, loss)
+        if forward is model and torch.is_grad_enabled() and any(each.requires_grad for each in model.parameters()):
+            _require_graph(found, output, model, loss)
+        return found
 
     if isinstance(loss, nn.Module) and (list(loss.parameters()) or list(loss.buffers())):
         module = ModelWithLoss(model, loss)
@@ -103,24 +137,31 @@ def _make_problem(
     return Problem(model, lambda forward, tensors: compute(forward, loss, tensors), batch, objective=loss)
 
 
-def _require_loss(value: Any, output: Any, model: nn.Module, loss: Callable[..., Any] | None) -> Tensor:
-    """Return the loss if it is one number that a gradient can be taken of.
+def _require_loss(value: Any, model: nn.Module, loss: Callable[..., Any] | None) -> Tensor:
+    """Return the loss if it is one number.
 
-    :raises ComponentError: it is not; the message says what cuts it off from the parameters.
+    :raises ComponentError: it is not.
     """
     if loss is None and not (isinstance(value, Tensor) and value.dim() == 0):
         what = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else describe_type(value)
         message = f"{describe(model)} returns {what}; without a loss, its output must be a single number: pass a loss"
         raise ComponentError(message)
-    found = require_number(value, model if loss is None else loss)
-    if torch.is_grad_enabled() and not found.requires_grad:
-        cuts = [each for each in tree_leaves(output) if isinstance(each, Tensor)]
-        who = describe(model) if loss is None or not any(each.requires_grad for each in cuts) else describe(loss)
-        ways = "by .item(), .detach(), .data, torch.tensor(...), numpy, no_grad or a comparison"
-        raise ComponentError(
-            f"nothing to descend: the loss depends on no parameter; {who} uses none, or cuts the graph {ways}"
-        )
-    return found
+    return require_number(value, model if loss is None else loss)
+
+
+def _require_graph(value: Tensor, output: Any, model: nn.Module, loss: Callable[..., Any] | None) -> None:
+    """Refuse a loss that no gradient can be taken of.
+
+    :raises ComponentError: the message says what cuts it off from the parameters.
+    """
+    if value.requires_grad:
+        return
+    is_connected = any(isinstance(each, Tensor) and each.requires_grad for each in tree_leaves(output))
+    who = describe(loss) if is_connected and loss is not None else describe(model)
+    ways = "by .item(), .detach(), .data, torch.tensor(...), numpy, no_grad or a comparison"
+    raise ComponentError(
+        f"nothing to descend: the loss depends on no parameter; {who} uses none, or cuts the graph {ways}"
+    )
 
 
 class _Originals(TorchFunctionMode):

@@ -66,6 +66,19 @@ def list_parameter_coordinates(parameters: Mapping[str, Tensor]) -> list[Coordin
     ]
 
 
+def locate_coordinate(shapes: Mapping[str, torch.Size], place: int) -> Coordinate:
+    """Return the entry at a place of the concatenation of tensors, such as that of `flat_loss`.
+
+    :param shapes: of the tensors by name, in order.
+    """
+    for name, shape in shapes.items():
+        if place < shape.numel():
+            index = tuple(int(each) for each in torch.unravel_index(torch.tensor(place), shape)) if shape else ()
+            return Coordinate(name, index[0] if len(index) == 1 else index or None)
+        place -= shape.numel()
+    raise IndexError(place)
+
+
 def evaluate_or_nan(f: Callable[[Tensor], Tensor], z: Tensor, here: Tensor) -> Tensor:
     """Return f(z), or NaN where f is not defined.
 

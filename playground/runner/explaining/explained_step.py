@@ -139,6 +139,7 @@ def _make_step(subject: ExplainedSubject, restore_stream: Callable[[], None], ch
 
     :param restore_stream: puts torch's stream back to its state before the step.
     """
+    from playground.core.routes import copy_dense
     from playground.core.setting import flush_denormals
     from playground.core.tape import Tape, record_on_tape
 
@@ -154,7 +155,8 @@ def _make_step(subject: ExplainedSubject, restore_stream: Callable[[], None], ch
             moves = subject.continues(loss)
         stepper.problem = problem
         states_before = [_copy_state(memory) for memory in stepper.memory()]
-        used = tuple(stepper.gradients)  # before the update: an optimizer with a closure evaluates at other points
+        used = tuple(None if each is None else copy_dense(each) for each in stepper.gradients)
+        # before the update: an optimizer with a closure evaluates at other points
         if check:  # before the update, because a buffer can share its memory with a parameter
             with _undisturbed_problem(problem, subject.device, restore_stream) as again:
                 central = _central_differences(again, batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -55,15 +55,12 @@ def explain_objects(
     :param step: steps to make on the copies before the one that is explained.
     :raises ComponentError: the objects do not fit each other, cannot be copied, or one of them raises.
     """
-    import torch
-
-    from playground.core.seeding import preserve_every_stream
     from playground.core.training_in_hand import copy_training
 
     module, notes = _unwrap(model)
     _require_callable(loss)
     devices = {tensor.device for tensor in (*module.parameters(), *module.buffers())}
-    with _as_component_errors(), preserve_every_stream(devices), torch.inference_mode(mode=False), torch.enable_grad():
+    with enter_isolation(devices):
         find_rule = _find_rule_among(plugins)
         chosen = _choose_optimizer(optimizer, plugins)
         with translate_errors("the objects cannot be copied", ""):
@@ -237,9 +234,18 @@ def _require_sample(made: TrainingInHand, sample: int | None) -> None:
 
 
 @contextmanager
-def _as_component_errors() -> Iterator[None]:
-    """Raise faults as those of components: no scenario names a place for them."""
+def enter_isolation(devices: Iterable[torch.device]) -> Iterator[None]:
+    """Let the body evaluate objects in hand: gradients are recorded, and random streams are restored afterwards.
+
+    :param devices: that the objects use.
+    :raises ComponentError: the body raises an error of playground; no scenario names a place for its faults.
+    """
+    import torch
+
+    from playground.core.seeding import preserve_every_stream
+
     try:
-        yield
+        with preserve_every_stream(devices), torch.inference_mode(mode=False), torch.enable_grad():
+            yield
     except PlaygroundError as error:
         raise ComponentError(*(Fault(fault.message) for fault in error.faults)) from error.__cause__

@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from playground.api import compare, load_scenario, plot, run, sweep
+    from playground.in_hand import check_derivatives, explain
     from playground.plugins.hookspecs import hookimpl
     from playground.runner.sweeping.sweep import SweepOptions
     from playground.watching import watch
 
 _MODULES: Final = {
     "SweepOptions": "playground.runner.sweeping.sweep",
+    "check_derivatives": "playground.in_hand",
     "compare": "playground.api",
+    "explain": "playground.in_hand",
     "hookimpl": "playground.plugins.hookspecs",
     "load_scenario": "playground.api",
     "plot": "playground.api",
@@ -29,7 +32,18 @@ _MODULES: Final = {
     "watch": "playground.watching",
 }
 
-__all__ = ["SweepOptions", "compare", "hookimpl", "load_scenario", "plot", "run", "sweep", "watch"]
+__all__ = [
+    "SweepOptions",
+    "check_derivatives",
+    "compare",
+    "explain",
+    "hookimpl",
+    "load_scenario",
+    "plot",
+    "run",
+    "sweep",
+    "watch",
+]
 
 
 def __getattr__(name: str) -> Any:

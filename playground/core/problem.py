@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -46,6 +46,11 @@ class Batches:
                 raise ScenarioError(Fault(f"batch_size {size} exceeds the {samples} samples", ("batch_size",)))
             self.per_epoch = -(-samples // size)
 
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the tensors: `x` and `t`, or `x1`, `x2`, … if there are more or fewer."""
+        return ["x", "t"] if len(self.data) == 2 else [f"x{index}" for index in range(1, len(self.data) + 1)]
+
     def with_seed(self, seed: int) -> Batches:
         """Return the batches of a run with another seed."""
         return Batches(self.data, self.size, seed, self.ordered)
@@ -88,12 +93,14 @@ class Problem:
     :param loss: the scalar to minimize, given the module (or the module with other parameters) and a batch.
     :param batches: the data.
     :param objective: the component that computes the loss, for messages; None if there is no single one.
+    :param predictor: the part of the module whose output is the prediction; None for the module itself.
     """
 
     module: nn.Module
     loss: Callable[[Forward, BatchTensors], Tensor]
     batches: Batches = field(default_factory=Batches)
     objective: Any = None
+    predictor: nn.Module | None = None
 
     @property
     def parameters(self) -> dict[str, Tensor]:
@@ -102,7 +109,7 @@ class Problem:
 
     def forward(self, parameters: Mapping[str, Tensor]) -> Forward:
         """Return the module with these parameters in place of its own."""
-        return lambda *inputs: functional_call(self.module, parameters, inputs)
+        return lambda *inputs, **keywords: functional_call(self.module, parameters, inputs, keywords)
 
     def probe(self) -> None:
         """Evaluate once over all data in evaluation mode, and once in training mode for each size of a batch.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from playground.api import compare, load_scenario, plot, run, sweep
     from playground.plugins.hookspecs import hookimpl
+    from playground.plugins.use import use
     from playground.runner.sweeping.sweep import SweepOptions
 
 _MODULES: Final = {
@@ -25,9 +26,10 @@ _MODULES: Final = {
     "plot": "playground.api",
     "run": "playground.api",
     "sweep": "playground.api",
+    "use": "playground.plugins.use",
 }
 
-__all__ = ["SweepOptions", "compare", "hookimpl", "load_scenario", "plot", "run", "sweep"]
+__all__ = ["SweepOptions", "compare", "hookimpl", "load_scenario", "plot", "run", "sweep", "use"]
 
 
 def __getattr__(name: str) -> Any:

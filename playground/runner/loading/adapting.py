@@ -119,14 +119,14 @@ def decompose(value: Any) -> tuple[Any, Mapping[str, Any]] | None:
     if isinstance(value, ParameterizedObject):
         return value.component, value.parameters
     if isinstance(value, functools.partial):
-        if not value.keywords:
+        if value.args and not value.keywords:
             return None
         return (functools.partial(value.func, *value.args) if value.args else value.func), value.keywords
     if isinstance(value, Mapping) and not isinstance(value.get("name", ""), str):
         return value["name"], {key: each for key, each in value.items() if key != "name"}
     rules = sys.modules.get("playground.core.update")
     if rules is not None and isinstance(value, rules.UpdateRule):
-        return type(value), {each.name: getattr(value, each.name) for each in fields(value) if each.init}  # type: ignore[arg-type]
+        return type(value), {each.name: getattr(value, each.name) for each in fields(value) if each.init}
     return None
 
 

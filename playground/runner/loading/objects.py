@@ -14,6 +14,7 @@ from playground.errors import ComponentError, Fault, Place, PlaygroundError, Sce
 from playground.plugins.fingerprint import CannotFingerprintError, fingerprint
 from playground.plugins.manager import Plugins
 from playground.plugins.registry import Component, Origin
+from playground.plugins.use import ParameterizedObject
 from playground.runner.loading.adapting import adapt, decompose
 from playground.scenario.plain import is_plain, to_plain
 from playground.scenario.shorthand import COMPONENT_KINDS
@@ -66,6 +67,8 @@ class ObjectScope:
         return self._write_entries(key, values)
 
     def _write_entries(self, kind: str, values: Any) -> Any:
+        if callable(values) or isinstance(values, ParameterizedObject):
+            raise ComponentError(f"expected a list of the values of {kind!r}, got one object; put it into brackets")
         return [self._write_entry(kind, each) for each in values] if isinstance(values, list | tuple) else values
 
     def _write_entry(self, kind: str, value: Any) -> Any:

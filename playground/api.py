@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch.utils.data import Dataset
 
     from playground.core.data import Data
+    from playground.core.update import UpdateRule
     from playground.runner.comparing.measuring import CompareProgress
 
 ComponentLike: TypeAlias = str | Callable[..., Any] | ParameterizedObject | Mapping[str, Any]
@@ -62,7 +63,7 @@ def run(
     dataset: ComponentLike | Samples | None = None,
     model: ComponentLike | None = None,
     loss: ComponentLike | None = None,
-    optimizer: ComponentLike | None = None,
+    optimizer: ComponentLike | UpdateRule | None = None,
     schedule: ComponentLike | None = None,
     function: ComponentLike | None = None,
     start: Mapping[str, Any] | None = None,
@@ -120,7 +121,7 @@ def sweep(
     dataset: ComponentLike | Samples | None = None,
     model: ComponentLike | None = None,
     loss: ComponentLike | None = None,
-    optimizer: ComponentLike | None = None,
+    optimizer: ComponentLike | UpdateRule | None = None,
     schedule: ComponentLike | None = None,
     function: ComponentLike | None = None,
     start: Mapping[str, Any] | None = None,
@@ -168,8 +169,8 @@ def sweep(
 
 
 def compare(
-    optimizer: ComponentLike,
-    against: Sequence[ComponentLike] = (),
+    optimizer: ComponentLike | UpdateRule,
+    against: Sequence[ComponentLike | UpdateRule] = (),
     *,
     suite: str | Path = "core",
     plugins: Sequence[str] | Plugins = (),

@@ -190,7 +190,7 @@ class _Walk:
         return _hash("module source", name, parts.digest())
 
     def _class(self, cls: type) -> bytes:
-        module = cls.__module__
+        module: Any = cls.__module__
         if not isinstance(module, str):  # a class of an extension, which has a descriptor of this name
             return _hash("extension", cls.__qualname__)
         if library := _library_of(module):

@@ -71,8 +71,10 @@ BAD = {
     ),
     "a scheduler of torch": (
         {"schedule": torch.optim.lr_scheduler.StepLR},
-        "schedule: expected a function from the step to a factor, a function of `steps` that makes one, or a name, "
-        "got an LRScheduler of torch; write it as lambda step: 0.99**step",
+        (
+            "schedule: expected a function from the step to a factor, a function of `steps` that makes one, or a name, "
+            "got an LRScheduler of torch; write it as lambda step: 0.99**step"
+        ),
     ),
     "a class that needs sizes": (
         {"model": lambda width: nn.Linear(2, width)},
@@ -129,7 +131,7 @@ def test_a_fault_is_one_line(case):
         pg.run(**{key: value for key, value in {**FIT, **keys}.items() if value is not None})
     assert "\n" not in str(error.value)
     assert str(error.value).startswith("run(): ")
-    assert message is None or str(error.value) == f"sweep(): {message}"
+    assert message is None or str(error.value) == f"run(): {message}"
 
 
 @pytest.mark.parametrize(
@@ -149,8 +151,10 @@ def test_a_fault_is_one_line(case):
         ),
         (
             {"over": {"model.activation": [torch.tanh]}},
-            "over model.activation: expected plain data, got builtin_function_or_method; "
-            "sweep over 'model' with use(..., activation=...)",
+            (
+                "over model.activation: expected plain data, got builtin_function_or_method; "
+                "sweep over 'model' with use(..., activation=...)"
+            ),
         ),
         ({"seeds": 0}, "seeds 0: expected at least 1, got 0"),
         ({"over": {"function": [3]}}, None),

@@ -237,7 +237,8 @@ def _write_contestant(written: Any) -> str:
     """Return an optimizer as `compare` reads it: `mine(beta=0.9)`."""
     if not isinstance(written, Mapping):
         return str(written)
-    given = ", ".join(f"{key}={json.dumps(value)}" for key, value in written.items() if key != "name")
+    fixed = {key: [value] if isinstance(value, list) else value for key, value in written.items() if key != "name"}
+    given = ", ".join(f"{key}={json.dumps(value)}" for key, value in fixed.items())  # a list there is a range to tune
     return f"{written['name']}({given})" if given else str(written["name"])
 
 

@@ -40,18 +40,23 @@ Samples: TypeAlias = "Data | Dataset[Any] | tuple[Any, Any] | list[Any]"
 
 
 def load_scenario(
-    path: str | Path, changes: Mapping[str, Any] | None = None, *, plugins: Sequence[str] | Plugins = ()
+    path: str | Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    plugins: Sequence[str] | Plugins = (),
+    **keys: Any,
 ) -> Loaded:
-    """Load and validate a scenario file.
+    """Load and validate a scenario: a file, or the keys of a scenario as keywords, as for `run`.
 
     :param path: the file.
     :param changes: new values by dotted key: `{"optimizer.lr": 0.1}`. A component that replaces another one keeps the
         parameters that both have.
     :param plugins: files or names of plugins whose components the changes use, or the result of `load_plugins`.
-    :returns: the scenario, with the places of its values.
+    :param keys: keys of the scenario; they replace those of the file. Objects may stand for names.
+    :returns: the scenario, with the places of its values, for `run` and `sweep`.
     :raises ScenarioError: the scenario is not valid; contains every fault with its place.
     """
-    call = ScenarioCall(name="load_scenario()", path=path, changes=changes or {})
+    call = ScenarioCall(name="load_scenario()", path=path, keys=keys, changes=changes or {})
     return call.load(_load_plugins(plugins)).loaded
 
 

@@ -515,6 +515,38 @@ def test_keywords_replace_the_keys_of_a_file(write):
     assert found.scenario == "bowl"
 
 
+def test_a_loaded_scenario_keeps_its_objects():
+    loaded = pg.load_scenario(**FIT)
+    assert pg.run(loaded).trace.loss == pg.run(**FIT).trace.loss
+    other = pg.run(loaded, model=nn.Linear(2, 1), steps=2)
+    assert (other.setup["model"], other.steps) == ("Linear", 2)
+    assert pg.sweep(loaded, {"optimizer.lr": [0.1, 0.2]}, store=False).runs == 2
+
+
+class Square(nn.Module):
+    def forward(self, x):
+        return (x**2).sum(-1)
+
+
+class Distance:
+    def __call__(self, prediction, target):
+        return (prediction - target).abs().mean()
+
+
+def test_callable_objects_are_functions():
+    run = pg.run(**{**DESCEND, "function": Square()})
+    assert (run.setup["function"], run.loss.first) == ("Square", 5.0)
+    run = pg.run(**{**FIT, "loss": Distance()})
+    assert run.setup["loss"] == "Distance"
+    assert run.loss.first == pg.run(**{**FIT, "loss": "mae"}).loss.first
+
+
+def test_the_same_tensors_are_the_same_data():
+    x, y = spiral()
+    found = pg.sweep(**{**FIT, "dataset": (x, y)}, over={"dataset": [(x, y), (x + 1, y)]}, store=False)
+    assert [each.values["dataset"] for each in found.summaries] == ["data", "data-2"]
+
+
 class Halve(DescentTask):
     def __init__(self, function, times: int = 1):
         self.function, self.times = function, times

@@ -74,6 +74,7 @@ def _stack_samples(dataset: Any) -> tuple[Tensor, Tensor]:
 def _to_table(value: Any, name: str) -> Tensor:
     """Return numbers as a floating-point tensor of two dimensions."""
     try:
+        value = value.to_numpy() if hasattr(value, "to_numpy") else value  # a table or column of pandas or polars
         tensor = torch.as_tensor(value).detach().cpu().clone()
     except (RuntimeError, TypeError, ValueError) as error:
         raise ComponentError(f"{name} is not a tensor or an array of numbers ({_one_line(error)})") from error

@@ -146,7 +146,9 @@ def _read_value(value: str, text: str) -> Any:
         if len(found) == 1:
             return found[0]
         if any(isinstance(each, list | dict) for each in found):
-            raise ComponentError(f"{text}: expected numbers, texts or booleans to tune, got a list of lists or mappings")
+            raise ComponentError(
+                f"{text}: expected numbers, texts or booleans to tune, got a list of lists or mappings"
+            )
         return Choices(tuple(found))
     return found
 

@@ -48,6 +48,11 @@ class FixedObject:
     value: Any
     copies: bool = False
 
+    @property
+    def __playground_object__(self) -> Any:
+        """The object, for messages."""
+        return self.value
+
     def __call__(self) -> Any:
         """Return the object."""
         if not self.copies:
@@ -65,6 +70,11 @@ class DataMaker:
     """
 
     factory: Callable[..., Any]
+
+    @property
+    def __playground_object__(self) -> Any:
+        """The function, for messages."""
+        return self.factory
 
     @property
     def __signature__(self) -> inspect.Signature:
@@ -208,9 +218,9 @@ def _adapt_called(kind: str, value: Any, given: Collection[str], expected: str) 
         return adapted
     supplied = INJECTED_PARAMETERS[kind]
     names, free = _parameter_names(value), _free_parameters(value, given)
-    if names[: len(supplied)] == supplied:  # as a plugin writes it
+    if names[: len(supplied)] == supplied and inspect.isroutine(value):  # as a plugin writes it
         return adapted
-    if len(free) == len(supplied) or not _has_signature(value):
+    if len(free) == len(supplied) or _parameters(value) is None:
         return AdaptedObject(name=adapted.name, factory=value, leading=len(supplied))
     return adapted
 
@@ -229,26 +239,23 @@ def _name(value: Any) -> str:
     return "lambda" if found == "<lambda>" else found
 
 
-def _has_signature(value: Any) -> bool:
+def _parameters(value: Any) -> list[inspect.Parameter] | None:
+    """Return the parameters of a call, for a module those of `forward`; None if a function of C has no signature."""
+    called = value.forward if hasattr(value, "forward") and not isinstance(value, type) else value
     try:
-        inspect.signature(value)
+        return list(inspect.signature(called).parameters.values())
     except (TypeError, ValueError):
-        return False
-    return True
-
-
-def _parameters(value: Any) -> list[inspect.Parameter]:
-    return list(inspect.signature(value).parameters.values()) if _has_signature(value) else []
+        return None
 
 
 def _parameter_names(value: Any) -> tuple[str, ...]:
-    return tuple(each.name for each in _parameters(value))
+    return tuple(each.name for each in _parameters(value) or ())
 
 
 def _free_parameters(value: Any, given: Collection[str]) -> list[str]:
     """Return the parameters by position that have no default and no value yet."""
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    found = (each for each in _parameters(value) if each.kind in positional and each.default is each.empty)
+    found = (each for each in _parameters(value) or () if each.kind in positional and each.default is each.empty)
     return [each.name for each in found if each.name not in given]
 
 

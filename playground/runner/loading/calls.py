@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,8 @@ class ScenarioCall:
         :raises ScenarioError: it is not valid; contains every fault with its place.
         """
         source = self._read_file()
+        if isinstance(self.path, Loaded):
+            plugins = plugins.extend(self.path.in_hand)
         start = self.keys.get("start", {} if source is None else source.data.get("start"))
         scope = ObjectScope(plugins, start, keeps)
         limits = {} if source is None else {key: self.keys[key] for key in ("seed", "steps") if key in self.keys}
@@ -74,7 +76,7 @@ class ScenarioCall:
         loaded = override_seed_and_steps(loaded, limits.get("seed"), limits.get("steps"), scope.plugins)
         if over or self.seeds is not None:
             loaded = with_axes(loaded, over, self.seeds, f"{self.name}: ")
-        return LoadedCall(loaded, scope.plugins)
+        return LoadedCall(replace(loaded, in_hand=scope.plugins.in_hand), scope.plugins)
 
     def _read_file(self) -> SourceText | None:
         """Return the scenario that the keys change; None if the keys are the scenario."""

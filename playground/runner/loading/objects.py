@@ -95,7 +95,8 @@ class ObjectScope:
 
     def _name(self, kind: str, value: Any, bound: Mapping[str, Any], plain: Mapping[str, Any]) -> str:
         """Return the name of an object's component, which is registered if it is not known."""
-        key = (kind, id(value), *((name, id(each)) for name, each in sorted(bound.items())))
+        parts = value if isinstance(value, tuple | list) else (value,)  # a pair of the same tensors is the same data
+        key = (kind, *map(id, parts), *((name, id(each)) for name, each in sorted(bound.items())))
         if key in self._components:
             return self._components[key].name
         self._alive += [value, bound]
@@ -151,7 +152,7 @@ def locate_call(place: str) -> Iterator[None]:
 
 
 def _to_word(text: str) -> str:
-    return re.sub(r"[^\w.]+", "_", text, flags=re.ASCII).strip("_") or "object"
+    return re.sub(r"[^\w.]+", "_", text).strip("_") or "object"
 
 
 def _file_of(value: Any) -> str:

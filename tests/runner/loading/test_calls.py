@@ -81,6 +81,14 @@ BAD = {
         "model: model 'lambda' needs the parameter 'width'",
     ),
     "no module": ({"model": lambda: 3}, None),
+    "no data": ({"dataset": lambda: 3}, None),
+    "one parameter": ({"loss": lambda p: p}, "loss: loss 'lambda' needs the parameter 'p'"),
+    "a factor": ({"schedule": lambda step: -1.0}, None),
+    "no optimizer": ({"optimizer": lambda params: 3}, None),
+    "no scalar": (
+        {"loss": nn.MSELoss(reduction="none")},
+        "loss: the loss must be a single number (a 0-d tensor), got shape (4, 1) from MSELoss.forward",
+    ),
     "no task": (
         {"task": nn.Linear},
         "task: expected a class of tasks, a function that makes one, or a name, got the class Linear",

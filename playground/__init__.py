@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from playground.api import compare, load_scenario, plot, run, sweep
     from playground.in_hand import check_derivatives, explain
     from playground.plugins.hookspecs import hookimpl
+    from playground.plugins.use import use
     from playground.runner.sweeping.sweep import SweepOptions
     from playground.watching import watch
 
@@ -29,6 +30,7 @@ _MODULES: Final = {
     "plot": "playground.api",
     "run": "playground.api",
     "sweep": "playground.api",
+    "use": "playground.plugins.use",
     "watch": "playground.watching",
 }
 
@@ -42,6 +44,7 @@ __all__ = [
     "plot",
     "run",
     "sweep",
+    "use",
     "watch",
 ]
 

@@ -36,7 +36,7 @@ def swap(x):
 
 
 def shuffled(x, g):
-    return 2 * x * g * random.choice([1.0, 2.0])  # noqa: S311
+    return 2 * x * g * random.choice([1.0, 2.0])
 
 
 RIGHT = {

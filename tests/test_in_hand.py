@@ -2,7 +2,6 @@
 
 import copy
 import functools
-import json
 import random
 
 import numpy as np
@@ -12,9 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 import playground as pg
-from playground.errors import ComponentError, PlaygroundError
 from playground.figures.numbers import flatten
-from playground.report.explanation.formatting import format_sentence
 
 OPTIMIZERS = {
     "sgd": functools.partial(torch.optim.SGD, lr=0.1),

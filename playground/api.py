@@ -57,7 +57,7 @@ def load_scenario(
     :raises ScenarioError: the scenario is not valid; contains every fault with its place.
     """
     call = ScenarioCall(name="load_scenario()", path=path, keys=keys, changes=changes or {})
-    return call.load(_load_plugins(plugins)).loaded
+    return call.load(load_requested_plugins(plugins)).loaded
 
 
 def run(
@@ -111,7 +111,7 @@ def run(
     given |= {"schedule": schedule, "function": function, "start": start, "expect": expect}
     given |= {"seed": seed, "steps": steps}
     call = ScenarioCall(name="run()", path=path, keys=_drop_absent(given) | keys, changes=changes or {})
-    found = call.load(_load_plugins(plugins))
+    found = call.load(load_requested_plugins(plugins))
     with limit_memory(memory):
         return run_one(found.loaded, found.plugins, record=RecordOptions(record))
 
@@ -164,7 +164,7 @@ def sweep(
     call = ScenarioCall(
         name="sweep()", path=path, keys=_drop_absent(given) | keys, changes=changes or {}, over=over or {}, seeds=seeds
     )
-    found = call.load(_load_plugins(plugins), keeps=store)
+    found = call.load(load_requested_plugins(plugins), keeps=store)
     temporary = None if store else TemporaryFolder()
     place = Path.cwd() if folder is None else Path(folder)
     counts = progress if isinstance(progress, SweepProgress) else SweepProgress()
@@ -200,7 +200,7 @@ def compare(
     from playground.runner.comparing.compare import CompareOptions, compare_optimizers
     from playground.runner.comparing.measuring import CompareProgress
 
-    scope = ObjectScope(_load_plugins(plugins), keeps=True)
+    scope = ObjectScope(load_requested_plugins(plugins), keeps=True)
     with locate_call("compare()"):
         names = [_write_contestant(scope.write("optimizer", each)) for each in (optimizer, *against)]
     chosen = CompareOptions(against=names[1:], suite=str(suite), **options)
@@ -247,7 +247,7 @@ def _write_contestant(written: Any) -> str:
     return f"{written['name']}({given})" if given else str(written["name"])
 
 
-def _load_plugins(specs: Sequence[str] | Plugins) -> Plugins:
+def load_requested_plugins(specs: Sequence[str] | Plugins) -> Plugins:
     """Load plugins; a requested plugin that fails is an error."""
     if isinstance(specs, Plugins):
         return specs

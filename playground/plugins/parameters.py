@@ -32,6 +32,7 @@ INJECTED_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyTy
         "executor": (),
         "operation": (),
         "diagnosis": (),
+        "loop_diagnosis": (),
         "suite": (),
     }
 )

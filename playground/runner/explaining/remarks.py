@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from playground.explanation import Sentence
 from playground.plugins.causes import ISOLATED_EXCEPTIONS
-from playground.runner.single.prepared import Prepared
+from playground.runner.explaining.subject import ExplainedSubject
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,6 +34,9 @@ def _(text: str) -> str:
     return text
 
 
+OF_SWEEP = Sentence(_("The scenario is a sweep; this is its own run, before anything is swept."))
+
+
 @dataclass(frozen=True, kw_only=True)
 class TapedStep:
     """A step after its update, with its tape.
@@ -41,21 +44,19 @@ class TapedStep:
     :param understood: the formula and rules of each operation; None if they are unknown.
     :param before: the parameters before the step.
     :param loss_after: the loss of the moved parameters on the same data; None if there was no update.
-    :param number: the step, counted from 0.
     :param samples: samples in the batch; 0 for a function.
     :param clipped: whether clipping changed the gradients.
     :param batch: the data of the step.
     :param formula_holds: whether the optimizer's formula gives the same update; None if it cannot be computed.
     """
 
-    ready: Prepared
+    subject: ExplainedSubject
     problem: Problem
     tape: Tape
     understood: Mapping[TapeRecord, VerifiedCall | None]
     before: Mapping[str, Tensor]
     loss: float
     loss_after: float | None
-    number: int
     samples: int
     clipped: bool
     batch: tuple[Tensor, ...]
@@ -67,9 +68,8 @@ class TapedStep:
 
 
 def step_remarks(step: TapedStep) -> Iterator[Sentence]:
-    """Yield remarks: the sample with the largest gradient, saturated functions, and how the step changed the loss."""
-    if step.ready.loaded.scenario.sweep is not None:
-        yield Sentence(_("The scenario is a sweep; this is its own run, before anything is swept."))
+    """Yield the subject's notes, the sample with the largest gradient, saturated functions, how the loss changed."""
+    yield from step.subject.notes
     yield from _remark_hardest_sample(step)
     yield from _remark_saturation(step)
     yield from _remark_gradients(step) if math.isfinite(step.loss) else _remark_nonfinite_loss(step)
@@ -166,11 +166,10 @@ def _remark_nonfinite_loss(step: TapedStep) -> Iterator[Sentence]:
 
 def _remark_formula(step: TapedStep) -> Iterator[Sentence]:
     """Yield a remark if the optimizer's formula does not give the update, or cannot be computed."""
-    from playground.runner.single.labels import component_label
-
-    if step.formula_holds:
+    optimizer = step.subject.optimizer
+    if step.formula_holds or optimizer is None:
         return
-    parts = {"optimizer": component_label(step.ready.loaded.scenario.components["optimizer"])}
+    parts = {"optimizer": optimizer.label}
     if step.formula_holds is None:
         yield Sentence(_("The formula of {optimizer} cannot be computed: it was not compared with this step."), parts)
     else:
@@ -218,13 +217,12 @@ def _remark_rate_bound(step: TapedStep) -> Iterator[Sentence]:
     No remark for a clipped step, which is shorter than its learning rate says.
     """
     from playground.core.diagnosis import find_exceeded_bound
-    from playground.core.update import UpdateRule
 
-    bound, rule, schedule = None, step.ready.bound.optimizer, step.ready.bound.schedule
-    if isinstance(rule, UpdateRule) and not step.clipped:
+    bound, optimizer = None, step.subject.optimizer
+    if optimizer is not None and optimizer.rule is not None and not step.clipped:
         with suppress(*ISOLATED_EXCEPTIONS):  # without a second derivative there is no bound
-            factor = 1.0 if schedule is None else schedule(step.number)
-            bound = find_exceeded_bound(step.problem, dict(step.before), rule, factor)
+            factor = 1.0 if optimizer.schedule is None else optimizer.schedule(step.subject.step)
+            bound = find_exceeded_bound(step.problem, dict(step.before), optimizer.rule, factor)
     if bound:
         yield Sentence(
             _("The learning rate is beyond what this curvature allows: {bound}."), {"bound": bound.comparison}

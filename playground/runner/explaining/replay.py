@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 from playground.errors import Fault, ScenarioError
 from playground.plugins.causes import translate_errors
 from playground.plugins.manager import Plugins
+from playground.runner.explaining.remarks import OF_SWEEP
+from playground.runner.explaining.subject import ExplainedSubject, describe_optimizer
+from playground.runner.single.labels import component_label
 from playground.runner.single.measuring import Observer, stop_rules
 from playground.runner.single.prepared import Prepared, PreparedAnswer, PreparedDescent
 from playground.runner.single.preparing import locate_faults, prepare, refuse_impossible
@@ -40,51 +43,60 @@ def replay(loaded: Loaded, plugins: Plugins, observe: Observer = nullcontext, po
 class Replay:
     """Makes the steps of a run one by one, exactly as the run does.
 
-    :ivar ready: the prepared scenario.
     :ivar stepper: evaluates the loss and updates the parameters.
     :ivar points: number of points that can be examined, for a direct task without data; 0 for other tasks.
     :ivar step: the next step.
-    :ivar ended: whether the run ends at this step: it has been evaluated and makes no update.
+    :ivar ended: whether the run ended at this step: it has been evaluated and makes no update.
     """
 
     def __init__(self, ready: Prepared, stepper: OneRun, points: int, descent: DescentTrace) -> None:
-        self.ready, self.stepper, self.points = ready, stepper, points
+        self.stepper, self.points = stepper, points
         self.step, self.ended = 0, False
-        self._descent = descent
+        self._ready, self._descent = ready, descent
 
     def advance(self, step: int) -> None:
         """Make all steps before a step.
 
         :raises ScenarioError: the run ends before this step, or a component raises.
         """
+        from playground.core.setting import flush_denormals
+
         budget = self._descent.budget
         if step > budget:
             raise ScenarioError(Fault(f"step {step} is beyond the budget of {budget} steps", ("steps",)))
-        with translate_errors(f"before step {step}", "task"):
+        with translate_errors(f"before step {step}", "task"), flush_denormals():
             while self.step < step and not self.ended:
-                self.evaluate()
-                self.move()
+                step_now = self.step
+                if self._continues(self.stepper.evaluate(step_now)):
+                    self.stepper.update(step_now)
         if self.step < step:
             raise ScenarioError(Fault(f"step {step}: the run ended at step {self.step} ({self._why()})", ("steps",)))
 
-    def evaluate(self) -> float:
-        """Return the loss before the next update, and record it, which can end the run."""
-        from playground.core.setting import flush_denormals
+    def subject(self) -> ExplainedSubject:
+        """Return the next step, to be made by whoever explains it."""
+        bound, scenario = self._ready.bound, self._ready.loaded.scenario
+        optimizer = None
+        if bound.optimizer is not None:
+            label = component_label(scenario.components["optimizer"])
+            optimizer = describe_optimizer(bound.optimizer, label, bound.schedule)
+        return ExplainedSubject(
+            title=scenario.name,
+            summary=scenario.summary,
+            file=self._ready.loaded.source.file,
+            stepper=self.stepper,
+            step=self.step,
+            optimizer=optimizer,
+            continues=self._continues,
+            flush_denormals=True,
+            notes=() if scenario.sweep is None else (OF_SWEEP,),
+        )
 
-        with flush_denormals():
-            loss = self.stepper.evaluate(self.step)
-            within = self.step < self._descent.budget
-            self.ended = not within or self._descent.record(self.step, loss, self.stepper.gradient_norm)
-        return loss
-
-    def move(self) -> None:
-        """Make the update for the last evaluated loss, unless the run is over."""
-        from playground.core.setting import flush_denormals
-
-        if not self.ended:
-            with flush_denormals():
-                self.stepper.update(self.step)
-            self.step += 1
+    def _continues(self, loss: float) -> bool:
+        """Record the loss of the next step, which can end the run, and tell whether it makes an update."""
+        within = self.step < self._descent.budget
+        self.ended = not within or self._descent.record(self.step, loss, self.stepper.gradient_norm)
+        self.step += not self.ended
+        return not self.ended
 
     def _why(self) -> str:
         self._descent.finish(self._descent.loss[-1], interrupted=False)

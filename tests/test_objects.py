@@ -584,18 +584,13 @@ def test_a_class_of_tasks_with_keys_of_its_own():
         pg.run(**keys, tims=3)
 
 
-def test_pictures_recordings_and_explanations():
-    from playground.plugin_api import load_plugins
-    from playground.runner.loading.calls import ScenarioCall
-    from playground.runner.single.record_options import RecordOptions
-    from playground.runner.single.running import run_one
-
+def test_recordings_and_explanations():
     run = pg.run(**DESCEND, record=60)
     assert run.trace.recording.steps[-1] == 5
     assert run.views
-    found = ScenarioCall(name="run()", keys=DESCEND).load(load_plugins())
-    explained = run_one(found.loaded, found.plugins, record=RecordOptions(5, explanations=True))
-    assert explained.explanations
+    text = pg.explain(pg.load_scenario(**DESCEND), step=2).text()
+    assert "Steps" in text
+    assert f"{run.trace.loss[2]:.4f}" in text
 
 
 def test_pictures():

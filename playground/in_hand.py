@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from playground.api import _load_plugins, load_scenario
+from playground.api import load_requested_plugins, load_scenario
 from playground.errors import ComponentError
 from playground.plugins.causes import translate_errors
 from playground.plugins.manager import Plugins
@@ -50,7 +50,7 @@ def explain(
         them raises.
     """
     _require_whole_numbers(step=step, digits=digits, **({} if sample is None else {"sample": sample}))
-    loaded_plugins = _load_plugins(plugins)
+    loaded_plugins = load_requested_plugins(plugins)
     if isinstance(subject, str | Path | Loaded):
         from playground.runner.explaining.step import explain as explain_scenario
 

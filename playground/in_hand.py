@@ -58,7 +58,8 @@ def explain(
             raise ComponentError("explain of a scenario takes no loss, data or optimizer: the file names them")
         loaded = subject if isinstance(subject, Loaded) else load_scenario(subject, plugins=loaded_plugins)
         with limit_memory(None):
-            return ExplainedStep(explain_scenario(loaded, loaded_plugins, step, sample, digits))
+            known = loaded_plugins.extend(loaded.in_hand)
+            return ExplainedStep(explain_scenario(loaded, known, step, sample, digits))
     from playground.runner.explaining.in_hand import explain_objects
 
     return ExplainedStep(

@@ -49,7 +49,9 @@ class IsolatedCopies:
 
         :raises ComponentError: it cannot be copied.
         """
-        hooks = [(part, name, OrderedDict()) for part in module.modules() for name in MODULE_HOOKS]
+        hooks: list[tuple[nn.Module, str, OrderedDict[Any, Any]]] = [
+            (part, name, OrderedDict()) for part in module.modules() for name in MODULE_HOOKS
+        ]
         for part, name, empty in hooks:  # filled below, once the model that they may refer to has its copy
             self.remember(getattr(part, name), empty)
         try:

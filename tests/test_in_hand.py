@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import json
 import random
 import threading
 
@@ -12,7 +13,9 @@ from torch import nn
 from torch.nn import functional
 
 import playground as pg
+from playground.errors import ComponentError, PlaygroundError
 from playground.figures.numbers import flatten
+from playground.report.explanation.formatting import format_sentence
 
 OPTIMIZERS = {
     "sgd": functools.partial(torch.optim.SGD, lr=0.1),

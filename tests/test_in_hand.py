@@ -425,7 +425,7 @@ def test_what_is_returned_shows_itself(tmp_path):
     assert step.html().startswith("<!doctype html>")
     frame = step._repr_html_()
     assert frame.startswith("<iframe ")
-    assert 'sandbox=""' in frame
+    assert 'sandbox="allow-same-origin"' in frame
     assert "&lt;!doctype html&gt;" in frame
     for name, start in {"a.html": "<!doctype", "a.tex": "\\doc", "a.json": "{", "a.txt": "Linear"}.items():
         step.save(tmp_path / name)

@@ -21,7 +21,7 @@ def check_derivatives() -> Callable[..., Any]:
     def check(*arguments: Any, **options: Any) -> Any:
         __tracebackhide__ = True
         import playground
-        from playground.errors import PlaygroundError
+        from playground.plugin_api import PlaygroundError
 
         try:
             verdict = playground.check_derivatives(*arguments, **options)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from playground.api import compare, load_scenario, plot, run, sweep
     from playground.in_hand import check_derivatives, explain
     from playground.plugins.hookspecs import hookimpl
+    from playground.plugins.use import use
     from playground.runner.sweeping.sweep import SweepOptions
+    from playground.watching import watch
 
 _MODULES: Final = {
     "SweepOptions": "playground.runner.sweeping.sweep",
@@ -28,6 +30,8 @@ _MODULES: Final = {
     "plot": "playground.api",
     "run": "playground.api",
     "sweep": "playground.api",
+    "use": "playground.plugins.use",
+    "watch": "playground.watching",
 }
 
 __all__ = [
@@ -40,6 +44,8 @@ __all__ = [
     "plot",
     "run",
     "sweep",
+    "use",
+    "watch",
 ]
 
 

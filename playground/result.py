@@ -134,11 +134,17 @@ class Diagnosis:
     :param name: a stable name; `expect: {diagnosis: NAME}` uses it.
     :param sentence: the finding, with the run's own numbers.
     :param remedy: the suggested fix.
+    :param place: the line of the user's program, `train.py:12`; empty if it is not known, and for runs of scenarios.
     """
 
     name: str
     sentence: str
     remedy: str
+    place: str = ""
+
+    def __str__(self) -> str:
+        """Return place, finding and name on one line."""
+        return f"{self.place}: {self.sentence} [{self.name}]" if self.place else f"{self.sentence} [{self.name}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +153,7 @@ class Run:
 
     :param scenario: the scenario's name.
     :param id: a hash of everything that determines the run.
+    :param seed: None for a training loop that is not ours.
     :param file: the scenario's file as the user named it; empty if the scenario came from Python.
     :param setup: the components by kind: `{"model": "perceptron", "optimizer": "adam (lr 0.01)", ...}`.
     :param reason: one sentence that explains the status: which rule, at which step, in which parameter.
@@ -168,7 +175,7 @@ class Run:
 
     scenario: str
     id: str
-    seed: int
+    seed: int | None
     status: Status
     verdict: Verdict
     steps: int = 0

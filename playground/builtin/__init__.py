@@ -170,6 +170,22 @@ def playground_diagnoses() -> Mapping[str, Factory]:
 
 
 @hookimpl
+def playground_loop_diagnoses() -> Mapping[str, Factory]:
+    """Return the diagnoses of watched loops."""
+    known = {
+        "order": "forgotten_zero_grad step_without_gradient accumulation_count scheduler_before_optimizer",
+        "graph": "cut_graph optimizer_of_another_model parameters_without_gradient parameters_not_in_optimizer",
+        "losses": "softmax_before_cross_entropy sigmoid_before_bce_with_logits probabilities_in_nll_loss "
+        "broadcast_in_loss",
+        "modes": "eval_mode_left_on",
+        "numbers": "nonfinite",
+        "rates": "rate_too_large",
+    }
+    place = f"{PACKAGE}.loop_diagnoses"
+    return {name: f"{place}.{module}:{name}" for module, names in known.items() for name in names.split()}
+
+
+@hookimpl
 def playground_suites() -> Mapping[str, Factory]:
     """Return the suites."""
     return {"core": f"{PACKAGE}.suites:core"}

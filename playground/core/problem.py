@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -184,23 +184,37 @@ def require_parameters(module: nn.Module) -> None:
     if parameters:
         frozen = f"all {len(parameters)} parameters of {name} are frozen (requires_grad=False)"
         raise ComponentError(Fault(f"nothing to descend: {frozen}", ("model",)))
-    hidden = next((text for each in module.modules() if (text := _find_hidden_layers(each))), "")
+    hidden = next((f"; {found.reason}" for each in module.modules() for found in find_hidden_parameters(each)), "")
     raise ComponentError(Fault(f"nothing to descend: {name} has no parameters{hidden}", ("model",)))
 
 
-def _find_hidden_layers(module: nn.Module) -> str:
-    """Return which attribute hides layers or parameters from PyTorch, if any."""
+class HiddenParameters(NamedTuple):
+    """Parameters that a module uses and PyTorch does not know of.
+
+    :param reason: the attribute that hides them, and what it must be.
+    """
+
+    reason: str
+    tensors: tuple[Tensor, ...]
+
+
+def find_hidden_parameters(module: nn.Module) -> Iterator[HiddenParameters]:
+    """Yield the attributes of a module that hide layers or parameters from PyTorch."""
     for name, value in vars(module).items():
-        if name.startswith("_") or not value:
+        if name.startswith("_"):
             continue
-        if isinstance(value, list | tuple) and all(isinstance(each, nn.Module) for each in value):
-            return f"; self.{name} is a {type(value).__name__} of layers, which must be an nn.ModuleList"
-        if isinstance(value, dict) and all(isinstance(each, nn.Module) for each in value.values()):
-            return f"; self.{name} is a dict of layers, which must be an nn.ModuleDict"
-        if isinstance(value, list | tuple) and all(isinstance(each, nn.Parameter) for each in value):
-            return f"; self.{name} is a {type(value).__name__} of parameters, which must be an nn.ParameterList"
-    tensors = [name for name, value in vars(module).items() if isinstance(value, Tensor) and value.requires_grad]
-    return f"; self.{tensors[0]} is a tensor, which must be an nn.Parameter" if tensors else ""
+        if isinstance(value, Tensor):
+            if value.requires_grad:
+                yield HiddenParameters(f"self.{name} is a tensor, which must be an nn.Parameter", (value,))
+        elif isinstance(value, list | tuple | dict) and value:
+            items = list(value.values()) if isinstance(value, dict) else list(value)
+            kind, right = type(value).__name__, "Dict" if isinstance(value, dict) else "List"
+            if all(isinstance(each, nn.Module) for each in items):
+                tensors = tuple(tensor for each in items for tensor in each.parameters())
+                yield HiddenParameters(f"self.{name} is a {kind} of layers, which must be an nn.Module{right}", tensors)
+            elif all(isinstance(each, nn.Parameter) for each in items):
+                reason = f"self.{name} is a {kind} of parameters, which must be an nn.Parameter{right}"
+                yield HiddenParameters(reason, tuple(items))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from playground.figures.text import cut_text, make_printable
 
 if TYPE_CHECKING:
     from playground.comparison import Comparison, EffectFinding
-    from playground.result import Expectation, ResultTable, Run, Sweep
+    from playground.result import Diagnosis, Expectation, ResultTable, Run, Sweep
 
 WIDTH, HEIGHT = 400, 90
 """Size of the curve, in pixels."""
@@ -167,7 +167,8 @@ def _blocks(run: Run) -> Iterator[str]:
     yield f"<div><b>{_text(run.scenario)}</b>&ensp;{_text(run.summary)}</div>"
     yield f"<div>{_verdict(run)}&ensp;{_text(how)}&ensp;{_fade_text(format_duration(run.seconds))}</div>"
     yield from (f"<div>{_text(reason)}</div>" for reason in why)
-    seed = {} if run.loss is None else {"seed": str(run.seed)}
+    yield from map(_diagnosis, run.diagnoses)
+    seed = {} if run.loss is None or run.seed is None else {"seed": str(run.seed)}
     yield _pairs({"task": run.task, **run.setup, **seed})
     if run.loss is not None:
         first, last = format_short(run.loss.first), format_short(run.loss.last)
@@ -180,6 +181,13 @@ def _blocks(run: Run) -> Iterator[str]:
     yield _expectations(run.expectations)
     if run.table is not None:
         yield _table(run.table)
+
+
+def _diagnosis(diagnosis: Diagnosis) -> str:
+    """Return a finding with its line and its remedy."""
+    place = f"{_fade_text(diagnosis.place)} " if diagnosis.place else ""
+    name, remedy = _colour_text(diagnosis.name, "failed"), _fade_text(diagnosis.remedy)
+    return f"<div>{place}{name}: {_text(diagnosis.sentence)}<br>{remedy}</div>"
 
 
 def _text(text: str) -> str:

@@ -160,6 +160,15 @@ class Hooks:
         raise NotImplementedError
 
     @hookspec
+    def playground_loop_diagnoses(self) -> Mapping[str, Factory]:
+        """Return loop diagnoses: mistakes that `playground.watch` recognizes in a training loop that is not ours.
+
+        A factory takes no argument and returns a `playground.core.watching.loop_evidence.LoopDiagnoser`: a function
+        that takes the `LoopEvidence` and returns a finding with the loop's own numbers, or None, and the remedy.
+        """
+        raise NotImplementedError
+
+    @hookspec
     def playground_suites(self) -> Mapping[str, Factory]:
         """Return suites of problems, which `playground compare --suite NAME` judges optimizers on.
 
@@ -198,6 +207,7 @@ COMPONENT_HOOKS: Final[Mapping[str, str]] = MappingProxyType(
         "playground_executors": "executor",
         "playground_operations": "operation",
         "playground_diagnoses": "diagnosis",
+        "playground_loop_diagnoses": "loop_diagnosis",
         "playground_suites": "suite",
     }
 )

@@ -27,7 +27,7 @@ def run_caption(run: Run) -> str:
         conditions.get("optimizer", ""),
         f"{run.steps:,} of {int(conditions['steps']):,} steps" if "steps" in conditions else "",
         _start(run),
-        f"seed {run.seed}",
+        "" if run.seed is None else f"seed {run.seed}",
         *_describe_conditions(conditions),
         "" if run.status is Status.BUDGET else f"ended {run.status}",
     ]

@@ -83,7 +83,8 @@ def ending(run: Run) -> Iterator[Text]:
 def diagnosis_lines(run: Run) -> Iterator[Text]:
     """Yield each diagnosis with its remedy."""
     for diagnosis in run.diagnoses:
-        yield style_text((f"{diagnosis.name}: ", "bold yellow"), diagnosis.sentence)
+        place = f"{diagnosis.place}: " if diagnosis.place else ""
+        yield style_text((f"{diagnosis.name}: ", "bold yellow"), f"{place}{diagnosis.sentence}")
         yield style_text(("remedy: ", "bold green"), diagnosis.remedy)
 
 
@@ -96,7 +97,7 @@ def _verdict(run: Run) -> str:
 
 def _setup(run: Run, width: int) -> list[Text]:
     """Return the components; the seed only if the run descends."""
-    seed = {} if run.loss is None else {"seed": str(run.seed)}
+    seed = {} if run.loss is None or run.seed is None else {"seed": str(run.seed)}
     parts = {"task": run.task, **run.setup, **seed}
     room = _room_beside_names(parts, width)
     return _name_lines({_name(name, width): _wrap_text(value, room) for name, value in parts.items()})

@@ -75,7 +75,7 @@ def mark_of(passed: bool) -> tuple[str, str]:
 
 
 def _facts(run: Run) -> dict[str, str]:
-    seed = {} if run.loss is None else {"seed": str(run.seed)}
+    seed = {} if run.loss is None or run.seed is None else {"seed": str(run.seed)}
     return {"task": run.task, **run.setup, **seed, "time": format_duration(run.seconds)}
 
 

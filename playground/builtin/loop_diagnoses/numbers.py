@@ -1,0 +1,44 @@
+"""Numbers that are not finite."""
+
+from __future__ import annotations
+
+from playground.core.nonfinite import NonfiniteSource, find_source
+from playground.core.seeding import preserve_torch_stream
+from playground.core.watching.loop_evidence import FirstNonfinite, LoopDiagnoser, LoopEvidence, LoopFinding
+
+
+def nonfinite() -> LoopDiagnoser:
+    """The loss, a gradient or a parameter became NaN or infinite."""
+    remedy = (
+        "Keep the operation's argument away from where it has no value, for example by `clamp(min=1e-8)` or `+ eps`."
+    )
+    return LoopDiagnoser(_nonfinite, remedy, 4)
+
+
+def _nonfinite(loop: LoopEvidence) -> LoopFinding | None:
+    first = loop.nonfinite
+    if first is None:
+        return None
+    if first.what == "input":
+        sentence = f"The loss of step {first.step} is {first.value}: an input of the model is not finite."
+        return LoopFinding(sentence, first.place)
+    source = _replay_source(loop, first) or first.source
+    made = f": {source}" if source is not None else ""
+    place = first.place if source is None or source.place is None else source.place
+    if first.what == "parameters":
+        return LoopFinding(f"After step {first.step} the parameter {first.name} is not finite{made}.", place)
+    if first.what == "gradient":
+        where = " in the loss function" if first.outside and source is None else ""
+        return LoopFinding(f"The gradient of step {first.step} is {first.value}{made or where}.", place)
+    where = ", made by the loss function: the model's output is finite" if first.outside else ""
+    return LoopFinding(f"The loss of step {first.step} is {first.value}{made}{where}.", place)
+
+
+def _replay_source(loop: LoopEvidence, first: FirstNonfinite) -> NonfiniteSource | None:
+    """Return what made the number, if the step was kept: by its own calls."""
+    for step in loop.trusted():
+        if step.step == first.step:
+            problem = step.problem()
+            with preserve_torch_stream(next(problem.module.parameters()).device):
+                return find_source(problem, problem.parameters, problem.batches.data)
+    return None

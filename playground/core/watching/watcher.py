@@ -1,0 +1,434 @@
+"""Fills the evidence of a loop from what its model and its optimizers do."""
+
+from __future__ import annotations
+
+import functools
+import math
+import threading
+import time
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from playground.core.user_frames import find_user_line
+from playground.core.watching.examining import examine_gradient, examine_loss, find_cut
+from playground.core.watching.forward_pass import ForwardPass
+from playground.core.watching.loop_evidence import CutLoss, LoopEvidence, OptimizerEvidence
+from playground.core.watching.patches import add_listener, remove_listener
+from playground.core.watching.step_recording import StepRecording, find_modes
+
+ATTENTIVE_STEPS, ATTENTION_INTERVAL, ATTENTION_LENGTH = 32, 32, 2
+"""The first steps are watched closely, and then two in a row of every 32: that costs a tenth of what all would."""
+
+MAX_ORDER: Final = 12
+"""The most events between two steps that an order lists."""
+
+MAX_READ_LOSSES: Final = 64
+"""Losses on a device that are read at once, because reading one makes the program wait for the device."""
+
+TRACKED_PARAMETERS: Final = 64
+"""Parameters of an optimizer by which it is seen whether `backward` reached it."""
+
+
+@dataclass
+class _OptimizerState:
+    """What is known of an optimizer since its last step.
+
+    :ivar used: the parameters whose gradient was used, each with the id of that gradient; without those whose gradient
+        was cleared since.
+    :ivar mixed: those of them to whose gradient `backward` then added.
+    :ivar cleared: whether the gradients were cleared since the last step.
+    :ivar calls: calls of `backward` since then, or since the gradients were cleared.
+    :ivar losses: what they were called on since the last step.
+    """
+
+    evidence: OptimizerEvidence
+    tracked: list[Tensor]
+    before: list[tuple[Tensor, tuple[int, int]]] = field(default_factory=list)
+    used: list[tuple[Tensor, int]] = field(default_factory=list)
+    mixed: list[Tensor] = field(default_factory=list)
+    cleared: bool = False
+    calls: int = 0
+    losses: list[Tensor | float] = field(default_factory=list)
+    order: str = ""
+
+    def forget(self) -> None:
+        """Note that the gradients were cleared."""
+        self.used, self.mixed, self.cleared, self.calls = [], [], True, 0
+        self.losses.clear()
+
+    def note(self, event: str) -> None:
+        """Add an event to the order since the last step."""
+        if len(self.order) < MAX_ORDER:
+            self.order += event
+
+
+def _event(method: Callable[..., None]) -> Callable[..., None]:
+    """Make a method hear only of the watched thread, and keep its faults and its own calls of torch from the loop."""
+
+    @functools.wraps(method)
+    def heard(self: LoopWatcher, *args: Any) -> None:
+        if self._busy or self.failure or threading.get_ident() != self._thread:
+            return
+        self._busy = True
+        self.events += 1
+        recorder = self._recording.recorder if self._recording is not None else None
+        if recorder is not None:
+            recorder.pause()
+        try:
+            method(self, *args)
+        except Exception as error:  # a fault of watching must not end the user's loop
+            self.failure = f"watching stopped at step {self.evidence.steps}: {type(error).__name__}: {error}"
+        finally:
+            self._busy = False
+            if recorder is not None:
+                recorder.resume()
+
+    return heard
+
+
+class LoopWatcher:
+    """Watches a loop between `start` and `stop`.
+
+    :param evidence: filled meanwhile.
+    :param chosen: the steps to keep.
+    :ivar events: how many there were.
+    :ivar failure: why watching stopped early; empty if it did not.
+    """
+
+    def __init__(self, evidence: LoopEvidence, chosen: Container[int]) -> None:
+        self.evidence = evidence
+        self.failure = ""
+        self.events = 0
+        self.model = evidence.model
+        self._chosen = chosen
+        self._states = [_OptimizerState(each, _spread(list(each.parameters()))) for each in evidence.optimizers]
+        self._waiting = {name: tensor for name, tensor in evidence.model.named_parameters() if tensor.requires_grad}
+        self._forward: ForwardPass | None = None
+        self._recording: StepRecording | None = None
+        self._stepping: _OptimizerState | None = None
+        self._unread: list[tuple[int, Tensor]] = []
+        self._scaled: dict[int, tuple[Tensor, Tensor]] = {}
+        self._schedulers: dict[int, int] = {}
+        self._handles: list[Any] = []
+        self._thread = threading.get_ident()
+        self._busy = False
+        self._attentive = _is_attentive(0)
+        self._values: list[Tensor | float] = []
+        self._modes: list[Any] = []
+        self._started = 0.0
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread = threading.get_ident()
+        self._modes = find_modes()
+        self._handles = []
+        for state in self._states:
+            optimizer = state.evidence.optimizer
+            self._handles.append(optimizer.register_step_pre_hook(functools.partial(self._hear_step, state)))
+            self._handles.append(optimizer.register_step_post_hook(functools.partial(self._hear_end, state)))
+        self._started = time.perf_counter()
+        add_listener(self)
+        self._begin_recording()
+
+    def stop(self) -> None:
+        """Listen no longer, and leave nothing behind."""
+        remove_listener(self)
+        self.evidence.seconds += time.perf_counter() - self._started
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+        if self._recording is not None:
+            self._recording.leave()
+        self._recording, self._forward = None, None
+        self._scaled.clear()
+        self.read_losses()
+
+    def _hear_step(self, state: _OptimizerState, optimizer: Any, args: Any, kwargs: Any) -> None:
+        if not torch.compiler.is_compiling():
+            self.begin_step(state, any(map(callable, (*args, *kwargs.values()))))
+
+    def _hear_end(self, state: _OptimizerState, optimizer: Any, args: Any, kwargs: Any) -> None:
+        if not torch.compiler.is_compiling():
+            self.end_step(state)
+
+    @_event
+    def note_forward(self, args: Any, kwargs: Any, output: Any) -> None:
+        """Note a forward pass of the model."""
+        self._forward = ForwardPass(args, kwargs, output, self.model.training, torch.is_grad_enabled())
+        mode = self._forward.mode
+        if not self._forward.grad_enabled:
+            self._forward.place = find_user_line()
+        if mode not in self.evidence.mode_places and (place := find_user_line()) is not None:
+            self.evidence.mode_places[mode] = place
+        if self._attentive and self._forward.grad_enabled:
+            for state in self._states:
+                state.note("f")
+
+    @_event
+    def before_backward(self, losses: Sequence[Tensor], weights: Sequence[Tensor | None]) -> None:
+        """Find out whether gradients were cleared, and what the loss is."""
+        for state in self._states:
+            if self._attentive:
+                self._look_for_clearing(state)
+            tracked = state.tracked if self._attentive else state.tracked[:1]
+            state.before = [(each, _gradient_mark(each)) for each in tracked]
+        first = losses[0]
+        if first.is_leaf and first.requires_grad and id(first) not in self.evidence.optimized():
+            self.evidence.cut_losses.append(self._describe_cut(first, raised=False))
+        true_losses = [self._scaled.get(id(each), (each, each))[1] for each in losses]
+        self._values = [_loss_value(loss, weight) for loss, weight in zip(true_losses, weights, strict=True)]
+        if self.evidence.nonfinite is None:
+            for loss, value in zip(true_losses, self._values, strict=True):
+                if isinstance(value, float) and not math.isfinite(value):
+                    self.evidence.nonfinite = examine_loss(self.evidence, loss, self._forward, find_user_line())
+                    break
+
+    @_event
+    def fail_backward(self, losses: Sequence[Tensor], error: Exception) -> None:
+        """Note that the loss has no graph, if that is why torch refused."""
+        if not losses[0].requires_grad:
+            self.evidence.cut_losses.append(self._describe_cut(losses[0], raised=True))
+
+    @_event
+    def after_backward(self, losses: Sequence[Tensor], weights: Sequence[Tensor | None]) -> None:
+        """Note which optimizers the gradient reached, and what it is the gradient of."""
+        if self._waiting:
+            for name in [name for name, tensor in self._waiting.items() if tensor.grad is not None]:
+                self.evidence.with_gradient.add(name)
+                del self._waiting[name]
+        reached = [state for state in self._states if self._was_reached(state)]
+        for state in reached:
+            state.calls += 1
+            state.note("b")
+            state.losses += self._values
+            self._note_place(state, "backward")
+            if state.used:
+                state.mixed = [each for each, _ in state.used]
+                self._note_place(state, "leftover")
+        if not reached:
+            if not self.evidence.reached and self._recording is not None:
+                self.evidence.unreached.append(self._describe_cut(losses[0], raised=False))
+            return
+        self.evidence.reached = True
+        self._note_mode()
+        self._check_gradient(reached[0])
+        if self._recording is not None:
+            for loss, weight, value in zip(losses, weights, self._values, strict=True):
+                self._recording.mark_loss(self._scaled.get(id(loss), (loss, loss))[1], weight, value)
+            if self._stepping is not None and self._stepping in reached:
+                self._keep_recording(self._stepping)
+
+    @_event
+    def clear_gradients(self, owner: Any) -> None:
+        """Note that gradients were cleared."""
+        for state in self._states:
+            optimizer = state.evidence.optimizer
+            if owner is optimizer or (isinstance(owner, nn.Module) and self._clears(owner, state)):
+                self._note_place(state, "zero_grad")
+                state.forget()
+                state.note("z")
+                if self._recording is not None:
+                    self._recording.forget_losses()
+
+    @_event
+    def move_schedule(self, scheduler: Any) -> None:
+        """Note a scheduler that moves before its optimizer's first step."""
+        state = next((each for each in self._states if each.evidence.optimizer is scheduler.optimizer), None)
+        if state is None or scheduler.last_epoch < 0 or state.evidence.steps:
+            return
+        if getattr(scheduler.optimizer, "_opt_called", False):  # torch's own mark: it moved before watching began
+            return
+        name, count = type(scheduler).__name__, self._schedulers.get(id(scheduler), 0) + 1
+        self._schedulers[id(scheduler)] = count
+        if count == 1:
+            self.evidence.early_schedulers[name] = find_user_line()
+        else:
+            self.evidence.early_schedulers.pop(name, None)  # it catches up with an earlier training
+
+    @_event
+    def scale_loss(self, loss: Any, scaled: Any) -> None:
+        """Remember which loss was scaled."""
+        if isinstance(loss, Tensor) and scaled is not loss:
+            self.evidence.scaled = True
+            self._scaled[id(scaled)] = (scaled, loss)
+
+    @_event
+    def begin_step(self, state: _OptimizerState, has_closure: bool) -> None:
+        """Keep the step, unless its gradient is computed inside of it."""
+        self._stepping = state
+        self._note_place(state, "step")
+        if self._attentive and not has_closure:
+            self._measure_norm(state)
+        if self._recording is not None:
+            self._recording.begin_step(state.evidence.optimizer)
+            if self._recording.losses:
+                self._keep_recording(state)
+            elif not has_closure:
+                self._drop_recording()
+
+    @_event
+    def end_step(self, state: _OptimizerState) -> None:
+        """Count the step, and begin to record the next one if it is chosen."""
+        evidence, number = state.evidence, len(self.evidence.losses)
+        if self._attentive and number not in self.evidence.gradient_norms:
+            self._measure_norm(state)
+        self._drop_recording()
+        if self._attentive:
+            if not self._has_gradient(state):
+                evidence.empty += 1
+                self._note_place(state, "empty")
+            if state.mixed:
+                evidence.leftover += 1
+                evidence.left.update(map(id, state.mixed))
+            evidence.attentive += 1
+            evidence.orders[state.order] += 1
+            evidence.counts[state.calls] += 1
+        evidence.steps += 1
+        self._note_loss(number, state.losses)
+        self._attentive = _is_attentive(number + 1)
+        state.used = self._find_used(state) if self._attentive else []
+        state.mixed, state.cleared, state.calls, state.order = [], False, 0, ""
+        state.losses.clear()
+        self._stepping, self._forward = None, None
+        if self._scaled:
+            self._scaled.clear()
+        self._begin_recording()
+
+    def _note_place(self, state: _OptimizerState, event: str) -> None:
+        """Remember the line of the first event of a name."""
+        if event not in state.evidence.places and (place := find_user_line()) is not None:
+            state.evidence.places[event] = place
+
+    def _look_for_clearing(self, state: _OptimizerState) -> None:
+        """Find out which of the gradients that the last step used were cleared by hand."""
+        if state.used:
+            state.used = [(each, mark) for each, mark in state.used if id(each.grad) == mark and _is_nonzero(each.grad)]
+            if not state.used:
+                state.forget()
+        elif state.tracked and all(each.grad is None for each in state.tracked):
+            state.forget()
+
+    def _find_used(self, state: _OptimizerState) -> list[tuple[Tensor, int]]:
+        """Return the parameters whose gradient this step used and is not zero, each with that gradient's id."""
+        return [(each, id(each.grad)) for each in state.tracked if _is_nonzero(each.grad)]
+
+    def _was_reached(self, state: _OptimizerState) -> bool:
+        """Tell whether the last call of `backward` changed a gradient; a single optimizer's it did, if not examined."""
+        if len(self._states) == 1 and not self._attentive:
+            return True
+        return any(_gradient_mark(each) != mark for each, mark in state.before)
+
+    def _has_gradient(self, state: _OptimizerState) -> bool:
+        """Tell whether a step had a gradient to use: one that was computed since the gradients were cleared."""
+        if state.cleared and not state.calls:
+            return False
+        return any(each.grad is not None for each in state.evidence.parameters())
+
+    def _clears(self, owner: nn.Module, state: _OptimizerState) -> bool:
+        """Tell whether a module owns the parameters of an optimizer."""
+        owned = {id(each) for each in owner.parameters()}
+        return all(id(each) in owned for each in state.tracked)
+
+    def _note_mode(self) -> None:
+        forward = self._forward
+        if forward is None:
+            return
+        mode = forward.mode
+        if self.evidence.modes and self.evidence.modes[-1][0] == mode:
+            self.evidence.modes[-1][1] += 1
+        else:
+            self.evidence.modes.append([mode, 1])
+
+    def _check_gradient(self, state: _OptimizerState) -> None:
+        """Look for a gradient that is not finite; an AMP scaler skips such steps by itself."""
+        if self.evidence.nonfinite is not None or self.evidence.scaled:
+            return
+        gradient = next((each.grad for each in state.tracked if each.grad is not None), None)
+        if gradient is None or gradient.device.type != "cpu" or gradient.layout is not torch.strided:
+            return
+        if not math.isfinite(gradient.sum().item()):
+            self.evidence.nonfinite = examine_gradient(self.evidence, gradient, self._forward, find_user_line())
+
+    def _describe_cut(self, loss: Tensor, raised: bool) -> CutLoss:
+        forward, place = self._forward, find_user_line()
+        if forward is not None and not forward.grad_enabled:
+            return CutLoss(raised, forward.place or place, without_gradients=True)
+        cut = None if self._recording is None else find_cut(self._recording.recorder, loss, self.model)
+        if cut is not None:
+            return CutLoss(raised, cut.place or place, call=cut.label)
+        return CutLoss(raised, place, call="nn.Parameter(...)" if isinstance(loss, nn.Parameter) else "")
+
+    def _note_loss(self, number: int, losses: Sequence[Tensor | float]) -> None:
+        """Add the loss of a step: the sum of what `backward` was called on."""
+        on_device = [each for each in losses if isinstance(each, Tensor)]
+        if on_device:
+            self._unread.append((number, torch.stack([each.double() for each in on_device]).sum()))
+            self.evidence.losses.append(math.nan)
+            if len(self._unread) >= MAX_READ_LOSSES:
+                self.read_losses()
+        else:
+            self.evidence.losses.append(
+                math.fsum(each for each in losses if isinstance(each, float)) if losses else math.nan
+            )
+
+    def read_losses(self) -> None:
+        """Read the losses that are still on a device."""
+        if self._unread:
+            values = torch.stack([each for _, each in self._unread]).tolist()
+            for (number, _), value in zip(self._unread, values, strict=True):
+                self.evidence.losses[number] = value
+            self._unread.clear()
+
+    def _measure_norm(self, state: _OptimizerState) -> None:
+        found = [each.grad for each in state.evidence.parameters() if each.grad is not None]
+        if found and all(each.layout is torch.strided and each.device.type == "cpu" for each in found):
+            norm = torch.nn.utils.get_total_norm(found).item()
+            self.evidence.gradient_norms[len(self.evidence.losses)] = norm
+
+    def _begin_recording(self) -> None:
+        number = len(self.evidence.losses)
+        if number in self._chosen and not self.failure:
+            self._recording = StepRecording.begin(self.evidence, number, self._modes)
+
+    def _keep_recording(self, state: _OptimizerState) -> None:
+        if self._recording is not None:
+            self._recording.keep(state.evidence.optimizer, self._forward)
+        self._drop_recording()
+
+    def _drop_recording(self) -> None:
+        if self._recording is not None:
+            self._recording.leave()
+            self._recording = None
+
+
+def _spread(parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Return at most `TRACKED_PARAMETERS` of some parameters, evenly spaced."""
+    stride = -(-len(parameters) // TRACKED_PARAMETERS)
+    return list(parameters[:: max(stride, 1)])
+
+
+def _gradient_mark(parameter: Tensor) -> tuple[int, int]:
+    gradient = parameter.grad
+    return (0, 0) if gradient is None else (id(gradient), gradient._version)
+
+
+def _is_nonzero(gradient: Tensor | None) -> bool:
+    if gradient is None:
+        return False
+    return bool((gradient.coalesce().values() if gradient.is_sparse else gradient).any())
+
+
+def _loss_value(loss: Tensor, weight: Tensor | None) -> Tensor | float:
+    """Return the number whose gradient was computed; on a device it stays there."""
+    if weight is None and loss.numel() == 1 and loss.is_cpu:
+        return loss.item()
+    value = (loss.detach() if weight is None else loss.detach() * weight).sum()
+    return value.item() if value.is_cpu else value
+
+
+def _is_attentive(number: int) -> bool:
+    return number < ATTENTIVE_STEPS or number % ATTENTION_INTERVAL < ATTENTION_LENGTH

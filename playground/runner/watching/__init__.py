@@ -1,0 +1,1 @@
+"""Training loops that are not ours: diagnoses and explanations of what `core/watching` recorded."""

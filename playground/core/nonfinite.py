@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 
 from playground.core.problem import BatchTensors, Problem
 from playground.core.tape import short_name
+from playground.core.watching.user_frames import CodePlace, find_user_line
 
 ARITHMETIC_OPERATIONS = frozenset(
     ("add", "sub", "rsub", "mul", "div", "rdiv", "truediv", "rtruediv", "pow", "rpow", "clamp")
@@ -32,6 +33,7 @@ class NonfiniteSource:
     :param value: the result: NaN or an infinity.
     :param arguments: its numbers at the first such entry; empty if entries do not correspond.
     :param then: the operation that turned the infinity into NaN; empty for none.
+    :param place: the line that called the operation, if a program of the user's did.
     """
 
     operation: str
@@ -39,6 +41,7 @@ class NonfiniteSource:
     value: float
     arguments: tuple[float, ...] = ()
     then: str = ""
+    place: CodePlace | None = field(default=None, compare=False)
 
     @property
     def overflow(self) -> bool:
@@ -83,12 +86,13 @@ class _TorchCall:
     inputs: tuple[tuple[Tensor, bool, bool], ...]
     numbers: tuple[Any, ...]
     output: Tensor
+    place: CodePlace | None
 
     def source(self, mask: Tensor, value: float, backward: bool = False, then: str = "") -> NonfiniteSource:
         """Return it as the source of the first entry of a mask."""
         index = int(mask.flatten().nonzero()[0])
         found = tuple(_entries(self.numbers, mask.shape, index))
-        return NonfiniteSource(self.name, backward, value, found, then)
+        return NonfiniteSource(self.name, backward, value, found, then, self.place)
 
 
 class _CallRecorder(TorchFunctionMode):
@@ -113,7 +117,7 @@ class _CallRecorder(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         for output in _leaves(result):
             if isinstance(output, Tensor) and output.is_floating_point() and tensors:
-                call = _TorchCall(name, inputs, copies, output)
+                call = _TorchCall(name, inputs, copies, output, find_user_line())
                 self._kept.append(output)  # keeps it alive, so that no other tensor gets its id
                 self._makers[id(output)] = call
                 self._own(output.grad_fn, call)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from playground.core.nonfinite import NonfiniteSource, find_source
 from playground.core.seeding import preserve_torch_stream
+from playground.core.watching.examining import find_only_line
 from playground.core.watching.loop_evidence import FirstNonfinite, LoopDiagnoser, LoopEvidence, LoopFinding
+from playground.core.watching.user_frames import CodePlace
 
 
 def nonfinite() -> LoopDiagnoser:
@@ -19,22 +21,28 @@ def _nonfinite(loop: LoopEvidence) -> LoopFinding | None:
     first = loop.nonfinite
     if first is None:
         return None
-    source = _replay_source(loop, first) or first.source
+    source, place = _replay_source(loop, first)
     made = f": {source}" if source is not None else ""
     if first.what == "parameters":
-        return LoopFinding(f"After step {first.step} the parameter {first.name} is not finite{made}.", first.place)
+        return LoopFinding(f"After step {first.step} the parameter {first.name} is not finite{made}.", place)
+    if first.from_data:
+        return LoopFinding(
+            f"The loss of step {first.step} is {first.value}: an input of the model is not finite.", place
+        )
     if first.what == "gradient":
         where = " in the loss function" if first.outside and source is None else ""
-        return LoopFinding(f"The gradient of step {first.step} is {first.value}{made or where}.", first.place)
+        return LoopFinding(f"The gradient of step {first.step} is {first.value}{made or where}.", place)
     where = ", made by the loss function: the model's output is finite" if first.outside else ""
-    return LoopFinding(f"The loss of step {first.step} is {first.value}{made}{where}.", first.place)
+    return LoopFinding(f"The loss of step {first.step} is {first.value}{made}{where}.", place)
 
 
-def _replay_source(loop: LoopEvidence, first: FirstNonfinite) -> NonfiniteSource | None:
-    """Return what made the number, if the step was kept: by its own calls."""
+def _replay_source(loop: LoopEvidence, first: FirstNonfinite) -> tuple[NonfiniteSource | None, CodePlace | None]:
+    """Return what made the number, with its line; if the step was kept, by its own calls."""
     for step in loop.trusted():
         if step.step == first.step:
             problem = step.problem()
             with preserve_torch_stream(next(problem.module.parameters()).device):
-                return find_source(problem, problem.parameters, problem.batches.data)
-    return None
+                source = find_source(problem, problem.parameters, problem.batches.data)
+            if source is not None:
+                return source, find_only_line(step.program.calls, source) or first.place
+    return first.source, first.place

@@ -13,6 +13,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from playground.core.watching.call_recorder import CallRecorder
 from playground.core.watching.examining import examine_gradient, examine_loss, find_cut
 from playground.core.watching.forward_pass import ForwardPass
 from playground.core.watching.loop_evidence import CutLoss, LoopEvidence, OptimizerEvidence
@@ -178,7 +179,9 @@ class LoopWatcher:
         if self.evidence.nonfinite is None:
             for loss, value in zip(true_losses, self._values, strict=True):
                 if isinstance(value, float) and not math.isfinite(value):
-                    self.evidence.nonfinite = examine_loss(self.evidence, loss, self._forward, find_user_line())
+                    self.evidence.nonfinite = examine_loss(
+                        self.evidence, loss, self._forward, self._recorder(), find_user_line()
+                    )
                     break
 
     @_event
@@ -351,8 +354,11 @@ class LoopWatcher:
         forward, place = self._forward, find_user_line()
         if forward is not None and not forward.grad_enabled:
             return CutLoss(raised, forward.place or place, without_gradients=True)
-        name, line = find_cut(None if self._recording is None else self._recording.recorder, loss)
+        name, line = find_cut(self._recorder(), loss)
         return CutLoss(raised, line or place, call=name)
+
+    def _recorder(self) -> CallRecorder | None:
+        return None if self._recording is None else self._recording.recorder
 
     def _note_loss(self, number: int, losses: Sequence[Tensor | float]) -> None:
         """Add the loss of a step: the sum of what `backward` was called on."""

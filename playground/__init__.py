@@ -14,22 +14,39 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from playground.api import compare, load_scenario, plot, run, sweep
+    from playground.in_hand import check_derivatives, explain
     from playground.plugins.hookspecs import hookimpl
+    from playground.plugins.use import use
     from playground.runner.sweeping.sweep import SweepOptions
     from playground.watching import watch
 
 _MODULES: Final = {
     "SweepOptions": "playground.runner.sweeping.sweep",
+    "check_derivatives": "playground.in_hand",
     "compare": "playground.api",
+    "explain": "playground.in_hand",
     "hookimpl": "playground.plugins.hookspecs",
     "load_scenario": "playground.api",
     "plot": "playground.api",
     "run": "playground.api",
     "sweep": "playground.api",
+    "use": "playground.plugins.use",
     "watch": "playground.watching",
 }
 
-__all__ = ["SweepOptions", "compare", "hookimpl", "load_scenario", "plot", "run", "sweep", "watch"]
+__all__ = [
+    "SweepOptions",
+    "check_derivatives",
+    "compare",
+    "explain",
+    "hookimpl",
+    "load_scenario",
+    "plot",
+    "run",
+    "sweep",
+    "use",
+    "watch",
+]
 
 
 def __getattr__(name: str) -> Any:

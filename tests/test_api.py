@@ -27,7 +27,8 @@ def bowl(write, tmp_path, monkeypatch):
 
 
 def test_what_the_package_offers():
-    assert dir(package) == ["SweepOptions", "compare", "hookimpl", "load_scenario", "plot", "run", "sweep"]
+    functions = ["check_derivatives", "compare", "explain", "hookimpl", "load_scenario", "plot", "run", "sweep"]
+    assert dir(package) == ["SweepOptions", *functions, "use", "watch"]
     assert hookimpl.project_name == "playground"
     with pytest.raises(AttributeError, match="has no attribute 'sweeep'"):
         package.sweeep  # noqa: B018

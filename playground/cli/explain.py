@@ -10,7 +10,8 @@ import typer
 from playground.cli.choices import choose, explanation_formats, languages
 from playground.cli.common_options import Force, Memory, Out, Overrides, ScenarioPath, Seed
 from playground.cli.context import echo, exit_on_errors, load_plugins, parse_memory, split_pairs, write_document
-from playground.cli.writing import require_free, write_whole
+from playground.cli.writing import require_free
+from playground.report.writing import write_whole
 
 
 def explain(

@@ -13,8 +13,9 @@ from playground.cli.common_options import Out, Sort, Where
 from playground.cli.completion import complete_sweep
 from playground.cli.context import document_stream, exit_on_errors
 from playground.cli.results import open_store
-from playground.cli.writing import require_free, write_whole
+from playground.cli.writing import require_free
 from playground.errors import StoreError
+from playground.report.writing import write_whole
 
 
 class ExportFormat(enum.StrEnum):

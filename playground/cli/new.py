@@ -14,8 +14,8 @@ from playground.cli.completion import complete_task
 from playground.cli.context import echo, exit_on_errors, load_plugins
 from playground.cli.help_pages import PlainCommand
 from playground.cli.shared_options import SharedOptionsGroup
-from playground.cli.writing import write_whole
 from playground.errors import PlaygroundError
+from playground.report.writing import write_whole
 
 new_app = typer.Typer(
     cls=SharedOptionsGroup,

@@ -12,9 +12,9 @@ from playground.cli.choices import choose, picture_kinds
 from playground.cli.common_options import Memory, Overrides, Seed, Steps
 from playground.cli.completion import complete_scenario
 from playground.cli.context import exit_on_errors, load_plugins, parse_memory, print_note, split_pairs
-from playground.cli.writing import write_whole
 from playground.errors import PlaygroundError
 from playground.figures.text import make_printable
+from playground.report.writing import write_whole
 
 if TYPE_CHECKING:
     from playground.plugins.manager import Plugins

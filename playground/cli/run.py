@@ -33,8 +33,9 @@ from playground.cli.context import (
 )
 from playground.cli.exit_codes import choose_exit_code, choose_plugin_exit_code
 from playground.cli.github import show_on_github
-from playground.cli.writing import require_free, write_whole
+from playground.cli.writing import require_free
 from playground.errors import ExitCode
+from playground.report.writing import write_whole
 from playground.result import Batch
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import typer
 
 from playground.cli.common_options import Out
 from playground.cli.context import exit_on_errors, load_plugins, write_document
-from playground.cli.writing import require_free, write_whole
+from playground.cli.writing import require_free
+from playground.report.writing import write_whole
 
 
 def schema(

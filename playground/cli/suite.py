@@ -13,8 +13,8 @@ from playground.cli.completion import complete_suite
 from playground.cli.context import echo, exit_on_errors, load_plugins, print_note
 from playground.cli.help_pages import PlainCommand
 from playground.cli.shared_options import SharedOptionsGroup
-from playground.cli.writing import write_whole
 from playground.errors import ExitCode
+from playground.report.writing import write_whole
 
 if TYPE_CHECKING:
     from playground.runner.comparing.suites import Suite

@@ -71,52 +71,52 @@ def require_data(made: Any, factory: Any) -> Data:
     :param factory: the dataset, for messages.
     :raises ComponentError: it is not a `Data`, or its tensors do not match or contain numbers that are not finite.
     """
-    wrong = _wrong_data(made)
+    wrong = find_data_fault(made)
     if wrong:
-        raise ComponentError(f"{describe(factory)} {wrong}")
+        raise ComponentError(f"{describe(factory)} returned {wrong}")
     return made  # type: ignore[no-any-return]
 
 
-def _wrong_data(made: Any) -> str:
-    """Return what is wrong with a table of samples, or ""."""
+def find_data_fault(made: Any) -> str:
+    """Return what is wrong with a table of samples, after "returned"; empty if nothing is."""
     if not isinstance(made, Data):
-        return f"returned {describe_type(made)}; expected Data(inputs=..., targets=..., names=...)"
+        return f"{describe_type(made)}; expected Data(inputs=..., targets=..., names=...)"
     tensors: tuple[tuple[str, Any], ...] = (("inputs", made.inputs), ("targets", made.targets))
     for name, tensor in tensors:
         if not isinstance(tensor, Tensor):
-            return f"returned {name} as {describe_type(tensor)}; expected a tensor of shape (samples, columns)"
+            return f"{name} as {describe_type(tensor)}; expected a tensor of shape (samples, columns)"
         if tensor.is_meta or tensor.layout != torch.strided:
             where = "on the meta device" if tensor.is_meta else f"of {tensor.layout}"
-            return f"returned {name} {where}; expected a dense tensor"
+            return f"{name} {where}; expected a dense tensor"
         if tensor.dim() != 2:
-            return f"returned {name} of shape {tuple(tensor.shape)}; expected (samples, columns)"
+            return f"{name} of shape {tuple(tensor.shape)}; expected (samples, columns)"
         if tensor.is_complex():
-            return f"returned {name} of {tensor.dtype}; expected floating-point numbers"
+            return f"{name} of {tensor.dtype}; expected floating-point numbers"
         if 0 in tensor.shape:
-            return f"returned {name} of shape {tuple(tensor.shape)}; expected at least one sample and one column"
+            return f"{name} of shape {tuple(tensor.shape)}; expected at least one sample and one column"
         if not bool(tensor.isfinite().all()):
-            return f"returned {name} with {int((~tensor.isfinite()).sum())} numbers that are not finite"
+            return f"{name} with {int((~tensor.isfinite()).sum())} numbers that are not finite"
     if len(made.inputs) != len(made.targets):
-        return f"returned {len(made.inputs)} rows of inputs, but {len(made.targets)} of targets"
+        return f"{len(made.inputs)} rows of inputs, but {len(made.targets)} of targets"
     return _wrong_names(made.names, made.inputs.shape[1]) or _wrong_classes(made.classes, made.targets)
 
 
 def _wrong_names(names: Any, columns: int) -> str:
     if not isinstance(names, tuple | list):
-        return f"returned names as {describe_type(names)}; expected a tuple of {columns}, one for each column of inputs"
+        return f"names as {describe_type(names)}; expected a tuple of {columns}, one for each column of inputs"
     if len(names) != columns:
-        return f"returned {len(names)} names for {columns} columns of inputs"
+        return f"{len(names)} names for {columns} columns of inputs"
     other = next((name for name in names if not isinstance(name, str)), None)
-    return "" if other is None else f"returned {other!r} among the names; expected texts"
+    return "" if other is None else f"{other!r} among the names; expected texts"
 
 
 def _wrong_classes(classes: Any, targets: Tensor) -> str:
     if classes is None:
         return ""
     if not isinstance(classes, int) or isinstance(classes, bool) or classes < 1:
-        return f"returned classes={classes!r}; expected a whole number from 1, or None for quantities"
+        return f"classes={classes!r}; expected a whole number from 1, or None for quantities"
     if not _are_classes(targets, classes):
-        return f"returned targets that are not one column of the {classes} classes 0 to {classes - 1}"
+        return f"targets that are not one column of the {classes} classes 0 to {classes - 1}"
     return ""
 
 

@@ -9,6 +9,9 @@ from typing import Any, Final
 
 from torch import nn
 
+STANDS_FOR: Final = "__playground_object__"
+"""The attribute of a wrapper with the object that messages name in its place."""
+
 _OWN_PACKAGES: Final = ("torch", "playground")
 """Modules whose source lines do not help the author of a plugin."""
 
@@ -33,8 +36,8 @@ def is_foreign(thing: Any) -> bool:
 
 def _component_code(thing: Any) -> Any:
     """Return the function or class that defines a component."""
-    while isinstance(thing, functools.partial):
-        thing = thing.func
+    while isinstance(thing, functools.partial) or hasattr(type(thing), STANDS_FOR):
+        thing = thing.func if isinstance(thing, functools.partial) else getattr(thing, STANDS_FOR)
     if isinstance(thing, type) or inspect.isroutine(thing):
         return thing
     method = getattr(type(thing), "forward" if isinstance(thing, nn.Module) else "__call__", None)

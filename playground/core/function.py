@@ -65,3 +65,19 @@ class Function:
         if x.shape[-1] != self.dim:
             raise ComponentError(f"expected a point of {self.dim} coordinates, got {x.shape[-1]}")
         return self.formula(x)
+
+
+@dataclass(frozen=True)
+class NamedFunction:
+    """A function of named variables, from one of Python with as many parameters.
+
+    :param formula: computes the value from the variables, in their order.
+    :param variables: each variable with its length; None for a scalar.
+    """
+
+    formula: Callable[..., Tensor]
+    variables: Mapping[str, int | None]
+
+    def __call__(self, **variables: Tensor) -> Tensor:
+        """Return the value, shape `(...)`, from scalars of shape `(...)` and vectors of shape `(..., n)` by name."""
+        return self.formula(*(variables[name] for name in self.variables))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeVar
 
+import torch.nn.functional as F  # noqa: N812  (the field's own abbreviation)
 from torch import Tensor, nn
 
 from playground.core.definition import describe, is_foreign
@@ -61,12 +62,32 @@ def declares(
     return decorate
 
 
+_NOT_NEGATIVE: Final = LossTraits(minimum=0.0)
+_INDICES: Final = LossTraits(class_indices=True)
+
+_TORCH_LOSSES: Final[tuple[tuple[type[nn.Module], Callable[..., Any], LossTraits], ...]] = (
+    (nn.CrossEntropyLoss, F.cross_entropy, LossTraits(class_indices=True, minimum=0.0)),
+    (nn.NLLLoss, F.nll_loss, _INDICES),
+    (nn.MultiMarginLoss, F.multi_margin_loss, _INDICES),
+    (nn.BCEWithLogitsLoss, F.binary_cross_entropy_with_logits, LossTraits(threshold=0.0, minimum=0.0)),
+    (nn.BCELoss, F.binary_cross_entropy, _NOT_NEGATIVE),
+    (nn.MSELoss, F.mse_loss, _NOT_NEGATIVE),
+    (nn.L1Loss, F.l1_loss, _NOT_NEGATIVE),
+    (nn.SmoothL1Loss, F.smooth_l1_loss, _NOT_NEGATIVE),
+    (nn.HuberLoss, F.huber_loss, _NOT_NEGATIVE),
+)
+"""The traits of torch's own losses, as modules and as functions."""
+
+
 def loss_traits(loss: Callable[..., Any]) -> LossTraits:
     """Return the traits that a loss declared, also through `functools.partial`; default traits if it declares none."""
     while isinstance(loss, functools.partial):
         loss = loss.func
     declared = getattr(loss, _ATTRIBUTE, None)
-    return declared if isinstance(declared, LossTraits) else LossTraits()
+    if isinstance(declared, LossTraits):
+        return declared
+    known = (traits for module, function, traits in _TORCH_LOSSES if loss is function or isinstance(loss, module))
+    return next(known, LossTraits())
 
 
 @dataclass(frozen=True)

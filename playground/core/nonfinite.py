@@ -13,12 +13,15 @@ from torch.overrides import TorchFunctionMode
 
 from playground.core.problem import BatchTensors, Problem
 from playground.core.tape import short_name
-from playground.core.watching.user_frames import CodePlace, find_user_line
+from playground.core.user_frames import CodePlace, find_user_line
 
 ARITHMETIC_OPERATIONS = frozenset(
     ("add", "sub", "rsub", "mul", "div", "rdiv", "truediv", "rtruediv", "pow", "rpow", "clamp")
 )
 """Operations whose plain numbers are operands; in other operations they are axes and the like."""
+
+FILLING_OPERATIONS = frozenset(("masked_fill", "where", "fill", "full", "full_like"))
+"""Operations that put given numbers into a tensor, infinities on purpose: as masks of a softmax."""
 
 MAX_POLE_ARGUMENT = 10.0
 """An infinity computed from smaller numbers is a pole, such as log(0); one from larger numbers is an overflow."""
@@ -33,7 +36,7 @@ class NonfiniteSource:
     :param value: the result: NaN or an infinity.
     :param arguments: its numbers at the first such entry; empty if entries do not correspond.
     :param then: the operation that turned the infinity into NaN; empty for none.
-    :param place: the line that called the operation, if a program of the user's did.
+    :param place: the line of the program that called it, or `then` where an infinity was put in on purpose.
     """
 
     operation: str
@@ -88,11 +91,18 @@ class _TorchCall:
     output: Tensor
     place: CodePlace | None
 
-    def source(self, mask: Tensor, value: float, backward: bool = False, then: str = "") -> NonfiniteSource:
-        """Return it as the source of the first entry of a mask."""
+    def source(
+        self, mask: Tensor, value: float, backward: bool = False, then: _TorchCall | None = None
+    ) -> NonfiniteSource:
+        """Return it as the source of the first entry of a mask.
+
+        :param then: the call that turned its infinity into NaN.
+        """
         index = int(mask.flatten().nonzero()[0])
         found = tuple(_entries(self.numbers, mask.shape, index))
-        return NonfiniteSource(self.name, backward, value, found, then, self.place)
+        name = "" if then is None else then.name
+        place = self.place if then is None or self.name not in FILLING_OPERATIONS else then.place
+        return NonfiniteSource(self.name, backward, value, found, name, place)
 
 
 class _CallRecorder(TorchFunctionMode):
@@ -114,10 +124,10 @@ class _CallRecorder(TorchFunctionMode):
         name = short_name(func)
         operands = [item for item in numbers if isinstance(item, Tensor) or name in ARITHMETIC_OPERATIONS]
         copies = tuple(item.detach().clone() if isinstance(item, Tensor) else item for item in operands)
-        result = func(*args, **(kwargs or {}))
+        result, place = func(*args, **(kwargs or {})), find_user_line()
         for output in _leaves(result):
             if isinstance(output, Tensor) and output.is_floating_point() and tensors:
-                call = _TorchCall(name, inputs, copies, output, find_user_line())
+                call = _TorchCall(name, inputs, copies, output, place)
                 self._kept.append(output)  # keeps it alive, so that no other tensor gets its id
                 self._makers[id(output)] = call
                 self._own(output.grad_fn, call)
@@ -125,7 +135,8 @@ class _CallRecorder(TorchFunctionMode):
 
     def source_of(self, tensor: Tensor) -> NonfiniteSource | None:
         """Follow a non-finite value back to the call that made it from finite numbers."""
-        then, want_nan = "", bool(tensor.isnan().any())
+        then: _TorchCall | None = None
+        want_nan = bool(tensor.isnan().any())
         seen: set[int] = set()
         while (call := self._makers.get(id(tensor))) is not None and id(call) not in seen:
             seen.add(id(call))
@@ -139,9 +150,12 @@ class _CallRecorder(TorchFunctionMode):
                     return None
                 return call.source(mask, value[mask].flatten()[0].item(), then=then)
             if want_nan and follow is not nan:
-                then, want_nan = call.name, False
+                then, want_nan = call, False
             tensor = follow
-        return None
+        if then is None:
+            return None
+        mask = then.output.isnan()  # the infinity came from outside, as a constant
+        return then.source(mask, math.nan) if bool(mask.any()) else None
 
     def owner(self, node: Any) -> _TorchCall | None:
         """Return the call that made a node of the graph."""

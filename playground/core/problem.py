@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,11 @@ class Batches:
             if size > samples:
                 raise ScenarioError(Fault(f"batch_size {size} exceeds the {samples} samples", ("batch_size",)))
             self.per_epoch = -(-samples // size)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the tensors: `x` and `t`, or `x1`, `x2`, … if there are more or fewer."""
+        return ["x", "t"] if len(self.data) == 2 else [f"x{index}" for index in range(1, len(self.data) + 1)]
 
     def with_seed(self, seed: int) -> Batches:
         """Return the batches of a run with another seed."""
@@ -88,12 +93,14 @@ class Problem:
     :param loss: the scalar to minimize, given the module (or the module with other parameters) and a batch.
     :param batches: the data.
     :param objective: the component that computes the loss, for messages; None if there is no single one.
+    :param predictor: the part of the module whose output is the prediction; None for the module itself.
     """
 
     module: nn.Module
     loss: Callable[[Forward, BatchTensors], Tensor]
     batches: Batches = field(default_factory=Batches)
     objective: Any = None
+    predictor: nn.Module | None = None
 
     @property
     def parameters(self) -> dict[str, Tensor]:
@@ -102,7 +109,7 @@ class Problem:
 
     def forward(self, parameters: Mapping[str, Tensor]) -> Forward:
         """Return the module with these parameters in place of its own."""
-        return lambda *inputs: functional_call(self.module, parameters, inputs)
+        return lambda *inputs, **keywords: functional_call(self.module, parameters, inputs, keywords)
 
     def probe(self) -> None:
         """Evaluate once over all data in evaluation mode, and once in training mode for each size of a batch.
@@ -177,23 +184,37 @@ def require_parameters(module: nn.Module) -> None:
     if parameters:
         frozen = f"all {len(parameters)} parameters of {name} are frozen (requires_grad=False)"
         raise ComponentError(Fault(f"nothing to descend: {frozen}", ("model",)))
-    hidden = next((text for each in module.modules() if (text := find_hidden_layers(each))), "")
+    hidden = next((f"; {found.reason}" for each in module.modules() for found in find_hidden_parameters(each)), "")
     raise ComponentError(Fault(f"nothing to descend: {name} has no parameters{hidden}", ("model",)))
 
 
-def find_hidden_layers(module: nn.Module) -> str:
-    """Return which attribute hides layers or parameters from PyTorch, if any."""
+class HiddenParameters(NamedTuple):
+    """Parameters that a module uses and PyTorch does not know of.
+
+    :param reason: the attribute that hides them, and what it must be.
+    """
+
+    reason: str
+    tensors: tuple[Tensor, ...]
+
+
+def find_hidden_parameters(module: nn.Module) -> Iterator[HiddenParameters]:
+    """Yield the attributes of a module that hide layers or parameters from PyTorch."""
     for name, value in vars(module).items():
-        if name.startswith("_") or not value:
+        if name.startswith("_"):
             continue
-        if isinstance(value, list | tuple) and all(isinstance(each, nn.Module) for each in value):
-            return f"; self.{name} is a {type(value).__name__} of layers, which must be an nn.ModuleList"
-        if isinstance(value, dict) and all(isinstance(each, nn.Module) for each in value.values()):
-            return f"; self.{name} is a dict of layers, which must be an nn.ModuleDict"
-        if isinstance(value, list | tuple) and all(isinstance(each, nn.Parameter) for each in value):
-            return f"; self.{name} is a {type(value).__name__} of parameters, which must be an nn.ParameterList"
-    tensors = [name for name, value in vars(module).items() if isinstance(value, Tensor) and value.requires_grad]
-    return f"; self.{tensors[0]} is a tensor, which must be an nn.Parameter" if tensors else ""
+        if isinstance(value, Tensor):
+            if value.requires_grad:
+                yield HiddenParameters(f"self.{name} is a tensor, which must be an nn.Parameter", (value,))
+        elif isinstance(value, list | tuple | dict) and value:
+            items = list(value.values()) if isinstance(value, dict) else list(value)
+            kind, right = type(value).__name__, "Dict" if isinstance(value, dict) else "List"
+            if all(isinstance(each, nn.Module) for each in items):
+                tensors = tuple(tensor for each in items for tensor in each.parameters())
+                yield HiddenParameters(f"self.{name} is a {kind} of layers, which must be an nn.Module{right}", tensors)
+            elif all(isinstance(each, nn.Parameter) for each in items):
+                reason = f"self.{name} is a {kind} of parameters, which must be an nn.Parameter{right}"
+                yield HiddenParameters(reason, tuple(items))
 
 
 @contextmanager

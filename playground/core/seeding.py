@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import random
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import torch
 
@@ -53,6 +55,25 @@ def preserve_torch_stream(device: torch.device) -> Iterator[None]:
     else:
         with torch.random.fork_rng(devices=[device.index or 0], device_type=device.type):
             yield
+
+
+@contextmanager
+def preserve_every_stream(devices: Iterable[torch.device]) -> Iterator[None]:
+    """Restore the global streams of Python, numpy and torch at the end of a `with` block.
+
+    :param devices: whose streams of torch are restored.
+    """
+    numpy = sys.modules.get("numpy")
+    python_state, numpy_state = random.getstate(), numpy.random.get_state() if numpy else None
+    try:
+        with ExitStack() as stack:
+            for device in set(devices) | {torch.device("cpu")}:
+                stack.enter_context(preserve_torch_stream(device))
+            yield
+    finally:
+        random.setstate(python_state)
+        if numpy is not None:
+            numpy.random.set_state(numpy_state)
 
 
 def save_torch_stream(device: torch.device) -> Callable[[], None]:

@@ -101,7 +101,7 @@ def record_on_tape(problem: Problem, tape: Tape) -> Problem:
 
     def loss(forward: Forward, batch: BatchTensors) -> Tensor:
         recorder = _TapeRecorder(tape, problem, batch)
-        with recorder, recorder.watch_output(problem.module):
+        with recorder, recorder.watch_output(problem.predictor or problem.module):
             result = problem.loss(forward, batch)
         recorder.finish(result)
         return result
@@ -124,8 +124,7 @@ class _TapeRecorder(TorchFunctionMode):
         for name, buffer in problem.module.named_buffers():
             if self._find(buffer) is None:  # a buffer may also be a parameter
                 self._enter(buffer, name, "constant")
-        names = ["x", "t"] if len(batch) == 2 else [f"x{index}" for index in range(1, len(batch) + 1)]
-        for name, tensor in zip(names, batch, strict=True):
+        for name, tensor in zip(problem.batches.names, batch, strict=True):
             tape.data.append(self._enter(tensor, name, "data"))
 
     def watch_output(self, module: torch.nn.Module) -> Any:

@@ -31,6 +31,9 @@ class UpdateRule(ABC):
     symbols: ClassVar[Mapping[str, str]]
     """The meaning of each symbol in the formula: `{"m": "first moment", "lr": "learning rate", ...}`."""
 
+    torch_state: ClassVar[Mapping[str, str]] = {}
+    """For a rule that equals the class of the same name in `torch.optim`: the symbol of each entry of its state."""
+
     lr: Hyperparameter
     """The learning rate before any schedule."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ from playground.plugins.discovery import Candidate, all_candidates, blocked_name
 from playground.plugins.hookspecs import EVENTS
 from playground.plugins.importing import import_plugin
 from playground.plugins.parameters import INJECTED_PARAMETERS, read_signature
-from playground.plugins.registry import Origin, Registry
+from playground.plugins.registry import Component, Origin, Registry
 
 DISABLE_AUTOLOAD_VARIABLE: Final = "PLAYGROUND_DISABLE_PLUGIN_AUTOLOAD"
 """Environment variable: if it is not empty, installed plugins load only if they are requested by name."""
@@ -94,12 +95,14 @@ class Plugins:
 
     :ivar registry: every component.
     :ivar loaded: every loaded plugin, in the order of loading.
+    :ivar in_hand: components that are objects of this process, for one call; another process does not have them.
     :ivar recipe: plain data; `load_plugins(**recipe)` in another process loads the same plugins.
     """
 
     def __init__(self, recipe: Mapping[str, Any]) -> None:
         self.registry = Registry()
         self.loaded: tuple[LoadedPlugin, ...] = ()
+        self.in_hand: tuple[Component, ...] = ()
         self.recipe = dict(recipe)
         self._failures: list[LoadFailure] = []
         self._managers: list[tuple[LoadedPlugin, pluggy.PluginManager]] = []
@@ -113,7 +116,18 @@ class Plugins:
     def fingerprint(self) -> str:
         """A hash of the names, distributions, versions and files of all loaded plugins; the same on every machine."""
         parts = [(p.name, p.origin.distribution, p.origin.version, p.digest) for p in self.loaded]
+        parts += [(c.kind, c.name, "", c.digest) for c in self.in_hand]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def extend(self, components: Sequence[Component]) -> Plugins:
+        """Return these plugins with objects in hand as more components; this object is not changed.
+
+        :raises PluginError: a component of one of these names is there already.
+        """
+        extended = copy.copy(self)
+        extended.registry = self.registry.extend(*components)
+        extended.in_hand = (*self.in_hand, *components)
+        return extended
 
     def broadcast(self, event: str, **arguments: Any) -> tuple[LoadFailure, ...]:
         """Call an event hook in every plugin that has it, in the order of loading.

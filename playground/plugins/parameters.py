@@ -11,7 +11,8 @@ import typing
 from collections import abc
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
+from weakref import WeakKeyDictionary
 
 from annotated_types import Ge
 
@@ -39,6 +40,11 @@ INJECTED_PARAMETERS: Final[Mapping[str, tuple[str, ...]]] = types.MappingProxyTy
 
 _DIRECT_KINDS: Final = ("loss", "function", "reporter")
 """Kinds in which a function whose first parameters are the `INJECTED_PARAMETERS` *is* the component."""
+
+_CALLED_KINDS: Final = ("loss", "function", "schedule")
+"""Kinds in which an object in hand that is given its leading parameters *is* the component."""
+
+Known = TypeVar("Known")
 
 
 _CONTAINER_TYPES: Final = (tuple, list, set, frozenset, dict, abc.Sequence, abc.Iterable, abc.Collection, abc.Mapping)
@@ -104,7 +110,23 @@ def read_signature(factory: Callable[..., Any]) -> Signature:
     )
 
 
-@functools.lru_cache(maxsize=1024)
+def remember_by_component(function: Callable[[Component], Known]) -> Callable[[Component], Known]:
+    """Return a function that computes its result once for each component, and keeps no component alive.
+
+    A component may be an object in hand, such as a large dataset.
+    """
+    known: WeakKeyDictionary[Component, Known] = WeakKeyDictionary()
+
+    @functools.wraps(function)
+    def remembered(component: Component) -> Known:
+        if component not in known:
+            known[component] = function(component)
+        return known[component]
+
+    return remembered
+
+
+@remember_by_component
 def component_signature(component: Component) -> Signature:
     """Read the signature of a component's factory; cached, because a sweep needs it at every point.
 
@@ -123,6 +145,8 @@ def is_direct(component: Component) -> bool:
 
     :raises ComponentError: the factory cannot be imported.
     """
+    if component.leading is not None:
+        return component.kind in _CALLED_KINDS
     factory = component.load()
     leading = INJECTED_PARAMETERS[component.kind]
     return (
@@ -137,6 +161,8 @@ def injected_names(component: Component) -> tuple[str, ...]:
 
     :raises ComponentError: the factory cannot be imported.
     """
+    if component.leading is not None:
+        return component_signature(component).names[: component.leading]
     if component.kind in _DIRECT_KINDS and not is_direct(component):
         return ()
     names = component_signature(component).names

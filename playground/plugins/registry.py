@@ -43,12 +43,18 @@ class Component:
     """One entry of the registry; compared by identity.
 
     :param factory: makes the component, or `"package.module:attribute"` as a reference to it.
+    :param leading: the framework supplies this many parameters, the first ones, whatever they are called; None: those
+        that have the names in `parameters.INJECTED_PARAMETERS`.
+    :param digest: for an object in hand, a hash of its code and of all values that it uses; empty for a component of a
+        plugin, whose source `sources.source_digest` reads.
     """
 
     kind: str
     name: str
     factory: Factory
     origin: Origin
+    leading: int | None = None
+    digest: str = ""
 
     def __str__(self) -> str:
         """`optimizer 'adam'`."""
@@ -98,6 +104,15 @@ class Registry:
             if taken is not component:
                 raise PluginError(f"{component} of plugin {component.origin} is already taken by plugin {taken.origin}")
         self._components = merged
+
+    def extend(self, *components: Component) -> Registry:
+        """Return a registry with these components and more; this one is not changed.
+
+        :raises PluginError: a name is taken, in the registry or among `components`.
+        """
+        extended = Registry()
+        extended.add(*self._components.values(), *components)
+        return extended
 
     def get(self, kind: str, name: str) -> Component:
         """Return the component of that kind and name.

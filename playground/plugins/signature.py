@@ -28,6 +28,7 @@ from playground.plugins.parameters import (
     injected_names,
     is_direct,
     read_signature,
+    remember_by_component,
     scenario_parameters,
 )
 from playground.plugins.registry import Component
@@ -106,7 +107,7 @@ def construct(component: Component, values: Mapping[str, Any], injected: Mapping
     arguments = dict(values)
     if is_direct(component):
         return functools.partial(factory, **arguments) if arguments else factory
-    if component.kind == "optimizer" and "params" not in injected and _takes_params(factory, known):
+    if component.kind == "optimizer" and "params" not in injected and _takes_params(component, factory, known):
         return functools.partial(factory, **arguments)
     supplied = {name: injected[name] for name in injected_names(component) if name in injected}
     if component.kind == "dataset" and "generator" in supplied:
@@ -167,15 +168,17 @@ def _unknown(component: Component, name: str, accepted: Collection[str]) -> Faul
     return Fault(text, (FaultyKey(name),))
 
 
-def _takes_params(factory: Callable[..., Any], known: Signature) -> bool:
+def _takes_params(component: Component, factory: Callable[..., Any], known: Signature) -> bool:
     """Return whether an optimizer takes `params`, even if `*args` hides it; imports no torch."""
     bases = factory.__mro__ if isinstance(factory, type) else ()
-    return "params" in known.names or any(
-        base.__name__ == "Optimizer" and base.__module__.startswith("torch.optim") for base in bases
+    return (
+        component.leading is not None
+        or "params" in known.names
+        or any(base.__name__ == "Optimizer" and base.__module__.startswith("torch.optim") for base in bases)
     )
 
 
-@functools.lru_cache(maxsize=1024)
+@remember_by_component
 def _model(component: Component) -> type[BaseModel]:
     """Return a pydantic model of a component's parameters; fields are numbered, so that any name may be an alias."""
     wanted = scenario_parameters(component)

@@ -32,9 +32,10 @@ _NAMESPACES: Final = ("globals", "locals", "vars", "modules", "__getattr__", "__
 _OPAQUE_WORDS: Final = frozenset([*_NAMESPACES, "eval", "exec", "__init_subclass__", "metaclass"])
 """Words in a file that may use names indirectly; the whole file then counts."""
 
-_LIBRARY_PATHS: Final = tuple(
+LIBRARY_PATHS: Final = tuple(
     {str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")}
 )
+"""Folders of installed modules."""
 
 
 def source_digest(component: Component, file: str) -> str:
@@ -46,12 +47,14 @@ def source_digest(component: Component, file: str) -> str:
     :param file: the plugin's file; all of it counts if the factory is not a function or class of a module.
     :raises ComponentError: the component cannot be imported.
     """
+    if component.digest:
+        return component.digest
     if isinstance(component.factory, str) and component.factory.startswith(f"{OWN_PACKAGE}."):
         return ""  # without importing it, which would import torch
     factory = component.load()
     module = sys.modules.get(getattr(factory, "__module__", None) or "")
     name = getattr(factory, "__name__", "")
-    parts = _Parts(_packages_of(file, component.origin.distribution))
+    parts = SourceParts(_packages_of(file, component.origin.distribution))
     if (inspect.isfunction(factory) or inspect.isclass(factory)) and module and getattr(module, name, None) is factory:
         parts.add_definition(module, name)
     else:
@@ -59,7 +62,7 @@ def source_digest(component: Component, file: str) -> str:
     return parts.digest()
 
 
-class _Parts:
+class SourceParts:
     """The pieces of source of a component, each once.
 
     :param packages: packages of the plugin; their source counts even if they are installed among the libraries.
@@ -121,17 +124,17 @@ class _Parts:
         top = module.partition(".")[0]
         if top == OWN_PACKAGE or not file:
             return False
-        if top in self._packages or not str(Path(file).resolve()).startswith(_LIBRARY_PATHS):
+        if top in self._packages or not str(Path(file).resolve()).startswith(LIBRARY_PATHS):
             return True
         if top in sys.stdlib_module_names:
             return False
-        version = _version_of(top)
+        version = version_of(top)
         if version:
             self._texts[f"library {top}"] = version
         return not version
 
 
-def _version_of(package: str) -> str:
+def version_of(package: str) -> str:
     """Return the version of a library; empty if it is unknown."""
     version = getattr(sys.modules.get(package), "__version__", "")
     if not version:
@@ -161,7 +164,7 @@ def _module_of(file: str) -> str:
 def _package_of(file: str) -> str:
     """Return the installed package or module that a file belongs to; empty if it is not installed."""
     path = Path(file).resolve()
-    homes = [Path(library) for library in _LIBRARY_PATHS if path.is_relative_to(library)]
+    homes = [Path(library) for library in LIBRARY_PATHS if path.is_relative_to(library)]
     if not homes:
         return ""
     return path.relative_to(max(homes, key=lambda home: len(home.parts))).parts[0].removesuffix(".py")

@@ -1,11 +1,14 @@
-"""A progress bar for operations that take longer than a second; shown only in a terminal."""
+"""Progress of operations that take longer than a second: a bar in a terminal, a line in a notebook."""
 
 from __future__ import annotations
 
+import contextvars
+import importlib
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playground.figures.text import cut_text, make_printable
 
@@ -17,6 +20,12 @@ DELAY_SECONDS = 1.0
 
 REFRESH_SECONDS = 0.1
 """Seconds between two updates of the bar."""
+
+LINE_SECONDS = 0.5
+"""Seconds between two updates of the line in a notebook."""
+
+LINE_BLOCKS = 30
+"""Characters of the line's bar."""
 
 MAX_TITLE_CHARACTERS = 24
 """Maximum number of characters of a title."""
@@ -66,3 +75,58 @@ def _draw(read: ProgressReader, console: Console, patience: float, finished: thr
             )
             if finished.wait(REFRESH_SECONDS):
                 return
+
+
+@contextmanager
+def show_progress(read: ProgressReader, wanted: bool | None) -> Iterator[None]:
+    """Show the progress of a function of Python.
+
+    :param read: returns the progress; called from another thread.
+    :param wanted: True shows it in a notebook or a terminal, None in a notebook alone, False nowhere.
+    """
+    if wanted is not False and is_notebook():
+        with _show_line(read):
+            yield
+    elif wanted:
+        from rich.console import Console
+
+        with bar(read, Console(stderr=True)):
+            yield
+    else:
+        yield
+
+
+def is_notebook() -> bool:
+    """Tell whether this process is the kernel of a notebook; imports nothing."""
+    get_shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return get_shell is not None and getattr(get_shell(), "kernel", None) is not None
+
+
+@contextmanager
+def _show_line(read: ProgressReader) -> Iterator[None]:
+    """Show a line below the cell that runs, from a separate thread; none if that takes less than a second."""
+    finished = threading.Event()
+    context = contextvars.copy_context()  # by which the kernel knows the cell
+    thread = threading.Thread(target=context.run, args=(_update_line, read, finished), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
+
+
+def _update_line(read: ProgressReader, finished: threading.Event) -> None:
+    if finished.wait(DELAY_SECONDS):
+        return
+    show: Any = importlib.import_module("IPython.display").display  # which no distribution of ours requires
+    line = show({"text/plain": _format_line(read)}, raw=True, display_id=True)
+    while not finished.wait(LINE_SECONDS):
+        line.update({"text/plain": _format_line(read)}, raw=True)
+    line.update({"text/plain": _format_line(read)}, raw=True)
+
+
+def _format_line(read: ProgressReader) -> str:
+    title, done, total = read()
+    filled = LINE_BLOCKS * done // max(total, 1)
+    return f"{make_printable(title)} {'█' * filled}{'░' * (LINE_BLOCKS - filled)} {done:,} of {total:,}"

@@ -153,21 +153,22 @@ def _remove_sweep(loaded: Loaded) -> Loaded:
     return Loaded(parse_scenario(source, loaded), source)
 
 
-def with_axes(loaded: Loaded, over: Mapping[str, Any], seeds: int | None = None) -> Loaded:
+def with_axes(loaded: Loaded, over: Mapping[str, Any], seeds: int | None = None, prefix: str = "--") -> Loaded:
     """Return a scenario with axes added to its sweep or replaced in it, as `--over` and `--seeds` do.
 
     :param over: dotted keys with values that `sweep.over` accepts, as plain data.
     :param seeds: run each point with the seeds 0 to `seeds - 1`.
+    :param prefix: what stands before `over` and `seeds` in messages.
     :raises ScenarioError: one of the values is not a valid axis.
     """
     given: dict[str, YamlEntry] = {}
     for key, values in over.items():
-        place = argument(f"--over {key}")
+        place = argument(f"{prefix}over {key}")
         given[key] = YamlEntry(place, YamlNode.of(values, place))
     if seeds is not None:
-        place = argument(f"--seeds {seeds}")
+        place = argument(f"{prefix}seeds {seeds}")
         if "seed" in given:
-            raise ScenarioError(Fault("'seed' is swept twice: --over seed sweeps it too", place=place))
+            raise ScenarioError(Fault(f"'seed' is swept twice: {prefix}over seed sweeps it too", place=place))
         given["seed"] = YamlEntry(place, YamlNode.of({"count": seeds}, place))
     if not given:
         return loaded

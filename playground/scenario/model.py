@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -148,10 +148,14 @@ CORE_KEYS = tuple(key for key in Scenario.model_fields if key not in ("component
 
 @dataclass(frozen=True)
 class Loaded:
-    """A scenario together with its source text, which has the place of every value."""
+    """A scenario together with its source text, which has the place of every value.
+
+    :param in_hand: the components that it names and no plugin has: objects that a call was given.
+    """
 
     scenario: Scenario
     source: SourceText
+    in_hand: tuple[Any, ...] = field(default=(), compare=False, repr=False)
 
 
 def load_scenario(

@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-from playground.cli.writing import require_free, write_whole
+from playground.cli.writing import require_free
 from playground.errors import PlaygroundError
+from playground.report.writing import write_whole
 
 
 def folder(path):

@@ -35,7 +35,9 @@ LOGITS = LossTraits(threshold=0.0, class_indices=True)
         (functools.partial(declared, weight=2.0), LOGITS),
         (functools.partial(functools.partial(declared), weight=2.0), LOGITS),
         (Module(), LossTraits(threshold=-1.0)),
-        (nn.MSELoss(), LossTraits()),
+        (nn.MSELoss(), LossTraits(minimum=0.0)),
+        (nn.CrossEntropyLoss(), LossTraits(class_indices=True, minimum=0.0)),
+        (nn.functional.binary_cross_entropy_with_logits, LossTraits(threshold=0.0, minimum=0.0)),
         (declares(minimum=-2.0)(lambda prediction, target: prediction), LossTraits(minimum=-2.0)),
     ],
 )

@@ -135,7 +135,7 @@ def test_what_does_not_change_keeps_its_digest(digests):
 def test_a_class_of_a_library_counts_by_its_version(name):
     plugins = load_plugins(autoload=False)
     ours = next(plugin.file for plugin in plugins.loaded if plugin.name == "builtin")
-    parts = sources._Parts(frozenset({sources._package_of(ours)}))
+    parts = sources.SourceParts(frozenset({sources._package_of(ours)}))
     factory = plugins.registry.get("optimizer", name).load()
     parts.add_definition(sys.modules[factory.__module__], factory.__name__)
     assert list(parts._texts) == ["library torch"]
@@ -143,7 +143,7 @@ def test_a_class_of_a_library_counts_by_its_version(name):
 
 
 def test_the_package_of_an_installed_file(monkeypatch, tmp_path):
-    monkeypatch.setattr(sources, "_LIBRARY_PATHS", (str(tmp_path.resolve()),))
+    monkeypatch.setattr(sources, "LIBRARY_PATHS", (str(tmp_path.resolve()),))
     assert sources._package_of(str(tmp_path / "mine" / "rules.py")) == "mine"
     assert sources._package_of(str(tmp_path / "mine.py")) == "mine"
     assert sources._package_of(str(tmp_path.parent / "mine.py")) == ""
@@ -188,7 +188,7 @@ def installed(install, write, monkeypatch, tmp_path):
     install("gradient-playground-two", {"two": "fake_first"})
     record = "".join(f"{name},,\n" for name in INSTALLED if name.startswith(("fake_first/", "fake_second/")))
     write("site/gradient_playground_two-1.0.dist-info/RECORD", record)
-    monkeypatch.setattr(sources, "_LIBRARY_PATHS", (str((tmp_path / "site").resolve()),))
+    monkeypatch.setattr(sources, "LIBRARY_PATHS", (str((tmp_path / "site").resolve()),))
     monkeypatch.setattr("sys.dont_write_bytecode", True)
 
     def installed(file="", old="x * 1", new="x * 2"):
@@ -224,7 +224,7 @@ def test_an_edit_of_an_installed_plugin_changes_what_uses_it(installed, file, ch
     assert {name for name in before if before[name] != after[name]} == changed
 
 
-def test_an_installed_class_and_the_version_of_a_library_count(installed):
+def test_an_installed_class_and_theversion_of_a_library_count(installed):
     before = installed()
     assert before["far"] != installed("fake_second/rules.py", "half(1)", "half(2)")["far"]
     assert before["far"] != installed("fake_library.py", "1.0", "1.1")["far"]

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
+import types
+from contextlib import nullcontext
 
 import pytest
 from rich.console import Console
 
 from playground.report import progress
-from playground.report.progress import bar
+from playground.report.progress import bar, is_notebook, show_progress
 
 NEVER = 3600.0
 
@@ -87,3 +90,75 @@ def test_the_bar_ends_when_its_body_raises():
     with pytest.raises(KeyboardInterrupt), bar(lambda: ("a", 0, 1), Console(file=Terminal(), width=80), 0.0):
         raise KeyboardInterrupt
     assert threading.active_count() == threads
+
+
+class Line:
+    """A display of a notebook, with everything it has shown."""
+
+    def __init__(self):
+        self.texts = []
+        self.shown = threading.Semaphore(0)
+
+    def __call__(self, data, raw, display_id):
+        assert raw
+        assert display_id
+        return self.update(data, raw)
+
+    def update(self, data, raw):
+        self.texts.append(data["text/plain"])
+        self.shown.release()
+        return self
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    """A process that is the kernel of a notebook."""
+    line = Line()
+    shell = types.SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", types.SimpleNamespace(display=line))
+    monkeypatch.setattr(progress, "DELAY_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.01)
+    return line
+
+
+@pytest.mark.parametrize("wanted", [None, True])
+def test_a_notebook_shows_a_line_by_itself(notebook, wanted):
+    counts = iter([("minimize", 0, 40), ("minimize", 10, 40)])
+    with show_progress(lambda: next(counts, ("minimize", 40, 40)), wanted):
+        for _ in range(2):
+            assert notebook.shown.acquire(timeout=300)
+    assert notebook.texts[0] == "minimize ░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░ 0 of 40"
+    assert notebook.texts[1] == "minimize ███████░░░░░░░░░░░░░░░░░░░░░░░ 10 of 40"
+    assert notebook.texts[-1] == "minimize ██████████████████████████████ 40 of 40"
+
+
+def test_a_notebook_shows_nothing_where_none_is_wanted_or_all_is_quick(notebook, monkeypatch):
+    with show_progress(lambda: ("minimize", 0, 40), wanted=False):
+        pass
+    monkeypatch.setattr(progress, "DELAY_SECONDS", NEVER)
+    with show_progress(lambda: ("minimize", 0, 40), wanted=None):
+        pass
+    assert notebook.texts == []
+
+
+@pytest.mark.parametrize(
+    "module",
+    [None, types.SimpleNamespace(), types.SimpleNamespace(get_ipython=lambda: None)],
+    ids=["not imported", "another module", "no shell"],
+)
+def test_a_script_shows_nothing_unless_asked(monkeypatch, module, capsys):
+    monkeypatch.setitem(sys.modules, "IPython", module)
+    assert not is_notebook()
+    with show_progress(lambda: ("minimize", 0, 40), wanted=None):
+        pass
+    monkeypatch.setattr(progress, "bar", lambda read, console: nullcontext(print(read()[0])))
+    with show_progress(lambda: ("minimize", 0, 40), wanted=True):
+        pass
+    assert capsys.readouterr().out == "minimize\n"
+
+
+def test_a_terminal_with_ipython_is_no_notebook(monkeypatch):
+    shell = types.SimpleNamespace(colors="Linux")
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: shell))
+    assert not is_notebook()

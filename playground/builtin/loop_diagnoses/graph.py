@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from playground.core.problem import find_hidden_layers
-from playground.core.watching.loop_evidence import CutLoss, LoopDiagnoser, LoopEvidence, LoopFinding
+from playground.core.watching.loop_evidence import LoopDiagnoser, LoopEvidence, LoopFinding
 
 MIN_STEPS_UNUSED: Final = 10
 """Steps without a use after which a parameter counts as unused: a mixture of experts uses some rarely."""
@@ -25,9 +24,10 @@ def cut_graph() -> LoopDiagnoser:
 
 
 def _cut_graph(loop: LoopEvidence) -> LoopFinding | None:
-    first = loop.cut_losses[0] if loop.cut_losses else _find_lost(loop)
-    if first is None:
+    found = loop.cut_losses or ([] if loop.reached else [each for each in loop.unreached if each.call])
+    if not found:
         return None
+    first = found[0]
     if not any(each.requires_grad for each in loop.model.parameters()):
         why = "every parameter of the model has requires_grad=False"
     elif first.without_gradients:
@@ -38,12 +38,6 @@ def _cut_graph(loop: LoopEvidence) -> LoopFinding | None:
         why = "something between the model and the loss ends the graph"
     effect = "torch refuses `backward`" if first.raised else "`backward` reaches no parameter"
     return LoopFinding(f"No gradient flows from the loss: {why}, so {effect}.", first.place)
-
-
-def _find_lost(loop: LoopEvidence) -> CutLoss | None:
-    """Return a call of `backward` that reached no parameter, if none ever did although the optimizers made steps."""
-    empty = all(each.steps and each.empty == each.attentive for each in loop.optimizers)
-    return loop.lost if empty and not loop.with_gradient and loop.optimized() & loop.names.keys() else None
 
 
 def optimizer_of_another_model() -> LoopDiagnoser:
@@ -58,8 +52,8 @@ def _optimizer_of_another_model(loop: LoopEvidence) -> LoopFinding | None:
     names = " and ".join(each.name for each in loop.optimizers)
     count = sum(1 for each in loop.optimizers for _ in each.parameters())
     sentence = (
-        f"None of the {count} parameters of {names} belongs to the model ({type(loop.model).__name__} has "
-        f"{len(loop.names)}), so no step changes the model."
+        f"None of the {count} parameters of the optimizer {names} belongs to the model, "
+        f"{type(loop.model).__name__}, which has {len(loop.names)}, so no step changes the model."
     )
     return LoopFinding(sentence, next((each.places.get("step") for each in loop.optimizers), None))
 
@@ -85,12 +79,19 @@ def _parameters_without_gradient(loop: LoopEvidence) -> LoopFinding | None:
         how = " with gradients disabled" if first.without_gradients else ""
         sentence = f"{_list_names(cut)} never get a gradient: `{first.call}`{how} ends the graph behind them."
         return LoopFinding(_agree(sentence, cut), first.place)
-    unused = [name for name in missing if name in loop.cuts]
+    unused = [name for name in missing if name in loop.cuts and not loop.cuts[name].used]
     if unused and loop.steps >= MIN_STEPS_UNUSED:
         sentence = (
-            f"{_list_names(unused)} never get a gradient in {loop.steps:,} steps: the loss does not depend on them."
+            f"{_list_names(unused)} never get a gradient in {loop.steps:,} steps: the forward pass does not use them."
         )
         return LoopFinding(_agree(sentence, unused))
+    idle = [name for name in missing if name in loop.cuts and loop.cuts[name].used]
+    if idle and loop.steps >= MIN_STEPS_UNUSED:
+        names = _list_names(idle)
+        sentence = (
+            f"{names} never get a gradient in {loop.steps:,} steps: no loss depends on what is computed from them."
+        )
+        return LoopFinding(_agree(sentence, idle))
     return None
 
 
@@ -105,11 +106,12 @@ def parameters_not_in_optimizer() -> LoopDiagnoser:
 def _parameters_not_in_optimizer(loop: LoopEvidence) -> LoopFinding | None:
     if not loop.steps:
         return None
-    hidden = next((text for each in loop.model.modules() if (text := find_hidden_layers(each))), "")
-    if hidden:
-        return LoopFinding(f"No optimizer has all layers of {type(loop.model).__name__}{hidden}.")
     optimized = loop.optimized()
-    left = [
+    for name, found, versions in loop.hidden:
+        left = [each for each in found.tensors if id(each) not in optimized and each.grad is not None]
+        if left and [each._version for each in found.tensors] == versions:
+            return LoopFinding(f"No optimizer has all parameters of {name}: {found.reason}.")
+    names = [
         name
         for name, each in loop.model.named_parameters()
         if id(each) not in optimized
@@ -117,10 +119,10 @@ def _parameters_not_in_optimizer(loop: LoopEvidence) -> LoopFinding | None:
         and each.grad is not None
         and each._version == loop.versions.get(name, each._version)
     ]
-    if not left or not optimized & loop.names.keys():
+    if not names or not optimized & loop.names.keys():
         return None
-    sentence = f"{_list_names(left)} get a gradient, but are in no watched optimizer, and nothing changes them."
-    return LoopFinding(_agree(sentence, left))
+    sentence = f"{_list_names(names)} get a gradient, but are in no watched optimizer, and nothing changes them."
+    return LoopFinding(_agree(sentence, names))
 
 
 def _list_names(names: Sequence[str]) -> str:

@@ -89,12 +89,18 @@ def _find_crossed(
     if n < 2 or not crossed or not mixed or program.prediction is None:
         return None
     predicted, given = sorted(inputs, key=lambda each: not program.facts[each].differentiable)
-    passing = _VIEWS | _UNARY
-    if _origin(predicted, made, passing) != _origin(program.prediction, made, passing):
-        return None
-    if _origin(given, made, passing) in made:
+    if _root(predicted, made) != _root(program.prediction, made) or _root(given, made) in made:
         return None
     return str(facts[0].shape), str(facts[1].shape), n
+
+
+def _root(index: int, made: Mapping[int, RecordedCall]) -> int:
+    """Return what a tensor was computed from, through calls that take one tensor."""
+    while (call := made.get(index)) is not None and len(inputs := list(dict.fromkeys(call.inputs()))) == 1:
+        if inputs[0] == index:
+            break
+        index = inputs[0]
+    return index
 
 
 def _find_squashed(loss: str, squashing: tuple[str, ...], reading: str, loop: LoopEvidence) -> LoopFinding | None:

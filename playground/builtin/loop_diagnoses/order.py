@@ -13,9 +13,11 @@ def forgotten_zero_grad() -> LoopDiagnoser:
 def _forgotten_zero_grad(loop: LoopEvidence) -> LoopFinding | None:
     for each in loop.optimizers:
         if each.leftover:
+            names = [loop.names.get(mark, "a parameter") for mark in each.left]
+            part = f" of {', '.join(sorted(names))}" if len(names) < sum(1 for _ in each.parameters()) else ""
             sentence = (
-                f"`backward` adds to gradients that an earlier step has used: {_share(each.leftover, each)} of "
-                f"{each.name} used the sum of old and new gradients."
+                f"Nothing clears the gradients{part} between steps (`zero_grad`): `backward` adds to what an earlier "
+                f"step has used, and {_share(each.leftover, each)} of {each.name} used the sum."
             )
             return LoopFinding(sentence, each.places.get("leftover"))
     return None

@@ -69,12 +69,18 @@ def _rate_too_large(loop: LoopEvidence) -> LoopFinding | None:
     least = f"; along it the loss is least at {worst.best:.2g} of its length" if 0 < worst.best < 1 else ""
     bound = f" (curvature {worst.curvature:.3g})" if worst.curvature > 0 else ""
     sentence = (
-        f"The loss goes from {format_short(finite[0])} to {format_short(loop.losses[-1])}: {len(long)} of "
-        f"{len(measured)} kept steps are too long. On its own data, step {worst.step} raises the loss from "
-        f"{format_short(worst.before)} to {format_short(worst.after)}, and "
+        f"At the rate {_list_rates(loop)} the loss goes from {format_short(finite[0])} to "
+        f"{format_short(loop.losses[-1])}: {len(long)} of {len(measured)} kept steps are too long. On its own data, "
+        f"step {worst.step} raises the loss from {format_short(worst.before)} to {format_short(worst.after)}, and "
         f"{worst.shown_part} of it lowers it to {format_short(worst.short)}{least}{bound}."
     )
     return LoopFinding(sentence, next((each.places.get("step") for each in loop.optimizers), None))
+
+
+def _list_rates(loop: LoopEvidence) -> str:
+    """Return the learning rates of the first kept step."""
+    groups = [group for step in loop.replays[:1] for group in step.optimizer.param_groups if "lr" in group]
+    return ", ".join(dict.fromkeys(f"{float(group['lr']):g}" for group in groups)) or "chosen"
 
 
 def _has_run_away(loop: LoopEvidence, finite: list[float]) -> bool:

@@ -49,6 +49,7 @@ class Adadelta(UpdateRule):
         "weight_decay": WEIGHT_DECAY,
         "eps": "lets the first steps be other than zero",
     }
+    torch_state: ClassVar[Mapping[str, str]] = {"square_avg": "v", "acc_delta": "u"}
 
     lr: NonNegative = 1.0
     rho: Fraction = 0.9

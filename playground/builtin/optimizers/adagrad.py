@@ -45,6 +45,7 @@ class Adagrad(UpdateRule):
         "weight_decay": WEIGHT_DECAY,
         "eps": "keeps the division finite",
     }
+    torch_state: ClassVar[Mapping[str, str]] = {"sum": "s"}
 
     lr: NonNegative = 1e-2
     lr_decay: NonNegative = 0.0

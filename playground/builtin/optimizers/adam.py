@@ -52,6 +52,7 @@ class _Moments(UpdateRule):
     """The common part of Adam and AdamW: everything but the weight decay."""
 
     symbols: ClassVar[Mapping[str, str]] = _SYMBOLS
+    torch_state: ClassVar[Mapping[str, str]] = {"exp_avg": "m", "exp_avg_sq": "v", "max_exp_avg_sq": "v_max"}
 
     lr: NonNegative = 1e-3
     beta1: Decay = 0.9

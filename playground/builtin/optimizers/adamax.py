@@ -52,6 +52,7 @@ class Adamax(UpdateRule):
         "weight_decay": WEIGHT_DECAY,
         "eps": "keeps the division finite",
     }
+    torch_state: ClassVar[Mapping[str, str]] = {"exp_avg": "m", "exp_inf": "u"}
 
     lr: NonNegative = 2e-3
     beta1: Decay = 0.9

@@ -66,6 +66,7 @@ class NAdam(UpdateRule):
         "weight_decay": WEIGHT_DECAY,
         "eps": "keeps the division finite",
     }
+    torch_state: ClassVar[Mapping[str, str]] = {"exp_avg": "m", "exp_avg_sq": "v", "mu_product": "mu_product"}
 
     lr: NonNegative = 2e-3
     beta1: Decay = 0.9

@@ -61,6 +61,7 @@ class RAdam(UpdateRule):
         "weight_decay": WEIGHT_DECAY,
         "eps": "keeps the division finite",
     }
+    torch_state: ClassVar[Mapping[str, str]] = {"exp_avg": "m", "exp_avg_sq": "v"}
 
     lr: NonNegative = 1e-3
     beta1: Decay = 0.9

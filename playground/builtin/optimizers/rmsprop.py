@@ -58,6 +58,7 @@ class RMSprop(UpdateRule):
         "weight_decay": WEIGHT_DECAY,
         "eps": "keeps the division finite",
     }
+    torch_state: ClassVar[Mapping[str, str]] = {"square_avg": "v", "grad_avg": "m", "momentum_buffer": "b"}
 
     lr: NonNegative = 1e-2
     alpha: Fraction = 0.99

@@ -46,6 +46,7 @@ class Rprop(UpdateRule):
         "step_size_min": "smallest step size",
         "step_size_max": "largest step size",
     }
+    torch_state: ClassVar[Mapping[str, str]] = {"step_size": "s", "prev": "g_last"}
 
     lr: NonNegative = 1e-2
     eta_minus: Annotated[float, Gt(0), Lt(1)] = 0.5

@@ -54,6 +54,7 @@ class SGD(UpdateRule):
         "nesterov": "whether to look ahead",
         "weight_decay": WEIGHT_DECAY,
     }
+    torch_state: ClassVar[Mapping[str, str]] = {"momentum_buffer": "b"}
 
     lr: NonNegative = 1e-3
     momentum: Decay = 0.0

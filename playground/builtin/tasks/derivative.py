@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,21 +27,6 @@ if TYPE_CHECKING:
     from playground.core.problem import Problem
     from playground.core.setting import Setting
     from playground.scenario.quantity import Quantity
-
-JudgedEntry = tuple["CheckedPoint", "DerivativeEntry", "Finding | None"]
-"""One derivative at a point, and its finding, if something is wrong."""
-
-MAX_CHECKED_PARAMETERS = {1: 64, 2: 8}
-"""The most parameters of a model that are checked one by one, by order of the derivative; the seed selects them."""
-
-ROUTES = {
-    "forward": "forward mode",
-    "given": "the given formula",
-    "symbolic": "the symbolic derivative",
-    "complex": "the complex step",
-    "central": "central differences",
-}
-"""The routes that autograd in reverse mode is compared with, in the order of the report."""
 
 
 @dataclass(frozen=True)
@@ -133,17 +117,18 @@ class DerivativeCheck(DirectTask):
         """Compute every route at every point and compare them."""
         import torch
 
-        from playground.core.derivatives import judge_entry
+        from playground.core.derivatives import JudgedDerivative, judge_derivatives, judge_entry, list_routes
 
         eps = torch.finfo(setting.dtype).eps
         points = [self._checked(point, setting) for point in self.points] or list(self._of_model(setting))
         # The direction through all parameters of a model is checked, but not measured.
         measured = points[: len(self.points) or 1]
-        entries = [(point, entry) for point in points for entry in point.checked.entries]
-        routes = [route for route in ROUTES if any(route in entry.routes for _, entry in entries)]
-        judged = [(point, entry, judge_entry(entry, eps)) for point, entry in entries]
-        expectations = [_agreement(route, judged) for route in routes if _is_asked(route, judged)]
-        expectations += [_proportionality(judged), _smoothness(judged)]
+        judged = [
+            JudgedDerivative(_describe_place(point, entry), entry, judge_entry(entry, eps))
+            for point in points
+            for entry in point.checked.entries
+        ]
+        expectations = judge_derivatives(judged)
         if self.same_as is not None:
             expectations.append(self._sameness(self.same_as))
         return Outcome(
@@ -153,7 +138,7 @@ class DerivativeCheck(DirectTask):
                 ],
                 "value": [point.checked.value for point in measured],
             },
-            table=_table(points, routes),
+            table=_table(points, list_routes([each.entry for each in judged])),
             points=tuple(_plain_point(point, eps) for point in points),
             expectations=tuple(expectations),
         )
@@ -220,29 +205,14 @@ class DerivativeCheck(DirectTask):
 
     def _of_model(self, setting: Setting) -> Iterator[CheckedPoint]:
         """Check the loss by the model's parameters, all or some, and along one direction through all of them."""
-        import torch
-
         from playground.core import derivatives
-        from playground.core.seeding import make_generator
 
         problem = self._model(setting)
         problem.module.eval()
         g, z = derivatives.flat_loss(problem, problem.parameters)
-        names = derivatives.list_parameter_coordinates(problem.parameters)
-        chosen = torch.randperm(len(z), generator=make_generator(setting.seed, "derivatives"))
-        some = sorted(chosen[: MAX_CHECKED_PARAMETERS[self.order]].tolist())
-        yield CheckedPoint(
-            {},
-            derivatives.check_derivatives(
-                *derivatives.restrict_to_entries(g, z, some), [names[i] for i in some], self.order
-            ),
-        )
-        if len(z) > 1:
-            direction = torch.randn(len(z), generator=make_generator(setting.seed, "direction"), dtype=torch.float64)
-            line = derivatives.restrict_to_line(g, z, direction / direction.norm())
-            yield CheckedPoint(
-                {}, derivatives.check_derivatives(*line, [derivatives.Coordinate("a random direction")], self.order)
-            )
+        shapes = {name: tensor.shape for name, tensor in problem.parameters.items()}
+        for checked in derivatives.check_sample(g, z, shapes, self.order, setting.seed):
+            yield CheckedPoint({}, checked)
 
     def _given(self, at: Mapping[str, Any], entry: DerivativeEntry, z: Tensor) -> dict[str, float]:
         """Return the route of the given formula, if there is one for `by`."""
@@ -300,58 +270,6 @@ def _problem_factory(
 
     kind = Regression if dataset.classes is None else Classification
     return kind(dataset, model, loss, start).problem
-
-
-def _is_asked(route: str, judged: Sequence[JudgedEntry]) -> bool:
-    """Tell whether to report a route: it has a result, or is missed because nothing else confirms autograd."""
-    return any(route in entry.voters or (found and route in found.routes) for _, entry, found in judged)
-
-
-def _agreement(route: str, judged: Sequence[JudgedEntry]) -> Expectation:
-    """Judge one route against autograd over all points; a route without a result has no vote."""
-    worst = max(
-        (_difference(entry, route) for _, entry, _ in judged if route in entry.voters),
-        key=lambda apart: (not math.isfinite(apart), apart),
-        default=math.nan,
-    )
-    asked = [each for each in judged if route in each[1].routes]
-    wrong = [each for each in asked if each[2] is not None and route in each[2].routes]
-    note = _note(route, wrong, len(asked)) if wrong else ""
-    return Expectation(f"autograd agrees with {ROUTES[route]}", worst, passed=not wrong, note=note)
-
-
-def _difference(entry: DerivativeEntry, route: str) -> float:
-    return abs(entry.routes["autograd"] - entry.routes[route])
-
-
-def _note(route: str, wrong: Sequence[JudgedEntry], asked: int) -> str:
-    """Describe where a route first disagrees, by how much, and the likely cause."""
-    point, entry, found = wrong[0]
-    ours, theirs = entry.routes["autograd"], entry.routes[route]
-    why = f"; {found.words}" if found else ""
-    count = f" ({len(wrong)} of {asked} derivatives)" if asked > 1 else ""
-    return f"{_describe_place(point, entry)}: autograd {ours:.10g}, {route} {theirs:.10g}{why}{count}"
-
-
-def _proportionality(judged: Sequence[JudgedEntry]) -> Expectation:
-    """Judge whether backward multiplies by the gradient sent back, as later operations require."""
-    wrong = [each for each in judged if each[2] is not None and each[2].is_about_backward]
-    return _count("backward is proportional to grad_output", wrong)
-
-
-def _smoothness(judged: Sequence[JudgedEntry]) -> Expectation:
-    """Judge whether a derivative exists: one value, and the same slope to the left and right."""
-    return _count(
-        "no kink, jump or pole at any point", [each for each in judged if each[2] and each[2].is_no_derivative]
-    )
-
-
-def _count(what: str, wrong: Sequence[JudgedEntry]) -> Expectation:
-    note = ""
-    if wrong:
-        point, entry, found = wrong[0]
-        note = f"{_describe_place(point, entry)}: {found.words if found else ''}"
-    return Expectation(what, len(wrong), passed=not wrong, note=note)
 
 
 def _describe_place(point: CheckedPoint, entry: DerivativeEntry) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from playground.core.function import Objective
-from playground.core.problem import Problem
+from playground.core.problem import BatchTensors, Problem
 
 VectorFunction = Callable[[Tensor], Tensor]
 """g(z): a 0-d tensor from a vector of shape `(n,)`, in the dtype of z."""
@@ -66,6 +66,19 @@ def list_parameter_coordinates(parameters: Mapping[str, Tensor]) -> list[Coordin
     ]
 
 
+def locate_coordinate(shapes: Mapping[str, torch.Size], place: int) -> Coordinate:
+    """Return the entry at a place of the concatenation of tensors, such as that of `flat_loss`.
+
+    :param shapes: of the tensors by name, in order.
+    """
+    for name, shape in shapes.items():
+        if place < shape.numel():
+            index = tuple(int(each) for each in torch.unravel_index(torch.tensor(place), shape)) if shape else ()
+            return Coordinate(name, index[0] if len(index) == 1 else index or None)
+        place -= shape.numel()
+    raise IndexError(place)
+
+
 def evaluate_or_nan(f: Callable[[Tensor], Tensor], z: Tensor, here: Tensor) -> Tensor:
     """Return f(z), or NaN where f is not defined.
 
@@ -77,16 +90,20 @@ def evaluate_or_nan(f: Callable[[Tensor], Tensor], z: Tensor, here: Tensor) -> T
         return torch.full_like(here, torch.nan)
 
 
-def flat_loss(problem: Problem, parameters: Mapping[str, Tensor]) -> tuple[VectorFunction, Tensor]:
-    """Return the loss over all data as g(z), and the current z.
+def flat_loss(
+    problem: Problem, parameters: Mapping[str, Tensor], data: BatchTensors | None = None
+) -> tuple[VectorFunction, Tensor]:
+    """Return the loss as g(z), and the current z.
 
     :param parameters: those of the problem; everything else in the module, and the data, take the dtype of z.
+    :param data: what the loss is computed on; by default, all data of the problem.
     :returns: g, and z of shape `(n,)`: the concatenated parameters.
     """
     shapes = {name: tensor.shape for name, tensor in parameters.items()}
     moved = set(map(id, parameters.values()))  # a tied parameter has two names and is moved once
     everything = (*problem.module.named_parameters(), *problem.module.named_buffers())
     others = {name: tensor.detach() for name, tensor in everything if id(tensor) not in moved}
+    batch = problem.batches.data if data is None else data
 
     def flat(z: Tensor) -> Tensor:
         def alike(tensor: Tensor) -> Tensor:
@@ -95,7 +112,7 @@ def flat_loss(problem: Problem, parameters: Mapping[str, Tensor]) -> tuple[Vecto
         pieces = torch.split(z, [shape.numel() for shape in shapes.values()])
         mine = {name: piece.view(shape) for (name, shape), piece in zip(shapes.items(), pieces, strict=True)}
         fixed = {name: alike(tensor) for name, tensor in others.items()}
-        return problem.loss(problem.forward({**fixed, **mine}), tuple(map(alike, problem.batches.data)))
+        return problem.loss(problem.forward({**fixed, **mine}), tuple(map(alike, batch)))
 
     return flat, torch.cat([tensor.detach().flatten() for tensor in parameters.values()])
 

@@ -14,15 +14,17 @@ from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, resolve_name
 
 from playground.core.tape import short_name
-from playground.core.watching.user_frames import CodePlace, find_user_line
+from playground.core.user_frames import CodePlace, find_user_line
 
 MAX_CALLS: Final = 20_000
 """The most calls of a step that are recorded; a step with more is not kept."""
 
 _MUTATORS: Final = frozenset({"__setitem__", "__set__", "set_", "__delitem__"})
+
+_EXITS: Final = frozenset({"item", "tolist", "numpy", "__float__", "__int__", "__array__"})
 
 _IGNORED_PROPERTIES: Final = (torch.Tensor.grad, torch.Tensor.requires_grad)
 """Properties that hold what `backward` made, or what is known of a tensor anyway."""
@@ -35,7 +37,11 @@ class TensorRef(NamedTuple):
 
 
 class TensorFacts(NamedTuple):
-    """What is known of a tensor without its numbers."""
+    """What is known of a tensor without its numbers.
+
+    :param differentiable: whether a gradient passes through it: it requires one, and if a call of the step made it,
+        that call is in torch's graph.
+    """
 
     shape: tuple[int, ...]
     floating: bool
@@ -54,7 +60,7 @@ class RecordedCall:
     """One call of a torch function.
 
     :param arguments: positional and keyword arguments, with a `TensorRef` in place of each tensor.
-    :param outputs: the result, likewise.
+    :param outputs: the result, likewise; nothing for a call that makes plain numbers of a tensor.
     :param mutates: whether it changes an argument in place.
     :param rng_state: the state of torch's CPU generator before a call that drew from it; None for any other call.
     :param place: the line of the user's program.
@@ -68,6 +74,15 @@ class RecordedCall:
     mutates: bool
     rng_state: Tensor | None
     place: CodePlace | None
+
+    @property
+    def label(self) -> str:
+        """The function as the program writes it: `.detach()`, `.data`, `torch.tensor`."""
+        full = resolve_name(self.function) or self.name
+        *path, last = full.split(".")
+        if last == "__get__":
+            return f".{path[-1]}"
+        return f".{last}()" if path[-1:] in (["Tensor"], ["TensorBase"]) else full
 
     def inputs(self) -> Iterator[int]:
         """Yield the numbers of its tensors."""
@@ -156,7 +171,7 @@ class CallRecorder(TorchFunctionMode):
         finally:
             self._paused -= 1
         outputs = self._refer(result, made_here=True)
-        if mutates or next(find_refs(outputs), None) is not None:
+        if mutates or next(find_refs(outputs), None) is not None or _is_exit(function):
             drew = dice if not torch.equal(dice, torch.get_rng_state()) else None
             place = find_user_line()
             name = short_name(function)
@@ -184,10 +199,8 @@ class CallRecorder(TorchFunctionMode):
             return found
         index = len(self.facts)
         with torch._C.DisableTorchFunction():
-            graph = (
-                tensor.grad_fn is not None if made_here else tensor.requires_grad
-            )  # a new leaf has no graph behind it
-            self.facts.append(TensorFacts(tuple(tensor.shape), tensor.is_floating_point(), graph))
+            differentiable = tensor.requires_grad and (not made_here or tensor.grad_fn is not None)
+            self.facts.append(TensorFacts(tuple(tensor.shape), tensor.is_floating_point(), differentiable))
             if not made_here:
                 self.leaves[index] = Leaf(tensor, keep=torch.is_grad_enabled())
         self._known[id(tensor)] = (weakref.ref(tensor), index)
@@ -220,6 +233,11 @@ def find_refs(item: Any) -> Iterator[int]:
             yield from find_refs(each)
     elif isinstance(item, slice):
         yield from find_refs((item.start, item.stop, item.step))
+
+
+def _is_exit(function: Callable[..., Any]) -> bool:
+    """Tell whether a function makes plain numbers of a tensor."""
+    return getattr(function, "__name__", "") in _EXITS
 
 
 def _is_mutator(function: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:

@@ -17,10 +17,10 @@ from playground.core.functional import functional_call
 from playground.core.nonfinite import NonfiniteSource, find_source, graph_nodes
 from playground.core.problem import Forward, Problem
 from playground.core.seeding import preserve_torch_stream
+from playground.core.user_frames import CodePlace
 from playground.core.watching.call_recorder import CallRecorder, RecordedCall
 from playground.core.watching.forward_pass import ForwardPass, find_tensors
 from playground.core.watching.loop_evidence import FirstNonfinite, LoopEvidence, ParameterCut
-from playground.core.watching.user_frames import CodePlace
 
 _POLES: Final[Mapping[str, tuple[str, Callable[[Tensor], Tensor]]]] = {
     "LogBackward0": ("log", lambda x: x <= 0),
@@ -36,32 +36,45 @@ _POLES: Final[Mapping[str, tuple[str, Callable[[Tensor], Tensor]]]] = {
 """For a node of torch's graph: the operation, and at which of its saved numbers the result is not finite."""
 
 
-_FROM_NUMBERS: Final = ("tensor", "as_tensor", "asarray", "from_numpy")
-"""Functions that make a tensor of plain numbers, which may come from the model by `.item()`."""
+def find_cut(recorder: CallRecorder, loss: Tensor, model: nn.Module) -> RecordedCall | None:
+    """Return the call at which the graph between a model's parameters and a loss ends; None if it was not seen.
 
-
-def find_cut(recorder: CallRecorder | None, loss: Tensor) -> tuple[str, CodePlace | None]:
-    """Return the call at which the graph behind a loss ends, with its line; an empty name if it was not recorded."""
-    number = None if recorder is None else recorder.find(loss)
-    if recorder is None or number is None:
-        return "", None
-    makers: dict[int, list[RecordedCall]] = {}
+    A loss made of plain numbers, as `torch.tensor(loss.item())`, ends where the last numbers were read.
+    """
+    cuts = [call for call in recorder.calls if call in _find_ends(recorder, model)]
+    makers: dict[int, RecordedCall] = {}
     for call in recorder.calls:
         for index in call.results():
-            makers.setdefault(index, []).append(call)
-    waiting, seen, new = [number], {number}, []
+            makers.setdefault(index, call)
+    number = recorder.find(loss)
+    waiting = [] if number is None else [number]
+    seen = set(waiting)
     while waiting:
-        calls = [each for each in makers.get(waiting.pop(0), ()) if each.name != "requires_grad_"]
-        for call in calls:
-            inputs = list(call.inputs())
-            differentiable = any(recorder.facts[each].differentiable for each in call.results())
-            if not differentiable and any(recorder.facts[each].differentiable for each in inputs):
-                return call.name, call.place
-            if call.name in _FROM_NUMBERS and len(calls) == 1:  # nothing was written into it since
-                new.append(call)
-            waiting += [each for each in inputs if each not in seen]
-            seen.update(inputs)
-    return (new[0].name, new[0].place) if len(new) == 1 else ("", None)
+        maker = makers.get(waiting.pop(0))
+        if maker is None:
+            continue
+        if maker in cuts:
+            return maker
+        inputs = [each for each in maker.inputs() if each not in seen]
+        waiting += inputs
+        seen.update(inputs)
+    return cuts[-1] if cuts else None
+
+
+def _find_ends(recorder: CallRecorder, model: nn.Module) -> set[RecordedCall]:
+    """Return the calls that take something differentiable that depends on the model, and return nothing of the kind."""
+    numbers = (recorder.find(each) for each in model.parameters())
+    dependent = {each for each in numbers if each is not None}
+    ends = set()
+    for call in recorder.calls:
+        inputs = dependent.intersection(call.inputs())
+        results = list(call.results())
+        enters, leaves = (any(recorder.facts[each].differentiable for each in some) for some in (inputs, results))
+        if enters and not leaves and not call.mutates:
+            ends.add(call)
+        if inputs:
+            dependent.update(results)
+    return ends
 
 
 def find_parameter_cut(recorder: CallRecorder, parameter: Tensor) -> ParameterCut:
@@ -72,16 +85,17 @@ def find_parameter_cut(recorder: CallRecorder, parameter: Tensor) -> ParameterCu
         for index in call.inputs():
             users.setdefault(index, []).append(call)
     if start is None or start not in users:
-        return ParameterCut()
+        return ParameterCut(used=False)
     waiting, seen = [start], {start}
     while waiting:
         for call in users.get(waiting.pop(0), ()):
             results = [each for each in call.results() if each not in seen]
-            if results and not any(recorder.facts[each].differentiable for each in results):
-                return ParameterCut(call.name, not call.context.grad_enabled, call.place)
+            ends = not any(recorder.facts[each].differentiable for each in results) and not call.mutates
+            if ends and (results or not list(call.results())):
+                return ParameterCut(True, call.label, not call.context.grad_enabled, call.place)
             seen.update(results)
             waiting += results
-    return ParameterCut()
+    return ParameterCut(used=True)
 
 
 def examine_loss(
@@ -100,6 +114,9 @@ def examine_loss(
     broken = [name for name, each in evidence.model.named_parameters() if not bool(each.detach().isfinite().all())]
     if broken:
         return FirstNonfinite(step - 1, "parameters", value, None, False, broken[0], None)
+    given = [] if forward is None else [each for each in forward.inputs() if each.is_floating_point()]
+    if any(not bool(each.detach().isfinite().all()) for each in given):
+        return FirstNonfinite(step, "input", value, None, False, "", place)
     output = None if forward is None else forward.prediction()
     if output is not None and bool(output.detach().isfinite().all()):
         pole = _find_pole(loss, output)
@@ -138,8 +155,6 @@ def _has_finite_inputs(forward: ForwardPass) -> bool:
 
 def _call_again(model: nn.Module, forward: ForwardPass) -> NonfiniteSource | None:
     """Call the model again with the same arguments; return what makes its output, or its gradient, not finite."""
-    if not _has_finite_inputs(forward):
-        return None
 
     def loss(call: Forward, _: Any) -> Tensor:
         outputs = [each for each in find_tensors(call(*forward.args, **forward.kwargs)) if each.is_floating_point()]

@@ -8,14 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
-from playground.core.watching.user_frames import CodePlace
+from playground.core.user_frames import CodePlace
 
 
 @dataclass(slots=True)
 class ForwardPass:
     """The last call of the model.
 
-    :ivar place: its line, if gradients were disabled.
+    :param place: the line of the program, if gradients were disabled.
     """
 
     args: tuple[Any, ...]

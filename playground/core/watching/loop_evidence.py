@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from playground.core.nonfinite import NonfiniteSource
+from playground.core.problem import HiddenParameters, find_hidden_parameters
+from playground.core.user_frames import CodePlace
 from playground.core.watching.replayed_step import ReplayedStep
-from playground.core.watching.user_frames import CodePlace
 
 
 @dataclass
@@ -23,7 +24,8 @@ class OptimizerEvidence:
     :ivar steps: its steps.
     :ivar attentive: how many of them were watched closely; the next four count among these.
     :ivar empty: steps for which no parameter had a gradient, or only zeros while none was computed since the last step.
-    :ivar leftover: steps that used a gradient that had been used before.
+    :ivar leftover: steps that used a gradient that had been used before, to which `backward` had added.
+    :ivar left: the ids of the parameters of such gradients.
     :ivar counts: steps by the number of calls of `backward` that their gradient came from.
     :ivar orders: what happened between two steps: b for `backward`, z for `zero_grad`; by order.
     :ivar versions: of its parameters when watching began; torch counts changes in place.
@@ -35,6 +37,7 @@ class OptimizerEvidence:
     attentive: int = 0
     empty: int = 0
     leftover: int = 0
+    left: set[int] = field(default_factory=set)
     counts: Counter[int] = field(default_factory=Counter)
     orders: Counter[str] = field(default_factory=Counter)
     places: dict[str, CodePlace] = field(default_factory=dict)
@@ -79,10 +82,12 @@ class CutLoss:
 class ParameterCut:
     """How a recorded step used a parameter that got no gradient.
 
+    :param used: whether any call used it.
     :param call: the name of the call behind which nothing depends on it; empty if there is none.
     :param without_gradients: whether that call was made with gradients disabled.
     """
 
+    used: bool
     call: str = ""
     without_gradients: bool = False
     place: CodePlace | None = None
@@ -93,7 +98,7 @@ class FirstNonfinite:
     """The first number of the loop that was not finite.
 
     :param step: counted from 0.
-    :param what: `loss`, `gradient` or `parameters`.
+    :param what: `loss`, `gradient`, `parameters` or `input`, for one of the model's inputs.
     :param value: of the loss; NaN for others.
     :param source: the operation in the model; None if the model's output was finite, or cannot be computed again.
     :param outside: whether the model's output was finite, so that the loss function made it.
@@ -122,13 +127,15 @@ class LoopEvidence:
     :ivar replays: the steps that can be repeated, in order.
     :ivar unrepeatable: why some chosen steps cannot be, by step.
     :ivar versions: of each parameter when watching began, by name.
+    :ivar hidden: parameters that PyTorch does not know of: the class that hides them, and their versions.
     :ivar cuts: for parameters without a gradient in a recorded step: how their values were used.
     :ivar with_gradient: names of parameters that had a gradient at some step.
     :ivar modes: the mode of the model (training, gradients enabled) at each forward pass that `backward` followed: the
         number of passes in a row.
     :ivar mode_places: the line of the first forward pass in each mode.
+    :ivar reached: whether any call of `backward` reached a watched optimizer.
     :ivar cut_losses: calls of `backward` from which no gradient flows.
-    :ivar lost: the first call of `backward` that followed a forward pass and reached no parameter, before any did.
+    :ivar unreached: calls of `backward` that reached no watched optimizer, before the first that did.
     :ivar early_schedulers: classes of schedulers whose first step came before the optimizer's, with the line.
     :ivar nonfinite: None while everything is finite.
     :ivar scaled: whether an AMP scaler was seen, which skips steps that are not finite.
@@ -143,12 +150,14 @@ class LoopEvidence:
     replays: list[ReplayedStep] = field(default_factory=list)
     unrepeatable: dict[int, str] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
+    hidden: list[tuple[str, HiddenParameters, list[int]]] = field(default_factory=list)
     cuts: dict[str, ParameterCut] = field(default_factory=dict)
     with_gradient: set[str] = field(default_factory=set)
     modes: list[list[Any]] = field(default_factory=list)
     mode_places: dict[tuple[bool, bool], CodePlace] = field(default_factory=dict)
+    reached: bool = False
     cut_losses: list[CutLoss] = field(default_factory=list)
-    lost: CutLoss | None = None
+    unreached: list[CutLoss] = field(default_factory=list)
     early_schedulers: dict[str, CodePlace | None] = field(default_factory=dict)
     nonfinite: FirstNonfinite | None = None
     scaled: bool = False
@@ -166,6 +175,11 @@ class LoopEvidence:
 
     def __post_init__(self) -> None:
         self.versions = {name: each._version for name, each in self.model.named_parameters()}
+        self.hidden = [
+            (type(each).__name__, found, [tensor._version for tensor in found.tensors])
+            for each in self.model.modules()
+            for found in find_hidden_parameters(each)
+        ]
 
     def optimized(self) -> set[int]:
         """Return the ids of the parameters of all watched optimizers."""

@@ -1,4 +1,4 @@
-"""Lets watchers hear of the calls for which torch has no hook: `backward`, `zero_grad`, schedulers and AMP's scaler.
+"""Lets watchers hear of calls: of a model, `backward`, `zero_grad`, schedulers and AMP's scaler.
 
 The functions are replaced while somebody listens, and restored when the last listener leaves.
 """
@@ -15,7 +15,15 @@ from torch.optim.lr_scheduler import LRScheduler
 
 
 class LoopListener(Protocol):
-    """Hears of what a training loop does."""
+    """Hears of what a training loop does.
+
+    :ivar model: whose calls it hears of.
+    """
+
+    model: nn.Module
+
+    def note_forward(self, args: Any, kwargs: Any, output: Any) -> None:
+        """Hear that the model was called."""
 
     def before_backward(self, losses: Sequence[Tensor], weights: Sequence[Tensor | None]) -> None:
         """Hear that a gradient will be computed."""
@@ -60,6 +68,7 @@ def remove_listener(listener: LoopListener) -> None:
 
 
 def _install() -> None:
+    _replace(nn.Module, "__call__", _wrap_module_call)
     _replace(torch.Tensor, "backward", _wrap_tensor_backward)
     _replace(torch.autograd, "backward", _wrap_autograd_backward)
     _replace(torch.optim.Optimizer, "zero_grad", _wrap_clearing)
@@ -87,6 +96,20 @@ def _scheduler_classes() -> list[type]:
     return found
 
 
+def _wrap_module_call(original: Any) -> Any:
+    """Hear of calls without a hook, which copies of the model and files with it would contain."""
+
+    def __call__(self: nn.Module, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        result = original(self, *args, **kwargs)
+        if not torch.compiler.is_compiling():
+            for listener in _LISTENERS:
+                if listener.model is self:
+                    listener.note_forward(args, kwargs, result)
+        return result
+
+    return __call__
+
+
 def _wrap_tensor_backward(original: Any) -> Any:
     def backward(self: Tensor, gradient: Tensor | None = None, *args: Any, **kwargs: Any) -> Any:
         return _observe([self], [gradient], lambda: original(self, gradient, *args, **kwargs))
@@ -104,7 +127,7 @@ def _wrap_autograd_backward(original: Any) -> Any:
 
 
 def _observe(losses: Sequence[Any], weights: Sequence[Any], call: Callable[[], Any]) -> Any:
-    if _DEPTH[0] or not all(isinstance(each, Tensor) for each in losses):
+    if _DEPTH[0] or torch.compiler.is_compiling() or not all(isinstance(each, Tensor) for each in losses):
         return call()
     _DEPTH[0] += 1
     try:
@@ -126,8 +149,9 @@ def _observe(losses: Sequence[Any], weights: Sequence[Any], call: Callable[[], A
 def _wrap_clearing(original: Any) -> Any:
     def zero_grad(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = original(self, *args, **kwargs)
-        for listener in _LISTENERS:
-            listener.clear_gradients(self)
+        if not torch.compiler.is_compiling():
+            for listener in _LISTENERS:
+                listener.clear_gradients(self)
         return result
 
     return zero_grad

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from playground.core.user_frames import repeat_line
 from playground.core.watching.call_recorder import CallRecorder, RecordedCall, TensorFacts, TensorRef, find_refs
 
 
@@ -160,6 +161,7 @@ def _make_call(call: RecordedCall, values: dict[int, Tensor]) -> None:
     dtype = call.context.autocast
     with (
         torch.set_grad_enabled(call.context.grad_enabled),
+        repeat_line(call.place),
         torch.autocast(device, dtype=dtype or torch.bfloat16, enabled=dtype is not None, cache_enabled=False),
     ):
         result = call.function(*args, **kwargs)

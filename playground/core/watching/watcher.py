@@ -6,20 +6,18 @@ import functools
 import math
 import threading
 from collections.abc import Callable, Container, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from playground.core.watching.call_recorder import CallRecorder
+from playground.core.user_frames import find_user_line
 from playground.core.watching.examining import examine_gradient, examine_loss, find_cut
 from playground.core.watching.forward_pass import ForwardPass
 from playground.core.watching.loop_evidence import CutLoss, LoopEvidence, OptimizerEvidence
 from playground.core.watching.patches import add_listener, remove_listener
 from playground.core.watching.step_recording import StepRecording, find_modes
-from playground.core.watching.user_frames import find_user_line
 
 ATTENTIVE_STEPS, ATTENTION_INTERVAL, ATTENTION_LENGTH = 32, 32, 2
 """The first steps are watched closely, and then two in a row of every 32: that costs a tenth of what all would."""
@@ -38,8 +36,9 @@ TRACKED_PARAMETERS: Final = 64
 class _OptimizerState:
     """What is known of an optimizer since its last step.
 
-    :ivar used: parameters whose gradient was used, with the id of that gradient; empty after they were cleared.
-    :ivar mixed: whether `backward` added to a gradient that had been used.
+    :ivar used: the parameters whose gradient was used, each with the id of that gradient; without those whose gradient
+        was cleared since.
+    :ivar mixed: those of them to whose gradient `backward` then added.
     :ivar cleared: whether the gradients were cleared since the last step.
     :ivar calls: calls of `backward` since then, or since the gradients were cleared.
     :ivar losses: what they were called on since the last step.
@@ -49,7 +48,7 @@ class _OptimizerState:
     tracked: list[Tensor]
     before: list[tuple[Tensor, tuple[int, int]]] = field(default_factory=list)
     used: list[tuple[Tensor, int]] = field(default_factory=list)
-    mixed: bool = False
+    mixed: list[Tensor] = field(default_factory=list)
     cleared: bool = False
     calls: int = 0
     losses: list[Tensor | float] = field(default_factory=list)
@@ -57,7 +56,7 @@ class _OptimizerState:
 
     def forget(self) -> None:
         """Note that the gradients were cleared."""
-        self.used, self.mixed, self.cleared, self.calls = [], False, True, 0
+        self.used, self.mixed, self.cleared, self.calls = [], [], True, 0
         self.losses.clear()
 
     def note(self, event: str) -> None:
@@ -103,6 +102,7 @@ class LoopWatcher:
         self.evidence = evidence
         self.failure = ""
         self.events = 0
+        self.model = evidence.model
         self._chosen = chosen
         self._states = [_OptimizerState(each, _spread(list(each.parameters()))) for each in evidence.optimizers]
         self._waiting = {name: tensor for name, tensor in evidence.model.named_parameters() if tensor.requires_grad}
@@ -123,8 +123,7 @@ class LoopWatcher:
         """Begin to listen."""
         self._thread = threading.get_ident()
         self._modes = find_modes()
-        model = self.evidence.model
-        self._handles = [model.register_forward_hook(_ForwardHook(self.note_forward), with_kwargs=True)]
+        self._handles = []
         for state in self._states:
             optimizer = state.evidence.optimizer
             self._handles.append(optimizer.register_step_pre_hook(functools.partial(self._hear_step, state)))
@@ -145,20 +144,22 @@ class LoopWatcher:
         self.read_losses()
 
     def _hear_step(self, state: _OptimizerState, optimizer: Any, args: Any, kwargs: Any) -> None:
-        self.begin_step(state, any(map(callable, (*args, *kwargs.values()))))
+        if not torch.compiler.is_compiling():
+            self.begin_step(state, any(map(callable, (*args, *kwargs.values()))))
 
     def _hear_end(self, state: _OptimizerState, optimizer: Any, args: Any, kwargs: Any) -> None:
-        self.end_step(state)
+        if not torch.compiler.is_compiling():
+            self.end_step(state)
 
     @_event
-    def note_forward(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+    def note_forward(self, args: Any, kwargs: Any, output: Any) -> None:
         """Note a forward pass of the model."""
-        self._forward = ForwardPass(args, kwargs, output, module.training, torch.is_grad_enabled())
+        self._forward = ForwardPass(args, kwargs, output, self.model.training, torch.is_grad_enabled())
         mode = self._forward.mode
-        if not self._forward.grad_enabled or mode not in self.evidence.mode_places:
+        if not self._forward.grad_enabled:
             self._forward.place = find_user_line()
-            if self._forward.place is not None:
-                self.evidence.mode_places.setdefault(mode, self._forward.place)
+        if mode not in self.evidence.mode_places and (place := find_user_line()) is not None:
+            self.evidence.mode_places[mode] = place
         if self._attentive and self._forward.grad_enabled:
             for state in self._states:
                 state.note("f")
@@ -202,14 +203,15 @@ class LoopWatcher:
             state.calls += 1
             state.note("b")
             state.losses += self._values
-            state.mixed = state.mixed or self._has_added(state)
             self._note_place(state, "backward")
-            if state.mixed:
+            if state.used:
+                state.mixed = [each for each, _ in state.used]
                 self._note_place(state, "leftover")
         if not reached:
-            if not self.evidence.with_gradient and self.evidence.lost is None and self._forward is not None:
-                self.evidence.lost = self._describe_cut(losses[0], raised=False)
+            if not self.evidence.reached and self._recording is not None:
+                self.evidence.unreached.append(self._describe_cut(losses[0], raised=False))
             return
+        self.evidence.reached = True
         self._note_mode()
         self._check_gradient(reached[0])
         if self._recording is not None:
@@ -277,17 +279,17 @@ class LoopWatcher:
             if not self._has_gradient(state):
                 evidence.empty += 1
                 self._note_place(state, "empty")
-            evidence.leftover += state.mixed
+            if state.mixed:
+                evidence.leftover += 1
+                evidence.left.update(map(id, state.mixed))
             evidence.attentive += 1
             evidence.orders[state.order] += 1
             evidence.counts[state.calls] += 1
         evidence.steps += 1
         self._note_loss(number, state.losses)
         self._attentive = _is_attentive(number + 1)
-        state.used = (
-            [(each, id(each.grad)) for each in state.tracked if each.grad is not None] if self._attentive else []
-        )
-        state.mixed, state.cleared, state.calls, state.order = False, False, 0, ""
+        state.used = self._find_used(state) if self._attentive else []
+        state.mixed, state.cleared, state.calls, state.order = [], False, 0, ""
         state.losses.clear()
         self._stepping, self._forward = None, None
         if self._scaled:
@@ -300,7 +302,7 @@ class LoopWatcher:
             state.evidence.places[event] = place
 
     def _look_for_clearing(self, state: _OptimizerState) -> None:
-        """Find out whether the gradient that the last step used was cleared by hand."""
+        """Find out which of the gradients that the last step used were cleared by hand."""
         if state.used:
             state.used = [(each, mark) for each, mark in state.used if id(each.grad) == mark and _is_nonzero(each.grad)]
             if not state.used:
@@ -308,10 +310,9 @@ class LoopWatcher:
         elif state.tracked and all(each.grad is None for each in state.tracked):
             state.forget()
 
-    def _has_added(self, state: _OptimizerState) -> bool:
-        """Tell whether the last call of `backward` added to a gradient that had been used and was not cleared."""
-        changed = {id(each) for each, mark in state.before if _gradient_mark(each) != mark}
-        return any(id(each) in changed for each, _ in state.used)
+    def _find_used(self, state: _OptimizerState) -> list[tuple[Tensor, int]]:
+        """Return the parameters whose gradient this step used and is not zero, each with that gradient's id."""
+        return [(each, id(each.grad)) for each in state.tracked if _is_nonzero(each.grad)]
 
     def _was_reached(self, state: _OptimizerState) -> bool:
         """Tell whether the last call of `backward` changed a gradient; a single optimizer's it did, if not examined."""
@@ -354,8 +355,10 @@ class LoopWatcher:
         forward, place = self._forward, find_user_line()
         if forward is not None and not forward.grad_enabled:
             return CutLoss(raised, forward.place or place, without_gradients=True)
-        name, line = find_cut(self._recorder(), loss)
-        return CutLoss(raised, line or place, call=name)
+        cut = None if self._recording is None else find_cut(self._recording.recorder, loss, self.model)
+        if cut is not None:
+            return CutLoss(raised, cut.place or place, call=cut.label)
+        return CutLoss(raised, place, call="nn.Parameter(...)" if isinstance(loss, nn.Parameter) else "")
 
     def _recorder(self) -> CallRecorder | None:
         return None if self._recording is None else self._recording.recorder
@@ -407,22 +410,6 @@ def _spread(parameters: Sequence[Tensor]) -> list[Tensor]:
     """Return at most `TRACKED_PARAMETERS` of some parameters, evenly spaced."""
     stride = -(-len(parameters) // TRACKED_PARAMETERS)
     return list(parameters[:: max(stride, 1)])
-
-
-class _ForwardHook:
-    """A hook that stays behind, without effect, where its module is copied or pickled."""
-
-    def __init__(self, note: Callable[..., None]) -> None:
-        self._note = note
-
-    def __call__(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-        """Note a forward pass, unless `torch.compile` is only reading the program."""
-        if not torch.compiler.is_compiling():
-            self._note(module, args, kwargs, output)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle a function of the standard library that does nothing, whatever its arguments."""
-        return getattr, (nullcontext(), "__exit__")
 
 
 def _gradient_mark(parameter: Tensor) -> tuple[int, int]:

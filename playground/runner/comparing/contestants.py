@@ -128,7 +128,7 @@ def _split_argument(part: str, text: str) -> tuple[str, Any]:
 
 
 def _read_value(value: str, text: str) -> Any:
-    """Return a range, or a value of YAML."""
+    """Return a range, or a value of YAML; a list of one value, which may be a list, is that value."""
     kind, bounds = (LogRange, value[4:]) if value.startswith("log:") else (LinearRange, value)
     if len(ends := bounds.split(":")) == 2 or kind is LogRange:
         try:
@@ -143,6 +143,12 @@ def _read_value(value: str, text: str) -> Any:
     if isinstance(found, list):
         if not found:
             raise ComponentError(f"{text}: the list of values is empty")
+        if len(found) == 1:
+            return found[0]
+        if any(isinstance(each, list | dict) for each in found):
+            raise ComponentError(
+                f"{text}: expected numbers, texts or booleans to tune, got a list of lists or mappings"
+            )
         return Choices(tuple(found))
     return found
 

@@ -309,8 +309,7 @@ def _group_parcels(parcels: Sequence[StudyParcel], jobs: int) -> list[Sequence[S
 
 def _is_known_elsewhere(contestant: Contestant, plugins: Plugins) -> bool:
     """Tell whether another process that loads the same plugins has this optimizer: a class in hand is only here."""
-    component = plugins.registry.get("optimizer", contestant.name)
-    return any(component.origin == plugin.origin for plugin in plugins.loaded)
+    return plugins.registry.get("optimizer", contestant.name) not in plugins.in_hand
 
 
 def _compute_in_worker(recipe: str, parcels: Sequence[StudyParcel]) -> list[ComputedStudies]:

@@ -7,8 +7,7 @@ numbers and buffers.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -59,7 +58,9 @@ class _MadeStep:
     @property
     def samples(self) -> int:
         """Samples in the batch; 0 for a function."""
-        return len(self.batch[0]) if self.batch else 0
+        from playground.core.batch_in_hand import count_samples
+
+        return count_samples(self.batch)
 
     def changes(self) -> dict[str, ParameterChange]:
         """Return how each parameter with a gradient moved; empty if there was no update."""
@@ -100,7 +101,7 @@ def explain_step(
     with _undisturbed_problem(problem, subject.device, restore_stream) as again:
         reader = TapeReader(made.tape, operations, sample, digits, made.samples)
         changes = made.changes()
-        update, holds = _explain_update(subject, tuple(changes.values())) if made.after is not None else (None, True)
+        update, holds = _explain_update(subject, changes) if made.after is not None else (None, True)
         written = _write_updates(subject, changes, Scope(sample, made.samples, digits))
         taped = TapedStep(
             subject=subject,
@@ -138,6 +139,7 @@ def _make_step(subject: ExplainedSubject, restore_stream: Callable[[], None], ch
 
     :param restore_stream: puts torch's stream back to its state before the step.
     """
+    from playground.core.routes import copy_dense
     from playground.core.setting import flush_denormals
     from playground.core.tape import Tape, record_on_tape
 
@@ -153,7 +155,8 @@ def _make_step(subject: ExplainedSubject, restore_stream: Callable[[], None], ch
             moves = subject.continues(loss)
         stepper.problem = problem
         states_before = [_copy_state(memory) for memory in stepper.memory()]
-        used = tuple(stepper.gradients)  # before the update: an optimizer with a closure evaluates at other points
+        used = tuple(None if each is None else copy_dense(each) for each in stepper.gradients)
+        # before the update: an optimizer with a closure evaluates at other points
         if check:  # before the update, because a buffer can share its memory with a parameter
             with _undisturbed_problem(problem, subject.device, restore_stream) as again:
                 central = _central_differences(again, batch)
@@ -258,15 +261,16 @@ def _central_differences(problem: Problem, batch: Any) -> dict[str, Tensor]:
 
     from playground.core.derivatives import central_gradient
     from playground.core.derivatives.points import flat_loss
-    from playground.core.problem import Batches
+    from playground.core.setting import one_thread
 
     parameters = problem.parameters
     sizes = [tensor.numel() for tensor in parameters.values()]
     if sum(sizes) > MAX_CHECKED_PARAMETERS:
         return {}
-    loss, z = flat_loss(dataclasses.replace(problem, batches=Batches(batch)), parameters)
+    loss, z = flat_loss(problem, parameters, batch)
     try:
-        found = torch.split(central_gradient(loss, z.double()).value, sizes)
+        with one_thread():
+            found = torch.split(central_gradient(loss, z.double()).value, sizes)
     except ISOLATED_EXCEPTIONS:  # a component without float64: explain without this check
         return {}
     return {name: piece.view(tensor.shape) for (name, tensor), piece in zip(parameters.items(), found, strict=True)}
@@ -282,7 +286,9 @@ def _copy_state(memory: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _explain_update(subject: ExplainedSubject, changes: Sequence[ParameterChange]) -> tuple[Update | None, bool | None]:
+def _explain_update(
+    subject: ExplainedSubject, changes: Mapping[str, ParameterChange]
+) -> tuple[Update | None, bool | None]:
     """Return the update as the optimizer declares it; a formula that does not give the step is left out.
 
     :returns: the update, and whether the declared formula gives the step; None if it cannot be computed.
@@ -294,9 +300,14 @@ def _explain_update(subject: ExplainedSubject, changes: Sequence[ParameterChange
     formula = optimizer.formula
     holds: bool | None = True
     if changes and formula:
-        numbers = _update_numbers(subject)
-        holds = matches_step(formula, numbers, changes)
-        formula = () if holds is False else simplify_formula(formula, numbers, changes[0])
+        numbers = {name: _update_numbers(subject, name) for name in changes}
+        verdicts = {matches_step(formula, numbers[name], [change]) for name, change in changes.items()}
+        holds = next((verdict for verdict in (None, False) if verdict in verdicts), True)
+        first = next(iter(changes))
+        if holds is False:
+            formula = ()
+        elif all(each == numbers[first] for each in numbers.values()):
+            formula = simplify_formula(formula, numbers[first], changes[first])
     rate = subject.stepper.rate(subject.step)
     return Update(optimizer.label, rate, formula, dict(optimizer.symbols), dict(optimizer.settings)), holds
 
@@ -309,10 +320,14 @@ def _write_updates(
 
     if subject.optimizer is None or not (formula := subject.optimizer.formula):
         return {}
-    return {name: write_update(formula, _update_numbers(subject), change, scope) for name, change in changes.items()}
+    return {
+        name: write_update(formula, _update_numbers(subject, name), change, scope) for name, change in changes.items()
+    }
 
 
-def _update_numbers(subject: ExplainedSubject) -> dict[str, Any]:
-    """Return the numbers of an update by symbol: hyperparameters, learning rate and the count of steps."""
-    settings = {} if subject.optimizer is None else subject.optimizer.settings
-    return {**settings, "lr": subject.stepper.rate(subject.step), "t": subject.step + 1}
+def _update_numbers(subject: ExplainedSubject, name: str) -> dict[str, Any]:
+    """Return the numbers of a parameter's update by symbol: hyperparameters, learning rate and the count of steps."""
+    numbers = {"lr": subject.stepper.rate(subject.step), "t": subject.step + 1}
+    if (optimizer := subject.optimizer) is None:
+        return numbers
+    return {**optimizer.settings, **numbers, **optimizer.own.get(name, {})}

@@ -23,6 +23,8 @@ class ExplainedOptimizer:
     :param formula: the update of an entry, one assignment per line; empty if the optimizer declares none.
     :param symbols: the meaning of the symbols.
     :param settings: hyperparameters by symbol, without the learning rate.
+    :param own: numbers of single parameters in place of those, the learning rate `lr` and the count of steps `t` among
+        them, by the parameter's name: for an optimizer with several groups.
     :param rule: the update rule, which may know a bound of its learning rate; None for other optimizers.
     :param schedule: the factor on the rule's learning rate at each step; None for a constant rate.
     """
@@ -31,6 +33,7 @@ class ExplainedOptimizer:
     formula: tuple[str, ...] = ()
     symbols: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     rule: UpdateRule | None = None
     schedule: Schedule | None = None
 

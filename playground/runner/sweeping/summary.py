@@ -15,6 +15,7 @@ from playground.result import Expectation, Status, Summary, Sweep
 from playground.runner.single.expectations import decide_verdict, judge, locate_expectations
 from playground.runner.store import Store, SweepRecord
 from playground.runner.store.exporting import RunTable, TableColumn
+from playground.runner.store.temporary import TemporaryFolder
 from playground.runner.sweeping.best import choose_best, loss_resolution
 from playground.runner.sweeping.curves import LossCurve, loss_curves
 from playground.runner.sweeping.statistics import summarize
@@ -30,8 +31,14 @@ MAX_FIRST_LOSSES = 1_000
 """So many losses before step 0 of each point tell how large they are."""
 
 
+@dataclass(frozen=True, kw_only=True, repr=False)
 class StoredSweep(Sweep):
-    """A sweep whose runs can be read back."""
+    """A sweep whose runs can be read back.
+
+    :param temporary: keeps the store, if it is one that is removed with this object.
+    """
+
+    temporary: TemporaryFolder | None = field(default=None, compare=False)
 
     def to_pandas(self) -> Any:
         """Return every run as a row of a `pandas.DataFrame`: axes, seed, status, losses, metrics.

@@ -128,6 +128,7 @@ def _run_sweep(
 ) -> StoredSweep:
     start = time.perf_counter()
     refuse_diagnosis(loaded)
+    options, note = _stay_with_objects(plugins, options)
     grid = expand(loaded, ComponentCatalogue(plugins).known_parameters)
     progress.total = grid.size
     pool, cache = _make_pool(plugins, options), PreparedCache(plugins)
@@ -149,6 +150,7 @@ def _run_sweep(
         planned = _plan_chunks(families, keys, found.missing, cache, options)
         computed = _store_results(_compute_chunks(planned, cache, options, pool, progress), store, record.id, progress)
         computed.fresh = options.fresh
+        computed.notes |= dict.fromkeys([note] if note else [])
         summed = summarize_sweep(loaded, record, store, computed, start)
     compared = variant_labels([point.scenario for point in grid.points], grid.axes, plugins)
     return replace(summed, variants=compared, warnings=(*summed.warnings, *found.damaged))
@@ -323,6 +325,23 @@ def _plan_chunks(
         choice = choose_engine(trial, cache, options.engine, count, options.memory)
         for members in order_by_seed(mine, min(choice.size, -(-count // options.at_once))):
             yield make_chunk(family, keys, members, choice.engine, choice.note)
+
+
+def _stay_with_objects(plugins: Plugins, options: SweepOptions) -> tuple[SweepOptions, str]:
+    """Return options with which objects in hand can be used, which other processes do not have, and a note about it.
+
+    :raises ComponentError: an executor was asked for.
+    """
+    if not plugins.in_hand or (options.jobs == 1 and options.executor is None):
+        return options, ""
+    what = ", ".join(map(str, plugins.in_hand))
+    if options.executor is not None:
+        raise ComponentError(
+            f"executor {options.executor!r} has no objects of this process ({what}); "
+            "register them in a plugin, or leave the executor out"
+        )
+    note = f"one process, because others have no objects of this one ({what}); the compiled engine uses all cores"
+    return replace(options, jobs=1), note
 
 
 def _make_pool(plugins: Plugins, options: SweepOptions) -> Callable[[int], AbstractContextManager[Any]] | None:

@@ -5,7 +5,9 @@ import math
 from functools import partial
 
 import pytest
+import torch
 
+import playground
 from playground.errors import PlaygroundError
 from playground.runner.comparing.compare import CompareOptions, compare_optimizers
 from playground.runner.comparing.measuring import CompareProgress
@@ -131,6 +133,26 @@ def test_an_optimizer_without_a_rate_is_not_tuned_and_this_is_said(compare):
     found = compare("no_rate", "sgd")
     assert found.ledger[0].trials == 1
     assert any("no_rate has nothing to tune" in note for note in found.notes)
+
+
+def test_classes_in_hand(compare, suite_folder, mine):
+    """A class of the caller is judged as a registered one; `use` fixes parameters, and a list is one value."""
+
+    class Steps(torch.optim.SGD):
+        def __init__(self, params, lr=0.1, momentum=0.0, ends=(0, 1)):
+            assert tuple(ends) == (0, 1)
+            super().__init__(params, lr=lr, momentum=momentum)
+
+    subject = playground.use(Steps, momentum=0.0, ends=[0, 1])
+    options = {"suite": suite_folder / "tiny.yaml", "plugins": mine, "folder": suite_folder, "jobs": 2}
+    (pair,) = playground.compare(subject, ["torch.SGD"], **options).pairs
+    assert (pair.suite.word, pair.suite.factor) == ("equivalent", 1.0)
+    assert pair.optimizer == "Steps(momentum=0.0, ends=[[0, 1]])"
+    assert mine.in_hand == ()
+    with pytest.raises(
+        PlaygroundError, match=r"^compare\(\): expected a class of torch.optim.Optimizer .* got object$"
+    ):
+        playground.compare(object(), ["sgd"], **options)
 
 
 def test_expectations(compare):

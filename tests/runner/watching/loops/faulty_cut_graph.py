@@ -63,16 +63,16 @@ def detached_prediction_that_requires_grad(watch):
 
 def a_number_made_a_tensor_again(watch):
     def loss(model):
-        number = nn.functional.mse_loss(model(x), y).item()
-        return torch.tensor(number, requires_grad=True)  # <-- here
+        number = nn.functional.mse_loss(model(x), y).item()  # <-- here
+        return torch.tensor(number, requires_grad=True)
 
     return train(watch, loss)
 
 
 def a_number_made_a_tensor_that_does_not_require_grad(watch):
     def loss(model):
-        number = nn.functional.mse_loss(model(x), y).item()
-        return torch.tensor(number)  # <-- here
+        number = nn.functional.mse_loss(model(x), y).item()  # <-- here
+        return torch.tensor(number)
 
     return train(watch, loss, catch=True)
 
@@ -110,7 +110,7 @@ def data_of_the_loss(watch):
 
 def a_way_through_numpy(watch):
     def loss(model):
-        predicted = model(x).detach().numpy()
+        predicted = model(x).detach().numpy()  # <-- here
         return nn.functional.mse_loss(torch.from_numpy(predicted).requires_grad_(), y)
 
     return train(watch, loss)
@@ -118,8 +118,8 @@ def a_way_through_numpy(watch):
 
 def a_mean_of_numbers(watch):
     def loss(model):
-        errors = [(a - b).item() ** 2 for a, b in zip(model(x), y, strict=True)]
-        return torch.tensor(errors, requires_grad=True).mean()  # <-- here
+        errors = [(a - b).item() ** 2 for a, b in zip(model(x), y, strict=True)]  # <-- here
+        return torch.tensor(errors, requires_grad=True).mean()
 
     return train(watch, loss)
 
@@ -239,15 +239,15 @@ SAYS = {
         detached_loss_that_requires_grad: "detach",
         detached_prediction: "detach",
         detached_prediction_that_requires_grad: "detach",
-        a_number_made_a_tensor_again: "tensor",
-        a_number_made_a_tensor_that_does_not_require_grad: "tensor",
-        a_tensor_of_the_loss: "tensor",
-        a_parameter_of_the_loss: "reaches no parameter",
+        a_number_made_a_tensor_again: "item",
+        a_number_made_a_tensor_that_does_not_require_grad: "item",
+        a_tensor_of_the_loss: "torch.tensor",
+        a_parameter_of_the_loss: "Parameter",
         data_of_the_prediction: "data",
         data_of_the_loss: "data",
-        a_way_through_numpy: "reaches no parameter",
-        a_mean_of_numbers: "tensor",
-        a_list_of_numbers: "tensor",
+        a_way_through_numpy: "detach",
+        a_mean_of_numbers: "item",
+        a_list_of_numbers: "tolist",
         the_model_under_no_grad: "no_grad",
         the_model_under_no_grad_and_requires_grad_put_on: "no_grad",
         the_model_in_inference_mode: "inference_mode",
@@ -255,6 +255,6 @@ SAYS = {
         gradients_turned_off_after_a_validation: "no_grad",
         a_count_of_right_answers: "gt",
         rounded_predictions_compared: "argmax",
-        a_cut_in_the_second_half_of_the_network: "tensor",
+        a_cut_in_the_second_half_of_the_network: "tolist",
     },
 }

@@ -138,14 +138,14 @@ def forgotten_in_a_closure(watch):
 
 SAYS = {
     "forgotten_zero_grad": {
-        never_zeroed: "sum of old and new gradients",
-        zeroed_once_for_each_epoch: "sum of old and new gradients",
-        zeroed_before_the_loop: "sum of old and new gradients",
-        zeroed_in_another_optimizer: "sum of old and new gradients",
-        method_named_but_not_called: "sum of old and new gradients",
-        zeroed_in_a_part_of_the_model: "sum of old and new gradients",
-        forgotten_with_accumulation_on_purpose: "sum of old and new gradients",
-        forgotten_with_a_scaler: "sum of old and new gradients",
-        forgotten_in_a_closure: "sum of old and new gradients",
+        never_zeroed: "zero_grad",
+        zeroed_once_for_each_epoch: "zero_grad",
+        zeroed_before_the_loop: "zero_grad",
+        zeroed_in_another_optimizer: "zero_grad",
+        method_named_but_not_called: "zero_grad",
+        zeroed_in_a_part_of_the_model: "2.weight",
+        forgotten_with_accumulation_on_purpose: "zero_grad",
+        forgotten_with_a_scaler: "zero_grad",
+        forgotten_in_a_closure: "zero_grad",
     },
 }

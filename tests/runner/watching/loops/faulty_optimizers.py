@@ -66,6 +66,21 @@ def layers_in_a_plain_list(watch):
     return train(watch, model, torch.optim.SGD(model.parameters(), lr=0.05))
 
 
+def a_tensor_that_requires_grad_but_is_no_parameter(watch):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.scale = torch.ones(3, requires_grad=True)
+            self.last = nn.Linear(3, 1)
+
+        def forward(self, x):
+            return self.last(x * self.scale)
+
+    model = Net()
+    return train(watch, model, torch.optim.SGD(model.parameters(), lr=0.05))
+
+
 def parameters_frozen_when_the_optimizer_was_made(watch):
     model = make_network()
     model[0].requires_grad_(False)
@@ -110,7 +125,8 @@ PARAMETERS_NOT_IN_OPTIMIZER = {
     only_the_last_layer: "0.weight",
     a_layer_replaced_after_the_optimizer: "2.weight",
     only_weights: "0.bias",
-    layers_in_a_plain_list: "self.layers",
+    layers_in_a_plain_list: "ModuleList",
+    a_tensor_that_requires_grad_but_is_no_parameter: "nn.Parameter",
     parameters_frozen_when_the_optimizer_was_made: "0.weight",
 }
 
@@ -122,7 +138,7 @@ OPTIMIZER_OF_ANOTHER_MODEL = dict.fromkeys(
         parameters_replaced_when_loading,
         copies_of_the_parameters,
     ],
-    "belongs to the model",
+    "optimizer",
 )
 
 SAYS = {

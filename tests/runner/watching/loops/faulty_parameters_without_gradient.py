@@ -107,7 +107,7 @@ def a_parameter_read_as_a_number(watch):
             self.scale = nn.Parameter(torch.tensor(2.0))
 
         def forward(self, x):
-            scale = self.scale.item()
+            scale = self.scale.item()  # <-- here
             hidden = torch.tanh(self.first(x)) * scale
             return self.last(hidden + self.side(hidden))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
@@ -12,7 +14,7 @@ from typing import Final, NamedTuple
 import torch
 
 _TORCH: Final = str(Path(torch.__file__).parent)
-_OWN: Final = str(Path(__file__).parents[2])
+_OWN: Final = str(Path(__file__).parents[1])
 _LIBRARIES: Final = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
@@ -31,12 +33,28 @@ class CodePlace(NamedTuple):
         return f"{_shorten(self.file)}:{self.line}"
 
 
+_REPEATED: Final[list[CodePlace | None]] = []
+"""The line of the call that is being repeated, if any."""
+
+
+@contextmanager
+def repeat_line(place: CodePlace | None) -> Iterator[None]:
+    """Let `find_user_line` return the line of a recorded call while it is repeated."""
+    _REPEATED.append(place)
+    try:
+        yield
+    finally:
+        _REPEATED.pop()
+
+
 def find_user_line() -> CodePlace | None:
     """Return the innermost line outside torch, playground and other libraries.
 
     If all code is in libraries, such as an installed training program, it is the innermost line outside torch and
     playground.
     """
+    if _REPEATED:
+        return _REPEATED[-1]
     fallback = None
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -18,9 +18,6 @@ _VIEWS: Final = frozenset(
     )
 )
 """Calls that pass on the numbers of their first argument."""
-
-_UNARY: Final = frozenset(("log", "log1p", "exp", "sigmoid", "logsigmoid", "softplus", "tanh", "neg", "sqrt", "square"))
-"""Calls that change each entry by itself."""
 
 _BINARY: Final = frozenset(
     (
@@ -133,9 +130,9 @@ def _makers(program: RecordedProgram) -> dict[int, RecordedCall]:
     return {index: call for call in program.calls for index in call.results()}
 
 
-def _origin(index: int, made: Mapping[int, RecordedCall], passing: Collection[str] = _VIEWS) -> int:
-    """Return the tensor that another one comes from through some calls, by default those that keep its numbers."""
-    while (call := made.get(index)) is not None and call.name in passing:
+def _origin(index: int, made: Mapping[int, RecordedCall]) -> int:
+    """Return the tensor whose numbers another one has, through calls that only change its shape or type."""
+    while (call := made.get(index)) is not None and call.name in _VIEWS:
         before = next(call.inputs(), None)
         if before is None or before == index:
             break

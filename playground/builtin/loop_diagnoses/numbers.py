@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from playground.core.nonfinite import NonfiniteSource, find_source
 from playground.core.seeding import preserve_torch_stream
-from playground.core.watching.examining import find_only_line
 from playground.core.watching.loop_evidence import FirstNonfinite, LoopDiagnoser, LoopEvidence, LoopFinding
-from playground.core.watching.user_frames import CodePlace
 
 
 def nonfinite() -> LoopDiagnoser:
@@ -36,13 +34,11 @@ def _nonfinite(loop: LoopEvidence) -> LoopFinding | None:
     return LoopFinding(f"The loss of step {first.step} is {first.value}{made}{where}.", place)
 
 
-def _replay_source(loop: LoopEvidence, first: FirstNonfinite) -> tuple[NonfiniteSource | None, CodePlace | None]:
-    """Return what made the number, with its line; if the step was kept, by its own calls."""
+def _replay_source(loop: LoopEvidence, first: FirstNonfinite) -> NonfiniteSource | None:
+    """Return what made the number, if the step was kept: by its own calls."""
     for step in loop.trusted():
         if step.step == first.step:
             problem = step.problem()
             with preserve_torch_stream(next(problem.module.parameters()).device):
-                source = find_source(problem, problem.parameters, problem.batches.data)
-            if source is not None:
-                return source, find_only_line(step.program.calls, source) or first.place
-    return first.source, first.place
+                return find_source(problem, problem.parameters, problem.batches.data)
+    return None

@@ -6,7 +6,7 @@ The parameters are still those of the forward pass, so the model can be called a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -99,17 +99,9 @@ def find_parameter_cut(recorder: CallRecorder, parameter: Tensor) -> ParameterCu
 
 
 def examine_loss(
-    evidence: LoopEvidence,
-    loss: Tensor,
-    forward: ForwardPass | None,
-    recorder: CallRecorder | None,
-    place: CodePlace | None,
+    evidence: LoopEvidence, loss: Tensor, forward: ForwardPass | None, place: CodePlace | None
 ) -> FirstNonfinite:
-    """Return what made a loss that is not finite.
-
-    :param recorder: of the calls of this step, if they were recorded.
-    :param place: the line of `backward`.
-    """
+    """Return what made a loss that is not finite."""
     step, value = len(evidence.losses), loss.detach().double().sum().item()
     broken = [name for name, each in evidence.model.named_parameters() if not bool(each.detach().isfinite().all())]
     if broken:
@@ -119,13 +111,9 @@ def examine_loss(
         return FirstNonfinite(step, "input", value, None, False, "", place)
     output = None if forward is None else forward.prediction()
     if output is not None and bool(output.detach().isfinite().all()):
-        pole = _find_pole(loss, output)
-        calls = () if recorder is None or pole is None else recorder.calls
-        return FirstNonfinite(step, "loss", value, pole, True, "", find_only_line(calls, pole) or place)
-    if forward is not None and not _has_finite_inputs(forward):
-        return FirstNonfinite(step, "loss", value, None, False, "", place, from_data=True)
+        return FirstNonfinite(step, "loss", value, _find_pole(loss, output), True, "", place)
     source = None if forward is None else _call_again(evidence.model, forward)
-    return FirstNonfinite(step, "loss", value, source, False, "", _line_of(source) or place)
+    return FirstNonfinite(step, "loss", value, source, False, "", place)
 
 
 def examine_gradient(
@@ -134,23 +122,7 @@ def examine_gradient(
     """Return what made a gradient that is not finite, of a loss that is."""
     source = None if forward is None else _call_again(evidence.model, forward)
     value = gradient[~gradient.isfinite()].flatten()[0].item()
-    line = _line_of(source) or place
-    return FirstNonfinite(len(evidence.losses), "gradient", value, source, source is None, "", line)
-
-
-def find_only_line(calls: Iterable[RecordedCall], source: NonfiniteSource | None) -> CodePlace | None:
-    """Return the line of the operation that made a number, if a step called it at one line only."""
-    lines = {each.place for each in calls if source is not None and each.name == source.operation}
-    return lines.pop() if len(lines) == 1 else None
-
-
-def _line_of(source: NonfiniteSource | None) -> CodePlace | None:
-    return None if source is None else source.place
-
-
-def _has_finite_inputs(forward: ForwardPass) -> bool:
-    inputs = [each for each in find_tensors((forward.args, forward.kwargs)) if each.is_floating_point()]
-    return all(bool(each.isfinite().all()) for each in inputs)
+    return FirstNonfinite(len(evidence.losses), "gradient", value, source, source is None, "", place)
 
 
 def _call_again(model: nn.Module, forward: ForwardPass) -> NonfiniteSource | None:

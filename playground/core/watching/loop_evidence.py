@@ -103,8 +103,6 @@ class FirstNonfinite:
     :param source: the operation in the model; None if the model's output was finite, or cannot be computed again.
     :param outside: whether the model's output was finite, so that the loss function made it.
     :param name: of the parameter, if `what` is `parameters`.
-    :param place: the line of the operation if it is known, else of `backward`.
-    :param from_data: whether an input of the model was not finite.
     """
 
     step: int
@@ -114,7 +112,6 @@ class FirstNonfinite:
     outside: bool
     name: str
     place: CodePlace | None
-    from_data: bool = False
 
 
 @dataclass

@@ -180,9 +180,7 @@ class LoopWatcher:
         if self.evidence.nonfinite is None:
             for loss, value in zip(true_losses, self._values, strict=True):
                 if isinstance(value, float) and not math.isfinite(value):
-                    self.evidence.nonfinite = examine_loss(
-                        self.evidence, loss, self._forward, self._recorder(), find_user_line()
-                    )
+                    self.evidence.nonfinite = examine_loss(self.evidence, loss, self._forward, find_user_line())
                     break
 
     @_event
@@ -359,9 +357,6 @@ class LoopWatcher:
         if cut is not None:
             return CutLoss(raised, cut.place or place, call=cut.label)
         return CutLoss(raised, place, call="nn.Parameter(...)" if isinstance(loss, nn.Parameter) else "")
-
-    def _recorder(self) -> CallRecorder | None:
-        return None if self._recording is None else self._recording.recorder
 
     def _note_loss(self, number: int, losses: Sequence[Tensor | float]) -> None:
         """Add the loss of a step: the sum of what `backward` was called on."""

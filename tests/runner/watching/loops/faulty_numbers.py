@@ -125,8 +125,8 @@ def all_scores_masked(watch):
     """A softmax of minus infinities has no number."""
 
     def transform(x):
-        scores = x.masked_fill(x < -5, float("-inf"))  # <-- here
-        return scores.softmax(1)
+        scores = x.masked_fill(x < -5, float("-inf"))
+        return scores.softmax(1)  # <-- here
 
     masked = x.clone()
     masked[4] = -10
@@ -135,7 +135,7 @@ def all_scores_masked(watch):
 
 def zero_times_infinity(watch):
     def transform(x):
-        return x * torch.where(x > 5, torch.inf, 1.0) * (x < 5)
+        return x * torch.where(x > 5, torch.inf, 1.0) * (x < 5)  # <-- here
 
     return train(watch, Transformed(transform), spoil=(x + 10, y))
 

@@ -168,7 +168,7 @@ def sweep(
     temporary = None if store else TemporaryFolder()
     place = Path.cwd() if folder is None else Path(folder)
     counts = progress if isinstance(progress, SweepProgress) else SweepProgress()
-    with show_progress(lambda: (found.loaded.scenario.name, int(counts.share), counts.total), _wants(progress)):
+    with show_progress(lambda: (found.loaded.scenario.name, int(counts.share), max(counts.total, 1)), _wants(progress)):
         result = run_sweep(found.loaded, found.plugins, options, counts, temporary.path if temporary else place)
     return replace(result, temporary=temporary)
 
@@ -205,7 +205,7 @@ def compare(
         names = [_write_contestant(scope.write("optimizer", each)) for each in (optimizer, *against)]
     chosen = CompareOptions(against=names[1:], suite=str(suite), **options)
     counts = progress if isinstance(progress, CompareProgress) else CompareProgress()
-    with show_progress(lambda: (counts.now, counts.stored + counts.done, counts.total), _wants(progress)):
+    with show_progress(lambda: (counts.now, counts.stored + counts.done, max(counts.total, 1)), _wants(progress)):
         return compare_optimizers(names[0], scope.plugins, chosen, counts, None if folder is None else Path(folder))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from playground.api import _load_plugins, load_scenario
+from playground.api import load_requested_plugins, load_scenario
 from playground.errors import ComponentError
 from playground.plugins.causes import translate_errors
 from playground.plugins.manager import Plugins
@@ -50,7 +50,7 @@ def explain(
         them raises.
     """
     _require_whole_numbers(step=step, digits=digits, **({} if sample is None else {"sample": sample}))
-    loaded_plugins = _load_plugins(plugins)
+    loaded_plugins = load_requested_plugins(plugins)
     if isinstance(subject, str | Path | Loaded):
         from playground.runner.explaining.step import explain as explain_scenario
 
@@ -58,7 +58,8 @@ def explain(
             raise ComponentError("explain of a scenario takes no loss, data or optimizer: the file names them")
         loaded = subject if isinstance(subject, Loaded) else load_scenario(subject, plugins=loaded_plugins)
         with limit_memory(None):
-            return ExplainedStep(explain_scenario(loaded, loaded_plugins, step, sample, digits))
+            known = loaded_plugins.extend(loaded.in_hand)
+            return ExplainedStep(explain_scenario(loaded, known, step, sample, digits))
     from playground.runner.explaining.in_hand import explain_objects
 
     return ExplainedStep(

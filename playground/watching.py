@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from playground.errors import Fault, PlaygroundError
 from playground.figures.numbers import format_short
 from playground.plugins.manager import Plugins
+from playground.report.explanation.explained import ExplainedStep
 from playground.result import Diagnosis
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from playground.core.watching.loop_evidence import LoopEvidence
-    from playground.explanation import Explanation
     from playground.runner.watching.watched_run import WatchedRun
 
 
@@ -99,17 +99,18 @@ class Watched:
             self._found = (seen, diagnose_loop(self._evidence, self._load_plugins()))
         return self._found[1]
 
-    def explain(self, step: int, *, sample: int | None = None, digits: int = 4) -> Explanation:
+    def explain(self, step: int, *, sample: int | None = None, digits: int = 4) -> ExplainedStep:
         """Explain a kept step: forward, backward and update with its numbers, and why.
 
         :param step: counted from 0.
         :param sample: the sample of the step's data whose arithmetic is written out.
         :param digits: decimals in written-out arithmetic.
+        :returns: the explanation; a notebook displays its page.
         :raises PlaygroundError: the step was not made, was not kept, or cannot be repeated.
         """
         from playground.runner.watching.explaining_loops import explain_loop_step
 
-        return explain_loop_step(self._evidence, self._load_plugins(), step, sample, digits)
+        return ExplainedStep(explain_loop_step(self._evidence, self._load_plugins(), step, sample, digits))
 
     @property
     def result(self) -> WatchedRun:

@@ -395,11 +395,23 @@ def test_torchs_cross_entropy_gets_class_indices(loss):
         (lambda w: (w**2).sum(), {"w": [1.0, 2.0]}, 5.0),
         (lambda w: (w**2).sum(), {"x": [1.0, 2.0]}, 5.0),
         (lambda v: v.square().sum(), {"x": np.array([3.0, 4.0])}, 25.0),
+        (lambda a, b: a.sum() + b, {"a": torch.tensor([3.0, 4.0]), "b": np.float64(1)}, 8.0),
         (pg.use(lambda x, y, scale=1.0: scale * x * y, scale=5.0), {"x": 2.0, "y": 1.0}, 10.0),
         (functools.partial(lambda scale, v: scale * v.sum(), 2.0), {"x": [1.0, 2.0]}, 6.0),
         ("x**2 + y", {"x": 2.0, "y": 1.0}, 5.0),
     ],
-    ids=["named", "vector and number", "one number", "own name", "vector", "array", "option", "partial", "formula"],
+    ids=[
+        "named",
+        "vector and number",
+        "one number",
+        "own name",
+        "vector",
+        "array",
+        "arrays by name",
+        "option",
+        "partial",
+        "formula",
+    ],
 )
 def test_functions_and_their_variables(function, start, expected):
     run = pg.run(**{**DESCEND, "function": function, "start": start})
@@ -426,6 +438,11 @@ def test_frozen_parameters_of_a_module_stay():
     net = Net()
     net.first.requires_grad_(False)
     assert set(pg.run(**{**FIT, "model": net}).parameters) == {"last.weight", "last.bias"}
+
+
+def test_a_mapping_as_in_yaml_may_have_objects():
+    run = pg.run(**{**FIT, "optimizer": {"name": Steps, "lr": 0.2}, "model": {"name": Net, "activation": torch.relu}})
+    assert (run.setup["optimizer"], run.setup["model"]) == ("Steps(lr=0.2)", "Net-relu")
 
 
 def test_names_in_results():
@@ -567,18 +584,13 @@ def test_a_class_of_tasks_with_keys_of_its_own():
         pg.run(**keys, tims=3)
 
 
-def test_pictures_recordings_and_explanations():
-    from playground.plugin_api import load_plugins
-    from playground.runner.loading.calls import ScenarioCall
-    from playground.runner.single.record_options import RecordOptions
-    from playground.runner.single.running import run_one
-
+def test_recordings_and_explanations():
     run = pg.run(**DESCEND, record=60)
     assert run.trace.recording.steps[-1] == 5
     assert run.views
-    found = ScenarioCall(name="run()", keys=DESCEND).load(load_plugins())
-    explained = run_one(found.loaded, found.plugins, record=RecordOptions(5, explanations=True))
-    assert explained.explanations
+    text = pg.explain(pg.load_scenario(**DESCEND), step=2).text()
+    assert "Steps" in text
+    assert f"{run.trace.loss[2]:.4f}" in text
 
 
 def test_pictures():
@@ -658,6 +670,8 @@ def test_what_has_no_fingerprint_runs_without_a_store():
             "sweep(): function: results of 'odd' cannot be kept in the store: 'file' is a TextIOWrapper, whose content "
             "cannot be read; give store=False to keep none"
         )
+        with pytest.raises(PlaygroundError, match=r"^sweep\(\): function: results of 'odd' cannot be kept"):
+            pg.sweep(pg.load_scenario(**{**DESCEND, "function": odd}), seeds=2)
         assert pg.sweep(**keys, store=False).runs == 2
         assert not Path(".playground").exists()
 

@@ -39,14 +39,21 @@ class IsolatedCopies:
         self._originals: list[Any] = []  # alive, so that no other object takes their ids
         self._namespaces: dict[int, dict[str, Any]] = {}
 
+    def remember(self, original: Any, made: Any) -> None:
+        """Use something as the copy of an original."""
+        self._originals.append(original)
+        self._memo[id(original)] = made
+
     def copy_module(self, module: nn.Module) -> nn.Module:
         """Return a copy of a module, with its modes and hooks.
 
         :raises ComponentError: it cannot be copied.
         """
-        hooks = [(part, name, OrderedDict()) for part in module.modules() for name in MODULE_HOOKS]
+        hooks: list[tuple[nn.Module, str, OrderedDict[Any, Any]]] = [
+            (part, name, OrderedDict()) for part in module.modules() for name in MODULE_HOOKS
+        ]
         for part, name, empty in hooks:  # filled below, once the model that they may refer to has its copy
-            self._remember(getattr(part, name), empty)
+            self.remember(getattr(part, name), empty)
         try:
             made: nn.Module = copy.deepcopy(module, self._memo)
         except Exception as error:  # a module may hold anything
@@ -76,7 +83,7 @@ class IsolatedCopies:
             return self._memo[id(optimizer)]  # type: ignore[no-any-return]
         kind = type(optimizer)
         made = kind.__new__(kind)
-        self._remember(optimizer, made)
+        self.remember(optimizer, made)
         for name, value in vars(optimizer).items():
             if name.endswith("_hooks"):
                 made.__dict__[name] = OrderedDict()
@@ -127,10 +134,6 @@ class IsolatedCopies:
             if isinstance(made, Tensor) and made.is_floating_point():
                 made.data = made.data.double()
 
-    def _remember(self, original: Any, made: Any) -> None:
-        self._originals.append(original)
-        self._memo[id(original)] = made
-
     def _copy_hooks(self, hooks: Any) -> dict[Any, Any]:
         return {
             key: self.copy_function(hook)
@@ -149,7 +152,7 @@ class IsolatedCopies:
             function.__module__,
             function.__doc__,
         )
-        self._remember(function, made)  # before what it refers to, which may be the function itself
+        self.remember(function, made)  # before what it refers to, which may be the function itself
         for cell, ours in zip(function.__closure__ or (), cells, strict=True):
             with suppress(ValueError):  # an empty cell
                 ours.cell_contents = self.copy_value(cell.cell_contents)
@@ -161,7 +164,7 @@ class IsolatedCopies:
 
     def _copy_cell(self, cell: CellType) -> CellType:
         if id(cell) not in self._memo:
-            self._remember(cell, CellType())
+            self.remember(cell, CellType())
         return self._memo[id(cell)]  # type: ignore[no-any-return]
 
 

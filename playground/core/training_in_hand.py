@@ -127,7 +127,7 @@ def _make_problem(
             _require_graph(found, output, model, loss)
         return found
 
-    if isinstance(loss, nn.Module) and (list(loss.parameters()) or list(loss.buffers())):
+    if isinstance(loss, nn.Module) and [*loss.parameters(), *loss.buffers()]:
         module = ModelWithLoss(model, loss)
 
         def whole(forward: Forward, tensors: BatchTensors) -> Tensor:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from playground.core.gradients import Gradients
+from playground.core.isolated_copies import IsolatedCopies
 from playground.core.problem import Batches, BatchTensors, Forward, Problem
 from playground.core.seeding import preserve_torch_stream
-from playground.core.steppers import TorchStepper
+from playground.core.stepper_in_hand import StepperInHand
+from playground.core.training_in_hand import RuleFinder
+from playground.core.update import UpdateRule
 from playground.core.watching.recorded_program import RecordedProgram
 
 REPLAY_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
@@ -24,18 +24,6 @@ REPLAY_TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4}
 
 HALF_TOLERANCE = 3e-2
 """The same for half precision."""
-
-_OWN_ATTRIBUTES = ("step", "zero_grad")
-"""Attributes of an optimizer's instance that are wrappers around the original: schedulers and watching set them."""
-
-_HOOKS = (
-    "_optimizer_step_pre_hooks",
-    "_optimizer_step_post_hooks",
-    "_optimizer_state_dict_pre_hooks",
-    "_optimizer_state_dict_post_hooks",
-    "_optimizer_load_state_dict_pre_hooks",
-    "_optimizer_load_state_dict_post_hooks",
-)
 
 
 class ReplayedModule(nn.Module):
@@ -124,15 +112,21 @@ class ReplayedStep:
         same = found == self.loss or abs(found - self.loss) <= room or (math.isnan(found) and math.isnan(self.loss))
         return "" if same else f"its calls give the loss {found:.6g} when repeated, not {self.loss:.6g}"
 
-    def stepper(self) -> ReplayStepper:
-        """Return a stepper that makes the step as the loop made it."""
+    def stepper(self, find_rule: RuleFinder = lambda optimizer: None) -> ReplayStepper:
+        """Return a stepper that makes the step as the loop made it.
+
+        :param find_rule: returns the update rule that equals an optimizer, whose symbols name its state.
+        """
         problem = self.problem()
         parameters = dict(problem.module.named_parameters(remove_duplicate=False))
-        memo: dict[int, Any] = {id(self.copies[name]): parameters[name] for name in self.copies if name in parameters}
-        return ReplayStepper(problem, copy_optimizer(self.optimizer, memo), self.used)
+        copies = IsolatedCopies()
+        for name in self.copies.keys() & parameters.keys():
+            copies.remember(self.copies[name], parameters[name])
+        optimizer = copies.copy_optimizer(self.optimizer)
+        return ReplayStepper(problem, optimizer, find_rule(optimizer), self.used)
 
 
-class ReplayStepper(TorchStepper):
+class ReplayStepper(StepperInHand):
     """Evaluates a replayed step, and moves its parameters with the gradients that the loop's optimizer used.
 
     :param used: those gradients, by name.
@@ -141,24 +135,16 @@ class ReplayStepper(TorchStepper):
 
     raw_gradients: Gradients = ()
 
-    def __init__(self, problem: Problem, optimizer: torch.optim.Optimizer, used: Mapping[str, Tensor | None]) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        optimizer: torch.optim.Optimizer,
+        rule: UpdateRule | None,
+        used: Mapping[str, Tensor | None],
+    ) -> None:
         def take_used(found: Gradients) -> Gradients:
             self.raw_gradients = found
             return [used.get(name) for name in problem.parameters]
 
-        super().__init__(problem, lambda _: optimizer, clip=take_used)  # type: ignore[arg-type]
-
-
-def copy_optimizer(optimizer: torch.optim.Optimizer, memo: dict[int, Any]) -> torch.optim.Optimizer:
-    """Return an optimizer with the same state, without anybody's hooks and wrappers.
-
-    `copy.deepcopy` of an optimizer loses the attributes of subclasses, and a scheduler's wrapper of `step` would move
-    the original's parameters.
-
-    :param memo: copies of its parameters by the originals' ids, as for `copy.deepcopy`.
-    """
-    made = type(optimizer).__new__(type(optimizer))
-    kept = {key: value for key, value in vars(optimizer).items() if key not in (*_OWN_ATTRIBUTES, *_HOOKS)}
-    vars(made).update(copy.deepcopy(kept, memo))
-    vars(made).update({key: OrderedDict() for key in _HOOKS if key in vars(optimizer)})
-    return made
+        super().__init__(problem, optimizer, rule)
+        self._clip = take_used  # type: ignore[assignment]

@@ -10,13 +10,15 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
+from playground.core.isolated_copies import IsolatedCopies
 from playground.core.watching.call_recorder import CallRecorder, copy_leaf
 from playground.core.watching.examining import find_parameter_cut
 from playground.core.watching.forward_pass import ForwardPass
 from playground.core.watching.loop_evidence import LoopEvidence
 from playground.core.watching.mode_stack import enter_mode, leave_mode, list_modes
 from playground.core.watching.recorded_program import BackwardCall, UnrepeatableStepError, cut_program
-from playground.core.watching.replayed_step import ReplayedStep, copy_optimizer
+from playground.core.watching.replayed_step import ReplayedStep
+from playground.errors import ComponentError
 
 MAX_KEPT_BYTES: Final = 256 * 2**20
 """Memory for all kept steps together."""
@@ -84,8 +86,12 @@ class StepRecording:
     def begin_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Copy the optimizer before it moves."""
         self._copies = {id(each): copy_leaf(each) for group in optimizer.param_groups for each in group["params"]}
-        with suppress(Exception):  # an optimizer may hold what cannot be copied: the step is then not kept
-            self._optimizer = copy_optimizer(optimizer, dict(self._copies))
+        copies = IsolatedCopies()
+        for group in optimizer.param_groups:
+            for each in group["params"]:
+                copies.remember(each, self._copies[id(each)])
+        with suppress(ComponentError):  # an optimizer may hold what cannot be copied: the step is then not kept
+            self._optimizer = copies.copy_optimizer(optimizer)
 
     def keep(self, optimizer: torch.optim.Optimizer, forward: ForwardPass | None) -> None:
         """Keep what was recorded, with the gradients that the optimizer is about to use."""

@@ -61,7 +61,7 @@ def explain_objects(
     _require_callable(loss)
     devices = {tensor.device for tensor in (*module.parameters(), *module.buffers())}
     with enter_isolation(devices):
-        find_rule = _find_rule_among(plugins)
+        find_rule = find_rule_among(plugins)
         chosen = _choose_optimizer(optimizer, plugins)
         with translate_errors("the objects cannot be copied", ""):
             made = copy_training(module, _without_compiler(loss), data, chosen, find_rule)
@@ -83,7 +83,7 @@ def _make_subject(made: TrainingInHand, title: str, step: int, find_rule: RuleFi
 
     optimizer: ExplainedOptimizer | None = None
     if isinstance(made.optimizer, torch.optim.Optimizer):
-        step, optimizer = _describe_torch_optimizer(made.stepper, made.optimizer, step, find_rule)
+        step, optimizer = describe_torch_optimizer(made.stepper, made.optimizer, step, find_rule)
     elif made.optimizer is not None:
         optimizer = describe_optimizer(made.optimizer, type(made.optimizer).__name__)
     moves = optimizer is not None
@@ -92,7 +92,7 @@ def _make_subject(made: TrainingInHand, title: str, step: int, find_rule: RuleFi
     )
 
 
-def _describe_torch_optimizer(
+def describe_torch_optimizer(
     stepper: OneRun, optimizer: torch.optim.Optimizer, step: int, find_rule: RuleFinder
 ) -> tuple[int, ExplainedOptimizer]:
     """Return the number of the next step and the optimizer, with the numbers of each parameter's own group."""
@@ -126,7 +126,7 @@ def _holds(group: Mapping[str, Any], parameter: torch.Tensor) -> bool:
     return any(each is parameter for each in group["params"])
 
 
-def _find_rule_among(plugins: Plugins) -> RuleFinder:
+def find_rule_among(plugins: Plugins) -> RuleFinder:
     """Return a function that finds the update rule that equals an optimizer of `torch.optim`, if a plugin has one."""
     from playground.core.update import UpdateRule
 
@@ -140,7 +140,8 @@ def _find_rule_among(plugins: Plugins) -> RuleFinder:
                 rule = plugins.registry.get("optimizer", name).load()
             is_rule = isinstance(rule, type) and issubclass(rule, UpdateRule)
             if is_rule and rule.torch_state and rule.__name__ == kind.__name__:
-                return rule(**_rule_settings(rule, optimizer.param_groups[0]))
+                found: UpdateRule = rule(**_rule_settings(rule, optimizer.param_groups[0]))
+                return found
         return None
 
     return find

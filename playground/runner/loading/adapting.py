@@ -14,6 +14,7 @@ from playground.core.task import DescentTask, DirectTask
 from playground.errors import ComponentError
 from playground.plugins.parameters import INJECTED_PARAMETERS
 from playground.plugins.use import ParameterizedObject
+from playground.scenario.plain import is_plain
 
 MODEL: Final = "a class or function that makes an nn.Module, a module, or a name"
 LOSS: Final = "a function (prediction, target), an nn.Module, or a name"
@@ -132,7 +133,7 @@ def decompose(value: Any) -> tuple[Any, Mapping[str, Any]] | None:
         if value.args and not value.keywords:
             return None
         return (functools.partial(value.func, *value.args) if value.args else value.func), value.keywords
-    if isinstance(value, Mapping) and not isinstance(value.get("name", ""), str):
+    if isinstance(value, Mapping) and "name" in value and not is_plain(value):
         return value["name"], {key: each for key, each in value.items() if key != "name"}
     rules = sys.modules.get("playground.core.update")
     if rules is not None and isinstance(value, rules.UpdateRule):

@@ -17,6 +17,7 @@ from playground.runner.loading.overrides import override_seed_and_steps
 from playground.scenario.grid import with_axes
 from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.node import YamlEntry, YamlNode
+from playground.scenario.plain import to_plain
 from playground.scenario.source import SourceText, argument, load_source
 
 
@@ -58,10 +59,7 @@ class ScenarioCall:
         :raises ScenarioError: it is not valid; contains every fault with its place.
         """
         source = self._read_file()
-        if isinstance(self.path, Loaded):
-            plugins = plugins.extend(self.path.in_hand)
-        start = self.keys.get("start", {} if source is None else source.data.get("start"))
-        scope = ObjectScope(plugins, start, keeps)
+        scope = self._make_scope(plugins, source, keeps)
         limits = {} if source is None else {key: self.keys[key] for key in ("seed", "steps") if key in self.keys}
         entries = {key: self._write_key(key, value, scope) for key, value in self.keys.items() if key not in limits}
         if source is None:
@@ -77,6 +75,18 @@ class ScenarioCall:
         if over or self.seeds is not None:
             loaded = with_axes(loaded, over, self.seeds, f"{self.name}: ")
         return LoadedCall(replace(loaded, in_hand=scope.plugins.in_hand), scope.plugins)
+
+    def _make_scope(self, plugins: Plugins, source: SourceText | None, keeps: bool) -> ObjectScope:
+        """Return a scope that knows the objects of a loaded scenario."""
+        with locate_call(f"{self.name}: start"):
+            start = to_plain(self.keys["start"]) if "start" in self.keys else source and source.data.get("start")
+        if not isinstance(self.path, Loaded):
+            return ObjectScope(plugins, start, keeps)
+        scope = ObjectScope(plugins.extend(self.path.in_hand), start, keeps)
+        for component in self.path.in_hand:
+            with locate_call(f"{self.name}: {component.kind}"):
+                scope.identify(component.name, component.factory)
+        return scope
 
     def _read_file(self) -> SourceText | None:
         """Return the scenario that the keys change; None if the keys are the scenario."""

@@ -105,14 +105,17 @@ class ObjectScope:
             return adapted.name
         factory = functools.partial(adapted.factory, **bound) if bound else adapted.factory
         name = self._choose_name(kind, adapted.name, value, bound)
-        digest = self._identify(name, factory)
+        digest = self.identify(name, factory)
         origin = Origin(ORIGIN, file=_file_of(value))
         self._components[key] = Component(kind, name, factory, origin, adapted.leading, digest)
         return name
 
     def _is_registered(self, kind: str, name: str, value: Any) -> bool:
         """Tell whether a plugin has registered this very object under its name; other processes then have it too."""
-        return name in self._plugins.names(kind) and self._plugins.registry.get(kind, name).load() is value
+        try:
+            return name in self._plugins.names(kind) and self._plugins.registry.get(kind, name).load() is value
+        except ComponentError:  # the plugin's component cannot be imported
+            return False
 
     def _choose_name(self, kind: str, name: str, value: Any, bound: Mapping[str, Any]) -> str:
         """Return a name that no other component of this kind has: the object's own if possible."""
@@ -124,8 +127,8 @@ class ObjectScope:
         candidates += [f"{own}-{number}" for number in range(2, len(taken) + 3)]
         return next(each for each in candidates if each not in taken)
 
-    def _identify(self, name: str, factory: Any) -> str:
-        """Return the hash of a component; of one that has none, a number that occurs once.
+    def identify(self, name: str, factory: Any) -> str:
+        """Return the hash of a component by its factory; for one that has none, a text that occurs once.
 
         :raises ComponentError: it has none, and results are to be kept by it.
         """
@@ -157,9 +160,8 @@ def _to_word(text: str) -> str:
 
 def _file_of(value: Any) -> str:
     """Return the file of a function or class; empty if it is not known."""
+    defined = value if isinstance(value, type) or inspect.isroutine(value) else type(value)
     try:
-        return (
-            inspect.getsourcefile(value if isinstance(value, type) or inspect.isroutine(value) else type(value)) or ""
-        )
+        return inspect.getsourcefile(defined) or ""
     except (OSError, TypeError):
         return ""

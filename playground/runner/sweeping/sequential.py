@@ -76,6 +76,7 @@ def _row_of_run(run: Run, chunk: Chunk, point: int, kept: Sequence[int]) -> Row:
     """Return a run alone as a row."""
     import numpy as np
 
+    assert run.seed is not None  # a scenario has one
     traced = run.trace.full or dict(enumerate(run.trace.loss))
     losses = [traced.get(step, math.nan) for step in kept]
     flat = [np.ravel(np.asarray(value, dtype="<f8")) for value in run.parameters.values()]

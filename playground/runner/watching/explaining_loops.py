@@ -34,7 +34,7 @@ def explain_loop_step(
     if sample is not None and not 0 <= sample < samples:
         there = f"0 to {samples - 1}" if samples else "none"
         raise PlaygroundError(Fault(f"no sample {sample} in step {step} (samples: {there})"))
-    return explain_step(_describe_subject(evidence, kept), known_operations(plugins), sample, digits, check)
+    return explain_step(_describe_subject(evidence, kept, plugins), known_operations(plugins), sample, digits, check)
 
 
 def explain_kept_steps(evidence: LoopEvidence, plugins: Plugins) -> Iterator[Explanation | UnexplainedStep]:
@@ -69,19 +69,14 @@ def _find_kept(evidence: LoopEvidence, step: int) -> ReplayedStep:
     raise PlaygroundError(Fault(f"step {step} cannot be explained: {why}"))
 
 
-def _describe_subject(evidence: LoopEvidence, kept: ReplayedStep) -> ExplainedSubject:
-    from playground.runner.explaining.subject import ExplainedSubject, describe_optimizer
+def _describe_subject(evidence: LoopEvidence, kept: ReplayedStep, plugins: Plugins) -> ExplainedSubject:
+    from playground.runner.explaining.in_hand import describe_torch_optimizer, find_rule_among
+    from playground.runner.explaining.subject import ExplainedSubject
 
-    stepper = kept.stepper()
-    optimizer = kept.optimizer
-    rate = optimizer.param_groups[0].get("lr")
-    label = type(optimizer).__name__ if rate is None else f"{type(optimizer).__name__}(lr={float(rate):g})"
-    return ExplainedSubject(
-        title=name_loop(evidence),
-        stepper=stepper,
-        step=kept.step,
-        optimizer=describe_optimizer(optimizer, label),
-    )
+    find_rule = find_rule_among(plugins)
+    stepper = kept.stepper(find_rule)
+    _, optimizer = describe_torch_optimizer(stepper, stepper.optimizer, kept.step, find_rule)
+    return ExplainedSubject(title=name_loop(evidence), stepper=stepper, step=kept.step, optimizer=optimizer)
 
 
 def name_loop(evidence: LoopEvidence) -> str:

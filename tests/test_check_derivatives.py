@@ -246,7 +246,7 @@ def test_what_the_verdict_shows():
     assert "✘ autograd agrees with central differences" in verdict.text()
     assert repr(verdict).startswith("<DerivativeVerdict failed: Custom: output[0] by x[0]: autograd 0.5, complex 1;")
     html = verdict._repr_html_()
-    assert "<table>" in html
+    assert "<table " in html
     assert "✘ failed" in html
     assert str(pg.check_derivatives(torch.sin, torch.ones(()))) == (
         "sin: 1 derivative is right, by autograd, forward, complex, central"

@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils import parametrizations, prune
+from torch.utils.checkpoint import checkpoint
 
 import playground as pg
 from playground.errors import ComponentError, PlaygroundError
@@ -87,7 +89,10 @@ def everything(model, optimizer, *more):
             model.state_dict(),
             [None if p.grad is None else p.grad.clone() for p in model.parameters()],
             [part.training for part in model.modules()],
-            [[dict(part._forward_hooks), dict(part._forward_pre_hooks)] for part in model.modules()],
+            [
+                [*map(id, (*part._forward_hooks.values(), *part._forward_pre_hooks.values()))]
+                for part in model.modules()
+            ],
             [p.requires_grad for p in model.parameters()],
             optimizer.state_dict() if optimizer else None,
             random.getstate(),
@@ -260,6 +265,61 @@ def test_hooks_act_on_copies():
     assert numbers(told.parameters[0].after) == model.weight.flatten().tolist()
 
 
+class Noisy(nn.Linear):
+    """Draws from every stream."""
+
+    def __init__(self):
+        super().__init__(2, 1)
+        self.generator = torch.Generator().manual_seed(3)
+
+    def forward(self, x):
+        noise = torch.randn(1, generator=self.generator) + torch.randn(1) + np.random.randn() + random.random()
+        return super().forward(x) + noise.float()
+
+
+class WithLoss(nn.Linear):
+    def loss(self, prediction, target):
+        return functional.mse_loss(prediction, target) + self.weight.norm()
+
+
+OWN = WithLoss(2, 1)
+PENALIZED = nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1))
+
+
+def penalize_gradient(prediction, target):
+    slopes = torch.autograd.grad(prediction.sum(), list(PENALIZED.parameters()), create_graph=True)
+    return functional.mse_loss(prediction, target) + sum(slope.square().sum() for slope in slopes)
+
+
+MODELS = {
+    "pruned": (prune.l1_unstructured(nn.Linear(2, 1), "weight", amount=1), nn.MSELoss()),
+    "spectral": (parametrizations.spectral_norm(nn.Linear(2, 1)), nn.MSELoss()),
+    "noisy": (Noisy(), nn.MSELoss()),
+    "a method of the model": (OWN, OWN.loss),
+    "a penalty of the gradient": (PENALIZED, penalize_gradient),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_and_losses_of_many_kinds(name):
+    model, loss = MODELS[name]
+    data = batch()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    before = everything(model, optimizer)
+    told = pg.explain(model, loss, data, optimizer).explanation
+    assert same(before, everything(model, optimizer))
+    make_step(model, loss, data, optimizer)
+    after = dict(model.named_parameters())
+    assert all(numbers(each.after) == after[each.name].flatten().tolist() for each in told.parameters)
+
+
+def test_the_loss_after_the_step_is_not_of_weights_that_autocast_kept():
+    model, loss, data = small()
+    with torch.autocast("cpu", torch.bfloat16):
+        told = pg.explain(model, loss, data, torch.optim.SGD(model.parameters(), lr=0.1)).explanation
+    assert told.loss_after < told.loss
+
+
 def test_a_loss_with_parameters_of_its_own():
     class Scaled(nn.Module):
         def __init__(self):
@@ -336,6 +396,17 @@ class Raising(nn.Linear):
         raise ValueError("too steep")
 
 
+class Checkpointed(nn.Linear):
+    def forward(self, x):
+        return checkpoint(super().forward, x.requires_grad_(), use_reentrant=True)
+
+
+class Viewed(nn.Linear):
+    def __init__(self):
+        super().__init__(2, 1)
+        self.register_buffer("first", self.weight.data[:, :1])
+
+
 def cached():
     model = Cached(2, 1)
     model(X)
@@ -370,6 +441,9 @@ BAD = {
     "text": ((L, MSE, "x"), "no tensor in a str"),
     "lock": ((Locked(), MSE, (X, Y)), "Locked.* cannot be copied: Locked.lock cannot pickle"),
     "cache": ((cached(), MSE, (X, Y)), r"Cached.cache is a result of a forward pass, .*store self.cache.detach\(\)"),
+    "memory": ((Viewed(), MSE, (X, Y)), "weight and first share memory|first and weight share memory"),
+    "checkpoint": ((Checkpointed(2, 1), MSE, (X, Y)), "uses a reentrant checkpoint"),
+    "lazy": ((nn.LazyLinear(1), MSE, (X, Y)), "weight has no shape before the first batch; call the model once"),
     "no copy": ((Shared(2, 1), MSE, (X, Y)), "the copy that its __deepcopy__ returns shares weight"),
     "hidden use": ((L, secretive, (X, Y)), "secretive .* uses weight of the model itself"),
     "another model's": ((L, MSE, (X, Y), torch.optim.SGD(nn.Linear(2, 1).parameters())), "it moves another model's"),
@@ -425,7 +499,7 @@ def test_what_is_returned_shows_itself(tmp_path):
     assert step.html().startswith("<!doctype html>")
     frame = step._repr_html_()
     assert frame.startswith("<iframe ")
-    assert 'sandbox=""' in frame
+    assert 'sandbox="allow-same-origin"' in frame
     assert "&lt;!doctype html&gt;" in frame
     for name, start in {"a.html": "<!doctype", "a.tex": "\\doc", "a.json": "{", "a.txt": "Linear"}.items():
         step.save(tmp_path / name)

@@ -4,6 +4,7 @@ import copy
 import functools
 import gc
 import pickle
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -689,6 +690,18 @@ def test_other_processes_have_no_objects():
             f"executor '{executor}' has no objects of this process (optimizer 'Steps', function 'bowl'); "
             "register them in a plugin, or leave the executor out"
         )
+
+
+@pytest.mark.parametrize("call", [pg.run, functools.partial(pg.sweep, seeds=3, store=False)], ids=["run", "sweep"])
+def test_no_object_is_kept_alive(call):
+    net, loss, bowl = nn.Linear(2, 1), (lambda p, t: ((p - t) ** 2).mean()), (lambda v: (v**2).sum())
+    data = TensorDataset(*spiral())
+    seen = [weakref.ref(each) for each in (net, loss, bowl, data)]
+    call(**{**FIT, "dataset": data, "model": net, "loss": loss})
+    call(**{**DESCEND, "function": bowl})
+    del net, loss, bowl, data
+    gc.collect()
+    assert [each() for each in seen] == [None] * 4
 
 
 def test_nothing_is_printed(capsys):

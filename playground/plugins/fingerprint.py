@@ -34,6 +34,7 @@ _GENERATED: Final = frozenset(
     [
         *("__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__parameters__"),
         *("__orig_bases__", "__abstractmethods__", "_abc_impl", "__firstlineno__", "__static_attributes__"),
+        *("__annotate__", "__annotate_func__", "__annotations_cache__", "__classdictcell__"),
         *("__dataclass_fields__", "__dataclass_params__"),  # __init__ and the class's attributes have the defaults
         *("_backward_cls", "_autograd_function_id"),  # of a torch.autograd.Function; the id counts classes
     ]

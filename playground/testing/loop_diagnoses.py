@@ -111,7 +111,7 @@ def _fit(watch: Watch) -> None:
     with watch(model, optimizer):
         for _ in range(HEALTHY_STEPS):
             optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
+            nn.functional.mse_loss(model(x), y).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
 
@@ -124,7 +124,7 @@ def _accumulate(watch: Watch) -> None:
     with watch(model, optimizer, accumulate=2):
         for _ in range(HEALTHY_STEPS):
             for half in (slice(0, 4), slice(4, 8)):
-                (nn.functional.cross_entropy(model(x[half]), y[half]) / 2).backward()
+                (nn.functional.cross_entropy(model(x[half]), y[half]) / 2).backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             optimizer.zero_grad()
             scheduler.step()

@@ -295,7 +295,7 @@ def test_an_installed_package_without_a_version_that_changed_has_its_runs_comput
     playground, write, scenario, monkeypatch, tmp_path
 ):
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("playground.plugins.sources._LIBRARY_PATHS", (str(tmp_path.resolve()),))
+    monkeypatch.setattr("playground.plugins.sources.LIBRARY_PATHS", (str(tmp_path.resolve()),))
     write("fake_offer.py", "import fake_rest\n" + OFFER)
     command = ("-p", "fake_offer", "sweep", scenario, "--seeds", "2", "--set", "loss=far", "--set", "steps=2")
 

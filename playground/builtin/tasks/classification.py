@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cache
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from playground.builtin.tasks.training import Training
@@ -110,12 +110,18 @@ class Classification(Training):
             return predictions.argmax(dim=1, keepdim=True)
         return (predictions > self._threshold(predictions.shape[1])).long()
 
-    @cache  # noqa: B019  (a task lives as long as its run, and vmap must not see how this is found out)
+    @cached_property
+    def _thresholds(self) -> dict[int, float]:
+        """The thresholds found so far by the number of outputs: `vmap` must not see how one is found."""
+        return {}
+
     def _threshold(self, outputs: int) -> float:
         """Return the prediction above which a sample is class 1."""
         from playground.core.thresholds import find_threshold
 
-        return find_threshold(self.loss, outputs)
+        if outputs not in self._thresholds:
+            self._thresholds[outputs] = find_threshold(self.loss, outputs)
+        return self._thresholds[outputs]
 
 
 def _read_classes(data: Data) -> Data:

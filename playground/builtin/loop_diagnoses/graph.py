@@ -24,7 +24,8 @@ def cut_graph() -> LoopDiagnoser:
 
 
 def _cut_graph(loop: LoopEvidence) -> LoopFinding | None:
-    found = loop.cut_losses or ([] if loop.reached else [each for each in loop.unreached if each.call])
+    foreign = not loop.optimized() & loop.names.keys()
+    found = loop.cut_losses or ([] if loop.reached or foreign else [each for each in loop.unreached if each.call])
     if not found:
         return None
     first = found[0]

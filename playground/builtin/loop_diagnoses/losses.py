@@ -86,7 +86,7 @@ def _find_crossed(
     if n < 2 or not crossed or not mixed or program.prediction is None:
         return None
     predicted, given = sorted(inputs, key=lambda each: not program.facts[each].differentiable)
-    if _root(predicted, made) != _root(program.prediction, made) or _root(given, made) in made:
+    if _root(predicted, made) != _root(program.prediction, made) or not _is_data(given, program, made):
         return None
     return str(facts[0].shape), str(facts[1].shape), n
 
@@ -98,6 +98,21 @@ def _root(index: int, made: Mapping[int, RecordedCall]) -> int:
             break
         index = inputs[0]
     return index
+
+
+def _is_data(index: int, program: RecordedProgram, made: Mapping[int, RecordedCall]) -> bool:
+    """Tell whether a tensor was computed from data alone, as a loader does in the step, and not from the model."""
+    waiting, seen = [index], {index}
+    has_data = False
+    while waiting:
+        each = waiting.pop()
+        if program.facts[each].differentiable:
+            return False
+        has_data = has_data or each not in made
+        inputs = set(made[each].inputs()) - seen if each in made else set()
+        waiting += inputs
+        seen |= inputs
+    return has_data
 
 
 def _find_squashed(loss: str, squashing: tuple[str, ...], reading: str, loop: LoopEvidence) -> LoopFinding | None:
@@ -126,8 +141,13 @@ def _input_refs(call: RecordedCall) -> Iterator[int]:
 
 
 def _makers(program: RecordedProgram) -> dict[int, RecordedCall]:
-    """Return the call that made each tensor."""
-    return {index: call for call in program.calls for index in call.results()}
+    """Return the call that made each tensor; `to` and others may return their argument, which they did not make."""
+    return {
+        index: call
+        for call in program.calls
+        for index in call.results()
+        if call.mutates or index not in set(call.inputs())
+    }
 
 
 def _origin(index: int, made: Mapping[int, RecordedCall]) -> int:

@@ -238,7 +238,8 @@ class LoopWatcher:
     def move_schedule(self, scheduler: Any) -> None:
         """Note a scheduler that moves before its optimizer's first step."""
         state = next((each for each in self._states if each.evidence.optimizer is scheduler.optimizer), None)
-        if state is None or scheduler.last_epoch < 0 or state.evidence.steps:
+        made_now = getattr(scheduler, "_step_count", 1) == 0  # its constructor steps too
+        if state is None or made_now or state.evidence.steps:
             return
         if getattr(scheduler.optimizer, "_opt_called", False):  # torch's own mark: it moved before watching began
             return

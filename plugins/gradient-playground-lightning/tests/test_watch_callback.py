@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import (
     StochasticWeightAveraging,
 )
 
+from playground.plugin_api import one_thread
 from playground_lightning import DiagnosedTrainingError, WatchCallback
 
 spec = importlib.util.spec_from_file_location("lightning_modules", Path(__file__).with_name("modules.py"))
@@ -31,6 +32,13 @@ QUIET = {
     "enable_progress_bar": False,
     "enable_model_summary": False,
 }
+
+
+@pytest.fixture(autouse=True)
+def single_threaded():
+    """Compute with one thread: for tensors this small, several only wait for each other."""
+    with one_thread():
+        yield
 
 
 def fit(module, *callbacks, **options):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
 
 from .examples import make_classes, make_network, make_regression
 
@@ -118,6 +119,47 @@ def squares_of_batches_of_different_sizes(watch):
                 loss.backward()
                 optimizer.step()
                 losses.append(loss.item())
+    return losses, [model]
+
+
+def squares_of_batches_from_a_loader(watch):
+    """The loader stacks each batch while the loop runs."""
+    model = make_network()
+    loader = DataLoader(TensorDataset(*make_vector()), batch_size=4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
+    losses = []
+    with watch(model, optimizer):
+        for _ in range(2):
+            for x, y in loader:
+                optimizer.zero_grad()
+                loss = ((model(x) - y) ** 2).mean()  # <-- here
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.item())
+    return losses, [model]
+
+
+def squares_of_columns_that_are_squeezed_in_the_step(watch):
+    def loss(predicted, y):
+        return ((predicted - y.squeeze(1).clone() / 1.0) ** 2).mean()  # <-- here
+
+    return train(watch, loss, make_regression())
+
+
+def squares_of_batches_that_are_moved_to_the_device(watch):
+    """`to` returns the same tensor where it has nothing to do."""
+    model = make_network()
+    loader = DataLoader(TensorDataset(*make_vector()), batch_size=4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
+    losses = []
+    with watch(model, optimizer):
+        for x, y in loader:
+            x, y = x.to("cpu"), y.to("cpu")
+            optimizer.zero_grad()
+            loss = ((model(x) - y) ** 2).mean()  # <-- here
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
     return losses, [model]
 
 
@@ -241,6 +283,9 @@ SAYS = {
         huber_loss: COLUMN_AND_VECTOR,
         smooth_l1_loss: COLUMN_AND_VECTOR,
         binary_cross_entropy_by_hand: ("(18, 1)", "(18,)", "(18, 18)"),
+        squares_of_batches_from_a_loader: ("(4, 1)", "(4,)", "(4, 4)"),
+        squares_of_batches_that_are_moved_to_the_device: ("(4, 1)", "(4,)", "(4, 4)"),
+        squares_of_columns_that_are_squeezed_in_the_step: COLUMN_AND_VECTOR,
         squares_of_batches_of_different_sizes: ("(6, 1)", "(6,)", "(6, 6)"),
     },
     "softmax_before_cross_entropy": {

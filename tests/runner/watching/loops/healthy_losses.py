@@ -114,6 +114,17 @@ def kernel_regression(watch):
     return fit(watch, model, optimizer, functional.mse_loss, (x.unsqueeze(1), torch.sin(x)))
 
 
+def slopes_along_a_grid_of_as_many_points(watch):
+    """Each row's slope `(16, 1)` at each of 16 points `(16,)` that are made in the step: on purpose."""
+    x, y = make_regression()
+    lines = y * torch.linspace(0, 1, 16)
+
+    def loss(predicted, lines):
+        return ((predicted * torch.linspace(0, 1, 16) - lines) ** 2).mean()
+
+    return fit_with(watch, loss, (x, lines))
+
+
 def mixture_density(watch):
     """The target column `(N, 1)` is compared with the means `(N, K)` of the mixture."""
 

@@ -133,6 +133,24 @@ def a_schedule_of_a_loop_that_goes_on(watch):
     return losses, [model]
 
 
+def a_schedule_that_resumes_at_an_epoch(watch):
+    """The constructor of a schedule steps, here from epoch 3; that is no step before the optimizer's."""
+    model = make_network()
+    x, y = make_regression()
+    optimizer = torch.optim.SGD([{"params": model.parameters(), "initial_lr": 0.05}], lr=0.05)
+    losses = []
+    with watch(model, optimizer):
+        schedule = lr_scheduler.StepLR(optimizer, 2, last_epoch=3)
+        for _ in range(6):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(model(x), y)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+    return losses, [model]
+
+
 def a_schedule_for_another_optimizer(watch):
     """The schedule that steps first moves the rate of an optimizer that was already used."""
     model, other = make_network(), make_network(seed=1)

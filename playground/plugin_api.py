@@ -14,6 +14,7 @@ task                    `DescentTask`, `DirectTask`, `Outcome`, `Problem`, `Obje
                         `Expectation`, `ResultTable`
 operation (`explain`)   `Operation`, `Call`, `elementwise`
 diagnosis               `Diagnoser`, `Evidence`, `to_vector`
+loop diagnosis          `LoopDiagnoser`, `LoopEvidence`, `LoopFinding`
 reporter                `Batch`, `Run`, `Sweep`, `Comparison`, `Summary`, `Status`, `Verdict`, `format_short`
 suite                   nothing: a function that returns the `Path` of a suite's file
 executor                `PackedChunk`, what an executor is given; its `Members`
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from playground.core.setting import Setting, one_thread
     from playground.core.task import DescentTask, DirectTask, Outcome
     from playground.core.update import Hyperparameter, State, UpdateRule
+    from playground.core.watching.loop_evidence import LoopDiagnoser, LoopEvidence, LoopFinding
     from playground.errors import ComponentError, Fault, PlaygroundError, PluginError, ScenarioError
     from playground.figures.numbers import format_short
     from playground.plugins.manager import Plugins, load_plugins
@@ -68,6 +70,9 @@ _MODULES: Final = {
     "Hyperparameter": "core.update",
     "LinearRange": "plugins.search_ranges",
     "LogRange": "plugins.search_ranges",
+    "LoopDiagnoser": "core.watching.loop_evidence",
+    "LoopEvidence": "core.watching.loop_evidence",
+    "LoopFinding": "core.watching.loop_evidence",
     "Members": "runner.sweeping.plan",
     "Minimum": "core.function",
     "MovingPoint": "core.point",
@@ -117,6 +122,9 @@ __all__ = [
     "Hyperparameter",
     "LinearRange",
     "LogRange",
+    "LoopDiagnoser",
+    "LoopEvidence",
+    "LoopFinding",
     "Members",
     "Minimum",
     "MovingPoint",

@@ -164,11 +164,14 @@ class Watched:
         if is_compiled(self._evidence.model):
             yield "torch.compile runs the model: its calls cannot be seen, so no step can be explained"
         faults = {each.step: each.fault for each in self._evidence.replays if each.fault} | self._evidence.unrepeatable
+        made = len(self._evidence.losses)
         reasons: dict[str, list[int]] = {}
         for step, why in sorted(faults.items()):
-            reasons.setdefault(why, []).append(step)
+            if step < made:
+                reasons.setdefault(why, []).append(step)
         for why, steps in reasons.items():
-            yield f"step {', '.join(map(str, steps))} cannot be explained: {why}"
+            which = f"step {steps[0]}" if len(steps) == 1 else f"steps {', '.join(map(str, steps))}"
+            yield f"{which} cannot be explained: {why}"
 
     def _load_plugins(self) -> Plugins:
         from playground.api import load_requested_plugins

@@ -78,7 +78,9 @@ def point():
 
 
 @pytest.mark.parametrize("name", RIGHT)
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize(
+    "dtype", [torch.float64, pytest.param(torch.float32, marks=pytest.mark.slow)], ids=["float64", "float32"]
+)
 def test_right_derivatives_pass(name, dtype):
     x = point().detach().to(dtype)
     verdict = pg.check_derivatives(RIGHT[name], x)
@@ -101,9 +103,10 @@ def test_wrong_derivatives_fail_with_place_and_cause(name):
 
 
 @pytest.mark.parametrize("name", [name for name in WRONG if name not in ("raises", "shape", "none")])
-def test_gradcheck_refuses_the_same(name):
+def test_gradcheck_refuses_nothing_more(name):
     random.seed(3)
-    assert not gradcheck(WRONG[name][0], (point(),), raise_exception=False)
+    passes = gradcheck(WRONG[name][0], (point(),), raise_exception=False)
+    assert passes == (name in ("a little", "not linear"))  # below its tolerance, or for positive gradients alone
 
 
 def test_kinks_and_chance():
@@ -237,13 +240,13 @@ def test_bad_input_is_one_line(arguments, options, message):
 
 def test_what_the_verdict_shows():
     verdict = pg.check_derivatives(square(lambda x, g: x * g), torch.tensor([0.5, 2.0]))
-    with pytest.raises(AssertionError, match="a wrong backward: it is 0.5 times as large"):
+    with pytest.raises(AssertionError, match=r"a wrong backward: it is 0\.5 times as large"):
         assert verdict.passed, verdict
     assert verdict.table().splitlines()[0].split() == ["derivative", "autograd", "complex", "central"]
     assert "✘ autograd agrees with central differences" in verdict.text()
     assert repr(verdict).startswith("<DerivativeVerdict failed: Custom: output[0] by x[0]: autograd 0.5, complex 1;")
     html = verdict._repr_html_()
-    assert "<table>" in html
+    assert "<table " in html
     assert "✘ failed" in html
     assert str(pg.check_derivatives(torch.sin, torch.ones(()))) == (
         "sin: 1 derivative is right, by autograd, forward, complex, central"

@@ -30,7 +30,7 @@ def list_components(
         typer.Argument(
             metavar="KIND",
             help="List this kind alone: task, model, loss, optimizer, schedule, function, dataset, reporter, executor, "
-            "operation, diagnosis, suite.",
+            "operation, diagnosis, loop_diagnosis, suite.",
             autocompletion=complete_kind,
         ),
     ] = None,

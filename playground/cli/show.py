@@ -18,7 +18,7 @@ def show(
         typer.Argument(
             metavar="KIND",
             help="task, model, loss, optimizer, schedule, function, dataset, reporter, executor, operation, "
-            "diagnosis or suite.",
+            "diagnosis, loop_diagnosis or suite.",
             autocompletion=complete_kind,
         ),
     ],

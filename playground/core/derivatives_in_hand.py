@@ -97,7 +97,7 @@ def read_function(
     """
     leaves = [leaf.detach().clone() if isinstance(leaf, Tensor) else leaf for leaf in inputs]
     names = _name_inputs(function, len(inputs))
-    moved = _choose_moved(dict(zip(names, inputs, strict=True)))
+    chosen = _choose_moved(dict(zip(names, inputs, strict=True)))
 
     double = _copy_in_double(function)
 
@@ -108,7 +108,7 @@ def read_function(
         with _double_by_default():
             return double(*given)
 
-    moved = {name: tensor for name, tensor in zip(names, leaves, strict=True) if name in moved}
+    moved = {name: tensor for name, tensor in zip(names, leaves, strict=True) if name in chosen}
     made = _make_flat(_describe(function), call, moved)
     return made if derivative is None else replace(made, given=_evaluate_given(derivative, made, leaves))
 

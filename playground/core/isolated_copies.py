@@ -11,6 +11,7 @@ import functools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -49,9 +50,13 @@ class IsolatedCopies:
 
         :raises ComponentError: it cannot be copied.
         """
-        hooks = [(part, name, OrderedDict()) for part in module.modules() for name in MODULE_HOOKS]
+        hooks: list[tuple[nn.Module, str, OrderedDict[Any, Any]]] = [
+            (part, name, OrderedDict()) for part in module.modules() for name in MODULE_HOOKS
+        ]
         for part, name, empty in hooks:  # filled below, once the model that they may refer to has its copy
             self.remember(getattr(part, name), empty)
+        for result in _find_recomputed(module):
+            self.remember(result, result.detach().clone())
         try:
             made: nn.Module = copy.deepcopy(module, self._memo)
         except Exception as error:  # a module may hold anything
@@ -62,6 +67,7 @@ class IsolatedCopies:
             raise ComponentError(
                 f"{describe(type(module))} cannot be copied: the copy that its __deepcopy__ returns shares {name}"
             )
+        _require_separate_memory(module)
         for part, name, empty in hooks:
             empty.update(self._copy_hooks(getattr(part, name)))
         for ours, theirs in zip(made.parameters(), module.parameters(), strict=True):
@@ -180,6 +186,39 @@ def _without_compiled_parts(module: nn.Module) -> nn.Module:
             if hasattr(child, "_orig_mod"):
                 setattr(part, name, child._orig_mod)
     return module
+
+
+def _find_recomputed(module: nn.Module) -> Iterator[Tensor]:
+    """Yield the tensors that hooks of torch compute before each forward pass, as those of pruning do."""
+    for part in module.modules():
+        for hook in part._forward_pre_hooks.values():
+            value = vars(part).get(getattr(hook, "name", None) or getattr(hook, "_tensor_name", ""))
+            if isinstance(value, Tensor) and not value.is_leaf:
+                yield value
+
+
+def _require_separate_memory(module: nn.Module) -> None:
+    """Refuse parameters and buffers that overlap in memory, which their copies would not.
+
+    :raises ComponentError: two of them do.
+    """
+    named = [*module.named_parameters(), *module.named_buffers()]
+    spans = sorted(
+        (*_find_span(tensor), name)
+        for name, tensor in named
+        if tensor.layout == torch.strided and tensor.numel() and tensor.data_ptr()
+    )
+    for (_, end, one), (start, _, other) in pairwise(spans):
+        if start < end:
+            raise ComponentError(
+                f"{describe(type(module))} cannot be copied: {one} and {other} share memory without being one tensor"
+            )
+
+
+def _find_span(tensor: Tensor) -> tuple[int, int]:
+    """Return the addresses that a tensor's numbers lie between."""
+    last = sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride(), strict=True))
+    return tensor.data_ptr(), tensor.data_ptr() + (last + 1) * tensor.element_size()
 
 
 def _explain_refusal(module: nn.Module, error: Exception) -> str:

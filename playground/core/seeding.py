@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import random
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -49,12 +50,11 @@ def preserve_torch_stream(device: torch.device) -> Iterator[None]:
 
     :param device: its stream is restored as well, if it has its own.
     """
-    if device.type == "cpu":
-        with torch.random.fork_rng(devices=[]):
-            yield
-    else:
-        with torch.random.fork_rng(devices=[device.index or 0], device_type=device.type):
-            yield
+    restore = save_torch_stream(device)
+    try:
+        yield
+    finally:
+        restore()
 
 
 @contextmanager
@@ -82,13 +82,14 @@ def save_torch_stream(device: torch.device) -> Callable[[], None]:
     :param device: its stream is put back as well, if it has its own.
     """
     state = torch.get_rng_state()
-    if device.type == "cpu":
+    if device.type in ("cpu", "meta"):
         return lambda: torch.set_rng_state(state)
     module = torch.get_device_module(device)
-    own = module.get_rng_state(device)
+    place = (device,) if inspect.signature(module.get_rng_state).parameters else ()  # mps has one stream
+    own = module.get_rng_state(*place)
 
     def restore() -> None:
         torch.set_rng_state(state)
-        module.set_rng_state(own, device)
+        module.set_rng_state(own, *place)
 
     return restore

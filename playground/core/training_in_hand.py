@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
@@ -24,6 +25,9 @@ from playground.errors import ComponentError
 
 OptimizerInHand = torch.optim.Optimizer | UpdateRule | OptimizerFactory | None
 """An optimizer with its state, an update rule, a function that makes an optimizer of parameters, or none."""
+
+REENTRANT_CHECKPOINT = "CheckpointFunctionBackward"
+"""The name of the node of a reentrant checkpoint in autograd's graph."""
 
 RuleFinder = Callable[[torch.optim.Optimizer], UpdateRule | None]
 """Finds the update rule that equals an optimizer."""
@@ -107,6 +111,7 @@ def copy_problem(
     :param copies: makes the copies.
     :raises ComponentError: an object cannot be copied, or the model has nothing to train.
     """
+    _require_plain(model)
     ours = copies.copy_module(model)
     our_loss = None if loss is None else copies.copy_function(loss)
     _require_device(ours, batch.data)
@@ -127,7 +132,7 @@ def _make_problem(
             _require_graph(found, output, model, loss)
         return found
 
-    if isinstance(loss, nn.Module) and (list(loss.parameters()) or list(loss.buffers())):
+    if isinstance(loss, nn.Module) and [*loss.parameters(), *loss.buffers()]:
         module = ModelWithLoss(model, loss)
 
         def whole(forward: Forward, tensors: BatchTensors) -> Tensor:
@@ -155,6 +160,11 @@ def _require_graph(value: Tensor, output: Any, model: nn.Module, loss: Callable[
     :raises ComponentError: the message says what cuts it off from the parameters.
     """
     if value.requires_grad:
+        if any(node.name() == REENTRANT_CHECKPOINT for node in _walk_graph(value)):
+            raise ComponentError(
+                f"{describe(model)} uses a reentrant checkpoint, whose gradients only backward() computes; "
+                "pass use_reentrant=False to torch.utils.checkpoint.checkpoint"
+            )
         return
     is_connected = any(isinstance(each, Tensor) and each.requires_grad for each in tree_leaves(output))
     who = describe(loss) if is_connected and loss is not None else describe(model)
@@ -162,6 +172,17 @@ def _require_graph(value: Tensor, output: Any, model: nn.Module, loss: Callable[
     raise ComponentError(
         f"nothing to descend: the loss depends on no parameter; {who} uses none, or cuts the graph {ways}"
     )
+
+
+def _walk_graph(value: Tensor) -> Iterator[Any]:
+    """Yield the nodes of autograd's graph."""
+    seen, waiting = set(), [value.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting.extend(following for following, _ in node.next_functions)
+            yield node
 
 
 class _Originals(TorchFunctionMode):
@@ -190,6 +211,19 @@ class _Originals(TorchFunctionMode):
                     "let the model return what the loss needs, such as (prediction, penalty)"
                 )
         return func(*args, **(kwargs or {}))
+
+
+def _require_plain(model: nn.Module) -> None:
+    """Refuse a module whose parameters cannot be copied one by one.
+
+    :raises ComponentError: it is scripted, or has parameters without a shape yet.
+    """
+    name = describe(type(model))
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ComponentError(f"{name} is compiled by torch.jit; pass the nn.Module that it was made of")
+    lazy = [key for key, tensor in model.named_parameters() if is_lazy(tensor)]
+    if lazy:
+        raise ComponentError(f"{name}: {lazy[0]} has no shape before the first batch; call the model once before")
 
 
 def _require_device(model: nn.Module, tensors: Iterable[Tensor]) -> None:

@@ -109,7 +109,8 @@ class DerivativeVerdict:
         sign = "✔ passed" if self.passed else "✘ failed"
         return (
             f'<div style="font-size:13px;line-height:1.5"><div><b>{sign}</b>&ensp;{escape(str(self))}</div>'
-            f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+            f'<table style="font-size:inherit">'
+            f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
             f'<div style="opacity:.65">{"<br>".join(map(escape, map(make_printable, more)))}</div></div>'
         )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from playground.testing.executors import ExecutorContract
     from playground.testing.functions import FunctionContract
     from playground.testing.lookup import build_registered
+    from playground.testing.loop_diagnoses import LoopDiagnosisContract
     from playground.testing.losses import LossContract
     from playground.testing.models import ModelContract
     from playground.testing.operations import OperationContract
@@ -37,6 +38,7 @@ _CONTRACT_MODULES: Final = {
     "DiagnosisContract": "diagnoses",
     "ExecutorContract": "executors",
     "FunctionContract": "functions",
+    "LoopDiagnosisContract": "loop_diagnoses",
     "LossContract": "losses",
     "ModelContract": "models",
     "OperationContract": "operations",
@@ -53,6 +55,7 @@ __all__ = [
     "DiagnosisContract",
     "ExecutorContract",
     "FunctionContract",
+    "LoopDiagnosisContract",
     "LossContract",
     "ModelContract",
     "OperationContract",

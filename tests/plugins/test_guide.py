@@ -89,12 +89,13 @@ def test_the_example_of_an_operation_is_explained(playground, tmp_path):
 
 
 @pytest.mark.sampled(1)
-@pytest.mark.parametrize("hook", ["playground_operations", "playground_diagnoses"])
+@pytest.mark.parametrize("hook", ["playground_operations", "playground_diagnoses", "playground_loop_diagnoses"])
 def test_the_test_of_an_example_passes(playground, tmp_path, monkeypatch, hook):
     section = SECTIONS[f"`{hook}()`"]
-    (code, test), (scenario,) = blocks(section, "python"), blocks(section, "yaml")
+    code, test = blocks(section, "python")
     (tmp_path / "example.py").write_text(code)
-    (tmp_path / "example.yaml").write_text(scenario)
+    for scenario in blocks(section, "yaml"):
+        (tmp_path / "example.yaml").write_text(scenario)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "example", raising=False)
     hold(test)
@@ -104,7 +105,7 @@ CONTRACTS = [getattr(playground.testing, name) for name in playground.testing.__
 
 
 def test_every_kind_has_a_contract():
-    kinds = sorted(kind.capitalize() + "Contract" for kind in COMPONENT_HOOKS.values())
+    kinds = sorted(kind.title().replace("_", "") + "Contract" for kind in COMPONENT_HOOKS.values())
     assert kinds == sorted(contract.__name__ for contract in CONTRACTS)
 
 

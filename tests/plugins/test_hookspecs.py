@@ -14,7 +14,7 @@ def test_every_specified_hook_is_a_component_hook_or_an_event():
 
 def test_every_kind_has_one_hook():
     named = ("task", "model", "loss", "optimizer", "schedule", "function", "dataset", "reporter", "executor")
-    assert (*named, "operation", "diagnosis", "suite") == KINDS
+    assert (*named, "operation", "diagnosis", "loop_diagnosis", "suite") == KINDS
     assert len(set(KINDS)) == len(COMPONENT_HOOKS)
 
 

@@ -56,7 +56,7 @@ def written(tmp_path_factory):
 
 def test_there_is_a_template_for_every_kind_that_a_scenario_or_the_command_line_names():
     assert set(KINDS) == set(Kind)
-    assert set(COMPONENT_HOOKS.values()) - set(KINDS) == {"operation", "diagnosis", "suite"}
+    assert set(COMPONENT_HOOKS.values()) - set(KINDS) == {"operation", "diagnosis", "loop_diagnosis", "suite"}
 
 
 @pytest.mark.sampled(2)

@@ -137,6 +137,7 @@ class LoopEvidence:
     :ivar nonfinite: None while everything is finite.
     :ivar scaled: whether an AMP scaler was seen, which skips steps that are not finite.
     :ivar exception: what ended the `with` block.
+    :ivar seconds: wall time while it was watched.
     """
 
     model: nn.Module
@@ -159,6 +160,7 @@ class LoopEvidence:
     nonfinite: FirstNonfinite | None = None
     scaled: bool = False
     exception: BaseException | None = None
+    seconds: float = 0.0
 
     @property
     def steps(self) -> int:

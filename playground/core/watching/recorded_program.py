@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,9 +61,8 @@ class RecordedProgram:
         values |= {index: values[index].clone() for index in self.changing}
         for call in self.calls:
             _make_call(call, values)
-        loss = torch.stack([_weigh(values[each.loss], each.weight) for each in self.losses]).sum()
-        if len(self.losses) == 1 and self.losses[0].weight is None:
-            loss = values[self.losses[0].loss].reshape(())  # itself, not a sum of one
+        first, *others = (_weigh(values[each.loss], each.weight) for each in self.losses)
+        loss = functools.reduce(operator.add, others, first)
         return loss, values.get(self.prediction) if self.prediction is not None else None
 
 
@@ -194,4 +195,6 @@ def _bind(outputs: Any, result: Any, values: dict[int, Tensor]) -> None:
 
 
 def _weigh(loss: Tensor, weight: Tensor | None) -> Tensor:
-    return loss.reshape(()) if weight is None else (loss * weight).sum()
+    if weight is not None:
+        return (loss * weight).sum()
+    return loss if loss.dim() == 0 else loss.reshape(())

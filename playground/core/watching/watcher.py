@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import threading
+import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -118,6 +119,7 @@ class LoopWatcher:
         self._attentive = _is_attentive(0)
         self._values: list[Tensor | float] = []
         self._modes: list[Any] = []
+        self._started = 0.0
 
     def start(self) -> None:
         """Begin to listen."""
@@ -128,12 +130,14 @@ class LoopWatcher:
             optimizer = state.evidence.optimizer
             self._handles.append(optimizer.register_step_pre_hook(functools.partial(self._hear_step, state)))
             self._handles.append(optimizer.register_step_post_hook(functools.partial(self._hear_end, state)))
+        self._started = time.perf_counter()
         add_listener(self)
         self._begin_recording()
 
     def stop(self) -> None:
         """Listen no longer, and leave nothing behind."""
         remove_listener(self)
+        self.evidence.seconds += time.perf_counter() - self._started
         for handle in self._handles:
             handle.remove()
         self._handles.clear()

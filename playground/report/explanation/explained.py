@@ -89,7 +89,7 @@ class ExplainedStep:
         """Return the page in a frame of its own, so that its style and the notebook's leave each other alone."""
         title = escape(make_printable(f"{self.explanation.scenario}, step {self.explanation.step}"))
         return (
-            f'<iframe title="{title}" sandbox="" loading="lazy" style="{FRAME_STYLE}" srcdoc="{escape(self.html())}">'
+            f'<iframe title="{title}" sandbox="allow-same-origin" style="{FRAME_STYLE}" srcdoc="{escape(self.html())}">'
             "</iframe>"
         )
 

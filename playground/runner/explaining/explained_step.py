@@ -210,7 +210,8 @@ def _undisturbed_problem(
 def _compute_loss(problem: Problem, batch: Any) -> float:
     import torch
 
-    with torch.no_grad():
+    torch.clear_autocast_cache()  # it may hold the parameters before the update
+    with torch.enable_grad():  # a loss may differentiate the model itself
         return problem.loss(problem.module, batch).item()
 
 

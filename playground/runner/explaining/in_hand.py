@@ -140,7 +140,8 @@ def find_rule_among(plugins: Plugins) -> RuleFinder:
                 rule = plugins.registry.get("optimizer", name).load()
             is_rule = isinstance(rule, type) and issubclass(rule, UpdateRule)
             if is_rule and rule.torch_state and rule.__name__ == kind.__name__:
-                return rule(**_rule_settings(rule, optimizer.param_groups[0]))
+                found: UpdateRule = rule(**_rule_settings(rule, optimizer.param_groups[0]))
+                return found
         return None
 
     return find

@@ -55,6 +55,7 @@ def describe_loop(
         setup={"model": type(evidence.model).__name__, "optimizer": ", ".join(f"{n}{r}" for n, r in rates.items())},
         loss=Loss(losses[0], losses[-1], min(finite, default=math.nan)) if losses else None,
         trace=RunTrace(losses, _describe_recording(evidence)),
+        seconds=evidence.seconds,
         explanations=tuple(explanations),
         diagnoses=tuple(diagnoses),
         warnings=tuple(limits),

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from pytest_playground.derivatives import check_derivatives
 from pytest_playground.item import ScenarioFile, VacuousExpectationWarning
 
-__all__ = ["VacuousExpectationWarning"]
+__all__ = ["VacuousExpectationWarning", "check_derivatives"]
 
 FOLDERS = "playground_scenarios"
 """The ini option that names the folders with scenarios."""

@@ -27,7 +27,11 @@ def catalogue(folder):
 
 def marked(root):
     """Every text inside `_("…")`, `self._("…")` or `translate("…")`, those inside f-strings too."""
-    rooms = [*(root / "playground/report/explanation").glob("*.py"), root / "playground/runner/explaining/remarks.py"]
+    rooms = [
+        *(root / "playground/report/explanation").glob("*.py"),
+        root / "playground/runner/explaining/remarks.py",
+        root / "playground/runner/explaining/in_hand.py",
+    ]
     for file in rooms:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):

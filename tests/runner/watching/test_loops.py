@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -12,12 +13,14 @@ import pytest
 import torch
 
 import playground
+from playground.plugin_api import load_plugins, one_thread
 
 FOLDER = Path(__file__).with_name("loops")
 
 MARK = "# <-- here"
 
-has_watch = pytest.mark.skipif(not hasattr(playground, "watch"), reason="watch is not there yet")
+watch = partial(playground.watch, plugins=load_plugins(folder=FOLDER))
+"""Loads plugins once for all loops."""
 
 
 def load_modules(kind):
@@ -167,17 +170,24 @@ def list_names(code):
     return [*code.co_names, *inner]
 
 
+@pytest.fixture(autouse=True)
+def single_threaded():
+    """Compute with one thread: for tensors this small, several only wait for each other."""
+    with one_thread():
+        yield
+
+
 def test_every_faulty_loop_is_in_the_table():
     named = {loop for _, loop, _ in FAULTY}
     assert named == {loop for module in load_modules("faulty") for loop in list_loops(module)}
 
 
-@has_watch
+@pytest.mark.sampled(100)
 @pytest.mark.parametrize("loop", HEALTHY, ids=name_loop)
 def test_a_right_loop_gets_no_diagnosis_and_keeps_every_bit(loop):
     plain, unwatched, state = run(loop)
     before = read_torch()
-    result, watching, state_after = run(loop, playground.watch)
+    result, watching, state_after = run(loop, watch)
     assert [each.name for each in watching.diagnoses] == [], watching.diagnoses
     assert list_changes(before, read_torch()) == []
     assert_same(result, plain)
@@ -186,14 +196,14 @@ def test_a_right_loop_gets_no_diagnosis_and_keeps_every_bit(loop):
     assert describe_all(result[1], watching.optimizers) == expected
 
 
-@has_watch
+@pytest.mark.sampled(60)
 @pytest.mark.parametrize(
     ("name", "loop", "fragments"), FAULTY, ids=[f"{name}-{loop.__name__}" for name, loop, _ in FAULTY]
 )
 def test_a_wrong_loop_gets_the_diagnosis_of_its_cause_and_no_other(name, loop, fragments):
     plain, unwatched, _ = run(loop)
     before = read_torch()
-    result, watching, _ = run(loop, playground.watch)
+    result, watching, _ = run(loop, watch)
     assert [each.name for each in watching.diagnoses] == [name], watching.diagnoses
     (diagnosis,) = watching.diagnoses
     for fragment in fragments:

@@ -230,7 +230,7 @@ def test_second_derivatives():
         ((nn.Linear(2, 1), torch.ones(3)), {}, "RuntimeError"),
         ((nn.Linear(2, 1), nn.MSELoss(), torch.ones(3)), {}, "Error"),
     ],
-    ids=str,
+    ids=map(str, range(100)),
 )
 def test_bad_input_is_one_line(arguments, options, message):
     with pytest.raises(ComponentError, match=message) as caught:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from playground.core.user_frames import find_user_line
+from playground.core.watching.call_recorder import CallRecorder
 from playground.core.watching.examining import examine_gradient, examine_loss, find_cut
 from playground.core.watching.forward_pass import ForwardPass
 from playground.core.watching.loop_evidence import CutLoss, LoopEvidence, OptimizerEvidence
@@ -95,6 +96,7 @@ class LoopWatcher:
 
     :param evidence: filled meanwhile.
     :param chosen: the steps to keep.
+    :ivar stopped: whether it has been stopped.
     :ivar events: how many there were.
     :ivar failure: why watching stopped early; empty if it did not.
     """
@@ -103,6 +105,7 @@ class LoopWatcher:
         self.evidence = evidence
         self.failure = ""
         self.events = 0
+        self.stopped = False
         self.model = evidence.model
         self._chosen = chosen
         self._states = [_OptimizerState(each, _spread(list(each.parameters()))) for each in evidence.optimizers]
@@ -119,6 +122,7 @@ class LoopWatcher:
         self._attentive = _is_attentive(0)
         self._values: list[Tensor | float] = []
         self._modes: list[Any] = []
+        self._recorder = CallRecorder()
         self._started = 0.0
 
     def start(self) -> None:
@@ -136,6 +140,7 @@ class LoopWatcher:
 
     def stop(self) -> None:
         """Listen no longer, and leave nothing behind."""
+        self.stopped = True
         remove_listener(self)
         self.evidence.seconds += time.perf_counter() - self._started
         for handle in self._handles:
@@ -393,7 +398,7 @@ class LoopWatcher:
     def _begin_recording(self) -> None:
         number = len(self.evidence.losses)
         if number in self._chosen and not self.failure:
-            self._recording = StepRecording.begin(self.evidence, number, self._modes)
+            self._recording = StepRecording.begin(self.evidence, number, self._recorder, self._modes)
 
     def _keep_recording(self, state: _OptimizerState) -> None:
         if self._recording is not None:

@@ -127,6 +127,25 @@ def test_digits_that_float32_loses_are_not_a_wrong_backward():
     assert "wrong backward" not in str(verdict)
 
 
+def test_the_documented_calls():
+    x = torch.randn(3)
+
+    class MyFunction(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.exp()
+
+        @staticmethod
+        def backward(ctx, upstream):
+            return upstream
+
+    verdict = pg.check_derivatives(MyFunction.apply, x)  # every route, which element, why
+    with pytest.raises(AssertionError, match=r"MyFunction: output\[0\] by x\[0\]: autograd 1, "):
+        assert verdict.passed, verdict  # the message of the assertion is the one-line cause
+    module, loss, (x, y) = nn.Linear(2, 1), nn.MSELoss(), (torch.randn(4, 2), torch.randn(4, 1))
+    assert pg.check_derivatives(module, loss, (x, y)).passed
+
+
 def test_several_inputs():
     a, b = torch.randn(2, 3), torch.randn(3, 2)
     verdict = pg.check_derivatives(torch.matmul, a, b)

@@ -192,6 +192,21 @@ def test_a_function_that_refers_to_a_module_is_computed_in_float64_too():
     assert torch.get_default_dtype() == torch.float32
 
 
+def test_what_a_function_refers_to_is_not_changed():
+    norm, calls = nn.BatchNorm1d(2), []
+
+    def function(x):
+        calls.append(1)
+        return norm(x).square()
+
+    before = norm.running_mean.clone()
+    for checked in (function, norm, norm.forward):
+        assert pg.check_derivatives(checked, torch.randn(4, 2), entries=2).passed
+    assert torch.equal(before, norm.running_mean)
+    assert norm.num_batches_tracked == 0
+    assert not calls
+
+
 def test_many_numbers_are_sampled_and_checked_along_a_direction():
     model = nn.Linear(300, 100)
     verdict = pg.check_derivatives(model, torch.randn(1, 300), entries=3)

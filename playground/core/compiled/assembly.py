@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from playground.core.compiled import vectormath
-from playground.core.compiled.code import Code, Lanes
+from playground.core.compiled.code import Code, Lanes, VectorValue, function_name
 
 MAX_INLINED_CALLS = 64
 """The most calls of mathematical functions that are inlined; beyond, inlining makes compilation slow."""
@@ -26,9 +26,25 @@ def assemble_module(codes: Sequence[Code], inline: bool | None = None) -> tuple[
     while waiting:
         function = waiting.pop()
         if function not in written:
-            written[function] = vectormath.write_definition(*function, inline)
+            written[function] = write_definition(*function, inline)
             waiting += written[function].functions
     every = [*written.values(), *codes]
     declared = dict.fromkeys(line for code in every for line in code.declared)
     text = "\n".join([*declared, *(line for code in every for line in code.lines), UNLIKELY_BRANCH])
     return text, sorted({name for name, _ in written if name in vectormath.LIBRARY_FUNCTIONS})
+
+
+def write_definition(name: str, lanes: Lanes, inline: bool) -> Code:
+    """Write the definition of a function of `vectormath`.
+
+    :param inline: whether to inline it at its calls.
+    """
+    code = Code(lanes)
+    count = 2 if name == "pow" else 1
+    operands = [VectorValue(code, f"%x{i}", lanes.numbers) for i in range(count)]
+    attribute, given = "alwaysinline" if inline else "noinline", ", ".join(map(str, operands))
+    code.lines.append(f"define internal {lanes.numbers} @{function_name(name, lanes)}({given}) {attribute} {{")
+    code.label("entry")
+    code.line(f"ret {vectormath.FUNCTIONS[name](*operands)}")
+    code.lines.append("}")
+    return code

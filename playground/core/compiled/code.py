@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -84,6 +84,14 @@ class Code:
         """Return the same function under construction, for vectors of as many numbers of double precision."""
         return self if self.lanes.number == "double" else replace(self, lanes=Lanes("double", self.lanes.width))
 
+    def in_single_precision(self) -> Code:
+        """Return the same function under construction, for vectors of as many numbers of single precision."""
+        return self if self.lanes.number == "float" else replace(self, lanes=Lanes("float", self.lanes.width))
+
+    def adopt(self, value: VectorValue) -> VectorValue:
+        """Return a value so that operations on it have the precision of this code."""
+        return replace(value, code=self)
+
     def line(self, text: str) -> None:
         """Write a line."""
         self.lines.append(f"  {text}")
@@ -110,6 +118,10 @@ class Code:
         element = type_[:-1].split(" x ")[1]
         return VectorValue(self, f"splat ({element} {format_literal(value, element)})", type_)
 
+    def truth(self, value: bool) -> VectorValue:
+        """Return a constant boolean, the same in each lane."""
+        return self.constant(value, self.lanes.truths)
+
     def call(self, name: str, type_: str, *operands: VectorValue) -> VectorValue:
         """Call a function; intrinsics are declared."""
         if name.startswith("llvm."):
@@ -119,6 +131,41 @@ class Code:
     def intrinsic(self, name: str, *operands: VectorValue) -> VectorValue:
         """Call an intrinsic on vectors of numbers."""
         return self.call(f"llvm.{name}.{self.lanes.name}", self.lanes.numbers, *operands)
+
+    def call_function(self, name: str, *operands: VectorValue) -> VectorValue:
+        """Call a function of `vectormath`; `assemble_module` adds its definition."""
+        self.functions[name, self.lanes] = None
+        return self.call(function_name(name, self.lanes), self.lanes.numbers, *operands)
+
+    def library(self, name: str, *operands: VectorValue) -> VectorValue:
+        """Call a C library function for each lane, in double precision."""
+        x, number = operands[0], self.lanes.number
+        self.declared[f"declare double @{name}({', '.join(['double'] * len(operands))})"] = None
+        # The select of equal operands copies x, as a value whose lanes can then be replaced one by one.
+        result = self.instruction(f"select i1 true, {x}, {x}", x.type)
+        for lane in range(self.lanes.width):
+            scalars = [self.instruction(f"extractelement {each}, i32 {lane}", number) for each in operands]
+            if number == "float":
+                scalars = [each.convert("fpext", "double") for each in scalars]
+            found = self.instruction(f"call double @{name}({', '.join(map(str, scalars))})", "double")
+            if number == "float":
+                found = found.convert("fptrunc", "float")
+            result = self.instruction(f"insertelement {result}, {found}, i32 {lane}", x.type)
+        return result
+
+    def choose_rarely(self, where: VectorValue, usual: VectorValue, rare: Callable[[], VectorValue]) -> VectorValue:
+        """Replace a value in some lanes; the replacement is only computed if there are such lanes."""
+        any_ = self.call(f"llvm.vector.reduce.or.v{self.lanes.width}i1", "i1", where)
+        before = self.fresh("usual")
+        self.line(f"br label %{before}")
+        self.label(before)
+        then, after = self.fresh("rare"), self.fresh("after")
+        self.line(f"br i1 {any_.text}, label %{then}, label %{after}")
+        self.label(then)
+        found = where.select(rare(), usual)
+        self.line(f"br label %{after}")
+        self.label(after)
+        return self.instruction(f"phi {usual.type} [{usual.text}, %{before}], [{found.text}, %{then}]", usual.type)
 
     def load(self, pointer: str, element: str, index: VectorValue | str, type_: str | None = None) -> VectorValue:
         """Load the value `index` elements after a pointer; with a vector type, that many consecutive elements."""
@@ -143,6 +190,11 @@ class Code:
         return self.instruction(f"shufflevector {first}, {vector} poison, <{width} x i32> zeroinitializer", vector)
 
 
+def function_name(name: str, lanes: Lanes) -> str:
+    """Return the name that a function of `vectormath` has for these vectors."""
+    return f"lanes.{name}.{lanes.name}"
+
+
 def _size(element: str) -> int:
     return 4 if element in ("float", "i32") else 8
 
@@ -157,6 +209,11 @@ class VectorValue:
 
     def __str__(self) -> str:
         return f"{self.type} {self.text}"
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the value is a constant, the same in each lane."""
+        return self.text.startswith("splat")
 
     def _with(self, instruction: str, other: VectorValue | float, type_: str | None = None) -> VectorValue:
         other = other if isinstance(other, VectorValue) else self.code.constant(other, self.type)
@@ -180,7 +237,7 @@ class VectorValue:
     def __neg__(self) -> VectorValue:
         return self.code.instruction(f"fneg {self}", self.type)
 
-    def __and__(self, other: VectorValue) -> VectorValue:
+    def __and__(self, other: VectorValue | int) -> VectorValue:
         return self._with("and", other)
 
     def __or__(self, other: VectorValue) -> VectorValue:
@@ -215,3 +272,31 @@ class VectorValue:
     def shift(self, bits: int) -> VectorValue:
         """Shift left; shift right arithmetically if `bits` is negative."""
         return self._with("shl", bits) if bits > 0 else self._with("ashr", -bits)
+
+    def to_integer(self) -> VectorValue:
+        """Convert a rounded number to an integer; NaN becomes an arbitrary integer."""
+        whole = self.code.lanes.whole
+        # The conversion of NaN is poison in LLVM; `freeze` turns it into some integer, which later selects ignore.
+        return self.code.instruction(f"freeze {self.convert('fptosi', whole)}", whole)
+
+    def to_number(self) -> VectorValue:
+        """Convert an integer to a number."""
+        return self.convert("sitofp", self.code.lanes.numbers)
+
+    def bits(self) -> VectorValue:
+        """Return the bits of a number as an integer."""
+        return self.convert("bitcast", self.code.lanes.whole)
+
+    def as_number(self) -> VectorValue:
+        """Return the number that has these bits."""
+        return self.convert("bitcast", self.code.lanes.numbers)
+
+    def widen(self) -> VectorValue:
+        """Convert to double precision; what is computed with the result has it as well."""
+        wide = self.code.in_double_precision()
+        return wide.adopt(self.convert("fpext", wide.lanes.numbers))
+
+    def narrow(self) -> VectorValue:
+        """Convert to single precision."""
+        code = self.code.in_single_precision()
+        return code.adopt(self.convert("fptrunc", code.lanes.numbers))

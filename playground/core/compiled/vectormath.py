@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from playground.core.compiled.code import Code, Lanes, VectorValue
+from playground.core.compiled.dialect import Dialect, V
 
 LN2 = {"float": (0.693359375, -2.12194440e-4), "double": (6.93147180369123816490e-01, 1.90821492927058770002e-10)}
 """The logarithm of 2 in two pieces. The first has so few digits that its product with an exponent is exact."""
@@ -44,10 +45,10 @@ ERFC_COEFFICIENTS = {
 most 2e-11 (float) and 4e-18 (double), times exp(-x²)."""
 
 MAX_REDUCED_ARGUMENT = 1e6
-"""Larger arguments of sin and cos are left to the C library: π/2 in pieces is not exact enough for them."""
+"""Larger arguments of sin and cos are left to the library: π/2 in pieces is not exact enough for them."""
 
 
-def polynomial(x: VectorValue, coefficients: Sequence[float]) -> VectorValue:
+def polynomial(x: V, coefficients: Sequence[float]) -> V:
     """Σ cₖ xᵏ by Horner's scheme."""
     result = x.code.constant(coefficients[-1])
     for coefficient in coefficients[-2::-1]:
@@ -55,26 +56,19 @@ def polynomial(x: VectorValue, coefficients: Sequence[float]) -> VectorValue:
     return result
 
 
-def _series(x: VectorValue, single: int, double: int, coefficient: Callable[[int], float]) -> VectorValue:
+def _series(x: V, single: int, double: int, coefficient: Callable[[int], float]) -> V:
     """Sum a series with a number of terms for each precision."""
     count = single if x.code.lanes.number == "float" else double
     return polynomial(x, [coefficient(k) for k in range(count)])
 
 
-def _power_of_two(code: Code, exponent: VectorValue) -> VectorValue:
+def _power_of_two(code: Dialect[V], exponent: V) -> V:
     """2 to the power of an integer, within the range of normal numbers."""
     bias, fraction = (127, 23) if code.lanes.number == "float" else (1023, 52)
-    return (exponent + bias).shift(fraction).convert("bitcast", code.lanes.numbers)
+    return (exponent + bias).shift(fraction).as_number()
 
 
-def _to_integer(k: VectorValue) -> VectorValue:
-    """Convert a rounded number to an integer; NaN becomes an arbitrary integer."""
-    code = k.code
-    # The conversion of NaN is poison in LLVM; `freeze` turns it into some integer, which later selects ignore.
-    return code.instruction(f"freeze {k.convert('fptosi', code.lanes.whole)}", code.lanes.whole)
-
-
-def _reduce_exponent(x: VectorValue) -> tuple[VectorValue, VectorValue, VectorValue]:
+def _reduce_exponent(x: V) -> tuple[V, V, V]:
     """Return the integer k, r = x - k ln 2 with |r| <= ln 2 / 2, and the rounding error of r."""
     high, low = LN2[x.code.lanes.number]
     k = x.code.intrinsic("rint", x * (1 / math.log(2)))
@@ -84,18 +78,18 @@ def _reduce_exponent(x: VectorValue) -> tuple[VectorValue, VectorValue, VectorVa
     return k, r, minus.times_plus(low, left - r)
 
 
-def clamp(x: VectorValue, low: float, high: float) -> VectorValue:
+def clamp(x: V, low: float, high: float) -> V:
     """Move x into a range; NaN stays NaN."""
     x = x.compare("olt", low).select(low, x)
     return x.compare("ogt", high).select(high, x)
 
 
-def _exp_remainder(r: VectorValue) -> VectorValue:
+def _exp_remainder(r: V) -> V:
     """eʳ - 1 - r = r² Σ rᵏ / (k + 2)!, |r| <= ln 2 / 2."""
     return r * r * _series(r, 6, 12, lambda k: 1 / math.factorial(k + 2))
 
 
-def exp(x: VectorValue) -> VectorValue:
+def exp(x: V) -> V:
     """2ᵏ eʳ.
 
     The power of two is applied in two halves, so that the result may overflow to infinity or underflow to 0.
@@ -104,7 +98,7 @@ def exp(x: VectorValue) -> VectorValue:
     range_ = (-105.0, 90.0) if code.lanes.number == "float" else (-746.0, 711.0)
     # Beyond the range the result is 0 or infinite anyway, and k would leave the range of exponents.
     k, r, lost = _reduce_exponent(clamp(x, *range_))
-    whole = _to_integer(k)
+    whole = k.to_integer()
     half = whole.shift(-1)
     one = code.constant(1.0)
     first = one + r
@@ -113,19 +107,19 @@ def exp(x: VectorValue) -> VectorValue:
     return found * _power_of_two(code, half) * _power_of_two(code, whole - half)
 
 
-def expm1(x: VectorValue) -> VectorValue:
+def expm1(x: V) -> V:
     """2ᵏ (eʳ - 1) + (2ᵏ - 1); eˣ for large x, where 1 is below the last digit."""
     code = x.code
     limit = 20.0 if code.lanes.number == "float" else 40.0
     k, r, lost = _reduce_exponent(clamp(x, -limit, limit))
-    power = _power_of_two(code, _to_integer(k))
+    power = _power_of_two(code, k.to_integer())
     near = power.times_plus((_exp_remainder(r) + lost) + r, power - 1.0)
     near = x.compare("ogt", limit).select(call("exp", x), near)
     # Keeps the sign of -0.
     return x.compare("oeq", 0.0).select(x, near)
 
 
-def tanh(x: VectorValue) -> VectorValue:
+def tanh(x: V) -> V:
     """With e = exp(2 |x|) - 1 and the sign of x: e/2 - e/2 · e/(e + 2) near 0, 1 - 2 / (e + 2) further out."""
     code = x.code
     limit = 10.0 if code.lanes.number == "float" else 20.0
@@ -137,7 +131,7 @@ def tanh(x: VectorValue) -> VectorValue:
     return code.intrinsic("copysign", near.select((-half).times_plus(ratio, half), code.constant(1.0) - ratio), x)
 
 
-def sigmoid(x: VectorValue) -> VectorValue:
+def sigmoid(x: V) -> V:
     """1 - e / (1 + e), and e - e · e / (1 + e) below 0, with e = exp(-|x|)."""
     code = x.code
     e = call("exp", -code.intrinsic("fabs", x))
@@ -145,22 +139,20 @@ def sigmoid(x: VectorValue) -> VectorValue:
     return x.compare("olt", 0.0).select((-e).times_plus(ratio, e), code.constant(1.0) - ratio)
 
 
-def _split(x: VectorValue) -> tuple[VectorValue, VectorValue]:
+def _split(x: V) -> tuple[V, V]:
     """Return k and f with x = 2ᵏ (1 + f) and √½ <= 1 + f < √2, for normal x > 0.
 
     Subtracting the bits of √½ before shifting moves the border between exponents from 1 to √½.
     """
     code = x.code
     fraction = 23 if code.lanes.number == "float" else 52
-    bits = x.convert("bitcast", code.lanes.whole)
-    root = code.constant(math.sqrt(0.5)).text
-    offset = code.instruction(f"bitcast {code.lanes.numbers} {root} to {code.lanes.whole}", code.lanes.whole)
-    k = (bits - offset).shift(-fraction)
-    mantissa = (bits - k.shift(fraction)).convert("bitcast", code.lanes.numbers)
-    return k.convert("sitofp", code.lanes.numbers), mantissa - 1.0
+    bits = x.bits()
+    k = (bits - code.constant(math.sqrt(0.5)).bits()).shift(-fraction)
+    mantissa = (bits - k.shift(fraction)).as_number()
+    return k.to_number(), mantissa - 1.0
 
 
-def _log_of(x: VectorValue, correction: VectorValue | None) -> VectorValue:
+def _log_of(x: V, correction: V | None) -> V:
     """k ln 2 + log(1 + f), plus a correction: f - (f²/2 - s (f²/2 + R)) with s = f / (2 + f), R = Σ 2 s²ᵏ / (2k + 1).
 
     The largest term is added last, which keeps the error below one ulp.
@@ -176,7 +168,7 @@ def _log_of(x: VectorValue, correction: VectorValue | None) -> VectorValue:
     return k.times_plus(high, f - (half - small))
 
 
-def _ends_of_log(x: VectorValue, found: VectorValue) -> VectorValue:
+def _ends_of_log(x: V, found: V) -> V:
     """Insert the logarithms of 0, infinity, NaN and negative numbers."""
     smallest = 2.0**-126 if x.code.lanes.number == "float" else 2.0**-1022
     found = x.compare("olt", smallest).select(-math.inf, found)
@@ -184,12 +176,12 @@ def _ends_of_log(x: VectorValue, found: VectorValue) -> VectorValue:
     return x.compare("olt", math.inf).select(found, x)
 
 
-def log(x: VectorValue) -> VectorValue:
+def log(x: V) -> V:
     """The natural logarithm: -∞ at 0, NaN below 0."""
     return _ends_of_log(x, _log_of(x, None))
 
 
-def log1p(x: VectorValue) -> VectorValue:
+def log1p(x: V) -> V:
     """log(1 + x) = log u + (1 + x - u) / u, where u is 1 + x rounded."""
     one = x.code.constant(1.0)
     u = x + 1.0
@@ -200,23 +192,22 @@ def log1p(x: VectorValue) -> VectorValue:
     return x.compare("oeq", 0.0).select(x, found)
 
 
-def _quarters(x: VectorValue) -> tuple[VectorValue, VectorValue]:
+def _quarters(x: V) -> tuple[V, V]:
     """Return r with |r| <= π/4 and the quadrant k, x = k π/2 + r; computed with extra digits, since r may be tiny."""
     code = x.code
     # k first and k second are exact. In double precision, the rounding error of r and the third piece are added last.
     k = code.intrinsic("rint", x * (2 / math.pi))
     first, second, third = HALF_PI
     if code.lanes.number == "float":
-        wide = code.lanes.of("double")
-        x, many = x.convert("fpext", wide), k.convert("fpext", wide)
-        return ((x - many * first) - many * second).convert("fptrunc", code.lanes.numbers), _to_integer(k)
+        x, many = x.widen(), k.widen()
+        return ((x - many * first) - many * second).narrow(), k.to_integer()
     left, middle = x - k * first, k * second
     r = left - middle
     lost = (left - r) - middle
-    return r + (lost - k * third), _to_integer(k)
+    return r + (lost - k * third), k.to_integer()
 
 
-def _sine_and_cosine(x: VectorValue) -> tuple[VectorValue, VectorValue, VectorValue]:
+def _sine_and_cosine(x: V) -> tuple[V, V, V]:
     """Return sin r and cos r, and the quadrant k."""
     one = x.code.constant(1.0)
     r, k = _quarters(clamp(x, -MAX_REDUCED_ARGUMENT, MAX_REDUCED_ARGUMENT))
@@ -228,81 +219,37 @@ def _sine_and_cosine(x: VectorValue) -> tuple[VectorValue, VectorValue, VectorVa
     return sine, top + (((one - top) - half) + rest), k
 
 
-def _wave(x: VectorValue, name: str, turned: int) -> VectorValue:
+def _wave(x: V, name: str, turned: int) -> V:
     """The sine of x + turned π/2."""
     code = x.code
     sine, cosine, k = _sine_and_cosine(x)
     quadrant = k + turned if turned else k
-    odd = (quadrant & code.constant(1, code.lanes.whole)).compare("ne", 0)
+    odd = (quadrant & 1).compare("ne", 0)
     found = odd.select(cosine, sine)
-    below = (quadrant & code.constant(2, code.lanes.whole)).compare("ne", 0)
+    below = (quadrant & 2).compare("ne", 0)
     found = below.select(-found, found)
-    # NaN is also `far`, so the C library handles it.
+    # NaN is also `far`, so the library handles it.
     far = ~code.intrinsic("fabs", x).compare("ole", MAX_REDUCED_ARGUMENT)
-    return _select_rarely(far, found, lambda: call_each_lane(x, name))
+    return code.choose_rarely(far, found, lambda: code.library(name, x))
 
 
-def sin(x: VectorValue) -> VectorValue:
+def sin(x: V) -> V:
     """The sine, by the series of sine or cosine, depending on the quadrant."""
     return _wave(x, "sin", 0)
 
 
-def cos(x: VectorValue) -> VectorValue:
+def cos(x: V) -> V:
     """The cosine: the sine, a quarter turn further."""
     return _wave(x, "cos", 1)
 
 
-def _select_rarely(where: VectorValue, usual: VectorValue, rare: Callable[[], VectorValue]) -> VectorValue:
-    """Replace a value in some lanes; the replacement is only computed if there are such lanes."""
-    code = where.code
-    any_ = code.call(f"llvm.vector.reduce.or.v{code.lanes.width}i1", "i1", where)
-    before = code.fresh("usual")
-    code.line(f"br label %{before}")
-    code.label(before)
-    then, after = code.fresh("rare"), code.fresh("after")
-    code.line(f"br i1 {any_.text}, label %{then}, label %{after}")
-    code.label(then)
-    found = where.select(rare(), usual)
-    code.line(f"br label %{after}")
-    code.label(after)
-    return code.instruction(f"phi {usual.type} [{usual.text}, %{before}], [{found.text}, %{then}]", usual.type)
+def call(name: str, *operands: V) -> V:
+    """Call one of these functions."""
+    code: Dialect[V] = operands[0].code
+    return code.call_function(name, *operands)
 
 
-def call_each_lane(x: VectorValue, name: str, *others: VectorValue) -> VectorValue:
-    """Call a C library function for each lane, in double precision."""
-    code = x.code
-    number = code.lanes.number
-    operands = (x, *others)
-    code.declared[f"declare double @{name}({', '.join(['double'] * len(operands))})"] = None
-    # The select of equal operands copies x, as a value whose lanes can then be replaced one by one.
-    result = code.instruction(f"select i1 true, {x}, {x}", x.type)
-    for lane in range(code.lanes.width):
-        scalars = [code.instruction(f"extractelement {each}, i32 {lane}", number) for each in operands]
-        if number == "float":
-            scalars = [each.convert("fpext", "double") for each in scalars]
-        found = code.instruction(f"call double @{name}({', '.join(map(str, scalars))})", "double")
-        if number == "float":
-            found = found.convert("fptrunc", "float")
-        result = code.instruction(f"insertelement {result}, {found}, i32 {lane}", x.type)
-    return result
-
-
-def call(name: str, *operands: VectorValue, lanes: Lanes | None = None) -> VectorValue:
-    """Call one of these functions.
-
-    :param lanes: the vectors of the operands, if they differ from those of the code.
-    """
-    code = operands[0].code
-    lanes = lanes or code.lanes
-    code.functions[name, lanes] = None
-    return code.call(_function_name(name, lanes), lanes.numbers, *operands)
-
-
-def _function_name(name: str, lanes: Lanes) -> str:
-    return f"lanes.{name}.{lanes.name}"
-
-
-def erf(x: VectorValue) -> VectorValue:
+def erf(x: V) -> V:
     """2/√π Σ (-1)ⁿ x²ⁿ⁺¹ / (n! (2n + 1)) below 1; 1 - exp(-x²) P(u) beyond, u = ((x - 3)/(x + 3) + 1/12) 12/5."""
     code = x.code
     size = clamp(code.intrinsic("fabs", x), 0.0, 6.0)
@@ -313,18 +260,18 @@ def erf(x: VectorValue) -> VectorValue:
     return code.intrinsic("copysign", size.compare("olt", 1.0).select(near, far), x)
 
 
-def power(x: VectorValue, y: VectorValue) -> VectorValue:
-    """|x|ʸ = exp(y log |x|): floats in double precision, with the sign for odd y; doubles by the C library's pow."""
-    code, wide = x.code, Lanes("double", x.code.lanes.width)
+def power(x: V, y: V) -> V:
+    """|x|ʸ = exp(y log |x|): floats in double precision, with the sign for odd y; doubles by the library's pow."""
+    code = x.code
     if code.lanes.number == "double":
-        return call_each_lane(x, "pow", y)
+        return code.library("pow", x, y)
     size = code.intrinsic("fabs", x)
     # The special cases follow C's pow: 1 for |x| = 1 or y = 0, the sign of x for odd integers y, NaN for a finite
     # negative x with a fractional y, and NaN for NaN operands except pow(1, NaN) and pow(NaN, 0).
     one = size.compare("oeq", 1.0) | y.compare("oeq", 0.0)
-    logarithm = call("log", size.convert("fpext", wide.numbers), lanes=wide)
-    found = call("exp", y.convert("fpext", wide.numbers) * logarithm, lanes=wide)
-    found = one.select(1.0, found.convert("fptrunc", code.lanes.numbers))
+    logarithm = call("log", size.widen())
+    found = call("exp", y.widen() * logarithm)
+    found = one.select(1.0, found.narrow())
     whole = code.intrinsic("floor", y).compare("oeq", y)
     half = y * 0.5
     odd = whole & code.intrinsic("floor", half).compare("one", half)
@@ -335,7 +282,7 @@ def power(x: VectorValue, y: VectorValue) -> VectorValue:
     return unknown.select(math.nan, signed)
 
 
-FUNCTIONS: dict[str, Callable[..., VectorValue]] = {
+FUNCTIONS: dict[str, Callable[..., Any]] = {
     "exp": exp,
     "expm1": expm1,
     "log": log,
@@ -344,7 +291,7 @@ FUNCTIONS: dict[str, Callable[..., VectorValue]] = {
     "cos": cos,
     "tanh": tanh,
     "sigmoid": sigmoid,
-    "atan": lambda x: call_each_lane(x, "atan"),
+    "atan": lambda x: x.code.library("atan", x),
     "erf": erf,
     "pow": power,
 }
@@ -366,20 +313,4 @@ MAX_ERRORS_ULP = {
 """The largest error of each function over its whole range, in units in the last place (ulp), in both precisions."""
 
 LIBRARY_FUNCTIONS = ("sin", "cos", "atan", "pow")
-"""Functions that may call the C library's function of the same name."""
-
-
-def write_definition(name: str, lanes: Lanes, inline: bool) -> Code:
-    """Write the definition of one of the functions.
-
-    :param inline: whether to inline it at its calls.
-    """
-    code = Code(lanes)
-    count = 2 if name == "pow" else 1
-    operands = [VectorValue(code, f"%x{i}", lanes.numbers) for i in range(count)]
-    attribute, given = "alwaysinline" if inline else "noinline", ", ".join(map(str, operands))
-    code.lines.append(f"define internal {lanes.numbers} @{_function_name(name, lanes)}({given}) {attribute} {{")
-    code.label("entry")
-    code.line(f"ret {FUNCTIONS[name](*operands)}")
-    code.lines.append("}")
-    return code
+"""Functions that may call the library's function of the same name."""

@@ -56,7 +56,7 @@ def polynomial(x: V, coefficients: Sequence[float]) -> V:
     return result
 
 
-def _series(x: V, single: int, double: int, coefficient: Callable[[int], float]) -> V:
+def sum_series(x: V, single: int, double: int, coefficient: Callable[[int], float]) -> V:
     """Sum a series with a number of terms for each precision."""
     count = single if x.code.lanes.number == "float" else double
     return polynomial(x, [coefficient(k) for k in range(count)])
@@ -86,7 +86,7 @@ def clamp(x: V, low: float, high: float) -> V:
 
 def _exp_remainder(r: V) -> V:
     """eʳ - 1 - r = r² Σ rᵏ / (k + 2)!, |r| <= ln 2 / 2."""
-    return r * r * _series(r, 6, 12, lambda k: 1 / math.factorial(k + 2))
+    return r * r * sum_series(r, 6, 12, lambda k: 1 / math.factorial(k + 2))
 
 
 def exp(x: V) -> V:
@@ -94,6 +94,11 @@ def exp(x: V) -> V:
 
     The power of two is applied in two halves, so that the result may overflow to infinity or underflow to 0.
     """
+    return exp_of_sum(x, None)
+
+
+def exp_of_sum(x: V, correction: V | None) -> V:
+    """exp(x + correction), where the correction is below the last digit of x."""
     code = x.code
     range_ = (-105.0, 90.0) if code.lanes.number == "float" else (-746.0, 711.0)
     # Beyond the range the result is 0 or infinite anyway, and k would leave the range of exponents.
@@ -103,7 +108,9 @@ def exp(x: V) -> V:
     one = code.constant(1.0)
     first = one + r
     # 1 + r loses the low digits of r; they are added back with the smaller terms.
-    found = first + (_exp_remainder(r) + (lost + (r - (first - one))))
+    rest = _exp_remainder(r)
+    lost = lost if correction is None else lost + correction * (first + rest)
+    found = first + (rest + (lost + (r - (first - one))))
     return found * _power_of_two(code, half) * _power_of_two(code, whole - half)
 
 
@@ -139,7 +146,7 @@ def sigmoid(x: V) -> V:
     return x.compare("olt", 0.0).select((-e).times_plus(ratio, e), code.constant(1.0) - ratio)
 
 
-def _split(x: V) -> tuple[V, V]:
+def split_exponent(x: V) -> tuple[V, V]:
     """Return k and f with x = 2ᵏ (1 + f) and √½ <= 1 + f < √2, for normal x > 0.
 
     Subtracting the bits of √½ before shifting moves the border between exponents from 1 to √½.
@@ -158,10 +165,10 @@ def _log_of(x: V, correction: V | None) -> V:
     The largest term is added last, which keeps the error below one ulp.
     """
     high, low = LN2[x.code.lanes.number]
-    k, f = _split(x)
+    k, f = split_exponent(x)
     s = f / (f + 2.0)
     z = s * s
-    r = z * _series(z, 4, 11, lambda n: 2 / (2 * n + 3))
+    r = z * sum_series(z, 4, 11, lambda n: 2 / (2 * n + 3))
     half = f * f * 0.5
     small = s * (half + r)
     small = k.times_plus(low, small if correction is None else small + correction)
@@ -207,27 +214,31 @@ def _quarters(x: V) -> tuple[V, V]:
     return r + (lost - k * third), k.to_integer()
 
 
-def _sine_and_cosine(x: V) -> tuple[V, V, V]:
-    """Return sin r and cos r, and the quadrant k."""
-    one = x.code.constant(1.0)
-    r, k = _quarters(clamp(x, -MAX_REDUCED_ARGUMENT, MAX_REDUCED_ARGUMENT))
+def _sine_and_cosine(r: V) -> tuple[V, V]:
+    """Return sin r and cos r, |r| <= π/4."""
+    one = r.code.constant(1.0)
     z = r * r
-    sine = (r * z).times_plus(_series(z, 4, 8, lambda n: (-1) ** (n + 1) / math.factorial(2 * n + 3)), r)
+    sine = (r * z).times_plus(sum_series(z, 4, 8, lambda n: (-1) ** (n + 1) / math.factorial(2 * n + 3)), r)
     half = z * 0.5
     top = one - half
-    rest = (z * z) * _series(z, 4, 7, lambda n: (-1) ** n / math.factorial(2 * n + 4))
-    return sine, top + (((one - top) - half) + rest), k
+    rest = (z * z) * sum_series(z, 4, 7, lambda n: (-1) ** n / math.factorial(2 * n + 4))
+    return sine, top + (((one - top) - half) + rest)
+
+
+def wave(r: V, k: V, turned: int) -> V:
+    """The sine of r + (k + turned) π/2, |r| <= π/4."""
+    sine, cosine = _sine_and_cosine(r)
+    quadrant = k + turned if turned else k
+    odd = (quadrant & 1).compare("ne", 0)
+    found = odd.select(cosine, sine)
+    below = (quadrant & 2).compare("ne", 0)
+    return below.select(-found, found)
 
 
 def _wave(x: V, name: str, turned: int) -> V:
     """The sine of x + turned π/2."""
     code = x.code
-    sine, cosine, k = _sine_and_cosine(x)
-    quadrant = k + turned if turned else k
-    odd = (quadrant & 1).compare("ne", 0)
-    found = odd.select(cosine, sine)
-    below = (quadrant & 2).compare("ne", 0)
-    found = below.select(-found, found)
+    found = wave(*_quarters(clamp(x, -MAX_REDUCED_ARGUMENT, MAX_REDUCED_ARGUMENT)), turned)
     # NaN is also `far`, so the library handles it.
     far = ~code.intrinsic("fabs", x).compare("ole", MAX_REDUCED_ARGUMENT)
     return code.choose_rarely(far, found, lambda: code.library(name, x))
@@ -254,7 +265,9 @@ def erf(x: V) -> V:
     code = x.code
     size = clamp(code.intrinsic("fabs", x), 0.0, 6.0)
     z = size * size
-    near = size * _series(z, 10, 18, lambda n: 2 / math.sqrt(math.pi) * (-1) ** n / (math.factorial(n) * (2 * n + 1)))
+    near = size * sum_series(
+        z, 10, 18, lambda n: 2 / math.sqrt(math.pi) * (-1) ** n / (math.factorial(n) * (2 * n + 1))
+    )
     u = ((size - 3.0) / (size + 3.0) + 1 / 12) * 2.4
     far = code.constant(1.0) - call("exp", -z) * polynomial(u, ERFC_COEFFICIENTS[code.lanes.number])
     return code.intrinsic("copysign", size.compare("olt", 1.0).select(near, far), x)
@@ -265,13 +278,26 @@ def power(x: V, y: V) -> V:
     code = x.code
     if code.lanes.number == "double":
         return code.library("pow", x, y)
+
+    def by_logarithm(size: V) -> V:
+        logarithm = call("log", size.widen())
+        return call("exp", y.widen() * logarithm).narrow()
+
+    return extend_power(x, y, by_logarithm)
+
+
+def extend_power(x: V, y: V, find: Callable[[V], V]) -> V:
+    """Return xʸ: the sign of x for odd integers y, and the special cases of C's pow.
+
+    They are 1 for |x| = 1 or y = 0, NaN for a finite negative x with a fractional y, and NaN for NaN operands except
+    pow(1, NaN) and pow(NaN, 0).
+
+    :param find: returns |x|ʸ, given |x|.
+    """
+    code = x.code
     size = code.intrinsic("fabs", x)
-    # The special cases follow C's pow: 1 for |x| = 1 or y = 0, the sign of x for odd integers y, NaN for a finite
-    # negative x with a fractional y, and NaN for NaN operands except pow(1, NaN) and pow(NaN, 0).
     one = size.compare("oeq", 1.0) | y.compare("oeq", 0.0)
-    logarithm = call("log", size.widen())
-    found = call("exp", y.widen() * logarithm)
-    found = one.select(1.0, found.narrow())
+    found = one.select(1.0, find(size))
     whole = code.intrinsic("floor", y).compare("oeq", y)
     half = y * 0.5
     odd = whole & code.intrinsic("floor", half).compare("one", half)

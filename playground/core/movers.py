@@ -41,6 +41,11 @@ class Mover(ABC):
         """Return the optimizer of a run by its index."""
         return self.optimizer({name: self._number(name, column[run].item()) for name, column in self.lanes.items()})
 
+    @property
+    @abstractmethod
+    def numbers(self) -> Mapping[str, float]:
+        """The hyperparameters that are floats and equal in all runs, by name."""
+
     def is_whole(self, name: str) -> bool:
         """Tell whether a hyperparameter is an `int` in all runs."""
         return False
@@ -84,6 +89,12 @@ class RuleMover(Mover):
     def optimizer(self, values: Mapping[str, Any]) -> UpdateRule:
         """Return the rule with these numbers."""
         return replace(self.rule, **values) if values else self.rule  # type: ignore[type-var]
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The fields of the rule that are floats."""
+        values = {each.name: getattr(self.rule, each.name) for each in fields(self.rule)}  # type: ignore[arg-type]
+        return {name: value for name, value in values.items() if type(value) is float}
 
     def with_lanes(self, names: Collection[str], runs: int) -> RuleMover:
         """Return a mover of the same rules; an `int` stays a constant, since a lane would make a `float` of it."""
@@ -143,6 +154,12 @@ class FactoryMover(Mover):
     def is_whole(self, name: str) -> bool:
         """Tell whether an option is an `int` in all runs."""
         return self._whole[name]
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The options that are floats and no lanes."""
+        names = {place: self._name(place) for place, value in enumerate(self._first) if type(value) is float}
+        return {name: self._first[place] for place, name in names.items() if name not in self.lanes}
 
     def with_lanes(self, names: Collection[str], runs: int) -> FactoryMover:
         """Return a mover of the same factories."""

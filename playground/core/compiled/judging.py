@@ -117,17 +117,21 @@ class Judge:
             ("diverged", loss.compare("ogt", after["limit"])),
         ]
         if rules.loss is not None:
-            found.append(("loss", loss.compare("ole", self._below(rules.loss))))
+            found.append(("loss", loss.compare("ole", round_down(rules.loss, self.tile.lanes.number))))
         if rules.gradient is not None:
-            found.append(("gradient", norm.compare("ole", self._below(rules.gradient))))
+            found.append(("gradient", norm.compare("ole", round_down(rules.gradient, self.tile.lanes.number))))
         if rules.patience is not None:
             found.append(("stalled", (self._now() - after["improved_step"]).compare("sge", rules.patience)))
         return found
 
-    def _below(self, threshold: float) -> float:
-        """Return the largest number of the run's precision that does not exceed a threshold."""
-        if self.tile.lanes.number == "double":
-            return threshold
-        with np.errstate(over="ignore"):
-            rounded = np.float32(threshold)
-        return float(np.nextafter(rounded, np.float32(-np.inf)) if rounded > threshold else rounded)
+
+def round_down(threshold: float, number: str) -> float:
+    """Return the largest number of a precision that does not exceed a threshold.
+
+    :param number: `float` or `double`.
+    """
+    if number == "double":
+        return threshold
+    with np.errstate(over="ignore"):
+        rounded = np.float32(threshold)
+    return float(np.nextafter(rounded, np.float32(-np.inf)) if rounded > threshold else rounded)

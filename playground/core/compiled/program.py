@@ -32,6 +32,9 @@ SLOT, LANE, DATUM, STARTED = "slot", "lane", "datum", "started"
 """Inputs of a run: a number carried from step to step, one of its hyperparameters, an entry of its batch, and whether
 it has made a step."""
 
+SAMPLE = "sample"
+"""An input that is an entry of all data, where they are no constants: they may be changed between runs."""
+
 DEPENDENCE_BY_INPUT = {
     STEP: Dependence.STEP,
     FACTOR: Dependence.STEP,
@@ -40,6 +43,7 @@ DEPENDENCE_BY_INPUT = {
     SLOT: Dependence.RUN,
     DATUM: Dependence.RUN,
     STARTED: Dependence.RUN,
+    SAMPLE: Dependence.RUN,
 }
 
 

@@ -20,7 +20,7 @@ from playground.core.compiled.errors import CannotCompileError
 from playground.core.compiled.memory import MemoryLeaf, find_leaves, find_objects
 from playground.core.compiled.outside import OutsideState, refuse_random_draws
 from playground.core.compiled.patching import modules_of, take_symbolic_numbers
-from playground.core.compiled.program import DATUM, FACTOR, LANE, MAX_OPERATIONS, SLOT, STEP
+from playground.core.compiled.program import DATUM, FACTOR, LANE, MAX_OPERATIONS, SAMPLE, SLOT, STEP
 from playground.core.compiled.recorder import ProgramRecorder
 from playground.core.compiled.rules import RULES
 from playground.core.compiled.symbol import Symbol
@@ -43,12 +43,14 @@ class DescentSpec:
     :param mover: the optimizers.
     :param scheduled: whether a schedule multiplies the learning rate by a factor that changes with the step.
     :param clip: limits on a run's gradient.
+    :param data_change: whether the data are inputs of the program, not constants.
     """
 
     problem: Problem
     mover: Mover
     scheduled: bool = False
     clip: Clip | None = None
+    data_change: bool = False
 
     @property
     def dtype(self) -> torch.dtype:
@@ -127,7 +129,7 @@ class SymbolicRun:
         self.parameters: dict[str, Any] = {
             name: Symbol(self.parameter_ids(name), spec.dtype).requires_grad_() for name in spec.shapes
         }
-        self._batches = _SymbolicBatches(spec.problem.batches.data)
+        self._batches = _SymbolicBatches(self._all_data())
         self._gradients: dict[int | None, Any] = {}
         self._number: Any = self.recorder.number(self.program.input(STEP), whole=True)
         factory = spec.mover.optimizer({})
@@ -217,14 +219,21 @@ class SymbolicRun:
 
     def _batch(self, samples: int | None) -> BatchTensors:
         """Return the batch of the step: an entry is an input by its row in the batch and its place in the sample."""
-        data = self.spec.problem.batches.data
         if samples is None:
-            return data
-        return tuple(self._symbolic_batch(i, each, samples) for i, each in enumerate(data))
+            return self._batches.data
+        data = self.spec.problem.batches.data
+        return tuple(self._symbolic_batch(DATUM, i, each, samples) for i, each in enumerate(data))
 
-    def _symbolic_batch(self, which: int, data: Tensor, samples: int) -> Symbol:
+    def _all_data(self) -> BatchTensors:
+        """Return all data: as constants, or as inputs in the same way."""
+        data = self.spec.problem.batches.data
+        if not self.spec.data_change:
+            return data
+        return tuple(self._symbolic_batch(SAMPLE, i, each, len(each)) for i, each in enumerate(data))
+
+    def _symbolic_batch(self, kind: str, which: int, data: Tensor, samples: int) -> Symbol:
         places = data[0].numel()
-        ids = [self.program.input(DATUM, which, row, place) for row in range(samples) for place in range(places)]
+        ids = [self.program.input(kind, which, row, place) for row in range(samples) for place in range(places)]
         return Symbol(torch.tensor(ids, dtype=torch.int64).reshape(samples, *data.shape[1:]), data.dtype)
 
 

@@ -1,0 +1,220 @@
+"""The program of a descent as a WebAssembly module, with all that a page needs to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from playground.core.compiled.carried import LEFT_OUT
+from playground.core.compiled.errors import CannotCompileError
+from playground.core.compiled.layout import arrange
+from playground.core.compiled.phases import Phases, record_phases
+from playground.core.compiled.symbolic_run import DescentSpec
+from playground.core.compiled.tidying import tidy
+from playground.core.compiled.tile import END_NAMES
+from playground.core.compiled.wasm.counts import CountRule, find_count_rules
+from playground.core.compiled.wasm.kernel import KernelWriter
+from playground.core.compiled.wasm.memory_layout import Layout
+from playground.core.compiled.wasm.module_program import ModuleProgram
+from playground.core.compiled.wasm.uniform import write_uniform
+from playground.core.gradients import Clip
+from playground.core.movers import Mover
+from playground.core.problem import Problem
+from playground.core.stopping import StopRules
+
+
+@dataclass(frozen=True)
+class DialRange:
+    """The values that a page offers for a hyperparameter.
+
+    :param is_logarithmic: whether they are spaced by ratio.
+    """
+
+    low: float
+    high: float
+    is_logarithmic: bool = False
+
+
+@dataclass(frozen=True)
+class Dial:
+    """A hyperparameter that is an input of a module.
+
+    :param value: in the scenario.
+    :param range: to offer; None if nothing says which.
+    """
+
+    name: str
+    value: float
+    range: DialRange | None = None
+
+
+@dataclass(frozen=True)
+class LiveModule:
+    """A WebAssembly module that makes the steps of a descent.
+
+    Its functions: `uniform(step0, step1)` computes what all runs share at these steps, from `dials`, `factors` and
+    `counts`. `begin(tile0, tile1)` computes the state before step 0 from `starts` and `varying`; it returns for how
+    many tiles Python's decisions hold. `descend(tile0, tile1, step0, step1)` makes steps and returns how many tiles
+    have runs that go on. `conclude(tile0, tile1)` computes `final` and `last`. `evaluate(tile0, tile1)` computes the
+    loss over all data at `points`.
+
+    :param code: the bytes of the module.
+    :param dtype: of the runs, `float32` or `float64`.
+    :param layout: of its memory.
+    :param dials: hyperparameters that all runs share, in the order of the array `dials`.
+    :param varying: hyperparameters of each run, in the order of the array `varying`.
+    :param parameters: the shape of each parameter by name, in the order in which `starts` has their entries.
+    :param steps: the most steps that a run makes.
+    :param factors: of the schedule on the learning rate, for each step.
+    :param phases: which part of the program each step uses.
+    :param counts: rows of the array `counts`, for each step.
+    :param data: the shape of each data tensor; empty if the data are constants of the program, or if there are none.
+    :param batch: samples in a mini-batch; 0 if there are none.
+    :param ends: the ways in which a run ends, by `status`.
+    :param left_out: the place in `final` of a number that is not 0 if a run went a way that was not recorded.
+    :param operations: of a step.
+    :param fixed_data: why the data are constants; empty if they are not.
+    """
+
+    code: bytes
+    dtype: str
+    layout: Layout
+    dials: tuple[Dial, ...]
+    varying: tuple[Dial, ...]
+    parameters: Mapping[str, tuple[int, ...]]
+    steps: int
+    factors: tuple[float, ...]
+    phases: tuple[int, ...]
+    counts: tuple[tuple[float, ...], ...]
+    data: tuple[tuple[int, ...], ...]
+    batch: int
+    ends: tuple[str, ...]
+    left_out: int | None
+    operations: int
+    fixed_data: str = ""
+
+
+@dataclass(frozen=True)
+class NoModule:
+    """Why a descent is no module.
+
+    :param reason: a sentence without its full stop.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveTerms:
+    """What a module is made from.
+
+    :param problem: with its initial parameters.
+    :param mover: the optimizer.
+    :param factors: of the schedule, for each step; None without a schedule.
+    :param steps: the most that a run makes.
+    :param rules: when a run ends early.
+    :param clip: limits on the gradient.
+    :param over_all_data: whether the losses to keep are those of all data, not those of the steps.
+    :param ranges: what to offer for hyperparameters, by name.
+    :param varying: hyperparameters that may differ between runs.
+    """
+
+    problem: Problem
+    mover: Mover
+    steps: int
+    factors: Sequence[float] | None = None
+    rules: StopRules = field(default_factory=StopRules)
+    clip: Clip | None = None
+    over_all_data: bool = False
+    ranges: Mapping[str, DialRange] | None = None
+    varying: Collection[str] = ("lr",)
+
+
+def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
+    """Return a module with as many inputs as can be recorded, or why there is none.
+
+    Hyperparameters and data are inputs. If that cannot be recorded, the data are constants, and at last everything is.
+    """
+    reason = ""
+    for changing in True, False:
+        if changing and not terms.problem.batches.data:
+            continue
+        for names in dict.fromkeys(
+            (tuple(terms.mover.numbers), tuple(set(terms.varying) & set(terms.mover.numbers)), ())
+        ):
+            try:
+                return _write_module(terms, names, changing, "" if changing else reason)
+            except CannotCompileError as error:
+                reason = reason or str(error)
+    return NoModule(reason)
+
+
+def _write_module(terms: LiveTerms, names: Collection[str], changing: bool, fixed_data: str) -> LiveModule:
+    """Record a program and write its module.
+
+    :param names: the hyperparameters that are inputs.
+    :param changing: whether the data are inputs.
+    :raises CannotCompileError: it cannot be recorded.
+    """
+    numbers = terms.mover.numbers
+    mover = terms.mover.with_lanes(names, 1)
+    scheduled = terms.factors is not None
+    factors = tuple(terms.factors or (1.0,) * terms.steps)
+    spec = DescentSpec(terms.problem, mover, scheduled, terms.clip, changing)
+    starts = {name: tensor.detach()[None] for name, tensor in terms.problem.parameters.items()}
+    phases = tidy(record_phases(spec, factors, starts))
+    if phases.is_opaque:
+        raise CannotCompileError("the optimizer may remember something that a recording does not show")
+    order = list(mover.lanes)
+    varying = tuple(i for i, name in enumerate(order) if name in terms.varying)
+    dials = tuple(i for i in range(len(order)) if i not in varying)
+    module = _arrange_module(terms, spec, phases, varying, dials)
+    write_uniform(module)
+    KernelWriter(module).write()
+    ranges = terms.ranges or {}
+
+    def describe(which: Sequence[int]) -> tuple[Dial, ...]:
+        return tuple(Dial(order[i], numbers[order[i]], ranges.get(order[i])) for i in which)
+
+    program, data = module.kernel_program, terms.problem.batches.data
+    return LiveModule(
+        code=module.wasm.encode(),
+        dtype="float32" if module.number == "float" else "float64",
+        layout=module.layout,
+        dials=describe(dials),
+        varying=describe(varying),
+        parameters={name: tuple(shape) for name, shape in spec.shapes.items()},
+        steps=terms.steps,
+        factors=factors,
+        phases=tuple(phases.which.tolist()),
+        counts=tuple(each.numbers for each in module.counts if not each.is_affine),
+        data=tuple(tuple(each.shape) for each in data) if module.places else (),
+        batch=module.batch,
+        ends=END_NAMES,
+        left_out=program.slots.index(LEFT_OUT) if LEFT_OUT in program.slots else None,
+        operations=program.operations,
+        fixed_data=fixed_data,
+    )
+
+
+def _arrange_module(
+    terms: LiveTerms, spec: DescentSpec, phases: Phases, varying: tuple[int, ...], dials: tuple[int, ...]
+) -> ModuleProgram:
+    batches = terms.problem.batches
+    used: list[CountRule] = find_count_rules(phases.inputs)
+    reads_data = spec.data_change or batches.size is not None
+    return ModuleProgram(
+        kernel_program=arrange(phases, terms.rules.gradient is not None, terms.over_all_data),
+        number="float" if spec.dtype is torch.float32 else "double",
+        rules=terms.rules,
+        varying=varying,
+        dials=dials,
+        full_loss=phases.full_loss,
+        decisions=phases.by_lane,
+        counts=used,
+        places=tuple(tensor[0].numel() for tensor in batches.data) if reads_data else (),
+        samples=len(batches.data[0]) if reads_data else 0,
+        batch=batches.size or 0,
+    )

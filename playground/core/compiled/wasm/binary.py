@@ -73,7 +73,7 @@ def encode_text(text: str) -> bytes:
 
 
 @dataclass(frozen=True)
-class Signature:
+class FunctionType:
     """The types of a function's parameters and results."""
 
     parameters: tuple[ValueType, ...] = ()
@@ -100,10 +100,10 @@ class WasmModule:
     """The functions that can be called from outside, by name."""
     data: dict[int, bytes] = field(default_factory=dict)
     """What the memory holds at the start, by address."""
-    _signatures: list[Signature] = field(default_factory=list)
+    _signatures: list[FunctionType] = field(default_factory=list)
     _bodies: list[bytes] = field(default_factory=list)
 
-    def add(self, signature: Signature, body: bytes, name: str | None = None) -> int:
+    def add(self, signature: FunctionType, body: bytes, name: str | None = None) -> int:
         """Add a function; return its index.
 
         :param body: its locals and instructions.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import struct
 
-from playground.core.compiled.wasm.binary import Signature, ValueType, WasmModule, encode_unsigned
+from playground.core.compiled.wasm.binary import FunctionType, ValueType, WasmModule, encode_unsigned
 from playground.core.compiled.wasm.function import Node, WasmFunction
 
 TWO_OVER_PI = bytes.fromhex(
@@ -82,7 +82,7 @@ def write_turn(module: WasmModule) -> int:
     :returns: the index of the function, which returns r and k as a register of two numbers.
     """
     module.data[TABLE_ADDRESS] = struct.pack("<40I", 0, 0, *struct.unpack(">38I", TWO_OVER_PI))
-    function = WasmFunction(module, Signature((ValueType.F64,), (ValueType.V128,)))
+    function = WasmFunction(module, FunctionType((ValueType.F64,), (ValueType.V128,)))
     do = Scalars(function)
     x = function.read(function.parameters[0])
     bits = do("bits", x)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from playground.core.compiled.wasm.binary import (
-    Signature,
+    FunctionType,
     ValueType,
     WasmModule,
     encode_list,
@@ -41,11 +41,11 @@ class Node:
     code: bytes
     operands: tuple[Node, ...]
     type: ValueType
-    variable: Variable | None = None
+    variable: LocalVariable | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Variable:
+class LocalVariable:
     """A local that statements assign to.
 
     :param parameter: which parameter of the function it is, if it is one.
@@ -67,7 +67,7 @@ class Statement:
 
     operands: tuple[Node, ...]
     code: bytes = b""
-    variables: tuple[Variable, ...] = ()
+    variables: tuple[LocalVariable, ...] = ()
     block: tuple[Statement, ...] = ()
 
 
@@ -80,12 +80,12 @@ class WasmFunction:
     """
 
     module: WasmModule
-    signature: Signature
+    signature: FunctionType
     _known: dict[object, Node] = field(default_factory=dict)
     _blocks: list[list[Statement]] = field(default_factory=lambda: [[]])
 
     def __post_init__(self) -> None:
-        self.parameters = [Variable(type_, place) for place, type_ in enumerate(self.signature.parameters)]
+        self.parameters = [LocalVariable(type_, place) for place, type_ in enumerate(self.signature.parameters)]
 
     # Values
 
@@ -100,7 +100,7 @@ class WasmFunction:
         """Return a value that is read from memory."""
         return Node(code, (address,), type_)
 
-    def read(self, variable: Variable) -> Node:
+    def read(self, variable: LocalVariable) -> Node:
         """Return the value of a variable."""
         if variable not in self._known:
             self._known[variable] = Node(b"", (), variable.type, variable)
@@ -124,13 +124,13 @@ class WasmFunction:
         """Compute values now, for statements that follow in this block."""
         self._blocks[-1].append(Statement(nodes))
 
-    def variable(self, value: Node) -> Variable:
+    def variable(self, value: Node) -> LocalVariable:
         """Return a new variable with a value."""
-        found = Variable(value.type)
+        found = LocalVariable(value.type)
         self.assign((found,), (value,))
         return found
 
-    def assign(self, variables: Sequence[Variable], values: Sequence[Node]) -> None:
+    def assign(self, variables: Sequence[LocalVariable], values: Sequence[Node]) -> None:
         """Let variables have new values, all at once: the values are computed before."""
         self._blocks[-1].append(Statement(tuple(values), LOCAL_SET, tuple(variables)))
         self._forget(variables)
@@ -166,9 +166,11 @@ class WasmFunction:
         self._forget([variable for each in _walk(found) for variable in each.variables])
         return found
 
-    def _forget(self, variables: Sequence[Variable] | None = None) -> None:
+    def _forget(self, variables: Sequence[LocalVariable] | None = None) -> None:
         """Let values that depend on variables be other values from now on: on these, or on any that is no parameter."""
-        changed = {key for key in self._known if isinstance(key, Variable)} if variables is None else set(variables)
+        changed = (
+            {key for key in self._known if isinstance(key, LocalVariable)} if variables is None else set(variables)
+        )
         gone = {self._known[each] for each in changed if each in self._known and each.parameter is None}
         if variables is not None:
             gone |= {self._known[each] for each in changed if each in self._known}
@@ -190,7 +192,7 @@ class _Assembler:
     :param body: its statements.
     """
 
-    def __init__(self, signature: Signature, body: Sequence[Statement]) -> None:
+    def __init__(self, signature: FunctionType, body: Sequence[Statement]) -> None:
         self._signature = signature
         self._body = body
         self._code = bytearray()
@@ -200,7 +202,7 @@ class _Assembler:
         self._kept: dict[Node, tuple[int, int]] = {}
         """The local of a value, and the depth of the block that it was computed in."""
         self._pinned: set[Node] = set()
-        self._variables: dict[Variable, int] = {}
+        self._variables: dict[LocalVariable, int] = {}
         self._depth = 0
 
     def assemble(self) -> bytes:
@@ -284,7 +286,7 @@ class _Assembler:
         self._types.append(type_)
         return len(self._signature.parameters) + len(self._types) - 1
 
-    def _local_of(self, variable: Variable) -> int:
+    def _local_of(self, variable: LocalVariable) -> int:
         if variable.parameter is not None:
             return variable.parameter
         if variable not in self._variables:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from playground.core.compiled import vectormath
-from playground.core.compiled.wasm.binary import Signature, ValueType, WasmModule
+from playground.core.compiled.wasm.binary import FunctionType, ValueType, WasmModule
 from playground.core.compiled.wasm.far_angles import write_turn
 from playground.core.compiled.wasm.function import Node, WasmFunction
 from playground.core.compiled.wasm.series import arctangent, power
@@ -47,7 +47,7 @@ class FunctionTable:
         """
         if (name, number) not in self._indices:
             count = 2 if name == "pow" else 1
-            function = WasmFunction(self._module, Signature((ValueType.V128,) * count, (ValueType.V128,)))
+            function = WasmFunction(self._module, FunctionType((ValueType.V128,) * count, (ValueType.V128,)))
             code = WasmCode(function, WasmLanes(number, REGISTER_BYTES // (4 if number == "float" else 8)), self)
             operands = [WasmVector(code, (function.read(each),), NUMBER) for each in function.parameters]
             (result,) = vectormath.FUNCTIONS[name](*operands).registers

@@ -13,8 +13,8 @@ from typing import Any
 from playground.core.compiled.body import Emitter
 from playground.core.compiled.program import DATUM, INPUT, LANE, SAMPLE, SLOT, STARTED
 from playground.core.compiled.scalar_operations import Dependence
-from playground.core.compiled.wasm.binary import Signature, ValueType, encode_unsigned
-from playground.core.compiled.wasm.function import Node, Variable, WasmFunction
+from playground.core.compiled.wasm.binary import FunctionType, ValueType, encode_unsigned
+from playground.core.compiled.wasm.function import LocalVariable, Node, WasmFunction
 from playground.core.compiled.wasm.judging import WasmJudge
 from playground.core.compiled.wasm.module_program import ModuleProgram
 from playground.core.compiled.wasm.tiles import TileFunction
@@ -105,7 +105,7 @@ class KernelWriter:
     def _write_loss(self) -> int:
         """Write the loss over all data of the parameters at an address; return the index of the function."""
         module = self.module
-        function = WasmFunction(module.wasm, Signature((ValueType.I32, ValueType.I32), (ValueType.V128,)))
+        function = WasmFunction(module.wasm, FunctionType((ValueType.I32, ValueType.I32), (ValueType.V128,)))
         at, lanes_at = map(function.read, function.parameters)
         tile = TileFunction(module, function, {"points": at, "lanes": lanes_at})
         parameters = self._slots_at(tile, "points", self.program.parameter_slots)
@@ -214,7 +214,7 @@ class KernelWriter:
         tile.repeat(body)
         function.finish(function.read(left), name="descend")
 
-    def _write_steps(self, tile: TileFunction, step: Variable, left: Variable) -> None:
+    def _write_steps(self, tile: TileFunction, step: LocalVariable, left: LocalVariable) -> None:
         """Write the steps of a tile."""
         function, program, module = tile.function, self.program, self.module
         _, _, step0, step1 = (function.read(each) for each in function.parameters)
@@ -266,7 +266,7 @@ class KernelWriter:
             tile.keep(*found)
             return found[0], found[1], found[2:]
         tile.keep(*(emitter.value(index) for index in self._shared_by_parts(shared, steps, needed)))
-        outcomes = [Variable(ValueType.V128) for _ in steps[0]]
+        outcomes = [LocalVariable(ValueType.V128) for _ in steps[0]]
         phase = tile.load_integer(tile.row("phases", now))
         function.keep(phase)
         for place, wanted in enumerate(steps):
@@ -291,14 +291,14 @@ class KernelWriter:
         return [i for i in sorted(used & shared) if depends[i] > Dependence.LANE]
 
     def _keep_loss(
-        self, tile: TileFunction, now: Node, loss: WasmVector, going: WasmVector, slots: Sequence[Variable]
+        self, tile: TileFunction, now: Node, loss: WasmVector, going: WasmVector, slots: Sequence[LocalVariable]
     ) -> None:
         """Write the loss and the parameters of running runs to memory, if this step's are kept."""
         function, program = tile.function, self.program
         column = tile.load_integer(tile.row("columns", now))
         function.keep(column)
 
-        def kept() -> None:
+        def keep() -> None:
             shown = loss
             if program.full_loss is not None:
                 for i, slot in enumerate(slots[: program.parameter_slots]):
@@ -314,7 +314,7 @@ class KernelWriter:
 
             function.when(tile.size("path"), parameters)
 
-        function.when(tile.integer(IS_AT_LEAST, column, 0), kept)
+        function.when(tile.integer(IS_AT_LEAST, column, 0), keep)
 
     # Mini-batches
 

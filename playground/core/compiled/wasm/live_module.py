@@ -58,7 +58,7 @@ class LiveModule:
     `counts`. `begin(tile0, tile1)` computes the state before step 0 from `starts` and `varying`; it returns for how
     many tiles Python's decisions hold. `descend(tile0, tile1, step0, step1)` makes steps and returns how many tiles
     have runs that go on. `conclude(tile0, tile1)` computes `final` and `last`. `evaluate(tile0, tile1)` computes the
-    loss over all data at `points`.
+    loss over all data at `points`. Losses after the end of a run are not written, or are NaN.
 
     :param code: the bytes of the module.
     :param dtype: of the runs, `float32` or `float64`.

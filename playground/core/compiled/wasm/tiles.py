@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from playground.core.compiled.wasm.binary import Signature, ValueType, encode_unsigned
-from playground.core.compiled.wasm.function import Node, Variable, WasmFunction
+from playground.core.compiled.wasm.binary import FunctionType, ValueType, encode_unsigned
+from playground.core.compiled.wasm.function import LocalVariable, Node, WasmFunction
 from playground.core.compiled.wasm.vector import INTEGER, NUMBER, WasmCode, WasmVector
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class TileFunction:
         self.function = function
         self.code = WasmCode(function, module.vector_lanes, module.table)
         self._addresses = addresses
-        self._tile = Variable(ValueType.I32)
+        self._tile = LocalVariable(ValueType.I32)
 
     @classmethod
     def over_tiles(cls, module: ModuleProgram, parameters: int = 2, returns: bool = False) -> TileFunction:
@@ -43,7 +43,7 @@ class TileFunction:
         :param returns: whether it returns an integer.
         """
         results = (ValueType.I32,) if returns else ()
-        signature = Signature((ValueType.I32,) * parameters, results)
+        signature = FunctionType((ValueType.I32,) * parameters, results)
         return cls(module, WasmFunction(module.wasm, signature), {})
 
     def repeat(self, body: Callable[[], None]) -> None:
@@ -140,7 +140,7 @@ class TileFunction:
         names, array = (INTEGER_RECORDS, "integers") if name in INTEGER_RECORDS else (RECORDS, "numbers")
         self.put(value, array, names.index(name))
 
-    def vector_of(self, variable: Variable, kind: str = NUMBER) -> WasmVector:
+    def vector_of(self, variable: LocalVariable, kind: str = NUMBER) -> WasmVector:
         """Return the vector of one register that a variable holds."""
         return WasmVector(self.code, (self.function.read(variable),), kind)
 

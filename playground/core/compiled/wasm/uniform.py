@@ -12,7 +12,7 @@ from typing import Any
 from playground.core.compiled.body import Emitter
 from playground.core.compiled.program import FACTOR, LANE, STEP
 from playground.core.compiled.scalar_operations import Dependence
-from playground.core.compiled.wasm.binary import Signature, ValueType, encode_unsigned
+from playground.core.compiled.wasm.binary import FunctionType, ValueType, encode_unsigned
 from playground.core.compiled.wasm.function import Node, WasmFunction
 from playground.core.compiled.wasm.module_program import ModuleProgram
 from playground.core.compiled.wasm.tiles import TileFunction
@@ -24,7 +24,7 @@ STORE_LANE = simd(0x5B) + b"\x03"
 
 def write_uniform(module: ModuleProgram) -> None:
     """Add `uniform` to a module."""
-    function = WasmFunction(module.wasm, Signature((ValueType.I32, ValueType.I32)))
+    function = WasmFunction(module.wasm, FunctionType((ValueType.I32, ValueType.I32)))
     tile = TileFunction(module, function, {})
     code = WasmCode(function, WasmLanes("double", 2), module.table)
     program = module.kernel_program.program

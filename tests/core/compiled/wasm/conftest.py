@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-wasmtime = pytest.importorskip("wasmtime")
-
-from playground.core.compiled.orders import SampleOrders  # noqa: E402
-from playground.core.compiled.wasm.live_module import LiveTerms, NoModule, make_live_module  # noqa: E402
-from playground.core.compiled.wasm.tiles import INTEGER_RECORDS, RECORDS  # noqa: E402
-from playground.core.movers import make_mover  # noqa: E402
-from playground.core.steppers import make_stepper  # noqa: E402
+from playground.core.compiled.orders import SampleOrders
+from playground.core.compiled.wasm.live_module import LiveTerms, NoModule, make_live_module
+from playground.core.compiled.wasm.tiles import INTEGER_RECORDS, RECORDS
+from playground.core.movers import make_mover
+from playground.core.steppers import make_stepper
 
 ELEMENTS = {"f32": np.float32, "f64": np.float64, "i32": np.int32, "i64": np.int64}
 
@@ -22,6 +20,7 @@ class WasmInstance:
     """A module in wasmtime, which validates it."""
 
     def __init__(self, code):
+        wasmtime = pytest.importorskip("wasmtime")
         engine = wasmtime.Engine()
         self._store = wasmtime.Store(engine)
         module = wasmtime.Module(engine, code)
@@ -109,6 +108,7 @@ class LivePage:
     def run(self, starts, part=None):
         """Make all steps, in parts; return the losses."""
         self.put("starts", starts)
+        self["losses"][:] = np.nan
         self.call("uniform", 0, self.steps)
         self.fitting = self.call("begin", 0, self.tiles)
         for step in range(0, self.steps, part or self.steps):

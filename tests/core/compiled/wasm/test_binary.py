@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playground.core.compiled.wasm.binary import Signature, ValueType, WasmModule, encode_signed, encode_unsigned
+from playground.core.compiled.wasm.binary import FunctionType, ValueType, WasmModule, encode_signed, encode_unsigned
 from playground.core.compiled.wasm.function import WasmFunction
 
 I32, F64 = ValueType.I32, ValueType.F64
@@ -35,7 +35,7 @@ def test_signed_numbers(number):
 
 def function_of(count, results=(I32,)):
     module = WasmModule()
-    return module, WasmFunction(module, Signature((I32,) * count, results))
+    return module, WasmFunction(module, FunctionType((I32,) * count, results))
 
 
 def test_memory_data_and_exports(instance_of) -> None:

@@ -13,7 +13,7 @@ from playground.core.compiled import vectormath
 from playground.core.compiled.body import Emitter
 from playground.core.compiled.program import SLOT, Program
 from playground.core.compiled.scalar_operations import OPERATIONS
-from playground.core.compiled.wasm.binary import Signature, ValueType, WasmModule
+from playground.core.compiled.wasm.binary import FunctionType, ValueType, WasmModule
 from playground.core.compiled.wasm.function import WasmFunction
 from playground.core.compiled.wasm.functions import FunctionTable
 from playground.core.compiled.wasm.vector import WasmCode, WasmLanes
@@ -32,7 +32,7 @@ def write(number, operands, outputs):
     :param outputs: from code and operands to the results.
     """
     module = WasmModule()
-    function = WasmFunction(module, Signature((ValueType.I32,)))
+    function = WasmFunction(module, FunctionType((ValueType.I32,)))
     code = WasmCode(function, WasmLanes(number, 4 if number == "float" else 2), FunctionTable(module))
     bytes_each = COUNT * code.lanes.bytes_each
     at = function.variable(function.integer(0))

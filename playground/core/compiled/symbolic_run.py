@@ -184,6 +184,21 @@ class SymbolicRun:
         """Record the end of the run: the optimizer may move the parameters once more; return the value of the loss."""
         return int(self._record(lambda: self.recorder.scalar(self.stepper.finish())))
 
+    def predict(self) -> list[int]:
+        """Record the module's output for one sample, whose numbers are inputs; return the values."""
+        module = self.stepper.problem.module
+        sample = self._symbolic_batch(DATUM, 0, self.spec.problem.batches.data[0], 1)
+
+        def work() -> list[int]:
+            module.eval()
+            with torch.no_grad():
+                output = module(sample)
+            found: list[int] = self.recorder.cast(output, self.spec.dtype).ids.flatten().tolist()
+            return found
+
+        values: list[int] = self._record(work)
+        return values
+
     def _value(self, number: Any) -> int:
         """Return the value of a tensor without axes."""
         return int(self.recorder.cast(number, self.spec.dtype).ids)

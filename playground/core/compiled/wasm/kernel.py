@@ -16,7 +16,7 @@ from playground.core.compiled.scalar_operations import Dependence
 from playground.core.compiled.wasm.binary import FunctionType, ValueType, encode_unsigned
 from playground.core.compiled.wasm.function import LocalVariable, Node, WasmFunction
 from playground.core.compiled.wasm.judging import WasmJudge
-from playground.core.compiled.wasm.module_program import ModuleProgram
+from playground.core.compiled.wasm.module_program import ModuleProgram, PredictionProgram
 from playground.core.compiled.wasm.tiles import TileFunction
 from playground.core.compiled.wasm.vector import NUMBER, TRUTH, WasmCode, WasmVector, simd
 
@@ -46,6 +46,8 @@ class KernelWriter:
         self._write_descend()
         self._write_conclude()
         self._write_evaluate()
+        if self.module.prediction is not None:
+            self._write_predict(self.module.prediction)
 
     # Values of the program in a tile
 
@@ -128,6 +130,26 @@ class KernelWriter:
 
         tile.repeat(body)
         tile.function.finish(name="evaluate")
+
+    def _write_predict(self, prediction: PredictionProgram) -> None:
+        """Write `predict(tile0, tile1)`: the outputs of one `model` for many `inputs`, to `outputs`."""
+        program = prediction.program
+        tile = TileFunction.over_tiles(self.module)
+        size = tile.code.lanes.bytes_each
+        inputs: dict[Any, Callable[[], WasmVector]] = {
+            (DATUM, 0, 0, place): partial(tile.get, "inputs", place) for place in range(prediction.places)
+        }
+        for i, key in enumerate(self.program.slots[: self.program.parameter_slots]):
+            inputs[SLOT, *key] = partial(tile.code.load_everywhere, tile.size("model"), i * size)
+
+        def body() -> None:
+            emitter = Emitter(tile.code, program, inputs, {}, [Dependence.RUN] * len(program.nodes))
+            emitter.emit(program.needed(prediction.values))
+            for place, index in enumerate(prediction.values):
+                tile.put(emitter.value(index), "outputs", place)
+
+        tile.repeat(body)
+        tile.function.finish(name="predict")
 
     # The start and the end of a run
 

@@ -11,13 +11,13 @@ from playground.core.compiled.carried import LEFT_OUT
 from playground.core.compiled.errors import CannotCompileError
 from playground.core.compiled.layout import arrange
 from playground.core.compiled.phases import Phases, record_phases
-from playground.core.compiled.symbolic_run import DescentSpec
+from playground.core.compiled.symbolic_run import DescentSpec, SymbolicRun
 from playground.core.compiled.tidying import tidy
 from playground.core.compiled.tile import END_NAMES
 from playground.core.compiled.wasm.counts import CountRule, find_count_rules
 from playground.core.compiled.wasm.kernel import KernelWriter
 from playground.core.compiled.wasm.memory_layout import Layout
-from playground.core.compiled.wasm.module_program import ModuleProgram
+from playground.core.compiled.wasm.module_program import ModuleProgram, PredictionProgram
 from playground.core.compiled.wasm.uniform import write_uniform
 from playground.core.gradients import Clip
 from playground.core.movers import Mover
@@ -58,7 +58,8 @@ class LiveModule:
     `counts`. `begin(tile0, tile1)` computes the state before step 0 from `starts` and `varying`; it returns for how
     many tiles Python's decisions hold. `descend(tile0, tile1, step0, step1)` makes steps and returns how many tiles
     have runs that go on. `conclude(tile0, tile1)` computes `final` and `last`. `evaluate(tile0, tile1)` computes the
-    loss over all data at `points`. Losses after the end of a run are not written, or are NaN.
+    loss over all data at `points`; `predict(tile0, tile1)`, where there is one, the outputs of one `model` for many
+    `inputs`. Losses after the end of a run are not written, or are NaN.
 
     :param code: the bytes of the module.
     :param dtype: of the runs, `float32` or `float64`.
@@ -75,6 +76,7 @@ class LiveModule:
     :param ends: the ways in which a run ends, by `status`.
     :param left_out: the place in `final` of a number that is not 0 if a run went a way that was not recorded.
     :param operations: of a step.
+    :param outputs: numbers that the model predicts for a sample; 0 if the module has no `predict`.
     :param fixed_data: why the data are constants; empty if they are not.
     """
 
@@ -93,6 +95,7 @@ class LiveModule:
     ends: tuple[str, ...]
     left_out: int | None
     operations: int
+    outputs: int = 0
     fixed_data: str = ""
 
 
@@ -195,6 +198,7 @@ def _write_module(terms: LiveTerms, names: Collection[str], changing: bool, fixe
         ends=END_NAMES,
         left_out=program.slots.index(LEFT_OUT) if LEFT_OUT in program.slots else None,
         operations=program.operations,
+        outputs=0 if module.prediction is None else len(module.prediction.values),
         fixed_data=fixed_data,
     )
 
@@ -217,4 +221,18 @@ def _arrange_module(
         places=tuple(tensor[0].numel() for tensor in batches.data) if reads_data else (),
         samples=len(batches.data[0]) if reads_data else 0,
         batch=batches.size or 0,
+        prediction=_record_prediction(spec),
     )
+
+
+def _record_prediction(spec: DescentSpec) -> PredictionProgram | None:
+    """Record what the model predicts for one sample; None if it does not predict from the first tensor alone."""
+    data = spec.problem.batches.data
+    if not data or not data[0].is_floating_point():
+        return None
+    run = SymbolicRun(spec)
+    try:
+        values = run.predict()
+    except CannotCompileError:
+        return None
+    return PredictionProgram(run.program, tuple(values), data[0][0].numel())

@@ -29,8 +29,8 @@ class WasmArray:
     :param element: `f32`, `f64`, `i32` or `i64`.
     :param count: values in a row.
     :param lanes: numbers in each value: the lanes of a vector, or 1.
-    :param rows: what there is a row for: any of `tiles`, `steps`, `kept`, `streams` and `span`, the slowest first;
-        nothing for a single row.
+    :param rows: what there is a row for: any of `tiles` of runs, `steps`, `kept` losses, `streams` of samples, the
+        `span` of steps that they hold, and tiles of `points`; the slowest first, nothing for a single row.
     :param role: `input` if the caller fills it, `output` if the caller reads it, else `state`.
     """
 

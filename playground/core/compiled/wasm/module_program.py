@@ -8,7 +8,7 @@ from functools import cached_property
 
 from playground.core.compiled.body import loaded_values
 from playground.core.compiled.layout import KernelProgram
-from playground.core.compiled.program import DEPENDENCE_BY_INPUT, INPUT, LANE
+from playground.core.compiled.program import DEPENDENCE_BY_INPUT, INPUT, LANE, Program
 from playground.core.compiled.scalar_operations import Dependence
 from playground.core.compiled.wasm.binary import WasmModule
 from playground.core.compiled.wasm.counts import CountRule
@@ -17,6 +17,19 @@ from playground.core.compiled.wasm.memory_layout import Layout, WasmArray
 from playground.core.compiled.wasm.tiles import INTEGER_RECORDS, RECORDS
 from playground.core.compiled.wasm.vector import REGISTER_BYTES, WasmLanes
 from playground.core.stopping import StopRules
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionProgram:
+    """The output of a model for one sample.
+
+    :param values: of the outputs.
+    :param places: the numbers in a sample.
+    """
+
+    program: Program
+    values: tuple[int, ...]
+    places: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +47,7 @@ class ModuleProgram:
     :param places: for each data tensor, the numbers in a sample.
     :param samples: how many samples there are.
     :param batch: samples in a mini-batch; 0 if there are none.
+    :param prediction: what the model predicts; None if nothing does.
     """
 
     kernel_program: KernelProgram
@@ -47,6 +61,7 @@ class ModuleProgram:
     places: tuple[int, ...] = ()
     samples: int = 0
     batch: int = 0
+    prediction: PredictionProgram | None = None
     wasm: WasmModule = field(default_factory=WasmModule)
 
     @cached_property
@@ -100,6 +115,9 @@ class ModuleProgram:
         def vectors(name: str, count: int, element: str, role: str, *rows: str) -> WasmArray:
             return WasmArray(name, element, count, width, ("tiles", *rows), role)
 
+        def points(name: str, count: int, role: str) -> WasmArray:
+            return WasmArray(name, number, count, width, ("points",), role)
+
         arrays = [
             WasmArray("dials", "f64", len(self.dials)),
             WasmArray("factors", "f64", 1, 1, ("steps",)),
@@ -117,10 +135,14 @@ class ModuleProgram:
             vectors("last", 1, number, "output"),
             vectors("losses", 1, number, "output", "kept"),
             vectors("path", parameters, number, "output", "kept"),
-            vectors("points", parameters, number, "input"),
-            vectors("heights", 1, number, "output"),
+            points("points", parameters, "input"),
+            points("heights", 1, "output"),
             *(WasmArray(f"data{i}", number, self.samples * each) for i, each in enumerate(self.places)),
         ]
+        if self.prediction is not None:
+            arrays.append(WasmArray("model", number, parameters))
+            arrays.append(points("inputs", self.prediction.places, "input"))
+            arrays.append(points("outputs", len(self.prediction.values), "output"))
         if self.batch:
             arrays.append(vectors("streams", 1, "i32", "input"))
             arrays.append(WasmArray("order", "i32", self.batch, 1, ("streams", "span")))

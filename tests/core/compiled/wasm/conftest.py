@@ -46,6 +46,7 @@ class LivePage:
         self.tiles = -(-runs // live.layout.width)
         streams, span = (1, self.steps) if orders is None else orders.shape[:2]
         self.sizes = {"tiles": self.tiles, "steps": self.steps, "kept": len(kept), "streams": streams, "span": span}
+        self.sizes["points"] = self.tiles
         self.addresses, end = live.layout.place(self.sizes)
         self._instance = WasmInstance(live.code)
         self._memory = self._instance.reserve(end)

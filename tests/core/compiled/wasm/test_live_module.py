@@ -223,6 +223,20 @@ def test_the_loss_at_many_points(descent_of) -> None:
     np.testing.assert_allclose(page.rows("heights")[:, 0], (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2, rtol=1e-12)
 
 
+@pytest.mark.parametrize("size", [None, 3], ids=["all data", "mini-batches"])
+def test_predictions_at_many_inputs(descent_of, start_of, coverage, size) -> None:
+    problem = training(coverage, "mlp gelu", "cross_entropy", torch.float64, size)
+    descent = descent_of(problem, optimizers.Adam(), steps=3)
+    assert descent.live.outputs == 3
+    page, points = descent.page(9), np.random.default_rng(2).uniform(-2, 2, (9, 2))
+    page.put("inputs", points)
+    page["model"][:] = start_of(problem)
+    page.call("predict", 0, page.tiles)
+    wanted = problem.module(torch.tensor(points)).detach().numpy()
+    np.testing.assert_allclose(page.rows("outputs"), wanted, rtol=1e-13)
+    assert descent_of(minimize("booth", torch.float64), optimizers.Adam(), steps=3).live.outputs == 0
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 def test_runs_end_as_in_pytorch(descent_of, dtype) -> None:
     """Diverged, not finite, converged, stalled: each with its step, and with the parameters there."""

@@ -174,6 +174,8 @@ class WasmFunction:
         gone = {self._known[each] for each in changed if each in self._known and each.parameter is None}
         if variables is not None:
             gone |= {self._known[each] for each in changed if each in self._known}
+        if not gone:
+            return
         for key, node in list(self._known.items()):
             if node in gone or not gone.isdisjoint(node.operands):
                 gone.add(node)

@@ -179,7 +179,7 @@ def is_close(found, wanted, dtype, limit):
     return same | (np.abs(found - wanted) <= limit * np.spacing(np.maximum(np.abs(wanted), tiny)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_every_operation_means_what_its_table_says(operations, data) -> None:

@@ -1,6 +1,7 @@
 """What tests of WebAssembly share: modules in wasmtime, and a page that runs one."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -185,10 +186,23 @@ def start_of():
 
 
 @pytest.fixture(scope="session")
-def coverage():
+def load_beside():
+    """Load a module of the tests of the compiled engine by its name."""
+    loaded = {}
+
+    def load(name):
+        if name not in loaded:
+            spec = importlib.util.spec_from_file_location(f"beside_{name}", Path(__file__).parents[1] / f"{name}.py")
+            sys.modules[spec.name] = loaded[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(loaded[name])
+        return loaded[name]
+
+    yield load
+    for module in loaded.values():
+        del sys.modules[module.__name__]
+
+
+@pytest.fixture(scope="session")
+def coverage(load_beside):
     """The tables of `test_coverage.py`: what ships with the package."""
-    path = Path(__file__).parents[1] / "test_coverage.py"
-    spec = importlib.util.spec_from_file_location("coverage_of_compiled", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_beside("test_coverage")

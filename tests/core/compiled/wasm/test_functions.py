@@ -1,8 +1,6 @@
 """Functions of numbers in WebAssembly over their whole range, and every scalar operation against its meaning."""
 
-import importlib.util
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,13 +69,9 @@ class Applied:
 
 
 @pytest.fixture(scope="module")
-def ranges():
+def ranges(load_beside):
     """The arguments and errors of `test_vectormath.py`."""
-    path = Path(__file__).parents[1] / "test_vectormath.py"
-    spec = importlib.util.spec_from_file_location("ranges_of_vectormath", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_beside("test_vectormath")
 
 
 def flushed(x):

@@ -299,6 +299,85 @@ def test_losses_over_all_data(descent_of, start_of) -> None:
     assert found[-1] != page["last"][0, 0, 0]
 
 
+class Averages(torch.optim.SGD):
+    """Ends at the average of all places, which `eval` moves the parameters to."""
+
+    def step(self, closure=None):
+        super().step(closure)
+        for parameter in self.param_groups[0]["params"]:
+            state = self.state[parameter]
+            state["average"] = (
+                parameter.detach().clone()
+                if "average" not in state
+                else (0.9 * state["average"] + 0.1 * parameter.detach())
+            )
+
+    def train(self):
+        pass
+
+    @torch.no_grad()
+    def eval(self):
+        for parameter in self.param_groups[0]["params"]:
+            parameter.copy_(self.state[parameter].get("average", parameter))
+
+
+def test_an_optimizer_that_moves_parameters_at_the_end(descent_of, start_of) -> None:
+    problem = perceptron()
+    descent = descent_of(problem, partial(Averages, lr=0.3), steps=30)
+    page = descent.page()
+    losses_of_run = page.run(start_of(problem)[None])[0]
+    wanted, last, final = descent.alone()
+    np.testing.assert_allclose(losses_of_run, wanted, rtol=1e-12)
+    np.testing.assert_allclose(page["last"][0, 0, 0], last, rtol=1e-12)
+    np.testing.assert_allclose(page.rows("final")[0, : len(final)], final, rtol=1e-12)
+    assert abs(last - problem.loss(problem.module, problem.batches.data).item()) > 1e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+def test_several_numbers_that_differ_between_runs(descent_of, start_of, dtype) -> None:
+    """A bias correction of each run has double precision in a kernel of single precision."""
+    problem = perceptron(dtype)
+    descent = descent_of(problem, optimizers.Adam(lr=0.1), steps=60, varying=("lr", "beta1", "beta2"))
+    assert [dial.name for dial in descent.live.varying] == ["lr", "beta1", "beta2"]
+    numbers = [(0.1, 0.9, 0.999), (0.03, 0.1, 0.99), (0.05, 0.5, 0.9999), (0.01, 0.99, 0.99), (0.1, 0.8, 0.999)]
+    page = descent.page(len(numbers))
+    page.put("varying", np.array(numbers))
+    found = page.run(np.repeat(start_of(problem)[None], len(numbers), axis=0))
+    for row, (lr, beta1, beta2) in zip(found, numbers, strict=True):
+        wanted, _, _ = descent.alone(optimizers.Adam(lr=lr, beta1=beta1, beta2=beta2))
+        np.testing.assert_allclose(row, wanted, rtol=1e-5 if dtype is torch.float32 else 1e-12)
+
+
+def test_data_that_python_looks_at_are_constants(descent_of, start_of) -> None:
+    """The points cannot be moved then, and the module says why."""
+    problem = perceptron()
+
+    def loss(forward, batch):
+        return losses.mse(forward(batch[0]), batch[1]) * float(batch[0].max())
+
+    problem = replace(problem, loss=loss)
+    descent = descent_of(problem, optimizers.SGD(lr=0.2), steps=20)
+    assert descent.live.data == ()
+    assert descent.live.fixed_data
+    page = descent.page()
+    np.testing.assert_allclose(page.run(start_of(problem)[None])[0], descent.alone()[0], rtol=1e-12)
+
+
+UNUSUAL = ("NumberOfNumpy", "AddsAGroup", "ModeByTheLoss", "SearchesItsRate", "EvaluatesTwice", "LastThree")
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_optimizers_in_several_phases_and_ways(descent_of, start_of, load_beside, name) -> None:
+    kinds = load_beside("unusual_optimizers")
+    problem = perceptron()
+    descent = descent_of(problem, partial(getattr(kinds, name), lr=0.05), steps=130)
+    page = descent.page()
+    found = page.run(start_of(problem)[None])[0]
+    np.testing.assert_allclose(found, descent.alone()[0], rtol=1e-12)
+    left = descent.live.left_out
+    assert left is None or page.rows("final")[0, left] == 0
+
+
 class Wanders(torch.optim.Optimizer):
     """Draws random numbers: no program."""
 

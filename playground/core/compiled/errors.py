@@ -24,6 +24,10 @@ class DrawsRandomNumbersError(CannotCompileError):
     """Random numbers of Python or numpy were drawn while a step was recorded: by the step, or by another thread."""
 
 
+class TooLargeError(CannotCompileError):
+    """A step has too many operations."""
+
+
 class TooManyWaysError(CannotCompileError):
     """A step takes too many ways by numbers of the run."""
 

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 
 MAX_PAGES = 65_536
 """The most pages that a memory may grow to: 4 GiB."""
@@ -35,6 +36,7 @@ class Section(IntEnum):
     DATA = 11
 
 
+@lru_cache(maxsize=4096)
 def encode_unsigned(number: int) -> bytes:
     """Encode a number that is not negative: 7 bits in each byte, the lowest first (LEB128)."""
     found = bytearray()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from playground.core.compiled.carried import LEFT_OUT
-from playground.core.compiled.errors import CannotCompileError
+from playground.core.compiled.errors import CannotCompileError, TooLargeError
 from playground.core.compiled.layout import arrange
 from playground.core.compiled.phases import Phases, record_phases
 from playground.core.compiled.symbolic_run import DescentSpec, SymbolicRun
@@ -140,18 +140,18 @@ def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
 
     Hyperparameters and data are inputs. If that cannot be recorded, the data are constants, and at last everything is.
     """
-    reason = ""
-    for changing in True, False:
-        if changing and not terms.problem.batches.data:
-            continue
-        for names in dict.fromkeys(
-            (tuple(terms.mover.numbers), tuple(set(terms.varying) & set(terms.mover.numbers)), ())
-        ):
+    every = tuple(terms.mover.numbers)
+    rates = tuple(name for name in every if name in terms.varying)
+    first = last = ""
+    for changing in (True, False) if terms.problem.batches.data else (False,):
+        for names in dict.fromkeys((every, rates, ())):
             try:
-                return _write_module(terms, names, changing, "" if changing else reason)
+                return _write_module(terms, names, changing, "" if changing else first)
+            except TooLargeError as error:
+                return NoModule(str(error))
             except CannotCompileError as error:
-                reason = reason or str(error)
-    return NoModule(reason)
+                first, last = first or str(error), str(error)
+    return NoModule(last)
 
 
 def _write_module(terms: LiveTerms, names: Collection[str], changing: bool, fixed_data: str) -> LiveModule:

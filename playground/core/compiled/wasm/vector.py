@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from playground.core.compiled.wasm.binary import ValueType, encode_float, encode_unsigned
@@ -88,6 +89,7 @@ LOAD, LOAD_SPLAT_32, LOAD_SPLAT_64, STORE = 0x00, 0x09, 0x0A, 0x0B
 DEMOTE, PROMOTE = 0x5E, 0x5F
 
 
+@lru_cache(maxsize=256)
 def simd(number: int) -> bytes:
     """Return the instruction of a vector operation."""
     return b"\xfd" + encode_unsigned(number)

@@ -13,6 +13,8 @@ from playground.builtin import losses, models, optimizers
 from playground.builtin.tasks.minimize import Minimize
 from playground.core.agreement import MAX_TWIN_DEVIATIONS, make_twins
 from playground.core.compiled.arrays import STATUS_BY_END
+from playground.core.compiled.errors import TooLargeError
+from playground.core.compiled.wasm import live_module
 from playground.core.compiled.wasm.live_module import DialRange, LiveTerms, NoModule, make_live_module
 from playground.core.descent import DescentTrace, descend
 from playground.core.gradients import Clip
@@ -408,3 +410,15 @@ def test_ranges_are_those_that_are_given() -> None:
         **dict.fromkeys(("beta2", "eps", "weight_decay")),
     }
     assert live.parameters == {name: tuple(each.shape) for name, each in perceptron().parameters.items()}
+
+
+def test_a_step_that_is_too_large_is_tried_once(monkeypatch) -> None:
+    tried = []
+    monkeypatch.setattr(live_module, "record_phases", lambda *_: tried.append(1) or refuse())
+
+    def refuse():
+        raise TooLargeError("a step has 20,000 scalar operations, more than 10,000")
+
+    terms = LiveTerms(problem=perceptron(), mover=make_mover([optimizers.Adam()]), steps=5)
+    assert make_live_module(terms) == NoModule("a step has 20,000 scalar operations, more than 10,000")
+    assert tried == [1]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from playground.core.compiled import vectormath
 from playground.core.compiled.body import Emitter
 from playground.core.compiled.program import SLOT, Program
-from playground.core.compiled.scalar_operations import OPERATIONS
+from playground.core.compiled.scalar_operations import OPERATIONS, Dependence
 from playground.core.compiled.wasm.binary import FunctionType, ValueType, WasmModule
 from playground.core.compiled.wasm.function import WasmFunction
 from playground.core.compiled.wasm.functions import FunctionTable
@@ -197,3 +197,36 @@ def test_every_operation_means_what_its_table_says(operations, data) -> None:
             allowed |= is_close(result, wanted, dtype, 0 if exact else MAX_ULP)
         place = int(np.argmin(allowed))
         assert allowed.all(), f"{name} of {[each[place] for each in rows]}: {result[place]!r}, not {wanted[place]!r}"
+
+
+STEPS = ("add", "sub", "mul", "div", "fma", "neg", "abs", "maximum", "minimum", "floor", "select")
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), number=st.sampled_from(sorted(PRECISIONS)))
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_programs_of_any_shape(instance_of, data, number) -> None:
+    """Values that are used never, once or often, near or far: each has the right local at the right time."""
+    program = Program(PRECISIONS[number])
+    values = [program.input(SLOT, i) for i in range(3)]
+    values += [program.constant(each) for each in (0.5, -3.0)]
+    steps = st.lists(st.tuples(st.sampled_from(STEPS), *[st.integers(0, 10_000)] * 3), min_size=5, max_size=60)
+    for name, *places in data.draw(steps):
+        a, b, c = (values[place % len(values)] for place in places)
+        condition = program.apply("lt", a, b)
+        count = {"fma": 3, "neg": 1, "abs": 1, "floor": 1}.get(name, 2)
+        operands = (condition, b, c) if name == "select" else (a, b, c)[:count]
+        values.append(program.apply(name, *operands))
+    wanted = list(dict.fromkeys(values[-4:]))
+
+    def outputs(code, loaded):
+        inputs = {(SLOT, i): (lambda value=value: value) for i, value in enumerate(loaded)}
+        emitter = Emitter(code, program, inputs, {}, [Dependence.RUN] * len(program.nodes))
+        emitter.emit(program.needed([*wanted, *values[:3]]))
+        return [emitter.value(index) for index in wanted]
+
+    rows = [np.array([1.5, -2.25, 1e-3, 7.0], PRECISIONS[number]) * (i + 1) - i for i in range(3)]
+    found = Applied(instance_of(write(number, 3, outputs)), number, 3, len(wanted))(*rows)
+    inputs = {(SLOT, i): row for i, row in enumerate(rows)}
+    for result, value in zip(found, program.evaluate(wanted, inputs, PRECISIONS[number]), strict=True):
+        np.testing.assert_array_equal(result, np.broadcast_to(np.asarray(value, result.dtype), result.shape))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from playground.comparison import Comparison
-from playground.errors import PluginError
+from playground.errors import ComponentError, PluginError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.use import ParameterizedObject
 from playground.report.progress import show_progress
@@ -220,6 +220,8 @@ def plot(result: Run | StoredSweep, kind: str | None = None, *, width: float = 5
     """
     from playground.report.plotting.needed import require
 
+    if not isinstance(result, Run | StoredSweep):
+        raise ComponentError(f"plot(): expected the result of run or sweep, got {type(result).__name__}")
     require()
     from playground.report.plotting.kinds import drawing
     from playground.runner.sweeping.ensemble import read_ensemble

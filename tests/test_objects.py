@@ -713,5 +713,6 @@ def test_nothing_is_printed(capsys):
 def test_use_shows_itself_and_refuses_what_cannot_be_a_component():
     assert repr(pg.use(Steps, lr=0.1)) == "use(Steps, lr=0.1)"
     assert repr(pg.use("adam", lr=0.1)) == "use('adam', lr=0.1)"
+    assert repr(pg.use(pg.use(Steps, lr=0.1), lr=0.2)) == "use(Steps, lr=0.2)"
     with pytest.raises(PlaygroundError, match=r"^use\(\): expected a class, a function or a name, got int$"):
         pg.use(3)

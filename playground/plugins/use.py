@@ -27,17 +27,19 @@ class ParameterizedObject:
         return f"use({', '.join([first, *(f'{key}={value!r}' for key, value in self.parameters.items())])})"
 
 
-def use(component: str | Callable[..., Any], /, **parameters: Any) -> ParameterizedObject:
+def use(component: str | Callable[..., Any] | ParameterizedObject, /, **parameters: Any) -> ParameterizedObject:
     """Return a component with its parameters, for `run`, `sweep` and `compare`.
 
     Plain values (numbers, texts, lists, mappings) become parameters of the scenario, as `{name: ..., lr: 0.1}` in YAML:
     they are validated, shown, and can be swept. Any other value, such as a tensor or a function, is bound to the
     component.
 
-    :param component: a class, a function, or the name of a registered component.
+    :param component: a class, a function, the name of a registered component, or another result of `use`.
     :param parameters: the parameters by name.
     :raises ComponentError: `component` is neither a name nor callable.
     """
+    if isinstance(component, ParameterizedObject):
+        return ParameterizedObject(component.component, {**component.parameters, **parameters})
     if not isinstance(component, str) and not callable(component):
         raise ComponentError(f"use(): expected a class, a function or a name, got {type(component).__name__}")
     return ParameterizedObject(component, parameters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,9 @@ class ScenarioCall:
         :param keeps: results are kept in a store, so an object without a fingerprint is refused.
         :raises ScenarioError: it is not valid; contains every fault with its place.
         """
+        for what, given in (("changes", self.changes), ("over", self.over)):
+            if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
+                raise self._refuse(f"{what}: expected a mapping from dotted keys, such as {{'optimizer.lr': ...}}")
         source = self._read_file()
         scope = self._make_scope(plugins, source, keeps)
         limits = {} if source is None else {key: self.keys[key] for key in ("seed", "steps") if key in self.keys}
@@ -91,20 +95,23 @@ class ScenarioCall:
     def _read_file(self) -> SourceText | None:
         """Return the scenario that the keys change; None if the keys are the scenario."""
         if self.path is None and "task" not in self.keys:
-            message = "expected the file of a scenario, or the keys of one, at least task="
-            raise ScenarioError(Fault(message, place=Place(self.name)))
+            raise self._refuse("expected the file of a scenario, or the keys of one, at least task=")
         if self.path is None:
             return None
         if "task" in self.keys:
-            message = "expected a file or task=, got both; a file has its own task"
-            raise ScenarioError(Fault(message, place=Place(self.name)))
+            raise self._refuse("expected a file or task=, got both; a file has its own task")
+        if not isinstance(self.path, str | PathLike | Loaded):
+            raise self._refuse(f"expected the path of a file, got {type(self.path).__name__}")
         return self.path.source if isinstance(self.path, Loaded) else load_source(self.path)
+
+    def _refuse(self, message: str) -> ScenarioError:
+        return ScenarioError(Fault(message, place=Place(self.name)))
 
     def _make_source(self, entries: Mapping[str, YamlEntry]) -> SourceText:
         """Return a scenario of these keys; unless it has a name, it is called by its task and by what is trained."""
         place = Place(self.name)
         words = [_component_name(entries[key].value) for key in ("task", "model", "function") if key in entries]
-        name = {"name": YamlEntry(place, YamlNode(place, " ".join(filter(None, words))))}
+        name = {"name": YamlEntry(place, YamlNode(place, " ".join(filter(None, words)) or self.name))}
         return SourceText(self.name, YamlNode(place, {**name, **entries}))
 
     def _write_key(self, key: str, value: Any, scope: ObjectScope) -> YamlEntry:

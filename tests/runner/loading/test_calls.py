@@ -45,6 +45,8 @@ NET = Net()
 BAD = {
     "nothing": ({"task": None}, "expected the file of a scenario, or the keys of one, at least task="),
     "a file and a task": ({"path": "x.yaml"}, "expected a file or task=, got both; a file has its own task"),
+    "a number as a path": ({"path": 3, "task": None}, "expected the path of a file, got int"),
+    "an empty task": ({"task": ""}, "task: expected a text that is not empty, got ''"),
     "a parameter": (
         {"optimizer": pg.use(Steps, lrr=1)},
         "optimizer: unknown parameter 'lrr' of optimizer 'Steps'; did you mean 'lr'?",
@@ -164,6 +166,9 @@ def test_a_fault_is_one_line(case):
                 "sweep over 'model' with use(..., activation=...)"
             ),
         ),
+        ({"over": "optimizer.lr"}, "over: expected a mapping from dotted keys, such as {'optimizer.lr': ...}"),
+        ({"over": {3: [1]}}, "over: expected a mapping from dotted keys, such as {'optimizer.lr': ...}"),
+        ({"changes": ["seed"]}, "changes: expected a mapping from dotted keys, such as {'optimizer.lr': ...}"),
         ({"seeds": 0}, "seeds 0: expected at least 1, got 0"),
         ({"over": {"function": [3]}}, None),
         ({"start": {}}, "start: this function needs a start: {x: [...]}"),

@@ -335,10 +335,8 @@ class LoopWatcher:
         return all(id(each) in owned for each in state.tracked)
 
     def _note_mode(self) -> None:
-        forward = self._forward
-        if forward is None:
-            return
-        mode = forward.mode
+        # A trainer may call parts of the model only.
+        mode = (self.model.training, True) if self._forward is None else self._forward.mode
         if self.evidence.modes and self.evidence.modes[-1][0] == mode:
             self.evidence.modes[-1][1] += 1
         else:

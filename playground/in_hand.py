@@ -39,7 +39,7 @@ def explain(
     :param loss: of a model: computes the loss from its output and the targets; None if the output is the loss.
     :param data: of a model: one batch, `(x, y)`, `x` alone, `((x1, x2), y)` or a dict of the model's arguments.
     :param optimizer: of a model: an optimizer in its present state, a class of optimizers or another function that
-        makes one of parameters, or None to explain forward and backward only.
+        makes one of parameters, `use(MyOptimizer, lr=0.1)`, a name, or None to explain forward and backward only.
     :param step: the step to explain, from 0; of a model, from the present one.
     :param sample: the sample whose arithmetic is written out.
     :param digits: decimals in written-out arithmetic.

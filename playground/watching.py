@@ -163,6 +163,8 @@ class Watched:
             yield self._watcher.failure
         if is_compiled(self._evidence.model):
             yield "torch.compile runs the model: its calls cannot be seen, so no step can be explained"
+        elif self._watcher.stopped and not self._evidence.losses:
+            yield "no step of a watched optimizer was seen"
         faults = {each.step: each.fault for each in self._evidence.replays if each.fault} | self._evidence.unrepeatable
         made = len(self._evidence.losses)
         reasons: dict[str, list[int]] = {}

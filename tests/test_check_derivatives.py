@@ -127,6 +127,25 @@ def test_digits_that_float32_loses_are_not_a_wrong_backward():
     assert "wrong backward" not in str(verdict)
 
 
+def test_the_documented_calls():
+    x = torch.randn(3)
+
+    class MyFunction(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.exp()
+
+        @staticmethod
+        def backward(ctx, upstream):
+            return upstream
+
+    verdict = pg.check_derivatives(MyFunction.apply, x)  # every route, which element, why
+    with pytest.raises(AssertionError, match=r"MyFunction: output\[0\] by x\[0\]: autograd 1, "):
+        assert verdict.passed, verdict  # the message of the assertion is the one-line cause
+    module, loss, (x, y) = nn.Linear(2, 1), nn.MSELoss(), (torch.randn(4, 2), torch.randn(4, 1))
+    assert pg.check_derivatives(module, loss, (x, y)).passed
+
+
 def test_several_inputs():
     a, b = torch.randn(2, 3), torch.randn(3, 2)
     verdict = pg.check_derivatives(torch.matmul, a, b)
@@ -171,6 +190,21 @@ def test_a_function_that_refers_to_a_module_is_computed_in_float64_too():
     assert pg.check_derivatives(lambda x: layer(x) @ torch.ones(2, 1), torch.randn(3)).passed
     assert layer.weight.dtype == torch.float32
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_what_a_function_refers_to_is_not_changed():
+    norm, calls = nn.BatchNorm1d(2), []
+
+    def function(x):
+        calls.append(1)
+        return norm(x).square()
+
+    before = norm.running_mean.clone()
+    for checked in (function, norm, norm.forward):
+        assert pg.check_derivatives(checked, torch.randn(4, 2), entries=2).passed
+    assert torch.equal(before, norm.running_mean)
+    assert norm.num_batches_tracked == 0
+    assert not calls
 
 
 def test_many_numbers_are_sampled_and_checked_along_a_direction():
@@ -230,7 +264,7 @@ def test_second_derivatives():
         ((nn.Linear(2, 1), torch.ones(3)), {}, "RuntimeError"),
         ((nn.Linear(2, 1), nn.MSELoss(), torch.ones(3)), {}, "Error"),
     ],
-    ids=str,
+    ids=map(str, range(100)),
 )
 def test_bad_input_is_one_line(arguments, options, message):
     with pytest.raises(ComponentError, match=message) as caught:

@@ -178,6 +178,16 @@ def small():
     return nn.Linear(2, 1), nn.MSELoss(), batch()
 
 
+def test_the_documented_calls(tmp_path):
+    model, loss_fn, (x, y) = small()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    step = pg.explain(model, loss_fn, (x, y), optimizer)  # one step, on copies: nothing of the user's is moved
+    assert step._repr_html_()
+    assert all((step.text(), step.html(), step.latex()))
+    step.save("step.html")
+    assert (tmp_path / "step.html").is_file()
+
+
 def test_numbers_of_groups_are_their_own():
     model, loss, data = small()
     groups = [{"params": [model.weight], "lr": 0.1}, {"params": [model.bias], "lr": 0.01, "weight_decay": 0.0}]
@@ -195,6 +205,14 @@ def test_what_an_optimizer_can_be():
     assert pg.explain(model, loss, data, functools.partial(torch.optim.SGD, lr=0.5)).explanation.update.lr == 0.5
     named = pg.explain(model, loss, data, "adam").explanation
     assert named.update.formula[0].startswith("m = ")
+    used = pg.explain(model, loss, data, pg.use("adam", lr=0.5)).explanation
+    assert used.update.lr == 0.5
+    used = pg.explain(model, loss, data, pg.use(torch.optim.Adam, lr=0.5)).explanation
+    assert used.update.lr == 0.5
+    with pytest.raises(ComponentError, match="the optimizer SGD cannot be constructed"):
+        pg.explain(model, loss, data, pg.use(torch.optim.SGD, rate=0.5))
+    with pytest.raises(ComponentError, match="rate"):
+        pg.explain(model, loss, data, pg.use("adam", rate=0.5))
     none = pg.explain(model, loss, data).explanation
     assert none.update is None
     assert none.loss_after is None

@@ -99,12 +99,13 @@ def read_function(
     names = _name_inputs(function, len(inputs))
     chosen = _choose_moved(dict(zip(names, inputs, strict=True)))
 
+    ours = IsolatedCopies().copy_function(function)  # it may refer to a module with running statistics
     double = _copy_in_double(function)
 
     def call(tensors: Mapping[str, Tensor], like: Tensor) -> Any:
         given = [tensors.get(name, _as_like(leaf, like)) for name, leaf in zip(names, leaves, strict=True)]
         if like.dtype in (torch.float32, torch.float16, torch.bfloat16):
-            return function(*given)
+            return ours(*given)
         with _double_by_default():
             return double(*given)
 

@@ -192,7 +192,7 @@ def _find_recomputed(module: nn.Module) -> Iterator[Tensor]:
     """Yield the tensors that hooks of torch compute before each forward pass, as those of pruning do."""
     for part in module.modules():
         for hook in part._forward_pre_hooks.values():
-            value = vars(part).get(getattr(hook, "name", None) or getattr(hook, "_tensor_name", ""))
+            value = vars(part).get(getattr(hook, "name", "") or getattr(hook, "_tensor_name", ""))
             if isinstance(value, Tensor) and not value.is_leaf:
                 yield value
 

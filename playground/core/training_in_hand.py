@@ -90,7 +90,8 @@ def _construct(problem: Problem, factory: OptimizerFactory) -> torch.optim.Optim
 
     :raises ComponentError: it raises, or returns something else.
     """
-    name = getattr(factory, "__name__", type(factory).__name__)
+    made_by = getattr(factory, "func", factory)  # of a partial
+    name = getattr(made_by, "__name__", type(made_by).__name__)
     try:
         with without_torch_compiler():
             made = factory(list(problem.parameters.values()))

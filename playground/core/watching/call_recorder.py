@@ -96,12 +96,14 @@ class RecordedCall:
 class Leaf:
     """A tensor from outside the step.
 
+    :ivar has_history: whether calls that were not seen computed it from something differentiable.
     :ivar copy: its numbers, if they had to be copied before a call changed them.
     """
 
     def __init__(self, tensor: Tensor, keep: bool) -> None:
         self._tensor: Callable[[], Tensor | None] = (lambda: tensor) if keep else weakref.ref(tensor)
         self._version = tensor._version
+        self.has_history = tensor.grad_fn is not None
         self.copy: Tensor | None = None
 
     def freeze(self) -> None:
@@ -125,6 +127,9 @@ def copy_leaf(tensor: Tensor) -> Tensor:
 class CallRecorder(TorchFunctionMode):
     """Records calls while it is active.
 
+    A watcher uses one recorder for all its steps: functions that `torch.compile` runs are compiled once more for each
+    mode that is active around them.
+
     :param buffers: tensors that layers change without saying so, such as running means; copied at once.
     :param device: the type of device whose autocast is recorded.
     :ivar calls: in order.
@@ -136,6 +141,10 @@ class CallRecorder(TorchFunctionMode):
 
     def __init__(self, buffers: Iterable[Tensor] = (), device: str = "cpu") -> None:
         super().__init__()
+        self.reset(buffers, device)
+
+    def reset(self, buffers: Iterable[Tensor] = (), device: str = "cpu") -> None:
+        """Begin a new step; what was recorded of earlier ones stays with them."""
         self.calls: list[RecordedCall] = []
         self.facts: list[TensorFacts] = []
         self.leaves: dict[int, Leaf] = {}
@@ -151,6 +160,8 @@ class CallRecorder(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Call the function, and record the call if it returned or changed a tensor."""
+        if torch.compiler.is_compiling():
+            return func(*args, **(kwargs or {}))
         return self.record(func, args, kwargs or {})
 
     def record(self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -112,6 +112,8 @@ def _wrap_module_call(original: Any) -> Any:
 
 def _wrap_tensor_backward(original: Any) -> Any:
     def backward(self: Tensor, gradient: Tensor | None = None, *args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return original(self, gradient, *args, **kwargs)
         return _observe([self], [gradient], lambda: original(self, gradient, *args, **kwargs))
 
     return backward
@@ -119,6 +121,8 @@ def _wrap_tensor_backward(original: Any) -> Any:
 
 def _wrap_autograd_backward(original: Any) -> Any:
     def backward(tensors: Any, grad_tensors: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return original(tensors, grad_tensors, *args, **kwargs)
         losses = [tensors] if isinstance(tensors, Tensor) else list(tensors)
         weights = [grad_tensors] if isinstance(grad_tensors, Tensor) else list(grad_tensors or [None] * len(losses))
         return _observe(losses, weights, lambda: original(tensors, grad_tensors, *args, **kwargs))
@@ -127,7 +131,7 @@ def _wrap_autograd_backward(original: Any) -> Any:
 
 
 def _observe(losses: Sequence[Any], weights: Sequence[Any], call: Callable[[], Any]) -> Any:
-    if _DEPTH[0] or torch.compiler.is_compiling() or not all(isinstance(each, Tensor) for each in losses):
+    if _DEPTH[0] or not all(isinstance(each, Tensor) for each in losses):
         return call()
     _DEPTH[0] += 1
     try:

@@ -127,6 +127,8 @@ def _copy_leaves(recorder: CallRecorder, used: set[int]) -> dict[int, Tensor]:
     found = {}
     for index in sorted(used & recorder.leaves.keys()):
         value = recorder.leaves[index].value()
+        if recorder.leaves[index].has_history:
+            raise UnrepeatableStepError("unseen calls, as of a compiled function, compute a part of its loss")
         if value is None:
             raise UnrepeatableStepError("a tensor that it used was changed in place, or is gone")
         found[index] = value

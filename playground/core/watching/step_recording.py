@@ -36,12 +36,14 @@ class StepRecording:
     """Records one step.
 
     :param number: of the step.
+    :param recorder: records it, and nothing else meanwhile.
     :ivar losses: what `backward` was called on.
     """
 
-    def __init__(self, evidence: LoopEvidence, number: int) -> None:
-        parameters = next(evidence.model.parameters(), torch.empty(0))
-        self.recorder = CallRecorder(evidence.model.buffers(), parameters.device.type)
+    def __init__(self, evidence: LoopEvidence, number: int, recorder: CallRecorder) -> None:
+        parameter = next(evidence.model.parameters(), torch.empty(0))
+        recorder.reset(evidence.model.buffers(), parameter.device.type)
+        self.recorder = recorder
         self.losses: list[BackwardCall] = []
         self._values: list[float] = []
         self._evidence = evidence
@@ -50,7 +52,9 @@ class StepRecording:
         self._copies: dict[int, Tensor] = {}
 
     @classmethod
-    def begin(cls, evidence: LoopEvidence, number: int, modes: Sequence[Any]) -> StepRecording | None:
+    def begin(
+        cls, evidence: LoopEvidence, number: int, recorder: CallRecorder, modes: Sequence[Any]
+    ) -> StepRecording | None:
         """Begin to record, unless something in the way makes that impossible, which is noted.
 
         :param modes: the modes of torch that were active when watching began.
@@ -59,7 +63,7 @@ class StepRecording:
         if why:
             evidence.unrepeatable[number] = why
             return None
-        made = cls(evidence, number)
+        made = cls(evidence, number, recorder)
         enter_mode(made.recorder)
         setattr(torch.autograd.Function, "apply", classmethod(_record_custom_function))  # noqa: B010
         return made

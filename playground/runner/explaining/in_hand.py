@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
@@ -12,6 +13,7 @@ from playground.explanation import Explanation, Sentence
 from playground.plugins.causes import translate_errors
 from playground.plugins.manager import Plugins
 from playground.plugins.signature import build
+from playground.plugins.use import ParameterizedObject
 from playground.runner.explaining.explained_step import explain_step
 from playground.runner.explaining.step import known_operations
 from playground.runner.explaining.subject import ExplainedOptimizer, ExplainedSubject, describe_optimizer
@@ -173,20 +175,24 @@ def _choose_optimizer(optimizer: Any, plugins: Plugins) -> OptimizerInHand:
 
     if optimizer is None or isinstance(optimizer, torch.optim.Optimizer | UpdateRule):
         return optimizer
+    given: Mapping[str, Any] = {}
+    if isinstance(optimizer, ParameterizedObject):
+        optimizer, given = optimizer.component, optimizer.parameters
     if isinstance(optimizer, str):
         names = plugins.registry.names("optimizer")
         if optimizer.lower() not in names:
             raise ComponentError(f"unknown optimizer {optimizer!r}{suggest_names(optimizer, names)}")
-        return build(plugins.registry.get("optimizer", optimizer.lower()), {})  # type: ignore[no-any-return]
+        return build(plugins.registry.get("optimizer", optimizer.lower()), given)  # type: ignore[no-any-return]
     if isinstance(optimizer, type) and issubclass(optimizer, UpdateRule):
-        return optimizer()
+        with translate_errors(f"the optimizer {optimizer.__name__} cannot be constructed", ""):
+            return optimizer(**given)
     if isinstance(inner := getattr(optimizer, "optimizer", None), torch.optim.Optimizer):
         kind = type(optimizer).__name__
         raise ComponentError(f"the optimizer: {kind} holds a {type(inner).__name__}; pass {kind}.optimizer")
     if not callable(optimizer):
         kind = type(optimizer).__name__
         raise ComponentError(f"the optimizer: expected a torch.optim.Optimizer, an instance or a class, got a {kind}")
-    return optimizer  # type: ignore[no-any-return]
+    return functools.partial(optimizer, **given) if given else optimizer
 
 
 def _unwrap(model: Any) -> tuple[nn.Module, tuple[Sentence, ...]]:

@@ -89,7 +89,7 @@ def record(loss, model, x, y, loops=1):
     from playground.core.watching.step_recording import StepRecording
 
     evidence = LoopEvidence(model, [OptimizerEvidence(torch.optim.SGD(model.parameters(), lr=0.1))])
-    recording = StepRecording.begin(evidence, 0, [])
+    recording = StepRecording.begin(evidence, 0, CallRecorder(), [])
     calls = []
     try:
         for _ in range(loops):

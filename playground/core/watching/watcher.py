@@ -19,7 +19,7 @@ from playground.core.watching.forward_pass import ForwardPass
 from playground.core.watching.loop_evidence import CutLoss, LoopEvidence
 from playground.core.watching.optimizer_state import OptimizerState
 from playground.core.watching.patches import add_listener, remove_listener
-from playground.core.watching.step_recording import StepRecording, find_modes
+from playground.core.watching.step_recording import StepRecording, find_modes, leave_recorder
 
 ATTENTIVE_STEPS, ATTENTION_INTERVAL, ATTENTION_LENGTH = 32, 32, 2
 """The first steps are watched closely, and then two in a row of every 32: that costs a tenth of what all would."""
@@ -74,6 +74,7 @@ class LoopWatcher:
         self._forward: ForwardPass | None = None
         self._recording: StepRecording | None = None
         self._stepping: OptimizerState | None = None
+        self._has_closure = False
         self._unread: list[tuple[int, Tensor]] = []
         self._scaled: dict[int, tuple[Tensor, Tensor]] = {}
         self._schedulers: dict[int, int] = {}
@@ -107,8 +108,7 @@ class LoopWatcher:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        if self._recording is not None:
-            self._recording.leave()
+        leave_recorder(self._recorder)
         self._recording, self._forward = None, None
         self._scaled.clear()
         self.read_losses()
@@ -137,6 +137,8 @@ class LoopWatcher:
     @_event
     def before_backward(self, losses: Sequence[Tensor], weights: Sequence[Tensor | None]) -> None:
         """Find out whether gradients were cleared, and what the loss is."""
+        if not self._has_closure:
+            self._stepping = None  # of a step that raised an exception
         for state in self._states:
             if self._attentive:
                 state.look_for_clearing()
@@ -161,6 +163,8 @@ class LoopWatcher:
     @_event
     def after_backward(self, losses: Sequence[Tensor], weights: Sequence[Tensor | None]) -> None:
         """Note which optimizers the gradient reached, and what it is the gradient of."""
+        if self._recording is None:
+            leave_recorder(self._recorder)
         if self._waiting:
             for name in [name for name, tensor in self._waiting.items() if tensor.grad is not None]:
                 self.evidence.with_gradient.add(name)
@@ -187,6 +191,8 @@ class LoopWatcher:
         """Note that gradients were cleared."""
         for state in self._states:
             optimizer = state.evidence.optimizer
+            if self._stepping is state and not self._has_closure:
+                continue  # a hook of the optimizer clears what it has just used
             if owner is optimizer or (isinstance(owner, nn.Module) and state.belongs_to(owner)):
                 state.note_place("zero_grad")
                 state.forget_gradients()
@@ -220,7 +226,7 @@ class LoopWatcher:
     @_event
     def begin_step(self, state: OptimizerState, has_closure: bool) -> None:
         """Keep the step, unless its gradient is computed inside of it."""
-        self._stepping = state
+        self._stepping, self._has_closure = state, has_closure
         state.note_place("step")
         if self._attentive and not has_closure:
             self._measure_norm(state)

@@ -83,7 +83,7 @@ class Watching:
 
     @contextlib.contextmanager
     def __call__(self, model, optimizer, **options):
-        self.optimizers.append(optimizer)
+        self.optimizers += optimizer if isinstance(optimizer, list) else [optimizer]
         if self.watch is None:
             yield None
             return

@@ -81,7 +81,6 @@ def test_a_diagnosis_is_in_json(arrived):
         "name": "far_away",
         "sentence": SENTENCE.removeprefix("far_away: "),
         "remedy": "Stay nearer.",
-        "place": "",
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import torch
 from torch import Tensor, nn
 
 from playground.core.user_frames import find_user_line
@@ -21,6 +22,8 @@ class OptimizerState:
     """Follows the gradients of an optimizer from one step to the next.
 
     :param evidence: the counts, which it adds to.
+    :ivar probe: a parameter of the first layers, usually a bias, whose gradient is examined at every step: what is not
+        finite anywhere in the backward pass arrives there.
     :ivar losses: the values that `backward` was called on, since the gradients were cleared or the last step.
     """
 
@@ -29,17 +32,14 @@ class OptimizerState:
         self.losses: list[Tensor | float] = []
         parameters = list(evidence.parameters())
         self._tracked = parameters[:: max(-(-len(parameters) // TRACKED_PARAMETERS), 1)]
+        vectors = (each for each in self._tracked if each.dim() == 1)
+        self.probe = next(vectors, self._tracked[0] if self._tracked else torch.empty(0))
         self._marks: list[tuple[Tensor, tuple[int, int]]] = []  # before the last call of backward
         self._used: list[tuple[Tensor, int]] = []  # gradients that the last step used, not cleared since
         self._mixed: list[Tensor] = []  # those of them to which backward then added
         self._cleared = False  # since the last step
         self._calls = 0  # of backward, since then or since the gradients were cleared
         self._order = ""
-
-    @property
-    def tracked(self) -> Sequence[Tensor]:
-        """The parameters that are looked at."""
-        return self._tracked
 
     @property
     def was_reached(self) -> bool:

@@ -21,7 +21,7 @@ def _nonfinite(loop: LoopEvidence) -> LoopFinding | None:
         return None
     if first.what == "input":
         sentence = f"The loss of step {first.step} is {first.value}: an input of the model is not finite."
-        return LoopFinding(sentence, first.place)
+        return LoopFinding(sentence, first.place, "Drop or fill in missing values before they reach the model.")
     source = _replay_source(loop, first) or first.source
     made = f": {source}" if source is not None else ""
     place = first.place if source is None or source.place is None else source.place

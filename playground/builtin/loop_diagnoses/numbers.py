@@ -26,7 +26,8 @@ def _nonfinite(loop: LoopEvidence) -> LoopFinding | None:
     made = f": {source}" if source is not None else ""
     place = first.place if source is None or source.place is None else source.place
     if first.what == "parameters":
-        return LoopFinding(f"After step {first.step} the parameter {first.name} is not finite{made}.", place)
+        more = "" if made else f"; `watch(..., steps=[{first.step}])` keeps that step, and names the operation"
+        return LoopFinding(f"After step {first.step} the parameter {first.name} is not finite{made}{more}.", place)
     if first.what == "gradient":
         where = " in the loss function" if first.outside and source is None else ""
         return LoopFinding(f"The gradient of step {first.step} is {first.value}{made or where}.", place)

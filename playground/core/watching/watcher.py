@@ -24,6 +24,9 @@ from playground.core.watching.step_recording import StepRecording, find_modes, l
 ATTENTIVE_STEPS, ATTENTION_INTERVAL, ATTENTION_LENGTH = 16, 64, 2
 """The first steps are watched closely, and then two in a row of every 64: each costs as much as a step of its own."""
 
+GRADIENT_INTERVAL: Final = 8
+"""Steps from one examined gradient to the next, where steps are not watched closely."""
+
 MAX_READ_LOSSES: Final = 64
 """Losses on a device that are read at once, because reading one makes the program wait for the device."""
 
@@ -139,10 +142,11 @@ class LoopWatcher:
         """Find out whether gradients were cleared, and what the loss is."""
         if not self._has_closure:
             self._stepping = None  # of a step that raised an exception
-        for state in self._states:
-            if self._attentive:
-                state.look_for_clearing()
-            state.mark_gradients(self._attentive)
+        if self._attentive or len(self._states) > 1:
+            for state in self._states:
+                if self._attentive:
+                    state.look_for_clearing()
+                state.mark_gradients(self._attentive)
         first = losses[0]
         if first.is_leaf and first.requires_grad and id(first) not in self.evidence.optimized():
             self.evidence.cut_losses.append(self._describe_cut(first, raised=False))
@@ -266,6 +270,8 @@ class LoopWatcher:
     def _check_gradient(self, state: OptimizerState) -> None:
         """Look for a gradient that is not finite; an AMP scaler skips such steps by itself."""
         if self.evidence.nonfinite is not None or self.evidence.scaled:
+            return
+        if not self._attentive and len(self.evidence.losses) % GRADIENT_INTERVAL:
             return
         gradient = state.probe.grad
         if gradient is None or not gradient.is_cpu or gradient.layout is not torch.strided or not gradient.numel():

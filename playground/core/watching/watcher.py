@@ -142,7 +142,7 @@ class LoopWatcher:
         """Find out whether gradients were cleared, and what the loss is."""
         if not self._has_closure:
             self._stepping = None  # of a step that raised an exception
-        if self._attentive or len(self._states) > 1:
+        if not self._is_reach_assumed():
             for state in self._states:
                 if self._attentive:
                     state.look_for_clearing()
@@ -173,8 +173,8 @@ class LoopWatcher:
             for name in [name for name, tensor in self._waiting.items() if tensor.grad is not None]:
                 self.evidence.with_gradient.add(name)
                 del self._waiting[name]
-        alone = len(self._states) == 1 and not self._attentive  # then it is not examined what backward reached
-        reached = [state for state in self._states if alone or state.was_reached]
+        assumed = self._is_reach_assumed()
+        reached = [state for state in self._states if assumed or state.was_reached]
         for state in reached:
             state.add_gradient(self._values)
         if not reached:
@@ -258,6 +258,10 @@ class LoopWatcher:
         if self._scaled:
             self._scaled.clear()
         self._begin_recording()
+
+    def _is_reach_assumed(self) -> bool:
+        """Tell whether it goes without saying that `backward` reaches the optimizer: it is the only one, and it did."""
+        return len(self._states) == 1 and not self._attentive and self.evidence.reached
 
     def _note_mode(self) -> None:
         # A trainer may call parts of the model only.

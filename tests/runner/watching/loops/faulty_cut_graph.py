@@ -47,7 +47,7 @@ def detached_loss_that_requires_grad(watch):
 
 
 def detached_loss_that_is_divided(watch):
-    """Trainers divide the loss by the number of batches for each step; here for longer than a loop is watched closely."""
+    """Trainers divide the loss by the number of batches for each step; here for longer than is watched closely."""
 
     def loss(model):
         detached = nn.functional.mse_loss(model(x), y).detach().requires_grad_()  # <-- here

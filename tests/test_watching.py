@@ -253,3 +253,36 @@ def test_a_watched_optimizer_has_no_traces_afterwards(loader):
     assert (set(vars(optimizer)), set(vars(model))) == before
     assert not optimizer._optimizer_step_pre_hooks
     assert not optimizer._optimizer_step_post_hooks
+
+
+class Spoiled(nn.Module):
+    """Its gradient is not finite at one step: the square root of 0 has no slope."""
+
+    def __init__(self, spoiled):
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 4), nn.Linear(1, 1)
+        self.spoiled, self.step = spoiled, 0
+
+    def forward(self, x):
+        hidden = self.first(x) * (self.step != self.spoiled)
+        self.step += 1
+        return self.last(hidden.square().sum(1, keepdim=True).sqrt())
+
+
+LATE = {
+    "not kept": ((), "not finite; `watch(..., steps=[42])` keeps that step, and names the operation."),
+    "kept": ([42], "not finite: the backward of sqrt at 0 gives -inf."),
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_an_operation_of_a_late_step_is_named_once_the_step_is_kept(name):
+    steps, end = LATE[name]
+    torch.manual_seed(0)
+    model, x, y = Spoiled(42), torch.randn(8, 2), torch.randn(8, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with pg.watch(model, optimizer, steps=steps) as watched:
+        fit(model, optimizer, [(x, y)] * 60)
+    (diagnosis,) = watched.diagnoses
+    assert diagnosis.name == "nonfinite"
+    assert diagnosis.sentence == f"After step 42 the parameter first.weight is {end}"

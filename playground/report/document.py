@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.comparison import Comparison
-from playground.result import SCHEMA, Batch, Run, Summary, Sweep, json_value
+from playground.result import SCHEMA, Batch, Diagnosis, Run, Summary, Sweep, json_value
 
 COMPARISON_SCHEMA = 1
 """Version of the layout of a comparison; increases if a reader of the old layout would misread the new one."""
@@ -56,7 +56,7 @@ def _run(run: Run) -> dict[str, Any]:
         "validation": vars(run.trace.validation) if run.trace.validation else None,
         "points": run.points,
         "expectations": [vars(expectation) for expectation in run.expectations],
-        "diagnoses": [vars(diagnosis) for diagnosis in run.diagnoses],
+        "diagnoses": [_diagnosis(diagnosis) for diagnosis in run.diagnoses],
         "warnings": run.warnings,
         "setup": run.setup,
         "seconds": run.seconds,
@@ -76,3 +76,8 @@ def _sweep(sweep: Sweep) -> dict[str, Any]:
 
 def _summary(summary: Summary) -> dict[str, Any]:
     return {**vars(summary), "share": summary.share, "loss": summary.loss._asdict()}
+
+
+def _diagnosis(diagnosis: Diagnosis) -> dict[str, str]:
+    """Return a diagnosis; its place only if it has one."""
+    return {key: text for key, text in vars(diagnosis).items() if text or key != "place"}

@@ -56,5 +56,5 @@ def test_every_mark_is_described(root, contributing):
 
 def test_every_kind_of_component_is_described_with_its_contract(contributing):
     contracts = {name for name in playground.testing.__all__ if name.endswith("Contract")}
-    assert {f"{kind.capitalize()}Contract" for kind in rows(contributing, "| kind | add |")} == contracts
+    assert {f"{kind.title().replace(' ', '')}Contract" for kind in rows(contributing, "| kind | add |")} == contracts
     assert contracts == set(re.findall(r"`(\w+Contract)`", contributing))

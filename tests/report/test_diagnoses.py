@@ -1,5 +1,6 @@
 """A diagnosis and its remedy stand wherever a failure is told."""
 
+import dataclasses
 import json
 from dataclasses import replace
 
@@ -32,7 +33,9 @@ def test_in_the_overview(run):
 
 
 def test_in_json(run):
-    assert json.loads(batch_document(Batch((run,))))["runs"][0]["diagnoses"] == [vars(FOUND)]
+    assert json.loads(batch_document(Batch((run,))))["runs"][0]["diagnoses"] == [
+        {"name": FOUND.name, "sentence": FOUND.sentence, "remedy": FOUND.remedy}
+    ]
 
 
 def test_in_junit(run):
@@ -43,3 +46,10 @@ def test_in_junit(run):
 def test_on_github(run):
     *_, line = commands(Batch((run,)))
     assert "rate_too_large: Steps grow beyond a rate of 0.25. Lower it." in line
+
+
+def test_a_line_of_somebody_s_program_is_shown_wherever_it_is_known(run):
+    placed = dataclasses.replace(run, diagnoses=(dataclasses.replace(FOUND, place="train.py:12"),))
+    assert json.loads(batch_document(Batch((placed,))))["runs"][0]["diagnoses"][0]["place"] == "train.py:12"
+    assert str(placed.diagnoses[0]) == f"train.py:12: {FOUND.sentence} [{FOUND.name}]"
+    assert "train.py:12" in placed._repr_html_()

@@ -83,10 +83,10 @@ def _find_crossed(
     n = max((each.shape[0] for each in facts if each.shape), default=0)
     crossed = sorted(each.shape for each in facts) == [(n,), (n, 1)]
     mixed = facts[0].differentiable != facts[1].differentiable
-    if n < 2 or not crossed or not mixed or program.prediction is None:
+    if n < 2 or not crossed or not mixed:
         return None
     predicted, given = sorted(inputs, key=lambda each: not program.facts[each].differentiable)
-    if _root(predicted, made) != _root(program.prediction, made) or not _is_data(given, program, made):
+    if not _is_prediction(_root(predicted, made), program, made) or not _is_data(given, program, made):
         return None
     return str(facts[0].shape), str(facts[1].shape), n
 
@@ -98,6 +98,13 @@ def _root(index: int, made: Mapping[int, RecordedCall]) -> int:
             break
         index = inputs[0]
     return index
+
+
+def _is_prediction(index: int, program: RecordedProgram, made: Mapping[int, RecordedCall]) -> bool:
+    """Tell whether a tensor is what the model returned, or a layer of it, if the model as a whole is not called."""
+    if program.prediction is not None:
+        return index == _root(program.prediction, made)
+    return index in made and not set(made[index].inputs()).isdisjoint(program.parameters.values())
 
 
 def _is_data(index: int, program: RecordedProgram, made: Mapping[int, RecordedCall]) -> bool:

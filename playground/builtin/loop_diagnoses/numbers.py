@@ -21,12 +21,13 @@ def _nonfinite(loop: LoopEvidence) -> LoopFinding | None:
         return None
     if first.what == "input":
         sentence = f"The loss of step {first.step} is {first.value}: an input of the model is not finite."
-        return LoopFinding(sentence, first.place)
+        return LoopFinding(sentence, first.place, "Drop or fill in missing values before they reach the model.")
     source = _replay_source(loop, first) or first.source
     made = f": {source}" if source is not None else ""
     place = first.place if source is None or source.place is None else source.place
     if first.what == "parameters":
-        return LoopFinding(f"After step {first.step} the parameter {first.name} is not finite{made}.", place)
+        more = "" if made else f"; `watch(..., steps=[{first.step}])` keeps that step, and names the operation"
+        return LoopFinding(f"After step {first.step} the parameter {first.name} is not finite{made}{more}.", place)
     if first.what == "gradient":
         where = " in the loss function" if first.outside and source is None else ""
         return LoopFinding(f"The gradient of step {first.step} is {first.value}{made or where}.", place)

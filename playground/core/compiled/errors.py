@@ -24,7 +24,7 @@ class DrawsRandomNumbersError(CannotCompileError):
     """Random numbers of Python or numpy were drawn while a step was recorded: by the step, or by another thread."""
 
 
-class TooLargeError(CannotCompileError):
+class TooManyOperationsError(CannotCompileError):
     """A step has too many operations."""
 
 

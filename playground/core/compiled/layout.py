@@ -17,7 +17,7 @@ from torch import Tensor
 
 from playground.core.compiled.body import loaded_values
 from playground.core.compiled.carried import LEFT_OUT, SlotKey
-from playground.core.compiled.errors import TooLargeError
+from playground.core.compiled.errors import TooManyOperationsError
 from playground.core.compiled.phases import Phases
 from playground.core.compiled.program import INPUT, LANE, MAX_OPERATIONS, SLOT, Program
 from playground.core.compiled.step_program import StepProgram
@@ -78,14 +78,14 @@ def arrange(phases: Phases, gradient: bool, over_all_data: bool = False) -> Kern
 
     :param gradient: whether the gradient's norm is needed.
     :param over_all_data: whether the losses to keep are those of all data, not those of the steps.
-    :raises TooLargeError: a step has too many operations.
+    :raises TooManyOperationsError: a step has too many operations.
     """
     program = phases.program
     slots, parameter_slots, final_slots = _live_slots(phases, gradient)
     steps = tuple(_wanted(phases, step, slots, gradient) for step in phases.steps)
     operations = max(program.size(wanted) for wanted in steps)
     if operations > MAX_OPERATIONS:
-        raise TooLargeError(f"a step has {operations:,} scalar operations, more than {MAX_OPERATIONS:,}")
+        raise TooManyOperationsError(f"a step has {operations:,} scalar operations, more than {MAX_OPERATIONS:,}")
     end = (phases.end_loss, *_moved_at_end(phases))
     separate = over_all_data and any(step.loss != phases.full_loss for step in phases.steps)
     full = [phases.full_loss] if separate else []

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from playground.core.compiled.errors import TooLargeError
+from playground.core.compiled.errors import TooManyOperationsError
 from playground.core.compiled.scalar_operations import OPERATIONS, Dependence
 from playground.core.compiled.simplify import simplify_operation
 
@@ -68,7 +68,7 @@ class Program:
     precision.
 
     :param dtype: of all numbers, float32 or float64.
-    :raises TooLargeError: from every method that adds a value, if the program becomes too large.
+    :raises TooManyOperationsError: from every method that adds a value, if the program becomes too large.
     """
 
     def __init__(self, dtype: type[np.floating[Any]]) -> None:
@@ -184,7 +184,7 @@ class Program:
         index = self._known.get(key)
         if index is None:
             if len(self.nodes) >= MAX_RECORDED_VALUES:
-                raise TooLargeError(f"a step has many more than {MAX_OPERATIONS:,} scalar operations")
+                raise TooManyOperationsError(f"a step has many more than {MAX_OPERATIONS:,} scalar operations")
             index = self._known[key] = len(self.nodes)
             self.nodes.append(node)
             depends = DEPENDENCE_BY_INPUT[node.value[0]] if node.operation == INPUT else 0

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from playground.core import gradients
-from playground.core.compiled.errors import CannotCompileError, TooLargeError
+from playground.core.compiled.errors import CannotCompileError, TooManyOperationsError
 from playground.core.compiled.memory import MemoryLeaf, find_leaves, find_objects
 from playground.core.compiled.outside import OutsideState, refuse_random_draws
 from playground.core.compiled.patching import modules_of, take_symbolic_numbers
@@ -69,11 +69,13 @@ class DescentSpec:
     def shapes(self) -> dict[str, torch.Size]:
         """The shape of each parameter by name.
 
-        :raises TooLargeError: there are more parameters than a step may have operations.
+        :raises TooManyOperationsError: there are more parameters than a step may have operations.
         """
         shapes = {name: tensor.shape for name, tensor in self.problem.parameters.items()}
         if (count := sum(shape.numel() for shape in shapes.values())) > MAX_OPERATIONS:
-            raise TooLargeError(f"{count:,} parameters: a step has more than {MAX_OPERATIONS:,} scalar operations")
+            raise TooManyOperationsError(
+                f"{count:,} parameters: a step has more than {MAX_OPERATIONS:,} scalar operations"
+            )
         return shapes
 
 

@@ -195,10 +195,12 @@ class LoopFinding:
 
     :param sentence: the finding, with the loop's own numbers.
     :param place: the line of the user's program; None if it is not known.
+    :param remedy: the fix for this finding; empty for the diagnosis's own.
     """
 
     sentence: str
     place: CodePlace | None = None
+    remedy: str = ""
 
 
 @dataclass(frozen=True)

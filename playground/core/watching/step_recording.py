@@ -70,9 +70,7 @@ class StepRecording:
 
     def leave(self) -> None:
         """Record no longer; modes that the program entered meanwhile stay."""
-        leave_mode(self.recorder)
-        if not any(isinstance(each, CallRecorder) for each in list_modes()):
-            setattr(torch.autograd.Function, "apply", _FUNCTION_APPLY)  # noqa: B010
+        leave_recorder(self.recorder)
 
     def mark_loss(self, loss: Tensor, weight: Tensor | None, value: Tensor | float) -> None:
         """Note that `backward` was called on a tensor with this value."""
@@ -124,6 +122,16 @@ class StepRecording:
             copies={name: self._copies[id(each)] for name, each in named.items() if id(each) in self._copies},
         )
         evidence.replays.append(step)
+
+
+def leave_recorder(recorder: CallRecorder) -> None:
+    """Stop a recorder, if it records.
+
+    A recording that ends inside of `backward` leaves only the modes of that call: the recorder returns after it.
+    """
+    leave_mode(recorder)
+    if not any(isinstance(each, CallRecorder) for each in list_modes()):
+        setattr(torch.autograd.Function, "apply", _FUNCTION_APPLY)  # noqa: B010
 
 
 def _name_parameters(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

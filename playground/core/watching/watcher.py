@@ -7,7 +7,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import torch
@@ -17,54 +16,19 @@ from playground.core.user_frames import find_user_line
 from playground.core.watching.call_recorder import CallRecorder
 from playground.core.watching.examining import examine_gradient, examine_loss, find_cut
 from playground.core.watching.forward_pass import ForwardPass
-from playground.core.watching.loop_evidence import CutLoss, LoopEvidence, OptimizerEvidence
+from playground.core.watching.loop_evidence import CutLoss, LoopEvidence
+from playground.core.watching.optimizer_state import OptimizerState
 from playground.core.watching.patches import add_listener, remove_listener
-from playground.core.watching.step_recording import StepRecording, find_modes
+from playground.core.watching.step_recording import StepRecording, find_modes, leave_recorder
 
-ATTENTIVE_STEPS, ATTENTION_INTERVAL, ATTENTION_LENGTH = 32, 32, 2
-"""The first steps are watched closely, and then two in a row of every 32: that costs a tenth of what all would."""
+ATTENTIVE_STEPS, ATTENTION_INTERVAL, ATTENTION_LENGTH = 16, 64, 2
+"""The first steps are watched closely, and then two in a row of every 64: each costs as much as a step of its own."""
 
-MAX_ORDER: Final = 12
-"""The most events between two steps that an order lists."""
+GRADIENT_INTERVAL: Final = 8
+"""Steps from one examined gradient to the next, where steps are not watched closely."""
 
 MAX_READ_LOSSES: Final = 64
 """Losses on a device that are read at once, because reading one makes the program wait for the device."""
-
-TRACKED_PARAMETERS: Final = 64
-"""Parameters of an optimizer by which it is seen whether `backward` reached it."""
-
-
-@dataclass
-class _OptimizerState:
-    """What is known of an optimizer since its last step.
-
-    :ivar used: the parameters whose gradient was used, each with the id of that gradient; without those whose gradient
-        was cleared since.
-    :ivar mixed: those of them to whose gradient `backward` then added.
-    :ivar cleared: whether the gradients were cleared since the last step.
-    :ivar calls: calls of `backward` since then, or since the gradients were cleared.
-    :ivar losses: what they were called on since the last step.
-    """
-
-    evidence: OptimizerEvidence
-    tracked: list[Tensor]
-    before: list[tuple[Tensor, tuple[int, int]]] = field(default_factory=list)
-    used: list[tuple[Tensor, int]] = field(default_factory=list)
-    mixed: list[Tensor] = field(default_factory=list)
-    cleared: bool = False
-    calls: int = 0
-    losses: list[Tensor | float] = field(default_factory=list)
-    order: str = ""
-
-    def forget(self) -> None:
-        """Note that the gradients were cleared."""
-        self.used, self.mixed, self.cleared, self.calls = [], [], True, 0
-        self.losses.clear()
-
-    def note(self, event: str) -> None:
-        """Add an event to the order since the last step."""
-        if len(self.order) < MAX_ORDER:
-            self.order += event
 
 
 def _event(method: Callable[..., None]) -> Callable[..., None]:
@@ -108,11 +72,12 @@ class LoopWatcher:
         self.stopped = False
         self.model = evidence.model
         self._chosen = chosen
-        self._states = [_OptimizerState(each, _spread(list(each.parameters()))) for each in evidence.optimizers]
+        self._states = [OptimizerState(each) for each in evidence.optimizers]
         self._waiting = {name: tensor for name, tensor in evidence.model.named_parameters() if tensor.requires_grad}
         self._forward: ForwardPass | None = None
         self._recording: StepRecording | None = None
-        self._stepping: _OptimizerState | None = None
+        self._stepping: OptimizerState | None = None
+        self._has_closure = False
         self._unread: list[tuple[int, Tensor]] = []
         self._scaled: dict[int, tuple[Tensor, Tensor]] = {}
         self._schedulers: dict[int, int] = {}
@@ -146,17 +111,16 @@ class LoopWatcher:
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
-        if self._recording is not None:
-            self._recording.leave()
+        leave_recorder(self._recorder)
         self._recording, self._forward = None, None
         self._scaled.clear()
         self.read_losses()
 
-    def _hear_step(self, state: _OptimizerState, optimizer: Any, args: Any, kwargs: Any) -> None:
+    def _hear_step(self, state: OptimizerState, optimizer: Any, args: Any, kwargs: Any) -> None:
         if not torch.compiler.is_compiling():
             self.begin_step(state, any(map(callable, (*args, *kwargs.values()))))
 
-    def _hear_end(self, state: _OptimizerState, optimizer: Any, args: Any, kwargs: Any) -> None:
+    def _hear_end(self, state: OptimizerState, optimizer: Any, args: Any, kwargs: Any) -> None:
         if not torch.compiler.is_compiling():
             self.end_step(state)
 
@@ -176,11 +140,13 @@ class LoopWatcher:
     @_event
     def before_backward(self, losses: Sequence[Tensor], weights: Sequence[Tensor | None]) -> None:
         """Find out whether gradients were cleared, and what the loss is."""
-        for state in self._states:
-            if self._attentive:
-                self._look_for_clearing(state)
-            tracked = state.tracked if self._attentive else state.tracked[:1]
-            state.before = [(each, _gradient_mark(each)) for each in tracked]
+        if not self._has_closure:
+            self._stepping = None  # of a step that raised an exception
+        if not self._is_reach_assumed():
+            for state in self._states:
+                if self._attentive:
+                    state.look_for_clearing()
+                state.mark_gradients(self._attentive)
         first = losses[0]
         if first.is_leaf and first.requires_grad and id(first) not in self.evidence.optimized():
             self.evidence.cut_losses.append(self._describe_cut(first, raised=False))
@@ -201,19 +167,16 @@ class LoopWatcher:
     @_event
     def after_backward(self, losses: Sequence[Tensor], weights: Sequence[Tensor | None]) -> None:
         """Note which optimizers the gradient reached, and what it is the gradient of."""
+        if self._recording is None:
+            leave_recorder(self._recorder)
         if self._waiting:
             for name in [name for name, tensor in self._waiting.items() if tensor.grad is not None]:
                 self.evidence.with_gradient.add(name)
                 del self._waiting[name]
-        reached = [state for state in self._states if self._was_reached(state)]
+        assumed = self._is_reach_assumed()
+        reached = [state for state in self._states if assumed or state.was_reached]
         for state in reached:
-            state.calls += 1
-            state.note("b")
-            state.losses += self._values
-            self._note_place(state, "backward")
-            if state.used:
-                state.mixed = [each for each, _ in state.used]
-                self._note_place(state, "leftover")
+            state.add_gradient(self._values)
         if not reached:
             if not self.evidence.reached and self._recording is not None:
                 self.evidence.unreached.append(self._describe_cut(losses[0], raised=False))
@@ -232,9 +195,11 @@ class LoopWatcher:
         """Note that gradients were cleared."""
         for state in self._states:
             optimizer = state.evidence.optimizer
-            if owner is optimizer or (isinstance(owner, nn.Module) and self._clears(owner, state)):
-                self._note_place(state, "zero_grad")
-                state.forget()
+            if self._stepping is state and not self._has_closure:
+                continue  # a hook of the optimizer clears what it has just used
+            if owner is optimizer or (isinstance(owner, nn.Module) and state.belongs_to(owner)):
+                state.note_place("zero_grad")
+                state.forget_gradients()
                 state.note("z")
                 if self._recording is not None:
                     self._recording.forget_losses()
@@ -263,10 +228,10 @@ class LoopWatcher:
             self._scaled[id(scaled)] = (scaled, loss)
 
     @_event
-    def begin_step(self, state: _OptimizerState, has_closure: bool) -> None:
+    def begin_step(self, state: OptimizerState, has_closure: bool) -> None:
         """Keep the step, unless its gradient is computed inside of it."""
-        self._stepping = state
-        self._note_place(state, "step")
+        self._stepping, self._has_closure = state, has_closure
+        state.note_place("step")
         if self._attentive and not has_closure:
             self._measure_norm(state)
         if self._recording is not None:
@@ -277,86 +242,46 @@ class LoopWatcher:
                 self._drop_recording()
 
     @_event
-    def end_step(self, state: _OptimizerState) -> None:
+    def end_step(self, state: OptimizerState) -> None:
         """Count the step, and begin to record the next one if it is chosen."""
         evidence, number = state.evidence, len(self.evidence.losses)
         if self._attentive and number not in self.evidence.gradient_norms:
             self._measure_norm(state)
         self._drop_recording()
         if self._attentive:
-            if not self._has_gradient(state):
-                evidence.empty += 1
-                self._note_place(state, "empty")
-            if state.mixed:
-                evidence.leftover += 1
-                evidence.left.update(map(id, state.mixed))
-            evidence.attentive += 1
-            evidence.orders[state.order] += 1
-            evidence.counts[state.calls] += 1
+            state.count_step()
         evidence.steps += 1
         self._note_loss(number, state.losses)
         self._attentive = _is_attentive(number + 1)
-        state.used = self._find_used(state) if self._attentive else []
-        state.mixed, state.cleared, state.calls, state.order = [], False, 0, ""
-        state.losses.clear()
+        state.begin_step(self._attentive)
         self._stepping, self._forward = None, None
         if self._scaled:
             self._scaled.clear()
         self._begin_recording()
 
-    def _note_place(self, state: _OptimizerState, event: str) -> None:
-        """Remember the line of the first event of a name."""
-        if event not in state.evidence.places and (place := find_user_line()) is not None:
-            state.evidence.places[event] = place
-
-    def _look_for_clearing(self, state: _OptimizerState) -> None:
-        """Find out which of the gradients that the last step used were cleared by hand."""
-        if state.used:
-            state.used = [(each, mark) for each, mark in state.used if id(each.grad) == mark and _is_nonzero(each.grad)]
-            if not state.used:
-                state.forget()
-        elif state.tracked and all(each.grad is None for each in state.tracked):
-            state.forget()
-
-    def _find_used(self, state: _OptimizerState) -> list[tuple[Tensor, int]]:
-        """Return the parameters whose gradient this step used and is not zero, each with that gradient's id."""
-        return [(each, id(each.grad)) for each in state.tracked if _is_nonzero(each.grad)]
-
-    def _was_reached(self, state: _OptimizerState) -> bool:
-        """Tell whether the last call of `backward` changed a gradient; a single optimizer's it did, if not examined."""
-        if len(self._states) == 1 and not self._attentive:
-            return True
-        return any(_gradient_mark(each) != mark for each, mark in state.before)
-
-    def _has_gradient(self, state: _OptimizerState) -> bool:
-        """Tell whether a step had a gradient to use: one that was computed since the gradients were cleared."""
-        if state.cleared and not state.calls:
-            return False
-        return any(each.grad is not None for each in state.evidence.parameters())
-
-    def _clears(self, owner: nn.Module, state: _OptimizerState) -> bool:
-        """Tell whether a module owns the parameters of an optimizer."""
-        owned = {id(each) for each in owner.parameters()}
-        return all(id(each) in owned for each in state.tracked)
+    def _is_reach_assumed(self) -> bool:
+        """Tell whether it goes without saying that `backward` reaches the optimizer: it is the only one, and it did."""
+        return len(self._states) == 1 and not self._attentive and self.evidence.reached
 
     def _note_mode(self) -> None:
-        forward = self._forward
-        if forward is None:
-            return
-        mode = forward.mode
+        # A trainer may call parts of the model only.
+        mode = (self.model.training, True) if self._forward is None else self._forward.mode
         if self.evidence.modes and self.evidence.modes[-1][0] == mode:
             self.evidence.modes[-1][1] += 1
         else:
             self.evidence.modes.append([mode, 1])
 
-    def _check_gradient(self, state: _OptimizerState) -> None:
+    def _check_gradient(self, state: OptimizerState) -> None:
         """Look for a gradient that is not finite; an AMP scaler skips such steps by itself."""
         if self.evidence.nonfinite is not None or self.evidence.scaled:
             return
-        gradient = next((each.grad for each in state.tracked if each.grad is not None), None)
-        if gradient is None or gradient.device.type != "cpu" or gradient.layout is not torch.strided:
+        if not self._attentive and len(self.evidence.losses) % GRADIENT_INTERVAL:
             return
-        if not math.isfinite(gradient.sum().item()):
+        gradient = state.probe.grad
+        if gradient is None or not gradient.is_cpu or gradient.layout is not torch.strided or not gradient.numel():
+            return
+        found = gradient.sum() if self._attentive else gradient.flatten()[0]  # a NaN is soon in every entry
+        if not math.isfinite(found.item()):
             self.evidence.nonfinite = examine_gradient(self.evidence, gradient, self._forward, find_user_line())
 
     def _describe_cut(self, loss: Tensor, raised: bool) -> CutLoss:
@@ -389,7 +314,7 @@ class LoopWatcher:
                 self.evidence.losses[number] = value
             self._unread.clear()
 
-    def _measure_norm(self, state: _OptimizerState) -> None:
+    def _measure_norm(self, state: OptimizerState) -> None:
         found = [each.grad for each in state.evidence.parameters() if each.grad is not None]
         if found and all(each.layout is torch.strided and each.device.type == "cpu" for each in found):
             norm = torch.nn.utils.get_total_norm(found).item()
@@ -400,7 +325,7 @@ class LoopWatcher:
         if number in self._chosen and not self.failure:
             self._recording = StepRecording.begin(self.evidence, number, self._recorder, self._modes)
 
-    def _keep_recording(self, state: _OptimizerState) -> None:
+    def _keep_recording(self, state: OptimizerState) -> None:
         if self._recording is not None:
             self._recording.keep(state.evidence.optimizer, self._forward)
         self._drop_recording()
@@ -409,23 +334,6 @@ class LoopWatcher:
         if self._recording is not None:
             self._recording.leave()
             self._recording = None
-
-
-def _spread(parameters: Sequence[Tensor]) -> list[Tensor]:
-    """Return at most `TRACKED_PARAMETERS` of some parameters, evenly spaced."""
-    stride = -(-len(parameters) // TRACKED_PARAMETERS)
-    return list(parameters[:: max(stride, 1)])
-
-
-def _gradient_mark(parameter: Tensor) -> tuple[int, int]:
-    gradient = parameter.grad
-    return (0, 0) if gradient is None else (id(gradient), gradient._version)
-
-
-def _is_nonzero(gradient: Tensor | None) -> bool:
-    if gradient is None:
-        return False
-    return bool((gradient.coalesce().values() if gradient.is_sparse else gradient).any())
 
 
 def _loss_value(loss: Tensor, weight: Tensor | None) -> Tensor | float:

@@ -42,5 +42,5 @@ def _run_diagnosers(evidence: LoopEvidence, diagnosers: Mapping[str, LoopDiagnos
         with suppress(*ISOLATED_EXCEPTIONS):  # a diagnosis that raises counts as not found
             if (finding := diagnoser.find(evidence)) is not None:
                 place = "" if finding.place is None else str(finding.place)
-                found[name] = Diagnosis(name, finding.sentence, diagnoser.remedy, place)
+                found[name] = Diagnosis(name, finding.sentence, finding.remedy or diagnoser.remedy, place)
     return found

@@ -20,9 +20,5 @@ class DiagnosedTrainingError(PlaygroundError):
 
 
 def format_diagnoses(diagnoses: Iterable[Any]) -> list[str]:
-    """Return two lines for each diagnosis: its place, name and sentence, and its remedy."""
-    return [f"{_format_place(each)}{each.name}: {each.sentence}\n    {each.remedy}" for each in diagnoses]
-
-
-def _format_place(diagnosis: Any) -> str:
-    return f"{diagnosis.place}: " if diagnosis.place else ""
+    """Return two lines for each diagnosis: its place, sentence and name, and its remedy."""
+    return [f"{each}\n    {each.remedy}" for each in diagnoses]

@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -159,7 +160,7 @@ def test_a_mistake_is_logged_with_its_line_and_remedy(name, caplog):
     assert watch.diagnoses[0].remedy in record.message
     lines = inspect.getsource(modules).splitlines()
     for number in [index for index, line in enumerate(lines, 1) if f"# <-- {name}" in line]:
-        assert f"modules.py:{number}: {name}:" in record.message
+        assert f"modules.py:{number}: " in record.message
 
 
 def test_the_number_of_backward_passes_for_each_step_can_be_stated():
@@ -213,6 +214,19 @@ def test_training_again_replaces_what_was_watched():
     assert watch.diagnoses
     fit(modules.Regression(), watch)
     assert watch.diagnoses == ()
+
+
+@pytest.mark.filterwarnings("ignore:.*logging interval", "ignore:.*tensorboardX")
+def test_the_example_of_the_readme(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    names = {}
+    exec(code.replace("max_epochs=2,", "max_epochs=2, accelerator='cpu', enable_progress_bar=False,"), names)
+    (diagnosis,) = names["watch"].diagnoses
+    assert diagnosis.name == "broadcast_in_loss"
+    assert "(8, 1) against (8,)" in diagnosis.sentence
+    assert len(names["watch"].watched[0].trace.loss) == 8
 
 
 def test_validation_alone_is_not_watched():

@@ -12,8 +12,9 @@ import pytest
 
 from pytest_playground.derivatives import check_derivatives
 from pytest_playground.item import ScenarioFile, VacuousExpectationWarning
+from pytest_playground.watching import watch
 
-__all__ = ["VacuousExpectationWarning", "check_derivatives"]
+__all__ = ["VacuousExpectationWarning", "check_derivatives", "watch"]
 
 FOLDERS = "playground_scenarios"
 """The ini option that names the folders with scenarios."""

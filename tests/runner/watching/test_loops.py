@@ -83,7 +83,7 @@ class Watching:
 
     @contextlib.contextmanager
     def __call__(self, model, optimizer, **options):
-        self.optimizers.append(optimizer)
+        self.optimizers += optimizer if isinstance(optimizer, list) else [optimizer]
         if self.watch is None:
             yield None
             return
@@ -217,3 +217,14 @@ def test_a_wrong_loop_gets_the_diagnosis_of_its_cause_and_no_other(name, loop, f
     assert list_changes(before, read_torch()) == []
     assert_same(result, plain)
     assert describe_all(result[1], watching.optimizers) == describe_all(plain[1], unwatched.optimizers)
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_where_few_steps_are_watched_closely(monkeypatch):
+    """The loops are shorter than the stretch that is watched closely; here they are longer."""
+    for constant, value in (("ATTENTIVE_STEPS", 3), ("ATTENTION_INTERVAL", 6), ("ATTENTION_LENGTH", 2)):
+        monkeypatch.setattr(f"playground.core.watching.watcher.{constant}", value)
+    for name, loop, _ in FAULTY:
+        assert [each.name for each in run(loop, watch)[1].diagnoses] == [name], loop.__name__
+    for loop in HEALTHY:
+        assert run(loop, watch)[1].diagnoses == [], loop.__name__

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from playground.core.compiled.carried import LEFT_OUT
-from playground.core.compiled.errors import CannotCompileError, TooLargeError
+from playground.core.compiled.errors import CannotCompileError, TooManyOperationsError
 from playground.core.compiled.layout import arrange
 from playground.core.compiled.phases import Phases, record_phases
 from playground.core.compiled.symbolic_run import DescentSpec, SymbolicRun
@@ -147,7 +147,7 @@ def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
         for names in dict.fromkeys((every, rates, ())):
             try:
                 return _write_module(terms, names, changing, "" if changing else first)
-            except TooLargeError as error:
+            except TooManyOperationsError as error:
                 return NoModule(str(error))
             except CannotCompileError as error:
                 first, last = first or str(error), str(error)

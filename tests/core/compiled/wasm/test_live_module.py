@@ -13,7 +13,7 @@ from playground.builtin import losses, models, optimizers
 from playground.builtin.tasks.minimize import Minimize
 from playground.core.agreement import MAX_TWIN_DEVIATIONS, make_twins
 from playground.core.compiled.arrays import STATUS_BY_END
-from playground.core.compiled.errors import TooLargeError
+from playground.core.compiled.errors import TooManyOperationsError
 from playground.core.compiled.wasm import live_module
 from playground.core.compiled.wasm.live_module import DialRange, LiveTerms, NoModule, make_live_module
 from playground.core.descent import DescentTrace, descend
@@ -417,7 +417,7 @@ def test_a_step_that_is_too_large_is_tried_once(monkeypatch) -> None:
     monkeypatch.setattr(live_module, "record_phases", lambda *_: tried.append(1) or refuse())
 
     def refuse():
-        raise TooLargeError("a step has 20,000 scalar operations, more than 10,000")
+        raise TooManyOperationsError("a step has 20,000 scalar operations, more than 10,000")
 
     terms = LiveTerms(problem=perceptron(), mover=make_mover([optimizers.Adam()]), steps=5)
     assert make_live_module(terms) == NoModule("a step has 20,000 scalar operations, more than 10,000")

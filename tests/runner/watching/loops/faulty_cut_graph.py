@@ -46,6 +46,16 @@ def detached_loss_that_requires_grad(watch):
     return train(watch, loss)
 
 
+def detached_loss_that_is_divided(watch):
+    """Trainers divide the loss by the number of batches for each step; here for longer than is watched closely."""
+
+    def loss(model):
+        detached = nn.functional.mse_loss(model(x), y).detach().requires_grad_()  # <-- here
+        return detached / 1
+
+    return train(watch, loss, steps=40)
+
+
 def detached_prediction(watch):
     def loss(model):
         return nn.functional.mse_loss(model(x).detach(), y)  # <-- here
@@ -237,6 +247,7 @@ SAYS = {
     "cut_graph": {
         detached_loss: "detach",
         detached_loss_that_requires_grad: "detach",
+        detached_loss_that_is_divided: "detach",
         detached_prediction: "detach",
         detached_prediction_that_requires_grad: "detach",
         a_number_made_a_tensor_again: "item",

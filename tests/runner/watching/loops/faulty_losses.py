@@ -146,6 +146,31 @@ def squares_of_columns_that_are_squeezed_in_the_step(watch):
     return train(watch, loss, make_regression())
 
 
+def squares_in_a_method_beside_forward(watch):
+    """The model as a whole is never called, as in many trainers."""
+
+    class Trainable(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = make_network()
+
+        def measure(self, x, y):
+            return ((self.network(x) - y) ** 2).mean()  # <-- here
+
+    model = Trainable()
+    x, y = make_vector()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
+    losses = []
+    with watch(model, optimizer):
+        for _ in range(6):
+            optimizer.zero_grad()
+            loss = model.measure(x, y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    return losses, [model]
+
+
 def squares_of_batches_that_are_moved_to_the_device(watch):
     """`to` returns the same tensor where it has nothing to do."""
     model = make_network()
@@ -285,6 +310,7 @@ SAYS = {
         binary_cross_entropy_by_hand: ("(18, 1)", "(18,)", "(18, 18)"),
         squares_of_batches_from_a_loader: ("(4, 1)", "(4,)", "(4, 4)"),
         squares_of_batches_that_are_moved_to_the_device: ("(4, 1)", "(4,)", "(4, 4)"),
+        squares_in_a_method_beside_forward: COLUMN_AND_VECTOR,
         squares_of_columns_that_are_squeezed_in_the_step: COLUMN_AND_VECTOR,
         squares_of_batches_of_different_sizes: ("(6, 1)", "(6,)", "(6, 6)"),
     },

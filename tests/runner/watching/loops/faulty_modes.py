@@ -97,6 +97,32 @@ def dropout_inside_a_layer(watch):
     return train(watch, Encoder(), validate)
 
 
+def eval_mode_of_a_model_whose_parts_are_called(watch):
+    """The model as a whole is never called, as in many trainers."""
+    torch.manual_seed(0)
+
+    class Trainable(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = make(nn.ReLU(), nn.Dropout(0.3))
+
+    model = Trainable()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    with watch(model, optimizer):
+        for _ in range(3):
+            for _ in range(4):
+                optimizer.zero_grad()
+                loss = nn.functional.cross_entropy(model.network(x), labels)
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.item())
+            model.eval()
+            with torch.no_grad():
+                model.network(x)
+    return losses, [model]
+
+
 SAYS = {
     "eval_mode_left_on": {
         eval_mode_with_dropout: "Dropout",
@@ -107,5 +133,6 @@ SAYS = {
         train_before_the_loop_only: "Dropout",
         eval_mode_without_no_grad: "Dropout",
         dropout_inside_a_layer: "Dropout",
+        eval_mode_of_a_model_whose_parts_are_called: "Dropout",
     },
 }

@@ -329,3 +329,72 @@ def an_optimizer_with_a_parameter_beside_the_model(watch):
             optimizer.step()
             losses.append(loss.item())
     return losses, [model]
+
+
+def an_optimizer_for_each_parameter_inside_backward(watch):
+    """Each parameter moves as soon as its gradient is there, which saves memory."""
+    model = make_network()
+    x, y = make_regression()
+    optimizers = {p: torch.optim.SGD([p], lr=0.1) for p in model.parameters()}
+
+    def move(p):
+        optimizers[p].step()
+        optimizers[p].zero_grad()
+
+    for p in model.parameters():
+        p.register_post_accumulate_grad_hook(move)
+    losses = []
+    with watch(model, list(optimizers.values())):
+        for _ in range(8):
+            loss = nn.functional.mse_loss(model(x), y)
+            loss.backward()
+            losses.append(loss.item())
+    return losses, [model]
+
+
+def two_watches_of_the_same_loop(watch):
+    model = make_network()
+    x, y = make_regression()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    with watch(model, optimizer), watch(model, optimizer):
+        for _ in range(8):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    return losses, [model]
+
+
+def an_ensemble_in_one_optimizer(watch):
+    """Three members, with a loss and a call of `backward` each, and one step for all."""
+    model = nn.ModuleList(make_network(seed=seed) for seed in range(3))
+    x, y = make_regression()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    with watch(model, optimizer):
+        for _ in range(8):
+            optimizer.zero_grad()
+            for each in model:
+                loss = nn.functional.mse_loss(each(x), y)
+                loss.backward()
+                losses.append(loss.item())
+            optimizer.step()
+    return losses, [model]
+
+
+def members_of_an_ensemble_in_turn(watch):
+    """Only the member of this step is zeroed and moved; the other keeps its gradient."""
+    model = nn.ModuleList(make_network(seed=seed) for seed in range(2))
+    x, y = make_regression()
+    optimizers = [torch.optim.SGD(each.parameters(), lr=0.05) for each in model]
+    losses = []
+    with watch(model, optimizers):
+        for step in range(10):
+            optimizers[step % 2].zero_grad()
+            loss = nn.functional.mse_loss(model[step % 2](x), y)
+            loss.backward()
+            optimizers[step % 2].step()
+            losses.append(loss.item())
+    return losses, [model]

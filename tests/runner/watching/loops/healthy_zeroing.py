@@ -241,3 +241,55 @@ def backward_with_a_gradient(watch):
             optimizer.step()
             losses.append(loss.mean().item())
     return losses, [model]
+
+
+def grads_zeroed_all_at_once(watch):
+    def zero(model, optimizer):
+        found = [p.grad for p in model.parameters() if p.grad is not None]
+        if found:
+            torch._foreach_zero_(found)
+
+    return train(watch, zero)
+
+
+def zeroed_by_a_hook_of_the_optimizer(watch):
+    model = make_network()
+    x, y = make_regression()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    optimizer.register_step_post_hook(lambda optimizer, args, kwargs: optimizer.zero_grad())
+    losses = []
+    with watch(model, optimizer):
+        for _ in range(10):
+            loss = nn.functional.mse_loss(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    return losses, [model]
+
+
+def zeroed_in_two_parts(watch):
+    def zero(model, optimizer):
+        model[0].zero_grad()
+        model[2].zero_grad()
+
+    return train(watch, zero)
+
+
+def frozen_parameters_that_keep_an_old_gradient(watch):
+    """The first layer is frozen after a step, and keeps the gradient of that step, which nothing adds to."""
+    model = make_network()
+    x, y = make_regression()
+    first = torch.optim.SGD(model.parameters(), lr=0.1)
+    nn.functional.mse_loss(model(x), y).backward()
+    first.step()
+    model[0].requires_grad_(False)
+    optimizer = torch.optim.SGD(model[2].parameters(), lr=0.1)
+    losses = []
+    with watch(model, optimizer):
+        for _ in range(8):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(model(x), y)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+    return losses, [model]

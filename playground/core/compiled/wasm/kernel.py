@@ -13,6 +13,7 @@ from typing import Any
 from playground.core.compiled.body import Emitter
 from playground.core.compiled.program import DATUM, INPUT, LANE, SAMPLE, SLOT, STARTED
 from playground.core.compiled.scalar_operations import Dependence
+from playground.core.compiled.wasm.batches import BatchLoader
 from playground.core.compiled.wasm.binary import FunctionType, ValueType, encode_unsigned
 from playground.core.compiled.wasm.function import LocalVariable, Node, WasmFunction
 from playground.core.compiled.wasm.judging import WasmJudge
@@ -20,10 +21,7 @@ from playground.core.compiled.wasm.module_program import ModuleProgram, Predicti
 from playground.core.compiled.wasm.tiles import TileFunction
 from playground.core.compiled.wasm.vector import NUMBER, TRUTH, WasmCode, WasmVector, simd
 
-LOAD_LANE = {"float": simd(0x56) + b"\x02", "double": simd(0x57) + b"\x03"}
-"""Instructions that load a number into one lane of a register."""
-
-IS_ZERO, EQUALS, IS_AT_LEAST, MINUS, TIMES, AND = 0x45, 0x46, 0x4E, 0x6B, 0x6C, 0x71
+IS_ZERO, EQUALS, IS_AT_LEAST, AND = 0x45, 0x46, 0x4E, 0x71
 """Instructions on single integers of 32 bits."""
 
 Inputs = Mapping[Any, Callable[[], WasmVector]]
@@ -246,14 +244,14 @@ class KernelWriter:
         uniform = function.variable(tile.row("uniform", step0))
         of_runs = self._of_runs(tile)
         tile.keep(*(each for values in of_runs for each in values))
-        streams = self._streams(tile)
+        batches = BatchLoader(tile)
 
         def one_step() -> Node:
             now = function.read(step)
             inputs: dict[Any, Callable[[], WasmVector]] = {
                 (SLOT, *key): partial(tile.vector_of, slot) for key, slot in zip(program.slots, slots, strict=True)
             }
-            inputs |= self._batch(tile, streams, now)
+            inputs |= batches.inputs(now)
             loss, norm, after = self._moved(tile, inputs, function.read(uniform), now, of_runs)
             self._keep_loss(tile, now, loss, judge.going, slots)
             judge.write(now, loss, norm, [tile.vector_of(slot) for slot in slots[: program.final_slots]])
@@ -337,52 +335,6 @@ class KernelWriter:
             function.when(tile.size("path"), parameters)
 
         function.when(tile.integer(IS_AT_LEAST, column, 0), keep)
-
-    # Mini-batches
-
-    def _streams(self, tile: TileFunction) -> list[Node]:
-        """Return where the order of the samples of each run begins."""
-        module, function = self.module, tile.function
-        if not module.batch:
-            return []
-        span = tile.size("span")
-        found = []
-        for lane in range(tile.code.lanes.width):
-            rows = tile.integer(TIMES, tile.load_integer(tile.at("streams"), 4 * lane), span)
-            ahead = tile.integer(MINUS, rows, tile.size("ordered"))
-            found.append(tile.offset(tile.size("order"), ahead, 4 * module.batch))
-        function.keep(*found)
-        return found
-
-    def _batch(self, tile: TileFunction, streams: Sequence[Node], now: Node) -> Inputs:
-        """Return what loads each entry of the batches."""
-        module = self.module
-        if not module.batch:
-            return {}
-        rows = [tile.offset(stream, now, 4 * module.batch) for stream in streams]
-        found: dict[Any, Callable[[], WasmVector]] = {}
-        samples: dict[tuple[int, int, int], Node] = {}
-
-        def address(which: int, row: int, lane: int) -> Node:
-            if (which, row, lane) not in samples:
-                sample = tile.load_integer(rows[lane], 4 * row)
-                size = tile.code.lanes.bytes_each * module.places[which]
-                samples[which, row, lane] = tile.offset(tile.size(f"data{which}"), sample, size)
-            return samples[which, row, lane]
-
-        def entry(which: int, row: int, place: int) -> WasmVector:
-            code = tile.code
-            offset = encode_unsigned(place * code.lanes.bytes_each)
-            register = code.load_everywhere(address(which, row, 0), place * code.lanes.bytes_each).registers[0]
-            for lane in range(1, code.lanes.width):
-                load = LOAD_LANE[code.lanes.number] + offset + bytes([lane])
-                register = Node(load, (address(which, row, lane), register), ValueType.V128)
-            return WasmVector(code, (register,), NUMBER)
-
-        for node in self.program.program.nodes:
-            if node.operation == INPUT and node.value[0] == DATUM:
-                found[node.value] = partial(entry, *node.value[1:])
-        return found
 
 
 def _narrowed(code: WasmCode, load: Callable[[], WasmVector]) -> WasmVector:

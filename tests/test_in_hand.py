@@ -456,6 +456,7 @@ BAD = {
     "raises": ((Raising(2, 1), MSE, (X, Y)), r"step 0: ValueError: too steep \(test_in_hand.py, line \d+\)"),
     "numpy": ((L, MSE, (X.numpy(), Y)), "got a numpy array; convert it with torch.from_numpy"),
     "loader": ((L, MSE, torch.utils.data.DataLoader([1])), r"got a DataLoader; pass next\(iter\(loader\)\)"),
+    "no data": ((L, MSE), r"^no data was given: explain\(model, loss, \(x, y\)\)$"),
     "text": ((L, MSE, "x"), "no tensor in a str"),
     "lock": ((Locked(), MSE, (X, Y)), "Locked.* cannot be copied: Locked.lock cannot pickle"),
     "cache": ((cached(), MSE, (X, Y)), r"Cached.cache is a result of a forward pass, .*store self.cache.detach\(\)"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -159,6 +159,8 @@ def sweep(
     :raises ScenarioError: the scenario or its sweep is not valid, or an object cannot be kept in the store.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
+    if not isinstance(store, bool):
+        raise ComponentError(f"sweep(): store: expected True or False, got {store!r}; folder= takes a folder")
     given: dict[str, Any] = {"task": task, "dataset": dataset, "model": model, "loss": loss, "optimizer": optimizer}
     given |= {"schedule": schedule, "function": function, "start": start, "expect": expect, "steps": steps}
     call = ScenarioCall(
@@ -253,6 +255,9 @@ def load_requested_plugins(specs: Sequence[str] | Plugins) -> Plugins:
     """Load plugins; a requested plugin that fails is an error."""
     if isinstance(specs, Plugins):
         return specs
+    if isinstance(specs, str) or not isinstance(specs, Iterable) or not all(isinstance(each, str) for each in specs):
+        got = repr(specs) if isinstance(specs, str | list | tuple) else type(specs).__name__
+        raise PluginError(f"plugins: expected a list of files and names, such as ['mine.py'], got {got}")
     plugins = load_plugins(specs=tuple(specs), folder=Path.cwd())
     failures = [failure for failure in plugins.failures if failure.requested]
     if failures:

@@ -16,6 +16,7 @@ from playground.runner.single.memory import limit_memory
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from playground.core.derivatives_in_hand import FunctionInHand
@@ -108,14 +109,35 @@ def check_derivatives(
     if order not in (1, 2) or isinstance(order, bool):
         raise ComponentError(f"order: expected 1 or 2, got {order!r}")
     _require_whole_numbers(seed=seed, **({} if entries is None else {"entries": entries}))
-    if not callable(subject):
-        raise ComponentError(f"expected a function or an nn.Module, got a {type(subject).__name__}")
-    tensors = [each for each in inputs if hasattr(each, "device")]
-    devices = {each.device for each in (*tensors, *getattr(subject, "parameters", list)())}
-    with enter_isolation(devices), one_thread():
+    _require_instance(subject)
+    with enter_isolation(_find_devices(subject, inputs)), one_thread():
         with translate_errors("cannot be checked", ""):
             function = _read_subject(subject, inputs, derivative)
         return make_verdict(function.name, check_function(function, order, seed, entries))
+
+
+def _require_instance(subject: Any) -> None:
+    """Refuse what cannot be called, and a class in place of its instance or of its `apply`.
+
+    :raises ComponentError: it is one of them.
+    """
+    from torch import autograd, nn
+
+    expected = "expected a function or an nn.Module"
+    if isinstance(subject, type) and issubclass(subject, nn.Module | autograd.Function):
+        name = subject.__name__
+        remedy = f"pass an instance: {name}(...)" if issubclass(subject, nn.Module) else f"pass {name}.apply"
+        raise ComponentError(f"{expected}, got the class {name}; {remedy}")
+    if not callable(subject):
+        raise ComponentError(f"{expected}, got a {type(subject).__name__}")
+
+
+def _find_devices(subject: Any, inputs: Sequence[Any]) -> set[torch.device]:
+    """Return the devices of the tensors among the inputs, and of a module's parameters."""
+    from torch import Tensor, nn
+
+    parameters = subject.parameters() if isinstance(subject, nn.Module) else ()
+    return {each.device for each in (*inputs, *parameters) if isinstance(each, Tensor)}
 
 
 def _read_subject(subject: Any, inputs: Sequence[Any], derivative: Callable[..., Any] | None) -> FunctionInHand:

@@ -59,8 +59,7 @@ class Watched:
 
     def __enter__(self) -> Self:
         """Begin to watch."""
-        self.start()
-        return self
+        return self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -69,9 +68,10 @@ class Watched:
         self._evidence.exception = error
         self.stop()
 
-    def start(self) -> None:
+    def start(self) -> Self:
         """Begin to watch; for loops that do not fit into a `with` block, such as the cells of a notebook."""
         self._watcher.start()
+        return self
 
     def stop(self) -> None:
         """End watching, and leave neither hooks nor references behind."""
@@ -125,6 +125,7 @@ class Watched:
         :raises PlaygroundError: the page cannot be written, or jinja2 or plotly is not installed.
         """
         from playground.report.html.reporter import Html
+        from playground.report.writing import write_whole
         from playground.result import Batch
         from playground.runner.watching.explaining_loops import explain_kept_steps
         from playground.runner.watching.watched_run import describe_loop
@@ -132,7 +133,7 @@ class Watched:
         write_page = Html()
         steps = list(explain_kept_steps(self._evidence, self._load_plugins()))
         run = describe_loop(self._evidence, self.diagnoses, steps, self.limits)
-        write_page(Batch((run,)), Path(path))
+        write_whole(Path(path), lambda beside: write_page(Batch((run,)), beside))
 
     def text(self) -> str:
         """Return the steps, the losses, each diagnosis with its remedy, and what could not be seen."""
@@ -163,10 +164,13 @@ class Watched:
             yield self._watcher.failure
         if is_compiled(self._evidence.model):
             yield "torch.compile runs the model: its calls cannot be seen, so no step can be explained"
-        elif self._watcher.stopped and not self._evidence.losses:
-            yield "no step of a watched optimizer was seen"
+        elif self._watcher.stopped and not self._evidence.losses and not self._watcher.failure:
+            yield "no step was seen: `step()` of a watched optimizer was not called in this thread"
         faults = {each.step: each.fault for each in self._evidence.replays if each.fault} | self._evidence.unrepeatable
         made = len(self._evidence.losses)
+        if self._evidence.unseen_losses:
+            count = f"{self._evidence.unseen_losses} of {made} steps"
+            yield f"the loss of {count} is not known: no call of `backward` computed their gradients"
         reasons: dict[str, list[int]] = {}
         for step, why in sorted(faults.items()):
             if step < made:
@@ -216,20 +220,33 @@ def watch(
 
     optimizers: list[Any] = [optimizer] if isinstance(optimizer, optim.Optimizer) else _list(optimizer)
     if not isinstance(model, modules.Module):
-        raise PlaygroundError(Fault(f"watch(): model: expected an nn.Module, got {type(model).__name__}"))
+        raise PlaygroundError(Fault(f"watch(): model: expected an nn.Module, got {_describe(model)}"))
     for each in optimizers:
         if not isinstance(each, optim.Optimizer):
-            message = f"watch(): optimizer: expected a torch.optim.Optimizer, or several, got {type(each).__name__}"
+            message = f"watch(): optimizer: expected a torch.optim.Optimizer, or several, got {_describe(each)}"
             raise PlaygroundError(Fault(message))
     if not optimizers:
         raise PlaygroundError(Fault("watch(): optimizer: expected at least one torch.optim.Optimizer, got none"))
     if isinstance(accumulate, bool) or not isinstance(accumulate, int) or accumulate < 1:
         raise PlaygroundError(Fault(f"watch(): accumulate: expected a whole number from 1, got {accumulate!r}"))
     chosen: Any = ChosenSteps() if steps is None else steps
-    if not isinstance(chosen, Container):
+    numbers = chosen if isinstance(chosen, list | tuple | set | frozenset) else ()
+    if not isinstance(chosen, Container) or isinstance(chosen, str) or not all(map(_is_step, numbers)):
         raise PlaygroundError(Fault(f"watch(): steps: expected numbers of steps, such as range(10), got {steps!r}"))
-    evidence = LoopEvidence(model, [OptimizerEvidence(each) for each in optimizers], accumulate)
+    evidence = LoopEvidence(model, [OptimizerEvidence(each) for each in dict.fromkeys(optimizers)], accumulate)
     return Watched(evidence, chosen, plugins)
+
+
+def _describe(given: Any) -> str:
+    """Describe something that is not what was expected, with the fix where it is plain."""
+    if isinstance(given, type):
+        return f"the class {given.__name__}; pass an instance"
+    kind = type(given).__name__
+    return f"{kind}; pass its optimizer, scheduler.optimizer" if hasattr(given, "optimizer") else kind
+
+
+def _is_step(number: Any) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool) and number >= 0
 
 
 def _list(given: Any) -> list[Any]:

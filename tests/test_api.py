@@ -93,6 +93,18 @@ def test_faults_have_places(bowl, write):
         run(bowl, {"optimizer.lr": True})
 
 
+@pytest.mark.parametrize(
+    ("plugins", "got"),
+    [("nope", "'nope'"), (3, "int"), ([3], "[3]"), (None, "NoneType"), (b"mine.py", "bytes")],
+    ids=["a text", "a number", "a list of numbers", "None", "bytes"],
+)
+@pytest.mark.parametrize("function", ["run", "sweep", "load_scenario", "explain", "compare"])
+def test_plugins_are_a_list_of_texts(bowl, function, plugins, got):
+    with pytest.raises(PluginError) as error:
+        getattr(package, function)(bowl, plugins=plugins)
+    assert str(error.value) == f"plugins: expected a list of files and names, such as ['mine.py'], got {got}"
+
+
 def test_plugins(bowl, write):
     write("gone.py", "1 / 0")
     with pytest.raises(PluginError, match="ZeroDivisionError"):

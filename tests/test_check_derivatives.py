@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -247,6 +248,10 @@ def test_second_derivatives():
     ("arguments", "options", "message"),
     [
         ((3, torch.ones(1)), {}, "expected a function or an nn.Module, got a int"),
+        ((nn.Linear, torch.ones(2)), {}, r"got the class Linear; pass an instance: Linear\(\.\.\.\)"),
+        ((square(None).__self__, torch.ones(2)), {}, r"got the class Custom; pass Custom\.apply"),
+        ((torch.sin, np.ones(2)), {}, "by: x is a numpy.ndarray; expected a tensor of real"),
+        ((nn.Linear(2, 1), np.ones(2)), {}, "TypeError: linear.* must be Tensor, not numpy.ndarray"),
         ((torch.sin,), {}, "no inputs; expected a tensor of real numbers"),
         ((torch.sin, torch.tensor([1])), {}, "x is torch.int64"),
         ((torch.sin, "x"), {}, "x is a str"),

@@ -456,6 +456,7 @@ BAD = {
     "raises": ((Raising(2, 1), MSE, (X, Y)), r"step 0: ValueError: too steep \(test_in_hand.py, line \d+\)"),
     "numpy": ((L, MSE, (X.numpy(), Y)), "got a numpy array; convert it with torch.from_numpy"),
     "loader": ((L, MSE, torch.utils.data.DataLoader([1])), r"got a DataLoader; pass next\(iter\(loader\)\)"),
+    "no data": ((L, MSE), r"^no data was given: explain\(model, loss, \(x, y\)\)$"),
     "text": ((L, MSE, "x"), "no tensor in a str"),
     "lock": ((Locked(), MSE, (X, Y)), "Locked.* cannot be copied: Locked.lock cannot pickle"),
     "cache": ((cached(), MSE, (X, Y)), r"Cached.cache is a result of a forward pass, .*store self.cache.detach\(\)"),
@@ -525,5 +526,17 @@ def test_what_is_returned_shows_itself(tmp_path):
     for name in ("a.pdf", "a"):
         with pytest.raises(PlaygroundError, match=r"accepted: \.html, \.tex, \.json, \.txt"):
             step.save(tmp_path / name)
-    with pytest.raises(PlaygroundError, match="unknown language"):
+    with pytest.raises(PlaygroundError, match=r"^unknown language 'xx' \(accepted: en, id\)$"):
         step.text("xx")
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_long_text_names_the_argument_that_shows_all_of_it():
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 3))
+    step = pg.explain(model, nn.CrossEntropyLoss(), (torch.randn(9, 4), torch.randint(0, 3, (9,))), torch.optim.Adam)
+    whole = step.text(full=True)
+    hint = f"all {len(whole.splitlines())} lines are shown with text(full=True)."
+    assert hint in " ".join(step.text().split())
+    assert "--full" not in step.text()
+    assert "text(full=True)." in step.text("id")
+    assert "full=True" not in whole

@@ -1,6 +1,7 @@
 """`playground.watch` as people use it: what it returns, shows and refuses."""
 
 import math
+import threading
 
 import pytest
 import torch
@@ -139,10 +140,13 @@ def test_a_step_that_cannot_be_explained_is_one_line(loader, name):
 BAD = {
     "model": (lambda m, o: pg.watch("net", o), r"watch\(\): model: expected an nn.Module, got str"),
     "optimizer": (lambda m, o: pg.watch(m, 0.1), r"watch\(\): optimizer: expected a torch.optim.Optimizer, or several"),
-    "class": (lambda m, o: pg.watch(m, torch.optim.SGD), r"watch\(\): optimizer: expected a torch.optim.Optimizer"),
+    "class": (
+        lambda m, o: pg.watch(m, torch.optim.SGD),
+        r"watch\(\): optimizer: .*, got the class SGD; pass an instance",
+    ),
     "scheduler": (
         lambda m, o: pg.watch(m, torch.optim.lr_scheduler.StepLR(o, 1)),
-        r"watch\(\): optimizer: expected a torch.optim.Optimizer, or several, got StepLR",
+        r"watch\(\): optimizer: expected a torch.optim.Optimizer, or several, got StepLR; pass its optimizer",
     ),
     "none": (lambda m, o: pg.watch(m, []), r"watch\(\): optimizer: expected at least one"),
     "accumulate": (lambda m, o: pg.watch(m, o, accumulate=0), r"watch\(\): accumulate: expected a whole number from 1"),
@@ -185,7 +189,7 @@ def test_a_loop_without_steps_shows_itself():
         pass
     assert watched.text().splitlines() == [
         "Sequential with Adam: 0 steps watched",
-        "no step of a watched optimizer was seen",
+        "no step was seen: `step()` of a watched optimizer was not called in this thread",
     ]
     assert watched.diagnoses == ()
     assert "0 steps watched" in watched._repr_html_()
@@ -286,3 +290,90 @@ def test_an_operation_of_a_late_step_is_named_once_the_step_is_kept(name):
     (diagnosis,) = watched.diagnoses
     assert diagnosis.name == "nonfinite"
     assert diagnosis.sentence == f"After step 42 the parameter first.weight is {end}"
+
+
+def test_starting_twice_is_starting_once(loader):
+    model, optimizer = make()
+    watched = pg.watch(model, [optimizer, optimizer]).start()
+    assert watched.start() is watched
+    with watched:
+        losses = fit(model, optimizer, loader[:3])
+    watched.stop()
+    fit(model, optimizer, loader[3:])
+    assert watched.trace.loss == losses
+    assert watched.limits == ()
+
+
+def test_a_training_in_another_thread_is_no_part_of_it(loader):
+    begun, done = threading.Event(), threading.Event()
+
+    def train():
+        model, optimizer = make(seed=1)
+        while not done.is_set():
+            fit(model, optimizer, loader[:2])
+            begun.set()
+
+    model, optimizer = make()
+    plain = fit(*make(), loader * 5)
+    thread = threading.Thread(target=train)
+    thread.start()
+    begun.wait()
+    with pg.watch(model, optimizer) as watched:
+        losses = fit(model, optimizer, loader * 5)
+    done.set()
+    thread.join()
+    assert watched.trace.loss == losses == plain
+    assert watched.diagnoses == watched.limits == ()
+    assert watched.steps == (0, 1, 2, 3, 5, 10, 20, 50)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # forking with threads
+def test_batches_of_worker_processes_are_explained():
+    data = torch.utils.data.TensorDataset(torch.randn(32, 2), torch.randn(32, 1))
+    model, optimizer = make()
+    with pg.watch(model, optimizer) as watched:
+        fit(model, optimizer, torch.utils.data.DataLoader(data, 8, num_workers=1))
+    assert watched.limits == ()
+    assert watched.steps == (0, 1, 2, 3)
+
+
+def test_complex_parameters(loader):
+    class Rotation(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(2, 1, dtype=torch.complex64))
+
+        def forward(self, x):
+            return (x.to(torch.complex64) @ self.weight).abs()
+
+    model = Rotation()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with pg.watch(model, optimizer) as watched:
+        losses = fit(model, optimizer, loader)
+    assert watched.trace.loss == losses
+    assert not [each for each in watched.limits if "watching stopped" in each]
+
+
+def test_losses_that_are_not_known_are_said_to_be(loader):
+    model, optimizer = make()
+    with pg.watch(model, optimizer) as watched:
+        for x, y in loader:
+            loss = nn.functional.mse_loss(model(x), y)
+            for each, gradient in zip(
+                model.parameters(), torch.autograd.grad(loss, list(model.parameters())), strict=True
+            ):
+                each.grad = gradient
+            optimizer.step()
+    assert watched.diagnoses == ()
+    first, second, *_ = watched.text().splitlines()
+    assert first == "Sequential with Adam: 12 steps watched"
+    assert second.startswith("the loss of 12 of 12 steps is not known")
+
+
+def test_a_page_that_cannot_be_written_is_one_line(loader, tmp_path):
+    with pg.watch(*make()) as watched:
+        pass
+    with pytest.raises(PlaygroundError, match="cannot be written") as caught:
+        watched.html(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -173,7 +173,8 @@ def playground_diagnoses() -> Mapping[str, Factory]:
 def playground_loop_diagnoses() -> Mapping[str, Factory]:
     """Return the diagnoses of watched loops."""
     known = {
-        "order": "forgotten_zero_grad step_without_gradient accumulation_count scheduler_before_optimizer",
+        "order": "forgotten_zero_grad step_without_gradient step_never_called accumulation_count scaled_gradient "
+        "scheduler_before_optimizer",
         "graph": "cut_graph optimizer_of_another_model parameters_without_gradient parameters_not_in_optimizer",
         "losses": "softmax_before_cross_entropy sigmoid_before_bce_with_logits probabilities_in_nll_loss "
         "broadcast_in_loss",

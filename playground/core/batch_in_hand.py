@@ -53,9 +53,9 @@ class BatchInHand(Batches):
         inputs, *targets = tree_unflatten(leaves, self._spec)
         if self._is_empty:
             return forward(), ()
-        if isinstance(inputs, Mapping) and _takes(module.forward, (), inputs):
+        if isinstance(inputs, Mapping) and takes(module.forward, (), inputs):
             return forward(**inputs), tuple(targets)
-        if isinstance(inputs, tuple | list) and _takes(module.forward, inputs, {}):
+        if isinstance(inputs, tuple | list) and takes(module.forward, inputs, {}):
             return forward(*inputs), tuple(targets)
         return forward(inputs), tuple(targets)
 
@@ -66,7 +66,8 @@ def count_samples(batch: BatchTensors) -> int:
     return lengths.pop() if len(lengths) == 1 else 0
 
 
-def _takes(function: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping[str, Any]) -> bool:
+def takes(function: Callable[..., Any], inputs: Sequence[Any], keywords: Mapping[str, Any]) -> bool:
+    """Tell whether a function can be called with these arguments."""
     try:
         inspect.signature(function).bind(*inputs, **keywords)
     except (TypeError, ValueError):

@@ -123,7 +123,7 @@ class ShapeCheckedLoss:
                     f"expected a prediction of shape {(len(target), self.outputs)} for class indices{self._maker()}"
                 )
         elif known.same_shape and prediction.shape != target.shape:
-            raise ComponentError(f"{_difference(prediction, target)}{self._maker()}{self._remedy()}")
+            raise ComponentError(f"{_difference(prediction, target)}{self._maker()}{self._remedy(prediction, target)}")
         return self.loss(prediction, target)
 
     def _refuse(self, what: str) -> NoReturn:
@@ -133,9 +133,19 @@ class ShapeCheckedLoss:
     def _maker(self) -> str:
         return f"; {describe(self.module)} returns the prediction"
 
-    def _remedy(self) -> str:
-        foreign = is_foreign(self.loss)
-        return "; a loss that takes other shapes declares same_shape=False" if foreign else ""
+    def _remedy(self, prediction: Tensor, target: Tensor) -> str:
+        if not is_foreign(self.loss):
+            return ""
+        if _are_classes(prediction, target):
+            return "; a loss of class indices declares them: @declares(class_indices=True)"
+        return "; a loss that takes other shapes declares same_shape=False"
+
+
+def _are_classes(prediction: Tensor, target: Tensor) -> bool:
+    """Tell whether targets may be class indices, and predictions one column for each class."""
+    if prediction.dim() != 2 or target.shape != (len(prediction), 1) or prediction.shape[1] < 2:
+        return False
+    return bool(((target == target.round()) & (target >= 0) & (target < prediction.shape[1])).all())
 
 
 def _difference(prediction: Tensor, target: Tensor) -> str:

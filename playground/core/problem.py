@@ -41,7 +41,7 @@ class Batches:
         samples = len(data[0]) if data else 0
         if size is not None:
             if not data:
-                raise ScenarioError(Fault("batch_size: this task has no data to take batches of", ("batch_size",)))
+                raise ScenarioError(Fault("this task has no data to take batches of", ("batch_size",)))
             if size > samples:
                 raise ScenarioError(Fault(f"batch_size {size} exceeds the {samples} samples", ("batch_size",)))
             self.per_epoch = -(-samples // size)

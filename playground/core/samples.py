@@ -62,6 +62,8 @@ def _split_pair(value: Any) -> tuple[Any, Any]:
 def _stack_samples(dataset: Any) -> tuple[Tensor, Tensor]:
     """Return the samples of a dataset with an index, stacked."""
     samples = [dataset[index] for index in range(len(dataset))]
+    if not samples:
+        raise ComponentError("the dataset is empty; expected at least one sample")
     for index, sample in enumerate(samples):
         if not isinstance(sample, tuple | list) or len(sample) != 2:
             raise ComponentError(f"sample {index} is {describe_type(sample)}; expected a pair (x, y)")
@@ -83,7 +85,7 @@ def _to_table(value: Any, name: str) -> Tensor:
     if tensor.dim() not in (1, 2):
         remedy = f", as by {name}.reshape(len({name}), -1)" if tensor.dim() > 2 else ""
         raise ComponentError(f"{name} has shape {tuple(tensor.shape)}; expected (samples, columns){remedy}")
-    table = tensor.reshape(len(tensor), -1) if tensor.dim() == 2 else tensor.unsqueeze(1)
+    table = tensor if tensor.dim() == 2 else tensor.unsqueeze(1)
     return table if table.is_floating_point() else table.double()
 
 

@@ -39,6 +39,17 @@ TABLE_STYLE = "border:none;margin:6px 0;color:inherit;font-size:inherit"
 FAINT_STYLE = "opacity:.65"
 CELL_STYLE = "text-align:left;padding:1px 14px 1px 0;background:none;border:none;white-space:nowrap"
 NUMBER_STYLE = CELL_STYLE.replace("left", "right")
+_WRAPPED_STYLE = CELL_STYLE.replace("nowrap", "normal") + ";vertical-align:top"
+PAIR_STYLES = (
+    f"{_WRAPPED_STYLE};min-width:5rem;overflow-wrap:anywhere",
+    f"{_WRAPPED_STYLE};min-width:8rem;overflow-wrap:break-word",
+)
+"""Of names and their values, both of which may be long."""
+
+SCROLL_STYLE = "overflow-x:auto;max-width:100%"
+"""Of what may be wider than a phone."""
+
+FRAGMENT_STYLE = "font-size:13px;line-height:1.5;overflow-wrap:anywhere"
 
 
 def run_line(run: Run) -> str:
@@ -78,7 +89,7 @@ def comparison_html(comparison: Comparison) -> str:
 
 
 def _fragment(blocks: Iterable[str]) -> str:
-    return f'<div style="font-size:13px;line-height:1.5">{"".join(blocks)}</div>'
+    return f'<div style="{FRAGMENT_STYLE}">{"".join(blocks)}</div>'
 
 
 def _sweep_blocks(sweep: Sweep) -> Iterator[str]:
@@ -146,7 +157,7 @@ def _settings(sweep: Sweep) -> str:
     for index, head in enumerate(("loss ¼", "median", "loss ¾")):
         parts[head] = [format_short(each.loss[index], 3) for each in shown]
     body = ([_text(cut_text(cell, MAX_VALUE_CHARACTERS)) for cell in row] for row in zip(*parts.values(), strict=True))
-    return _rows([[_fade_text(name) for name in parts], *body], NUMBER_STYLE)
+    return _rows([[_fade_text(name) for name in parts], *body], (NUMBER_STYLE,))
 
 
 def _setting(values: Mapping[str, Any]) -> str:
@@ -209,7 +220,8 @@ def _colour_text(text: str, verdict: str) -> str:
 
 def _pairs(parts: Mapping[str, str]) -> str:
     """Return names and values in two columns."""
-    return _rows([_fade_text(name), _text(cut_text(value, MAX_VALUE_CHARACTERS))] for name, value in parts.items())
+    rows = ([_fade_text(name), _text(cut_text(value, MAX_VALUE_CHARACTERS))] for name, value in parts.items())
+    return _rows(rows, PAIR_STYLES)
 
 
 def _expectations(expectations: Sequence[Expectation]) -> str:
@@ -230,14 +242,23 @@ def _table(table: ResultTable) -> str:
     rows = table.rows[:MAX_TABLE_ROWS]
     columns = [format_column([row[index] for row in rows]) for index in range(len(table.columns))]
     body = ([_text(cut_text(cell, MAX_VALUE_CHARACTERS)) for cell in row] for row in zip(*columns, strict=True))
-    return _rows([[_fade_text(name) for name in table.columns], *body], NUMBER_STYLE)
+    return _rows([[_fade_text(name) for name in table.columns], *body], (NUMBER_STYLE,))
 
 
-def _rows(rows: Iterable[Sequence[str]], style: str = CELL_STYLE) -> str:
-    """Return a table of cells that are already HTML; empty if there are no rows."""
-    lines = ["".join(f'<td style="{style}">{cell}</td>' for cell in row) for row in rows]
+def _rows(rows: Iterable[Sequence[str]], styles: Sequence[str] = (CELL_STYLE,)) -> str:
+    """Return a table of cells that are already HTML; empty if there are no rows.
+
+    :param styles: of the columns; the last one is also that of all further columns.
+    """
+    lines = [
+        "".join(_cell(cell, styles[min(place, len(styles) - 1)]) for place, cell in enumerate(row)) for row in rows
+    ]
     body = "".join(f'<tr style="background:none">{line}</tr>' for line in lines)
-    return f'<table style="{TABLE_STYLE}">{body}</table>' if lines else ""
+    return f'<div style="{SCROLL_STYLE}"><table style="{TABLE_STYLE}">{body}</table></div>' if lines else ""
+
+
+def _cell(content: str, style: str) -> str:
+    return f'<td style="{style}">{content}</td>'
 
 
 def _curve(drawn: ScaledCurve) -> str:
@@ -249,7 +270,8 @@ def _curve(drawn: ScaledCurve) -> str:
     )
     return (
         f'<svg width="{WIDTH}" height="{HEIGHT}" viewBox="-2 -2 {WIDTH + 4} {HEIGHT + 4}" role="img" '
-        f'fill="none" stroke="currentColor" stroke-width="1.5" stroke-linejoin="round">'
+        f'style="max-width:100%;height:auto" fill="none" stroke="currentColor" stroke-width="1.5" '
+        f'stroke-linejoin="round">'
         f'<title>{title}</title><path d="M0 0V{HEIGHT}H{WIDTH}" stroke-opacity=".3"/>{lines}</svg>'
         f"<div>{_fade_text(title)}</div>"
     )

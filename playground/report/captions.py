@@ -17,9 +17,12 @@ MAX_START_NUMBERS = 4
 def run_caption(run: Run) -> str:
     """Return scenario, optimizer, steps, start, seed and the other conditions of a run, on one line.
 
-    For a task without a descent, only scenario and version.
+    For a task without a descent, only scenario and version. Of a run without a seed, which is a loop that was watched,
+    the other conditions are not known.
     """
     conditions = run.conditions
+    if run.seed is None:
+        return _join_parts([run.scenario, run.setup.get("optimizer", ""), run.ending[0]], conditions)
     if run.loss is None:
         return _join_parts([run.scenario], conditions)
     parts = [

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from playground.figures.notebook import FRAGMENT_STYLE, SCROLL_STYLE
 from playground.figures.numbers import format_short
 from playground.figures.text import make_printable
 from playground.result import Expectation, ResultTable
@@ -108,9 +109,9 @@ class DerivativeVerdict:
         more = [f"{hidden} more derivatives"] * bool(hidden) + list(self.notes)
         sign = "✔ passed" if self.passed else "✘ failed"
         return (
-            f'<div style="font-size:13px;line-height:1.5"><div><b>{sign}</b>&ensp;{escape(str(self))}</div>'
-            f'<table style="font-size:inherit">'
-            f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+            f'<div style="{FRAGMENT_STYLE}"><div><b>{sign}</b>&ensp;{escape(str(self))}</div>'
+            f'<div style="{SCROLL_STYLE}"><table style="font-size:inherit">'
+            f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
             f'<div style="opacity:.65">{"<br>".join(map(escape, map(make_printable, more)))}</div></div>'
         )
 

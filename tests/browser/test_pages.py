@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import pytest
 
 import playground
 from playground.report.html.reporter import Html, write_comparison_page
-from playground.result import Batch, Status
+from playground.result import Batch, Loss, Recording, Run, RunTrace, Status, Verdict
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -320,3 +321,50 @@ def test_a_comparison_shows_all_pairs_without_javascript(pages, browser):
     assert page.locator(".pair:visible").count() == 3
     assert page.locator(".pick:visible").count() == 0
     context.close()
+
+
+LONG = "a_rather_long_name_of_a_layer.encoder_of_the_attention_block"
+
+
+@pytest.fixture(scope="module")
+def shown_in_notebooks():
+    """Return what a notebook shows of objects in hand with long names, and the page of an explanation."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    network = type("ANetworkWithANameThatIsRatherLongAndHasNoSpaces", (nn.Sequential,), {})
+    model = network(OrderedDict({LONG.replace(".", "_"): nn.Linear(4, 8), "last": nn.Linear(8, 3)}))
+    x, y = torch.randn(40, 4), torch.randint(0, 3, (40,))
+    keys = {"task": "classification", "dataset": (x, y), "model": model, "loss": nn.CrossEntropyLoss()}
+    return {
+        "run": playground.run(**keys, optimizer="adam", steps=40)._repr_html_(),
+        "verdict": playground.check_derivatives(model, nn.CrossEntropyLoss(), (x, y))._repr_html_(),
+        "explanation": playground.explain(model, nn.CrossEntropyLoss(), (x, y), torch.optim.Adam).html(),
+    }
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", ["run", "verdict", "explanation"])
+def test_nothing_of_objects_in_hand_is_wider_than_the_screen(shown_in_notebooks, browser, name, width):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.set_content(shown_in_notebooks[name])
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if folder := os.environ.get("PICTURES"):
+        page.screenshot(path=Path(folder, f"{name}-in-hand-{width}.png"), full_page=True)
+    page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_values_of_parameters_with_long_names_are_in_sight(browser, tmp_path, width):
+    loss, recording = Loss(1.0, 0.5, 0.5), Recording((0, 1), {LONG: ([0.0, 1.0], [0.5, 1.5])}, (1.0, None))
+    given = {"scenario": "s", "id": "0", "seed": 0, "status": Status.BUDGET, "verdict": Verdict.NONE, "steps": 1}
+    run = Run(**given, loss=loss, trace=RunTrace((1.0,), recording), parameters={LONG: [0.5, 1.5]})
+    Html()(Batch((run,)), tmp_path / "page.html")
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((tmp_path / "page.html").as_uri())
+    page.wait_for_selector("html[data-ready]")
+    table = page.locator(".live-parameters")
+    assert table.evaluate("each => each.scrollWidth <= each.parentElement.clientWidth")
+    assert table.locator("td").count() == 2
+    page.close()

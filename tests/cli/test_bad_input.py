@@ -143,7 +143,7 @@ COMPONENTS = {
         "a.yaml:7:16: unknown parameter 'wight'; did you mean 'weight'?",
     ),
     "unknown variable in start": (changed(BOWL, "{x: 1}", "{x: 1, z: 1}"), r"a\.yaml:3:\d+: unknown variable 'z'.*x.*"),
-    "start misses a variable": (changed(BOWL, "(2*x + 10)**2", "x**2 + y**2"), "a.yaml:3:8: start: no value for 'y'"),
+    "start misses a variable": (changed(BOWL, "(2*x + 10)**2", "x**2 + y**2"), "a.yaml:3:8: no value for variable 'y'"),
     "start of another shape": (
         changed(BOWL, "{x: 1}", "{x: [1, 2]}"),
         "a.yaml:3:12: start of 'x': expected a number, got [1.0, 2.0]",

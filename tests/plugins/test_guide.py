@@ -55,14 +55,18 @@ def test_every_hook_has_a_section_with_its_signature():
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("heading", SECTIONS)
 def test_an_example_is_loaded_and_its_scenario_runs(playground, tmp_path, heading):
-    (code, *_), (scenario,) = blocks(SECTIONS[heading], "python"), blocks(SECTIONS[heading], "yaml")
+    (code, *_), scenarios = blocks(SECTIONS[heading], "python"), blocks(SECTIONS[heading], "yaml")
     (tmp_path / "example.py").write_text(code)
-    (tmp_path / "example.yaml").write_text(scenario)
+    assert len(scenarios) == (
+        heading != "`playground_loop_diagnoses()`"
+    )  # which is about loops, and not about scenarios
+    for scenario in scenarios:
+        (tmp_path / "example.yaml").write_text(scenario)
     hooks = set(re.findall(r"`(\w+)\(", heading))
     assert hooks <= set(re.findall(r"^def (playground_\w+)", code, re.MULTILINE))
     plugins = load_plugins(specs=(str(tmp_path / "example.py"),), autoload=False, folder=tmp_path)
     assert not plugins.failures
-    for words in ("playground -p example.py run example.yaml", *commands(SECTIONS[heading])):
+    for words in (*["playground -p example.py run example.yaml"] * len(scenarios), *commands(SECTIONS[heading])):
         follow(playground, words)
 
 

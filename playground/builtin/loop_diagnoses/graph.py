@@ -7,11 +7,16 @@ from typing import Final
 
 from playground.core.watching.loop_evidence import LoopDiagnoser, LoopEvidence, LoopFinding
 
-MIN_STEPS_UNUSED: Final = 10
+MIN_STEPS_UNUSED: Final = 50
 """Steps without a use after which a parameter counts as unused: a mixture of experts uses some rarely."""
 
 LISTED_NAMES: Final = 4
 """The most parameters that a sentence names."""
+
+
+WITHOUT_SLOPE: Final = "A choice or a comparison has no derivative: give the loss the numbers that it was made of."
+
+_SIGNS: Final = {".gt()": ">", ".ge()": ">=", ".lt()": "<", ".le()": "<=", ".eq()": "==", ".ne()": "!="}
 
 
 def cut_graph() -> LoopDiagnoser:
@@ -34,11 +39,12 @@ def _cut_graph(loop: LoopEvidence) -> LoopFinding | None:
     elif first.without_gradients:
         why = "the model ran with gradients disabled (`no_grad` or `inference_mode`)"
     elif first.call:
-        why = f"`{first.call}` ends the graph"
+        why = f"`{_SIGNS.get(first.call, first.call)}` ends the graph"
     else:
         why = "something between the model and the loss ends the graph"
+    remedy = WITHOUT_SLOPE if first.call in _SIGNS or "arg" in first.call else ""
     effect = "torch refuses `backward`" if first.raised else "`backward` reaches no parameter"
-    return LoopFinding(f"No gradient flows from the loss: {why}, so {effect}.", first.place)
+    return LoopFinding(f"No gradient flows from the loss: {why}, so {effect}.", first.place, remedy)
 
 
 def optimizer_of_another_model() -> LoopDiagnoser:
@@ -111,7 +117,8 @@ def _parameters_not_in_optimizer(loop: LoopEvidence) -> LoopFinding | None:
     for name, found, versions in loop.hidden:
         left = [each for each in found.tensors if id(each) not in optimized and each.grad is not None]
         if left and [each._version for each in found.tensors] == versions:
-            return LoopFinding(f"No optimizer has all parameters of {name}: {found.reason}.")
+            remedy = "Register them with the module, and create the optimizer from `model.parameters()` afterwards."
+            return LoopFinding(f"No optimizer has all parameters of {name}: {found.reason}.", remedy=remedy)
     names = [
         name
         for name, each in loop.model.named_parameters()

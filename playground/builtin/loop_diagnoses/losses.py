@@ -83,12 +83,31 @@ def _find_crossed(
     n = max((each.shape[0] for each in facts if each.shape), default=0)
     crossed = sorted(each.shape for each in facts) == [(n,), (n, 1)]
     mixed = facts[0].differentiable != facts[1].differentiable
-    if n < 2 or not crossed or not mixed:
+    if n < 2 or not crossed or not mixed or not _is_averaged(call, program):
         return None
     predicted, given = sorted(inputs, key=lambda each: not program.facts[each].differentiable)
     if not _is_prediction(_root(predicted, made), program, made) or not _is_data(given, program, made):
         return None
     return str(facts[0].shape), str(facts[1].shape), n
+
+
+def _is_averaged(call: RecordedCall, program: RecordedProgram) -> bool:
+    """Tell whether all entries of a call's result are averaged or summed, entry by entry until then.
+
+    A loss of torch averages by itself. Distances to centres, which a softmax over them follows, are no mistake.
+    """
+    if call.name.endswith("loss") or call.name == "binary_cross_entropy":
+        return True
+    seen, shape = set(call.results()), {program.facts[each].shape for each in call.results()}
+    for each in program.calls[program.calls.index(call) + 1 :]:
+        if seen.isdisjoint(each.inputs()):
+            continue
+        if each.name in ("mean", "sum"):
+            return len(each.arguments[0]) == 1 and not each.arguments[1]
+        if {program.facts[index].shape for index in each.results()} != shape:
+            return False
+        seen.update(each.results())
+    return False
 
 
 def _root(index: int, made: Mapping[int, RecordedCall]) -> int:

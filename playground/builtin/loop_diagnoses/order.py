@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from playground.core.watching.loop_evidence import LoopDiagnoser, LoopEvidence, LoopFinding, OptimizerEvidence
+
+MIN_CALLS_WITHOUT_STEP: Final = 5
+"""Calls of `backward` after which a step should have been made."""
 
 
 def forgotten_zero_grad() -> LoopDiagnoser:
@@ -39,10 +44,7 @@ def _step_without_gradient(loop: LoopEvidence) -> LoopFinding | None:
         if every and not order:
             if each.has_moved:  # an optimizer that needs no gradient
                 continue
-            return LoopFinding(
-                f"{each.name} made {_count(each.steps)}, and no call of `backward` gave its parameters a gradient.",
-                each.places.get("empty"),
-            )
+            return _describe_missing_backward(loop, each)
         if every and computed_first and "z" in order[order.rfind("b") :]:
             return LoopFinding(
                 f"`zero_grad` clears the gradients between `backward` and `step`: {_share(each.empty, each)} of "
@@ -56,6 +58,16 @@ def _step_without_gradient(loop: LoopEvidence) -> LoopFinding | None:
                 each.places.get("step"),
             )
     return None
+
+
+def _describe_missing_backward(loop: LoopEvidence, optimizer: OptimizerEvidence) -> LoopFinding:
+    made = f"{optimizer.name} made {_count(optimizer.steps)}"
+    if not loop.backward_calls:
+        sentence = f"{made}, and `backward` was never called."
+        return LoopFinding(sentence, optimizer.places.get("empty"), "Call `loss.backward()` before `optimizer.step()`.")
+    sentence = f"{made}, and none of {loop.backward_calls} calls of `backward` gave its parameters a gradient."
+    remedy = "Compute the loss with the model that the optimizer has, without `.detach()` or `no_grad` on the way."
+    return LoopFinding(sentence, optimizer.places.get("empty"), remedy)
 
 
 def accumulation_count() -> LoopDiagnoser:
@@ -75,6 +87,36 @@ def _accumulation_count(loop: LoopEvidence) -> LoopFinding | None:
             each.places.get("step"),
         )
     return None
+
+
+def scaled_gradient() -> LoopDiagnoser:
+    """The optimizer used gradients that AMP's scaler had multiplied and nobody divided."""
+    remedy = "Call `scaler.step(optimizer)` in place of `optimizer.step()`."
+    return LoopDiagnoser(_scaled_gradient, remedy, 1)
+
+
+def _scaled_gradient(loop: LoopEvidence) -> LoopFinding | None:
+    if not loop.scaled_steps:
+        return None
+    factor = next(iter(loop.scaled_steps.values()))
+    count = _count(len(loop.scaled_steps))
+    sentence = f"The gradients of {count} were still multiplied by {factor:,.0f}, the factor of the scaler."
+    return LoopFinding(sentence, next((each.places.get("step") for each in loop.optimizers), None))
+
+
+def step_never_called() -> LoopDiagnoser:
+    """`backward` reached the optimizer again and again, and the optimizer made no step."""
+    return LoopDiagnoser(_step_never_called, "Call `optimizer.step()`, with parentheses, after `backward()`.", 1)
+
+
+def _step_never_called(loop: LoopEvidence) -> LoopFinding | None:
+    enough = max(MIN_CALLS_WITHOUT_STEP, 2 * loop.accumulate)
+    idle = not loop.steps and not any(each.has_moved for each in loop.optimizers)
+    if loop.exception is not None or not loop.reached or not idle or loop.backward_calls < enough:
+        return None
+    names = " and ".join(each.name for each in loop.optimizers)
+    sentence = f"`backward` was called {loop.backward_calls} times, and no step of {names} was made."
+    return LoopFinding(sentence, next((each.places.get("backward") for each in loop.optimizers), None))
 
 
 def scheduler_before_optimizer() -> LoopDiagnoser:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import torch
@@ -18,6 +19,10 @@ SHORT_STEPS: Final = (0.1, 0.01, 1e-3, 1e-4)
 
 MIN_SHARE: Final = 0.5
 """The share of the kept steps that must be too long."""
+
+
+GROWING_STEPS, MIN_GROWTH = 3, 1e6
+"""The last finite losses rise, and the last one is larger than the first by this factor: the loss has run away."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,9 @@ def _rate_too_large(loop: LoopEvidence) -> LoopFinding | None:
         return None
     measured = [found for step in loop.trusted() if (found := measure_step(step)) is not None]
     long = [each for each in measured if each.is_too_long]
+    place = next((each.places.get("step") for each in loop.optimizers), None)
     if not long or len(long) < MIN_SHARE * len(measured):
-        return None
+        return LoopFinding(_describe_growth(loop, finite), place) if _has_overflown(loop, finite) else None
     worst = min(long, key=lambda each: each.step)
     least = f"; along it the loss is least at {worst.best:.2g} of its length" if 0 < worst.best < 1 else ""
     bound = f" (curvature {worst.curvature:.3g})" if worst.curvature > 0 else ""
@@ -74,7 +80,21 @@ def _rate_too_large(loop: LoopEvidence) -> LoopFinding | None:
         f"step {worst.step} raises the loss from {format_short(worst.before)} to {format_short(worst.after)}, and "
         f"{worst.shown_part} of it lowers it to {format_short(worst.short)}{least}{bound}."
     )
-    return LoopFinding(sentence, next((each.places.get("step") for each in loop.optimizers), None))
+    return LoopFinding(sentence, place)
+
+
+def _has_overflown(loop: LoopEvidence, finite: list[float]) -> bool:
+    """Tell whether the loss grew from step to step until it was no longer finite."""
+    last = finite[-GROWING_STEPS:]
+    grows = len(last) == GROWING_STEPS and all(a < b for a, b in pairwise(last))
+    return not math.isfinite(loop.losses[-1]) and grows and last[-1] > MIN_GROWTH * max(1.0, abs(finite[0]))
+
+
+def _describe_growth(loop: LoopEvidence, finite: list[float]) -> str:
+    return (
+        f"At the rate {_list_rates(loop)} the loss grows from step to step until it overflows: it goes from "
+        f"{format_short(finite[0])} to {format_short(finite[-1])} in {len(finite)} steps."
+    )
 
 
 def _list_rates(loop: LoopEvidence) -> str:

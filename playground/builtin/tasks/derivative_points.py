@@ -43,7 +43,7 @@ def split_points(variables: Variables, at: Mapping[str, Any]) -> Iterator[dict[s
         for name in at
         if name not in variables
     ]
-    faults += [Fault(f"at: no value for {name!r}", ("at",)) for name in variables if name not in at]
+    faults += [Fault(f"no value for variable {name!r}", ("at",)) for name in variables if name not in at]
     columns: dict[str, list[Any]] = {}
     for name, length in variables.items():
         if name in at:
@@ -51,7 +51,7 @@ def split_points(variables: Variables, at: Mapping[str, Any]) -> Iterator[dict[s
             faults += _column_faults(name, length, columns[name])
     counts = {len(column) for column in columns.values()}
     if len(counts) > 1 and not faults:
-        faults.append(Fault(f"at: expected equally many points for each variable, got {sorted(counts)}", ("at",)))
+        faults.append(Fault(f"expected equally many points for each variable, got {sorted(counts)}", ("at",)))
     if faults:
         raise ScenarioError(*faults)
     for values in zip(*columns.values(), strict=True):
@@ -60,7 +60,7 @@ def split_points(variables: Variables, at: Mapping[str, Any]) -> Iterator[dict[s
 
 def _column_faults(name: str, length: int | None, column: Sequence[Any]) -> Iterator[Fault]:
     if not column:
-        yield Fault(f"at: no points for {name!r}", ("at", name))
+        yield Fault(f"no points for {name!r}", ("at", name))
     for index, value in enumerate(column):
         numbers = value if length is not None else [value]
         fits = isinstance(numbers, list) and (length is None or len(numbers) == length)

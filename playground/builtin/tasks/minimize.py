@@ -162,7 +162,7 @@ class Minimize(DescentTask):
 
         if not isinstance(self.original, Function):
             key = "rotation" if rotation is not None else "stretch" if stretch != 1 else "shift"
-            raise ScenarioError(Fault(f"{key}: expected a function of one vector, got a formula", (key,)))
+            raise ScenarioError(Fault("expected a function of one vector, got a formula", (key,)))
         self.change = CoordinateChange(self.original.dim, rotation, stretch, shift)
         self.function = self.change.apply(self.original)
 
@@ -184,9 +184,7 @@ class Minimize(DescentTask):
             for name in start
             if name not in variables
         ]
-        missing = [name for name in variables if name not in start]
-        if missing:
-            faults.append(Fault(f"start: no value for {', '.join(map(repr, missing))}", ("start",)))
+        faults += [Fault(f"no value for variable {name!r}", ("start",)) for name in variables if name not in start]
         for name, length in variables.items():
             faults += self._shape_faults(name, length)
         if faults:
@@ -247,7 +245,7 @@ def require_noise(function: Any, tilts: Tensor, weights: Tensor) -> None:
     from playground.core.function import Function
 
     if not isinstance(function, Function):
-        raise ScenarioError(Fault("dataset: expected a function of one vector, got a formula", ("dataset",)))
+        raise ScenarioError(Fault("expected a function of one vector, got a formula", ("dataset",)))
     terms = 1 if function.terms is None else function.terms(tilts.new_ones(function.dim)).shape[-1]
     faults = []
     if tilts.shape[1] != function.dim:
@@ -260,4 +258,4 @@ def require_noise(function: Any, tilts: Tensor, weights: Tensor) -> None:
         if bool(((data.mean(0) - average).abs() > tolerance * (1 + data.abs().amax(0))).any()):
             faults.append(f"{name}: expected columns that average {average:g} over all samples")
     if faults:
-        raise ScenarioError(*(Fault(f"dataset: {text}", ("dataset",)) for text in faults))
+        raise ScenarioError(*(Fault(text, ("dataset",)) for text in faults))

@@ -181,6 +181,8 @@ class CallRecorder(TorchFunctionMode):
             result = function(*args, **kwargs)
         finally:
             self._paused -= 1
+        if mutates:
+            self._note_shapes((args, kwargs))
         outputs = self._refer(result, made_here=True)
         if mutates or next(find_refs(outputs), None) is not None or _is_exit(function):
             drew = dice if not torch.equal(dice, torch.get_rng_state()) else None
@@ -201,7 +203,10 @@ class CallRecorder(TorchFunctionMode):
     def find(self, tensor: Tensor) -> int | None:
         """Return the number of a tensor; None if the step has not seen it."""
         known = self._known.get(id(tensor))
-        return known[1] if known is not None and known[0]() is tensor else None
+        if known is None or known[0]() is not tensor:
+            return None
+        # `set_` of a storage, by which tensors arrive from other processes and files, passes by every mode
+        return known[1] if self.facts[known[1]].shape == tuple(tensor.shape) else None
 
     def number_of(self, tensor: Tensor, made_here: bool = False) -> int:
         """Return the number of a tensor; one that is new comes from outside unless a call of this step made it."""
@@ -216,6 +221,18 @@ class CallRecorder(TorchFunctionMode):
                 self.leaves[index] = Leaf(tensor, keep=torch.is_grad_enabled())
         self._known[id(tensor)] = (weakref.ref(tensor), index)
         return index
+
+    def _note_shapes(self, item: Any) -> None:
+        """Note the shapes of arguments after a call that may have changed them."""
+        if isinstance(item, Tensor):
+            known = self._known.get(id(item))
+            if known is not None and known[0]() is item:
+                self.facts[known[1]] = self.facts[known[1]]._replace(shape=tuple(item.shape))
+        elif isinstance(item, tuple | list):
+            for each in item:
+                self._note_shapes(each)
+        elif isinstance(item, Mapping):
+            self._note_shapes(tuple(item.values()))
 
     def _refer(self, item: Any, made_here: bool = False) -> Any:
         """Return nested arguments with a `TensorRef` in place of each tensor."""

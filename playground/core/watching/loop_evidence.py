@@ -29,6 +29,7 @@ class OptimizerEvidence:
     :ivar counts: steps by the number of calls of `backward` that their gradient came from.
     :ivar orders: what happened between two steps: b for `backward`, z for `zero_grad`; by order.
     :ivar versions: of its parameters when watching began; torch counts changes in place.
+    :ivar first_rates: the learning rate of each group when watching began.
     :ivar places: the line of the first event by name: `step`, `empty`, `leftover`, `zero_grad`.
     """
 
@@ -42,9 +43,12 @@ class OptimizerEvidence:
     orders: Counter[str] = field(default_factory=Counter)
     places: dict[str, CodePlace] = field(default_factory=dict)
     versions: list[int] = field(default_factory=list)
+    first_rates: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.versions = [each._version for each in self.parameters()]
+        rates = (group.get("lr") for group in self.optimizer.param_groups)
+        self.first_rates = [None if rate is None else float(rate) for rate in rates]
 
     @property
     def has_moved(self) -> bool:
@@ -120,6 +124,8 @@ class LoopEvidence:
 
     :ivar accumulate: how many calls of `backward` the user declared for each step.
     :ivar losses: the loss of each step, in order of the steps of all optimizers.
+    :ivar unseen_losses: steps whose loss is not known, because `backward` was not called.
+    :ivar backward_calls: calls of `backward` in all, whatever they reached.
     :ivar gradient_norms: the norm of the gradient that a step used, by step.
     :ivar replays: the steps that can be repeated, in order.
     :ivar unrepeatable: why some chosen steps cannot be, by step.
@@ -136,6 +142,7 @@ class LoopEvidence:
     :ivar early_schedulers: classes of schedulers whose first step came before the optimizer's, with the line.
     :ivar nonfinite: None while everything is finite.
     :ivar scaled: whether an AMP scaler was seen, which skips steps that are not finite.
+    :ivar scaled_steps: steps that used gradients still multiplied by AMP's scaler, with the factor.
     :ivar exception: what ended the `with` block.
     :ivar seconds: wall time while it was watched.
     """
@@ -144,6 +151,8 @@ class LoopEvidence:
     optimizers: list[OptimizerEvidence]
     accumulate: int = 1
     losses: list[float] = field(default_factory=list)
+    unseen_losses: int = 0
+    backward_calls: int = 0
     gradient_norms: dict[int, float] = field(default_factory=dict)
     replays: list[ReplayedStep] = field(default_factory=list)
     unrepeatable: dict[int, str] = field(default_factory=dict)
@@ -159,6 +168,7 @@ class LoopEvidence:
     early_schedulers: dict[str, CodePlace | None] = field(default_factory=dict)
     nonfinite: FirstNonfinite | None = None
     scaled: bool = False
+    scaled_steps: dict[int, float] = field(default_factory=dict)
     exception: BaseException | None = None
     seconds: float = 0.0
 

@@ -22,6 +22,7 @@ class OptimizerState:
     """Follows the gradients of an optimizer from one step to the next.
 
     :param evidence: the counts, which it adds to.
+    :ivar is_unscaled: whether AMP's scaler has taken care of the gradients of a loss that it multiplied.
     :ivar probe: a parameter of the first layers, usually a bias, whose gradient is examined at every step: what is not
         finite anywhere in the backward pass arrives there.
     :ivar losses: the values that `backward` was called on, since the gradients were cleared or the last step.
@@ -30,6 +31,7 @@ class OptimizerState:
     def __init__(self, evidence: OptimizerEvidence) -> None:
         self.evidence = evidence
         self.losses: list[Tensor | float] = []
+        self.is_unscaled = True
         parameters = list(evidence.parameters())
         self._tracked = parameters[:: max(-(-len(parameters) // TRACKED_PARAMETERS), 1)]
         vectors = (each for each in self._tracked if each.dim() == 1)

@@ -6,6 +6,7 @@ The functions are replaced while somebody listens, and restored when the last li
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -43,11 +44,21 @@ class LoopListener(Protocol):
     def scale_loss(self, loss: Any, scaled: Any) -> None:
         """Hear that AMP's scaler multiplied a loss."""
 
+    def unscale_gradients(self, optimizer: Any) -> None:
+        """Hear that AMP's scaler takes care of an optimizer's gradients: by dividing them, or by making the step."""
+
 
 _LISTENERS: Final[list[LoopListener]] = []
 _ORIGINALS: Final[list[tuple[Any, str, Any]]] = []
-_DEPTH = [0]
-"""How many calls of `backward` are active: `Tensor.backward` calls `torch.autograd.backward`."""
+
+
+class _Calls(threading.local):
+    """How many calls of `backward` are active in a thread: `Tensor.backward` calls `torch.autograd.backward`."""
+
+    depth = 0
+
+
+_CALLS: Final = _Calls()
 
 
 def add_listener(listener: LoopListener) -> None:
@@ -74,6 +85,8 @@ def _install() -> None:
     _replace(torch.optim.Optimizer, "zero_grad", _wrap_clearing)
     _replace(nn.Module, "zero_grad", _wrap_clearing)
     _replace(torch.amp.GradScaler, "scale", _wrap_scaling)
+    _replace(torch.amp.GradScaler, "unscale_", _wrap_unscaling)
+    _replace(torch.amp.GradScaler, "step", _wrap_unscaling)
     for scheduler in _scheduler_classes():
         _replace(scheduler, "step", _wrap_schedule)
 
@@ -131,9 +144,9 @@ def _wrap_autograd_backward(original: Any) -> Any:
 
 
 def _observe(losses: Sequence[Any], weights: Sequence[Any], call: Callable[[], Any]) -> Any:
-    if _DEPTH[0] or not all(isinstance(each, Tensor) for each in losses):
+    if _CALLS.depth or not all(isinstance(each, Tensor) for each in losses):
         return call()
-    _DEPTH[0] += 1
+    _CALLS.depth += 1
     try:
         for listener in _LISTENERS:
             listener.before_backward(losses, weights)
@@ -147,7 +160,7 @@ def _observe(losses: Sequence[Any], weights: Sequence[Any], call: Callable[[], A
             listener.after_backward(losses, weights)
         return result
     finally:
-        _DEPTH[0] -= 1
+        _CALLS.depth -= 1
 
 
 def _wrap_clearing(original: Any) -> Any:
@@ -178,3 +191,12 @@ def _wrap_scaling(original: Any) -> Any:
         return result
 
     return scale
+
+
+def _wrap_unscaling(original: Any) -> Any:
+    def unscale(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        for listener in _LISTENERS:
+            listener.unscale_gradients(optimizer)
+        return original(self, optimizer, *args, **kwargs)
+
+    return unscale

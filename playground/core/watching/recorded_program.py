@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,7 +129,8 @@ def _copy_leaves(recorder: CallRecorder, used: set[int]) -> dict[int, Tensor]:
     for index in sorted(used & recorder.leaves.keys()):
         value = recorder.leaves[index].value()
         if recorder.leaves[index].has_history:
-            raise UnrepeatableStepError("unseen calls, as of a compiled function, compute a part of its loss")
+            why = "it uses a tensor that was computed before it, or by calls that cannot be seen (a compiled function)"
+            raise UnrepeatableStepError(why)
         if value is None:
             raise UnrepeatableStepError("a tensor that it used was changed in place, or is gone")
         found[index] = value
@@ -158,15 +160,16 @@ def _find_data(leaves: Mapping[int, Tensor], inputs: Sequence[int], parameters: 
 def _make_call(call: RecordedCall, values: dict[int, Tensor]) -> None:
     """Make a call with the tensors of the replay, and keep its results under their numbers."""
     args, kwargs = _fill(call.arguments, values)
-    device = next((each.device.type for each in values.values()), "cpu")
     if call.rng_state is not None:
         torch.set_rng_state(call.rng_state)
     dtype = call.context.autocast
-    with (
-        torch.set_grad_enabled(call.context.grad_enabled),
-        repeat_line(call.place),
-        torch.autocast(device, dtype=dtype or torch.bfloat16, enabled=dtype is not None, cache_enabled=False),
-    ):
+    with ExitStack() as modes:  # entered only where needed: a derivative check makes some ten thousand calls
+        modes.enter_context(repeat_line(call.place))
+        if call.context.grad_enabled != torch.is_grad_enabled():
+            modes.enter_context(torch.set_grad_enabled(call.context.grad_enabled))
+        if dtype is not None:
+            device = next((each.device.type for each in values.values()), "cpu")
+            modes.enter_context(torch.autocast(device, dtype=dtype, cache_enabled=False))
         result = call.function(*args, **kwargs)
     _bind(call.outputs, result, values)
 

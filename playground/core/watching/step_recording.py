@@ -155,8 +155,11 @@ def _find_obstacle(evidence: LoopEvidence, modes: Sequence[Any]) -> str:
     if others != list(modes):
         return f"the program is inside `with {type(others[-1]).__name__}`" if others else "the program left a mode"
     parameters = sum(each.numel() * each.element_size() for each in evidence.model.parameters())
+    limit = f"the {MAX_KEPT_BYTES // 2**20} MB that kept steps may use together"
+    if COPIES * parameters > MAX_KEPT_BYTES:
+        return f"a step needs about {COPIES * parameters // 2**20} MB, more than {limit}"
     if (len(evidence.replays) + 1) * COPIES * parameters > MAX_KEPT_BYTES:
-        return f"earlier steps use the {MAX_KEPT_BYTES // 2**20} MB that kept steps may use"
+        return f"earlier steps use {limit}"
     return ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import functools
 import math
 import threading
@@ -84,6 +85,7 @@ class LoopWatcher:
         self._handles: list[Any] = []
         self._thread = threading.get_ident()
         self._busy = False
+        self._in_backward = False
         self._attentive = _is_attentive(0)
         self._values: list[Tensor | float] = []
         self._modes: list[Any] = []
@@ -91,10 +93,11 @@ class LoopWatcher:
         self._started = 0.0
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Begin to listen, unless it already does."""
+        if self._handles:
+            return
         self._thread = threading.get_ident()
         self._modes = find_modes()
-        self._handles = []
         for state in self._states:
             optimizer = state.evidence.optimizer
             self._handles.append(optimizer.register_step_pre_hook(functools.partial(self._hear_step, state)))
@@ -105,6 +108,8 @@ class LoopWatcher:
 
     def stop(self) -> None:
         """Listen no longer, and leave nothing behind."""
+        if not self._handles:
+            return
         self.stopped = True
         remove_listener(self)
         self.evidence.seconds += time.perf_counter() - self._started
@@ -147,6 +152,8 @@ class LoopWatcher:
                 if self._attentive:
                     state.look_for_clearing()
                 state.mark_gradients(self._attentive)
+        self._in_backward = True
+        self.evidence.backward_calls += 1
         first = losses[0]
         if first.is_leaf and first.requires_grad and id(first) not in self.evidence.optimized():
             self.evidence.cut_losses.append(self._describe_cut(first, raised=False))
@@ -161,12 +168,14 @@ class LoopWatcher:
     @_event
     def fail_backward(self, losses: Sequence[Tensor], error: Exception) -> None:
         """Note that the loss has no graph, if that is why torch refused."""
+        self._in_backward = False
         if not losses[0].requires_grad:
             self.evidence.cut_losses.append(self._describe_cut(losses[0], raised=True))
 
     @_event
     def after_backward(self, losses: Sequence[Tensor], weights: Sequence[Tensor | None]) -> None:
         """Note which optimizers the gradient reached, and what it is the gradient of."""
+        self._in_backward = False
         if self._recording is None:
             leave_recorder(self._recorder)
         if self._waiting:
@@ -178,6 +187,9 @@ class LoopWatcher:
         for state in reached:
             state.add_gradient(self._values)
         if not reached:
+            if not self.evidence.reached:
+                for state in self._states:  # its loss is shown all the same
+                    state.losses += self._values
             if not self.evidence.reached and self._recording is not None:
                 self.evidence.unreached.append(self._describe_cut(losses[0], raised=False))
             return
@@ -225,7 +237,16 @@ class LoopWatcher:
         """Remember which loss was scaled."""
         if isinstance(loss, Tensor) and scaled is not loss:
             self.evidence.scaled = True
+            for state in self._states:
+                state.is_unscaled = False
             self._scaled[id(scaled)] = (scaled, loss)
+
+    @_event
+    def unscale_gradients(self, optimizer: Any) -> None:
+        """Note that the scaled gradients of an optimizer are taken care of."""
+        for state in self._states:
+            if state.evidence.optimizer is optimizer:
+                state.is_unscaled = True
 
     @_event
     def begin_step(self, state: OptimizerState, has_closure: bool) -> None:
@@ -250,8 +271,13 @@ class LoopWatcher:
         self._drop_recording()
         if self._attentive:
             state.count_step()
+        if self._scaled and not state.is_unscaled and number not in self.evidence.scaled_steps:
+            factor = next((float(scaled.detach() / loss.detach()) for scaled, loss in self._scaled.values()), 1.0)
+            if factor not in (0.0, 1.0):
+                self.evidence.scaled_steps[number] = factor
         evidence.steps += 1
-        self._note_loss(number, state.losses)
+        inside = self._values if self._in_backward else []  # a hook of a gradient made the step
+        self._note_loss(number, state.losses or inside)
         self._attentive = _is_attentive(number + 1)
         state.begin_step(self._attentive)
         self._stepping, self._forward = None, None
@@ -281,7 +307,7 @@ class LoopWatcher:
         if gradient is None or not gradient.is_cpu or gradient.layout is not torch.strided or not gradient.numel():
             return
         found = gradient.sum() if self._attentive else gradient.flatten()[0]  # a NaN is soon in every entry
-        if not math.isfinite(found.item()):
+        if not cmath.isfinite(found.item()):
             self.evidence.nonfinite = examine_gradient(self.evidence, gradient, self._forward, find_user_line())
 
     def _describe_cut(self, loss: Tensor, raised: bool) -> CutLoss:
@@ -294,17 +320,16 @@ class LoopWatcher:
         return CutLoss(raised, place, call="nn.Parameter(...)" if isinstance(loss, nn.Parameter) else "")
 
     def _note_loss(self, number: int, losses: Sequence[Tensor | float]) -> None:
-        """Add the loss of a step: the sum of what `backward` was called on."""
+        """Add the loss of a step: the sum of what `backward` was called on; NaN if it was not called."""
         on_device = [each for each in losses if isinstance(each, Tensor)]
         if on_device:
             self._unread.append((number, torch.stack([each.double() for each in on_device]).sum()))
             self.evidence.losses.append(math.nan)
             if len(self._unread) >= MAX_READ_LOSSES:
                 self.read_losses()
-        else:
-            self.evidence.losses.append(
-                math.fsum(each for each in losses if isinstance(each, float)) if losses else math.nan
-            )
+            return
+        self.evidence.unseen_losses += not losses
+        self.evidence.losses.append(sum(each for each in losses if isinstance(each, float)) if losses else math.nan)
 
     def read_losses(self) -> None:
         """Read the losses that are still on a device."""

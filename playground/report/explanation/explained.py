@@ -94,5 +94,5 @@ class ExplainedStep:
         )
 
     def _write(self, form: str, language: str, full: bool = True) -> str:
-        render: Callable[[Explanation], str] = renderer(form, language, TEXT_WIDTH, full)
+        render: Callable[[Explanation], str] = renderer(form, language, TEXT_WIDTH, full, "text(full=True)")
         return render(self.explanation)

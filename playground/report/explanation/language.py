@@ -20,7 +20,7 @@ def translator(language: str) -> Translate:
     :raises PlaygroundError: the language is unknown.
     """
     if language not in LANGUAGES:
-        raise PlaygroundError(f"--language: unknown language {language!r}{suggest_names(language, LANGUAGES)}")
+        raise PlaygroundError(f"unknown language {language!r}{suggest_names(language, LANGUAGES)}")
     if language == "en":
         return lambda text: text
     with as_file(files("playground") / "locale") as folder:

@@ -32,6 +32,7 @@ PAGE_STYLE = """
 body{margin:0 auto;max-width:60rem;padding:1.5rem 1rem 4rem;background:var(--paper);color:var(--ink);
 font:16px/1.5 system-ui,sans-serif}
 h1{font-size:1.5rem;margin:0}h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line)}
+h1,p{overflow-wrap:anywhere}
 p{margin:.3rem 0}.dim{color:var(--dim)}.card{background:var(--card);border-radius:8px;padding:.6rem .9rem}
 """
 

@@ -30,17 +30,20 @@ ROWS, ENTRIES = 4, 2
 """Maximum number of lines of a tensor, and of one operation's arithmetic, in a shortened explanation."""
 
 
-def explanation_lines(explanation: Explanation, translate: Translate, width: int, full: bool = True) -> Iterator[str]:
+def explanation_lines(
+    explanation: Explanation, translate: Translate, width: int, full: bool = True, option: str = "--full"
+) -> Iterator[str]:
     """Yield the explanation line by line, at most `width` characters where formulas allow.
 
     :param full: show a long explanation in full; otherwise it is shortened, with a hint how to see all of it.
+    :param option: what the hint names.
     """
     whole = [make_printable(line) for line in _sections(_Page(explanation, translate, width))]
     if full or len(whole) <= MAX_FULL_LINES:
         yield from whole
         return
     yield from map(make_printable, _sections(_Page(explanation, translate, width, brief=True)))
-    said = translate("Summed up; all {count} lines are shown with --full.").format(count=len(whole))
+    said = translate("Summed up; all {count} lines are shown with {option}.").format(count=len(whole), option=option)
     yield from ("", *textwrap.wrap(said, width))
 
 

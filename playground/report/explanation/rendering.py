@@ -13,11 +13,14 @@ from playground.result import json_value
 EXPLANATION_FORMATS = ("html", "json", "latex", "text")
 
 
-def renderer(form: str, language: str, width: int, full: bool = True) -> Callable[[Explanation], str]:
+def renderer(
+    form: str, language: str, width: int, full: bool = True, option: str = "--full"
+) -> Callable[[Explanation], str]:
     """Return a function that formats an explanation as text.
 
     :param width: characters in a line of plain text.
     :param full: show a long explanation in full as plain text; otherwise it is shortened.
+    :param option: what a shortened one names as the way to the full one.
     :raises PlaygroundError: the format or the language is unknown.
     """
     translate = translator(language)
@@ -26,7 +29,7 @@ def renderer(form: str, language: str, width: int, full: bool = True) -> Callabl
     if form == "text":
         from playground.report.explanation.plain import explanation_lines
 
-        return lambda explanation: "\n".join(explanation_lines(explanation, translate, width, full))
+        return lambda explanation: "\n".join(explanation_lines(explanation, translate, width, full, option))
     if form == "html":
         from playground.report.explanation.page import explanation_page
 
@@ -35,4 +38,4 @@ def renderer(form: str, language: str, width: int, full: bool = True) -> Callabl
         from playground.report.explanation.latex import latex_document
 
         return lambda explanation: latex_document(explanation, translate)
-    raise PlaygroundError(f"--format: unknown format {form!r}{suggest_names(form, EXPLANATION_FORMATS)}")
+    raise PlaygroundError(f"unknown format {form!r}{suggest_names(form, EXPLANATION_FORMATS)}")

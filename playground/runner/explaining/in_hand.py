@@ -61,6 +61,7 @@ def explain_objects(
 
     module, notes = _unwrap(model)
     _require_callable(loss)
+    _require_data(module, data)
     devices = {tensor.device for tensor in (*module.parameters(), *module.buffers())}
     with enter_isolation(devices):
         find_rule = find_rule_among(plugins)
@@ -224,6 +225,14 @@ def _require_callable(loss: Any) -> None:
         raise ComponentError(f"the loss is the class {loss.__name__}; pass an instance: {loss.__name__}()")
     if loss is not None and not callable(loss):
         raise ComponentError(f"the loss must be callable, got a {type(loss).__name__}; {order}")
+
+
+def _require_data(model: nn.Module, data: Any) -> None:
+    """Refuse a call without data of a model that takes inputs."""
+    from playground.core.batch_in_hand import takes
+
+    if data is None and not takes(model.forward, (), {}):
+        raise ComponentError("no data was given: explain(model, loss, (x, y))")
 
 
 def _without_compiler(loss: Any) -> Any:

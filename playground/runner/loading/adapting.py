@@ -173,6 +173,11 @@ def _adapt_loss(value: Any, given: Collection[str], start: Any) -> AdaptedObject
 
     if isinstance(value, nn.Module):
         return AdaptedObject(name=type(value).__name__, factory=FixedObject(value, copies=True))
+    free = [] if isinstance(value, type) else _free_parameters(value, given)
+    if free and len(free) != 2:
+        fix = f": give the others by use(..., {'=..., '.join(free[2:])}=...)" if len(free) > 2 else ""
+        only = "only " if len(free) < 2 else ""
+        raise ComponentError(f"a loss takes prediction and target; {_name(value)!r} takes {only}{', '.join(free)}{fix}")
     return _adapt_called("loss", value, given, LOSS)
 
 

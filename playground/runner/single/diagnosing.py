@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from playground.plugins.causes import ISOLATED_EXCEPTIONS
 from playground.plugins.manager import Plugins
-from playground.plugins.signature import build
 from playground.result import Diagnosis, Expectation, Status
+from playground.runner.diagnosing_by_level import ask_by_level
 from playground.runner.single.measuring import Measurement
 from playground.runner.single.prepared import Prepared, PreparedDescent
 from playground.runner.single.preparing import scenario_clip
@@ -31,19 +31,13 @@ def needs_diagnosis(ready: Prepared, measured: Measurement, judged: Sequence[Exp
 
 
 def find_diagnoses(evidence: Evidence, plugins: Plugins) -> tuple[Diagnosis, ...]:
-    """Return the diagnoses of a finished run, sorted by name.
+    """Return the diagnoses of a finished run, sorted by name; see `ask_by_level`."""
 
-    Diagnoses of low levels, the possible causes, are tried first. If one is found, those of higher levels, its possible
-    effects, are skipped. Diagnoses without a level are always tried.
-    """
-    built = dict(_build_diagnosers(plugins))
-    found: dict[str, Diagnosis] = {}
-    for level in sorted({each.level for each in built.values() if each.level is not None}):
-        found |= _run_diagnosers(evidence, {name: each for name, each in built.items() if each.level == level})
-        if found:
-            break
-    found |= _run_diagnosers(evidence, {name: each for name, each in built.items() if each.level is None})
-    return tuple(found[name] for name in sorted(found))
+    def ask(name: str, diagnoser: Diagnoser) -> Diagnosis | None:
+        sentence = diagnoser.find(evidence)
+        return Diagnosis(name, sentence, diagnoser.remedy) if sentence else None
+
+    return ask_by_level(plugins, "diagnosis", ask)
 
 
 def gather_evidence(ready: Prepared, measured: Measurement, plugins: Plugins) -> Evidence | None:
@@ -79,18 +73,3 @@ def describe_nonfinite_source(evidence: Evidence) -> str:
         with suppress(*ISOLATED_EXCEPTIONS):  # a failed search costs this sentence, not the run
             return str(evidence.rerun.breakdown or "")
     return ""
-
-
-def _build_diagnosers(plugins: Plugins) -> Iterator[tuple[str, Diagnoser]]:
-    for name in plugins.registry.names("diagnosis"):
-        with suppress(*ISOLATED_EXCEPTIONS):  # a diagnosis that cannot be built is skipped
-            yield name, build(plugins.registry.get("diagnosis", name), {}, {})
-
-
-def _run_diagnosers(evidence: Evidence, diagnosers: Mapping[str, Diagnoser]) -> dict[str, Diagnosis]:
-    found = {}
-    for name, diagnoser in diagnosers.items():
-        with suppress(*ISOLATED_EXCEPTIONS):  # a diagnosis that raises counts as not found
-            if sentence := diagnoser.find(evidence):
-                found[name] = Diagnosis(name, sentence, diagnoser.remedy)
-    return found

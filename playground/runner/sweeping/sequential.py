@@ -52,7 +52,7 @@ def _run_member(chunk: Chunk, point: int, seed: int, plugins: Plugins) -> Row | 
     run = _run_or_error(loaded, plugins)
     if run.status is Status.INTERRUPTED:
         return None
-    return _row_of_run(run, chunk, point, thin_steps(loaded.scenario.steps))
+    return _row_of_run(run, chunk, point, seed, thin_steps(loaded.scenario.steps))
 
 
 def _run_or_error(loaded: Loaded, plugins: Plugins) -> Run:
@@ -72,19 +72,18 @@ def _run_or_error(loaded: Loaded, plugins: Plugins) -> Run:
         )
 
 
-def _row_of_run(run: Run, chunk: Chunk, point: int, kept: Sequence[int]) -> Row:
+def _row_of_run(run: Run, chunk: Chunk, point: int, seed: int, kept: Sequence[int]) -> Row:
     """Return a run alone as a row."""
     import numpy as np
 
-    assert run.seed is not None  # a scenario has one
     traced = run.trace.full or dict(enumerate(run.trace.loss))
     losses = [traced.get(step, math.nan) for step in kept]
     flat = [np.ravel(np.asarray(value, dtype="<f8")) for value in run.parameters.values()]
     loss = run.loss or Loss(math.nan, math.nan, math.nan)
     return Row(
-        key=f"{chunk.keys[point]}-{run.seed}",
+        key=f"{chunk.keys[point]}-{seed}",
         point=point,
-        seed=run.seed,
+        seed=seed,
         status=str(run.status),
         verdict=str(run.verdict),
         first=loss.first,

@@ -53,6 +53,8 @@ def _find_kept(evidence: LoopEvidence, step: int) -> ReplayedStep:
 
     :raises PlaygroundError: it was not made, was not kept, or cannot be repeated.
     """
+    if isinstance(step, bool) or not isinstance(step, int):
+        raise PlaygroundError(Fault(f"explain(): step: expected a whole number, got {step!r}"))
     found = next((each for each in evidence.replays if each.step == step), None)
     if found is not None and not found.fault:
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playground.explanation import Explanation, UnexplainedStep
 from playground.plugins.causes import describe_exception
@@ -12,7 +12,7 @@ from playground.result import Diagnosis, Loss, Recording, Run, RunTrace, Status,
 from playground.runner.watching.explaining_loops import name_loop
 
 if TYPE_CHECKING:
-    from playground.core.watching.loop_evidence import LoopEvidence
+    from playground.core.watching.loop_evidence import LoopEvidence, OptimizerEvidence
 
 
 class WatchedRun(Run):
@@ -24,7 +24,7 @@ class WatchedRun(Run):
     @property
     def ending(self) -> tuple[str, ...]:
         """How many steps were watched, and what ended the loop if it was an exception."""
-        made = self.steps + 1 if self.loss is not None else 0
+        made = len(self.trace.loss)
         reasons = (self.reason,) if self.reason else ()
         return (f"{made:,} {'step' if made == 1 else 'steps'} watched", *reasons)
 
@@ -41,8 +41,9 @@ def describe_loop(
     """
     losses, error = tuple(evidence.losses), evidence.exception
     finite = [each for each in losses if math.isfinite(each)]
-    rates = {each.name: _describe_rates(each.optimizer.param_groups) for each in evidence.optimizers}
-    ended_badly = bool(losses) and not math.isfinite(losses[-1])
+    seen = evidence.unseen_losses < len(losses)
+    rates = {each.name: _describe_rates(each) for each in evidence.optimizers}
+    ended_badly = seen and not math.isfinite(losses[-1])
     return WatchedRun(
         scenario=name_loop(evidence),
         id="",
@@ -53,7 +54,7 @@ def describe_loop(
         task="watched loop",
         reason="" if error is None else describe_exception(error),
         setup={"model": type(evidence.model).__name__, "optimizer": ", ".join(f"{n}{r}" for n, r in rates.items())},
-        loss=Loss(losses[0], losses[-1], min(finite, default=math.nan)) if losses else None,
+        loss=Loss(losses[0], losses[-1], min(finite, default=math.nan)) if seen else None,
         trace=RunTrace(losses, _describe_recording(evidence)),
         seconds=evidence.seconds,
         explanations=tuple(explanations),
@@ -62,9 +63,17 @@ def describe_loop(
     )
 
 
-def _describe_rates(groups: Sequence[dict[str, object]]) -> str:
-    rates = list(dict.fromkeys(f"{float(group['lr']):g}" for group in groups if "lr" in group))  # type: ignore[arg-type]
-    return f" (lr {', '.join(rates)})" if rates else ""
+def _describe_rates(optimizer: OptimizerEvidence) -> str:
+    """Return the learning rates at the beginning and at the end."""
+    now = _list_rates([group.get("lr") for group in optimizer.optimizer.param_groups])
+    first = _list_rates(optimizer.first_rates)
+    if not now:
+        return ""
+    return f" (lr {first} → {now})" if first != now else f" (lr {now})"
+
+
+def _list_rates(rates: Sequence[Any]) -> str:
+    return ", ".join(dict.fromkeys(f"{float(rate):g}" for rate in rates if rate is not None))
 
 
 def _describe_recording(evidence: LoopEvidence) -> Recording | None:

@@ -141,8 +141,9 @@ def test_data_that_do_not_average_to_the_function(data, message):
 @pytest.mark.parametrize("key", ["rotation", "stretch", "shift", "dataset"])
 def test_formulas_have_no_coordinates(key):
     value = {"rotation": 1, "stretch": 2.0, "shift": 1.0, "dataset": DATA["normal"]}[key]
-    with pytest.raises(ScenarioError, match=f"{key}: expected a function of one vector, got a formula"):
+    with pytest.raises(ScenarioError, match="expected a function of one vector, got a formula") as error:
         Minimize(parse("x**2"), start={"x": 1.0}, **{key: value}).problem(DOUBLE)
+    assert error.value.faults[0].path == (key,)
 
 
 SCENARIO = """

@@ -71,5 +71,5 @@ def test_english_is_the_source_and_indonesian_another():
 
 
 def test_an_unknown_language():
-    with pytest.raises(PlaygroundError, match="--language: unknown language 'fr'"):
+    with pytest.raises(PlaygroundError, match=r"^unknown language 'fr' \(accepted: en, id\)$"):
         translator("fr")

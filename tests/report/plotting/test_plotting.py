@@ -68,6 +68,19 @@ def test_a_caption_says_how_a_run_was_made_and_what_was_not_done():
     assert "clipping at norm 1 · schedule cosine · ended diverged" in told
 
 
+@pytest.mark.parametrize(
+    ("changes", "caption"),
+    [
+        ({"setup": {"optimizer": "Adam (lr 0.1)"}}, "a $cost$ · Adam (lr 0.1) · all 2 steps used · playground 1.2"),
+        ({"conditions": {}, "losses": (1.0, 0.5)}, "a $cost$ · 1 step used"),
+        ({"conditions": {}, "status": Status.NONFINITE}, "a $cost$ · nonfinite after 2 steps"),
+    ],
+    ids=["an optimizer", "no conditions", "not finite"],
+)
+def test_a_caption_leaves_out_what_is_not_known_of_a_loop_that_was_watched(changes, caption):
+    assert run_caption(a_run(seed=None, **changes)) == caption
+
+
 def test_a_caption_of_a_sweep_says_what_varies():
     assert sweep_caption(a_sweep([[1.0]] * 4)) == (
         "s · 1,000 steps · start drawn by the seed · optimizer: sgd, adam · optimizer.lr: 0.1, 1.0 · 1 seed · "

@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import playground as pg
 from playground.errors import PlaygroundError
-from playground.plugin_api import Data
+from playground.plugin_api import Data, declares
 
 
 class Net(nn.Module):
@@ -84,7 +84,24 @@ BAD = {
     ),
     "no module": ({"model": lambda: 3}, None),
     "no data": ({"dataset": lambda: 3}, None),
-    "one parameter": ({"loss": lambda p: p}, "loss: loss 'lambda' needs the parameter 'p'"),
+    "one parameter": ({"loss": lambda p: p}, "loss: a loss takes prediction and target; 'lambda' takes only p"),
+    "three parameters": (
+        {"loss": lambda p, t, w, power=2: p},
+        "loss: a loss takes prediction and target; 'lambda' takes p, t, w: give the others by use(..., w=...)",
+    ),
+    "a missing variable": (
+        {
+            **dict.fromkeys(("dataset", "model", "loss")),
+            "task": "minimize",
+            "function": lambda x, y: x,
+            "start": {"x": 1},
+        },
+        "start: no value for variable 'y'",
+    ),
+    "no samples": (
+        {"dataset": (SAMPLES[0][:0], SAMPLES[1][:0])},
+        "dataset: (x, y) has inputs of shape (0, 2); expected at least one sample and one column",
+    ),
     "a factor": ({"schedule": lambda step: -1.0}, None),
     "no optimizer": ({"optimizer": lambda params: 3}, None),
     "no scalar": (
@@ -134,6 +151,29 @@ BAD = {
 }
 
 
+@pytest.mark.parametrize(
+    ("targets", "remedy"),
+    [
+        ([0, 1, 2, 0], "a loss of class indices declares them: @declares(class_indices=True)"),
+        ([0, 1, 3, 0], "a loss that takes other shapes declares same_shape=False"),
+        ([0, 1, -1, 0], "a loss that takes other shapes declares same_shape=False"),
+        ([0, 1, 0.5, 0], "a loss that takes other shapes declares same_shape=False"),
+        ([[0, 1], [1, 0], [0, 0], [1, 1]], "a loss that takes other shapes declares same_shape=False"),
+    ],
+    ids=["classes", "too large", "negative", "fractions", "two columns"],
+)
+def test_a_loss_that_compares_other_shapes(targets, remedy):
+    keys = {"model": nn.Linear(2, 3), "loss": lambda p, t: nn.functional.cross_entropy(p, t)}
+    with pytest.raises(PlaygroundError) as error:
+        pg.run(**{**FIT, "task": "regression", "dataset": (SAMPLES[0], targets), **keys})
+    assert "\n" not in str(error.value)
+    assert str(error.value).endswith(f"; expected equal shapes; Linear.forward returns the prediction; {remedy}")
+    declared = declares(class_indices=True)(keys["loss"])
+    classes = SAMPLES[0], [0, 1, 2, 0]
+    known = pg.run(**{**FIT, "dataset": classes, **keys, "loss": nn.functional.cross_entropy}).trace.loss
+    assert pg.run(**{**FIT, "dataset": classes, **keys, "loss": declared}).trace.loss == known
+
+
 @pytest.mark.parametrize("case", BAD)
 def test_a_fault_is_one_line(case):
     keys, message = BAD[case]
@@ -171,6 +211,8 @@ def test_a_fault_is_one_line(case):
         ({"changes": ["seed"]}, "changes: expected a mapping from dotted keys, such as {'optimizer.lr': ...}"),
         ({"seeds": 0}, "seeds 0: expected at least 1, got 0"),
         ({"over": {"function": [3]}}, None),
+        ({"store": 3}, "store: expected True or False, got 3; folder= takes a folder"),
+        ({"store": "runs"}, "store: expected True or False, got 'runs'; folder= takes a folder"),
         ({"start": {}}, "start: this function needs a start: {x: [...]}"),
     ],
 )

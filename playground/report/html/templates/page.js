@@ -56,7 +56,7 @@
     const layout = coloured(chart.layout, colours), narrow = chart.plot.clientWidth < 480;
     const axes = Object.keys(layout).filter((key) => /^[xy]axis/.test(key));
     for (const key of axes) {
-      layout[key] = { gridcolor: colours.line, zerolinecolor: colours.line, linecolor: colours.dim, automargin: true, exponentformat: "power", nticks: narrow ? 6 : 10, ...layout[key] };
+      layout[key] = { gridcolor: colours.line, zerolinecolor: colours.line, linecolor: colours.dim, automargin: true, ticklabelstandoff: 6, exponentformat: "power", nticks: narrow ? 6 : 10, ...layout[key] };
       layout[key].title = { standoff: 10, ...layout[key].title };
       if (layout[key].type === "log") layout[key].nticks = Math.min(layout[key].nticks, 5);
     }

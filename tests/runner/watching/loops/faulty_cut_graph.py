@@ -264,7 +264,7 @@ SAYS = {
         the_model_in_inference_mode: "inference_mode",
         gradients_turned_off_for_a_function: "no_grad",
         gradients_turned_off_after_a_validation: "no_grad",
-        a_count_of_right_answers: "gt",
+        a_count_of_right_answers: ">",
         rounded_predictions_compared: "argmax",
         a_cut_in_the_second_half_of_the_network: "tolist",
     },

@@ -210,6 +210,14 @@ def adam_with_rate_ten(watch):
     return fit(watch, model, torch.optim.Adam(model.parameters(), lr=10.0), data=(x, y), steps=40)
 
 
+def a_rate_that_overflows_between_kept_steps(watch):
+    """The first steps lower the loss; it grows afterwards, until a square overflows."""
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(3, 16), nn.ReLU(), nn.Linear(16, 1))
+    data = torch.randn(64, 3), torch.randn(64, 1) * 3
+    return fit(watch, model, torch.optim.SGD(model.parameters(), lr=1.0), data=data, steps=60)
+
+
 SAYS = {
     "nonfinite": {
         log_of_zero: ("log", "step 3"),
@@ -233,5 +241,6 @@ SAYS = {
         a_regression_that_was_not_scaled: "0.1",
         a_network_at_a_huge_rate: "10",
         adam_with_rate_ten: "10",
+        a_rate_that_overflows_between_kept_steps: "the rate 1",
     },
 }

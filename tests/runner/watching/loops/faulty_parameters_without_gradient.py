@@ -10,7 +10,7 @@ x, y = make_regression()
 
 def train(watch, model):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-    return fit(watch, model, optimizer, data=(x, y), steps=10)
+    return fit(watch, model, optimizer, data=(x, y), steps=50)
 
 
 class Base(nn.Module):

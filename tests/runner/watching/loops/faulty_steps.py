@@ -223,7 +223,59 @@ def batches_left_over_at_the_end_of_an_epoch(watch):
     return losses, [model]
 
 
+def step_named_but_not_called(watch):
+    model, optimizer = make()
+    losses = []
+    with watch(model, optimizer):
+        for _ in range(8):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(model(x), y)
+            loss.backward()  # <-- here
+            optimizer.step  # noqa: B018
+            losses.append(loss.item())
+    return losses, [model]
+
+
+def scaled_and_not_unscaled(watch):
+    """The step is the optimizer's, and not the scaler's, which would divide the gradients first."""
+    model, optimizer = make()
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    losses = []
+    with watch(model, optimizer):
+        for _ in range(6):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(model(x), y)
+            scaler.scale(loss).backward()
+            optimizer.step()  # <-- here
+            losses.append(loss.item())
+    return losses, [model]
+
+
+def a_generator_whose_pictures_are_detached(watch):
+    """Two optimizers: the order of the calls is right, and the loss does not lead to the first one's parameters."""
+    torch.manual_seed(0)
+    generator, critic = nn.Linear(2, 3), nn.Linear(3, 1)
+    both = nn.ModuleList([generator, critic])
+    first = torch.optim.SGD(generator.parameters(), lr=0.05)
+    second = torch.optim.SGD(critic.parameters(), lr=0.05)
+    losses = []
+    with watch(both, [first, second]):
+        for _ in range(6):
+            made = generator(torch.ones(4, 2)).detach()
+            second.zero_grad()
+            loss = (critic(made) - 1).square().mean()
+            loss.backward()
+            second.step()
+            first.zero_grad()
+            critic(made).square().mean().backward()
+            first.step()  # <-- here
+            losses.append(loss.item())
+    return losses, [both]
+
+
 SAYS = {
+    "step_never_called": {step_named_but_not_called: ("8 times", "SGD")},
+    "scaled_gradient": {scaled_and_not_unscaled: "1,024"},
     "step_without_gradient": {
         step_before_backward: "step",
         zeroed_between_backward_and_step: "zero_grad",
@@ -233,6 +285,7 @@ SAYS = {
         gradients_computed_and_not_stored: "backward",
         backward_named_but_not_called: "backward",
         a_closure_without_backward: "backward",
+        a_generator_whose_pictures_are_detached: "none of 12 calls of `backward`",
     },
     "scheduler_before_optimizer": {
         schedule_first_for_each_batch: "ExponentialLR",

@@ -19,6 +19,17 @@ def mse_of_matching_vectors(watch):
     return fit_with(watch, functional.mse_loss, (x, y.squeeze(1)), last=nn.Flatten(0))
 
 
+def as_many_centres_as_rows(watch):
+    """Distances to centres are logits here: a softmax over them follows, and nothing is averaged before."""
+    x, _ = make_regression()
+    centres = torch.linspace(-1, 1, len(x))
+
+    def loss(predicted, y):
+        return functional.cross_entropy(-((predicted - centres) ** 2), y)
+
+    return fit_with(watch, loss, (x, torch.arange(len(x))))
+
+
 def squares_by_hand(watch):
     return fit_with(watch, lambda predicted, y: ((predicted - y) ** 2).mean(), make_regression())
 

@@ -26,12 +26,30 @@ SCENARIOS = (
 
 def warm_up() -> None:
     """Record short scenarios as a page, which fills caches: the first use of torch, of signatures and of templates."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the threads of OpenMP do not survive in a copy
     plugins = load_plugins(autoload=False, specs=(), folder="/")
     for text in SCENARIOS:
         source = parse_source(text, "warm")
         run = run_one(Loaded(parse_scenario(source), source), plugins, record=RecordOptions(3))
         main_content([run_part("part0", run)], describe_index(run.scenario))
+    torch.set_num_threads(threads)
 
 
-warm_up()
+def may_compute_gradients() -> bool:
+    """Tell whether copies of this process can compute gradients after it has done so.
+
+    Where there is an accelerator, the first gradient starts a thread for it, and torch refuses gradients in copies.
+    Source: https://github.com/pytorch/pytorch/wiki/Autograd-and-Fork.
+    """
+    import torch
+
+    # the number of CUDA's devices is known without its driver; whether there is Metal or XPU is not asked for
+    return not (torch.cuda.device_count() or torch.backends.mps.is_built() or torch.xpu._is_compiled())
+
+
+if may_compute_gradients():
+    warm_up()
 gc.freeze()  # the collector of a copy then leaves these objects, whose pages are shared, alone

@@ -26,8 +26,9 @@ def live(
     seed: Seed = None,
     steps: Steps = None,
     port: Annotated[
-        int, typer.Option("--port", metavar="N", min=0, max=65535, help="Serve on this port; by default any free one.")
-    ] = 0,
+        int | None,
+        typer.Option("--port", metavar="N", min=1, max=65535, help="Serve on this port; any free one if not given."),
+    ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the page's address.")] = False,
     time_limit: Annotated[
         float, typer.Option("--time-limit", metavar="SECONDS", min=0.1, help="End a recording that takes longer.")
@@ -42,7 +43,7 @@ def live(
     with exit_on_errors(context):
         order = _make_order(context, path, overrides, seed, steps, memory)
         _require_scenario(path)
-        _follow(order, port, time_limit, not no_browser, context.obj.debug)
+        _follow(order, port or 0, time_limit, not no_browser, context.obj.debug)
 
 
 def _make_order(

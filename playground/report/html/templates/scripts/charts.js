@@ -28,6 +28,7 @@ const layoutOf = (chart, colours) => {
     layout[key].title = { standoff: 10, ...layout[key].title };
     if (layout[key].type === "log") layout[key].nticks = Math.min(layout[key].nticks, 5);
   }
+  for (const [key, range] of Object.entries(chart.fitted ?? {})) layout[key].range = range;
   if (logSteps(chart)) Object.assign(layout.xaxis, { tickvals: [START, ...DECADES], ticktext: ["0", ...DECADES.map((each) => each.toLocaleString("en"))] });
   return { font: { color: colours.ink, size: narrow ? 11 : 13, family: "system-ui, sans-serif" }, paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 10, r: 10, t: 10, b: 10 }, autosize: true, hovermode: "closest",
@@ -45,11 +46,11 @@ const library = () => {
 const draw = (chart) => {
   const colours = theme();
   library();
-  const traces = coloured(chart.data, colours).map((trace, index) => (moves(chart, index) ? { ...trace, x: [null], y: [null] } : { ...trace, x: trace.x?.map(stepped(chart)) }));
+  const traces = coloured(chart.data, colours).map((trace, index) => (moves(chart, index) || isReplaced(chart, trace) ? { ...trace, x: [null], y: [null] } : { ...trace, x: trace.x?.map(stepped(chart)) }));
   const narrow = chart.plot.clientWidth < 480 ? { orientation: "h", y: -0.22, yanchor: "top", nticks: 5 } : {};  // a bar at the side would take a third of a phone's width
   for (const trace of traces) if (trace.colorbar) trace.colorbar = { outlinewidth: 0, ...narrow, ...trace.colorbar };
   Plotly.react(chart.plot, traces, layoutOf(chart, colours), { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
-  if (!chart.drawn && chart.moves.length) chart.plot.on("plotly_afterplot", () => { paint(chart); });
+  if (!chart.drawn && chart.moves.length) chart.plot.on("plotly_afterplot", () => { paint(chart); placeHandles(chart); });
   if (!chart.drawn && chart.part.runs) chart.plot.on("plotly_click", ({ points: [{ customdata }] }) => chosen(chart.part, customdata));
   chart.drawn = true;
   move(chart);

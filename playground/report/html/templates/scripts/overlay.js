@@ -63,7 +63,24 @@ const spread = (chart) => {
   outline(context, chart.ground, chart.shown, (column) => left + column * wide, (row) => bottom - row * high);
 };
 
-const moves = (chart, trace) => chart.moves.some((each) => each.traces.includes(trace)) && chart.data[trace].type === "scatter";
+// What a trace shows at a position: the point `at` it, the path `upto` it, or a frame; by name, rows that the page computed.
+// A move that has names only is of a run that the page computes, and shows all of its rows.
+const range = (count) => Array.from({ length: count }, (_, i) => i);
+const isActive = (chart, each) => Boolean(each.at || each.upto || each.frames || chart.part.session?.shown);
+const moves = (chart, trace) => chart.data[trace].type === "scatter" && chart.moves.some((each) => each.traces.includes(trace) && isActive(chart, each));
+const placesOf = (chart, each, trace, k, result) => {
+  const change = { x: chart.data[trace].x, y: chart.data[trace].y }, { session } = chart.part;
+  const named = session?.shown ? each.live ?? {} : {}, way = each.at ? "at" : each.upto ? "upto" : each.frames ? "frames" : "whole";
+  for (const key of Object.keys(each[way] ?? named)) {
+    const value = named[key] ? quantity(session, result, chart, named[key]) : (i) => each[way][key][i];
+    if (way === "frames") change[key] = value(k);
+    else change[key] = (way === "at" ? [k] : range(way === "upto" ? k + 1 : rowCount(result))).map(value);
+  }
+  return change.x.map((value, i) => [value, change.y[i]]);
+};
+
+const MARKS = 200;  // a path has marks at no more rows
+const discs = (places, radius) => places.map(([x, y]) => `M${(x - radius).toFixed(1)} ${y.toFixed(1)}a${radius} ${radius} 0 1 0 ${2 * radius} 0a${radius} ${radius} 0 1 0 ${-2 * radius} 0`).join("");
 const paint = (chart) => {
   const layout = chart.plot._fullLayout, colours = theme();
   if (!chart.moved) return;
@@ -72,33 +89,34 @@ const paint = (chart) => {
   if (!chart.over) chart.over = make(chart.plot.parentElement, "svg", { class: "over", "aria-hidden": "true" });
   chart.over.setAttribute("style", `left:${chart.plot.offsetLeft}px;top:${chart.plot.offsetTop}px;width:${chart.plot.clientWidth}px;height:${chart.plot.clientHeight}px`);
   chart.over.replaceChildren();
-  for (const [index, points] of chart.moved) {
+  for (const [index, points, isBeside] of chart.moved) {
     const trace = coloured(chart.data[index], colours), x = layout[`xaxis${(trace.xaxis ?? "x").slice(1)}`], y = layout[`yaxis${(trace.yaxis ?? "y").slice(1)}`];
     if (!x || !y) continue;
     const box = make(chart.over, "svg", { x: x._offset, y: y._offset, width: x._length, height: y._length });
     const places = points.map(([a, b]) => (a === null || b === null ? null : [x.d2p(stepped(chart)(a)), y.d2p(b)])).map((place) => (place?.every(Number.isFinite) ? place : null));
-    const colour = trace.line?.color ?? trace.marker?.color;
+    const colour = isBeside ? colours.purple : trace.line?.color ?? trace.marker?.color;
     if (trace.mode.includes("lines")) {
       const path = places.map((place, i) => (place ? `${i && places[i - 1] ? "L" : "M"}${place[0].toFixed(1)} ${place[1].toFixed(1)}` : "")).join("");
-      make(box, "path", { d: path, fill: "none", stroke: colour, "stroke-width": trace.line?.width ?? 2, "stroke-dasharray": DASH[trace.line?.dash] ?? "none" });
+      make(box, "path", { d: path, fill: "none", stroke: colour, "stroke-width": trace.line?.width ?? 2, "stroke-dasharray": isBeside ? DASH.dash : DASH[trace.line?.dash] ?? "none" });
     }
     if (!trace.mode.includes("markers")) continue;
-    if (places.length === 1) box.setAttribute("overflow", "visible");
-    for (const place of places) if (place && (places.length > 1 || (place[0] >= -1 && place[1] >= -1 && place[0] <= x._length + 1 && place[1] <= y._length + 1)))
-      make(box, "circle", { cx: place[0], cy: place[1], r: (trace.marker?.size ?? 6) / 2, fill: trace.marker?.color ?? colour, stroke: trace.marker?.line?.color ?? "none", "stroke-width": 1.5 });
+    const [place] = places, isSingle = places.length === 1;
+    if (isSingle) box.setAttribute("overflow", "visible");
+    if (isSingle && !(place && place[0] >= -1 && place[1] >= -1 && place[0] <= x._length + 1 && place[1] <= y._length + 1)) continue;
+    const marked = trace.mode === "markers" ? places : places.slice(0, MARKS);
+    make(box, "path", { d: discs(marked.filter(Boolean), (trace.marker?.size ?? 6) / 2), fill: isBeside ? colour : trace.marker?.color ?? colour, stroke: trace.marker?.line?.color ?? "none", "stroke-width": 1.5 });
   }
 };
 const move = (chart) => {
-  const k = chart.part.position;
+  const k = chart.part.position, { session } = chart.part;
   if (!chart.moves.length || k === undefined) return;
   chart.moved = [];
-  for (const each of chart.moves) if (!each.frames?.z) for (const trace of each.traces) {
-    const change = { x: chart.data[trace].x, y: chart.data[trace].y };
-    for (const [key, row] of Object.entries(each.at ?? {})) change[key] = [row[k]];
-    for (const [key, row] of Object.entries(each.upto ?? {})) change[key] = row.slice(0, k + 1);
-    for (const [key, row] of Object.entries(each.frames ?? {})) change[key] = row[k];
-    chart.moved.push([trace, change.x.map((value, i) => [value, change.y[i]])]);
+  for (const each of chart.moves) if (!each.frames?.z && isActive(chart, each)) for (const trace of each.traces) {
+    if (session?.other && each.beside) chart.moved.push([trace, placesOf(chart, each, trace, positionOf(session.other, chart.part.steps[k]), session.other), true]);
+    chart.moved.push([trace, placesOf(chart, each, trace, k, session?.shown)]);
   }
+  if (session?.shown && chart.grid && session.canPredict) chart.ground = { ...(chart.ground ?? ground(chart)), grid: scoresOf(session, chart, k) };
   chart.shown = k;
+  if (session?.shown) fitAxes(chart);
   paint(chart);
 };

@@ -33,7 +33,7 @@ def warm_up() -> None:
     plugins = load_plugins(autoload=False, specs=(), folder="/")
     for text in SCENARIOS:
         source = parse_source(text, "warm")
-        run = run_one(Loaded(parse_scenario(source), source), plugins, record=RecordOptions(3))
+        run = run_one(Loaded(parse_scenario(source), source), plugins, record=RecordOptions(3, live=True))
         main_content([run_part("part0", run)], describe_index(run.scenario))
     torch.set_num_threads(threads)
 

@@ -43,8 +43,8 @@ const quantity = (session, result, chart, name) => {
 };
 
 // The scores of a model over the grid of a decision surface, as the task computes them of its outputs.
-const scoresOf = (session, { grid, classes }, k) => {
-  const { x, y } = grid, points = y.flatMap((b) => x.map((a) => [a, b]));
+const scoresOf = (session, { grid: { x, y, classes } }, k) => {
+  const points = y.flatMap((b) => x.map((a) => [a, b]));
   const outputs = session.predict(modelAt(session.shown, k), points);
   const scores = outputs.map((each) => {
     if (classes !== 2) return each.indexOf(Math.max(...each));

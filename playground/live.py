@@ -121,7 +121,8 @@ class LiveModule:
     many tiles Python's decisions hold. `descend(tile0, tile1, step0, step1)` makes steps and returns how many tiles
     have runs that go on. `conclude(tile0, tile1)` computes `final` and `last`. `evaluate(tile0, tile1)` computes the
     loss over all data at `points`; `predict(tile0, tile1)`, where there is one, the outputs of one `model` for many
-    `inputs`. Losses after the end of a run are not written, or are NaN.
+    `inputs`. Losses and gradient norms after the end of a run are not written, or are NaN. The arrays `norms` and
+    `path` are not written at all if their address is 0.
 
     :param code: the bytes of the module.
     :param dtype: of the runs, `float32` or `float64`.

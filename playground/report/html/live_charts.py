@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from playground.live import Dial, Live
-from playground.report.html.chart_spec import Chart, Move, axis, line
+from playground.report.html.chart_spec import Chart, Move, PlotlyTrace, axis, line
 from playground.result import Run
 from playground.views import SurfaceView
 
@@ -32,25 +32,27 @@ def live_charts(live: Live, run: Run) -> Iterator[Chart]:
 def _rates(rate: Dial) -> Chart:
     low, high = rate_range(rate)
     traces = [
-        line([], [], "last loss", mode="markers", marker={"color": "@green", "size": 3.5}, showlegend=False),
-        line([], [], "not finite or diverged", mode="markers", marker={"color": "@red", "size": 5}, meta="guide"),
-        line([], [], "the rate above", 6, mode="lines", meta="guide"),
+        _points("last loss", "@green", 3.5, showlegend=False),
+        _points("not finite or diverged", "@red", 5, meta="guide"),
+        _points("exactly 0", "@blue", 5, meta="guide"),
+        line([], [], "the rate above", 6, meta="guide"),
     ]
-    moves = [
-        Move((0,), live={"x": "rates", "y": "ends"}),
-        Move((1,), live={"x": "rates", "y": "lost"}),
-        Move((2,), live={"x": "rate", "y": "height"}),
-    ]
+    names = ({"x": "rates", "y": "ends"}, {"x": "rates", "y": "lost"}, {"x": "rates", "y": "zero"})
+    moves = [Move((index,), live=each) for index, each in enumerate((*names, {"x": "rate", "y": "height"}))]
     layout = {
         "xaxis": axis("learning rate", type="log", range=_exponents(low, high)),
         "yaxis": axis("last loss", type="log"),
     }
     text = (
         "The last loss of a run at each learning rate, with all other settings as they are. Marks at the top are runs "
-        "that diverged or were not finite; the line is the rate that the controls have."
+        "that diverged or were not finite, marks at the bottom reached 0. The line is the rate that the controls have."
     )
     live = {"map": {"kind": "rates", "range": [low, high]}}
     return Chart("rates", "Last loss by learning rate", text, traces, layout, moves, live=live)
+
+
+def _points(name: str, colour: str, size: float, **more: Any) -> PlotlyTrace:
+    return line([], [], name, mode="markers", marker={"color": colour, "size": size}, **more)
 
 
 def rate_range(rate: Dial) -> tuple[float, float]:
@@ -75,7 +77,7 @@ def _basins(view: SurfaceView) -> Chart:
     return Chart("basins", "Where each start ends", text, traces, layout, (), height=520, square=True, live=live)
 
 
-def _minima(places: Sequence[tuple[float, float]]) -> dict[str, Any]:
+def _minima(places: Sequence[tuple[float, float]]) -> PlotlyTrace:
     marker = {"symbol": "star", "size": 13, "color": "@gold", "line": {"color": "@ink", "width": 1}}
     columns = {"x": [at[0] for at in places], "y": [at[1] for at in places]}
     return {"type": "scatter", "mode": "markers", **columns, "name": "known minimum", "marker": marker}

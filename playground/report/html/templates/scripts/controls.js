@@ -124,5 +124,13 @@ const sayState = (session) => {
   parts.push(end ? `Ended at step ${shown.made}: ${end}.` : `All ${shown.made} steps used; last loss ${short(shown.last)}.`);
   const other = session.other;
   if (other?.isDone) parts.push(`Beside it, dashed, ${session.programs[session.settings.beside].name}: ${ENDS[other.end] ? `ended at step ${other.made}, ${ENDS[other.end]}` : `last loss ${short(other.last)}`}.`);
+  if (session.isChanged()) parts.push(sayJudged(session));
   state.textContent = parts.join(" ");
+  showChanged(session, parts.slice(1).join(" "));
+};
+
+// What the page says of the recorded run is marked as such, and charts are described by the run that they show.
+const showChanged = (session, sentence) => {
+  session.part.element.classList.toggle("changed-run", session.isChanged());
+  for (const { figure, plot } of session.part.list) if (session.isChanged()) plot.setAttribute("aria-label", `${figure.querySelector("h3").textContent}, computed in this page. ${sentence}`);
 };

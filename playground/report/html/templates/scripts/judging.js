@@ -40,15 +40,20 @@ const broadcast = (limit, count) => { const all = flat(limit); return all.length
 const MAX_MEASURED = 8;
 const showJudged = (session, result) => {
   const rows = [...session.part.element.querySelectorAll(".expected tbody tr")];
-  session.live.expectations.forEach((expectation, i) => {
-    const row = rows[i], judged = judgeLive(session, result, expectation);
-    if (!row) return;
-    row.classList.toggle("not-live", !judged && session.isChanged());
-    if (!judged) return;
+  session.judged = session.live.expectations.map((expectation) => judgeLive(session, result, expectation));
+  session.judged.forEach((judged, i) => {
+    const row = rows[i];
+    row?.classList.toggle("not-live", !judged && session.isChanged());
+    if (!row || !judged) return;
     const [mark, , value] = row.cells, word = judged.held ? "passed" : "failed";
     mark.className = word;
     mark.replaceChildren(judged.held ? "✔" : "✘");
     element(mark, "span", { class: "heard" }, ` ${word}`);
     if (judged.measured.length <= MAX_MEASURED) value.textContent = judged.measured.map((each) => short(each)).join(", ");
   });
+};
+const sayJudged = ({ judged }) => {
+  const known = judged.filter(Boolean), held = known.filter((each) => each.held).length, unknown = judged.length - known.length;
+  if (!judged.length) return "";
+  return `${held} of ${known.length} expectations hold${unknown ? `; the page cannot judge ${unknown} more` : ""}.`;
 };

@@ -121,7 +121,8 @@ class LiveModule:
     many tiles Python's decisions hold. `descend(tile0, tile1, step0, step1)` makes steps and returns how many tiles
     have runs that go on. `conclude(tile0, tile1)` computes `final` and `last`. `evaluate(tile0, tile1)` computes the
     loss over all data at `points`; `predict(tile0, tile1)`, where there is one, the outputs of one `model` for many
-    `inputs`. Losses after the end of a run are not written, or are NaN.
+    `inputs`. Losses and gradient norms after the end of a run are not written, or are NaN. The arrays `norms` and
+    `path` are not written at all if their address is 0.
 
     :param code: the bytes of the module.
     :param dtype: of the runs, `float32` or `float64`.
@@ -139,6 +140,7 @@ class LiveModule:
     :param left_out: the place in `final` of a number that is not 0 if a run went a way that was not recorded.
     :param operations: of a step.
     :param statuses: the status of a run for each of `ends`.
+    :param records: what the array `numbers` holds of each run, in its order.
     :param outputs: numbers that the model predicts for a sample; 0 if the module has no `predict`.
     :param fixed_data: why the data are constants; empty if they are not.
     """
@@ -159,6 +161,7 @@ class LiveModule:
     left_out: int | None
     operations: int
     statuses: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
     outputs: int = 0
     fixed_data: str = ""
 

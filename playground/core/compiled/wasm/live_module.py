@@ -10,7 +10,7 @@ import torch
 
 from playground.core.compiled.arrays import STATUS_BY_END
 from playground.core.compiled.carried import LEFT_OUT
-from playground.core.compiled.errors import CannotCompileError, TooManyOperationsError
+from playground.core.compiled.errors import CannotCompileError, TooManyOperationsError, TooManyWaysError
 from playground.core.compiled.layout import arrange
 from playground.core.compiled.phases import Phases, record_phases
 from playground.core.compiled.symbolic_run import DescentSpec, SymbolicRun
@@ -19,6 +19,7 @@ from playground.core.compiled.tile import END_NAMES
 from playground.core.compiled.wasm.counts import CountRule, find_count_rules
 from playground.core.compiled.wasm.kernel import KernelWriter
 from playground.core.compiled.wasm.module_program import ModuleProgram, PredictionProgram
+from playground.core.compiled.wasm.tiles import RECORDS
 from playground.core.compiled.wasm.uniform import write_uniform
 from playground.core.gradients import Clip
 from playground.core.movers import Mover
@@ -65,7 +66,7 @@ def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
         for names in dict.fromkeys((every, rates, ())):
             try:
                 return _write_module(terms, names, changing, "" if changing else first)
-            except TooManyOperationsError as error:
+            except (TooManyOperationsError, TooManyWaysError) as error:
                 return NoModule(str(error))
             except CannotCompileError as error:
                 first, last = first or str(error), str(error)
@@ -116,6 +117,7 @@ def _write_module(terms: LiveTerms, names: Collection[str], changing: bool, fixe
         ends=END_NAMES,
         left_out=program.slots.index(LEFT_OUT) if LEFT_OUT in program.slots else None,
         operations=program.operations,
+        records=RECORDS,
         statuses=tuple(STATUS_BY_END[end] for end in END_NAMES),
         outputs=0 if module.prediction is None else len(module.prediction.values),
         fixed_data=fixed_data,
@@ -129,7 +131,7 @@ def _arrange_module(
     used: list[CountRule] = find_count_rules(phases.inputs)
     reads_data = spec.data_change or batches.size is not None
     return ModuleProgram(
-        kernel_program=arrange(phases, terms.rules.gradient is not None, terms.over_all_data),
+        kernel_program=arrange(phases, gradient=True, over_all_data=terms.over_all_data),
         number="float" if spec.dtype is torch.float32 else "double",
         rules=terms.rules,
         varying=varying,

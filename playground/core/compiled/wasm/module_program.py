@@ -138,6 +138,7 @@ class ModuleProgram:
             vectors("final", program.final_slots, number, "output"),
             vectors("last", 1, number, "output"),
             vectors("losses", 1, number, "output", "kept"),
+            vectors("norms", 1, number, "output", "kept"),
             vectors("path", parameters, number, "output", "kept"),
             points("points", parameters, "input"),
             points("heights", 1, "output"),

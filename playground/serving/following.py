@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playground.plugins.discovery import is_path
 from playground.serving.feed import CONTENT, ENDED, FAULTY, FOLLOWING, RECORDING, STATE, Feed
-from playground.serving.messages import OpenedFile, RecordedPage, RecordingOrder, RefusedRecording
+from playground.serving.messages import OpenedFile, RecordedPage, RecordingOrder, RefusedRecording, is_last
 from playground.serving.recorder import Recorder, RunningRecording
 from playground.serving.watched_files import FileStamp, WatchedFiles
 
@@ -73,9 +73,10 @@ class ScenarioFollower:
         for message in recording.read_messages(POLL_SECONDS):
             if isinstance(message, OpenedFile):
                 self._watch(message)
-            else:
+                continue
+            if is_last(message):
                 self._recording = None
-                self._publish(message, recording.seconds)
+            self._publish(message, recording.seconds)
         if self._recording is not None and not self._is_shown and recording.seconds > SHOWN_SECONDS:
             self._is_shown = True
             self._say(RECORDING, f"recording {self._order.file} …")
@@ -92,6 +93,8 @@ class ScenarioFollower:
         if isinstance(message, RecordedPage):
             self._has_page = True
             self._feed.publish(CONTENT, {"title": message.title, "html": message.html, "data": message.data})
+            if message.is_beginning:
+                return
             self._say(FOLLOWING, f"following {file}; recorded at {at} in {seconds:.2f} s", message.notes)
         else:
             kept = "; below is the last page without a fault" if self._has_page else ""

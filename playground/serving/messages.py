@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from playground.runner.loading.overrides import Changes
 from playground.runner.single.record_options import RecordOptions
@@ -49,6 +49,7 @@ class RecordedPage:
     :param data: for its script, by part.
     :param line: the run in a line.
     :param notes: plugins that failed to load, and warnings about the scenario.
+    :param is_beginning: whether it shows the first steps alone, and the page of the whole run follows.
     """
 
     title: str
@@ -56,6 +57,7 @@ class RecordedPage:
     data: Mapping[str, Any]
     line: str
     notes: tuple[str, ...] = ()
+    is_beginning: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class RefusedRecording:
     traceback: str = ""
 
 
-RecordingMessage = OpenedFile | RecordedPage | RefusedRecording
+RecordingMessage: TypeAlias = OpenedFile | RecordedPage | RefusedRecording
 
 _KINDS: Mapping[str, type[RecordingMessage]] = {
     each.__name__: each for each in (OpenedFile, RecordedPage, RefusedRecording)
@@ -91,3 +93,8 @@ def decode_message(encoded: bytes) -> RecordingMessage:
     """
     name, fields = json.loads(encoded)
     return _KINDS[name](**{key: tuple(each) if isinstance(each, list) else each for key, each in fields.items()})
+
+
+def is_last(message: RecordingMessage) -> bool:
+    """Tell whether a recording ends with this message."""
+    return isinstance(message, RefusedRecording) or (isinstance(message, RecordedPage) and not message.is_beginning)

@@ -12,11 +12,11 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from playground.serving.messages import (
-    OpenedFile,
     RecordingMessage,
     RecordingOrder,
     RefusedRecording,
     decode_message,
+    is_last,
 )
 
 WARM_MODULE = "playground.serving.warm_process"
@@ -77,7 +77,7 @@ class RunningRecording:
             while self._connection.poll(wait):
                 message = decode_message(self._connection.recv_bytes(MAX_MESSAGE_BYTES))
                 wait = 0.0
-                if not isinstance(message, OpenedFile):
+                if is_last(message):
                     self.end()
                     yield message
                     return

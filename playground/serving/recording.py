@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import redirect_stdout, suppress
 from dataclasses import astuple, replace
 from multiprocessing.connection import Connection
@@ -19,10 +20,11 @@ from playground.figures.notebook import run_line
 from playground.plugins.manager import Plugins, load_plugins
 from playground.report.html.page import main_content
 from playground.report.html.run_part import run_part
+from playground.result import Run
 from playground.runner.batch.file_result import fault_rows, write_rerun_command
 from playground.runner.loading.overrides import load_with_changes
 from playground.runner.single.memory import limit_memory
-from playground.runner.single.running import run_one
+from playground.runner.single.running import run_beginning, run_one
 from playground.serving.messages import (
     OpenedFile,
     RecordedPage,
@@ -36,6 +38,9 @@ from playground.serving.watched_files import FileStamp
 
 PART = "part0"
 """The name of the page's only part."""
+
+BEGINNING_STEPS = 50
+"""The steps that a page shows at first, if there are more."""
 
 
 def run_recording(order: RecordingOrder, connection: Connection) -> None:
@@ -58,13 +63,16 @@ def run_recording(order: RecordingOrder, connection: Connection) -> None:
 
     report_opened_files(report)
     with redirect_stdout(sys.stderr):
-        message = record_page(order)
+        message = record_page(order, send)
     sys.stderr.flush()
     send(message)
 
 
-def record_page(order: RecordingOrder) -> RecordingMessage:
-    """Return the page of a scenario's run, or its faults."""
+def record_page(order: RecordingOrder, send: Callable[[RecordedPage], object]) -> RecordingMessage:
+    """Return the page of a scenario's run, or its faults.
+
+    :param send: is given the page of the first steps, which has the program of the descent already.
+    """
     notes: tuple[str, ...] = ()
     try:
         plugins = load_plugins(specs=order.plugins, folder=Path.cwd())
@@ -73,20 +81,30 @@ def record_page(order: RecordingOrder) -> RecordingMessage:
             return RefusedRecording(failures)
         notes = failures
         with limit_memory(order.changes.memory):
-            return _record(order, plugins, notes)
+            loaded = load_with_changes(Path(order.file), order.changes, plugins)
+            beginning = run_beginning(loaded, plugins, order.record, BEGINNING_STEPS)
+            if beginning is None:
+                run = run_one(loaded, plugins, record=order.record)
+            else:
+                send(_make_page(order, beginning, plugins, notes, is_beginning=True))
+                run = run_one(loaded, plugins, record=replace(order.record, live=False))
+                run = replace(run, live_data=beginning.live_data)
+            return _make_page(order, run, plugins, (*notes, *run.warnings))
     except PlaygroundError as error:
         faults = tuple(str(fault) for fault in fault_rows(error, Path(order.file)))
         return RefusedRecording(faults, notes, traceback.format_exc())
 
 
-def _record(order: RecordingOrder, plugins: Plugins, notes: tuple[str, ...]) -> RecordedPage:
-    file = Path(order.file)
-    run = run_one(load_with_changes(file, order.changes, plugins), plugins, record=order.record)
-    run = replace(run, command=write_rerun_command(file, order.changes, plugins))
+def _make_page(
+    order: RecordingOrder, run: Run, plugins: Plugins, notes: tuple[str, ...], is_beginning: bool = False
+) -> RecordedPage:
+    run = replace(run, command=write_rerun_command(Path(order.file), order.changes, plugins))
     part = run_part(PART, run)
+    if is_beginning:
+        part["how"] = [f"these are the first {run.steps} steps; Python computes the others"]
     content = main_content([part], describe_index(run.scenario))
     line = "; ".join((run_line(run), *run.ending[1:]))
-    return RecordedPage(run.scenario, content, {PART: part["data"]}, line, (*notes, *run.warnings))
+    return RecordedPage(run.scenario, content, {PART: part["data"]}, line, notes, is_beginning)
 
 
 def describe_index(title: str) -> dict[str, Any]:

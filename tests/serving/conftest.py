@@ -4,7 +4,7 @@ import pytest
 
 from playground.runner.loading.overrides import Changes
 from playground.runner.single.record_options import RecordOptions
-from playground.serving.messages import OpenedFile, RecordingOrder
+from playground.serving.messages import OpenedFile, RecordingOrder, is_last
 from playground.serving.recorder import Recorder
 
 BOWL = """\
@@ -48,8 +48,9 @@ def record(make_order):
         opened = {}
         while True:
             for message in running.read_messages(0.05):
-                if not isinstance(message, OpenedFile):
+                if is_last(message):
                     return message, opened
-                opened[message.path] = message.stamp
+                if isinstance(message, OpenedFile):
+                    opened[message.path] = message.stamp
 
     return record

@@ -2,10 +2,19 @@
 
 import os
 import time
+from dataclasses import replace
 
 import pytest
 
-from playground.serving.messages import OpenedFile, RecordedPage, RefusedRecording, decode_message, encode_message
+from playground.runner.single.record_options import RecordOptions
+from playground.serving.messages import (
+    OpenedFile,
+    RecordedPage,
+    RefusedRecording,
+    decode_message,
+    encode_message,
+    is_last,
+)
 from playground.serving.recorder import Recorder
 
 pytestmark = pytest.mark.timeout(300)
@@ -55,6 +64,37 @@ def test_the_page_of_a_run(write, record, bowl):
     assert message.data["part0"]["steps"][-1] == 7
     assert message.line.startswith("bowl: not judged, all 7 steps used, loss 144 → ")
     assert message.notes == ()
+
+
+def test_the_first_steps_come_before_the_whole_run(write, make_order, bowl):
+    write("plugin.py", COUNTING)
+    write("bowl.yaml", bowl.replace("steps: 20", "steps: 300\nexpect: {x: {near: -5, within: 0.1}}"))
+    order = replace(make_order("plugin.py"), record=RecordOptions(20, live=True))
+    running, pages = Recorder(3600.0).start(order), []
+    while not (pages and is_last(pages[-1])):
+        pages += [each for each in running.read_messages(0.05) if not isinstance(each, OpenedFile)]
+    beginning, whole = pages
+    assert (beginning.is_beginning, whole.is_beginning) == (True, False)
+    assert beginning.data["part0"]["steps"][-1] == 50
+    assert whole.data["part0"]["steps"][-1] == 300
+    assert "these are the first 50 steps; Python computes the others" in beginning.html
+    assert "passed" in whole.html
+    assert "passed" not in beginning.html
+    programs = [page.data["part0"]["live"] for page in pages]
+    assert programs[0]["programs"] == programs[1]["programs"]
+    assert programs[0]["steps"] == 300
+    with open("count.txt", encoding="utf-8") as file:
+        assert file.read() == "x"  # plugins hear of one run
+
+
+COUNTING = """\
+from playground import hookimpl
+
+@hookimpl
+def playground_run_started(spec):
+    with open("count.txt", "a") as file:
+        file.write("x")
+"""
 
 
 def test_a_task_without_a_descent(write, record):

@@ -140,6 +140,7 @@ class LiveModule:
     :param left_out: the place in `final` of a number that is not 0 if a run went a way that was not recorded.
     :param operations: of a step.
     :param statuses: the status of a run for each of `ends`.
+    :param records: what the array `numbers` holds of each run, in its order.
     :param outputs: numbers that the model predicts for a sample; 0 if the module has no `predict`.
     :param fixed_data: why the data are constants; empty if they are not.
     """
@@ -160,6 +161,7 @@ class LiveModule:
     left_out: int | None
     operations: int
     statuses: tuple[str, ...] = ()
+    records: tuple[str, ...] = ()
     outputs: int = 0
     fixed_data: str = ""
 

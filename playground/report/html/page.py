@@ -29,6 +29,18 @@ SCRIPTS = (
     "explained",
     "sweeps",
     "comparisons",
+    "machine",
+    "work",
+    "descent",
+    "rows",
+    "axes",
+    "samples",
+    "maps",
+    "handles",
+    "judging",
+    "sharing",
+    "controls",
+    "live",
     "page",
 )
 """The files of the page's script, in the order in which they are joined to one."""

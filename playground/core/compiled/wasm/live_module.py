@@ -19,6 +19,7 @@ from playground.core.compiled.tile import END_NAMES
 from playground.core.compiled.wasm.counts import CountRule, find_count_rules
 from playground.core.compiled.wasm.kernel import KernelWriter
 from playground.core.compiled.wasm.module_program import ModuleProgram, PredictionProgram
+from playground.core.compiled.wasm.tiles import RECORDS
 from playground.core.compiled.wasm.uniform import write_uniform
 from playground.core.gradients import Clip
 from playground.core.movers import Mover
@@ -116,6 +117,7 @@ def _write_module(terms: LiveTerms, names: Collection[str], changing: bool, fixe
         ends=END_NAMES,
         left_out=program.slots.index(LEFT_OUT) if LEFT_OUT in program.slots else None,
         operations=program.operations,
+        records=RECORDS,
         statuses=tuple(STATUS_BY_END[end] for end in END_NAMES),
         outputs=0 if module.prediction is None else len(module.prediction.values),
         fixed_data=fixed_data,

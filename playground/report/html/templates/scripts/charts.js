@@ -50,7 +50,7 @@ const draw = (chart) => {
   const narrow = chart.plot.clientWidth < 480 ? { orientation: "h", y: -0.22, yanchor: "top", nticks: 5 } : {};  // a bar at the side would take a third of a phone's width
   for (const trace of traces) if (trace.colorbar) trace.colorbar = { outlinewidth: 0, ...narrow, ...trace.colorbar };
   Plotly.react(chart.plot, traces, layoutOf(chart, colours), { responsive: true, displaylogo: false, displayModeBar: false, scrollZoom: false });
-  if (!chart.drawn && chart.moves.length) chart.plot.on("plotly_afterplot", () => { paint(chart); placeHandles(chart); });
+  if (!chart.drawn) chart.plot.on("plotly_afterplot", () => { if (chart.part.session?.shown) { move(chart); paintBasins(chart); placeHandles(chart); } else paint(chart); });
   if (!chart.drawn && chart.part.runs) chart.plot.on("plotly_click", ({ points: [{ customdata }] }) => chosen(chart.part, customdata));
   chart.drawn = true;
   move(chart);

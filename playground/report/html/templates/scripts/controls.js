@@ -116,7 +116,7 @@ const tell = (session, sentence) => { session.box.querySelector(".live-told").te
 const sayState = (session) => {
   const { agreement, shown, live } = session, { dtype } = shown.program, state = session.box.querySelector(".live-state");
   const parts = [`Live, in ${dtype}.`];
-  if (agreement) parts.push(agreement.away <= AGREEMENT[dtype] ? `Its losses agree with Python's to ${agreement.away.toExponential(0)}.` : `Its losses differ from Python's by up to ${short(agreement.away, 2)}${agreement.moved > AGREEMENT[dtype] ? ": the run is sensitive, and a rounding of its start moves it by as much" : ""}.`);
+  if (agreement) parts.push(agreement.away <= AGREEMENT[dtype] ? agreement.away ? `Its losses agree with Python's to ${agreement.away.toExponential(0)}.` : "Its losses are those of Python, bit for bit." : `Its losses differ from Python's by up to ${short(agreement.away, 2)}${agreement.moved > AGREEMENT[dtype] ? ": the run is sensitive, and a rounding of its start moves it by as much" : ""}.`);
   if (!shown.fits) parts.push("With these numbers the optimizer takes another way than the recorded one; run the scenario in Python to see it.");
   else if (shown.isUnknown) parts.push("The run took a way that was not recorded.");
   else if (session.isChanged() && !(shown.moved <= AGREEMENT[dtype])) parts.push("This run is sensitive: a rounding of its start moves its losses.");
@@ -124,5 +124,13 @@ const sayState = (session) => {
   parts.push(end ? `Ended at step ${shown.made}: ${end}.` : `All ${shown.made} steps used; last loss ${short(shown.last)}.`);
   const other = session.other;
   if (other?.isDone) parts.push(`Beside it, dashed, ${session.programs[session.settings.beside].name}: ${ENDS[other.end] ? `ended at step ${other.made}, ${ENDS[other.end]}` : `last loss ${short(other.last)}`}.`);
+  if (session.isChanged()) parts.push(sayJudged(session));
   state.textContent = parts.join(" ");
+  showChanged(session, parts.slice(1).join(" "));
+};
+
+// What the page says of the recorded run is marked as such, and charts are described by the run that they show.
+const showChanged = (session, sentence) => {
+  session.part.element.classList.toggle("changed-run", session.isChanged());
+  for (const { figure, plot } of session.part.list) if (session.isChanged()) plot.setAttribute("aria-label", `${figure.querySelector("h3").textContent}, computed in this page. ${sentence}`);
 };

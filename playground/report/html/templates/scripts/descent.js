@@ -81,6 +81,7 @@ const readRun = (machine, live, result, made, isDone = false) => {
   result.last = end === "going" ? machine.rows("last")(0) : numbers(0, machine.program.records.indexOf("end_loss"));
   result.isUnknown = machine.program.leftOut !== null && final(0, machine.program.leftOut) !== 0;
   if (end === "going" && !Number.isFinite(result.last)) result.end = "nonfinite";
+  result.status = machine.program.statuses[machine.program.ends.indexOf(result.end)];
 };
 
 // How far two rows of losses lie apart at most, relative to 1 and the loss; NaN where only one of them is finite.

@@ -1,17 +1,15 @@
 // Expectations at the numbers that the controls have.
 
-const TOLERANCE = 4;  // roundings that `equals` forgives, as in Python
 const CONDITIONS = {
   below: (value, limit) => value < limit,
   above: (value, limit) => value > limit,
   at_least: (value, limit) => value >= limit,
   at_most: (value, limit) => value <= limit,
   near: (value, [wanted, within]) => Math.abs(value - wanted) <= within,
-  equals: (value, wanted, epsilon) => (typeof wanted === "string" ? value === wanted : Math.abs(value - wanted) <= TOLERANCE * epsilon * Math.abs(wanted)),
+  equals: (value, [wanted, within]) => (typeof wanted === "string" ? value === wanted : Math.abs(value - wanted) <= within * Math.abs(wanted)),
   rounded: (value, wanted) => roundHalfEven(value) === wanted,
 };
 const roundHalfEven = (value) => { const low = Math.floor(value), rest = value - low; return rest < 0.5 ? low : rest > 0.5 ? low + 1 : low + (low % 2); };
-const STATUSES = { going: "budget", nonfinite: "nonfinite", diverged: "diverged", loss: "converged", gradient: "converged", stalled: "stalled" };
 
 const flat = (value) => (Array.isArray(value) ? value.flatMap(flat) : [value]);
 
@@ -20,7 +18,7 @@ const measureLive = (session, result, { quantity: name }) => {
   const { live } = session, k = rowCount(result) - 1;
   if (name === "loss") return [result.last];
   if (name === "steps") return [result.made];
-  if (name === "status") return [STATUSES[result.end]];
+  if (name === "status") return [result.status];
   if (name === "predictions" && session.canPredict && session.samples) return flat(session.samples.predictions(k));
   if (name === "accuracy" && session.canPredict && session.samples?.classes) return [session.samples.accuracy(k)];
   let first = 0;
@@ -34,24 +32,28 @@ const measureLive = (session, result, { quantity: name }) => {
 const judgeLive = (session, result, expectation) => {
   const measured = expectation && measureLive(session, result, expectation);
   if (!measured) return null;
-  const [word, limit] = expectation.condition, epsilon = EPSILON[result.program.dtype];
-  const limits = word === "near" ? broadcast(limit[0], measured.length).map((each) => [each, limit[1]]) : broadcast(limit, measured.length);
-  return { held: limits.length === measured.length && measured.every((value, i) => CONDITIONS[word](value, limits[i], epsilon)), measured };
+  const [word, wanted, within] = expectation.condition, limits = broadcast(wanted, measured.length).map((each) => (within === undefined ? each : [each, within]));
+  return { held: limits.length === measured.length && measured.every((value, i) => CONDITIONS[word](value, limits[i])), measured };
 };
 const broadcast = (limit, count) => { const all = flat(limit); return all.length === 1 ? Array(count).fill(all[0]) : all; };
 
 const MAX_MEASURED = 8;
 const showJudged = (session, result) => {
   const rows = [...session.part.element.querySelectorAll(".expected tbody tr")];
-  session.live.expectations.forEach((expectation, i) => {
-    const row = rows[i], judged = judgeLive(session, result, expectation);
-    if (!row) return;
-    row.classList.toggle("not-live", !judged && session.isChanged());
-    if (!judged) return;
+  session.judged = session.live.expectations.map((expectation) => judgeLive(session, result, expectation));
+  session.judged.forEach((judged, i) => {
+    const row = rows[i];
+    row?.classList.toggle("not-live", !judged && session.isChanged());
+    if (!row || !judged) return;
     const [mark, , value] = row.cells, word = judged.held ? "passed" : "failed";
     mark.className = word;
     mark.replaceChildren(judged.held ? "✔" : "✘");
     element(mark, "span", { class: "heard" }, ` ${word}`);
     if (judged.measured.length <= MAX_MEASURED) value.textContent = judged.measured.map((each) => short(each)).join(", ");
   });
+};
+const sayJudged = ({ judged }) => {
+  const known = judged.filter(Boolean), held = known.filter((each) => each.held).length, unknown = judged.length - known.length;
+  if (!judged.length) return "";
+  return `${held} of ${known.length} expectations hold${unknown ? `; the page cannot judge ${unknown} more` : ""}.`;
 };

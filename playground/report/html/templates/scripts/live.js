@@ -1,15 +1,16 @@
 // A part of the page that computes its run itself: settings, the runs they give, and what is shown of them.
 
 const AGREEMENT = { float64: 1e-9, float32: 1e-3 };  // farther from Python's losses, the page says by how much
-const RANKS = { run: 0, other: 1, rates: 2, basins: 3 };
+const INDICES = { 1: Uint8Array, 2: Uint16Array, 4: Int32Array };
+const RANKS = { run: 0, other: 1, maps: 2 };
 
 class Session {
   constructor(part, programs, modules) {
     const { live } = part;
-    Object.assign(this, { part, live, programs, modules, machines: {}, shown: null, other: null, rates: [] });
+    Object.assign(this, { part, live, programs, modules, machines: {}, shown: null, other: null, rates: [], version: 0 });
     live.entries = live.parameters.reduce((sum, [, shape]) => sum + sizeOf(shape), 0);
     live.starts = numbersOf(live.starts);
-    live.orders = live.orders && numbersOf(live.orders, Int32Array);
+    live.orders = live.orders && numbersOf(live.orders, INDICES[live.orderBytes]);
     this.initial = {
       program: 0, beside: -1, schedule: Boolean(live.factors), steps: live.steps, seed: live.seeds.indexOf(live.seed), start: null,
       numbers: this.numbersFor(0), data: live.data.map((each) => numbersOf(each.values)), noise: 0,
@@ -61,19 +62,21 @@ class Session {
     start("run", settings.program, (result) => this.publish(result));
     if (settings.beside >= 0 && settings.beside !== settings.program) start("other", settings.beside, (result) => { this.other = result.isDone || result.count > 1 ? result : this.other; refresh(part); });
     else { stopJob(`${part.id} other`); this.other = null; }
-    for (const map of [sweepRates, mapBasins]) map(this);
+    this.version += 1;
+    makeMaps(this);
   }
 
   // Show a run as far as it is made.
   publish(result) {
     const { part } = this;
     if (!result.losses) return;
-    const step = part.steps[part.position], wasLast = part.position === part.steps.length - 1;
+    const step = part.steps[part.position], wasLast = part.position === part.steps.length - 1, isFirst = !this.shown;
     this.shown = result;
     part.steps = range(rowCount(result)).map((k) => stepAt(result, k));
     if (!part.steps.length) return;
     part.scrubber.slider.max = part.steps.length - 1;
     part.position = this.follows || wasLast ? part.steps.length - 1 : positionOf(result, step);
+    if (isFirst) for (const chart of part.list) if (chart.drawn) draw(chart);
     if (result.isDone) { this.follows = false; this.finish(result); }
     refresh(part);
   }
@@ -137,6 +140,7 @@ const predictionsOf = (session, k) => {
 const goLive = async (part) => {
   if (part.live.reason || !part.steps?.length) return;
   const box = part.element.querySelector(".live"), state = box.querySelector(".live-state");
+  box.hidden = false;
   try {
     if (!window.WebAssembly) throw new Error("this browser runs no WebAssembly");
     const modules = await Promise.all(part.live.programs.map((program) => WebAssembly.compile(bytesOf(program.code))));
@@ -147,10 +151,11 @@ const goLive = async (part) => {
     state.textContent = `Not live: ${error.message}. The page replays what Python computed.`;
     return;
   }
-  setUpControls(part.session, box);
   setUpMaps(part.session);
+  part.session.box = box;
   recallAddress(part.session);
+  setUpControls(part.session, box);
   part.session.run();
-  part.session.after(true);
-  box.dataset.live = "1";
+  part.session.after();
+  part.element.dataset.live = "1";
 };

@@ -7,47 +7,54 @@ const NEAR = 0.03;  // a run has reached a minimum that is nearer than this shar
 const workOf = (session) => session.programs[session.settings.program].operations * session.settings.steps;
 
 const setUpMaps = (session) => {
-  for (const chart of session.part.list.filter((each) => each.map)) {
-    const isPossible = chart.map.kind === "rates" ? session.programs[0].varying.some(([name]) => name === "lr") : true;
-    chart.figure.hidden = !isPossible;
-    if (isPossible) session[chart.map.kind === "rates" ? "ratesChart" : "basinsChart"] = chart;
+  const box = session.part.element.querySelector(".maps");
+  session.maps = session.part.list.filter((chart) => chart.map);
+  if (box) box.hidden = false;
+};
+
+// Make the maps that are in sight and not of the settings at hand, one after the other.
+const makeMaps = (session) => {
+  const charts = session.maps.filter((chart) => chart.visible && chart.made !== session.version);
+  function* all() {
+    for (const chart of charts) {
+      const { version } = session;
+      yield* MAPS[chart.map.kind](session, chart);
+      chart.made = version;
+      showMap(chart);
+    }
   }
+  if (charts.length) startJob(`${session.part.id} many`, RANKS.maps, all(), () => {});
 };
-
-// The last loss at each of many rates, at all other settings as they are. A run that ended badly has none.
-const sweepRates = (session) => {
-  const chart = session.ratesChart;
-  if (!chart) return;
-  const { settings, part } = session, count = Math.max(LEAST_RATES, Math.min(RATES, Math.floor(MAP_WORK / workOf(session)))), [low, high] = chart.map.range;
-  const rates = range(count).map((i) => low * (high / low) ** (i / (count - 1))), place = session.programs[settings.program].varying.findIndex(([name]) => name === "lr");
-  const found = rates.map((rate) => [rate, null]), machine = session.machine("many"), usual = varyingOf(machine.program, settings);
-  const job = makeRuns(machine, session.live, settings, count, { numbers: (run) => usual.map((each, i) => (i === place ? rates[run] : each)) }, (run, { end, last }) => {
-    if (end !== "nonfinite" && end !== "diverged" && Number.isFinite(last)) found[run][1] = last;
-  });
-  function* all() { yield* job; session.rates = found; }
-  startJob(`${part.id} many`, RANKS.rates, sequence(all(), () => mapOf(session)), () => { if (session.rates === found && chart.visible && chart.drawn) move(chart); });
+const showMap = (chart) => {
+  if (!chart.drawn) return;
+  if (chart.moves.length) move(chart);
+  paintBasins(chart);
 };
-// The basins follow the rates: both use the same machine, one after the other.
-function* sequence(first, second) { yield* first; const next = second(); if (next) yield* next; }
+const isLost = ({ end, last }) => end === "nonfinite" || end === "diverged" || !Number.isFinite(last);
 
-const mapBasins = (session) => { if (!session.ratesChart && session.basinsChart) startJob(`${session.part.id} many`, RANKS.basins, mapOf(session), () => {}); };
+const MAPS = {
+  // The last loss at each of many rates, at all other settings as they are. A run that ended badly has none.
+  *rates(session, chart) {
+    const { settings } = session, count = Math.max(LEAST_RATES, Math.min(RATES, Math.floor(MAP_WORK / workOf(session)))), [low, high] = chart.map.range;
+    const found = range(count).map((i) => [low * (high / low) ** (i / (count - 1)), null]), machine = session.machine("many");
+    const place = machine.program.varying.findIndex(([name]) => name === "lr"), usual = varyingOf(machine.program, settings);
+    const numbers = (run) => usual.map((each, i) => (i === place ? found[run][0] : each));
+    yield* makeRuns(machine, session.live, settings, count, { numbers }, (run, ended) => { if (!isLost(ended)) found[run][1] = ended.last; });
+    session.rates = found;
+  },
 
-// For each start of a grid the minimum that its run reaches, or that it ends badly: colours of a picture below the chart.
-function* mapOf(session) {
-  const chart = session.basinsChart;
-  if (!chart || !chart.visible) return;
-  const { minima, x: [left, right], y: [bottom, top] } = chart.map, affordable = MAP_WORK / workOf(session), side = BASIN_SIDES.find((each) => each * each <= affordable) ?? BASIN_SIDES.at(-1);
-  const starts = (run) => [left + ((right - left) * ((run % side) + 0.5)) / side, bottom + ((top - bottom) * (Math.floor(run / side) + 0.5)) / side];
-  const reach = NEAR * Math.hypot(right - left, top - bottom), kinds = new Uint8Array(side * side);
-  const job = makeRuns(session.machine("many"), session.live, session.settings, side * side, { start: starts }, (run, { end, final }) => {
-    if (end === "nonfinite" || end === "diverged") { kinds[run] = 1; return; }
-    const away = minima.map(([a, b]) => Math.hypot(final(0) - a, final(1) - b)), nearest = away.indexOf(Math.min(...away));
-    kinds[run] = away[nearest] < reach ? 2 + nearest : 0;
-  });
-  for (const made of job) { if (made * session.programs[session.settings.program].width >= side * side) chart.basins = { side, kinds }; yield; }
-  chart.basins = { side, kinds };
-  if (chart.drawn) paintBasins(chart);
-}
+  // For each start of a grid the minimum that its run reaches: kinds 0 none, 1 lost, 2 and more the minima.
+  *basins(session, chart) {
+    const { minima, x: [left, right], y: [bottom, top] } = chart.map, affordable = MAP_WORK / workOf(session), side = BASIN_SIDES.find((each) => each * each <= affordable) ?? BASIN_SIDES.at(-1);
+    const start = (run) => [left + ((right - left) * ((run % side) + 0.5)) / side, bottom + ((top - bottom) * (Math.floor(run / side) + 0.5)) / side];
+    const reach = NEAR * Math.hypot(right - left, top - bottom), kinds = new Uint8Array(side * side);
+    yield* makeRuns(session.machine("many"), session.live, session.settings, side * side, { start }, (run, ended) => {
+      const away = minima.map(([a, b]) => Math.hypot(ended.final(0) - a, ended.final(1) - b)), nearest = away.indexOf(Math.min(...away));
+      kinds[run] = isLost(ended) ? 1 : away[nearest] < reach ? 2 + nearest : 0;
+    });
+    chart.basins = { side, kinds };
+  },
+};
 
 const BASIN_COLOURS = ["grey", "red", "blue", "orange", "green", "purple", "brown", "sky"];
 const paintBasins = (chart) => {

@@ -73,7 +73,8 @@ const placesOf = (chart, each, trace, k, result) => {
   const named = session?.shown ? each.live ?? {} : {}, way = each.at ? "at" : each.upto ? "upto" : each.frames ? "frames" : "whole";
   for (const key of Object.keys(each[way] ?? named)) {
     const value = named[key] ? quantity(session, result, chart, named[key]) : (i) => each[way][key][i];
-    if (way === "frames") change[key] = value(k);
+    const first = value(way === "at" || way === "frames" ? k : 0);
+    if (way === "frames" || Array.isArray(first)) change[key] = first;  // not a row for each step
     else change[key] = (way === "at" ? [k] : range(way === "upto" ? k + 1 : rowCount(result))).map(value);
   }
   return change.x.map((value, i) => [value, change.y[i]]);

@@ -16,6 +16,7 @@ const near = new IntersectionObserver((entries) => {
     if (!chart) continue;
     chart.visible = entry.isIntersecting;
     if (!chart.visible) continue;
+    if (chart.map && chart.part.session) makeMaps(chart.part.session);
     if (!chart.drawn) later(chart); else if (chart.shown !== chart.part.position) move(chart);
   }
 }, { rootMargin: "200px" });
@@ -46,11 +47,12 @@ const open = (data) => {
     return chart;
   });
   charts.forEach(setUpChart);
+  window.playground.parts = parts;
   for (const part of parts) {
     if (part.steps?.length) steer(part);
     if (part.runs) arrange(part);
     for (const box of part.element.querySelectorAll(".pick")) pick(box, part);
-
+    if (part.live) goLive(part);
   }
 };
 
@@ -60,7 +62,7 @@ const replace = (html, data) => {
   document.getElementById("main").innerHTML = html;  // made by the same templates as the page, which escape every value
   open(data);
 };
-window.playground = { replace };
+window.playground = { replace, parts: [] };
 
 open(JSON.parse(document.getElementById("data").textContent));
 (window.requestIdleCallback ?? setTimeout)(library);

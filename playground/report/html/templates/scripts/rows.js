@@ -28,13 +28,16 @@ const QUANTITIES = {
     return [k, k + 1].map((each) => (axis === "x" ? entryAt(result, 0, each) : lossAt(result, each)));
   },
   fit: (session, result, chart) => (k) => session.predict(modelAt(result, k), chart.data[0].x.map((x) => [x])).map(([y]) => y),
+  // Many runs, by rate: the last loss; at the top of the chart those that are lost, at the bottom those that reached 0.
   rates: (session) => () => session.rates.map(([rate]) => rate),
-  ends: (session) => () => session.rates.map(([, loss]) => loss),
-  lost: (session, result, chart) => () => session.rates.map(([, loss]) => (loss === null ? topOf(chart) : null)),
+  ends: (session) => () => session.rates.map(([, loss]) => loss || null),
+  lost: (session, result, chart) => () => session.rates.map(([, loss]) => (loss === null ? edgesOf(chart)[1] : null)),
+  zero: (session, result, chart) => () => session.rates.map(([, loss]) => (loss === 0 ? edgesOf(chart)[0] : null)),
   rate: (session) => () => Array(2).fill(session.settings.numbers.lr),
-  height: (session, result, chart) => () => { const { range } = chart.plot._fullLayout.yaxis; return range.map((each) => 10 ** each); },
+  height: (session, result, chart) => () => edgesOf(chart),
 };
-const topOf = (chart) => { const [low, high] = chart.plot._fullLayout.yaxis.range; return 10 ** (high - 0.02 * (high - low)); };
+// The values at the bottom and at the top of a chart.
+const edgesOf = (chart) => { const { range: [low, high], type } = chart.plot._fullLayout.yaxis, room = 0.01 * (high - low); return [low + room, high - room].map((each) => (type === "log" ? 10 ** each : each)); };
 const modelAt = (result, k) => { const entries = result.path.length / (result.count + 1); return result.path.subarray(k * entries, (k + 1) * entries); };
 
 const quantity = (session, result, chart, name) => {
@@ -43,8 +46,8 @@ const quantity = (session, result, chart, name) => {
 };
 
 // The scores of a model over the grid of a decision surface, as the task computes them of its outputs.
-const scoresOf = (session, { grid, classes }, k) => {
-  const { x, y } = grid, points = y.flatMap((b) => x.map((a) => [a, b]));
+const scoresOf = (session, { grid: { x, y, classes } }, k) => {
+  const points = y.flatMap((b) => x.map((a) => [a, b]));
   const outputs = session.predict(modelAt(session.shown, k), points);
   const scores = outputs.map((each) => {
     if (classes !== 2) return each.indexOf(Math.max(...each));

@@ -48,6 +48,23 @@ def test_sweep_and_report(write, playground, tmp_path):
         assert 'data-chart="loss"' in (tmp_path / f"{name}.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("command", ["sweep", "run"])
+def test_the_example_of_a_sweep(write, playground, tmp_path, command):
+    """The page shows one run at the best setting, which is in no other output."""
+    write("bowl.yaml", BOWL + "sweep: {over: {optimizer.lr: [0.1, 0.2], seed: [4, 5]}}\n")
+    pages, documents = [], []
+    for options in ((), ("--no-live",)):
+        done = playground(command, "bowl.yaml", "--html", "page.html", "--json", *options)
+        assert done.exit_code == 0
+        documents.append(done.stdout.count('"scenario"'))
+        pages.append((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert pages[0].count('"programs":[') == pages[0].count("bowl, a run at the best setting <span") == 1
+    assert "lr: 0.2" in pages[0]
+    assert "a run at the best setting" not in pages[1]
+    assert pages[0].count("<h1") == pages[1].count("<h1") == 1
+    assert documents[0] == documents[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -13,12 +13,11 @@ from contextlib import redirect_stdout, suppress
 from dataclasses import astuple, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from playground.errors import PlaygroundError
 from playground.figures.notebook import run_line
 from playground.plugins.manager import Plugins, load_plugins
-from playground.report.html.page import main_content
+from playground.report.html.page import index_of_one, main_content
 from playground.report.html.run_part import run_part
 from playground.result import Run
 from playground.runner.batch.file_result import fault_rows, write_rerun_command
@@ -102,14 +101,9 @@ def _make_page(
     part = run_part(PART, run)
     if is_beginning:
         part["how"] = [f"these are the first {run.steps} steps; Python computes the others"]
-    content = main_content([part], describe_index(run.scenario))
+    content = main_content([part], index_of_one(part))
     line = "; ".join((run_line(run), *run.ending[1:]))
     return RecordedPage(run.scenario, content, {PART: part["data"]}, line, notes, is_beginning)
-
-
-def describe_index(title: str) -> dict[str, Any]:
-    """Return the overview of a page with one run."""
-    return {"title": title, "alone": True, "errors": [], "interrupted": False}
 
 
 def _leave_terminal() -> None:

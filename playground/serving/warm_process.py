@@ -9,13 +9,12 @@ from __future__ import annotations
 import gc
 
 from playground.plugins.manager import load_plugins
-from playground.report.html.page import main_content
+from playground.report.html.page import index_of_one, main_content
 from playground.report.html.run_part import run_part
 from playground.runner.single.record_options import RecordOptions
 from playground.runner.single.running import run_one
 from playground.scenario.model import Loaded, parse_scenario
 from playground.scenario.source import parse_source
-from playground.serving.recording import describe_index
 
 SCENARIOS = (
     "task: minimize\nfunction: (x - 1)**2 + 2*y**2\nstart: {x: 0, y: 1}\noptimizer: adam\nsteps: 3\n",
@@ -34,7 +33,8 @@ def warm_up() -> None:
     for text in SCENARIOS:
         source = parse_source(text, "warm")
         run = run_one(Loaded(parse_scenario(source), source), plugins, record=RecordOptions(3, live=True))
-        main_content([run_part("part0", run)], describe_index(run.scenario))
+        part = run_part("part0", run)
+        main_content([part], index_of_one(part))
     torch.set_num_threads(threads)
 
 

@@ -51,7 +51,7 @@ def open_page(browser):
     def open_page(address, width=1000):
         page = browser.new_page(viewport={"width": width, "height": 800})
         page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("pageerror", lambda error: wrong.append(str(error.stack)))
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)

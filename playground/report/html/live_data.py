@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from playground.live import SIZES, Dial, ExpectedCondition, Live, LiveModule, NoModule, WasmArray, count_index_bytes
@@ -54,7 +54,7 @@ def _program(name: str, module: LiveModule) -> dict[str, Any]:
         "arrays": [_array(each) for each in module.layout.arrays],
         "dials": [_dial(each) for each in module.dials],
         "varying": [_dial(each) for each in module.varying],
-        "phases": module.phases,
+        "phases": _trim(module.phases),
         "counts": module.counts,
         "data": module.data,
         "batch": module.batch,
@@ -66,6 +66,11 @@ def _program(name: str, module: LiveModule) -> dict[str, Any]:
         "fixedData": module.fixed_data,
         "operations": module.operations,
     }
+
+
+def _trim(numbers: Sequence[int]) -> Sequence[int]:
+    """Return numbers without the zeros at their end: memory is filled with zeros."""
+    return numbers[: max((place for place, number in enumerate(numbers, 1) if number), default=0)]
 
 
 def _array(array: WasmArray) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from playground.figures.text import make_printable
 from playground.report.explanation.explained import FRAME_STYLE
-from playground.report.html.page import main_content, page_shell
+from playground.report.html.page import index_of_one, main_content, page_shell
 from playground.report.html.run_part import run_part
 from playground.report.writing import write_whole
 from playground.result import Run
@@ -64,7 +64,6 @@ def make_live_page(run: Run, note: str = "") -> LivePage:
     :param note: is shown above the run.
     """
     part = run_part(PART, run)
-    notes = (note,) if note else ()
-    index = {"title": run.scenario, "alone": True, "errors": [], "interrupted": False, "notes": notes}
+    index = index_of_one(part, (note,) if note else ())
     page = page_shell(run.scenario, main_content([part], index), {PART: part["data"]})
     return LivePage(run.scenario, page, note)

@@ -59,6 +59,21 @@ def html_page(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> s
     return page_shell(str(index["title"]), main_content(parts, index), {part["id"]: part["data"] for part in parts})
 
 
+def index_of_one(part: Mapping[str, Any], notes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the overview of a page with one part, which is none.
+
+    :param notes: sentences above the part.
+    """
+    return {
+        "title": part["title"],
+        "alone": True,
+        "listed": [part],
+        "errors": [],
+        "interrupted": False,
+        "notes": notes,
+    }
+
+
 def main_content(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> str:
     """Return what the page's main element contains; see `html_page`."""
     return _environment().get_template("main.html").render(parts=parts, **index)

@@ -97,9 +97,11 @@ def run_file(
             loaded = load_with_changes(file, changes, plugins)
             if loaded.scenario.sweep is not None:
                 # Imported here because it imports the store, which few files need.
+                from playground.runner.sweeping.example import add_example
                 from playground.runner.sweeping.sweep import SweepOptions, run_sweep
 
-                sweep = run_sweep(loaded, plugins, SweepOptions(engine=engine))
+                swept = run_sweep(loaded, plugins, SweepOptions(engine=engine))
+                sweep = add_example(swept, loaded, plugins, record)
                 return FileResult(failures=plugins.failures, sweep=sweep, unused=tuple(unused))
             run = replace(
                 run_one(loaded, plugins, observe, record), command=write_rerun_command(file, changes, plugins)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from itertools import count, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playground.errors import PlaygroundError
 from playground.live import ExpectedCondition, Live, LiveModule, LiveTensor, NoModule, count_index_bytes
 from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
 from playground.plugins.manager import Plugins
+from playground.plugins.registry import Component
+from playground.runner.single.alternatives import find_alternatives
 from playground.runner.single.dial_ranges import find_dial_ranges
 from playground.runner.single.expectations import list_conditions
 from playground.runner.single.measuring import stop_rules
@@ -46,6 +49,13 @@ MIN_STEPS = 100
 
 SPARE = 2
 """A page may make so many times the steps of the scenario, in the same case."""
+
+
+MAX_ALTERNATIVES = 10
+"""The most other optimizers that a page offers for the same problem."""
+
+MAX_ALTERNATIVE_BYTES = 60_000
+"""The most bytes that their modules take together, which also bounds how long it takes to record them."""
 
 
 def make_scenario_live(loaded: Loaded, plugins: Plugins) -> Live | NoModule:
@@ -91,12 +101,13 @@ def _find_excess(ready: PreparedDescent) -> NoModule | None:
 
 def _make_live(ready: PreparedDescent, plugins: Plugins) -> Live | NoModule:
     scenario, problem = ready.loaded.scenario, ready.problem
-    module = _record_long(ready, plugins)
+    optimizer = plugins.registry.get("optimizer", scenario.components["optimizer"].name)
+    module = _record_long(ready, optimizer)
     if isinstance(module, NoModule):
         return module
     seeds, starts = _draw_starts(ready, _count_seeds(problem, module.steps))
     return Live(
-        programs={scenario.components["optimizer"].name: module},
+        programs={optimizer.name: module, **_record_alternatives(ready, module, optimizer, plugins)},
         steps=scenario.steps,
         most=module.steps,
         factors=None if ready.bound.schedule is None else module.factors,
@@ -113,30 +124,59 @@ def _make_live(ready: PreparedDescent, plugins: Plugins) -> Live | NoModule:
     )
 
 
-def _record_long(ready: PreparedDescent, plugins: Plugins) -> LiveModule | NoModule:
+def _record_long(ready: PreparedDescent, optimizer: Component) -> LiveModule | NoModule:
     """Return a module that makes more steps than the scenario, or only as many if a component refuses those."""
     steps = ready.loaded.scenario.steps
     most = min(max(SPARE * steps, MIN_STEPS), MAX_STEPS)
-    try:
-        found = make_scenario_module(ready, plugins, most)
-    except ISOLATED_EXCEPTIONS:
-        return make_scenario_module(ready, plugins, steps)
-    return make_scenario_module(ready, plugins, steps) if isinstance(found, NoModule) and most > steps else found
+    with suppress(*ISOLATED_EXCEPTIONS):
+        found = _make_module(ready, ready.bound.optimizer, optimizer, most)
+        if isinstance(found, LiveModule):
+            return found
+    return _make_module(ready, ready.bound.optimizer, optimizer, steps)
 
 
-def make_scenario_module(ready: PreparedDescent, plugins: Plugins, steps: int | None = None) -> LiveModule | NoModule:
+def _record_alternatives(
+    ready: PreparedDescent, module: LiveModule, own: Component, plugins: Plugins
+) -> dict[str, LiveModule]:
+    """Return modules of other optimizers by name, as many as their size allows.
+
+    :param module: of the scenario's own optimizer.
+    """
+    room = min(MAX_ALTERNATIVES, MAX_ALTERNATIVE_BYTES // len(module.code))
+    numbers = {dial.name: dial.value for dial in (*module.varying, *module.dials)}
+    found: dict[str, LiveModule] = {}
+    for component, rule in find_alternatives(own, numbers, plugins) if room else ():
+        with suppress(*ISOLATED_EXCEPTIONS):
+            made = _make_module(ready, rule, component, module.steps)
+            if isinstance(made, LiveModule):
+                found[component.name] = made
+        if len(found) == room:
+            break
+    return found
+
+
+def make_scenario_module(ready: PreparedDescent, plugins: Plugins) -> LiveModule | NoModule:
     """Return the module of a descent, or why there is none.
 
     :param ready: before its first step; it is left unchanged.
-    :param steps: the most that it makes; by default as many as the scenario.
+    """
+    scenario = ready.loaded.scenario
+    optimizer = plugins.registry.get("optimizer", scenario.components["optimizer"].name)
+    return _make_module(ready, ready.bound.optimizer, optimizer, scenario.steps)
+
+
+def _make_module(ready: PreparedDescent, built: Any, optimizer: Component, steps: int) -> LiveModule | NoModule:
+    """Return the module of a descent by an optimizer, or why there is none.
+
+    :param built: the optimizer.
+    :param optimizer: what built it, for its annotations.
+    :param steps: the most that the module makes.
     """
     from playground.core.compiled.wasm.live_module import LiveTerms, make_live_module
     from playground.core.movers import make_mover
 
     scenario, schedule = ready.loaded.scenario, ready.bound.schedule
-    steps = scenario.steps if steps is None else steps
-    mover = make_mover([ready.bound.optimizer])
-    optimizer = plugins.registry.get("optimizer", scenario.components["optimizer"].name)
+    mover = make_mover([built])
     factors = None if schedule is None else [float(schedule(step)) for step in range(steps)]
     if factors and not all(map(math.isfinite, factors)):
         return NoModule("the schedule's factors are not all finite")

@@ -62,20 +62,25 @@ const showDials = (session) => {
   dials.replaceChildren();
   const names = programs.map((each, i) => [i, each.name]);
   if (programs.length > 1) {
-    shows.push(addChoice(session, dials, "optimizer", names, () => session.settings.program, (value) => { session.change({ program: value, numbers: session.numbersFor(value), beside: session.settings.beside === value ? -1 : session.settings.beside }); }));
+    shows.push(addChoice(session, dials, "optimizer", names, () => session.settings.program, (value) => { session.change({ program: value, beside: session.settings.beside === value ? -1 : session.settings.beside }); }));
     shows.push(addChoice(session, dials, "beside it", [[-1, "none"], ...names], () => session.settings.beside, (value) => session.change({ beside: value })));
   }
-  for (const [name, value, low, high, isLog] of [...program.varying, ...program.dials]) {
-    const [least, most, byRatio] = low === null ? guessedRange(value) : [low, high, isLog];
-    const change = (number) => session.change({ numbers: { ...session.settings.numbers, [name]: number } });
-    shows.push(addDial(session, dials, { name, low: least, high: most, isLog: byRatio, read: () => session.settings.numbers[name], write: change }));
-  }
+  addNumbers(session, dials, shows, settings.program, (name) => name);
+  if (settings.beside >= 0) addNumbers(session, dials, shows, settings.beside, (name) => `beside ${name}`);
   if (live.factors) shows.push(addSwitch(session, dials, "schedule", () => session.settings.schedule, (value) => session.change({ schedule: value })));
   shows.push(addDial(session, dials, { name: "steps", low: 1, high: live.most, isWhole: true, read: () => session.settings.steps, write: (value) => session.change({ steps: value }) }));
   if (live.seeds.length > 1) shows.push(addDial(session, dials, { name: "seed", low: live.seeds[0], high: live.seeds.at(-1), isWhole: true, read: () => live.seeds[session.settings.seed], write: (value) => session.change({ seed: Math.max(0, live.seeds.indexOf(value)), start: null }) }));
   addStart(session, dials, shows);
   addSamples(session, dials, shows);
-  session.shows = { program: settings.program, all: shows };
+  session.shows = { program: settings.program, beside: settings.beside, all: shows };
+};
+
+// The numbers of an optimizer.
+const addNumbers = (session, dials, shows, program, label) => {
+  for (const [name, value, low, high, isLog] of [...session.programs[program].varying, ...session.programs[program].dials]) {
+    const [least, most, byRatio] = low === null ? guessedRange(value) : [low, high, isLog];
+    shows.push(addDial(session, dials, { name: label(name), low: least, high: most, isLog: byRatio, read: () => session.settings.byProgram[program][name], write: (number) => session.setNumber(program, name, number) }));
+  }
 };
 
 const addSamples = (session, dials, shows) => {
@@ -105,7 +110,7 @@ const addStart = (session, dials, shows) => {
 const placeIn = (shape, index) => shape.map((size, axis) => Math.floor(index / sizeOf(shape.slice(axis + 1))) % size);
 
 const showSettings = (session) => {
-  if (session.shows.program !== session.settings.program) showDials(session);
+  if (["program", "beside"].some((name) => session.shows[name] !== session.settings[name])) showDials(session);
   session.shows.all.forEach((each) => each());
   const changed = session.difference();
   for (const row of session.box.querySelectorAll(".dial")) row.classList.toggle("changed", changed.includes(row.dataset.dial));

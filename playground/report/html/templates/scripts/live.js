@@ -13,14 +13,14 @@ class Session {
     live.orders = live.orders && numbersOf(live.orders, INDICES[live.orderBytes]);
     this.initial = {
       program: 0, beside: -1, schedule: Boolean(live.factors), steps: live.steps, seed: live.seeds.indexOf(live.seed), start: null,
-      numbers: this.numbersFor(0), data: live.data.map((each) => numbersOf(each.values)), noise: 0,
+      byProgram: programs.map((_, program) => this.numbersFor(program)), data: live.data.map((each) => numbersOf(each.values)), noise: 0,
     };
     this.settings = this.copyOf(this.initial);
     this.canPredict = programs[0].outputs > 0;
     this.samples = this.findSamples();
   }
   numbersFor(program) { return Object.fromEntries([...this.programs[program].varying, ...this.programs[program].dials].map(([name, value]) => [name, value])); }
-  copyOf(settings) { return { ...settings, numbers: { ...settings.numbers }, data: settings.data.map((each) => each.slice()), start: settings.start?.slice() ?? null }; }
+  copyOf(settings) { return { ...settings, byProgram: settings.byProgram.map((numbers) => ({ ...numbers })), data: settings.data.map((each) => each.slice()), start: settings.start?.slice() ?? null }; }
   // The data points, where a chart shows every sample and the data are inputs of the program.
   findSamples() {
     const shown = this.part.list.find((chart) => chart.samples)?.samples, [inputs, targets] = this.initial.data;
@@ -29,10 +29,17 @@ class Session {
     return count === shown.count ? new Samples(this, shown) : null;
   }
   isChanged() { return this.difference().length > 0; }
+  // The settings as a run of a program takes them, with the numbers of its optimizer.
+  settingsFor(program) { return { ...this.settings, numbers: this.settings.byProgram[program] }; }
+  setNumber(program, name, value) {
+    const { byProgram } = this.settings;
+    this.change({ byProgram: byProgram.map((numbers, each) => (each === program ? { ...numbers, [name]: value } : numbers)) });
+  }
   // Names of the settings that are not as in the scenario.
   difference() {
     const { settings, initial } = this, plain = ["program", "beside", "schedule", "steps", "seed"].filter((name) => settings[name] !== initial[name]);
-    const usual = this.numbersFor(settings.program), numbers = Object.keys(usual).filter((name) => settings.numbers[name] !== usual[name]);
+    const changed = (program) => (program < 0 ? [] : Object.keys(initial.byProgram[program]).filter((name) => settings.byProgram[program][name] !== initial.byProgram[program][name]));
+    const numbers = [...changed(settings.program), ...changed(settings.beside).map((name) => `beside ${name}`)];
     const data = settings.data.some((each, i) => each.length !== initial.data[i].length || each.some((value, j) => value !== initial.data[i][j]));
     return [...plain, ...numbers, ...(settings.start ? ["start"] : []), ...(data ? ["data"] : [])];
   }
@@ -54,13 +61,12 @@ class Session {
 
   run() {
     const { part, settings } = this, start = (use, program, then) => {
-      const one = { ...settings, numbers: program === settings.program ? settings.numbers : this.numbersFor(program) };
       let result = null;
-      const job = makeRun(this.machine(use, program), this.live, one);
+      const job = makeRun(this.machine(use, program), this.live, this.settingsFor(program));
       startJob(`${part.id} ${use}`, RANKS[use], keepLast(job, (each) => { result = each; }), () => { if (result) then(result); });
     };
     start("run", settings.program, (result) => this.publish(result));
-    if (settings.beside >= 0 && settings.beside !== settings.program) start("other", settings.beside, (result) => { this.other = result.isDone || result.count > 1 ? result : this.other; refresh(part); });
+    if (settings.beside >= 0 && settings.beside !== settings.program) start("other", settings.beside, (result) => this.publishOther(result));
     else { stopJob(`${part.id} other`); this.other = null; }
     this.version += 1;
     makeMaps(this);
@@ -80,13 +86,28 @@ class Session {
     if (result.isDone) { this.follows = false; this.finish(result); }
     refresh(part);
   }
+  publishOther(result) {
+    if (!result.losses) return;
+    this.other = result;
+    refresh(this.part);
+    if (result.isDone && this.shown?.isDone) this.say();
+  }
   finish(result) {
-    if (!this.agreement && !this.isChanged()) this.compare(result);
     showJudged(this, result);
     this.say();
   }
 
-  // Compare the page's own losses with those that Python recorded.
+  // Make the scenario's own run, and compare its losses with those that Python recorded.
+  check() {
+    let result = null;
+    const job = makeRun(this.machine("check", 0), this.live, { ...this.initial, numbers: this.initial.byProgram[0] });
+    startJob(`${this.part.id} check`, RANKS.other, keepLast(job, (each) => { result = each; }), () => {
+      if (!result?.isDone) return;
+      this.compare(result);
+      delete this.machines["check 0"];
+      if (this.shown?.isDone) this.say();
+    });
+  }
   compare(result) {
     const { live } = this, steps = numbersOf(live.losses.steps, Int32Array), values = numbersOf(live.losses.values);
     const place = new Map(Array.from(result.steps, (step, k) => [step, k])), both = range(steps.length).filter((i) => place.has(steps[i]) && place.get(steps[i]) < result.count);
@@ -156,6 +177,7 @@ const goLive = async (part) => {
   recallAddress(part.session);
   setUpControls(part.session, box);
   part.session.run();
+  part.session.check();
   part.session.after();
   part.element.dataset.live = "1";
 };

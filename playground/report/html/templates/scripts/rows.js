@@ -33,7 +33,7 @@ const QUANTITIES = {
   ends: (session) => () => session.rates.map(([, loss]) => loss || null),
   lost: (session, result, chart) => () => session.rates.map(([, loss]) => (loss === null ? edgesOf(chart)[1] : null)),
   zero: (session, result, chart) => () => session.rates.map(([, loss]) => (loss === 0 ? edgesOf(chart)[0] : null)),
-  rate: (session) => () => Array(2).fill(session.settings.numbers.lr),
+  rate: (session) => () => Array(2).fill(session.settings.byProgram[session.settings.program].lr),
   height: (session, result, chart) => () => edgesOf(chart),
 };
 // The values at the bottom and at the top of a chart.

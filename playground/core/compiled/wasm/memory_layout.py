@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from playground.core.compiled.wasm.far_angles import TABLE_ADDRESS, TWO_OVER_PI
 
-SIZES = ("kept", "ordered", "span")
-"""Integers at the start of the memory: how many losses are kept, and the first step and the number of steps that the
-array `order` holds."""
+SIZES = ("kept", "ordered", "span", "samples", "batch")
+"""Integers at the start of the memory: how many losses are kept, the first step and the number of steps that the array
+`order` holds, how many samples there are, and how many of them are in a mini-batch. The last two are read by modules
+that are made apart; a batch of 0 or of all samples is all of them, in their own order."""
 
 ELEMENT_BYTES = {"f32": 4, "f64": 8, "i32": 4, "i64": 8}
 
@@ -30,7 +31,7 @@ class WasmArray:
     :param count: values in a row.
     :param lanes: numbers in each value: the lanes of a vector, or 1.
     :param rows: what there is a row for: any of `tiles` of runs, `steps`, `kept` losses, `streams` of samples, the
-        `span` of steps that they hold, and tiles of `points`; the slowest first, nothing for a single row.
+        `span` of steps that they hold, `samples`, those of a `batch`, and tiles of `points`; the slowest first, nothing for a single row.
     :param role: `input` if the caller fills it, `output` if the caller reads it, else `state`.
     """
 

@@ -48,10 +48,13 @@ class LivePage:
         streams, span = (1, self.steps) if orders is None else orders.shape[:2]
         self.sizes = {"tiles": self.tiles, "steps": self.steps, "kept": len(kept), "streams": streams, "span": span}
         self.sizes["points"] = self.tiles
+        self.sizes["samples"] = len(data[0]) if len(data) else 0
+        self.sizes["batch"] = 0 if orders is None else orders.shape[2]
         self.addresses, end = live.layout.place(self.sizes)
         self._instance = WasmInstance(live.code)
         self._memory = self._instance.reserve(end)
-        for name, number in {"kept": len(kept), "ordered": 0, "span": span, **self.addresses}.items():
+        sizes = {name: self.sizes[name] for name in ("kept", "span", "samples", "batch")}
+        for name, number in {"ordered": 0, **sizes, **self.addresses}.items():
             at = live.layout.address_of(name)
             self._memory[at : at + 4].view(np.int32)[0] = number
         self["dials"][:] = [dial.value for dial in live.dials]
@@ -81,14 +84,15 @@ class LivePage:
 
     def put(self, name, rows):
         """Write a row for each run."""
-        width = self.live.layout.width
+        width, content = self.live.layout[name].lanes, self[name]
         rows = np.asarray(rows)
-        full = np.concatenate([rows, np.repeat(rows[-1:], self.tiles * width - len(rows), axis=0)])
-        self[name][:] = full.reshape(self.tiles, width, -1).transpose(0, 2, 1)
+        full = np.concatenate([rows, np.repeat(rows[-1:], len(content) * width - len(rows), axis=0)])
+        content[:] = full.reshape(len(content), width, -1).transpose(0, 2, 1).reshape(content.shape)
 
     def rows(self, name):
         """Return a row for each run."""
-        return self[name].transpose(0, 2, 1).reshape(self.tiles * self.live.layout.width, -1)[: self.runs]
+        content, width = self[name], self.live.layout[name].lanes
+        return content.reshape(len(content), -1, width).transpose(0, 2, 1).reshape(len(content) * width, -1)[: self.runs]
 
     def record(self, name):
         """Return a record of each run."""
@@ -104,7 +108,7 @@ class LivePage:
 
     def losses(self):
         """Return the kept losses, a row for each run."""
-        found = self["losses"][:, :, 0].transpose(0, 2, 1)
+        found = self["losses"].reshape(self.tiles, self.sizes["kept"], -1).transpose(0, 2, 1)
         return found.reshape(-1, self.sizes["kept"])[: self.runs]
 
     def run(self, starts, part=None):

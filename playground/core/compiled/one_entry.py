@@ -22,6 +22,7 @@ from playground.core.compiled.program import LANE, SAMPLE, SLOT, STARTED
 from playground.core.compiled.symbolic_run import DescentSpec
 from playground.core.compiled.tidying import tidy
 from playground.core.problem import Batches, Problem
+from playground.core.setting import one_thread
 from playground.core.steppers import make_stepper
 
 TRIED_STEPS = 12
@@ -100,7 +101,8 @@ def _try_rule(spec: DescentSpec, factors: Sequence[float], phases: Phases) -> No
     rows = [draw() for _ in range(steps + 1)]
     given = [[each * 10.0 ** (place % 5 - 3) for each in row] for place, row in enumerate(rows[1:])]
     try:
-        whole = _make_steps(spec, factors, rows[0], given)
+        with one_thread():
+            whole = _make_steps(spec, factors, rows[0], given)
     except Exception as error:  # whatever an optimizer raises in double precision
         raise CannotCompileError(f"the optimizer: {str(error).strip().partition(chr(10))[0]}") from error
     with np.errstate(all="ignore"):

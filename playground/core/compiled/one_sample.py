@@ -22,6 +22,7 @@ from playground.core.compiled.errors import CannotCompileError, TooManyOperation
 from playground.core.compiled.program import MAX_OPERATIONS, SAMPLE, SLOT, Program
 from playground.core.compiled.symbolic_run import PARAMETER, DescentSpec, SymbolicRun
 from playground.core.problem import Batches, Problem
+from playground.core.setting import one_thread
 
 TRIED_PLACES = 3
 """The number of places, beside the problem's own parameters, at which sums are compared with the whole."""
@@ -103,7 +104,7 @@ def _find_weight(problem: Problem, sample: SampleProgram) -> SampleProgram:
     :raises CannotCompileError: none does.
     """
     try:
-        with _in_double_precision():
+        with one_thread(), _in_double_precision():
             wholes = [whole for whole in _compute_wholes(problem) if whole.is_finite()]
     except Exception as error:  # the module or the loss may refuse other batches, or double precision
         raise CannotCompileError(f"the loss of some samples: {str(error).strip().partition(chr(10))[0]}") from error

@@ -49,9 +49,7 @@ class WasmJudge:
         for name in self._carried:
             self._tile.put_record(self._value(name), name)
 
-    def write(
-        self, now: Node, loss: WasmVector, norm: WasmVector, keep_final: Callable[[WasmVector], None]
-    ) -> None:
+    def write(self, now: Node, loss: WasmVector, norm: WasmVector, keep_final: Callable[[WasmVector], None]) -> None:
         """Write the end of runs at a step, before its update.
 
         :param now: the step's number.

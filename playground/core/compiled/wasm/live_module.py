@@ -33,9 +33,6 @@ from playground.core.stopping import StopRules
 INPUTS, CONSTANTS, APART = "inputs", "constants", "apart"
 """The ways to make a module: a step over all samples, with the data as inputs or not, or a loop over samples."""
 
-MAX_UNROLLED_OPERATIONS = 600
-"""The most operations of all samples of a step up to which they are no loop, if that can be chosen."""
-
 
 @dataclass(frozen=True)
 class DialRange:
@@ -137,7 +134,8 @@ class LiveTerms:
     :param over_all_data: whether the losses to keep are those of all data, not those of the steps.
     :param ranges: what to offer for hyperparameters, by name.
     :param varying: hyperparameters that may differ between runs.
-    :param apart: whether to loop over samples; None if that depends on how many operations a step has.
+    :param apart: whether to loop over samples if possible. Without the loop, a vector has four runs or two, which makes
+        many small runs up to twice as fast and one run slower, and the number of samples is fixed.
     """
 
     problem: Problem
@@ -149,14 +147,14 @@ class LiveTerms:
     over_all_data: bool = False
     ranges: Mapping[str, DialRange] | None = None
     varying: Collection[str] = ("lr",)
-    apart: bool | None = None
+    apart: bool = True
 
 
 def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
     """Return a module with as many inputs as can be recorded, or why there is none.
 
     Hyperparameters and data are inputs. If that cannot be recorded, the data are constants, and at last everything is.
-    If a step over all samples has many operations, the module loops over samples and over parameters, if possible.
+    If possible, the module loops over samples and over parameters, else a step is one program.
     """
     every = tuple(terms.mover.numbers)
     rates = tuple(name for name in every if name in terms.varying)
@@ -184,7 +182,7 @@ def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
 
 def _record_sample(terms: LiveTerms) -> tuple[SampleProgram | None, str]:
     """Record what a sample contributes, or return why that is impossible."""
-    if not terms.problem.batches.data or terms.apart is False:
+    if not terms.problem.batches.data or not terms.apart:
         return None, ""
     try:
         return record_sample(DescentSpec(terms.problem, terms.mover)), ""
@@ -194,14 +192,8 @@ def _record_sample(terms: LiveTerms) -> tuple[SampleProgram | None, str]:
 
 def _order_ways(terms: LiveTerms, sample: SampleProgram | None) -> list[str]:
     """Return the ways to make a module, the best first."""
-    batches = terms.problem.batches
-    if not batches.data:
-        return [CONSTANTS]
-    if sample is None:
-        return [INPUTS, CONSTANTS]
-    operations = (batches.size or len(batches.data[0])) * sample.operations
-    is_large = operations > MAX_UNROLLED_OPERATIONS if terms.apart is None else terms.apart
-    return [APART, INPUTS, CONSTANTS] if is_large else [INPUTS, APART, CONSTANTS]
+    unrolled = [INPUTS, CONSTANTS] if terms.problem.batches.data else [CONSTANTS]
+    return unrolled if sample is None else [APART, *unrolled]
 
 
 def _specify(terms: LiveTerms, names: Collection[str], changing: bool) -> tuple[DescentSpec, tuple[float, ...]]:

@@ -12,6 +12,7 @@ from playground.core.compiled.orders import SampleOrders
 from playground.core.compiled.wasm.live_module import LiveTerms, NoModule, make_live_module
 from playground.core.compiled.wasm.tiles import INTEGER_RECORDS, RECORDS
 from playground.core.movers import make_mover
+from playground.core.setting import one_thread
 from playground.core.steppers import make_stepper
 
 ELEMENTS = {"f32": np.float32, "f64": np.float64, "i32": np.int32, "i64": np.int64}
@@ -92,7 +93,8 @@ class LivePage:
     def rows(self, name):
         """Return a row for each run."""
         content, width = self[name], self.live.layout[name].lanes
-        return content.reshape(len(content), -1, width).transpose(0, 2, 1).reshape(len(content) * width, -1)[: self.runs]
+        found = content.reshape(len(content), -1, width).transpose(0, 2, 1).reshape(len(content) * width, -1)
+        return found[: self.runs].copy()
 
     def record(self, name):
         """Return a record of each run."""
@@ -109,7 +111,7 @@ class LivePage:
     def losses(self):
         """Return the kept losses, a row for each run."""
         found = self["losses"].reshape(self.tiles, self.sizes["kept"], -1).transpose(0, 2, 1)
-        return found.reshape(-1, self.sizes["kept"])[: self.runs]
+        return found.reshape(-1, self.sizes["kept"])[: self.runs].copy()
 
     def run(self, starts, part=None):
         """Make all steps, in parts; return the losses."""
@@ -132,10 +134,11 @@ def run_alone(problem, optimizer, steps, schedule=None, clip=None):
     before = {name: each.detach().clone() for name, each in problem.parameters.items()}
     stepper = make_stepper(problem, optimizer, schedule, clip)
     losses = []
-    for step in range(steps):
-        losses.append(stepper.evaluate(step))
-        stepper.update(step)
-    last, final = stepper.finish(), flatten(problem)
+    with one_thread():
+        for step in range(steps):
+            losses.append(stepper.evaluate(step))
+            stepper.update(step)
+        last, final = stepper.finish(), flatten(problem)
     with torch.no_grad():
         for name, each in problem.parameters.items():
             each.copy_(before[name])
@@ -160,7 +163,7 @@ class LiveDescent:
         if batches.size:
             spans = SampleOrders(batches, [0]).spans(self.steps)
             orders = np.concatenate([order.numpy() for _, _, order in spans], axis=1)
-        return LivePage(self.live, runs, data=batches.data, orders=orders, **options)
+        return LivePage(self.live, runs, **{"data": batches.data, "orders": orders, **options})
 
     def alone(self, optimizer=None):
         return run_alone(self.problem, optimizer or self.optimizer, self.steps, **self.options)

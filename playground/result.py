@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from playground.comparison import Comparison
     from playground.explanation import Explanation, UnexplainedStep
+    from playground.live import Live, NoModule
     from playground.views import Ensemble, View
 
 SCHEMA = 1
@@ -167,6 +168,8 @@ class Run:
     :param conditions: the conditions of the run, in words by key: budget, start, clipping, schedule, version, ...
     :param views: the available views, most informative first; empty if none were requested.
     :param explanations: of some of its steps, in order; empty if none were requested.
+    :param live_data: what a live page is given, or why there is nothing; None if it was not requested, and without a
+        descent.
     :param diagnoses: the certain mistakes of a run that ended badly.
     :param warnings: probable mistakes found before the run, one line each.
     :param written: the scenario as YAML, including all changes; empty if no views were requested.
@@ -198,6 +201,7 @@ class Run:
     conditions: Mapping[str, str] = field(default_factory=dict)
     views: tuple[View, ...] = ()
     explanations: tuple[Explanation | UnexplainedStep, ...] = ()
+    live_data: Live | NoModule | None = None
     diagnoses: tuple[Diagnosis, ...] = ()
     warnings: tuple[str, ...] = ()
     written: str = ""

@@ -75,6 +75,8 @@ class PathView:
     :param path: `(x, y)` of the points of the run.
     :param explained: shares of the recorded parameters' variance along x and along y.
     :param values: the loss in the plane of both directions through the end; None for a large model.
+    :param end: the entries of the final parameters.
+    :param directions: two unit vectors with as many entries.
     """
 
     x: ViewAxis
@@ -83,6 +85,8 @@ class PathView:
     path: tuple[tuple[float, float], ...]
     explained: tuple[float, float]
     values: NumberGrid | None = None
+    end: tuple[float, ...] = ()
+    directions: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,9 @@ Out = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite the file that --out names.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+NoLive = Annotated[
+    bool, typer.Option("--no-live", help="Leave the programs of descents out of the HTML report; it only replays.")
+]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a self-contained HTML report.")]
 Reports = Annotated[
     list[str] | None,

@@ -17,6 +17,7 @@ from playground.cli.common_options import (
     Html,
     Jobs,
     Memory,
+    NoLive,
     Overrides,
     Reports,
     ScenarioPaths,
@@ -65,6 +66,7 @@ def run(
     junit_xml: Annotated[Path | None, typer.Option("--junit-xml", metavar="FILE", help="Write JUnit XML.")] = None,
     html: Html = None,
     reports: Reports = None,
+    no_live: NoLive = False,
 ) -> None:
     """Run scenarios and check their expectations.
 
@@ -80,7 +82,7 @@ def run(
     with exit_on_errors(context):
         changes = Changes(split_pairs(overrides or [], "--set"), seed, steps, parse_memory(memory))
         writers = find_writers(plugins, reports, junit=junit_xml, html=html)
-        record = choose_recorded(writers)
+        record = choose_recorded(writers, live=not no_live)
     files, missing = find_scenarios(paths)
     progress = BatchProgress(len(files))
     with _show_progress(progress, quiet=as_json), exit_on_errors(context):
@@ -123,13 +125,17 @@ def find_writers(plugins: Plugins, reports: list[str] | None, **short_forms: Pat
     return [(build(plugins.registry.get("reporter", name), {}, {}), Path(path)) for name, path in asked]
 
 
-def choose_recorded(writers: Writers) -> RecordOptions:
-    """Return what to keep of each run: what the reporters declare by their attributes `record` and `explanations`."""
+def choose_recorded(writers: Writers, live: bool = True) -> RecordOptions:
+    """Return what to keep of each run: what reporters declare by their attributes `record`, `explanations` and `live`.
+
+    :param live: whether pages may have the program of a descent.
+    """
     from playground.runner.single.record_options import RecordOptions
 
     return RecordOptions(
         steps=max((getattr(write, "record", 0) for write, _ in writers), default=0),
         explanations=any(getattr(write, "explanations", False) for write, _ in writers),
+        live=live and any(getattr(write, "live", False) for write, _ in writers),
     )
 
 

@@ -147,7 +147,8 @@ def _path(loss: VectorFunction, end: Tensor, steps: tuple[int, ...], path: Tenso
         if len(end) > MAX_PLANE_PARAMETERS
         else _evaluate_grid(lambda points: loss(end + points @ directions.T), x, y)
     )
-    return PathView(x, y, steps, _pairs(flat), explained, values)
+    both = tuple(map(tuple, directions.T.tolist()))
+    return PathView(x, y, steps, _pairs(flat), explained, values, tuple(end.tolist()), both)
 
 
 def _evaluate_grid(f: Callable[[Tensor], Tensor], x: ViewAxis, y: ViewAxis) -> NumberGrid:

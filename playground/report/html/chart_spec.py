@@ -34,20 +34,27 @@ PlotlyTrace = dict[str, Any]
 class Move:
     """How traces follow the current step; one of three ways.
 
+    Where a page computes the run itself, the rows that `live` names take the place of these; a move that has names only
+    shows all rows of such a run. The names are those of `QUANTITIES` in `templates/scripts/rows.js`.
+
     :param traces: indices of the traces that follow in this way.
     :param at: rows of values; the trace shows the value at the current position: a moving point.
     :param upto: rows of values; the trace shows all values up to the current position: a path so far.
     :param frames: a complete attribute for each position; a list, or the result of `pack_grids`.
+    :param live: names of rows that a page computes, by attribute: `{"x": "steps", "y": "losses"}`.
+    :param beside: whether a second run that a page computes is shown in the same way.
     """
 
     traces: tuple[int, ...]
     at: Mapping[str, Sequence[float]] = field(default_factory=dict)
     upto: Mapping[str, Sequence[float]] = field(default_factory=dict)
     frames: Mapping[str, Any] = field(default_factory=dict)
+    live: Mapping[str, str] = field(default_factory=dict)
+    beside: bool = False
 
     def data(self) -> dict[str, Any]:
         """Return plain data in the layout that the page's script reads."""
-        ways = {"at": self.at, "upto": self.upto, "frames": self.frames}
+        ways = {"at": self.at, "upto": self.upto, "frames": self.frames, "live": self.live, "beside": self.beside}
         return {"traces": list(self.traces), **{name: round_data(way) for name, way in ways.items() if way}}
 
 
@@ -57,7 +64,11 @@ class Chart:
 
     :param name: unique within its part of the page.
     :param text: a description in a sentence or two: the text alternative, and the caption below the chart.
-    :param traces: plotly's traces. One with `"meta": "aside"` is not in the table of numbers.
+    :param traces: plotly's traces. One with `"meta": "aside"` is not in the table of numbers, and the place of one with
+        `"meta": "samples"` is taken by points that can be moved, where a page computes the run itself.
+    :param live: what such a page needs besides: `start`, the parameter entries on the axes; `samples`, the classes of
+        the data points; `grid`, where a model's scores are shown; `plane`, an origin and two directions; `map`, what
+        many runs show.
     :param layout: plotly's layout; the page adds fonts and colours.
     :param moves: the traces that follow the current step.
     :param scales: by the label of a switch, the axes that it turns between linear and logarithmic, such as `yaxis`.
@@ -74,6 +85,12 @@ class Chart:
     scales: Mapping[str, Sequence[str]] = field(default_factory=dict)
     height: int = 360
     square: bool = False
+    live: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_map(self) -> bool:
+        """Whether the chart shows only what a page computes itself."""
+        return "map" in self.live
 
     @property
     def switches(self) -> dict[str, bool]:
@@ -87,6 +104,7 @@ class Chart:
             "layout": round_data(self.layout),
             "moves": [move.data() for move in self.moves],
             "scales": {name: list(axes) for name, axes in self.scales.items()},
+            **{name: round_data(value) for name, value in self.live.items()},
         }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -17,6 +19,32 @@ if TYPE_CHECKING:
 
 PACKAGE = "playground.report.html"
 
+SCRIPTS = (
+    "numbers",
+    "colours",
+    "charts",
+    "overlay",
+    "numbers_table",
+    "scrubber",
+    "explained",
+    "sweeps",
+    "comparisons",
+    "machine",
+    "work",
+    "descent",
+    "rows",
+    "axes",
+    "samples",
+    "maps",
+    "handles",
+    "judging",
+    "sharing",
+    "controls",
+    "live",
+    "page",
+)
+"""The files of the page's script, in the order in which they are joined to one."""
+
 SCRIPT_ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 """Characters that could end a script or begin a comment inside one; JSON contains them only in strings."""
 
@@ -28,19 +56,63 @@ def html_page(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> s
         `data`.
     :param index: the overview above the parts.
     """
+    return page_shell(str(index["title"]), main_content(parts, index), {part["id"]: part["data"] for part in parts})
+
+
+def main_content(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> str:
+    """Return what the page's main element contains; see `html_page`."""
+    return _environment().get_template("main.html").render(parts=parts, **index)
+
+
+def page_shell(title: str, content: str, data: Mapping[str, Any], connect: str = "'none'") -> str:
+    """Return a page around a content.
+
+    :param content: of the main element, as HTML.
+    :param data: for the script, of each part by its name.
+    :param connect: which addresses the script may ask, as the source of a content security policy.
+    """
+    from markupsafe import Markup
     from plotly.offline import get_plotlyjs
 
-    data = {part["id"]: part["data"] for part in parts}
-    shown = _environment().get_template("page.html").render(parts=parts, **index, versions=versions())
     inlined = {
         "STYLE": _text("page.css") + BODY_STYLE,
         "PLOTLY": get_plotlyjs(),
-        "SCRIPT": _text("page.js"),
+        "SCRIPT": page_script(),
         "DATA": as_json(data),
     }
+    policy = content_policy((inlined["PLOTLY"], inlined["SCRIPT"]), connect)
+    template = _environment().get_template("page.html")
+    shown = template.render(title=title, content=Markup(content), policy=policy, versions=versions())
     first, *others = shown.split("@@INLINE-")  # only the template has these marks; scenario texts are escaped
     filled = (inlined[name] + rest for name, _, rest in (other.partition("@@") for other in others))
     return "".join((first, *filled))
+
+
+def content_policy(scripts: Sequence[str], connect: str) -> str:
+    """Return a content security policy: these scripts and WebAssembly run, and nothing is loaded.
+
+    Source: https://www.w3.org/TR/CSP3/.
+
+    :param scripts: the texts of the script elements.
+    :param connect: which addresses the scripts may ask.
+    """
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(("'wasm-unsafe-eval'", *(f"'sha256-{digest}'" for digest in digests)))
+    rules = {
+        "default-src": "'none'",
+        "script-src": allowed,
+        "style-src": "'unsafe-inline'",  # plotly and the charts set styles of their elements
+        "img-src": "data: blob:",
+        "connect-src": connect,
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    return "; ".join(f"{name} {sources}" for name, sources in rules.items())
+
+
+def page_script() -> str:
+    """Return the script of the page: its files in one scope of their own."""
+    return "\n".join(('"use strict";', "(() => {", *(_text(f"scripts/{name}.js") for name in SCRIPTS), "})();"))
 
 
 def as_json(data: Any) -> str:
@@ -61,7 +133,7 @@ def versions() -> str:
 
 @cache
 def _text(name: str) -> str:
-    return files(PACKAGE).joinpath("templates", name).read_text(encoding="utf-8")
+    return files(PACKAGE).joinpath("templates", *name.split("/")).read_text(encoding="utf-8")
 
 
 @cache

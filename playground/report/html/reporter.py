@@ -22,10 +22,12 @@ class Html:
 
     :ivar record: the number of steps to record.
     :ivar explanations: request explanations of some of these steps.
+    :ivar live: request the program of the descent.
     """
 
     record: ClassVar[int] = 120
     explanations: ClassVar[bool] = True
+    live: ClassVar[bool] = True
 
     def __init__(self) -> None:
         missing = [name for name in REQUIRED_MODULES if find_spec(name) is None]

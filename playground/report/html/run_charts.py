@@ -31,6 +31,9 @@ MAX_MARKED_VALUES = 20
 """A line with at most this many values has markers; a single finite value would not show as a line."""
 
 
+LIVE_LOSSES, LIVE_NORMS = {"x": "steps", "y": "losses"}, {"x": "steps", "y": "norms"}
+
+
 def run_charts(run: Run) -> Iterator[Chart]:
     """Yield the charts that the run has data for."""
     recording = run.trace.recording
@@ -57,13 +60,14 @@ def loss_chart(run: Run) -> Chart:
     moves, scales, text = [], {VALUE_SWITCH: ["yaxis"], STEP_SWITCH: ["xaxis"]}, _describe_fall(losses)
     if recording is not None:
         traces.append(point("loss at this step", PALETTE[0]))
-        moves.append(Move((1,), at={"x": recording.steps, "y": [losses[step] for step in recording.steps]}))
+        at = {"x": recording.steps, "y": [losses[step] for step in recording.steps]}
+        moves += [Move((0,), live=LIVE_LOSSES, beside=True), Move((1,), at=at, live=LIVE_LOSSES)]
     if recording is not None and any(norm is not None for norm in recording.gradient_norms):
         norms = [math.nan if norm is None else norm for norm in recording.gradient_norms]
         below: dict[str, Any] = {"xaxis": "x", "yaxis": "y2"}
         traces.append(line(recording.steps, norms, "gradient norm", 1, **marked, **below))
         traces.append(point("gradient norm at this step", PALETTE[1], SYMBOLS[1], **below))
-        moves.append(Move((3,), at={"x": recording.steps, "y": norms}))
+        moves += [Move((2,), live=LIVE_NORMS), Move((3,), at={"x": recording.steps, "y": norms}, live=LIVE_NORMS)]
         layout["yaxis"]["domain"] = [0.46, 1]
         layout["yaxis2"] = axis("gradient norm", type=kind, domain=[0, 0.38], **_range_around(norms))
         layout["xaxis"]["anchor"] = "y2"
@@ -102,10 +106,14 @@ def _steps(losses: Sequence[float]) -> dict[str, Any]:
 
 def parameter_chart(run: Run, recording: Recording) -> Chart:
     """Return the parameter entries that moved most, over the steps."""
-    rows, count = _moved_most(recording)
+    rows, chosen, count = _moved_most(recording)
     traces = [line(recording.steps, rows[name], name, index) for index, name in enumerate(rows)]
     traces += [point(name, PALETTE[index % len(PALETTE)]) for index, name in enumerate(rows)]
-    moves = [Move((len(rows) + index,), at={"x": recording.steps, "y": rows[name]}) for index, name in enumerate(rows)]
+    moves = []
+    for index, (name, entry) in enumerate(zip(rows, chosen, strict=True)):
+        live = {"x": "steps", "y": f"entry:{entry}"}
+        moves.append(Move((index,), live=live))
+        moves.append(Move((len(rows) + index,), at={"x": recording.steps, "y": rows[name]}, live=live))
     some = f"The {len(rows)} of {count:,} numbers that moved most." if len(rows) < count else ""
     ends = ", ".join(f"{name} ends at {format_short(rows[name][-1])}" for name in list(rows)[:3])
     layout = {"xaxis": _steps(run.losses), "yaxis": axis("value")}
@@ -113,8 +121,8 @@ def parameter_chart(run: Run, recording: Recording) -> Chart:
     return Chart("parameters", "Parameters", text, traces, layout, moves, {STEP_SWITCH: ["xaxis"]})
 
 
-def _moved_most(recording: Recording) -> tuple[dict[str, list[float]], int]:
-    """Return the parameter entries that moved most, in their order and by name, and the total number of entries."""
+def _moved_most(recording: Recording) -> tuple[dict[str, list[float]], list[int], int]:
+    """Return the parameter entries that moved most, by name, their indices among all, and the number of all."""
     import numpy as np
 
     columns = {name: np.asarray(rows, np.float64) for name, rows in recording.parameters.items()}
@@ -123,7 +131,8 @@ def _moved_most(recording: Recording) -> tuple[dict[str, list[float]], int]:
     spans = np.nan_to_num(np.fmax.reduce(finite) - np.fmin.reduce(finite))
     chosen = sorted(np.argsort(-spans, kind="stable")[:MAX_DRAWN_ENTRIES].tolist())
     names = _names({name: rows.shape[1:] for name, rows in columns.items()}, chosen)
-    return {name: values[:, index].tolist() for name, index in zip(names, chosen, strict=True)}, values.shape[1]
+    rows = {name: values[:, index].tolist() for name, index in zip(names, chosen, strict=True)}
+    return rows, chosen, values.shape[1]
 
 
 def _names(shapes: Mapping[str, Sequence[int]], chosen: Sequence[int]) -> Iterator[str]:

@@ -8,10 +8,13 @@ from itertools import islice
 from typing import Any
 
 from playground.figures.numbers import flatten, format_brief, format_column, format_duration, format_short
+from playground.live import Live
 from playground.report.captions import run_caption
 from playground.report.html import view_charts
 from playground.report.html.encoding import round_data
 from playground.report.html.explained import explanation_parts
+from playground.report.html.live_charts import live_charts
+from playground.report.html.live_data import live_data
 from playground.report.html.run_charts import entries, run_charts
 from playground.result import ResultTable, Run, Verdict
 from playground.views import PredictionsView
@@ -28,7 +31,8 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
     recording = run.trace.recording
     drawn = [chart for view in run.views for chart in view_charts.view_charts(view)]
     drawn += run_charts(run)
-    live = view_charts.find_prediction_table(run.views)
+    maps = list(live_charts(run.live_data, run)) if isinstance(run.live_data, Live) else []
+    table = view_charts.find_prediction_table(run.views)
     values = dict(islice(entries(recording), MAX_PARAMETER_ROWS)) if recording else {}
     steps = list(recording.steps) if recording and len(recording.steps) > 1 else []
     how, *why = run.ending
@@ -44,21 +48,24 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
         "explain": _explain(run.command) if steps else "",
         "explained": explanation_parts(run.explanations),
         "charts": drawn,
+        "maps": maps,
+        "live": run.live_data if steps else None,
         "steps": steps,
         "first": f"{format_short(run.loss.first)} → {format_short(run.loss.last)}" if run.loss else "",
         "parameters": {label: format_short(rows[-1]) for label, rows in values.items()},
         "more_parameters": len(list(flatten(list(run.parameters.values())))) - len(values),
         "expectations": [(*mark_of(each.passed), each, format_short(each.value)) for each in run.expectations],
-        "table": _table(run.table, live),
+        "table": _table(run.table, table),
         "metrics": {key: format_brief(value, 120) for key, value in run.metrics.items()},
         "data": {
-            "charts": {chart.name: chart.data() for chart in drawn},
+            "charts": {chart.name: chart.data() for chart in (*drawn, *maps)},
             "steps": steps,
             "losses": round_data([run.losses[step] for step in steps]),
             "norms": round_data(list(recording.gradient_norms)) if recording and steps else [],
             "parameters": round_data(list(values.values())) if steps else [],
             "explained": [steps.index(each.step) for each in run.explanations] if steps else [],
-            "predictions": round_data([rows[:MAX_TABLE_ROWS] for rows in live.rows]) if live and steps else [],
+            "predictions": round_data([rows[:MAX_TABLE_ROWS] for rows in table.rows]) if table and steps else [],
+            **({"live": live_data(run.live_data, run)} if run.live_data else {}),
         },
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -14,6 +14,9 @@ from playground.views import BoundaryView, CurveView, FitView, PathView, Predict
 
 COLOUR_BAR_TICKS = 5
 """Approximate number of labels of a colour bar; a phone has no room for more."""
+
+SAMPLES = {"meta": "samples"}
+"""Marks the traces of data points."""
 
 PATH_COLOUR = "@red"
 """The style of the path, visible on any background."""
@@ -28,9 +31,10 @@ def view_charts(view: View) -> Iterator[Chart]:
 @view_charts.register
 def _curve(view: CurveView) -> Iterator[Chart]:
     """Draw f, the point of the run, its tangent, and the next step if it was recorded."""
-    x, y = [at.x for at in view.path], [at.y for at in view.path]
+    x, y = [place.x for place in view.path], [place.y for place in view.path]
     tangents = [_tangent(view, index) for index in range(len(view.path))]
     hops = [_next(view, index) for index in range(len(view.path))]
+    at = {"x": "entry:0", "y": "losses"}
     traces = [
         line(view.x.values, view.y, "loss"),
         _marks(view.minima, "minimum"),
@@ -40,10 +44,10 @@ def _curve(view: CurveView) -> Iterator[Chart]:
         point("the run", PATH_COLOUR),
     ]
     moves = [
-        Move((2,), upto={"x": x, "y": y}),
-        Move((3,), frames={"x": [tangent[0] for tangent in tangents], "y": [tangent[1] for tangent in tangents]}),
-        Move((4,), frames={"x": [hop[0] for hop in hops], "y": [hop[1] for hop in hops]}),
-        Move((5,), at={"x": x, "y": y}),
+        Move((2,), upto={"x": x, "y": y}, live=at, beside=True),
+        Move((3,), frames=_columns(tangents), live={"x": "tangent:x", "y": "tangent:y"}),
+        Move((4,), frames=_columns(hops), live={"x": "next:x", "y": "next:y"}),
+        Move((5,), at={"x": x, "y": y}, live=at),
     ]
     layout = {
         "xaxis": axis(view.x.name, range=[view.x.values[0], view.x.values[-1]]),
@@ -52,7 +56,11 @@ def _curve(view: CurveView) -> Iterator[Chart]:
     text = (
         f"The loss over {view.x.name}, with the point, its tangent and the next step. {_describe_minima(view.minima)}"
     )
-    yield Chart("curve", f"The loss over {view.x.name}", text, traces, layout, moves, height=400)
+    yield Chart("curve", f"The loss over {view.x.name}", text, traces, layout, moves, height=400, live={"start": [0]})
+
+
+def _columns(frames: Sequence[tuple[list[float], list[float]]]) -> dict[str, list[list[float]]]:
+    return {"x": [frame[0] for frame in frames], "y": [frame[1] for frame in frames]}
 
 
 def _tangent(view: CurveView, index: int) -> tuple[list[float], list[float]]:
@@ -75,7 +83,7 @@ def _surface(view: SurfaceView) -> Iterator[Chart]:
     x, y = [at[0] for at in view.path], [at[1] for at in view.path]
     ground, note = _ground(view.x.values, view.y.values, view.values)
     traces = [*ground, _marks(view.minima, "known minimum"), *_path_traces(x, y)]
-    moves = _path_moves(len(traces) - 2, x, y)
+    moves = _path_moves(len(traces) - 2, x, y, {"x": "entry:0", "y": "entry:1"})
     layout = {
         "xaxis": axis(view.x.name, range=[view.x.values[0], view.x.values[-1]]),
         "yaxis": axis(view.y.name, range=[view.y.values[0], view.y.values[-1]]),
@@ -84,7 +92,8 @@ def _surface(view: SurfaceView) -> Iterator[Chart]:
         f"The path from ({format_short(x[0])}, {format_short(y[0])}) to ({format_short(x[-1])}, {format_short(y[-1])}) "
         f"over {view.x.name} and {view.y.name}. {note} {_describe_minima(view.minima)}"
     ).rstrip()
-    yield Chart("surface", "The path over the loss", text, traces, layout, moves, height=520, square=True)
+    live = {"start": [0, 1]}
+    yield Chart("surface", "The path over the loss", text, traces, layout, moves, height=520, square=True, live=live)
 
 
 @view_charts.register
@@ -93,7 +102,8 @@ def _path(view: PathView) -> Iterator[Chart]:
     first, second = (f"{share:.0%}" for share in view.explained)
     ground, note = _ground(view.x.values, view.y.values, view.values or ())
     traces = [*ground, *_path_traces(x, y)]
-    moves = _path_moves(len(traces) - 2, x, y)
+    names = {"x": "direction:0", "y": "direction:1"} if view.directions else {}
+    moves = _path_moves(len(traces) - 2, x, y, names)
     layout = {
         "xaxis": axis(f"first principal direction ({first} of variance)", range=padded_range(view.x.values, 0)),
         "yaxis": axis(f"second principal direction ({second})", range=padded_range(view.y.values, 0)),
@@ -102,7 +112,10 @@ def _path(view: PathView) -> Iterator[Chart]:
         "The parameters in the two directions in which they moved most, relative to the end of the run; "
         f"these explain {first} and {second} of the variance. {note}"
     ).rstrip()
-    yield Chart("directions", "The path in its principal directions", text, traces, layout, moves, height=480)
+    live = {"plane": {"origin": view.end, "directions": view.directions}} if view.directions else {}
+    yield Chart(
+        "directions", "The path in its principal directions", text, traces, layout, moves, height=480, live=live
+    )
 
 
 @view_charts.register
@@ -131,7 +144,16 @@ def _boundary(view: BoundaryView) -> Iterator[Chart]:
     }
     text = f"The model's prediction at each point, with {len(view.inputs)} samples of {view.classes} classes."
     text += "" if view.level is None else f" The line is where the score is {format_short(view.level)}."
-    yield Chart("boundary", "The decision surface", text, traces, layout, moves, height=520, square=True)
+    live = {
+        "grid": {"x": view.x.values, "y": view.y.values, "classes": view.classes},
+        "samples": {
+            "count": len(view.inputs),
+            "classes": view.classes,
+            "targets": view.targets,
+            "level": view.level,
+        },
+    }
+    yield Chart("boundary", "The decision surface", text, traces, layout, moves, height=520, square=True, live=live)
 
 
 def _levels(view: BoundaryView, frames: dict[str, Any]) -> dict[str, float]:
@@ -150,7 +172,7 @@ def _classes(view: BoundaryView) -> Iterator[dict[str, Any]]:
         edge = {"color": "@paper", "width": 1.2}
         marker = {"color": colour, "symbol": SYMBOLS[number % len(SYMBOLS)], "size": 10, "line": edge}
         columns = {"x": [at[0] for at in chosen], "y": [at[1] for at in chosen]}
-        yield {"type": "scatter", "mode": "markers", **columns, "name": f"class {number}", "marker": marker}
+        yield {"type": "scatter", "mode": "markers", **columns, "name": f"class {number}", "marker": marker, **SAMPLES}
 
 
 @view_charts.register
@@ -164,15 +186,17 @@ def _fit(view: FitView) -> Iterator[Chart]:
             "y": view.targets,
             "name": "data",
             "marker": {"color": "@blue", "size": 7},
+            **SAMPLES,
         },
     ]
-    moves = [Move((0,), frames={"y": view.values})]
+    moves = [Move((0,), frames={"y": view.values}, live={"y": "fit"})]
     layout = {
         "xaxis": axis(view.x.name, range=padded_range(view.x.values, 0)),
         "yaxis": axis("target", range=padded_range([*view.targets, *view.values[-1]])),
     }
     text = f"The model's predictions over {view.x.name}, with {len(view.inputs)} samples."
-    yield Chart("fit", "The fit", text, traces, layout, moves, height=400)
+    live = {"samples": {"count": len(view.inputs)}}
+    yield Chart("fit", "The fit", text, traces, layout, moves, height=400, live=live)
 
 
 def _path_traces(x: Sequence[float], y: Sequence[float]) -> list[dict[str, Any]]:
@@ -182,8 +206,9 @@ def _path_traces(x: Sequence[float], y: Sequence[float]) -> list[dict[str, Any]]
     return [{**path, "marker": {"size": 4, "color": PATH_COLOUR}}, point("the run", PATH_COLOUR)]
 
 
-def _path_moves(first: int, x: Sequence[float], y: Sequence[float]) -> list[Move]:
-    return [Move((first,), upto={"x": x, "y": y}), Move((first + 1,), at={"x": x, "y": y})]
+def _path_moves(first: int, x: Sequence[float], y: Sequence[float], live: Mapping[str, str]) -> list[Move]:
+    rows = {"x": x, "y": y}
+    return [Move((first,), upto=rows, live=live, beside=bool(live)), Move((first + 1,), at=rows, live=live)]
 
 
 def _marks(places: Sequence[tuple[float, float]], name: str) -> dict[str, Any]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
+from playground.live import DialRange
 from playground.plugins.parameters import scenario_parameters
 from playground.plugins.registry import Component
 from playground.plugins.search_ranges import LinearRange, LogRange
-
-if TYPE_CHECKING:
-    from playground.core.compiled.wasm.live_module import DialRange
 
 RATE = "lr"
 RATE_RANGE = (1e-5, 10.0)
@@ -37,8 +35,6 @@ def find_dial_ranges(component: Component, values: Mapping[str, float]) -> dict[
 
 
 def _range_of(name: str, value: float, annotation: object) -> DialRange:
-    from playground.core.compiled.wasm.live_module import DialRange
-
     marks = get_args(annotation)[1:] if hasattr(annotation, "__metadata__") else ()
     for mark in marks:
         if isinstance(mark, LogRange | LinearRange):

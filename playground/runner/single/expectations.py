@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from playground.live import ExpectedCondition
 from playground.result import Expectation, Status, Verdict
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ ConditionTest = Callable[[Any], "np.ndarray[Any, np.dtype[np.bool_]]"]
 Raises `TypeError` or `ValueError` if the quantity cannot be compared: it is text, or has another shape.
 """
 
+_COMPARISONS = {"below": "__lt__", "above": "__gt__", "at_least": "__ge__", "at_most": "__le__"}
+
 BAD_STATUSES = (Status.ERROR, Status.DIVERGED, Status.NONFINITE)
 """Statuses that fail a run unless the scenario expects a status."""
 
@@ -33,8 +36,10 @@ def judge(name: str, check: Check, value: Any, resolution: float) -> list[Expect
     :returns: one expectation for each condition. A condition on lists must hold for every entry.
     """
     return [
-        replace(_judge_condition(f"{name} {words}", test, value), path=(name, key))
-        for key, words, test in _conditions(check, resolution)
+        replace(
+            _judge_condition(f"{name} {_describe_condition(each)}", _make_test(each), value), path=(name, each.word)
+        )
+        for each in list_conditions(check, resolution)
     ]
 
 
@@ -47,7 +52,7 @@ def judge_runs(check: Check, values: Any, resolution: float) -> np.ndarray[Any, 
     import numpy as np
 
     try:
-        held = [test(values) for _, _, test in _conditions(check, resolution)]
+        held = [_make_test(each)(values) for each in list_conditions(check, resolution)]
     except (TypeError, ValueError):
         return np.zeros(len(values), dtype=np.bool_)
     every: np.ndarray[Any, np.dtype[np.bool_]] = np.logical_and.reduce(held)
@@ -130,21 +135,35 @@ def _judge_condition(what: str, test: ConditionTest, value: Any) -> Expectation:
         return Expectation(what, value, passed=False, note=str(error))
 
 
-def _conditions(check: Check, resolution: float) -> list[tuple[str, str, ConditionTest]]:
-    """Return each condition of a check: its key, its text and its test."""
-    conditions: list[tuple[str, str, ConditionTest]] = []
-    comparisons = {"below": "__lt__", "above": "__gt__", "at_least": "__ge__", "at_most": "__le__"}
-    for word, operator in comparisons.items():
-        if (limit := getattr(check, word)) is not None:
-            conditions.append((word, f"{word.replace('_', ' ')} {limit:g}", _comparison_test(operator, limit)))
-    if check.near is not None:
-        words = f"near {check.near} within {check.within:g}"
-        conditions.append(("near", words, _near_test(check.near, check.within or 0.0)))
-    if check.equals is not None:
-        conditions.append(("equals", f"equals {check.equals}", _equality_test(check.equals, resolution)))
-    if check.rounded is not None:
-        conditions.append(("rounded", f"rounded {check.rounded}", _rounding_test(check.rounded)))
-    return conditions
+def list_conditions(check: Check, resolution: float) -> list[ExpectedCondition]:
+    """Return the conditions of a check as data.
+
+    :param resolution: relative precision of the run's dtype.
+    """
+    words = ("below", "above", "at_least", "at_most", "near", "equals", "rounded")
+    within = {"near": check.within or 0.0, "equals": 4 * resolution}
+    wanted = {word: getattr(check, word) for word in words}
+    return [
+        ExpectedCondition(word, value, within.get(word, 0.0)) for word, value in wanted.items() if value is not None
+    ]
+
+
+def _describe_condition(condition: ExpectedCondition) -> str:
+    """Return a condition in words: `below 0.05`."""
+    word, wanted = condition.word, condition.wanted
+    if word in _COMPARISONS:
+        return f"{word.replace('_', ' ')} {wanted:g}"
+    return f"{word} {wanted}" + (f" within {condition.within:g}" if word == "near" else "")
+
+
+def _make_test(condition: ExpectedCondition) -> ConditionTest:
+    """Return what judges many runs by a condition."""
+    wanted, within = condition.wanted, condition.within
+    if condition.word in _COMPARISONS:
+        return _comparison_test(_COMPARISONS[condition.word], wanted)
+    if condition.word == "near":
+        return _near_test(wanted, within)
+    return _equality_test(wanted, within) if condition.word == "equals" else _rounding_test(wanted)
 
 
 def _comparison_test(operator: str, limit: float) -> ConditionTest:
@@ -159,14 +178,14 @@ def _near_test(wanted: Any, within: float) -> ConditionTest:
     return test
 
 
-def _equality_test(wanted: Any, resolution: float) -> ConditionTest:
+def _equality_test(wanted: Any, within: float) -> ConditionTest:
     def test(values: Any) -> Any:
         if isinstance(wanted, str) or isinstance(values[0], str):
             import numpy as np
 
             return np.asarray([str(value) == str(wanted) for value in values])
         measured, expected = _match_shapes(values, wanted)
-        return _holds_everywhere(_is_close(measured, expected, 4 * resolution * abs(expected)))
+        return _holds_everywhere(_is_close(measured, expected, within * abs(expected)))
 
     return test
 

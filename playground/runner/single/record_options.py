@@ -15,12 +15,14 @@ class RecordOptions:
     :param views: whether to make the task's views.
     :param ranges: ranges of the views' axes, by name; the scenario's `plot` sets those of other axes.
     :param explanations: whether to explain some of the steps, which repeats the run.
+    :param live: whether to record the descent as a program that a page can run.
     """
 
     steps: int = 60
     views: bool = True
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     explanations: bool = False
+    live: bool = False
 
 
 RECORD_NOTHING = RecordOptions(steps=0)

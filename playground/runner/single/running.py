@@ -27,8 +27,9 @@ from playground.runner.single.expectations import (
     locate_expectations,
 )
 from playground.runner.single.labels import as_yaml, describe_conditions, describe_setup
+from playground.runner.single.live import make_live
 from playground.runner.single.measuring import Measurement, Observer, measure
-from playground.runner.single.prepared import Prepared
+from playground.runner.single.prepared import Prepared, PreparedDescent
 from playground.runner.single.preparing import check_ranges, prepare, refuse_impossible, refuse_sweep
 from playground.runner.single.record_options import RECORD_NOTHING, RecordOptions
 from playground.scenario.model import Loaded
@@ -61,8 +62,9 @@ def run_one(
             refuse_impossible(ready)
         plugins.broadcast("playground_run_started", spec=scenario_spec(loaded))
         warnings = () if of_sweep else advise(ready)
+        live = make_live(ready, plugins) if record.live and isinstance(ready, PreparedDescent) else None
         run = _judge(ready, measure(ready, observe, record), plugins, diagnose=not of_sweep)
-        run = replace(run, warnings=warnings)
+        run = replace(run, warnings=warnings, live_data=live)
         if record.views and record.steps:
             run = replace(run, written=as_yaml(loaded.source.data))
     if record.explanations:

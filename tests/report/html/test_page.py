@@ -11,7 +11,7 @@ import pytest
 from playground.errors import PlaygroundError
 from playground.explanation import Explanation, GraphNode, TensorSummary, UnexplainedStep
 from playground.report.html import reporter
-from playground.report.html.page import as_json
+from playground.report.html.page import SCRIPTS, as_json
 from playground.report.html.run_part import run_part
 from playground.result import Batch, Diagnosis, Loss, Recording, RunTrace, ScenarioFault, Status
 
@@ -142,12 +142,14 @@ def test_templates_are_in_the_package():
     assert {path.name for path in folder.iterdir()} == {
         "chart.html",
         "comparison.html",
+        "main.html",
         "page.css",
         "page.html",
-        "page.js",
         "run.html",
+        "scripts",
         "sweep.html",
     }
+    assert {path.stem for path in folder.joinpath("scripts").iterdir()} == set(SCRIPTS)
 
 
 def test_a_figure_says_how_it_was_made_what_was_left_out_included(make_run):

@@ -21,7 +21,7 @@ from playground.core.compiled.wasm.judging import WasmJudge
 from playground.core.compiled.wasm.kernel import AND, EQUALS, IS_AT_LEAST, Inputs, KernelWriter
 from playground.core.compiled.wasm.sample_sum import SELECT, sum_of_lanes, sums_of_lanes, write_sample_sum
 from playground.core.compiled.wasm.tiles import RunFunction, TileFunction
-from playground.core.compiled.wasm.vector import NUMBER, REGISTER_BYTES, WasmVector
+from playground.core.compiled.wasm.vector import REGISTER_BYTES, WasmVector
 
 MINUS, TIMES, DIVIDE, REMAINDER = 0x6B, 0x6C, 0x6D, 0x6F
 """Instructions on single integers of 32 bits."""
@@ -133,7 +133,7 @@ class ApartWriter(KernelWriter):
             order, count = self._write_batch(tile, now)
             loss = self._call_sum(tile, self._gradient, slots, order, count)
             norm, factor = self._write_gradient(tile)
-            self._keep_step(tile, now, loss, slots)
+            self._keep_step(tile, now, loss, norm, slots)
             judge.write(now, loss, norm, partial(self._copy_final, tile))
             self._write_rule(tile, now, factor, of_runs)
             function.assign([step], [tile.plus(now, 1)])
@@ -190,8 +190,8 @@ class ApartWriter(KernelWriter):
         tile.keep(factor, norm * factor)
         return norm * factor, factor
 
-    def _keep_step(self, tile: RunFunction, now: Node, loss: WasmVector, slots: Node) -> None:
-        """Write the loss and the parameters to memory, if this step's are kept."""
+    def _keep_step(self, tile: RunFunction, now: Node, loss: WasmVector, norm: WasmVector, slots: Node) -> None:
+        """Write the loss, the gradient's norm and the parameters to memory, if this step's are kept."""
         function = tile.function
         column = tile.load_integer(tile.row("columns", now))
         function.keep(column)
@@ -199,6 +199,8 @@ class ApartWriter(KernelWriter):
         def keep() -> None:
             shown = self._call_loss(tile, slots) if self.module.over_all_data else loss
             tile.store(shown, tile.kept_row("losses", column))
+            norms = tile.kept_row("norms", column)
+            function.when(tile.size("norms"), lambda: tile.store(norm, norms))
             path, size = tile.kept_row("path", column), self.module.entries * self.module.number_bytes
             function.when(tile.size("path"), lambda: tile.copy(path, slots, size))
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from playground.core.compiled.apart import StepApart
-from playground.core.compiled.wasm.memory_layout import Layout, WasmArray
-from playground.core.compiled.wasm.module_program import ModuleProgram
+from playground.core.compiled.wasm.module_program import FIRST_ARRAY, ModuleProgram
 from playground.core.compiled.wasm.tiles import INTEGER_RECORDS, RECORDS
 from playground.core.compiled.wasm.vector import REGISTER_BYTES
+from playground.live import Layout, WasmArray
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -67,6 +67,7 @@ class ApartProgram(ModuleProgram):
             of_runs("final", program.final_slots * self.padded_entries, number, "output"),
             of_runs("last", 1, number, "output"),
             of_runs("losses", 1, number, "output", "kept"),
+            of_runs("norms", 1, number, "output", "kept"),
             of_runs("path", self.entries, number, "output", "kept"),
             WasmArray("points", number, self.entries, 1, ("points",)),
             WasmArray("heights", number, 1, 1, ("points",), "output"),
@@ -79,4 +80,4 @@ class ApartProgram(ModuleProgram):
             arrays.append(WasmArray("model", number, self.entries))
             arrays.append(WasmArray("inputs", number, self.prediction.places, width, ("points",)))
             arrays.append(WasmArray("outputs", number, len(self.prediction.values), width, ("points",), "output"))
-        return Layout(1, tuple(arrays))
+        return Layout(1, tuple(arrays), FIRST_ARRAY)

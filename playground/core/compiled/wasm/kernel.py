@@ -6,6 +6,7 @@ range of steps can be made in parts: what a tile carries is in memory between th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -265,7 +266,7 @@ class KernelWriter:
             }
             inputs |= batches.inputs(now)
             loss, norm, after = self._moved(tile, inputs, function.read(uniform), now, of_runs)
-            self._keep_loss(tile, now, loss, judge.going, slots)
+            self._keep_loss(tile, now, loss, norm, judge.going, slots)
             judge.write(now, loss, norm, partial(self._keep_final, tile, slots[: program.final_slots]))
             function.assign(slots, [value.registers[0] for value in after])
             function.assign([uniform], [tile.plus(function.read(uniform), 8 * len(module.uniform))])
@@ -292,16 +293,19 @@ class KernelWriter:
         now: Node,
         of_runs: Sequence[tuple[WasmVector, WasmVector]],
     ) -> tuple[WasmVector, WasmVector, list[WasmVector]]:
-        """Write the loss, the gradient's norm and the slots after a step, by the program of this step."""
+        """Write the loss, the gradient's norm and the slots after a step, by the program of this step.
+
+        A norm that no rule asks for is computed where it is kept, which is at few steps, if there is one program.
+        """
         program, steps, function = self.program.program, self.program.steps, tile.function
         needed = [program.needed(wanted) for wanted in steps]
         shared = set(needed[0]).intersection(*needed[1:])
         emitter = self._emitter(tile, inputs, uniform_at, of_runs)
         emitter.emit(sorted(shared))
         if len(steps) == 1:
-            found = [emitter.value(index) for index in steps[0]]
-            tile.keep(*found)
-            return found[0], found[1], found[2:]
+            loss, norm, *after = [emitter.value(index) for index in steps[0]]
+            tile.keep(loss, *after, *([norm] if self.module.rules.gradient is not None else []))
+            return loss, norm, after
         tile.keep(*(emitter.value(index) for index in self._shared_by_parts(shared, steps, needed)))
         outcomes = [LocalVariable(ValueType.V128) for _ in steps[0]]
         phase = tile.load_integer(tile.row("phases", now))
@@ -328,9 +332,15 @@ class KernelWriter:
         return [i for i in sorted(used & shared) if depends[i] > Dependence.LANE]
 
     def _keep_loss(
-        self, tile: TileFunction, now: Node, loss: WasmVector, going: WasmVector, slots: Sequence[LocalVariable]
+        self,
+        tile: TileFunction,
+        now: Node,
+        loss: WasmVector,
+        norm: WasmVector,
+        going: WasmVector,
+        slots: Sequence[LocalVariable],
     ) -> None:
-        """Write the loss and the parameters of running runs to memory, if this step's are kept."""
+        """Write the loss, the gradient's norm and the parameters of running runs to memory, if this step's are kept."""
         function, program = tile.function, self.program
         column = tile.load_integer(tile.row("columns", now))
         function.keep(column)
@@ -341,9 +351,12 @@ class KernelWriter:
                 for i, slot in enumerate(slots[: program.parameter_slots]):
                     tile.put(tile.vector_of(slot), "slots", i)
                 shown = self._call_loss(tile, tile.at("slots"))
-            unknown = tile.code.constant(float("nan"))
+            unknown = tile.code.constant(math.nan)
             tile.code.store(going.select(shown, unknown), tile.kept_row("losses", column), 0)
-            path = tile.kept_row("path", column)
+            norms, path = tile.kept_row("norms", column), tile.kept_row("path", column)
+            function.when(
+                tile.size("norms"), lambda: tile.code.store(going.select(norm, tile.code.constant(math.nan)), norms, 0)
+            )
 
             def parameters() -> None:
                 for i, slot in enumerate(slots[: program.parameter_slots]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import torch
 
 from playground.core.compiled.apart import take_apart
+from playground.core.compiled.arrays import STATUS_BY_END
 from playground.core.compiled.carried import LEFT_OUT
-from playground.core.compiled.errors import CannotCompileError, TooManyOperationsError
+from playground.core.compiled.errors import CannotCompileError, TooManyOperationsError, TooManyWaysError
 from playground.core.compiled.layout import arrange
 from playground.core.compiled.one_sample import SampleProgram, record_sample
 from playground.core.compiled.phases import Phases, record_phases
@@ -21,104 +23,17 @@ from playground.core.compiled.wasm.apart_kernel import ApartWriter
 from playground.core.compiled.wasm.apart_program import ApartProgram
 from playground.core.compiled.wasm.counts import find_count_rules
 from playground.core.compiled.wasm.kernel import KernelWriter
-from playground.core.compiled.wasm.memory_layout import Layout
 from playground.core.compiled.wasm.module_program import ModuleProgram, PredictionProgram
+from playground.core.compiled.wasm.tiles import RECORDS
 from playground.core.compiled.wasm.uniform import write_uniform
 from playground.core.gradients import Clip
 from playground.core.movers import Mover
 from playground.core.problem import Problem
 from playground.core.stopping import StopRules
-
+from playground.live import Dial, DialRange, LiveModule, NoModule
 
 INPUTS, CONSTANTS, APART = "inputs", "constants", "apart"
 """The ways to make a module: a step over all samples, with the data as inputs or not, or a loop over samples."""
-
-
-@dataclass(frozen=True)
-class DialRange:
-    """The values that a page offers for a hyperparameter.
-
-    :param is_logarithmic: whether they are spaced by ratio.
-    """
-
-    low: float
-    high: float
-    is_logarithmic: bool = False
-
-
-@dataclass(frozen=True)
-class Dial:
-    """A hyperparameter that is an input of a module.
-
-    :param value: in the scenario.
-    :param range: to offer; None if nothing says which.
-    """
-
-    name: str
-    value: float
-    range: DialRange | None = None
-
-
-@dataclass(frozen=True)
-class LiveModule:
-    """A WebAssembly module that makes the steps of a descent.
-
-    Its functions: `uniform(step0, step1)` computes what all runs share at these steps, from `dials`, `factors` and
-    `counts`. `begin(tile0, tile1)` computes the state before step 0 from `starts` and `varying`; it returns for how
-    many tiles Python's decisions hold. `descend(tile0, tile1, step0, step1)` makes steps and returns how many tiles
-    have runs that go on. `conclude(tile0, tile1)` computes `final` and `last`. `evaluate(tile0, tile1)` computes the
-    loss over all data at `points`; `predict(tile0, tile1)`, where there is one, the outputs of one `model` for many
-    `inputs`. Losses after the end of a run are not written, or are NaN.
-
-    :param code: the bytes of the module.
-    :param dtype: of the runs, `float32` or `float64`.
-    :param layout: of its memory.
-    :param dials: hyperparameters that all runs share, in the order of the array `dials`.
-    :param varying: hyperparameters of each run, in the order of the array `varying`.
-    :param parameters: the shape of each parameter by name, in the order in which `starts` has their entries.
-    :param steps: the most steps that a run makes.
-    :param factors: of the schedule on the learning rate, for each step.
-    :param phases: which part of the program each step uses.
-    :param counts: rows of the array `counts`, for each step.
-    :param data: the shape of each data tensor; empty if the data are constants of the program, or if there are none.
-    :param batch: samples in a mini-batch; 0 if there are none.
-    :param ends: the ways in which a run ends, by `status`.
-    :param left_out: the place in `final` of a number that is not 0 if a run went a way that was not recorded.
-    :param operations: of a step.
-    :param outputs: numbers that the model predicts for a sample; 0 if the module has no `predict`.
-    :param fixed_data: why the data are constants; empty if they are not.
-    :param apart: whether the module loops over samples, so that their number and the size of a batch are inputs; a tile
-        is then one run.
-    """
-
-    code: bytes
-    dtype: str
-    layout: Layout
-    dials: tuple[Dial, ...]
-    varying: tuple[Dial, ...]
-    parameters: Mapping[str, tuple[int, ...]]
-    steps: int
-    factors: tuple[float, ...]
-    phases: tuple[int, ...]
-    counts: tuple[tuple[float, ...], ...]
-    data: tuple[tuple[int, ...], ...]
-    batch: int
-    ends: tuple[str, ...]
-    left_out: int | None
-    operations: int
-    outputs: int = 0
-    fixed_data: str = ""
-    apart: bool = False
-
-
-@dataclass(frozen=True)
-class NoModule:
-    """Why a descent is no module.
-
-    :param reason: a sentence without its full stop.
-    """
-
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +71,7 @@ def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
     Hyperparameters and data are inputs. If that cannot be recorded, the data are constants, and at last everything is.
     If possible, the module loops over samples and over parameters, else a step is one program.
     """
-    every = tuple(terms.mover.numbers)
+    every = tuple(name for name, number in terms.mover.numbers.items() if math.isfinite(number))
     rates = tuple(name for name in every if name in terms.varying)
     sample, coupled = _record_sample(terms)
     first = last = too_many = ""
@@ -168,7 +83,10 @@ def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
                 if way == APART and sample is not None:
                     return _write_apart(terms, names, sample)
                 return _write_module(terms, names, way == INPUTS, "" if way == INPUTS else first)
-            except TooManyOperationsError as error:
+            except (TooManyOperationsError, TooManyWaysError) as error:
+                if way == APART:
+                    coupled = str(error)
+                    break
                 too_many = str(error)
             except CannotCompileError as error:
                 if way == APART:
@@ -218,7 +136,7 @@ def _write_module(terms: LiveTerms, names: Collection[str], changing: bool, fixe
     batches = terms.problem.batches
     starts = {name: tensor.detach()[None] for name, tensor in terms.problem.parameters.items()}
     phases = tidy(record_phases(spec, factors, starts))
-    program = arrange(phases, terms.rules.gradient is not None, terms.over_all_data)
+    program = arrange(phases, gradient=True, over_all_data=terms.over_all_data)
     reads_data = changing or batches.size is not None
     module = ModuleProgram(
         kernel_program=program,
@@ -302,6 +220,8 @@ def _describe(terms: LiveTerms, spec: DescentSpec, phases: Phases, module: Modul
         ends=END_NAMES,
         left_out=None,
         operations=0,
+        records=RECORDS,
+        statuses=tuple(STATUS_BY_END[end] for end in END_NAMES),
         outputs=0 if module.prediction is None else len(module.prediction.values),
     )
 

@@ -12,11 +12,15 @@ from playground.core.compiled.program import DEPENDENCE_BY_INPUT, INPUT, LANE, P
 from playground.core.compiled.scalar_operations import Dependence
 from playground.core.compiled.wasm.binary import WasmModule
 from playground.core.compiled.wasm.counts import CountRule
+from playground.core.compiled.wasm.far_angles import TABLE_ADDRESS, TWO_OVER_PI
 from playground.core.compiled.wasm.functions import FunctionTable
-from playground.core.compiled.wasm.memory_layout import Layout, WasmArray
 from playground.core.compiled.wasm.tiles import INTEGER_RECORDS, RECORDS
 from playground.core.compiled.wasm.vector import REGISTER_BYTES, WasmLanes
 from playground.core.stopping import StopRules
+from playground.live import Layout, WasmArray
+
+FIRST_ARRAY = (TABLE_ADDRESS + len(TWO_OVER_PI) + 8 + 63) // 64 * 64
+"""Where the first array may begin: after the digits that `far_angles` reads."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +145,7 @@ class ModuleProgram:
             vectors("final", program.final_slots, number, "output"),
             vectors("last", 1, number, "output"),
             vectors("losses", 1, number, "output", "kept"),
+            vectors("norms", 1, number, "output", "kept"),
             vectors("path", parameters, number, "output", "kept"),
             points("points", parameters, "input"),
             points("heights", 1, "output"),
@@ -153,4 +158,4 @@ class ModuleProgram:
         if self.batch:
             arrays.append(vectors("streams", 1, "i32", "input"))
             arrays.append(WasmArray("order", "i32", self.batch, 1, ("streams", "span")))
-        return Layout(width, tuple(arrays))
+        return Layout(width, tuple(arrays), FIRST_ARRAY)

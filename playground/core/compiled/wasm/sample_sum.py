@@ -32,8 +32,8 @@ SELECT = 0x1B
 def write_sample_sum(module: ApartProgram, loss: int, gradient: Sequence[int] = ()) -> int:
     """Write `sum(parameters, order, count)`; return the index of the function.
 
-    It returns the loss of `count` samples in each lane. Its derivatives are sums over the lanes of vectors, one for each
-    entry of the parameters, which are in the array `sums` afterwards.
+    It returns the loss of `count` samples in each lane. The array `sums` then has a vector for each entry of the
+    parameters; the sum over its lanes is the derivative by that entry.
 
     :param loss: the value of a sample's weighted loss.
     :param gradient: the values of its derivatives by the parameters, if they are wanted.

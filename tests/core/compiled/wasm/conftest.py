@@ -49,7 +49,8 @@ class LivePage:
         streams, span = (1, self.steps) if orders is None else orders.shape[:2]
         self.sizes = {"tiles": self.tiles, "steps": self.steps, "kept": len(kept), "streams": streams, "span": span}
         self.sizes["points"] = self.tiles
-        self.sizes["samples"] = len(data[0]) if len(data) else 0
+        samples = [tensor.numpy() for tensor in data]
+        self.sizes["samples"] = len(samples[0]) if samples else 0
         self.sizes["batch"] = 0 if orders is None else orders.shape[2]
         self.addresses, end = live.layout.place(self.sizes)
         self._instance = WasmInstance(live.code)
@@ -67,8 +68,8 @@ class LivePage:
             self["counts"][:] = np.transpose(live.counts)
         for place, dial in enumerate(live.varying):
             self["varying"][:, place] = dial.value
-        for place, tensor in enumerate(data if live.data else ()):
-            self[f"data{place}"].reshape(-1)[:] = tensor.numpy().reshape(-1)
+        for place, numbers in enumerate(samples if live.data else ()):
+            self[f"data{place}"].reshape(-1)[:] = numbers.reshape(-1)
         if orders is not None:
             self["order"][:] = orders.reshape(self["order"].shape)
             self["streams"][:] = 0
@@ -79,6 +80,11 @@ class LivePage:
         content = self._memory[begin : begin + array.count_bytes(self.sizes)].view(ELEMENTS[array.element])
         shape = [*(self.sizes[each] for each in array.rows), array.count, *([array.lanes] if array.lanes > 1 else [])]
         return content.reshape(shape)
+
+    def leave_out(self, name):
+        """Say that an output is not wanted."""
+        at = self.live.layout.address_of(name)
+        self._memory[at : at + 4] = 0
 
     def call(self, name, *arguments):
         return self._instance.call(name, *arguments)
@@ -110,7 +116,11 @@ class LivePage:
 
     def losses(self):
         """Return the kept losses, a row for each run."""
-        found = self["losses"].reshape(self.tiles, self.sizes["kept"], -1).transpose(0, 2, 1)
+        return self.kept("losses")
+
+    def kept(self, name):
+        """Return one number for each kept step, a row for each run."""
+        found = self[name].reshape(self.tiles, self.sizes["kept"], -1).transpose(0, 2, 1)
         return found.reshape(-1, self.sizes["kept"])[: self.runs].copy()
 
     def run(self, starts, part=None):

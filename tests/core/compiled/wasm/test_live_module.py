@@ -179,7 +179,7 @@ def test_a_dial_needs_no_other_module(descent_of, start_of) -> None:
     page["dials"][names.index("weight_decay")] = 0.1
     page.put("varying", np.array(rates)[:, None])
     found = page.run(np.repeat(start_of(problem)[None], len(rates), axis=0))
-    assert page.fitting == page.tiles == 3
+    assert page.fitting == page.tiles
     for row, rate in zip(found, rates, strict=True):
         wanted, _, _ = descent.alone(optimizers.Adam(lr=rate, beta1=0.5, weight_decay=0.1))
         np.testing.assert_allclose(row, wanted, rtol=1e-11)
@@ -291,6 +291,37 @@ def test_schedules_clipping_and_thinned_losses(descent_of, start_of) -> None:
     page["factors"][:] = 1.0
     unscheduled = descent_of(problem, optimizers.RMSprop(lr=0.02), steps=40, clip=clip)
     np.testing.assert_allclose(page.run(start_of(problem)[None])[0], unscheduled.alone()[0][kept], rtol=1e-12)
+
+
+NORM_CASES = {
+    "one program": (None, None, StopRules()),
+    "a norm that may end the run": (None, None, StopRules(gradient=1e-9)),
+    "clipped": (None, Clip(norm=0.05), StopRules()),
+    "two programs": (3, None, StopRules()),
+}
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["apart", "unrolled"])
+@pytest.mark.parametrize("case", NORM_CASES)
+def test_gradient_norms(descent_of, start_of, case, apart) -> None:
+    size, clip, rules = NORM_CASES[case]
+    problem = perceptron()
+    problem = replace(problem, batches=Batches(problem.batches.data, size))
+    descent = descent_of(problem, optimizers.SGD(lr=0.2), steps=20, clip=clip, rules=rules, apart=apart)
+    page = descent.page(kept=[0, 5, 19])
+    page["norms"][:] = np.nan
+    page.run(start_of(problem)[None])
+    found = page.kept("norms")[0]
+    page.leave_out("norms")
+    page["norms"][:] = -1.0
+    np.testing.assert_array_equal(page.run(start_of(problem)[None])[0], page.losses()[0])
+    assert (page["norms"] == -1.0).all()
+    stepper, wanted = make_stepper(problem, optimizers.SGD(lr=0.2), None, clip), []
+    for step in range(20):
+        stepper.evaluate(step)
+        wanted.append(stepper.gradient_norm())
+        stepper.update(step)
+    np.testing.assert_allclose(found, np.array(wanted)[[0, 5, 19]], rtol=1e-12)
 
 
 def test_losses_over_all_data(descent_of, start_of) -> None:

@@ -1,0 +1,161 @@
+// A part of the page that computes its run itself: settings, the runs they give, and what is shown of them.
+
+const AGREEMENT = { float64: 1e-9, float32: 1e-3 };  // farther from Python's losses, the page says by how much
+const INDICES = { 1: Uint8Array, 2: Uint16Array, 4: Int32Array };
+const RANKS = { run: 0, other: 1, maps: 2 };
+
+class Session {
+  constructor(part, programs, modules) {
+    const { live } = part;
+    Object.assign(this, { part, live, programs, modules, machines: {}, shown: null, other: null, rates: [], version: 0 });
+    live.entries = live.parameters.reduce((sum, [, shape]) => sum + sizeOf(shape), 0);
+    live.starts = numbersOf(live.starts);
+    live.orders = live.orders && numbersOf(live.orders, INDICES[live.orderBytes]);
+    this.initial = {
+      program: 0, beside: -1, schedule: Boolean(live.factors), steps: live.steps, seed: live.seeds.indexOf(live.seed), start: null,
+      numbers: this.numbersFor(0), data: live.data.map((each) => numbersOf(each.values)), noise: 0,
+    };
+    this.settings = this.copyOf(this.initial);
+    this.canPredict = programs[0].outputs > 0;
+    this.samples = this.findSamples();
+  }
+  numbersFor(program) { return Object.fromEntries([...this.programs[program].varying, ...this.programs[program].dials].map(([name, value]) => [name, value])); }
+  copyOf(settings) { return { ...settings, numbers: { ...settings.numbers }, data: settings.data.map((each) => each.slice()), start: settings.start?.slice() ?? null }; }
+  // The data points, where a chart shows every sample and the data are inputs of the program.
+  findSamples() {
+    const shown = this.part.list.find((chart) => chart.samples)?.samples, [inputs, targets] = this.initial.data;
+    if (!shown || !targets || this.programs.some((program) => !program.data.length)) return null;
+    const count = inputs.length / sizeOf(this.live.data[0].shape.slice(1));
+    return count === shown.count ? new Samples(this, shown) : null;
+  }
+  isChanged() { return this.difference().length > 0; }
+  // Names of the settings that are not as in the scenario.
+  difference() {
+    const { settings, initial } = this, plain = ["program", "beside", "schedule", "steps", "seed"].filter((name) => settings[name] !== initial[name]);
+    const usual = this.numbersFor(settings.program), numbers = Object.keys(usual).filter((name) => settings.numbers[name] !== usual[name]);
+    const data = settings.data.some((each, i) => each.length !== initial.data[i].length || each.some((value, j) => value !== initial.data[i][j]));
+    return [...plain, ...numbers, ...(settings.start ? ["start"] : []), ...(data ? ["data"] : [])];
+  }
+
+  // One machine for each use; each use of the same program shares its compiled module.
+  machine(use, program = this.settings.program) {
+    const key = `${use} ${program}`;
+    this.machines[key] ??= new Machine(this.programs[program], this.modules[program]);
+    return this.machines[key];
+  }
+
+  change(changes) {
+    Object.assign(this.settings, changes);
+    if (this.part.position === 0 && !this.part.isPlaying()) this.follows = true;
+    this.run();
+    this.after();
+  }
+  reset() { this.settings = this.copyOf(this.initial); this.run(); this.after(true); }
+
+  run() {
+    const { part, settings } = this, start = (use, program, then) => {
+      const one = { ...settings, numbers: program === settings.program ? settings.numbers : this.numbersFor(program) };
+      let result = null;
+      const job = makeRun(this.machine(use, program), this.live, one);
+      startJob(`${part.id} ${use}`, RANKS[use], keepLast(job, (each) => { result = each; }), () => { if (result) then(result); });
+    };
+    start("run", settings.program, (result) => this.publish(result));
+    if (settings.beside >= 0 && settings.beside !== settings.program) start("other", settings.beside, (result) => { this.other = result.isDone || result.count > 1 ? result : this.other; refresh(part); });
+    else { stopJob(`${part.id} other`); this.other = null; }
+    this.version += 1;
+    makeMaps(this);
+  }
+
+  // Show a run as far as it is made.
+  publish(result) {
+    const { part } = this;
+    if (!result.losses) return;
+    const step = part.steps[part.position], wasLast = part.position === part.steps.length - 1, isFirst = !this.shown;
+    this.shown = result;
+    part.steps = range(rowCount(result)).map((k) => stepAt(result, k));
+    if (!part.steps.length) return;
+    part.scrubber.slider.max = part.steps.length - 1;
+    part.position = this.follows || wasLast ? part.steps.length - 1 : positionOf(result, step);
+    if (isFirst) for (const chart of part.list) if (chart.drawn) draw(chart);
+    if (result.isDone) { this.follows = false; this.finish(result); }
+    refresh(part);
+  }
+  finish(result) {
+    if (!this.agreement && !this.isChanged()) this.compare(result);
+    showJudged(this, result);
+    this.say();
+  }
+
+  // Compare the page's own losses with those that Python recorded.
+  compare(result) {
+    const { live } = this, steps = numbersOf(live.losses.steps, Int32Array), values = numbersOf(live.losses.values);
+    const place = new Map(Array.from(result.steps, (step, k) => [step, k])), both = range(steps.length).filter((i) => place.has(steps[i]) && place.get(steps[i]) < result.count);
+    this.agreement = { away: farthest(both.length, (i) => result.losses[place.get(steps[both[i]])], (i) => values[both[i]]), moved: result.moved };
+  }
+
+  // The numbers that a model predicts at points, and the loss at parameters.
+  predict(model, points) {
+    const { program } = this.machine("eye"), machine = this.machine("eye").lay({ ...this.eyeSizes(), points: Math.ceil(points.length / program.width) });
+    machine.view("model").set(model);
+    machine.put("inputs", points.length, (i) => points[i]);
+    machine.call("predict", 0, machine.sizes.points);
+    const read = machine.rows("outputs");
+    return points.map((_, i) => range(program.outputs).map((output) => read(i, output)));
+  }
+  evaluate(points) {
+    const { program } = this.machine("eye"), machine = this.machine("eye"), tiles = Math.ceil(points.length / program.width);
+    machine.lay({ ...this.eyeSizes(), points: tiles });
+    program.data.forEach((_, i) => machine.view(`data${i}`).set(this.settings.data[i]));
+    machine.put("points", points.length, (i) => points[i]);
+    machine.call("evaluate", 0, tiles);
+    const read = machine.rows("heights");
+    return points.map((_, i) => read(i));
+  }
+  eyeSizes() {
+    const { program } = this.machine("eye"), samples = program.data.length ? this.settings.data[0].length / sizeOf(program.data[0].slice(1)) : 0;
+    return { tiles: 1, steps: 1, kept: 1, streams: 1, span: 1, samples, batch: program.batch || samples };
+  }
+
+  after(isReset = false) {
+    showSettings(this, isReset);
+    for (const chart of this.part.list) if (chart.drawn) placeHandles(chart);
+    rememberAddress(this);
+  }
+  say() { sayState(this); }
+}
+
+function* keepLast(job, keep) { for (const each of job) { keep(each); yield; } }
+
+// Predictions for the data, as rows of the table: inputs, targets, outputs.
+const predictionsOf = (session, k) => {
+  const { live, part, settings } = session, rows = part.cells.predictions.length;
+  if (!session.canPredict || !rows || !live.data.length || !part.predictions.length) return undefined;
+  const [inputs] = live.data, wide = sizeOf(inputs.shape.slice(1)), count = Math.min(rows, settings.data[0].length / wide);
+  const points = range(count).map((i) => Array.from(settings.data[0].subarray(i * wide, (i + 1) * wide)));
+  const outputs = session.predict(modelAt(session.shown, k), points), between = part.predictions[0][0].length - wide - outputs[0].length;
+  const targets = (i) => (session.samples?.deep === between ? session.samples.target(i) : Array(Math.max(0, between)).fill(undefined));
+  return points.map((point, i) => [...point, ...targets(i), ...outputs[i]]);
+};
+
+const goLive = async (part) => {
+  if (part.live.reason || !part.steps?.length) return;
+  const box = part.element.querySelector(".live"), state = box.querySelector(".live-state");
+  box.hidden = false;
+  try {
+    if (!window.WebAssembly) throw new Error("this browser runs no WebAssembly");
+    const modules = await Promise.all(part.live.programs.map((program) => WebAssembly.compile(bytesOf(program.code))));
+    part.session = new Session(part, part.live.programs, modules);
+    part.session.machine("run");
+  } catch (error) {
+    delete part.session;
+    state.textContent = `Not live: ${error.message}. The page replays what Python computed.`;
+    return;
+  }
+  setUpMaps(part.session);
+  part.session.box = box;
+  recallAddress(part.session);
+  setUpControls(part.session, box);
+  part.session.run();
+  part.session.after();
+  part.element.dataset.live = "1";
+};

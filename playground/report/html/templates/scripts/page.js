@@ -1,0 +1,69 @@
+// The page: its parts, each with its charts and what steers them. `open` sets up what `<main>` holds.
+
+let charts = [];
+
+const waiting = [];  // one chart at a time, so that the page handles input in between
+const next = () => {
+  const chart = waiting.shift();
+  if (chart.visible && !chart.drawn) draw(chart);
+  if (waiting.length) setTimeout(next);
+};
+const later = (chart) => { if (waiting.push(chart) === 1) setTimeout(next); };
+
+const near = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    const chart = charts.find((each) => each.plot === entry.target);
+    if (!chart) continue;
+    chart.visible = entry.isIntersecting;
+    if (!chart.visible) continue;
+    if (chart.map && chart.part.session) makeMaps(chart.part.session);
+    if (!chart.drawn) later(chart); else if (chart.shown !== chart.part.position) move(chart);
+  }
+}, { rootMargin: "200px" });
+
+const again = (all) => charts.forEach((chart) => { if ((chart.drawn || all) && chart.plot.offsetParent) { draw(chart); Plotly.Plots.resize(chart.plot); } });
+dark.addEventListener("change", () => again(false));
+printing.addEventListener("change", () => again(printing.matches));
+
+const setUpChart = (chart) => {
+  for (const button of chart.figure.querySelectorAll(".scale")) button.addEventListener("click", () => {
+    const log = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", log);
+    for (const axis of chart.scales[button.textContent]) { chart.layout[axis].type = log ? "log" : "linear"; delete chart.layout[axis].range; }
+    draw(chart);
+  });
+  const details = chart.figure.querySelector("details.numbers");
+  details.addEventListener("toggle", () => { if (details.open && !details.dataset.filled) { details.dataset.filled = "1"; fill(details.querySelector(".wide"), chart); } });
+  near.observe(chart.plot);
+};
+
+const open = (data) => {
+  near.disconnect();
+  const parts = Object.entries(data).map(([id, part]) => ({ id, ...part, element: document.getElementById(id), list: [] }));
+  const byId = Object.fromEntries(parts.map((part) => [part.id, part]));
+  charts = [...document.querySelectorAll("figure.chart")].map((figure) => {
+    const part = byId[figure.dataset.part], chart = { figure, part, plot: figure.querySelector(".plot"), ...part.charts[figure.dataset.chart] };
+    part.list.push(chart);
+    return chart;
+  });
+  charts.forEach(setUpChart);
+  window.playground.parts = parts;
+  for (const part of parts) {
+    if (part.steps?.length) steer(part);
+    if (part.runs) arrange(part);
+    for (const box of part.element.querySelectorAll(".pick")) pick(box, part);
+    if (part.live) goLive(part);
+  }
+};
+
+// For `playground live`: show other results in place of these.
+const replace = (html, data) => {
+  charts.forEach((chart) => { if (chart.drawn) Plotly.purge(chart.plot); });
+  document.getElementById("main").innerHTML = html;  // made by the same templates as the page, which escape every value
+  open(data);
+};
+window.playground = { replace, parts: [] };
+
+open(JSON.parse(document.getElementById("data").textContent));
+(window.requestIdleCallback ?? setTimeout)(library);
+document.documentElement.dataset.ready = "1";

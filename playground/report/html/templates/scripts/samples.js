@@ -1,0 +1,64 @@
+// The data points of a session: moved, added, deleted, of another class, with noise. Only where data are inputs of the program.
+
+class Samples {
+  // `classes` counts the classes, `targets` has the class of each sample; both are missing where a target is a number.
+  constructor(session, { classes = 0, targets = [], level = null }) {
+    Object.assign(this, { session, classes, level, newClass: classes ? 1 : 0 });
+    [this.wide, this.deep] = session.live.data.map((each) => sizeOf(each.shape.slice(1)));
+    const [, data] = session.initial.data, rows = range(classes).map((kind) => targets.indexOf(kind));
+    this.rows = rows.map((i) => (i < 0 ? null : Array.from(data.subarray(i * this.deep, (i + 1) * this.deep))));
+  }
+  get data() { return this.session.settings.data; }
+  get count() { return this.data[0].length / this.wide; }
+  input(i) { return Array.from(this.data[0].subarray(i * this.wide, (i + 1) * this.wide)); }
+  target(i) { return Array.from(this.data[1].subarray(i * this.deep, (i + 1) * this.deep)); }
+  at(i) { return this.wide === 2 ? this.input(i) : [this.input(i)[0], this.target(i)[0]]; }
+  classOf(i) {
+    const target = this.target(i), away = (row) => (row ? row.reduce((sum, each, j) => sum + Math.abs(each - target[j]), 0) : Infinity);
+    return this.classes ? range(this.classes).reduce((best, kind) => (away(this.rows[kind]) < away(this.rows[best]) ? kind : best)) : 0;
+  }
+  set(data) { this.session.change({ data }); }
+  move(i, [a, b]) {
+    const [inputs, targets] = this.data.map((each) => each.slice());
+    if (Number.isFinite(a)) inputs[i * this.wide] = a;
+    if (Number.isFinite(b) && this.wide === 2) inputs[i * this.wide + 1] = b;
+    if (Number.isFinite(b) && this.wide === 1) targets[i * this.deep] = b;
+    this.set([inputs, targets]);
+  }
+  setClass(i, kind) {
+    if (!this.rows[kind]) return;
+    const targets = this.data[1].slice();
+    targets.set(this.rows[kind], i * this.deep);
+    this.set([this.data[0], targets]);
+  }
+  add([a, b]) {
+    const target = this.classes ? this.rows[this.newClass] : [b];
+    if (!target || ![a, b].every(Number.isFinite)) return;
+    this.set([[...(this.wide === 2 ? [a, b] : [a])], target].map((more, which) => Float64Array.from([...this.data[which], ...more])));
+  }
+  remove(i) { this.set([this.wide, this.deep].map((size, which) => this.data[which].filter((_, place) => Math.floor(place / size) !== i))); }
+  // Move each input as in the scenario by a share of the spread of its column, in directions that never change.
+  setNoise(noise) {
+    const [given] = this.session.initial.data, { wide } = this, spreads = range(wide).map((column) => spreadOf(given.filter((_, i) => i % wide === column)));
+    const normal = normals(1), inputs = given.map((value, i) => value + noise * spreads[i % wide] * normal());
+    this.session.settings.noise = noise;
+    this.set([inputs, this.session.initial.data[1].slice()]);
+  }
+  predictions(k) { return this.session.predict(modelAt(this.session.shown, k), range(this.count).map((i) => this.input(i))); }
+  accuracy(k) { return this.predictions(k).filter((outputs, i) => this.decide(outputs) === this.classOf(i)).length / this.count; }
+  decide(outputs) { return outputs.length > 1 ? outputs.indexOf(Math.max(...outputs)) : Number(outputs[0] > this.level); }
+}
+
+const spreadOf = (values) => { const mean = values.reduce((sum, each) => sum + each, 0) / values.length; return Math.sqrt(values.reduce((sum, each) => sum + (each - mean) ** 2, 0) / values.length); };
+
+// Numbers of a normal distribution, the same for the same seed: mulberry32 and the method of Box and Muller.
+const normals = (seed) => {
+  let state = seed;
+  const uniform = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
+};

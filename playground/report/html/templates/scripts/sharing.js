@@ -1,0 +1,96 @@
+// The state of a part in the address, and as a scenario in YAML.
+
+const hashKey = (session, name) => (document.querySelectorAll(".part").length > 1 ? `${session.part.id}.${name}` : name);
+
+// The settings that differ from the scenario's, as text by name.
+const stateOf = (session) => {
+  const { settings, programs, live } = session, words = {};
+  const text = { program: () => ["optimizer", programs[settings.program].name], beside: () => ["beside", programs[settings.beside]?.name ?? "none"], schedule: () => ["schedule", settings.schedule ? "on" : "off"],
+    steps: () => ["steps", settings.steps], seed: () => ["seed", live.seeds[settings.seed]], start: () => ["start", Array.from(settings.start, Number).map((each) => Number(each.toPrecision(6))).join(",")], data: () => null };
+  for (const name of session.difference()) {
+    const pair = (text[name] ?? (() => [name, settings.numbers[name]]))();
+    if (pair) words[pair[0]] = pair[1];
+  }
+  return words;
+};
+const hashOf = (session) => Object.entries(stateOf(session)).map(([name, value]) => `${encodeURIComponent(hashKey(session, name))}=${encodeURIComponent(value)}`).join("&");
+const linkOf = (session) => `${location.href.split("#")[0]}#${hashOf(session)}`;
+
+let remembering = 0;
+const rememberAddress = (session) => {
+  clearTimeout(remembering);
+  remembering = setTimeout(() => {
+    const hash = hashOf(session);
+    if (location.hash.includes("=") || hash) history.replaceState(null, "", hash ? `#${hash}` : location.href.split("#")[0]);
+  }, 300);
+};
+
+// Read the address; what it has that cannot be is left out, with a sentence.
+const recallAddress = (session) => {
+  const { live, programs } = session, refused = [], words = new URLSearchParams(location.hash.slice(1));
+  const number = (text) => (text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : null);
+  const programOf = (text) => programs.findIndex((each) => each.name === text);
+  const chosen = programOf(words.get(hashKey(session, "optimizer")) ?? "");
+  if (chosen >= 0) Object.assign(session.settings, { program: chosen, numbers: session.numbersFor(chosen) });
+  const takes = {
+    optimizer: (text) => programOf(text) >= 0,
+    beside: (text) => { const found = programOf(text); session.settings.beside = found; return found >= 0 || text === "none"; },
+    schedule: (text) => { session.settings.schedule = text === "on"; return text === "on" || text === "off"; },
+    steps: (text) => { const value = number(text), isGood = Number.isInteger(value) && value >= 1 && value <= live.most; if (isGood) session.settings.steps = value; return isGood; },
+    seed: (text) => { const found = live.seeds.indexOf(number(text)); if (found >= 0) session.settings.seed = found; return found >= 0; },
+    start: (text) => { const values = text.split(",").map(number), isGood = values.length === live.entries && !values.includes(null); if (isGood) session.settings.start = Float64Array.from(values); return isGood; },
+  };
+  const prefix = hashKey(session, "");
+  for (const [key, text] of words) {
+    if (!key.startsWith(prefix)) continue;
+    const name = key.slice(prefix.length), value = number(text), isNumber = Object.hasOwn(session.settings.numbers, name);
+    const isTaken = Object.hasOwn(takes, name) ? takes[name](text) : isNumber && value !== null;
+    if (!isTaken) refused.push(Object.hasOwn(takes, name) || isNumber ? `${name}=${text}` : name);
+    else if (isNumber) session.settings.numbers[name] = value;
+  }
+  if (refused.length) tell(session, `Left out of the address, because it cannot be used here: ${refused.join(", ")}.`);
+};
+
+const copyText = async (session, text, told) => {
+  try { await navigator.clipboard.writeText(text); tell(session, told); }
+  catch {
+    const box = session.box.querySelector(".live-text");
+    box.hidden = false;
+    box.value = text;
+    box.focus();
+    box.select();
+    tell(session, "The clipboard is not available here; the text is selected below.");
+  }
+};
+
+// The scenario with the numbers at hand.
+const writeYaml = (session) => {
+  const { settings, live, programs } = session, changed = new Set(session.difference()), scenario = structuredClone(live.scenario);
+  const own = typeof scenario.optimizer === "string" ? { name: scenario.optimizer } : { ...scenario.optimizer }, names = [...programs[settings.program].varying, ...programs[settings.program].dials].map(([name]) => name);
+  const base = settings.program === 0 ? own : { name: programs[settings.program].name };
+  const used = settings.program === 0 ? names.filter((name) => changed.has(name) || Object.hasOwn(own, name)) : names.filter((name) => changed.has(name) || name === "lr");
+  scenario.optimizer = { ...base, ...Object.fromEntries(used.map((name) => [name, settings.numbers[name]])) };
+  if (changed.has("schedule")) delete scenario.schedule;
+  scenario.steps = settings.steps;
+  scenario.seed = live.seeds[settings.seed];
+  if (settings.start) scenario.start = shapedStart(session, settings.start);
+  const notes = changed.has("data") ? "# The data points that were moved in the page are not part of this text.\n" : "";
+  return notes + yamlOf(scenario).trimStart();
+};
+const shapedStart = ({ live }, start) => {
+  let first = 0;
+  const shaped = (shape) => (shape.length ? range(shape[0]).map(() => shaped(shape.slice(1))) : start[first++]);
+  return Object.fromEntries(live.parameters.map(([name, shape]) => [name, shaped(shape)]));
+};
+
+// YAML of plain data: mappings in lines, mappings of scalars and lists in one line.
+const PLAIN = /^[A-Za-z_][\w./-]*( [\w./-]+)*$/, WORDS = /^(y|yes|n|no|true|false|on|off|null|nan|inf)$/i;
+const scalarOf = (value) => (typeof value === "string" && !(PLAIN.test(value) && !WORDS.test(value)) ? JSON.stringify(value) : value === null ? "null" : typeof value === "number" ? numberOf(value) : String(value));
+const numberOf = (value) => String(value).replace(/^(-?\d+)e/, "$1.0e");
+const flowOf = (value) => {
+  if (Array.isArray(value)) return `[${value.map(flowOf).join(", ")}]`;
+  if (value && typeof value === "object") return `{${Object.entries(value).map(([key, each]) => `${scalarOf(key)}: ${flowOf(each)}`).join(", ")}}`;
+  return scalarOf(value);
+};
+const isPlain = (value) => !value || typeof value !== "object" || Array.isArray(value) || Object.values(value).every((each) => !each || typeof each !== "object");
+const yamlOf = (value, indent = "") => Object.entries(value).map(([key, each]) => `\n${indent}${scalarOf(key)}:${isPlain(each) ? ` ${flowOf(each)}` : yamlOf(each, `${indent}  `)}`).join("");

@@ -159,6 +159,15 @@ def test_no_process_is_left_when_it_ends_while_recording(write, live, number, co
     wait_until(lambda: not any(map(is_running, descendants)))
 
 
+def test_ctrl_c_while_the_first_process_starts_says_nothing(write, start):
+    write("bowl.yaml", BOWL)
+    process = start("live", "bowl.yaml", "--no-browser")
+    process.stdout.readline()
+    wait_until(lambda: find_descendants(process.pid))
+    os.killpg(process.pid, signal.SIGINT)
+    assert (process.communicate()[1].strip(), process.returncode) == ("", 0)
+
+
 def test_two_at_once_have_two_ports(write, live, playground):
     write("bowl.yaml", BOWL)
     first, second = live("bowl.yaml"), live("bowl.yaml")

@@ -88,6 +88,7 @@ const addSamples = (session, dials, shows) => {
   if (!samples) return;
   shows.push(addDial(session, dials, { name: "noise", low: 0, high: 1, read: () => session.settings.noise, write: (value) => samples.setNoise(value) }));
   if (!canAdd(session)) return;
+  shows.push(addDial(session, dials, { name: "batch size", low: 1, high: samples.count, isWhole: true, read: () => Math.min(session.settings.batch, samples.count), write: (value) => session.change({ batch: value < samples.count ? value : Infinity }) }));
   if (samples.classes) shows.push(addChoice(session, dials, "class of a new point", range(samples.classes).map((each) => [each, each]), () => samples.newClass, (value) => { samples.newClass = value; }));
   element(dials, "button", { type: "button" }, "Add a point").addEventListener("click", () => samples.add(middleOf(session)));
 };
@@ -124,7 +125,7 @@ const sayState = (session) => {
   if (agreement) parts.push(agreement.away <= AGREEMENT[dtype] ? agreement.away ? `Its losses agree with Python's to ${agreement.away.toExponential(0)}.` : "Its losses are those of Python, bit for bit." : `Its losses differ from Python's by up to ${short(agreement.away, 2)}${agreement.moved > AGREEMENT[dtype] ? ": the run is sensitive, and a rounding of its start moves it by as much" : ""}.`);
   if (!shown.fits) parts.push("With these numbers the optimizer takes another way than the recorded one; run the scenario in Python to see it.");
   else if (shown.isUnknown) parts.push("The run took a way that was not recorded.");
-  else if (session.isChanged() && !(shown.moved <= AGREEMENT[dtype])) parts.push("This run is sensitive: a rounding of its start moves its losses.");
+  else if (session.isChanged() && shown.moved > AGREEMENT[dtype]) parts.push("This run is sensitive: a rounding of its start moves its losses.");
   const end = ENDS[shown.end];
   parts.push(end ? `Ended at step ${shown.made}: ${end}.` : `All ${shown.made} steps used; last loss ${short(shown.last)}.`);
   const other = session.other;

@@ -226,8 +226,10 @@ WHY_NOT = {
     "line search": (LINE | {"optimizer": "torch.LBFGS"}, "a step evaluates the loss again and again"),
 }
 
+SLOW_CASE = pytest.param("line search", marks=pytest.mark.slow)
 
-@pytest.mark.parametrize("case", WHY_NOT)
+
+@pytest.mark.parametrize("case", [each for each in WHY_NOT if each != "line search"] + [SLOW_CASE])
 def test_why_a_page_has_no_program(plugins, case) -> None:
     keys, words = WHY_NOT[case]
     call = ScenarioCall(name="run()", path=None, keys={"optimizer": "sgd", **keys}, changes={}).load(plugins)

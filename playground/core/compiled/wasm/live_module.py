@@ -67,7 +67,7 @@ def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
             try:
                 return _write_module(terms, names, changing, "" if changing else first)
             except (TooManyOperationsError, TooManyWaysError) as error:
-                return NoModule(str(error))
+                return NoModule(str(error), is_final=True)
             except CannotCompileError as error:
                 first, last = first or str(error), str(error)
     return NoModule(last)

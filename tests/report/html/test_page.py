@@ -149,7 +149,7 @@ def test_templates_are_in_the_package():
         "scripts",
         "sweep.html",
     }
-    assert {path.stem for path in folder.joinpath("scripts").iterdir()} == set(SCRIPTS)
+    assert {path.stem for path in folder.joinpath("scripts").iterdir()} == {*SCRIPTS, "follow"}
 
 
 def test_a_figure_says_how_it_was_made_what_was_left_out_included(make_run):

@@ -62,7 +62,7 @@ const replace = (html, data) => {
   document.getElementById("main").innerHTML = html;  // made by the same templates as the page, which escape every value
   open(data);
 };
-window.playground = { replace, parts: [] };
+window.playground = { replace, settled, parts: [] };
 
 open(JSON.parse(document.getElementById("data").textContent));
 (window.requestIdleCallback ?? setTimeout)(library);

@@ -14,6 +14,12 @@ const startJob = (key, rank, job, after) => {
 };
 const stopJob = (key) => jobs.delete(key);
 
+// For tests: wait until no job is left, and a frame longer.
+const settled = async () => {
+  do await new Promise((then) => setTimeout(then, 30)); while (jobs.size);
+  await new Promise(requestAnimationFrame);
+};
+
 const workAFrame = () => {
   const until = performance.now() + FRAME_WORK, worked = new Set();
   isWaiting = false;

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-SIZES = ("kept", "ordered", "span")
-"""Integers at the start of a module's memory: how many losses are kept, and the first step and the number of steps that
-the array `order` holds."""
+SIZES = ("kept", "ordered", "span", "samples", "batch")
+"""Integers at the start of a module's memory: how many losses are kept, the first step and the number of steps that the
+array `order` holds, how many samples there are, and how many of them are in a mini-batch. Modules that loop over
+samples read the last two; a batch of 0, or of all samples, has them in their own order."""
 
 ELEMENT_BYTES = {"f32": 4, "f64": 8, "i32": 4, "i64": 8}
 
@@ -22,7 +23,8 @@ class WasmArray:
     :param count: values in a row.
     :param lanes: numbers in each value: the lanes of a vector, or 1.
     :param rows: what there is a row for: any of `tiles` of runs, `steps`, `kept` losses, `streams` of samples, the
-        `span` of steps that they hold, and tiles of `points`; the slowest first, nothing for a single row.
+        `span` of steps that they hold, `samples`, the samples of a `batch`, and tiles of `points`; the slowest first,
+        nothing for a single row.
     :param role: `input` if the caller fills it, `output` if the caller reads it, else `state`.
     """
 
@@ -143,6 +145,8 @@ class LiveModule:
     :param records: what the array `numbers` holds of each run, in its order.
     :param outputs: numbers that the model predicts for a sample; 0 if the module has no `predict`.
     :param fixed_data: why the data are constants; empty if they are not.
+    :param apart: whether the module loops over samples, so that their number and the size of a batch are inputs. A tile
+        is one run then, and vectors of `inputs` and `outputs` have as many points as these arrays have lanes.
     """
 
     code: bytes
@@ -164,6 +168,7 @@ class LiveModule:
     records: tuple[str, ...] = ()
     outputs: int = 0
     fixed_data: str = ""
+    apart: bool = False
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ def _program(name: str, module: LiveModule) -> dict[str, Any]:
         "leftOut": module.left_out,
         "outputs": module.outputs,
         "fixedData": module.fixed_data,
+        "apart": module.apart,
         "operations": module.operations,
     }
 

@@ -22,7 +22,7 @@ from playground.runner.single.preparing import prepare
 from playground.runner.single.record_options import RecordOptions
 from playground.runner.single.running import run_one
 
-MAX_BYTES = {"two_moons": 600_000}
+MAX_BYTES = 300_000
 """The most that a live page may add, if not 300,000: a step over many samples is a large program."""
 
 SCENARIOS = {
@@ -128,7 +128,7 @@ def descend(shared, content, seed, steps, place=0):
     losses = page.losses()[0].astype(float)
     end, step = page.ends()[0]
     status = dict(zip(page.live.ends, page.live.statuses, strict=True))[end]
-    return losses, page["norms"][0, :, 0, 0].astype(float), status, steps if end == "going" else step
+    return losses, page.kept("norms")[0].astype(float), status, steps if end == "going" else step
 
 
 @pytest.mark.parametrize("name", [*SCENARIOS, *(pytest.param(each, marks=pytest.mark.slow) for each in SLOW_SCENARIOS)])
@@ -140,9 +140,8 @@ def test_the_runs_of_a_scenario(root, shared, plugins, name) -> None:
     print(f"\n{name}: {grown:,} bytes, {len(programs)} programs, {len(content['seeds'])} seeds")
     assert grown <= MAX_BYTES.get(name, 300_000)
     exact = content["programs"][0]["dtype"] == "float64"
-    tolerance = (
-        {"rtol": 1e-12, "atol": 1e-14} if exact else {"rtol": 1e-5, "atol": 1e-7}
-    )  # a small loss is a difference of larger numbers
+    # The logarithm of a probability near 1 has the rounding of that probability, 6e-8, however small it is.
+    tolerance = {"rtol": 1e-12, "atol": 1e-14} if exact else {"rtol": 1e-5, "atol": 1e-7}
     for seed in (SCENARIOS | SLOW_SCENARIOS)[name]:
         run = own if seed == own.seed else run_seed(path, plugins, seed)
         losses, norms, status, steps = descend(shared, content, seed, content["steps"])

@@ -38,6 +38,11 @@ def warm_up() -> None:
     torch.set_num_threads(threads)
 
 
+def import_slow_modules() -> None:
+    """Import what torch imports at the first use of some operations, with sympy, in about a second."""
+    import torch.fx.experimental.symbolic_shapes  # noqa: F401
+
+
 def may_compute_gradients() -> bool:
     """Tell whether copies of this process can compute gradients after it has done so.
 
@@ -50,6 +55,7 @@ def may_compute_gradients() -> bool:
     return not (torch.cuda.device_count() or torch.backends.mps.is_built() or torch.xpu._is_compiled())
 
 
+import_slow_modules()
 if may_compute_gradients():
     warm_up()
 gc.freeze()  # the collector of a copy then leaves these objects, whose pages are shared, alone

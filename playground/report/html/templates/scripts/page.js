@@ -58,7 +58,13 @@ const open = (data) => {
 
 // For `playground live`: show other results in place of these.
 const replace = (html, data) => {
-  charts.forEach((chart) => { if (chart.drawn) Plotly.purge(chart.plot); });
+  jobs.clear();  // nothing of what is replaced may go on
+  window.playground.parts.forEach((part) => part.halt?.());
+  for (const chart of charts) {
+    clearTimeout(chart.fitting);
+    if (chart.drawn) Plotly.purge(chart.plot);
+    chart.drawn = chart.visible = false;
+  }
   document.getElementById("main").innerHTML = html;  // made by the same templates as the page, which escape every value
   open(data);
 };

@@ -51,8 +51,12 @@ const guessedRange = (value) => (value > 0 ? [value / 100, value * 100, true] : 
 const setUpControls = (session, box) => {
   session.box = box;
   const buttons = box.querySelector(".live-buttons");
-  for (const [name, act] of [["Reset", () => session.reset()], ["Copy as YAML", () => copyText(session, writeYaml(session), "The scenario with these numbers is in the clipboard.")], ["Copy link", () => copyText(session, linkOf(session), "The address of this state is in the clipboard.")]])
-    element(buttons, "button", { type: "button" }, name).addEventListener("click", act);
+  const acts = {
+    Reset: () => session.reset(),
+    "Copy as YAML": () => copyText(session, writeYaml(session), "The scenario with these numbers is in the clipboard."),
+    ...(hasAddress() ? { "Copy link": () => copyText(session, linkOf(session), "The address of this state is in the clipboard.") } : {}),
+  };
+  for (const [name, act] of Object.entries(acts)) element(buttons, "button", { type: "button" }, name).addEventListener("click", act);
   showDials(session);
 };
 

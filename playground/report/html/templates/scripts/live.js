@@ -175,7 +175,8 @@ const predictionsOf = (session, k) => {
   return points.map((point, i) => [...point, ...targets(i), ...outputs[i]]);
 };
 
-const goLive = async (part) => {
+// `previous` is the part whose place this one takes: of the same scenario, its settings are kept.
+const goLive = async (part, previous) => {
   if (part.live.reason || !part.steps?.length) return;
   const box = part.element.querySelector(".live"), state = box.querySelector(".live-state");
   box.hidden = false;
@@ -191,7 +192,9 @@ const goLive = async (part) => {
   }
   setUpMaps(part.session);
   part.session.box = box;
-  recallAddress(part.session);
+  const before = previous?.session;
+  if (before && JSON.stringify(before.live.scenario) === JSON.stringify(part.live.scenario)) part.session.settings = before.copyOf(before.settings);
+  else if (!previous) recallAddress(part.session);
   setUpControls(part.session, box);
   part.session.start();
   part.session.check();

@@ -19,12 +19,14 @@ const numberNamed = (session, name) => { const [program, own] = whose(session, n
 const hashOf = (session) => Object.entries(stateOf(session)).map(([name, value]) => `${encodeURIComponent(hashKey(session, name))}=${encodeURIComponent(value)}`).join("&");
 const linkOf = (session) => `${location.href.split("#")[0]}#${hashOf(session)}`;
 
+// A page in the frame of a notebook has no address of its own.
+const hasAddress = () => location.protocol !== "about:";
 let remembering = 0;
 const rememberAddress = (session) => {
   clearTimeout(remembering);
   remembering = setTimeout(() => {
     const hash = hashOf(session);
-    if (location.hash.includes("=") || hash) history.replaceState(null, "", hash ? `#${hash}` : location.href.split("#")[0]);
+    if (hasAddress() && (location.hash.includes("=") || hash)) history.replaceState(null, "", hash ? `#${hash}` : location.href.split("#")[0]);
   }, 300);
 };
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 SIZES = ("kept", "ordered", "span", "samples", "batch")
@@ -176,9 +176,11 @@ class NoModule:
     """Why a descent is no module.
 
     :param reason: a sentence without its full stop.
+    :param is_final: whether it is certain that fewer steps make no difference.
     """
 
     reason: str
+    is_final: bool = field(default=False, compare=False)
 
 
 def count_index_bytes(samples: int) -> int:

@@ -34,7 +34,7 @@ def test_side_by_side(write, playground, tmp_path):
     write("some/b.yaml", BOWL)
     assert playground("run", "some", "-j", 2, "--html", "page.html").exit_code == 0
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert page.count('type="range"') == page.count("The step, explained") == 2
+    assert page.count('type="range" min="0" max="20"') == page.count("The step, explained") == 2
     assert page.count("The step lowered the loss") == 2 * 5  # at 0, 1, 2, 5 and 10; the last makes no update
 
 
@@ -95,11 +95,12 @@ def test_no_live(write, playground, tmp_path, option):
     assert 0 < len(pages[0]) - len(pages[1]) < MAX_LIVE_BYTES
 
 
-def test_why_a_page_is_not_live(write, playground, tmp_path):
-    write("bowl.yaml", BOWL.replace("name: sgd", "name: torch.LBFGS"))
+def test_why_a_page_is_not_live(write, playground, tmp_path, monkeypatch):
+    monkeypatch.setattr("playground.runner.single.live.MAX_STEPS", 10)
+    write("bowl.yaml", BOWL)
     assert playground("run", "bowl.yaml", "--html", "page.html").exit_code == 0
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert '"live":{"reason":"a step evaluates the loss again and again' in page
+    assert '"live":{"reason":"20 steps are more than the 10 that a page takes"}' in page
 
 
 def test_other_reports_have_no_program(write, playground, tmp_path):

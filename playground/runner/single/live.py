@@ -130,7 +130,7 @@ def _record_long(ready: PreparedDescent, optimizer: Component) -> LiveModule | N
     most = min(max(SPARE * steps, MIN_STEPS), MAX_STEPS)
     with suppress(*ISOLATED_EXCEPTIONS):
         found = _make_module(ready, ready.bound.optimizer, optimizer, most)
-        if isinstance(found, LiveModule):
+        if isinstance(found, LiveModule) or found.is_final:
             return found
     return _make_module(ready, ready.bound.optimizer, optimizer, steps)
 

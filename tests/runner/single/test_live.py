@@ -22,7 +22,7 @@ from playground.runner.single.preparing import prepare
 from playground.runner.single.record_options import RecordOptions
 from playground.runner.single.running import run_one
 
-MAX_BYTES = {"two_moons": 600_000}
+MAX_BYTES = 300_000
 """The most that a live page may add, if not 300,000: a step over many samples is a large program."""
 
 SCENARIOS = {
@@ -225,8 +225,10 @@ WHY_NOT = {
     "line search": (LINE | {"optimizer": "torch.LBFGS"}, "a step evaluates the loss again and again"),
 }
 
+SLOW_CASE = pytest.param("line search", marks=pytest.mark.slow)
 
-@pytest.mark.parametrize("case", WHY_NOT)
+
+@pytest.mark.parametrize("case", [each for each in WHY_NOT if each != "line search"] + [SLOW_CASE])
 def test_why_a_page_has_no_program(plugins, case) -> None:
     keys, words = WHY_NOT[case]
     call = ScenarioCall(name="run()", path=None, keys={"optimizer": "sgd", **keys}, changes={}).load(plugins)

@@ -51,8 +51,12 @@ const guessedRange = (value) => (value > 0 ? [value / 100, value * 100, true] : 
 const setUpControls = (session, box) => {
   session.box = box;
   const buttons = box.querySelector(".live-buttons");
-  for (const [name, act] of [["Reset", () => session.reset()], ["Copy as YAML", () => copyText(session, writeYaml(session), "The scenario with these numbers is in the clipboard.")], ["Copy link", () => copyText(session, linkOf(session), "The address of this state is in the clipboard.")]])
-    element(buttons, "button", { type: "button" }, name).addEventListener("click", act);
+  const acts = {
+    Reset: () => session.reset(),
+    "Copy as YAML": () => copyText(session, writeYaml(session), "The scenario with these numbers is in the clipboard."),
+    ...(hasAddress() ? { "Copy link": () => copyText(session, linkOf(session), "The address of this state is in the clipboard.") } : {}),
+  };
+  for (const [name, act] of Object.entries(acts)) element(buttons, "button", { type: "button" }, name).addEventListener("click", act);
   showDials(session);
 };
 
@@ -88,6 +92,7 @@ const addSamples = (session, dials, shows) => {
   if (!samples) return;
   shows.push(addDial(session, dials, { name: "noise", low: 0, high: 1, read: () => session.settings.noise, write: (value) => samples.setNoise(value) }));
   if (!canAdd(session)) return;
+  shows.push(addDial(session, dials, { name: "batch size", low: 1, high: samples.count, isWhole: true, read: () => Math.min(session.settings.batch, samples.count), write: (value) => session.change({ batch: value < samples.count ? value : Infinity }) }));
   if (samples.classes) shows.push(addChoice(session, dials, "class of a new point", range(samples.classes).map((each) => [each, each]), () => samples.newClass, (value) => { samples.newClass = value; }));
   element(dials, "button", { type: "button" }, "Add a point").addEventListener("click", () => samples.add(middleOf(session)));
 };
@@ -124,7 +129,7 @@ const sayState = (session) => {
   if (agreement) parts.push(agreement.away <= AGREEMENT[dtype] ? agreement.away ? `Its losses agree with Python's to ${agreement.away.toExponential(0)}.` : "Its losses are those of Python, bit for bit." : `Its losses differ from Python's by up to ${short(agreement.away, 2)}${agreement.moved > AGREEMENT[dtype] ? ": the run is sensitive, and a rounding of its start moves it by as much" : ""}.`);
   if (!shown.fits) parts.push("With these numbers the optimizer takes another way than the recorded one; run the scenario in Python to see it.");
   else if (shown.isUnknown) parts.push("The run took a way that was not recorded.");
-  else if (session.isChanged() && !(shown.moved <= AGREEMENT[dtype])) parts.push("This run is sensitive: a rounding of its start moves its losses.");
+  else if (session.isChanged() && shown.moved > AGREEMENT[dtype]) parts.push("This run is sensitive: a rounding of its start moves its losses.");
   const end = ENDS[shown.end];
   parts.push(end ? `Ended at step ${shown.made}: ${end}.` : `All ${shown.made} steps used; last loss ${short(shown.last)}.`);
   const other = session.other;

@@ -2,7 +2,7 @@
 
 const AGREEMENT = { float64: 1e-9, float32: 1e-3 };  // farther from Python's losses, the page says by how much
 const INDICES = { 1: Uint8Array, 2: Uint16Array, 4: Int32Array };
-const RANKS = { run: 0, other: 1, maps: 2 };
+const RANKS = { start: -1, run: 0, other: 1, maps: 2 };
 
 class Session {
   constructor(part, programs, modules) {
@@ -11,9 +11,10 @@ class Session {
     live.entries = live.parameters.reduce((sum, [, shape]) => sum + sizeOf(shape), 0);
     live.starts = numbersOf(live.starts);
     live.orders = live.orders && numbersOf(live.orders, INDICES[live.orderBytes]);
+    live.batch = programs[0].batch;
     this.initial = {
       program: 0, beside: -1, schedule: Boolean(live.factors), steps: live.steps, seed: live.seeds.indexOf(live.seed), start: null,
-      byProgram: programs.map((_, program) => this.numbersFor(program)), data: live.data.map((each) => numbersOf(each.values)), noise: 0,
+      byProgram: programs.map((_, program) => this.numbersFor(program)), data: live.data.map((each) => numbersOf(each.values)), noise: 0, batch: live.batch || Infinity,
     };
     this.settings = this.copyOf(this.initial);
     this.canPredict = programs[0].outputs > 0;
@@ -37,7 +38,7 @@ class Session {
   }
   // Names of the settings that are not as in the scenario.
   difference() {
-    const { settings, initial } = this, plain = ["program", "beside", "schedule", "steps", "seed"].filter((name) => settings[name] !== initial[name]);
+    const { settings, initial } = this, plain = ["program", "beside", "schedule", "steps", "seed", "batch"].filter((name) => settings[name] !== initial[name]);
     const changed = (program) => (program < 0 ? [] : Object.keys(initial.byProgram[program]).filter((name) => settings.byProgram[program][name] !== initial.byProgram[program][name]));
     const numbers = [...changed(settings.program), ...changed(settings.beside).map((name) => `beside ${name}`)];
     const data = settings.data.some((each, i) => each.length !== initial.data[i].length || each.some((value, j) => value !== initial.data[i][j]));
@@ -54,10 +55,15 @@ class Session {
   change(changes) {
     Object.assign(this.settings, changes);
     if (this.part.position === 0 && !this.part.isPlaying()) this.follows = true;
-    this.run();
-    this.after();
+    this.start();
   }
-  reset() { this.settings = this.copyOf(this.initial); this.run(); this.after(true); }
+  reset() { this.settings = this.copyOf(this.initial); this.start(); }
+  // Events can come faster than frames: what follows of them is done once in the next frame.
+  start() {
+    const session = this;
+    function* begin() { session.run(); session.after(); }
+    startJob(`${this.part.id} start`, RANKS.start, begin(), () => {});
+  }
 
   run() {
     const { part, settings } = this, start = (use, program, then) => {
@@ -100,7 +106,7 @@ class Session {
   // Make the scenario's own run, and compare its losses with those that Python recorded.
   check() {
     let result = null;
-    const job = makeRun(this.machine("check", 0), this.live, { ...this.initial, numbers: this.initial.byProgram[0] });
+    const job = makeRun(this.machine("check", 0), this.live, { ...this.initial, numbers: this.initial.byProgram[0] }, this.programs[0].apart ? 2 : 1);
     startJob(`${this.part.id} check`, RANKS.other, keepLast(job, (each) => { result = each; }), () => {
       if (!result?.isDone) return;
       this.compare(result);
@@ -116,15 +122,27 @@ class Session {
 
   // The numbers that a model predicts at points, and the loss at parameters.
   predict(model, points) {
-    const { program } = this.machine("eye"), machine = this.machine("eye").lay({ ...this.eyeSizes(), points: Math.ceil(points.length / program.width) });
+    const { program } = this.machine("eye"), machine = this.machine("eye").lay({ ...this.eyeSizes(), points: Math.ceil(points.length / this.machine("eye").arrays.inputs.lanes) });
     machine.view("model").set(model);
     machine.put("inputs", points.length, (i) => points[i]);
     machine.call("predict", 0, machine.sizes.points);
     const read = machine.rows("outputs");
     return points.map((_, i) => range(program.outputs).map((output) => read(i, output)));
   }
+  // The outputs of a model at the points of a grid, which stays in a machine of its own.
+  outputsOver({ x, y }, model) {
+    const machine = this.machine("grid"), { program } = machine, count = x.length * y.length;
+    if (machine.grid !== x) {
+      machine.lay({ ...this.eyeSizes(), points: Math.ceil(count / machine.arrays.inputs.lanes) });
+      machine.put("inputs", count, (i) => [x[i % x.length], y[Math.floor(i / x.length)]]);
+      machine.grid = x;
+    }
+    machine.view("model").set(model);
+    machine.call("predict", 0, machine.sizes.points);
+    return machine.rows("outputs");
+  }
   evaluate(points) {
-    const { program } = this.machine("eye"), machine = this.machine("eye"), tiles = Math.ceil(points.length / program.width);
+    const { program } = this.machine("eye"), machine = this.machine("eye"), tiles = Math.ceil(points.length / machine.arrays.points.lanes);
     machine.lay({ ...this.eyeSizes(), points: tiles });
     program.data.forEach((_, i) => machine.view(`data${i}`).set(this.settings.data[i]));
     machine.put("points", points.length, (i) => points[i]);
@@ -133,12 +151,11 @@ class Session {
     return points.map((_, i) => read(i));
   }
   eyeSizes() {
-    const { program } = this.machine("eye"), samples = program.data.length ? this.settings.data[0].length / sizeOf(program.data[0].slice(1)) : 0;
-    return { tiles: 1, steps: 1, kept: 1, streams: 1, span: 1, samples, batch: program.batch || samples };
+    return { tiles: 1, steps: 1, kept: 1, streams: 1, span: 1, samples: countSamples(this.machine("eye").program, this.settings), batch: 0 };
   }
 
-  after(isReset = false) {
-    showSettings(this, isReset);
+  after() {
+    showSettings(this);
     for (const chart of this.part.list) if (chart.drawn) placeHandles(chart);
     rememberAddress(this);
   }
@@ -158,7 +175,8 @@ const predictionsOf = (session, k) => {
   return points.map((point, i) => [...point, ...targets(i), ...outputs[i]]);
 };
 
-const goLive = async (part) => {
+// `previous` is the part whose place this one takes: of the same scenario, its settings are kept.
+const goLive = async (part, previous) => {
   if (part.live.reason || !part.steps?.length) return;
   const box = part.element.querySelector(".live"), state = box.querySelector(".live-state");
   box.hidden = false;
@@ -174,10 +192,11 @@ const goLive = async (part) => {
   }
   setUpMaps(part.session);
   part.session.box = box;
-  recallAddress(part.session);
+  const before = previous?.session;
+  if (before && JSON.stringify(before.live.scenario) === JSON.stringify(part.live.scenario)) part.session.settings = before.copyOf(before.settings);
+  else if (!previous) recallAddress(part.session);
   setUpControls(part.session, box);
-  part.session.run();
+  part.session.start();
   part.session.check();
-  part.session.after();
   part.element.dataset.live = "1";
 };

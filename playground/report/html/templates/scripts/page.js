@@ -47,12 +47,13 @@ const open = (data) => {
     return chart;
   });
   charts.forEach(setUpChart);
+  const previous = Object.fromEntries(window.playground.parts.map((part) => [part.id, part]));
   window.playground.parts = parts;
   for (const part of parts) {
     if (part.steps?.length) steer(part);
     if (part.runs) arrange(part);
     for (const box of part.element.querySelectorAll(".pick")) pick(box, part);
-    if (part.live) goLive(part);
+    if (part.live) goLive(part, previous[part.id]);
   }
 };
 

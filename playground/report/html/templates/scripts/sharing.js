@@ -6,7 +6,7 @@ const hashKey = (session, name) => (document.querySelectorAll(".part").length > 
 const stateOf = (session) => {
   const { settings, programs, live } = session, words = {};
   const text = { program: () => ["optimizer", programs[settings.program].name], beside: () => ["beside", programs[settings.beside]?.name ?? "none"], schedule: () => ["schedule", settings.schedule ? "on" : "off"],
-    steps: () => ["steps", settings.steps], seed: () => ["seed", live.seeds[settings.seed]], start: () => ["start", Array.from(settings.start, Number).map((each) => Number(each.toPrecision(6))).join(",")], data: () => null };
+    steps: () => ["steps", settings.steps], seed: () => ["seed", live.seeds[settings.seed]], batch: () => ["batch", Number.isFinite(settings.batch) ? settings.batch : "all"], start: () => ["start", Array.from(settings.start, Number).map((each) => Number(each.toPrecision(6))).join(",")], data: () => null };
   for (const name of session.difference()) {
     const pair = (text[name] ?? (() => [name, numberNamed(session, name)]))();
     if (pair) words[pair[0]] = pair[1];
@@ -19,12 +19,14 @@ const numberNamed = (session, name) => { const [program, own] = whose(session, n
 const hashOf = (session) => Object.entries(stateOf(session)).map(([name, value]) => `${encodeURIComponent(hashKey(session, name))}=${encodeURIComponent(value)}`).join("&");
 const linkOf = (session) => `${location.href.split("#")[0]}#${hashOf(session)}`;
 
+// A page in the frame of a notebook has no address of its own.
+const hasAddress = () => location.protocol !== "about:";
 let remembering = 0;
 const rememberAddress = (session) => {
   clearTimeout(remembering);
   remembering = setTimeout(() => {
     const hash = hashOf(session);
-    if (location.hash.includes("=") || hash) history.replaceState(null, "", hash ? `#${hash}` : location.href.split("#")[0]);
+    if (hasAddress() && (location.hash.includes("=") || hash)) history.replaceState(null, "", hash ? `#${hash}` : location.href.split("#")[0]);
   }, 300);
 };
 
@@ -43,6 +45,7 @@ const recallAddress = (session) => {
     schedule: (text) => { session.settings.schedule = text === "on"; return text === "on" || text === "off"; },
     steps: (text) => { const value = number(text), isGood = Number.isInteger(value) && value >= 1 && value <= live.most; if (isGood) session.settings.steps = value; return isGood; },
     seed: (text) => { const found = live.seeds.indexOf(number(text)); if (found >= 0) session.settings.seed = found; return found >= 0; },
+    batch: (text) => { const value = text === "all" ? Infinity : number(text), isGood = value === Infinity || (Number.isInteger(value) && value >= 1); if (isGood) session.settings.batch = value; return isGood; },
     start: (text) => { const values = text.split(",").map(number), isGood = values.length === live.entries && !values.includes(null); if (isGood) session.settings.start = Float64Array.from(values); return isGood; },
   };
   const prefix = hashKey(session, "");
@@ -78,6 +81,7 @@ const writeYaml = (session) => {
   if (changed.has("schedule")) delete scenario.schedule;
   scenario.steps = settings.steps;
   scenario.seed = live.seeds[settings.seed];
+  if (changed.has("batch")) { if (Number.isFinite(settings.batch)) scenario.batch_size = settings.batch; else delete scenario.batch_size; }
   if (settings.start) scenario.start = shapedStart(session, settings.start);
   const notes = changed.has("data") ? "# The data points that were moved in the page are not part of this text.\n" : "";
   return notes + yamlOf(scenario).trimStart();

@@ -82,12 +82,9 @@ def record_page(order: RecordingOrder, send: Callable[[RecordedPage], object]) -
         with limit_memory(order.changes.memory):
             loaded = load_with_changes(Path(order.file), order.changes, plugins)
             beginning = run_beginning(loaded, plugins, order.record, BEGINNING_STEPS)
-            if beginning is None:
-                run = run_one(loaded, plugins, record=order.record)
-            else:
+            if beginning is not None:
                 send(_make_page(order, beginning, plugins, notes, is_beginning=True))
-                run = run_one(loaded, plugins, record=replace(order.record, live=False))
-                run = replace(run, live_data=beginning.live_data)
+            run = run_one(loaded, plugins, record=order.record)
             return _make_page(order, run, plugins, (*notes, *run.warnings))
     except PlaygroundError as error:
         faults = tuple(str(fault) for fault in fault_rows(error, Path(order.file)))

@@ -84,34 +84,43 @@ def describe(seconds):
     return f"{1e3 * median(seconds):.0f} ms ({1e3 * min(seconds):.0f} to {1e3 * max(seconds):.0f})"
 
 
+def measure_pages(order):
+    """Return the seconds until the page of the first steps, and until that of the whole run."""
+    from playground.serving.recording import record_page
+
+    start, until = time.process_time(), []
+    record_page(order, lambda page: until.append(time.process_time() - start))
+    return [*until, time.process_time() - start]
+
+
 def test_where_the_time_goes(tmp_path, capsys, monkeypatch, record):
+    """Times of the processor, which do not depend on what else the machine does."""
     from playground.plugins.manager import load_plugins
     from playground.runner.loading.overrides import load_with_changes
     from playground.runner.single.running import run_beginning, run_one
-    from playground.serving import warm_process
-    from playground.serving.messages import encode_message
-    from playground.serving.recording import BEGINNING_STEPS, record_page
+    from playground.serving.recording import BEGINNING_STEPS
+    from playground.serving.warm_process import warm_up
 
     monkeypatch.chdir(tmp_path)
-    warm_process.warm_up()
+    warm_up()
     for name in NAMES:
         path = Path(shutil.copy(SCENARIOS / f"{name}.yaml", tmp_path))
-        times = [time.perf_counter()]
+        until = measure_pages(RecordingOrder(file=path.name, changes=Changes(), record=record))
+        times = [time.process_time()]
         plugins = load_plugins(folder=tmp_path)
-        times.append(time.perf_counter())
+        times.append(time.process_time())
         loaded = load_with_changes(path, Changes(), plugins)
-        times.append(time.perf_counter())
+        times.append(time.process_time())
         run_beginning(loaded, plugins, replace(record, live=False), BEGINNING_STEPS)
-        times.append(time.perf_counter())
+        times.append(time.process_time())
         run_beginning(loaded, plugins, record, 1)
-        times.append(time.perf_counter())
+        times.append(time.process_time())
         run_one(loaded, plugins, record=replace(record, live=False))
-        times.append(time.perf_counter())
-        page = record_page(RecordingOrder(file=path.name, changes=Changes(), record=record), lambda page: None)
+        times.append(time.process_time())
         seconds = [later - before for before, later in pairwise(times)]
         with capsys.disabled():
             shown = ", ".join(f"{part} {1e3 * each:.0f}" for part, each in zip(PARTS, seconds, strict=True))
-            print(f"\n{name}: {shown} ms; {len(encode_message(page)) / 1e3:.0f} kB")
+            print(f"\n{name}: program after {1e3 * until[0]:.0f} ms, all after {1e3 * until[-1]:.0f} ms; {shown}")
 
 
 def test_in_a_browser(tmp_path, capsys):

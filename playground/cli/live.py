@@ -96,7 +96,8 @@ def _follow(order: RecordingOrder, port: int, time_limit: float, opens: bool, de
     shell = page_shell(Path(order.file).name, "", {}, connect="'self'", follows=True)
     server = PageServer(shell, feed, port)
     server.start()
-    echo(f"{server.address} follows {order.file}; Ctrl-C ends it")
+    echo(server.address)  # on a line of its own, so that a terminal lets it be clicked
+    echo(f"following {order.file}; Ctrl-C ends it")
     sys.stdout.flush()
     if opens:
         _open_browser(server.address)

@@ -92,7 +92,8 @@ def decode_message(encoded: bytes) -> RecordingMessage:
     :raises ValueError: it is none.
     """
     name, fields = json.loads(encoded)
-    return _KINDS[name](**{key: tuple(each) if isinstance(each, list) else each for key, each in fields.items()})
+    given: dict[str, Any] = {key: tuple(each) if isinstance(each, list) else each for key, each in fields.items()}
+    return _KINDS[name](**given)
 
 
 def is_last(message: RecordingMessage) -> bool:

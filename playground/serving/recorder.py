@@ -39,6 +39,7 @@ class Recorder:
         self._context: Any = multiprocessing.get_context(method)
         if method == "forkserver":
             self._context.set_forkserver_preload([*preload, WARM_MODULE])
+            _start_fork_server()
 
     def start(self, order: RecordingOrder) -> RunningRecording:
         """Begin to record; the first time, wait until the process that is copied is ready."""
@@ -98,14 +99,26 @@ class RunningRecording:
     def end(self) -> None:
         """End the process, and those that it started, at once."""
         if self._process.is_alive() and self._process.pid is not None:
-            with suppress(OSError):  # it does not lead a group yet
-                os.killpg(self._process.pid, signal.SIGKILL)
+            if hasattr(os, "killpg"):
+                with suppress(OSError):  # it does not lead a group yet
+                    os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
             self._process.join()
         self._connection.close()
 
     def _refuse(self, reason: str) -> RefusedRecording:
         return RefusedRecording((f"{self.order.file}: {reason}",))
+
+
+def _start_fork_server() -> None:
+    """Start the process that is copied, with Ctrl-C blocked there: the terminal sends it to all processes."""
+    from multiprocessing import forkserver
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _record_when_copied(order: RecordingOrder, connection: Any) -> None:

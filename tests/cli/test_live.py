@@ -29,8 +29,8 @@ class LivePageClient:
 
     def __init__(self, process):
         self.process = process
-        self.line = process.stdout.readline()
-        self.address = urlsplit(self.line.split()[0])
+        self.address = urlsplit(process.stdout.readline().rstrip("\n"))
+        self.sentence = process.stdout.readline()
         self.events = self.get("/events")
 
     def get(self, path, query=None, **headers):
@@ -87,7 +87,7 @@ def wait_until(condition):
 def test_a_page_follows_its_file(write, live):
     write("bowl.yaml", BOWL)
     page = live("bowl.yaml", "--set", "optimizer.lr=0.2", "--steps", "30")
-    assert page.line == f"{page.address.geturl()} follows bowl.yaml; Ctrl-C ends it\n"
+    assert page.sentence == "following bowl.yaml; Ctrl-C ends it\n"
     shell = page.get("/").read().decode()
     assert "connect-src &#39;self&#39;" in shell
     assert "<title>bowl.yaml</title>" in shell
@@ -157,6 +157,15 @@ def test_no_process_is_left_when_it_ends_while_recording(write, live, number, co
     output, errors = process.communicate()
     assert (process.returncode, output, errors.strip()) == (code, "", "")
     wait_until(lambda: not any(map(is_running, descendants)))
+
+
+def test_ctrl_c_while_the_first_process_starts_says_nothing(write, start):
+    write("bowl.yaml", BOWL)
+    process = start("live", "bowl.yaml", "--no-browser")
+    process.stdout.readline()
+    wait_until(lambda: find_descendants(process.pid))
+    os.killpg(process.pid, signal.SIGINT)
+    assert (process.communicate()[1].strip(), process.returncode) == ("", 0)
 
 
 def test_two_at_once_have_two_ports(write, live, playground):

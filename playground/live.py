@@ -228,8 +228,8 @@ class Live:
     :param data: the tensors of the data; empty if there are none.
     :param orders: for each seed and step the samples of its mini-batch, one after another; empty without mini-batches.
         The last batch of an epoch may be smaller; zeros fill it up.
-    :param conditions: what the scenario expects and a page can judge, by quantity and key: `("loss", "below")`. The
-        quantities are parameters, `loss`, `steps`, `status` and `predictions`.
+    :param conditions: what the scenario expects, by quantity and key: `("loss", "below")`. A page judges what it
+        measures as Python does in the scenario's own run.
     :param scenario: as plain data, with all changes.
     """
 

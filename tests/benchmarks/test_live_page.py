@@ -25,7 +25,11 @@ pytestmark = [
 COUNT_FRAMES = """() => {
   let last = performance.now();
   window.frames_ = [];
-  const count = (now) => { window.frames_.push(now - last); last = now; window.counting = requestAnimationFrame(count); };
+  const count = (now) => {
+    window.frames_.push(now - last);
+    last = now;
+    window.counting = requestAnimationFrame(count);
+  };
   window.counting = requestAnimationFrame(count);
 }"""
 END_COUNT = "() => { cancelAnimationFrame(window.counting); return window.frames_.slice(1); }"

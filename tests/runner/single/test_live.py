@@ -23,7 +23,7 @@ from playground.runner.single.record_options import RecordOptions
 from playground.runner.single.running import run_one
 
 MAX_BYTES = 300_000
-"""The most that a live page may add, if not 300,000: a step over many samples is a large program."""
+"""The most that a live page may add to the page of a scenario that ships."""
 
 SCENARIOS = {
     "and_gate": (0, 7),
@@ -138,7 +138,7 @@ def test_the_runs_of_a_scenario(root, shared, plugins, name) -> None:
     content, own = write_live(path, plugins)
     grown, programs = len(as_json(content)), content["programs"]
     print(f"\n{name}: {grown:,} bytes, {len(programs)} programs, {len(content['seeds'])} seeds")
-    assert grown <= MAX_BYTES.get(name, 300_000)
+    assert grown <= MAX_BYTES
     exact = content["programs"][0]["dtype"] == "float64"
     # The logarithm of a probability near 1 has the rounding of that probability, 6e-8, however small it is.
     tolerance = {"rtol": 1e-12, "atol": 1e-14} if exact else {"rtol": 1e-5, "atol": 1e-7}

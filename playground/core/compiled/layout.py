@@ -67,6 +67,18 @@ class KernelProgram:
         columns = [np.broadcast_to(np.asarray(each, dtype=np.float64), (runs,)) for each in found]
         return torch.tensor(np.stack(columns, axis=1)) if columns else torch.zeros(runs, 0, dtype=torch.float64)
 
+    @property
+    def code_operations(self) -> int:
+        """The operations in the code of a step."""
+        return self.operations
+
+    def evaluate_start(self, inputs: Mapping[Any, Any]) -> list[Any]:
+        """Return the values of all slots before step 0, of many runs.
+
+        :param inputs: parameters and hyperparameters, by kind and position.
+        """
+        return self.program.evaluate(self.start, inputs, self.program.dtype)
+
     def slot_names(self, parameters: Mapping[str, torch.Size]) -> list[str]:
         """Return a name for every slot: `weight[0,1]`, `exp_avg of weight[0,1]`."""
         names = list(parameters)

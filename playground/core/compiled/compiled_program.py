@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,9 +32,11 @@ from playground.core.replicas import Parameters
 from playground.core.stopping import StopRules
 from playground.core.traces import thin_steps
 
+MAX_UNROLLED_PRODUCTS = 500
+"""The most products of parameters and samples in a step that is one program, if it can be loops.
 
-MAX_UNROLLED_PRODUCTS = 2_000
-"""The most products of parameters and samples in a step that is one program, if it can be loops."""
+With so many, a step has some 2,500 operations. From there on loops are as fast as one program, and compile sooner.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,16 +113,15 @@ class CompiledProgram:
         :raises CannotCompileError: there is no fixed one.
         :raises RunsDifferError: some of the runs have another one than others.
         """
-        record_all = partial(_record_whole, cls, terms, parameters)
         if _count_products(terms.spec) > MAX_UNROLLED_PRODUCTS:
             try:
                 return _record_loops(cls, terms)
             except RunsDifferError:
                 raise
             except CannotCompileError:
-                return record_all()
+                return _record_whole(cls, terms, parameters)
         try:
-            return record_all()
+            return _record_whole(cls, terms, parameters)
         except TooManyOperationsError as error:
             try:
                 return _record_loops(cls, terms)

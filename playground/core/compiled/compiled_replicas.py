@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,7 +19,7 @@ from playground.core.compiled.kernel import KERNEL_ARGUMENTS
 from playground.core.compiled.kernel_agreement import find_disagreeing, require_agreement
 from playground.core.compiled.loop_layout import LoopProgram
 from playground.core.compiled.orders import SampleOrders
-from playground.core.compiled.program import LANE, SLOT, format_program
+from playground.core.compiled.program import LANE
 from playground.core.compiled.steepest import find_steepest
 from playground.core.compiled.symbolic_run import DescentSpec
 from playground.core.compiled.threads import TileWork, run_kernel
@@ -185,12 +184,8 @@ class CompiledReplicas:
 
     def program(self) -> str:
         """Format the first step's program: the loss, its derivative and the update, one operation per line."""
-        program, spec = self.kernel_program, self.spec
-        names = program.slot_names(spec.shapes)
-        inputs: dict[Any, str] = {(SLOT, *key): name for key, name in zip(program.slots, names, strict=True)}
-        inputs |= {(LANE, i): name for i, name in enumerate(spec.mover.lanes)}
-        loss, _, *slots = program.steps[0]
-        return format_program(program.program, {"loss": loss, **dict(zip(names, slots, strict=True))}, inputs)
+        lanes = {(LANE, i): name for i, name in enumerate(self.spec.mover.lanes)}
+        return self.kernel_program.format(self.spec.shapes, lanes)
 
     @flush_denormals()
     def descend(self, traces: ReplicaTraces) -> None:

@@ -234,7 +234,7 @@ class Kernel:
         everywhere = self.code.everywhere(self.code.load("%uniform", "double", index))
         return in_precision(everywhere, self.lanes, boolean, double)
 
-    def _datum(self, rows: dict[int, VectorValue], which: int, row: int, place: int) -> VectorValue:
+    def _datum(self, rows: dict[Any, VectorValue], which: int, row: Any, place: int) -> VectorValue:
         """Load an entry of each run's own batch, lane by lane.
 
         :param rows: the samples of the rows loaded so far.
@@ -249,7 +249,7 @@ class Kernel:
 
         return self.tile.each_lane(self.lanes.number, entry)
 
-    def _samples(self, row: int) -> VectorValue:
+    def _samples(self, row: Any) -> VectorValue:
         """Load which sample each run has in a row of its batch."""
         code = self.code
         streams = self.tile.get("streams", 1, 0, "i32")

@@ -1,4 +1,4 @@
-"""Writes a kernel whose step is two loops, in LLVM's language: one over samples, then one over entries of the parameters.
+"""Writes a kernel whose step is two loops, in LLVM's language: over samples, then over the entries of the parameters.
 
 Lanes are runs, as in `kernel.py`. What a run carries stays in memory, and so does its gradient while samples are added.
 """
@@ -34,9 +34,7 @@ class LoopKernel(Kernel):
 
     program: LoopProgram
 
-    def __init__(
-        self, lanes: Lanes, shape: KernelShape, program: LoopProgram, rules: StopRules, samples: int
-    ) -> None:
+    def __init__(self, lanes: Lanes, shape: KernelShape, program: LoopProgram, rules: StopRules, samples: int) -> None:
         super().__init__(lanes, shape, program, rules)
         self.samples = samples
         self.entries = program.step.entries
@@ -52,13 +50,13 @@ class LoopKernel(Kernel):
         code, sample = self.code, self.program.step.sample
         size = self.entries * self.lanes.width * self.lanes.bits // 8
         code.declared["declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)"] = None
-        code.line(f"call void @llvm.memset.p0.i64({self.tile.address('sums', self.entries)}, i8 0, i64 {size}, i1 false)")
+        sums = self.tile.address("sums", self.entries)
+        code.line(f"call void @llvm.memset.p0.i64({sums}, i8 0, i64 {size}, i1 false)")
         count, weight = self._count_samples()
 
         def one_sample(row: VectorValue, before: Sequence[VectorValue]) -> list[VectorValue]:
-            rows: dict[Any, VectorValue] = {}
-            load = partial(self._datum, rows) if self.shape.batch else partial(_load_everywhere, code, self.shape.places)
-            inputs = _sample_inputs(self.program, self.tile, "slots", self.shape.slots, lambda *at: load(at[0], row, at[1]))
+            load = self._load_lanes if self.shape.batch else partial(_load_everywhere, code, self.shape.places)
+            inputs = _sample_inputs(self.program, self.tile, "slots", self.shape.slots, partial(load, row, {}))
             emitter = Emitter(code, sample.program, {**inputs, sample.weight: lambda: weight}, {})
             emitter.emit(sample.program.needed([sample.loss, *sample.gradient]))
             for i, index in enumerate(sample.gradient):
@@ -69,6 +67,10 @@ class LoopKernel(Kernel):
 
         (loss,) = repeat(code, count, [code.constant(0.0)], one_sample)
         return loss, self._limit_gradient(loss), []
+
+    def _load_lanes(self, row: VectorValue, rows: dict[Any, VectorValue], which: int, place: int) -> VectorValue:
+        """Load a number of the sample that each run has in a row of its batch."""
+        return self._datum(rows, which, row, place)
 
     def _count_samples(self) -> tuple[VectorValue | int, VectorValue]:
         """Return how many samples the step has, and the weight of each."""
@@ -168,8 +170,8 @@ class LoopKernel(Kernel):
         tile, weight = Tile(code), code.constant(WEIGHTS[sample.is_mean](self.samples))
 
         def one_sample(row: VectorValue, before: Sequence[VectorValue]) -> list[VectorValue]:
-            load = partial(_load_everywhere, code, self.shape.places)
-            inputs = _sample_inputs(self.program, tile, "parameters", 0, lambda *at: load(at[0], row, at[1]))
+            load = partial(_load_everywhere, code, self.shape.places, row, {})
+            inputs = _sample_inputs(self.program, tile, "parameters", 0, load)
             emitter = Emitter(code, sample.program, {**inputs, sample.weight: lambda: weight}, {})
             emitter.emit(sample.program.needed([sample.full_loss]))
             return [before[0] + emitter.value(sample.full_loss)]
@@ -180,7 +182,7 @@ class LoopKernel(Kernel):
         return code
 
     def conclusion(self) -> Code:
-        """Write `conclude`: the loss of the final parameters, after the optimizer may have moved them, for all tiles."""
+        """Write `conclude`: the loss of the final parameters, which the optimizer may move before, for all tiles."""
         code, moved, size = Code(self.lanes), self.program.end[1:], self.shape.final_slots
         tile, rule = Tile(code), self.program.step.rule
         pointers = ("%final", "%lanes", "%counts", "%last", *(f"%data{i}" for i in range(len(self.shape.places))))
@@ -238,7 +240,9 @@ def _entry_inputs(program: LoopProgram, tile: Tile, array: str, count: int, i: V
     return {(SLOT, *key): partial(tile.get, array, count, i + k * entries) for k, key in enumerate(keys)}
 
 
-def _load_everywhere(code: Code, places: Sequence[int], which: int, row: VectorValue, place: int) -> VectorValue:
+def _load_everywhere(
+    code: Code, places: Sequence[int], row: VectorValue, _: dict[Any, VectorValue], which: int, place: int
+) -> VectorValue:
     """Load a number of a sample into each lane."""
     return code.everywhere(code.load(f"%data{which}", code.lanes.number, row * places[which] + place))
 

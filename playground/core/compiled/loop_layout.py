@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from playground.core.compiled.apart import StepApart
-from playground.core.compiled.carried import SlotKey
 from playground.core.compiled.errors import CannotCompileError
 from playground.core.compiled.layout import KernelProgram
+from playground.core.compiled.one_entry import GRADIENT
 from playground.core.compiled.phases import Phases
-from playground.core.compiled.program import COUNT, SLOT
+from playground.core.compiled.program import COUNT, SLOT, format_program
 from playground.core.compiled.symbolic_run import DescentSpec
 
 ONLY_PARAMETER = "p0"
@@ -46,6 +47,20 @@ class LoopProgram(KernelProgram):
         found = self.program.evaluate(rule.start, given, self.program.dtype)
         return [column for each in found for column in np.broadcast_to(each, shape).T.copy()]
 
+    def format(self, shapes: Mapping[str, torch.Size], lanes: Mapping[Any, str]) -> str:
+        """Format the two programs as text: what a sample contributes, and the update of an entry."""
+        sample, rule = self.step.sample, self.step.rule
+        names = self.slot_names(shapes)[: self.parameter_slots]
+        inputs: dict[Any, str] = {(SLOT, *key): name for key, name in zip(sample.parameters, names, strict=True)}
+        inputs[sample.weight] = "weight"
+        slopes = {f"d loss / d {name}": index for name, index in zip(names, sample.gradient, strict=True)}
+        of_sample = format_program(sample.program, {"loss": sample.loss, **slopes}, inputs)
+        states = [".".join(path) for path, _ in rule.slots[1:]]
+        keys = dict(zip(rule.slots, ["entry", *states], strict=True))
+        given = {**lanes, GRADIENT: "gradient", **{(SLOT, *key): name for key, name in keys.items()}}
+        moved = dict(zip(keys.values(), rule.steps[0][2:], strict=True))
+        return f"for each sample:\n{of_sample}\nfor each entry:\n{format_program(rule.program, moved, given)}"
+
 
 def arrange_loops(step: StepApart, spec: DescentSpec, over_all_data: bool) -> LoopProgram:
     """Number what the kernel reads and writes.
@@ -55,11 +70,14 @@ def arrange_loops(step: StepApart, spec: DescentSpec, over_all_data: bool) -> Lo
     """
     batches, rule, sample = spec.problem.batches, step.rule, step.sample
     numbers = {name: i for i, name in enumerate(spec.shapes)}
+    shapes = {path: what[0] for path, what in step.phases.steps[-1].after if isinstance(what, tuple)}
     slots = list(sample.parameters)
     for path, _ in rule.slots[1:]:
         if path.count(ONLY_PARAMETER) != 1:
             raise CannotCompileError("the optimizer remembers something that belongs to no parameter")
-        slots += [(_rename(path, numbers[name]), entry) for (_, name), entry in sample.parameters]
+        # A number that is kept for a whole tensor, such as a rate of its own, is carried with each entry.
+        is_entry = shapes.get(path) == (1,)
+        slots += [(_rename(path, numbers[name]), entry if is_entry else 0) for (_, name), entry in sample.parameters]
     separate = over_all_data and (batches.size is not None or sample.loss != sample.full_loss)
     return LoopProgram(
         program=rule.program,
@@ -89,5 +107,3 @@ def name_counts(phases: Phases, parameters: int) -> Phases:
 
 def _rename(path: Sequence[str], parameter: int) -> tuple[str, ...]:
     return tuple(f"p{parameter}" if part == ONLY_PARAMETER else part for part in path)
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 SIZES = ("kept", "ordered", "span", "samples", "batch")
@@ -176,9 +176,11 @@ class NoModule:
     """Why a descent is no module.
 
     :param reason: a sentence without its full stop.
+    :param is_final: whether it is certain that fewer steps make no difference.
     """
 
     reason: str
+    is_final: bool = field(default=False, compare=False)
 
 
 def count_index_bytes(samples: int) -> int:
@@ -226,8 +228,8 @@ class Live:
     :param data: the tensors of the data; empty if there are none.
     :param orders: for each seed and step the samples of its mini-batch, one after another; empty without mini-batches.
         The last batch of an epoch may be smaller; zeros fill it up.
-    :param conditions: what the scenario expects and a page can judge, by quantity and key: `("loss", "below")`. The
-        quantities are parameters, `loss`, `steps`, `status` and `predictions`.
+    :param conditions: what the scenario expects, by quantity and key: `("loss", "below")`. A page judges what it
+        measures as Python does in the scenario's own run.
     :param scenario: as plain data, with all changes.
     """
 

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from playground.figures.numbers import flatten
 from playground.live import SIZES, Dial, ExpectedCondition, Live, LiveModule, NoModule, WasmArray, count_index_bytes
 from playground.report.html.encoding import thin_indices
 from playground.result import Run, json_value
@@ -101,13 +102,9 @@ def _expectations(conditions: Mapping[tuple[str, str], ExpectedCondition], run: 
             continue
         within = [condition.within] if condition.word in ("near", "equals") else []
         judged = [condition.word, condition.wanted, *within]
-        found.append({"what": each.what, "quantity": each.path[0], "shape": _shape(each.value), "condition": judged})
+        value = each.value if isinstance(each.value, str) else list(flatten(each.value))
+        found.append({"what": each.what, "quantity": each.path[0], "value": value, "condition": judged})
     return found
-
-
-def _shape(value: Any) -> list[int]:
-    """Return the shape of nested lists."""
-    return [len(value), *(_shape(value[0]) if value else [])] if isinstance(value, list) else []
 
 
 def _encode(numbers: Iterable[float], kind: str) -> str:

@@ -59,17 +59,35 @@ def html_page(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> s
     return page_shell(str(index["title"]), main_content(parts, index), {part["id"]: part["data"] for part in parts})
 
 
+def index_of_one(part: Mapping[str, Any], notes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the overview of a page with one part, which is none.
+
+    :param notes: sentences above the part.
+    """
+    return {
+        "title": part["title"],
+        "alone": True,
+        "listed": [part],
+        "errors": [],
+        "interrupted": False,
+        "notes": notes,
+    }
+
+
 def main_content(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> str:
     """Return what the page's main element contains; see `html_page`."""
     return _environment().get_template("main.html").render(parts=parts, **index)
 
 
-def page_shell(title: str, content: str, data: Mapping[str, Any], connect: str = "'none'") -> str:
+def page_shell(
+    title: str, content: str, data: Mapping[str, Any], connect: str = "'none'", follows: bool = False
+) -> str:
     """Return a page around a content.
 
     :param content: of the main element, as HTML.
     :param data: for the script, of each part by its name.
     :param connect: which addresses the script may ask, as the source of a content security policy.
+    :param follows: whether the page shows what `playground live` sends it.
     """
     from markupsafe import Markup
     from plotly.offline import get_plotlyjs
@@ -77,12 +95,12 @@ def page_shell(title: str, content: str, data: Mapping[str, Any], connect: str =
     inlined = {
         "STYLE": _text("page.css") + BODY_STYLE,
         "PLOTLY": get_plotlyjs(),
-        "SCRIPT": page_script(),
+        "SCRIPT": page_script((*SCRIPTS, "follow") if follows else SCRIPTS),
         "DATA": as_json(data),
     }
     policy = content_policy((inlined["PLOTLY"], inlined["SCRIPT"]), connect)
     template = _environment().get_template("page.html")
-    shown = template.render(title=title, content=Markup(content), policy=policy, versions=versions())
+    shown = template.render(title=title, content=Markup(content), policy=policy, versions=versions(), follows=follows)
     first, *others = shown.split("@@INLINE-")  # only the template has these marks; scenario texts are escaped
     filled = (inlined[name] + rest for name, _, rest in (other.partition("@@") for other in others))
     return "".join((first, *filled))
@@ -110,9 +128,9 @@ def content_policy(scripts: Sequence[str], connect: str) -> str:
     return "; ".join(f"{name} {sources}" for name, sources in rules.items())
 
 
-def page_script() -> str:
+def page_script(names: Sequence[str] = SCRIPTS) -> str:
     """Return the script of the page: its files in one scope of their own."""
-    return "\n".join(('"use strict";', "(() => {", *(_text(f"scripts/{name}.js") for name in SCRIPTS), "})();"))
+    return "\n".join(('"use strict";', "(() => {", *(_text(f"scripts/{name}.js") for name in names), "})();"))
 
 
 def as_json(data: Any) -> str:

@@ -119,7 +119,7 @@ def _make_live(ready: PreparedDescent, plugins: Plugins) -> Live | NoModule:
             for name, tensor in zip(problem.batches.names, problem.batches.data, strict=True)
         ),
         orders=_order_samples(problem.batches, seeds, module.steps),
-        conditions=_list_conditions(ready, module),
+        conditions=_list_conditions(ready),
         scenario=ready.loaded.source.data,
     )
 
@@ -130,7 +130,7 @@ def _record_long(ready: PreparedDescent, optimizer: Component) -> LiveModule | N
     most = min(max(SPARE * steps, MIN_STEPS), MAX_STEPS)
     with suppress(*ISOLATED_EXCEPTIONS):
         found = _make_module(ready, ready.bound.optimizer, optimizer, most)
-        if isinstance(found, LiveModule):
+        if isinstance(found, LiveModule) or found.is_final:
             return found
     return _make_module(ready, ready.bound.optimizer, optimizer, steps)
 
@@ -193,31 +193,16 @@ def _make_module(ready: PreparedDescent, built: Any, optimizer: Component, steps
     return make_live_module(terms)
 
 
-def _list_conditions(ready: PreparedDescent, module: LiveModule) -> dict[tuple[str, str], ExpectedCondition]:
-    """Return what the scenario expects of quantities that a page knows."""
+def _list_conditions(ready: PreparedDescent) -> dict[tuple[str, str], ExpectedCondition]:
+    """Return what the scenario expects; the diagnosis is no condition."""
     import torch
 
-    known = {*ready.problem.parameters} - {*ready.task.metrics} | {"loss", "steps", "status"}
-    known |= {"predictions"} if module.outputs and _predicts_alone(ready) else set()
     return {
         (name, condition.word): condition
         for name, check in ready.loaded.scenario.expect.items()
         for condition in list_conditions(check, torch.finfo(ready.setting.dtype).eps)
-        if name in known
+        if name != "diagnosis"
     }
-
-
-def _predicts_alone(ready: PreparedDescent) -> bool:
-    """Tell whether the task's predictions are what the module returns for each sample."""
-    import torch
-
-    problem = ready.problem
-    with torch.no_grad():
-        problem.module.eval()
-        measured = ready.task.measure(problem, problem.parameters).get("predictions")
-        output = problem.module(problem.batches.data[0])
-        problem.module.train()
-    return isinstance(measured, torch.Tensor) and torch.equal(measured, output)
 
 
 def _count_seeds(problem: Problem, steps: int) -> int:

@@ -94,8 +94,8 @@ def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
                 else:
                     first, last = first or str(error), str(error)
     if too_many and coupled:
-        return NoModule(f"{too_many}; no loop over samples: {coupled}")
-    return NoModule(too_many or last)
+        return NoModule(f"{too_many}; no loop over samples: {coupled}", is_final=True)
+    return NoModule(too_many or last, is_final=bool(too_many))
 
 
 def _record_sample(terms: LiveTerms) -> tuple[SampleProgram | None, str]:

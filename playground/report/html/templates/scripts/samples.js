@@ -51,14 +51,14 @@ class Samples {
 
 const spreadOf = (values) => { const mean = values.reduce((sum, each) => sum + each, 0) / values.length; return Math.sqrt(values.reduce((sum, each) => sum + (each - mean) ** 2, 0) / values.length); };
 
-// Numbers of a normal distribution, the same for the same seed: mulberry32 and the method of Box and Muller.
-const normals = (seed) => {
+// Numbers from 0 to 1 and of the normal distribution, the same for the same seed: mulberry32, and the method of Box and Muller.
+const uniforms = (seed) => {
   let state = seed;
-  const uniform = () => {
+  return () => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 };
+const normals = (seed) => { const draw = uniforms(seed); return () => Math.sqrt(-2 * Math.log(1 - draw())) * Math.cos(2 * Math.PI * draw()); };

@@ -16,6 +16,7 @@ steps: 20
 expect: {loss: {below: 1}}
 """
 
+
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("option", [("--html", "page.html"), ("--report", "html=page.html")])
 def test_a_run(write, playground, tmp_path, option):

@@ -76,8 +76,8 @@ class LoopKernel(Kernel):
         """Return how many samples the step has, and the weight of each."""
         code, batch, weigh = self.code, self.shape.batch, WEIGHTS[self.program.step.sample.is_mean]
         if not batch or not self.samples % batch:
-            count = batch or self.samples
-            return count, code.constant(weigh(count))
+            every = batch or self.samples
+            return every, code.constant(weigh(every))
         per_epoch = -(-self.samples // batch)
         position = code.instruction(f"srem {self.step}, {per_epoch}", "i64")
         is_last = position.compare("eq", per_epoch - 1)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from playground.errors import PlaygroundError
 from playground.figures.notebook import run_line
+from playground.live import NoModule
 from playground.plugins.manager import Plugins, load_plugins
 from playground.report.html.page import index_of_one, main_content
 from playground.report.html.run_part import run_part
@@ -81,10 +82,15 @@ def record_page(order: RecordingOrder, send: Callable[[RecordedPage], object]) -
         notes = failures
         with limit_memory(order.changes.memory):
             loaded = load_with_changes(Path(order.file), order.changes, plugins)
-            beginning = run_beginning(loaded, plugins, order.record, BEGINNING_STEPS)
-            if beginning is not None:
+            first = replace(order.record, alternatives=False)
+            beginning = run_beginning(loaded, plugins, first, BEGINNING_STEPS)
+            if beginning is None:
+                run = run_one(loaded, plugins, record=order.record)
+            else:
                 send(_make_page(order, beginning, plugins, notes, is_beginning=True))
-            run = run_one(loaded, plugins, record=order.record)
+                why_not = beginning.live_data if isinstance(beginning.live_data, NoModule) else None
+                run = run_one(loaded, plugins, record=replace(order.record, live=why_not is None))
+                run = replace(run, live_data=why_not or run.live_data)
             return _make_page(order, run, plugins, (*notes, *run.warnings))
     except PlaygroundError as error:
         faults = tuple(str(fault) for fault in fault_rows(error, Path(order.file)))

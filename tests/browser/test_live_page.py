@@ -343,6 +343,23 @@ def test_the_copied_scenario_gives_the_same_run(open_live, tmp_path, case):
     assert is_near(last_loss(page), playground.run(tmp_path / "copied.yaml").loss.last)
 
 
+@pytest.mark.parametrize(("name", "chart"), [("and_gate", "boundary"), ("line", "fit")])
+def test_the_copied_scenario_has_the_points(open_live, tmp_path, name, chart):
+    page = open_live(name, height=1500)
+    page.locator(f"[data-chart={chart}] .plot").scroll_into_view_if_needed()
+    sample = page.locator(f"[data-chart={chart}] .sample").first
+    sample.wait_for()
+    sample.focus()
+    sample.press("Shift+ArrowUp")
+    page.keyboard.press("Shift+ArrowLeft")
+    settle(page)
+    type_in(page, "steps", 30)
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error()); }")
+    page.get_by_role("button", name="Copy as YAML").click()
+    (tmp_path / "copied.yaml").write_text(page.locator(".live-text").input_value(), encoding="utf-8")
+    assert is_near(last_loss(page), playground.run(tmp_path / "copied.yaml").loss.last)
+
+
 def test_without_webassembly_the_page_replays(write_page, browser):
     page = browser.new_page()
     page.add_init_script("delete window.WebAssembly")

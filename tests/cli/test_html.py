@@ -65,6 +65,15 @@ def test_the_example_of_a_sweep(write, playground, tmp_path, command):
     assert documents[0] == documents[1]
 
 
+def test_the_example_of_a_stored_sweep(write, playground, tmp_path):
+    write("bowl.yaml", BOWL)
+    assert playground("sweep", "bowl.yaml", "--over", "optimizer.lr=0.1,0.2").exit_code == 0
+    for options, count in (((), 1), (("--no-live",), 0)):
+        assert playground("report", "--html", "page.html", *options).exit_code == 0
+        page = (tmp_path / "page.html").read_text(encoding="utf-8")
+        assert page.count("bowl, a run at the best setting <span") == page.count('"programs":[') == count
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -81,9 +81,8 @@ def test_the_first_steps_come_before_the_whole_run(write, make_order, bowl):
     assert "passed" in whole.html
     assert "passed" not in beginning.html
     programs = [page.data["part0"]["live"] for page in pages]
-    own, *others = programs[1]["programs"]
-    assert programs[0]["programs"] == [own]
-    assert others
+    assert programs[0]["programs"] == programs[1]["programs"][:1]
+    assert len(programs[1]["programs"]) > 1  # other optimizers take longer than the scenario's own
     assert programs[0]["steps"] == 300
     with open("count.txt", encoding="utf-8") as file:
         assert file.read() == "x"  # plugins hear of one run

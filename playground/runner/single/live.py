@@ -69,17 +69,17 @@ def make_scenario_live(loaded: Loaded, plugins: Plugins) -> Live | NoModule:
     return NoModule(f"task {loaded.scenario.task.name!r} has no descent")
 
 
-def make_live(ready: PreparedDescent, plugins: Plugins, has_alternatives: bool = True) -> Live | NoModule:
+def make_live(ready: PreparedDescent, plugins: Plugins, alternatives: bool = True) -> Live | NoModule:
     """Return what a live page of a descent is given, or why there is nothing.
 
     :param ready: before its first step; it is left unchanged.
-    :param has_alternatives: whether to record other optimizers too, each of which takes as long as the scenario's own.
+    :param alternatives: whether to record other optimizers on the same problem.
     """
     from playground.core.seeding import preserve_every_stream
 
     with preserve_every_stream([ready.setting.device]):
         try:
-            return _find_excess(ready) or _make_live(ready, plugins, has_alternatives)
+            return _find_excess(ready) or _make_live(ready, plugins, alternatives)
         except PlaygroundError as error:
             return NoModule("; ".join(fault.message for fault in error.faults))
         except ISOLATED_EXCEPTIONS as error:
@@ -100,16 +100,16 @@ def _find_excess(ready: PreparedDescent) -> NoModule | None:
     return None
 
 
-def _make_live(ready: PreparedDescent, plugins: Plugins, has_alternatives: bool) -> Live | NoModule:
+def _make_live(ready: PreparedDescent, plugins: Plugins, alternatives: bool) -> Live | NoModule:
     scenario, problem = ready.loaded.scenario, ready.problem
     optimizer = plugins.registry.get("optimizer", scenario.components["optimizer"].name)
     module = _record_long(ready, optimizer)
     if isinstance(module, NoModule):
         return module
-    alternatives = _record_alternatives(ready, module, optimizer, plugins) if has_alternatives else {}
+    others = _record_alternatives(ready, module, optimizer, plugins) if alternatives else {}
     seeds, starts = _draw_starts(ready, _count_seeds(problem, module.steps))
     return Live(
-        programs={optimizer.name: module, **alternatives},
+        programs={optimizer.name: module, **others},
         steps=scenario.steps,
         most=module.steps,
         factors=None if ready.bound.schedule is None else module.factors,

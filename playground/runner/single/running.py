@@ -65,7 +65,9 @@ def run_one(
             refuse_impossible(ready)
         plugins.broadcast("playground_run_started", spec=scenario_spec(loaded))
         warnings = () if of_sweep else advise(ready)
-        live = make_live(ready, plugins) if record.live and isinstance(ready, PreparedDescent) else None
+        live = None
+        if record.live and isinstance(ready, PreparedDescent):
+            live = make_live(ready, plugins, record.alternatives)
         run = _judge(ready, measure(ready, observe, record), plugins, diagnose=not of_sweep)
         run = replace(run, warnings=warnings, live_data=live)
         if record.views and record.steps:
@@ -79,7 +81,7 @@ def run_one(
 def run_beginning(loaded: Loaded, plugins: Plugins, record: RecordOptions, steps: int) -> Run | None:
     """Make the first steps of a descent, for a page to show while the whole run is computed.
 
-    Nothing is judged or diagnosed, plugins do not hear of it, and no program of another optimizer is recorded.
+    Nothing is judged or diagnosed, and plugins do not hear of it.
 
     :param steps: to make at most.
     :returns: a run with status `interrupted`; None if the task has no descent, or one with no more steps than these.
@@ -91,7 +93,7 @@ def run_beginning(loaded: Loaded, plugins: Plugins, record: RecordOptions, steps
         refuse_impossible(ready)
         if not isinstance(ready, PreparedDescent) or loaded.scenario.steps <= steps:
             return None
-        live = make_live(ready, plugins, has_alternatives=False) if record.live else None
+        live = make_live(ready, plugins, record.alternatives) if record.live else None
         run = _judge(ready, measure(ready, partial(_stop_after, steps), record), plugins, diagnose=False)
     return replace(run, verdict=Verdict.NONE, expectations=(), written=as_yaml(loaded.source.data), live_data=live)
 

@@ -122,8 +122,8 @@ class _SampleSum:
         for which, count in enumerate(module.places):
             row_bytes = tile.code.lanes.bytes_each * count
             rows = [tile.offset(tile.size(f"data{which}"), sample, row_bytes) for sample in samples]
-            for place in range(count):
-                found[SAMPLE, which, 0, place] = partial(load_lanes, tile.code, rows, place)
+            for number in range(count):
+                found[SAMPLE, which, 0, number] = partial(load_lanes, tile.code, rows, number)
         return found
 
 

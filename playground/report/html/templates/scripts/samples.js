@@ -44,6 +44,12 @@ class Samples {
     this.session.settings.noise = noise;
     this.set([inputs, this.session.initial.data[1].slice()]);
   }
+  // The data as the dataset `inline` takes them.
+  table() {
+    const inputs = range(this.count).map((i) => this.input(i).map((each) => Number(each.toPrecision(9))));
+    if (this.classes) return { name: "inline", inputs, targets: range(this.count).map((i) => [this.classOf(i)]), classes: this.classes };
+    return { name: "inline", inputs, targets: range(this.count).map((i) => this.target(i)) };
+  }
   predictions(k) { return this.session.predict(modelAt(this.session.shown, k), range(this.count).map((i) => this.input(i))); }
   accuracy(k) { return this.predictions(k).filter((outputs, i) => this.decide(outputs) === this.classOf(i)).length / this.count; }
   decide(outputs) { return outputs.length > 1 ? outputs.indexOf(Math.max(...outputs)) : Number(outputs[0] > this.level); }

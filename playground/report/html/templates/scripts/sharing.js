@@ -83,8 +83,8 @@ const writeYaml = (session) => {
   scenario.seed = live.seeds[settings.seed];
   if (changed.has("batch")) { if (Number.isFinite(settings.batch)) scenario.batch_size = settings.batch; else delete scenario.batch_size; }
   if (settings.start) scenario.start = shapedStart(session, settings.start);
-  const notes = changed.has("data") ? "# The data points that were moved in the page are not part of this text.\n" : "";
-  return notes + yamlOf(scenario).trimStart();
+  if (changed.has("data")) scenario.dataset = session.samples.table();
+  return yamlOf(scenario).trimStart();
 };
 const shapedStart = ({ live }, start) => {
   let first = 0;

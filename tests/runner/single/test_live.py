@@ -320,14 +320,14 @@ EXPECTED = {
 
 def test_expectations_that_a_page_can_judge(plugins) -> None:
     found = write_keys(plugins, **LINE, optimizer="sgd", expect=EXPECTED)["expectations"]
-    assert [each and (each["quantity"], each["shape"], each["condition"]) for each in found] == [
-        ("loss", [], ["below", 0.05]),
-        ("loss", [], ["above", 0.0]),
-        ("steps", [], ["equals", 20, 4 * 2.0**-23]),
-        ("status", [], ["equals", "budget", 4 * 2.0**-23]),
-        ("weight", [1, 1], ["near", [[2]], 0.1]),
-        ("bias", [1], ["rounded", [-1]]),
-        None,
-        ("predictions", [8, 1], ["near", [[0.0]] * 8, 100.0]),
+    assert [each and (each["quantity"], each["condition"]) for each in found] == [
+        ("loss", ["below", 0.05]),
+        ("loss", ["above", 0.0]),
+        ("steps", ["equals", 20, 4 * 2.0**-23]),
+        ("status", ["equals", "budget", 4 * 2.0**-23]),
+        ("weight", ["near", [[2]], 0.1]),
+        ("bias", ["rounded", [-1]]),
+        ("r2", ["at_least", 0.5]),
+        ("predictions", ["near", [[0.0]] * 8, 100.0]),
     ]
     assert found[0]["what"] == "loss below 0.05"

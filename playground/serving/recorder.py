@@ -112,8 +112,9 @@ class RunningRecording:
 
 def _start_fork_server() -> None:
     """Start the process that is copied, with Ctrl-C blocked there: the terminal sends it to all processes."""
-    from multiprocessing import forkserver
+    from multiprocessing import forkserver, resource_tracker
 
+    resource_tracker.ensure_running()  # its start unblocks Ctrl-C, so it must not happen below
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()

@@ -5,9 +5,9 @@ const INDICES = { 1: Uint8Array, 2: Uint16Array, 4: Int32Array };
 const RANKS = { start: -1, run: 0, other: 1, maps: 2 };
 
 class Session {
-  constructor(part, programs, modules) {
+  constructor(part, programs) {
     const { live } = part;
-    Object.assign(this, { part, live, programs, modules, machines: {}, shown: null, other: null, judged: [], rates: [], version: 0 });
+    Object.assign(this, { part, live, programs, modules: {}, machines: {}, shown: null, other: null, judged: [], rates: [], version: 0 });
     live.entries = live.parameters.reduce((sum, [, shape]) => sum + sizeOf(shape), 0);
     live.starts = numbersOf(live.starts);
     live.orders = live.orders && numbersOf(live.orders, INDICES[live.orderBytes]);
@@ -45,6 +45,9 @@ class Session {
     return [...plain, ...numbers, ...(settings.start ? ["start"] : []), ...(data ? ["data"] : [])];
   }
 
+  // Compile the programs that the settings need; the others when they are chosen.
+  missing() { const { program, beside } = this.settings; return [0, program, beside].filter((each) => each >= 0 && !this.modules[each]); }
+  async compile() { await Promise.all(this.missing().map(async (each) => { this.modules[each] = await WebAssembly.compile(bytesOf(this.programs[each].code)); })); }
   // One machine for each use; each use of the same program shares its compiled module.
   machine(use, program = this.settings.program) {
     const key = `${use} ${program}`;
@@ -61,7 +64,12 @@ class Session {
   // Events can come faster than frames: what follows of them is done once in the next frame.
   start() {
     const session = this;
-    function* begin() { session.run(); session.after(); }
+    function* begin() {
+      while (session.missing().length) yield;  // they are compiled between frames
+      session.run();
+      session.after();
+    }
+    if (this.missing().length) this.compile();
     startJob(`${this.part.id} start`, RANKS.start, begin(), () => {});
   }
 
@@ -189,24 +197,25 @@ const predictionsOf = (session, k) => {
 const goLive = async (part, previous) => {
   if (part.live.reason || !part.steps?.length) return;
   const box = part.element.querySelector(".live"), state = box.querySelector(".live-state");
+  let session;
   box.hidden = false;
   try {
     if (!window.WebAssembly) throw new Error("this browser runs no WebAssembly");
-    const modules = await Promise.all(part.live.programs.map((program) => WebAssembly.compile(bytesOf(program.code))));
-    part.session = new Session(part, part.live.programs, modules);
-    part.session.machine("run");
+    session = new Session(part, part.live.programs);
+    session.box = box;
+    setUpMaps(session);
+    const before = previous?.session;
+    if (before && JSON.stringify(before.live.scenario) === JSON.stringify(part.live.scenario)) session.settings = before.copyOf(before.settings);
+    else if (!previous) recallAddress(session);
+    await session.compile();
+    session.machine("run");
   } catch (error) {
-    delete part.session;
     state.textContent = `Not live: ${error.message}. The page replays what Python computed.`;
     return;
   }
-  setUpMaps(part.session);
-  part.session.box = box;
-  const before = previous?.session;
-  if (before && JSON.stringify(before.live.scenario) === JSON.stringify(part.live.scenario)) part.session.settings = before.copyOf(before.settings);
-  else if (!previous) recallAddress(part.session);
-  setUpControls(part.session, box);
-  part.session.start();
-  part.session.check();
+  part.session = session;
+  setUpControls(session, box);
+  session.start();
+  session.check();
   part.element.dataset.live = "1";
 };

@@ -143,6 +143,9 @@ class LiveModule:
     :param records: what the array `numbers` holds of each run, in its order.
     :param outputs: numbers that the model predicts for a sample; 0 if the module has no `predict`.
     :param fixed_data: why the data are constants; empty if they are not.
+    :param observed: the places in the array `observed` of what is wanted of one step, which `observe(0, 1, step)`
+        computes from the state before it. The first is of a number that is not 0 if the step goes a way that was not
+        recorded. Empty if nothing is wanted.
     """
 
     code: bytes
@@ -164,6 +167,7 @@ class LiveModule:
     records: tuple[str, ...] = ()
     outputs: int = 0
     fixed_data: str = ""
+    observed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

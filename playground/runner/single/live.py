@@ -21,6 +21,7 @@ from playground.runner.single.preparing import prepare, scenario_clip
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
+    from playground.core.compiled.observing import StepObserver
     from playground.core.problem import Batches, Problem
 
 MAX_SEEDS = 32
@@ -59,16 +60,17 @@ def make_scenario_live(loaded: Loaded, plugins: Plugins) -> Live | NoModule:
     return NoModule(f"task {loaded.scenario.task.name!r} has no descent")
 
 
-def make_live(ready: PreparedDescent, plugins: Plugins) -> Live | NoModule:
+def make_live(ready: PreparedDescent, plugins: Plugins, observer: StepObserver | None = None) -> Live | NoModule:
     """Return what a live page of a descent is given, or why there is nothing.
 
     :param ready: before its first step; it is left unchanged.
+    :param observer: wants more of one step.
     """
     from playground.core.seeding import preserve_every_stream
 
     with preserve_every_stream([ready.setting.device]):
         try:
-            return _find_excess(ready) or _make_live(ready, plugins)
+            return _find_excess(ready) or _make_live(ready, plugins, observer)
         except PlaygroundError as error:
             return NoModule("; ".join(fault.message for fault in error.faults))
         except ISOLATED_EXCEPTIONS as error:
@@ -89,9 +91,9 @@ def _find_excess(ready: PreparedDescent) -> NoModule | None:
     return None
 
 
-def _make_live(ready: PreparedDescent, plugins: Plugins) -> Live | NoModule:
+def _make_live(ready: PreparedDescent, plugins: Plugins, observer: StepObserver | None) -> Live | NoModule:
     scenario, problem = ready.loaded.scenario, ready.problem
-    module = _record_long(ready, plugins)
+    module = _record_long(ready, plugins, observer)
     if isinstance(module, NoModule):
         return module
     seeds, starts = _draw_starts(ready, _count_seeds(problem, module.steps))
@@ -113,28 +115,34 @@ def _make_live(ready: PreparedDescent, plugins: Plugins) -> Live | NoModule:
     )
 
 
-def _record_long(ready: PreparedDescent, plugins: Plugins) -> LiveModule | NoModule:
+def _record_long(ready: PreparedDescent, plugins: Plugins, observer: StepObserver | None) -> LiveModule | NoModule:
     """Return a module that makes more steps than the scenario, or only as many if a component refuses those."""
     steps = ready.loaded.scenario.steps
     most = min(max(SPARE * steps, MIN_STEPS), MAX_STEPS)
     try:
-        found = make_scenario_module(ready, plugins, most)
+        found = make_scenario_module(ready, plugins, most, observer)
     except ISOLATED_EXCEPTIONS:
-        return make_scenario_module(ready, plugins, steps)
-    return make_scenario_module(ready, plugins, steps) if isinstance(found, NoModule) and most > steps else found
+        return make_scenario_module(ready, plugins, steps, observer)
+    shorter = isinstance(found, NoModule) and most > steps
+    return make_scenario_module(ready, plugins, steps, observer) if shorter else found
 
 
-def make_scenario_module(ready: PreparedDescent, plugins: Plugins, steps: int | None = None) -> LiveModule | NoModule:
+def make_scenario_module(
+    ready: PreparedDescent, plugins: Plugins, steps: int | None = None, observer: StepObserver | None = None
+) -> LiveModule | NoModule:
     """Return the module of a descent, or why there is none.
 
     :param ready: before its first step; it is left unchanged.
     :param steps: the most that it makes; by default as many as the scenario.
+    :param observer: wants more of one step.
     """
     from playground.core.compiled.wasm.live_module import LiveTerms, make_live_module
     from playground.core.movers import make_mover
 
     scenario, schedule = ready.loaded.scenario, ready.bound.schedule
     steps = scenario.steps if steps is None else steps
+    if observer is not None and observer.step >= steps:
+        return NoModule(f"the program makes {steps} steps, and step {observer.step} comes after them")
     mover = make_mover([ready.bound.optimizer])
     optimizer = plugins.registry.get("optimizer", scenario.components["optimizer"].name)
     factors = None if schedule is None else [float(schedule(step)) for step in range(steps)]
@@ -149,6 +157,7 @@ def make_scenario_module(ready: PreparedDescent, plugins: Plugins, steps: int | 
         clip=scenario_clip(scenario),
         over_all_data=scenario.trace_loss == "all_data",
         ranges=find_dial_ranges(optimizer, mover.numbers),
+        observer=observer,
     )
     return make_live_module(terms)
 

@@ -11,8 +11,10 @@ import torch
 from playground.core.compiled.arrays import STATUS_BY_END
 from playground.core.compiled.carried import LEFT_OUT
 from playground.core.compiled.errors import CannotCompileError, TooManyOperationsError, TooManyWaysError
-from playground.core.compiled.layout import arrange
+from playground.core.compiled.layout import KernelProgram, arrange
+from playground.core.compiled.observing import StepObserver
 from playground.core.compiled.phases import Phases, record_phases
+from playground.core.compiled.program import INPUT, MAX_OPERATIONS, SLOT
 from playground.core.compiled.symbolic_run import DescentSpec, SymbolicRun
 from playground.core.compiled.tidying import tidy
 from playground.core.compiled.tile import END_NAMES
@@ -41,6 +43,7 @@ class LiveTerms:
     :param over_all_data: whether the losses to keep are those of all data, not those of the steps.
     :param ranges: what to offer for hyperparameters, by name.
     :param varying: hyperparameters that may differ between runs.
+    :param observer: wants more of one step.
     """
 
     problem: Problem
@@ -52,6 +55,7 @@ class LiveTerms:
     over_all_data: bool = False
     ranges: Mapping[str, DialRange] | None = None
     varying: Collection[str] = ("lr",)
+    observer: StepObserver | None = None
 
 
 def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
@@ -86,7 +90,7 @@ def _write_module(terms: LiveTerms, names: Collection[str], changing: bool, fixe
     factors = tuple(terms.factors or (1.0,) * terms.steps)
     spec = DescentSpec(terms.problem, mover, scheduled, terms.clip, changing)
     starts = {name: tensor.detach()[None] for name, tensor in terms.problem.parameters.items()}
-    phases = tidy(record_phases(spec, factors, starts))
+    phases = tidy(record_phases(spec, factors, starts, terms.observer))
     if phases.is_opaque:
         raise CannotCompileError("the optimizer may remember something that a recording does not show")
     order = list(mover.lanes)
@@ -101,6 +105,7 @@ def _write_module(terms: LiveTerms, names: Collection[str], changing: bool, fixe
         return tuple(Dial(order[i], numbers[order[i]], ranges.get(order[i])) for i in which)
 
     program, data = module.kernel_program, terms.problem.batches.data
+    places = {value: place for place, value in enumerate(module.observed)}
     return LiveModule(
         code=module.wasm.encode(),
         dtype="float32" if module.number == "float" else "float64",
@@ -121,6 +126,7 @@ def _write_module(terms: LiveTerms, names: Collection[str], changing: bool, fixe
         statuses=tuple(STATUS_BY_END[end] for end in END_NAMES),
         outputs=0 if module.prediction is None else len(module.prediction.values),
         fixed_data=fixed_data,
+        observed=tuple(places[value] for value in _list_observed(phases)),
     )
 
 
@@ -129,9 +135,11 @@ def _arrange_module(
 ) -> ModuleProgram:
     batches = terms.problem.batches
     used: list[CountRule] = find_count_rules(phases.inputs)
+    program, observed = arrange(phases, gradient=True, over_all_data=terms.over_all_data), _list_observed(phases)
+    _require_slots(program, observed)
     reads_data = spec.data_change or batches.size is not None
     return ModuleProgram(
-        kernel_program=arrange(phases, gradient=True, over_all_data=terms.over_all_data),
+        kernel_program=program,
         number="float" if spec.dtype is torch.float32 else "double",
         rules=terms.rules,
         varying=varying,
@@ -143,7 +151,27 @@ def _arrange_module(
         samples=len(batches.data[0]) if reads_data else 0,
         batch=batches.size or 0,
         prediction=_record_prediction(spec),
+        observed=tuple(dict.fromkeys(observed)),
     )
+
+
+def _list_observed(phases: Phases) -> tuple[int, ...]:
+    """Return what is wanted of a step: whether the run is left out, and then what the observer wants."""
+    return () if phases.observed is None else (phases.observed.left_out, *phases.observed.values)
+
+
+def _require_slots(program: KernelProgram, values: Sequence[int]) -> None:
+    """Check that each run carries what values depend on.
+
+    :raises CannotCompileError: one depends on something that no other step reads.
+    """
+    nodes = program.program.nodes
+    if (operations := program.program.size(values)) > MAX_OPERATIONS:
+        raise TooManyOperationsError(f"the step has {operations:,} scalar operations, more than {MAX_OPERATIONS:,}")
+    for index in program.program.needed(values):
+        node = nodes[index]
+        if node.operation == INPUT and node.value[0] == SLOT and node.value[1:] not in program.slots:
+            raise CannotCompileError(f"no step reads what the optimizer remembers as {node.value[1][-1]}")
 
 
 def _record_prediction(spec: DescentSpec) -> PredictionProgram | None:

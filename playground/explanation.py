@@ -170,12 +170,14 @@ class LiveArithmetic:
     :param pieces: text, numbers and places of numbers.
     :param result: the place of its result.
     :param ends: whether its result is written after it.
+    :param of_data: whether it holds for the recorded data only.
     """
 
     head: str
     pieces: tuple[NumberPiece, ...]
     result: int
     ends: bool
+    of_data: bool = False
 
 
 class FollowingText(str):
@@ -217,12 +219,18 @@ class LiveExplanation(Explanation):
     :param texts: by their index.
     :param updates: of each parameter; None where none is written out.
     :param losses: the places of the loss before and after the update; one place without an update.
+    :param loss_changes: what to say of both, by kind.
+    :param settings: names of the optimizer's numbers that a page changes.
+    :param notes: how many of the first sentences hold whatever the numbers are.
     :param left_out: the place of a number that is not 0 if the step goes a way that was not recorded.
     """
 
     texts: tuple[LiveArithmetic, ...]
     updates: tuple[LiveUpdate | None, ...]
     losses: tuple[int, ...]
+    loss_changes: Mapping[str, str]
+    settings: tuple[str, ...]
+    notes: int
     left_out: int
 
 

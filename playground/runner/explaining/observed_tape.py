@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from playground.core.chain import propagate_gradient
-from playground.core.compiled.errors import CannotCompileError
-
 if TYPE_CHECKING:
     from torch import Tensor
 
     from playground.core.compiled.observing import ObservedStep
+    from playground.core.operations import Operation
     from playground.core.tape import TapeRecord
     from playground.runner.explaining.explained_step import ExaminedStep
 
@@ -34,6 +32,8 @@ class TapeObserver:
 
     def read(self, seen: ObservedStep) -> Sequence[Tensor]:
         """Return the tensors on symbols, in the order of `numbers`."""
+        from playground.core.compiled.errors import CannotCompileError
+
         found = dict(_list_symbols(self._examined, seen))
         if {key: tuple(each.shape) for key, each in found.items()} != {
             key: tuple(each.shape) for key, each in self.numbers.items()
@@ -112,12 +112,16 @@ def _list_symbols(examined: ExaminedStep, seen: ObservedStep) -> Iterator[tuple[
         yield ("loss_after",), seen.loss_after
 
 
-def _share(record: TapeRecord, operation: Any) -> list[Tensor]:
+def _share(record: TapeRecord, operation: Operation) -> list[Tensor]:
+    from playground.core.chain import propagate_gradient
+
     gradient = record.outputs[0].gradient
     return [] if gradient is None else [share for _, _, share, _ in propagate_gradient(record, operation, gradient)]
 
 
 def _require_same(examined: ExaminedStep, seen: ObservedStep) -> None:
+    from playground.core.compiled.errors import CannotCompileError
+
     ours, theirs = examined.made.tape, seen.tape
     if [(each.name, each.kind) for each in ours.values] != [(each.name, each.kind) for each in theirs.values] or [
         each.name for each in ours.records

@@ -266,7 +266,12 @@ def write_terms(terms: Callable[[NumberWriter], str], result: float, scope: Scop
 def fill_rule(template: Template, call: Call, names: Mapping[str, str]) -> str:
     """Return a template filled with names or numbers."""
     text = template if isinstance(template, str) else template(call)
-    return _DOUBLE_PARENTHESES.sub(r"(\1)", text.format(**names))
+    return merge_parentheses(text.format(**names))
+
+
+def merge_parentheses(text: str) -> str:
+    """Return a formula in which a negative number has one pair of parentheses."""
+    return _DOUBLE_PARENTHESES.sub(r"(\1)", text)
 
 
 def _collapse_index(at: EntryIndex, shape: tuple[int, ...]) -> EntryIndex:

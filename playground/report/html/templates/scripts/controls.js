@@ -71,7 +71,7 @@ const showDials = (session) => {
     shows.push(addDial(session, dials, { name, low: least, high: most, isLog: byRatio, read: () => session.settings.numbers[name], write: change }));
   }
   if (live.factors) shows.push(addSwitch(session, dials, "schedule", () => session.settings.schedule, (value) => session.change({ schedule: value })));
-  shows.push(addDial(session, dials, { name: "steps", low: 1, high: live.most, isWhole: true, read: () => session.settings.steps, write: (value) => session.change({ steps: value }) }));
+  if (session.canChangeSteps ?? true) shows.push(addDial(session, dials, { name: "steps", low: 1, high: live.most, isWhole: true, read: () => session.settings.steps, write: (value) => session.change({ steps: value }) }));
   if (live.seeds.length > 1) shows.push(addDial(session, dials, { name: "seed", low: live.seeds[0], high: live.seeds.at(-1), isWhole: true, read: () => live.seeds[session.settings.seed], write: (value) => session.change({ seed: Math.max(0, live.seeds.indexOf(value)), start: null }) }));
   addStart(session, dials, shows);
   addSamples(session, dials, shows);

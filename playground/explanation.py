@@ -147,7 +147,8 @@ class Explanation:
 
 
 NumberPiece = str | float | tuple[Any]
-"""A part of arithmetic: text, a number that never changes, or what changes: its place or its name, as the only item."""
+"""A part of arithmetic: text, a number that never changes, or what changes: its place or its name as the first item. A
+second item says that it is 1 minus that number."""
 
 
 @dataclass(frozen=True)

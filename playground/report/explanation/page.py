@@ -272,7 +272,7 @@ def _follow(shown: TensorSummary, room: int = 0) -> str:
 def _setting(name: str, text: str, settings: Sequence[str]) -> str:
     """Return a number of the optimizer, as an element if a page changes it."""
     shown = escape_html(text)
-    return f'<span data-setting="{escape_html(name)}">{shown}</span>' if name in settings else shown
+    return f'<span data-setting="{escape_html(name)}">{shown}</span>' if text and name in settings else shown
 
 
 def _optimizer(label: str, settings: Sequence[str]) -> str:

@@ -2,14 +2,15 @@
 
 Nothing is matched by value. The tape on symbols has the same tensors as the tape with numbers, entry by entry, so each
 tensor knows the places of its entries among the outputs. Arithmetic is written once more from tensors in which every
-output has a number of its own, its *code*: the number that the writer is asked to write then names the output.
+output has a number of its own, its *code*: the number that the writer is asked to write then names the output. That is
+done with two sets of codes, so that a number that is computed from others is not taken for one that never changes.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -44,10 +45,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from playground.core.operations import Operation
-    from playground.core.tape import TapeRecord, TapeValue
+    from playground.core.tape import Tape, TapeRecord, TapeValue
 
 CODE_SPACING = 2.0**-40
 """The relative distance between the codes of equal numbers: large enough for float64, too small to change an order."""
+
+SPREADS = (1.0, 1.5)
+"""The distances between codes of the two sets, in units of the spacing."""
 
 ZERO_SPACING = 2.0**-900
 """The distance between the codes of zeros."""
@@ -89,9 +93,8 @@ class _Follower:
                 self._values.setdefault(place, value)
         if not all(map(math.isfinite, self._values.values())):
             raise CannotFollowError("a number of the step is not finite")
-        self._codes = _make_codes(self._values)
-        self._by_code = {code: place for place, code in self._codes.items()}
-        self._shadows = dict(self._shadow_values())
+        tape, columns = examined.made.tape, self._columns
+        self._codings = tuple(_Coding(tape, columns, self._values, spread) for spread in SPREADS)
 
     def explanation(self) -> LiveExplanation:
         """Return the explanation."""
@@ -164,7 +167,11 @@ class _Follower:
         known = self._examined.reader.understood[record]
         if known is None or not is_written(self._examined, place):
             return replace(shown, shares=tuple(shares))
-        ways = tuple(self._arithmetic(record, known.operation, is_fixed) for is_fixed in (False, True))
+        ways = [
+            _make_arithmetic(coding, record, known.operation, self._scope, is_fixed)
+            for is_fixed in (False, True)
+            for coding in self._codings
+        ]
         texts = {text.partition(" = ")[0]: text for text in shown.written}
         written = []
         for entries in zip(*(way.output_entries() for way in ways), strict=True):
@@ -172,37 +179,32 @@ class _Follower:
             if head in texts:
                 written.append(self._text(texts[head], f"{head} = ", entries))
         for which, (share, part) in enumerate(zip(shares, known.parts, strict=True)):
-            coded = self._coded(("share", place, which))
+            coded = [coding.encode(("share", place, which)) for coding in self._codings] * 2
             texts, argument = dict(share.entries), part.argument
-            rows = zip(*(way.share_entries(argument, part.value, coded) for way in ways), strict=True)
+            pairs = list(zip(ways, coded, strict=True))
+            rows = zip(*(way.share_entries(argument, part.value, each) for way, each in pairs), strict=True)
             lines = ((row[0].place, self._text(texts[row[0].place], "", row)) for row in rows if row[0].place in texts)
             shares[which] = replace(share, entries=tuple(lines))
-            singles = [way.single_share(argument, coded) for way in ways] if share.written else []
+            singles = [way.single_share(argument, each) for way, each in pairs] if share.written else []
             if found := tuple(each for each in singles if each is not None):
                 shares[which] = replace(shares[which], written=self._text(share.written, "", found, ends=False))
         return replace(shown, written=tuple(written), shares=tuple(shares))
 
-    def _arithmetic(self, record: TapeRecord, operation: Operation, is_fixed: bool) -> Arithmetic:
-        """Return the arithmetic of a call on codes.
-
-        :param is_fixed: whether data keep their numbers, for arithmetic that depends on them: a loss has another term
-            where a target is 0.
-        """
-        from playground.core.chain import bind_call
-
-        shadow = self._shadow_record(record, is_fixed)
-        call, bound = bind_call(shadow, operation)
-        return Arithmetic(self._scope, operation, call, bound, shadow.outputs[0])
-
     def _text(self, text: str, head: str, entries: Sequence[WorkedEntry], ends: bool = True) -> str:
         """Return arithmetic that follows; as it is if it cannot be told which numbers it shows.
 
-        :param entries: on codes, and with data as they are.
+        :param entries: on each set of codes, and then on each with data as they are.
         """
-        for place, entry in enumerate(entries):
+        sets = len(self._codings)
+        for start in range(0, len(entries), sets):
             with suppress(*ISOLATED_EXCEPTIONS):  # a plugin's arithmetic may do anything with the codes
-                pieces = self._pieces(entry.terms, self._by_code)
-                made = LiveArithmetic(head, pieces, self._by_code[entry.result], ends, of_data=place > 0)
+                pairs = list(zip(self._codings, entries[start : start + sets], strict=True))
+                written = {_split_pieces(entry.terms, coding.by_code) for coding, entry in pairs}
+                results = {coding.by_code[entry.result] for coding, entry in pairs}
+                if len(written) > 1 or len(results) > 1:
+                    continue
+                (pieces,), ((result,),) = written, results
+                made = LiveArithmetic(head, pieces, result, ends, of_data=start > 0)
                 if text in (self._fill(made, replace(self._scope, digits=each)) for each in self._digits()):
                     self._texts.append(made)
                     return FollowingText(text, len(self._texts) - 1)
@@ -217,50 +219,14 @@ class _Follower:
         def show(piece: NumberPiece) -> str:
             if isinstance(piece, str):
                 return piece
-            return scope.number(self._values[piece[0]] if isinstance(piece, tuple) else piece)
+            if isinstance(piece, tuple):
+                value = self._values[piece[0]]
+                return scope.number(1.0 - value if piece[1:] else value)
+            return scope.number(piece)
 
         terms = merge_parentheses("".join(map(show, arithmetic.pieces)))
         end = f" = {self._scope.plain(self._values[arithmetic.result])}" if arithmetic.ends else ""
         return f"{arithmetic.head}{terms}{end}"
-
-    @staticmethod
-    def _pieces(terms: Callable[[NumberWriter], str], by_code: Mapping[float, Any]) -> tuple[NumberPiece, ...]:
-        """Return the pieces of arithmetic that is written from codes."""
-        numbers: list[NumberPiece] = []
-
-        def mark(value: float) -> str:
-            value = float(value)
-            numbers.append((by_code[value],) if value in by_code else value)
-            return f"\ue000{len(numbers) - 1}\ue001"
-
-        parts = _MARK.split(terms(mark))
-        return tuple(numbers[int(part)] if odd % 2 else part for odd, part in enumerate(parts) if part)
-
-    def _coded(self, key: TensorKey) -> Tensor:
-        import torch
-
-        columns = self._columns[key]
-        codes = [self._codes[place] for place in columns.flatten().tolist()]
-        return torch.tensor(codes, dtype=torch.float64).reshape(columns.shape)
-
-    def _shadow_values(self) -> Iterator[tuple[int, TapeValue]]:
-        """Yield each value of the tape with codes in place of its numbers."""
-        for place, value in enumerate(self._examined.made.tape.values):
-            gradient = self._coded(("gradient", place)) if value.gradient is not None else None
-            yield id(value), replace(value, tensor=self._coded(("value", place)), gradient=gradient)
-
-    def _shadow_record(self, record: TapeRecord, is_fixed: bool) -> TapeRecord:
-        def shadow(item: Any) -> Any:
-            if is_fixed and getattr(item, "kind", None) == "data":
-                return item
-            if id(item) in self._shadows:
-                return self._shadows[id(item)]
-            return type(item)(map(shadow, item)) if type(item) in (tuple, list) else item
-
-        keywords = {name: shadow(item) for name, item in record.keywords.items()}
-        return replace(
-            record, inputs=shadow(record.inputs), keywords=keywords, outputs=shadow(record.outputs), edges=()
-        )
 
     # The update
 
@@ -277,8 +243,8 @@ class _Follower:
             lines = evaluate_formula(optimizer.formula, settings, change.entry(), by_value=True).lines
             names = sorted({name for line in lines for name in line.numbers})
             codes = {name: 1.0 + CODE_SPACING * (place + 1) for place, name in enumerate(names)}
-            by_code = {code: name for name, code in codes.items()}
-            made = ((line.target, self._pieces(replace(line, numbers=codes).terms, by_code)) for line in lines)
+            by_code = {code: (name,) for name, code in codes.items()}
+            made = ((line.target, _split_pieces(replace(line, numbers=codes).terms, by_code)) for line in lines)
             return LiveUpdate(
                 {name: self._symbol(name, settings, first) for name in (*settings, *first)},
                 tuple(made),
@@ -299,15 +265,91 @@ class _Follower:
         return int(self._columns[key].flatten()[0])
 
 
-def _make_codes(values: Mapping[int, float]) -> dict[int, float]:
-    """Return a number of its own for each output, near its number, so that signs and orders stay.
+class _Coding:
+    """The values of a tape with a code in place of each number.
 
-    :raises CannotFollowError: two have the same all the same.
+    :param columns: the places of each tensor's entries.
+    :param values: the number at each place.
+    :param spread: how far codes lie apart.
+    :ivar by_code: what a number stands for: a place, or a place and a sign that it is 1 minus the number there.
+    :raises CannotFollowError: two places have the same code.
     """
-    codes = {
-        place: value * (1 + (len(values) - order) * CODE_SPACING) if value else (order + 1) * ZERO_SPACING
-        for order, (place, value) in enumerate(values.items())
-    }
-    if len(set(codes.values())) < len(codes):
-        raise CannotFollowError("two numbers of the step cannot be told apart")
-    return codes
+
+    def __init__(
+        self, tape: Tape, columns: Mapping[TensorKey, Tensor], values: Mapping[int, float], spread: float
+    ) -> None:
+        self._columns = columns
+        self._codes = {
+            place: value * (1 + (len(values) - order) * spread * CODE_SPACING)
+            if value
+            else (order + spread) * ZERO_SPACING
+            for order, (place, value) in enumerate(values.items())
+        }
+        if len(set(self._codes.values())) < len(self._codes):
+            raise CannotFollowError("two numbers of the step cannot be told apart")
+        # losses of probabilities have terms of 1 − p
+        complements = {1.0 - code: (place, "1−") for place, code in self._codes.items() if values[place] not in (0, 1)}
+        self.by_code: dict[float, tuple[Any, ...]] = complements | {
+            code: (place,) for place, code in self._codes.items()
+        }
+        self._shadows = {id(value): self._encode_value(value, place) for place, value in enumerate(tape.values)}
+
+    def encode(self, key: TensorKey) -> Tensor:
+        """Return a tensor with codes in place of its numbers, float64."""
+        import torch
+
+        columns = self._columns[key]
+        codes = [self._codes[place] for place in columns.flatten().tolist()]
+        return torch.tensor(codes, dtype=torch.float64).reshape(columns.shape)
+
+    def _encode_value(self, value: TapeValue, place: int) -> TapeValue:
+        gradient = self.encode(("gradient", place)) if value.gradient is not None else None
+        return replace(value, tensor=self.encode(("value", place)), gradient=gradient)
+
+    def encode_record(self, record: TapeRecord, is_fixed: bool) -> TapeRecord:
+        """Return a call on codes.
+
+        :param is_fixed: whether data keep their numbers.
+        """
+
+        def encode(item: Any) -> Any:
+            if is_fixed and getattr(item, "kind", None) == "data":
+                return item
+            if id(item) in self._shadows:
+                return self._shadows[id(item)]
+            return type(item)(map(encode, item)) if type(item) in (tuple, list) else item
+
+        keywords = {name: encode(item) for name, item in record.keywords.items()}
+        return replace(
+            record, inputs=encode(record.inputs), keywords=keywords, outputs=encode(record.outputs), edges=()
+        )
+
+
+def _make_arithmetic(
+    coding: _Coding, record: TapeRecord, operation: Operation, scope: Scope, is_fixed: bool
+) -> Arithmetic:
+    """Return the arithmetic of a call on codes.
+
+    :param is_fixed: whether data keep their numbers, for arithmetic that depends on them: a loss has another term where
+        a target is 0.
+    """
+    from playground.core.chain import bind_call
+
+    shadow = coding.encode_record(record, is_fixed)
+    call, bound = bind_call(shadow, operation)
+    return Arithmetic(scope, operation, call, bound, shadow.outputs[0])
+
+
+def _split_pieces(
+    terms: Callable[[NumberWriter], str], by_code: Mapping[float, tuple[Any, ...]]
+) -> tuple[NumberPiece, ...]:
+    """Return the pieces of arithmetic that is written from codes."""
+    numbers: list[NumberPiece] = []
+
+    def mark(value: float) -> str:
+        value = float(value)
+        numbers.append(by_code.get(value, value))
+        return f"\ue000{len(numbers) - 1}\ue001"
+
+    parts = _MARK.split(terms(mark))
+    return tuple(numbers[int(part)] if odd % 2 else part for odd, part in enumerate(parts) if part)

@@ -41,7 +41,7 @@ class ExplainedSession extends Session {
   run() {
     let result = null;
     const job = makeExplainedStep(this.machine("run"), this.live, this.settings, this.following.step);
-    startJob(`${this.part.id} step`, RANKS.run, keepLast(job, (each) => { result = each; }), () => { if (result?.isDone) this.fill(result); });
+    startJob(`${this.part.id} step`, RANKS.run, keepLast(job, (each) => { result = each; }), () => { if (result?.isDone && this.shown !== result) this.fill(result); });
   }
   after(isReset = false) { showSettings(this, isReset); rememberAddress(this); }
 
@@ -117,7 +117,7 @@ class ExplainedSession extends Session {
     const { digits } = this.following, isData = changed && this.difference().includes("data");
     for (const each of this.places.texts) {
       const [head, pieces, place, ends, ofData] = this.following.texts[each.dataset.text], result = this.values[place];
-      const write = (number) => mergeParentheses(pieces.map((piece) => (typeof piece === "string" ? piece : number(typeof piece === "number" ? piece : this.values[piece[0]]))).join(""));
+      const write = (number) => mergeParentheses(pieces.map((piece) => (typeof piece === "string" ? piece : number(typeof piece === "number" ? piece : piece.length > 1 ? 1 - this.values[piece[0]] : this.values[piece[0]]))).join(""));
       const terms = ofData && isData ? "" : workedText(write, result, digits, STEP_TOLERANCE[this.dtype]);
       each.parentElement.hidden = !terms || (ends && !head && terms === enclosed(plainNumber(result, digits)));
       each.textContent = `${head}${terms}${ends ? ` = ${plainNumber(result, digits)}` : ""}`;

@@ -14,7 +14,7 @@ const wideExponent = (text) => text.replace(/e([+-])(\d)$/, "e$10$2");
 const notFinite = (value) => (Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf");
 const fixedText = (value, digits) => (Number.isFinite(value) ? signed(value, roundedText(Math.abs(value), digits, "toFixed")) : notFinite(value));  // {value:.4f}
 const exponentText = (value, digits) => signed(value, wideExponent(roundedText(Math.abs(value), digits, "toExponential")));  // {value:.4e}
-const withoutZeros = (text) => (text.includes(".") ? text.replace(/\.?0+(?=e|$)/, "") : text);
+const withoutZeros = (text) => text.replace(/\.(\d*?)0*(?=e|$)/, (_, kept) => (kept ? `.${kept}` : ""));
 const generalText = (value, digits) => {  // {value:.4g}
   if (!Number.isFinite(value)) return notFinite(value);
   const text = exponentText(value, Math.max(digits, 1) - 1), exponent = Number(text.split("e")[1]);
@@ -52,8 +52,7 @@ const MAX_SHOWN_ENTRIES = 64;
 // As `runner/explaining/worked_arithmetic.py` writes numbers inside arithmetic.
 const plainNumber = (value, digits) => {
   value += 0;
-  let text = fixedText(value, digits);
-  if (text.includes(".")) text = text.replace(/0+$/, "").replace(/\.$/, "");
+  const text = withoutZeros(fixedText(value, digits));
   if (Number(text) === 0 && value !== 0) return generalText(value, digits);
   return Math.abs(value) >= 1e6 && Number.isFinite(value) ? generalText(value, digits + 1) : text;
 };

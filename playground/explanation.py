@@ -184,15 +184,15 @@ class LiveArithmetic:
 class FollowingText(str):
     """Arithmetic with its numbers, which a page fills in anew.
 
-    :param index: its number among the texts of the step.
+    :param number: which one it is among the texts of the step.
     """
 
-    index: int
+    number: int
 
-    def __new__(cls, text: str, index: int) -> FollowingText:
+    def __new__(cls, text: str, number: int) -> FollowingText:
         """Return the text."""
         made = super().__new__(cls, text)
-        made.index = index
+        made.number = number
         return made
 
 

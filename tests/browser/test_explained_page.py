@@ -139,6 +139,8 @@ def require_same(shown, recorded):
     """Check that texts are equal but for the last digit of numbers, which single precision may round otherwise."""
     assert [NUMBER.sub("0", each) for each in shown] == [NUMBER.sub("0", each) for each in recorded]
     for ours, theirs in zip(shown, recorded, strict=True):
+        if theirs.endswith("…"):  # a mean that is cut off, whose exponent is not seen
+            continue
         for found, wanted in zip(NUMBER.findall(ours), NUMBER.findall(theirs), strict=True):
             mantissa, _, exponent = wanted.partition("e")
             unit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))

@@ -174,7 +174,7 @@ def _line(explanation: Explanation, head: str, text: str) -> str:
     """Return a line of arithmetic."""
     shown = escape_html(text)
     if isinstance(text, FollowingText):
-        return f'<div class="written">{escape_html(head)}<span data-text="{text.index}">{shown}</span></div>'
+        return f'<div class="written">{escape_html(head)}<span data-text="{text.number}">{shown}</span></div>'
     kind = "written recorded" if isinstance(explanation, LiveExplanation) else "written"
     return f'<div class="{kind}">{escape_html(head)}{shown}</div>'
 

@@ -9,8 +9,7 @@ done with two sets of codes, so that a number that is computed from others is no
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -28,13 +27,18 @@ from playground.explanation import (
 )
 from playground.live import LiveModule
 from playground.plugins.causes import ISOLATED_EXCEPTIONS
+from playground.runner.explaining.coded_tape import (
+    CODE_SPACING,
+    CannotFollowError,
+    CodedTape,
+    make_arithmetic,
+    split_pieces,
+)
 from playground.runner.explaining.explained_step import ExaminedStep, update_numbers
 from playground.runner.explaining.observed_tape import TapeObserver, TensorKey, is_written
 from playground.runner.explaining.remarks import LOSS_CHANGES
 from playground.runner.explaining.worked_arithmetic import (
     MAX_DIGITS,
-    Arithmetic,
-    NumberWriter,
     Scope,
     WorkedEntry,
     merge_parentheses,
@@ -44,24 +48,10 @@ from playground.runner.explaining.worked_updates import UnreadableUpdateError, e
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from playground.core.operations import Operation
-    from playground.core.tape import Tape, TapeRecord, TapeValue
-
-CODE_SPACING = 2.0**-40
-"""The relative distance between the codes of equal numbers: large enough for float64, too small to change an order."""
+    from playground.core.tape import TapeRecord
 
 SPREADS = (1.0, 1.5)
 """The distances between codes of the two sets, in units of the spacing."""
-
-ZERO_SPACING = 2.0**-900
-"""The distance between the codes of zeros."""
-
-_MARK = re.compile("\ue000([0-9]+)\ue001")
-"""Stands for a number in arithmetic: private characters, which no formula has."""
-
-
-class CannotFollowError(Exception):
-    """The numbers of a step cannot follow; the message says why."""
 
 
 def follow_step(examined: ExaminedStep, observer: TapeObserver, module: LiveModule) -> LiveExplanation:
@@ -94,7 +84,7 @@ class _Follower:
         if not all(map(math.isfinite, self._values.values())):
             raise CannotFollowError("a number of the step is not finite")
         tape, columns = examined.made.tape, self._columns
-        self._codings = tuple(_Coding(tape, columns, self._values, spread) for spread in SPREADS)
+        self._codings = tuple(CodedTape(tape, columns, self._values, spread) for spread in SPREADS)
 
     def explanation(self) -> LiveExplanation:
         """Return the explanation."""
@@ -168,7 +158,7 @@ class _Follower:
         if known is None or not is_written(self._examined, place):
             return replace(shown, shares=tuple(shares))
         ways = [
-            _make_arithmetic(coding, record, known.operation, self._scope, is_fixed)
+            make_arithmetic(coding, record, known.operation, self._scope, is_fixed)
             for is_fixed in (False, True)
             for coding in self._codings
         ]
@@ -199,7 +189,7 @@ class _Follower:
         for start in range(0, len(entries), sets):
             with suppress(*ISOLATED_EXCEPTIONS):  # a plugin's arithmetic may do anything with the codes
                 pairs = list(zip(self._codings, entries[start : start + sets], strict=True))
-                written = {_split_pieces(entry.terms, coding.by_code) for coding, entry in pairs}
+                written = {split_pieces(entry.terms, coding.by_code) for coding, entry in pairs}
                 results = {coding.by_code[entry.result] for coding, entry in pairs}
                 if len(written) > 1 or len(results) > 1:
                     continue
@@ -236,15 +226,18 @@ class _Follower:
         if not shown.written or optimizer is None or change is None:
             return None
         settings = update_numbers(examined.subject, shown.name)
-        first = {"p": ("before", index), "g": ("used", index)}
+        first: dict[str, TensorKey] = {"p": ("before", index), "g": ("used", index)}
         first |= {name: ("state_before", index, name) for name in change.state_before}
-        last = {"p": ("after", index), **{name: ("state_after", index, name) for name in change.state_after}}
+        last: dict[str, TensorKey] = {
+            "p": ("after", index),
+            **{name: ("state_after", index, name) for name in change.state_after},
+        }
         with suppress(UnreadableUpdateError):
             lines = evaluate_formula(optimizer.formula, settings, change.entry(), by_value=True).lines
             names = sorted({name for line in lines for name in line.numbers})
             codes = {name: 1.0 + CODE_SPACING * (place + 1) for place, name in enumerate(names)}
             by_code = {code: (name,) for name, code in codes.items()}
-            made = ((line.target, _split_pieces(replace(line, numbers=codes).terms, by_code)) for line in lines)
+            made = ((line.target, split_pieces(replace(line, numbers=codes).terms, by_code)) for line in lines)
             return LiveUpdate(
                 {name: self._symbol(name, settings, first) for name in (*settings, *first)},
                 tuple(made),
@@ -263,93 +256,3 @@ class _Follower:
 
     def _first(self, key: TensorKey) -> int:
         return int(self._columns[key].flatten()[0])
-
-
-class _Coding:
-    """The values of a tape with a code in place of each number.
-
-    :param columns: the places of each tensor's entries.
-    :param values: the number at each place.
-    :param spread: how far codes lie apart.
-    :ivar by_code: what a number stands for: a place, or a place and a sign that it is 1 minus the number there.
-    :raises CannotFollowError: two places have the same code.
-    """
-
-    def __init__(
-        self, tape: Tape, columns: Mapping[TensorKey, Tensor], values: Mapping[int, float], spread: float
-    ) -> None:
-        self._columns = columns
-        self._codes = {
-            place: value * (1 + (len(values) - order) * spread * CODE_SPACING)
-            if value
-            else (order + spread) * ZERO_SPACING
-            for order, (place, value) in enumerate(values.items())
-        }
-        if len(set(self._codes.values())) < len(self._codes):
-            raise CannotFollowError("two numbers of the step cannot be told apart")
-        # losses of probabilities have terms of 1 − p
-        complements = {1.0 - code: (place, "1−") for place, code in self._codes.items() if values[place] not in (0, 1)}
-        self.by_code: dict[float, tuple[Any, ...]] = complements | {
-            code: (place,) for place, code in self._codes.items()
-        }
-        self._shadows = {id(value): self._encode_value(value, place) for place, value in enumerate(tape.values)}
-
-    def encode(self, key: TensorKey) -> Tensor:
-        """Return a tensor with codes in place of its numbers, float64."""
-        import torch
-
-        columns = self._columns[key]
-        codes = [self._codes[place] for place in columns.flatten().tolist()]
-        return torch.tensor(codes, dtype=torch.float64).reshape(columns.shape)
-
-    def _encode_value(self, value: TapeValue, place: int) -> TapeValue:
-        gradient = self.encode(("gradient", place)) if value.gradient is not None else None
-        return replace(value, tensor=self.encode(("value", place)), gradient=gradient)
-
-    def encode_record(self, record: TapeRecord, is_fixed: bool) -> TapeRecord:
-        """Return a call on codes.
-
-        :param is_fixed: whether data keep their numbers.
-        """
-
-        def encode(item: Any) -> Any:
-            if is_fixed and getattr(item, "kind", None) == "data":
-                return item
-            if id(item) in self._shadows:
-                return self._shadows[id(item)]
-            return type(item)(map(encode, item)) if type(item) in (tuple, list) else item
-
-        keywords = {name: encode(item) for name, item in record.keywords.items()}
-        return replace(
-            record, inputs=encode(record.inputs), keywords=keywords, outputs=encode(record.outputs), edges=()
-        )
-
-
-def _make_arithmetic(
-    coding: _Coding, record: TapeRecord, operation: Operation, scope: Scope, is_fixed: bool
-) -> Arithmetic:
-    """Return the arithmetic of a call on codes.
-
-    :param is_fixed: whether data keep their numbers, for arithmetic that depends on them: a loss has another term where
-        a target is 0.
-    """
-    from playground.core.chain import bind_call
-
-    shadow = coding.encode_record(record, is_fixed)
-    call, bound = bind_call(shadow, operation)
-    return Arithmetic(scope, operation, call, bound, shadow.outputs[0])
-
-
-def _split_pieces(
-    terms: Callable[[NumberWriter], str], by_code: Mapping[float, tuple[Any, ...]]
-) -> tuple[NumberPiece, ...]:
-    """Return the pieces of arithmetic that is written from codes."""
-    numbers: list[NumberPiece] = []
-
-    def mark(value: float) -> str:
-        value = float(value)
-        numbers.append(by_code.get(value, value))
-        return f"\ue000{len(numbers) - 1}\ue001"
-
-    parts = _MARK.split(terms(mark))
-    return tuple(numbers[int(part)] if odd % 2 else part for odd, part in enumerate(parts) if part)

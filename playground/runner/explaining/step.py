@@ -72,7 +72,8 @@ def explain_live(
     :returns: a `LiveExplanation` with the program of the descent; an explanation as it is, and why there is no program.
     :raises ScenarioError: the scenario is not valid, or has no such step or sample.
     """
-    from playground.runner.explaining.following import CannotFollowError, follow_step
+    from playground.runner.explaining.coded_tape import CannotFollowError
+    from playground.runner.explaining.following import follow_step
     from playground.runner.explaining.observed_tape import TapeObserver
 
     examined, samples, sample = _examine(loaded, plugins, step, sample, digits)

@@ -12,13 +12,12 @@ from playground.comparison import Comparison
 from playground.errors import ComponentError, PluginError
 from playground.plugins.manager import Plugins, load_plugins
 from playground.plugins.use import ParameterizedObject
+from playground.repeatable import RepeatableRun, RunOrigin
 from playground.report.progress import show_progress
 from playground.result import Run
 from playground.runner.loading.calls import ScenarioCall
 from playground.runner.loading.objects import ObjectScope, locate_call
-from playground.runner.single.memory import limit_memory
 from playground.runner.single.record_options import RecordOptions
-from playground.runner.single.running import run_one
 from playground.runner.store.temporary import TemporaryFolder
 from playground.runner.sweeping.summary import StoredSweep
 from playground.runner.sweeping.sweep import SweepOptions, SweepProgress, run_sweep
@@ -79,7 +78,7 @@ def run(
     record: int = 0,
     memory: int | None = None,
     **keys: Any,
-) -> Run:
+) -> RepeatableRun:
     """Run a scenario once: a file, or the keys of a scenario as keywords, where objects may stand for names.
 
     With a file, keywords replace its keys. A component that replaces another one keeps the parameters that both have.
@@ -103,7 +102,7 @@ def run(
         `result.trace.recording`; `result.views` then has the available views.
     :param memory: bytes that the run may use; by default 2 GB, as for `--memory`.
     :param keys: any other key of a scenario: `batch_size`, `stop`, `clip`, `dtype`, and those of its task.
-    :returns: the run, as plain data; a notebook displays it.
+    :returns: the run, as plain data; a notebook displays it. Its method `live` returns its page.
     :raises ScenarioError: the scenario is not valid.
     :raises PluginError: a plugin in `plugins` cannot be loaded.
     """
@@ -112,8 +111,7 @@ def run(
     given |= {"seed": seed, "steps": steps}
     call = ScenarioCall(name="run()", path=path, keys=_drop_absent(given) | keys, changes=changes or {})
     found = call.load(load_requested_plugins(plugins))
-    with limit_memory(memory):
-        return run_one(found.loaded, found.plugins, record=RecordOptions(record))
+    return RepeatableRun.make(RunOrigin(found, memory), RecordOptions(record))
 
 
 def sweep(

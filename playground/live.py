@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-SIZES = ("kept", "ordered", "span")
-"""Integers at the start of a module's memory: how many losses are kept, and the first step and the number of steps that
-the array `order` holds."""
+SIZES = ("kept", "ordered", "span", "samples", "batch")
+"""Integers at the start of a module's memory: how many losses are kept, the first step and the number of steps that the
+array `order` holds, how many samples there are, and how many of them are in a mini-batch. Modules that loop over
+samples read the last two; a batch of 0, or of all samples, has them in their own order."""
 
 ELEMENT_BYTES = {"f32": 4, "f64": 8, "i32": 4, "i64": 8}
 
@@ -22,7 +23,8 @@ class WasmArray:
     :param count: values in a row.
     :param lanes: numbers in each value: the lanes of a vector, or 1.
     :param rows: what there is a row for: any of `tiles` of runs, `steps`, `kept` losses, `streams` of samples, the
-        `span` of steps that they hold, and tiles of `points`; the slowest first, nothing for a single row.
+        `span` of steps that they hold, `samples`, the samples of a `batch`, and tiles of `points`; the slowest first,
+        nothing for a single row.
     :param role: `input` if the caller fills it, `output` if the caller reads it, else `state`.
     """
 
@@ -143,6 +145,8 @@ class LiveModule:
     :param records: what the array `numbers` holds of each run, in its order.
     :param outputs: numbers that the model predicts for a sample; 0 if the module has no `predict`.
     :param fixed_data: why the data are constants; empty if they are not.
+    :param apart: whether the module loops over samples, so that their number and the size of a batch are inputs. A tile
+        is one run then, and vectors of `inputs` and `outputs` have as many points as these arrays have lanes.
     :param observed: the places in the array `observed` of what is wanted of one step, which `observe(0, 1, step)`
         computes from the state before it. The first is of a number that is not 0 if the step goes a way that was not
         recorded. Empty if nothing is wanted.
@@ -167,6 +171,7 @@ class LiveModule:
     records: tuple[str, ...] = ()
     outputs: int = 0
     fixed_data: str = ""
+    apart: bool = False
     observed: tuple[int, ...] = ()
 
 
@@ -175,9 +180,11 @@ class NoModule:
     """Why a descent is no module.
 
     :param reason: a sentence without its full stop.
+    :param is_final: whether it is certain that fewer steps make no difference.
     """
 
     reason: str
+    is_final: bool = field(default=False, compare=False)
 
 
 def count_index_bytes(samples: int) -> int:
@@ -225,8 +232,8 @@ class Live:
     :param data: the tensors of the data; empty if there are none.
     :param orders: for each seed and step the samples of its mini-batch, one after another; empty without mini-batches.
         The last batch of an epoch may be smaller; zeros fill it up.
-    :param conditions: what the scenario expects and a page can judge, by quantity and key: `("loss", "below")`. The
-        quantities are parameters, `loss`, `steps`, `status` and `predictions`.
+    :param conditions: what the scenario expects, by quantity and key: `("loss", "below")`. A page judges what it
+        measures as Python does in the scenario's own run.
     :param scenario: as plain data, with all changes.
     """
 

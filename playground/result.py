@@ -317,6 +317,7 @@ class Sweep:
     :param seconds: total wall time.
     :param fresh: whether stored runs were computed again.
     :param warnings: probable mistakes found before the runs, one line each.
+    :param example: a run at one of the best settings, for a page; None if it was not requested.
     """
 
     scenario: str
@@ -341,6 +342,7 @@ class Sweep:
     fresh: bool = False
     warnings: tuple[str, ...] = ()
     choice: BestChoice = field(default_factory=BestChoice)
+    example: Run | None = field(default=None, compare=False, repr=False)
 
     def __repr__(self) -> str:
         """Return scenario, verdict, number of runs and best setting on one line."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from playground.cli import check, compare, eject, explain, export, listing, plot, report, run, schema, show, sweep
+from playground.cli import check, compare, eject, explain, export, listing, live, plot, report, run, schema, show, sweep
 from playground.cli.completion import complete_plugin
 from playground.cli.context import Settings, print_version
 from playground.cli.help_pages import PlainCommand
@@ -53,6 +53,7 @@ def keep_shared_options(
 
 
 app.command("run", cls=PlainCommand)(run.run)
+app.command("live", cls=PlainCommand)(live.live)
 app.command("sweep", cls=PlainCommand)(sweep.sweep)
 app.command("compare", cls=PlainCommand)(compare.compare)
 app.add_typer(suite_app, name="suite")

@@ -23,6 +23,7 @@ from playground.cli.common_options import (
     Html,
     Jobs,
     Memory,
+    NoLive,
     Overrides,
     Reports,
     ScenarioPaths,
@@ -39,7 +40,7 @@ from playground.cli.context import (
 )
 from playground.cli.exit_codes import choose_exit_code
 from playground.cli.github import show_on_github
-from playground.cli.run import find_writers, print_unused_options, write_report
+from playground.cli.run import choose_recorded, find_writers, print_unused_options, write_report
 from playground.errors import ExitCode, Place, PlaygroundError, StoreError
 from playground.result import Batch
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from playground.plugins.manager import Plugins
     from playground.result import ScenarioFault, Sweep
     from playground.runner.loading.overrides import Changes
+    from playground.runner.single.record_options import RecordOptions
     from playground.runner.sweeping.loading import AxisOptions
     from playground.runner.sweeping.sweep import SweepOptions, SweepProgress
 
@@ -93,6 +95,7 @@ def sweep(
     as_json: AsJson = False,
     html: Html = None,
     reports: Reports = None,
+    no_live: NoLive = False,
 ) -> None:
     """Run scenarios many times, over values and seeds.
 
@@ -111,6 +114,7 @@ def sweep(
     plugins = load_plugins(context)
     with exit_on_errors(context):
         writers = find_writers(plugins, reports, html=html)
+        record = choose_recorded(writers, live=not no_live)
         if seed is not None and seeds is not None:
             raise PlaygroundError(f"--seed {seed} --seeds {seeds}: give only one of them")
         if executor is not None:
@@ -127,7 +131,9 @@ def sweep(
         changes = Changes(split_pairs(overrides or [], "--set"), seed)
         axes = AxisOptions(dict(map(parse_over, over or [])), seeds)
     files, missing = find_scenarios(paths)
-    swept = _sweep_all(context, files, partial(_load_and_run, changes, axes, plugins, options, len(files) > 1), as_json)
+    swept = _sweep_all(
+        context, files, partial(_load_and_run, changes, axes, plugins, options, record, len(files) > 1), as_json
+    )
     batch = replace(swept.batch, errors=(*missing, *swept.batch.errors))
     if not (batch.sweeps or batch.errors):
         print_note("nothing to sweep over: give --over or --seeds, or add a `sweep:` section to a file")
@@ -154,18 +160,21 @@ def _load_and_run(
     axes: AxisOptions,
     plugins: Plugins,
     options: SweepOptions,
+    record: RecordOptions,
     one_of_many: bool,
     file: Path,
     progress: SweepProgress,
 ) -> tuple[Sweep | None, Sequence[str]]:
     """Run the sweep of one file, if it has one; return it and the options that had no effect."""
+    from playground.runner.sweeping.example import add_example
     from playground.runner.sweeping.loading import load_sweep
     from playground.runner.sweeping.sweep import run_sweep
 
     found = load_sweep(file, changes, axes, plugins, one_of_many)
     if found.loaded is None:
         return None, found.unused
-    return run_sweep(found.loaded, plugins, options, progress), found.unused
+    sweep = run_sweep(found.loaded, plugins, options, progress)
+    return add_example(sweep, found.loaded, plugins, record), found.unused
 
 
 def _sweep_all(

@@ -122,7 +122,8 @@ class Hooks:
         returns such a callable. It writes a file to `path`, or adds its files to a folder. A reporter that shows the
         course of a run has an attribute `record`, the number of steps to record; each run then has `trace.recording`,
         `views` and `written`. If it has a true attribute `explanations`, some of these steps are also explained, in
-        `explanations`; this repeats the run.
+        `explanations`; this repeats the run. If it has a true attribute `live`, `live_data` has the program of the
+        descent, or why there is none, and a sweep has a run in `example`.
         """
         raise NotImplementedError
 

@@ -126,6 +126,10 @@ class Registry:
         except KeyError:
             raise ComponentError(unknown_component(kind, repr(name), self.names(kind))) from None
 
+    def components(self, kind: str) -> tuple[Component, ...]:
+        """Return the components of one kind, in the order in which they were added."""
+        return tuple(component for (its_kind, _), component in self._components.items() if its_kind == kind)
+
     def names(self, kind: str) -> tuple[str, ...]:
         """Return the names of one kind, sorted."""
         return tuple(sorted(name for its_kind, name in self._components if its_kind == kind))

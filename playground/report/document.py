@@ -65,8 +65,9 @@ def _run(run: Run) -> dict[str, Any]:
 
 def _sweep(sweep: Sweep) -> dict[str, Any]:
     """Return a sweep, point by point; `playground export` writes its runs."""
+    shown = {key: value for key, value in vars(sweep).items() if key != "example"}
     return {
-        **vars(sweep),
+        **shown,
         "summaries": [_summary(summary) for summary in sweep.summaries],
         "best": [summary.index for summary in sweep.best],
         "choice": {**vars(sweep.choice), "same_seeds": True},

@@ -7,7 +7,6 @@ playwright's package or without a Chromium.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections import OrderedDict
@@ -22,17 +21,7 @@ from playground.result import Batch, Loss, Recording, Run, RunTrace, Status, Ver
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = 120_000
-"""Milliseconds to wait for what must happen: a limit for what hangs, not a measure of what is slow."""
-
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
-]
 
 COMMANDS = {
     "run": ["run", "two_moons.yaml"],
@@ -46,58 +35,23 @@ COMMANDS = {
 
 
 @pytest.fixture(scope="module")
-def pages(tmp_path_factory, make_comparison):
-    """Return a maker of pages, each made once."""
+def pages(tmp_path_factory, make_comparison, write_page):
+    """Return a maker of pages, each made once; only those that are tested as live are."""
     folder = tmp_path_factory.mktemp("pages")
 
-    def page(name):
-        path = folder / f"{name}.html"
+    def page(name, *more):
         if name == "comparison":
+            path = folder / f"{name}.html"
             optimizers = ("adam", "sgd", "an_optimizer_with_a_long_name", "torch.Muon")
             write_comparison_page(make_comparison(optimizers), path)
-        elif not path.exists():
-            verb, what, *others = COMMANDS[name]
-            more = [*others, *(["--seeds", "10"] if verb == "sweep" else [])]
-            plugin = str(SCENARIOS / "broken" / "mistakes.py")
-            words = ["-p", plugin, verb, str(SCENARIOS / what), *more, "--html", str(path)]
-            command = [sys.executable, "-m", "playground", *words]
-            subprocess.run(command, cwd=folder, check=True, capture_output=True)
-        return path
+            return path
+        verb, what, *others = COMMANDS[name]
+        return write_page(verb, what, *others, *(["--seeds", "10"] if verb == "sweep" else []), *more)
 
     return page
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        playwright.expect.set_options(timeout=PATIENCE)
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def open_page(browser):
-    """Open a page with the network and the console watched; nothing may be said or asked for until the test ends."""
-    seen, contexts = [], []
-
-    def open_page(path, width=1280, scheme="light", height=900):
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        context.set_default_timeout(PATIENCE)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: seen.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: seen.append(f"error: {error}"))
-        page.on("dialog", lambda dialog: (seen.append("dialog"), dialog.dismiss()))
-        page.on("request", lambda request: seen.append(request.url) if request.url.startswith("http") else None)
-        page.goto(path.as_uri())
-        page.wait_for_selector("html[data-ready]")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert seen == []
+REPLAY = "--no-live"
 
 
 def seen_whole(page):
@@ -122,11 +76,11 @@ def test_nothing_is_asked_for_or_too_wide(pages, open_page, name, width, scheme)
 
 
 def test_the_scrubber_moves_everything(pages, open_page):
-    page = open_page(pages("gate"), height=2600)  # charts that are out of sight follow when they are seen again
+    page = open_page(pages("gate", REPLAY), height=2600)  # charts that are out of sight follow when they are seen again
     seen_whole(page)
     slider = page.locator("input[type=range]")
     surface = "document.querySelector('[data-chart=boundary] canvas').toDataURL()"
-    loss = "document.querySelector('[data-chart=loss] .over circle').getAttribute('cx')"
+    loss = "document.querySelector('[data-chart=loss] .over path').getAttribute('d').match(/[\\d.]+/)[0]"
     cells = ".live-parameters td, .live-predictions td"
     playwright.expect(page.locator(".step")).to_have_text("step 0")
     slider.focus()
@@ -144,7 +98,7 @@ def test_the_scrubber_moves_everything(pages, open_page):
 
 
 def test_the_explanation_follows_the_step(pages, open_page):
-    page = open_page(pages("gate"))
+    page = open_page(pages("gate", REPLAY))
     told, jumps = page.locator(".explained .shown"), page.locator(".jumps")
     playwright.expect(told).to_contain_text("Step 0 on 4 samples")
     page.locator("input[type=range]").focus()
@@ -172,7 +126,7 @@ CUT_OFF = """drawn => [...drawn.querySelectorAll("svg text, svg rect")].map(each
 
 @pytest.mark.parametrize("name", ["gate", "run"])
 def test_the_graph_of_a_step_is_whole_on_a_phone(pages, open_page, name):
-    drawn = open_page(pages(name), 390).locator(".explained .drawn").first
+    drawn = open_page(pages(name, REPLAY), 390).locator(".explained .drawn").first
     drawn.scroll_into_view_if_needed()
     assert drawn.locator("svg:visible").count() == 1
     assert drawn.locator("svg:visible text").count() > 5
@@ -193,7 +147,7 @@ PAUSED = """async () => {
 
 
 def test_play_and_pause(pages, open_page):
-    page = open_page(pages("bowl"))
+    page = open_page(pages("bowl", REPLAY))
     page.locator("select").select_option("0.5")
     page.locator(".play").click()
     assert page.locator(".play").get_attribute("aria-label") == "Pause"
@@ -204,7 +158,7 @@ def test_play_and_pause(pages, open_page):
 
 
 def test_scale_and_numbers(pages, open_page):
-    page = open_page(pages("gate"))
+    page = open_page(pages("gate", REPLAY))
     seen_whole(page)
     figure = page.locator("[data-chart=loss]")
     figure.get_by_role("button", name="log scale").click()
@@ -216,7 +170,7 @@ def test_scale_and_numbers(pages, open_page):
 
 
 def test_steps_on_a_logarithmic_axis(pages, open_page):
-    page = open_page(pages("path"))  # whose loss moves no more after a tenth of its steps
+    page = open_page(pages("path", REPLAY))  # whose loss moves no more after a tenth of its steps
     seen_whole(page)
     axis, first = (
         f"document.querySelector('[data-chart=loss] .plot').{what}" for what in ("layout.xaxis", "data[0].x[0]")
@@ -288,7 +242,7 @@ def test_every_status(tmp_path, open_page):
 
 
 def test_paper(pages, open_page):
-    page = open_page(pages("gate"))
+    page = open_page(pages("gate", REPLAY))
     page.emulate_media(media="print")
     playwright.expect(page.locator("figure.chart .js-plotly-plot")).to_have_count(page.locator("figure.chart").count())
     assert not page.locator(".scrubber").is_visible()

@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -91,6 +92,8 @@ class Reader:
         for line, shown in steps(content):
             if line.startswith("pytest "):
                 self.run_pytest(line)
+            elif line.startswith("playground live "):
+                self.run_until_interrupted(line, shown)
             elif line.startswith("playground ") and line not in SLOW:
                 self.run_command(line, shown)
 
@@ -110,6 +113,15 @@ class Reader:
         command = [sys.executable, "-m", *shlex.split(line), "-p", "no:cacheprovider"]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{self.page}: {line}\n{done.stdout}"
+
+    def run_until_interrupted(self, line, shown):
+        """Start a command that does not end, read the lines that are shown, and press Ctrl-C."""
+        command = [sys.executable, "-m", *shlex.split(line), "--no-browser"]
+        with subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, text=True) as started:
+            printed = "".join(started.stdout.readline() for _ in shown.splitlines() or [line])
+            started.send_signal(signal.SIGINT)
+        assert started.returncode == 0, f"{self.page}: {line}"
+        assert not shown or re.fullmatch(".*".join(map(re.escape, shown.split("…"))), printed), printed
 
     def text(self, content, _):
         """What no test runs: a sketch."""
@@ -191,11 +203,11 @@ LIST = re.findall(r"^  `(playground [^`\n]+)`$", PAGES["README.md"].read_text(en
 
 
 def test_the_readmes_list_has_a_command_for_each_topic():
-    assert len(LIST) == 7
+    assert len(LIST) == 8
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", LIST)
+@pytest.mark.parametrize("line", [line for line in LIST if not line.startswith("playground live ")])
 def test_a_command_of_the_readmes_list_runs(checkout, line):
     result = checkout(*shlex.split(line)[1:])
     assert result.exit_code == 0, result.stdout + result.stderr

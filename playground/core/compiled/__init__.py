@@ -11,6 +11,8 @@ how each operation of torch becomes scalar operations, `patching` lets functions
 advance, `examples` tells how runs usually decide). `tidying` reduces the programs, and `layout` numbers their inputs.
 4. `kernel` writes the whole descent in LLVM's intermediate language (`code`, `tile`): `body` emits a program,
 `vectormath` its mathematical functions, `judging` the conditions that end a run.
+A step over many samples is taken `apart`, into the gradient of `one_sample` and the rule of `one_entry`;
+`loop_kernel` writes it as two loops, and `loop_layout` numbers its inputs.
 5. `assembly` joins the functions to one module, and `jit` compiles it or loads it from disk (`object_cache`).
 6. `arrays` and `orders` hold the numbers of the runs, and `threads` distributes the tiles over threads.
 7. `kernel_agreement` compares steps with plain PyTorch before any result is used.

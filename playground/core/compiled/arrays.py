@@ -82,6 +82,7 @@ class KernelArrays:
     final: Tensor
     last: Tensor
     streams: Tensor
+    sums: Tensor
     orders: SampleOrders
     reached: Tensor
     """The number of steps that each tile has made, shape `(tiles,)`."""
@@ -170,7 +171,7 @@ def fill_arrays(
     }
     # A number of Python has double precision, in the runs of a batch as in a run alone.
     inputs |= {(LANE, i): column.double().numpy() for i, column in enumerate(hyperparameters.values())}
-    found = program.program.evaluate(program.start, inputs, program.program.dtype)
+    found = program.evaluate_start(inputs)
     columns = [torch.as_tensor(np.asarray(each), dtype=example.dtype).expand(count) for each in found]
     slots = to_tiles(torch.stack(columns, dim=1), width)
     tiles = len(slots)
@@ -191,6 +192,7 @@ def fill_arrays(
         slots[:, : shape.final_slots].clone(),
         slots.new_full((tiles, 1, width), math.nan),
         to_tiles(orders.streams[:, None], width),
+        slots.new_zeros(tiles, shape.sums, width),
         orders,
         torch.zeros(tiles, dtype=torch.int64),
     )

@@ -12,11 +12,15 @@ import torch
 from torch import Tensor
 
 from playground.core.compiled import jit
+from playground.core.compiled.apart import take_apart
 from playground.core.compiled.assembly import assemble_module
 from playground.core.compiled.carried import LEFT_OUT
 from playground.core.compiled.code import Lanes
+from playground.core.compiled.errors import CannotCompileError, RunsDifferError, TooManyOperationsError
 from playground.core.compiled.kernel import Kernel, write_conclusion, write_full_loss
 from playground.core.compiled.layout import KernelProgram, arrange
+from playground.core.compiled.loop_kernel import LoopKernel
+from playground.core.compiled.loop_layout import LoopProgram, arrange_loops, name_counts
 from playground.core.compiled.phases import Phases, record_phases
 from playground.core.compiled.program import LANE, MAX_RECORDED_VALUES
 from playground.core.compiled.symbolic_run import DescentSpec
@@ -27,6 +31,12 @@ from playground.core.problem import Problem
 from playground.core.replicas import Parameters
 from playground.core.stopping import StopRules
 from playground.core.traces import thin_steps
+
+MAX_UNROLLED_PRODUCTS = 500
+"""The most products of parameters and samples in a step that is one program, if it can be loops.
+
+With so many, a step has some 2,500 operations. From there on loops are as fast as one program, and compile sooner.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +113,22 @@ class CompiledProgram:
         :raises CannotCompileError: there is no fixed one.
         :raises RunsDifferError: some of the runs have another one than others.
         """
-        phases = tidy(record_phases(terms.spec, terms.factors, parameters))
-        program = arrange(phases, terms.rules.gradient is not None, terms.over_all_data)
-        return cls(terms=terms, phases=phases, kernel_program=program)
+        if _count_products(terms.spec) > MAX_UNROLLED_PRODUCTS:
+            try:
+                return _record_loops(cls, terms)
+            except RunsDifferError:
+                raise
+            except CannotCompileError:
+                return _record_whole(cls, terms, parameters)
+        try:
+            return _record_whole(cls, terms, parameters)
+        except TooManyOperationsError as error:
+            try:
+                return _record_loops(cls, terms)
+            except RunsDifferError:
+                raise
+            except CannotCompileError as coupled:
+                raise TooManyOperationsError(f"{error}; no loop over samples: {coupled}") from error
 
     def find_mover(self, terms: ProgramTerms, runs: int) -> Mover | None:
         """Return what moves other runs by this program; None if they may need another one.
@@ -151,7 +174,8 @@ class CompiledProgram:
     def shape(self) -> KernelShape:
         """The sizes of the kernel's arrays."""
         program, batches = self.kernel_program, self.terms.spec.problem.batches
-        data = batches.data if batches.size else ()
+        is_loop = isinstance(program, LoopProgram)
+        data = batches.data if batches.size or is_loop else ()
         return KernelShape(
             len(program.slots),
             program.final_slots,
@@ -160,6 +184,7 @@ class CompiledProgram:
             len(thin_steps(self.budget)),
             batches.size or 0,
             tuple(tensor[0].numel() for tensor in data),
+            program.parameter_slots if is_loop else 0,
         )
 
     @cached_property
@@ -169,6 +194,11 @@ class CompiledProgram:
         :raises CannotCompileError: it cannot be compiled here.
         """
         lanes, program = self.lanes, self.kernel_program
+        if isinstance(program, LoopProgram):
+            samples = len(self.terms.spec.problem.batches.data[0])
+            loops = LoopKernel(lanes, self.shape, program, self.terms.rules, samples)
+            text, library = assemble_module([loops.full_loss(), loops.descent(), loops.conclusion()])
+            return _compile_text(text, self.terms.bits, tuple(library))
         kernel = Kernel(lanes, self.shape, program, self.terms.rules)
         full_loss = [] if program.full_loss is None else [write_full_loss(lanes, program, program.full_loss)]
         text, library = assemble_module([*full_loss, kernel.descent(), write_conclusion(lanes, program)])
@@ -190,6 +220,28 @@ class CompiledProgram:
         columns, kept = torch.full((self.budget,), -1, dtype=torch.int32), thin_steps(self.budget)
         columns[kept] = torch.arange(len(kept), dtype=torch.int32)
         return columns
+
+
+def _count_products(spec: DescentSpec) -> int:
+    """Return how many parameters times samples a step has."""
+    batches = spec.problem.batches
+    samples = batches.size or (len(batches.data[0]) if batches.data else 0)
+    return samples * sum(shape.numel() for shape in spec.shapes.values())
+
+
+def _record_whole(kind: type[CompiledProgram], terms: ProgramTerms, parameters: Parameters) -> CompiledProgram:
+    """Record a step as one program."""
+    phases = tidy(record_phases(terms.spec, terms.factors, parameters))
+    program = arrange(phases, terms.rules.gradient is not None, terms.over_all_data)
+    return kind(terms=terms, phases=phases, kernel_program=program)
+
+
+def _record_loops(kind: type[CompiledProgram], terms: ProgramTerms) -> CompiledProgram:
+    """Record a step as a loop over samples and one over parameters."""
+    step = take_apart(terms.spec, terms.factors)
+    program = arrange_loops(step, terms.spec, terms.over_all_data)
+    phases = name_counts(step.phases, len(terms.spec.shapes))
+    return kind(terms=terms, phases=phases, kernel_program=program)
 
 
 class KeptProgram:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,8 +17,9 @@ from playground.core.compiled.compiled_program import CompiledProgram, KeptProgr
 from playground.core.compiled.errors import NotWorthCompilingError
 from playground.core.compiled.kernel import KERNEL_ARGUMENTS
 from playground.core.compiled.kernel_agreement import find_disagreeing, require_agreement
+from playground.core.compiled.loop_layout import LoopProgram
 from playground.core.compiled.orders import SampleOrders
-from playground.core.compiled.program import LANE, SLOT, format_program
+from playground.core.compiled.program import LANE
 from playground.core.compiled.steepest import find_steepest
 from playground.core.compiled.symbolic_run import DescentSpec
 from playground.core.compiled.threads import TileWork, run_kernel
@@ -45,15 +45,18 @@ INSTANCE_STEP_SECONDS = 1e-4
 """Seconds per step of each run that has an optimizer of its own."""
 
 
-def is_worth_compiling(runs: int, steps: int, operations: int, is_elementwise: bool) -> bool:
+def is_worth_compiling(
+    runs: int, steps: int, operations: int, is_elementwise: bool, code_operations: int | None = None
+) -> bool:
     """Tell whether these runs take longer as a batch of tensors than their compilation does, by measured costs.
 
     :param operations: of a step.
     :param is_elementwise: whether one optimizer moves the whole batch.
+    :param code_operations: in the code of a step, if there are loops in it.
     """
     batch = BATCH_STEP_SECONDS[0] + runs * operations * BATCH_STEP_SECONDS[1]
     step = batch if is_elementwise else batch + runs * INSTANCE_STEP_SECONDS
-    return steps * step > COMPILE_SECONDS[0] + operations * COMPILE_SECONDS[1]
+    return steps * step > COMPILE_SECONDS[0] + (code_operations or operations) * COMPILE_SECONDS[1]
 
 
 class CompiledReplicas:
@@ -112,8 +115,8 @@ class CompiledReplicas:
         doubtful = self._take_kept(kept, terms, parameters, schedule)
         if kept.program is None:
             program = CompiledProgram.record(terms, parameters)
-            size = program.kernel_program.operations
-            if runs is not None and not is_worth_compiling(runs, budget, size, mover.is_elementwise):
+            size, code_size = program.kernel_program.operations, program.kernel_program.code_operations
+            if runs is not None and not is_worth_compiling(runs, budget, size, mover.is_elementwise, code_size):
                 raise NotWorthCompilingError("compiling would take longer than these runs")
             self._take(program, mover, parameters)
             require_agreement(self, parameters, seeds, schedule, doubtful)
@@ -146,7 +149,9 @@ class CompiledReplicas:
         self.spec = replace(program.terms.spec, mover=mover)
         self.phases, self.kernel_program = program.phases, program.kernel_program
         self.lanes, self.shape = program.lanes, program.shape
-        self._data = [tensor.to(self.spec.dtype).contiguous() for tensor in self._orders.data]
+        self._is_loop = isinstance(program.kernel_program, LoopProgram)
+        data = self.problem.batches.data if self._is_loop else self._orders.data
+        self._data = [tensor.to(self.spec.dtype).contiguous() for tensor in data]
         self._lane_numbers = self.kernel_program.lane_numbers(mover.lanes, len(self._seeds))
         self.arrays = self.fresh(parameters)
         self.places = torch.arange(self.arrays.count)
@@ -179,12 +184,8 @@ class CompiledReplicas:
 
     def program(self) -> str:
         """Format the first step's program: the loss, its derivative and the update, one operation per line."""
-        program, spec = self.kernel_program, self.spec
-        names = program.slot_names(spec.shapes)
-        inputs: dict[Any, str] = {(SLOT, *key): name for key, name in zip(program.slots, names, strict=True)}
-        inputs |= {(LANE, i): name for i, name in enumerate(spec.mover.lanes)}
-        loss, _, *slots = program.steps[0]
-        return format_program(program.program, {"loss": loss, **dict(zip(names, slots, strict=True))}, inputs)
+        lanes = {(LANE, i): name for i, name in enumerate(self.spec.mover.lanes)}
+        return self.kernel_program.format(self.spec.shapes, lanes)
 
     @flush_denormals()
     def descend(self, traces: ReplicaTraces) -> None:
@@ -228,6 +229,7 @@ class CompiledReplicas:
         shared = (
             *(state.slots, state.lanes, self.compiled.uniform, self.compiled.columns),
             *(self.compiled.which, state.numbers, state.counts, state.kept, state.final, state.streams),
+            state.sums,
         )
         for begin, last, order in state.orders.spans(steps, start):
             first = max(begin, start)
@@ -241,8 +243,9 @@ class CompiledReplicas:
     @flush_denormals()
     def conclude(self, state: KernelArrays) -> Tensor:
         """End every run, where the optimizer may move its parameters; return the losses over all data, float64."""
-        function = self.compiled.module.function("conclude", *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 4)
-        pointers = (tensor.data_ptr() for tensor in (state.final, state.lanes, state.counts, state.last))
+        read = (state.final, state.lanes, state.counts, state.last, *(self._data if self._is_loop else ()))
+        function = self.compiled.module.function("conclude", *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * len(read))
+        pointers = (tensor.data_ptr() for tensor in read)
         function(0, state.tiles, *pointers)
         return state.rows(state.last).squeeze(1).double()
 

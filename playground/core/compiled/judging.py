@@ -8,7 +8,7 @@ executed blocks.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,9 +44,16 @@ class Judge:
         return after
 
     def settle_runs(
-        self, loss: VectorValue, norm: VectorValue, after: Mapping[str, VectorValue], parameters: Sequence[VectorValue]
+        self,
+        loss: VectorValue,
+        norm: VectorValue,
+        after: Mapping[str, VectorValue],
+        keep_final: Callable[[VectorValue], None],
     ) -> VectorValue:
-        """Record the runs that end before this update, with their parameters; return the mask of runs that continue."""
+        """Record the runs that end before this update; return the mask of runs that continue.
+
+        :param keep_final: writes the parameters of the runs in a mask.
+        """
         tile, lanes = self.tile, self.tile.lanes
         # One unordered comparison finds NaN, +infinity and losses above the limit; the second finds -infinity.
         met = loss.compare("ugt", after["limit"]) | loss.compare("ule", -math.inf)
@@ -63,9 +70,7 @@ class Judge:
             taken = {**after, "best": best, "end": how, "steps": self._now(), "end_loss": loss}
             for name, value in {**taken, "loss_before_end": self.carried["before"]}.items():
                 tile.take(value, name, ended)
-            for i, parameter in enumerate(parameters):
-                old = tile.get("final", len(parameters), i)
-                tile.put(ended.select(parameter, old), "final", len(parameters), i)
+            keep_final(ended)
             return [self.going & ~ended]
 
         return tile.seldom(tile.any(ended), "settle", [self.going], rare)[0]

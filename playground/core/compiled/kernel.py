@@ -24,7 +24,8 @@ KERNEL_ARGUMENTS = (
     *("i64 %tile0", "i64 %tile1", "i64 %step0", "i64 %step1"),
     *("ptr noalias %slots", "ptr noalias %lanes", "ptr noalias %uniform", "ptr noalias %columns"),
     *("ptr noalias %phases", "ptr noalias %numbers", "ptr noalias %counts", "ptr noalias %kept"),
-    *("ptr noalias %final", "ptr noalias %streams", "ptr noalias %order", "i64 %ordered", "i64 %span"),
+    *("ptr noalias %final", "ptr noalias %streams", "ptr noalias %sums", "ptr noalias %order"),
+    *("i64 %ordered", "i64 %span"),
 )
 """Arguments of `descend`, before one pointer per data tensor: ranges of tiles and steps, ends excluded; the arrays; the
 first step of `order` and the number of steps it holds. `columns` says where the loss of a step is kept, -1 for nowhere.
@@ -84,10 +85,14 @@ class Kernel:
     def _load(self) -> None:
         """Load the values that a tile carries from step to step, and its hyperparameters."""
         patience = ("improved", "improved_step") if self.rules.patience is not None else ()
-        self.slots_before = [self.tile.get("slots", self.shape.slots, i) for i in range(self.shape.slots)]
+        self.slots_before = self._load_slots()
         self.carried_before = {name: self.tile.load(name) for name in ("limit", "best", "before", *patience)}
         self.going_before = self.tile.load("end").compare("eq", 0)
         self.hyper = [self.tile.get("lanes", self.shape.lanes, i, "double") for i in range(self.shape.lanes)]
+
+    def _load_slots(self) -> list[VectorValue]:
+        """Load what registers carry of each run."""
+        return [self.tile.get("slots", self.shape.slots, i) for i in range(self.shape.slots)]
 
     def _step(self) -> None:
         """Write the loop over the steps of a tile, from the label `step` to a branch to `tiledone`.
@@ -98,7 +103,7 @@ class Kernel:
         code, lanes = self.code, self.lanes
         start = len(code.lines)
         self.step = VectorValue(code, "%s", "i64")
-        self.slots = [VectorValue(code, f"%slot{i}", lanes.numbers) for i in range(self.shape.slots)]
+        self.slots = [VectorValue(code, f"%slot{i}", lanes.numbers) for i in range(len(self.slots_before))]
         carried = {name: VectorValue(code, f"%{name}", value.type) for name, value in self.carried_before.items()}
         # A lane whose run has ended keeps computing until the last run of its tile ends. The mask %going keeps its
         # results out of the records.
@@ -106,7 +111,8 @@ class Kernel:
         loss, norm, slots = self._moved()
         self._keep(loss, judge.going)
         after = judge.update_carried(loss)
-        going = judge.settle_runs(loss, norm, after, self.slots[: self.shape.final_slots])
+        going = judge.settle_runs(loss, norm, after, self._keep_final)
+        self._update()
         code.line("br label %latch")
         code.label("latch")
         code.line("%snext = add i64 %s, 1")
@@ -122,6 +128,15 @@ class Kernel:
             *(_phi(carried[name], self.carried_before[name], after[name]) for name in carried),
         ]
         code.lines[start:start] = phis
+
+    def _keep_final(self, ended: VectorValue) -> None:
+        """Keep what the end of a run reads, of the runs in a mask."""
+        tile, size = self.tile, self.shape.final_slots
+        for i, slot in enumerate(self.slots[:size]):
+            tile.put(ended.select(slot, tile.get("final", size, i)), "final", size, i)
+
+    def _update(self) -> None:
+        """Write what a step does after runs have ended; nothing if registers carry the result."""
 
     def _store(self, slots: Sequence[VectorValue], after: dict[str, VectorValue], going: VectorValue) -> None:
         """Store the values that a tile carries, for its next steps."""
@@ -210,16 +225,16 @@ class Kernel:
         for column, index in enumerate(self.program.uniform):
             found[index] = partial(self._uniform, column, program.is_boolean(index))
         for index, value in zip(self.program.lanes, self.hyper, strict=True):
-            found[index] = partial(_in_precision, value, self.lanes, program.is_boolean(index))
+            found[index] = partial(in_precision, value, self.lanes, program.is_boolean(index))
         return found
 
     def _uniform(self, column: int, boolean: bool, double: bool) -> VectorValue:
         """Load a value that is equal in all runs at this step."""
         index = self.step * self.shape.uniform + column
         everywhere = self.code.everywhere(self.code.load("%uniform", "double", index))
-        return _in_precision(everywhere, self.lanes, boolean, double)
+        return in_precision(everywhere, self.lanes, boolean, double)
 
-    def _datum(self, rows: dict[int, VectorValue], which: int, row: int, place: int) -> VectorValue:
+    def _datum(self, rows: dict[Any, VectorValue], which: int, row: Any, place: int) -> VectorValue:
         """Load an entry of each run's own batch, lane by lane.
 
         :param rows: the samples of the rows loaded so far.
@@ -234,7 +249,7 @@ class Kernel:
 
         return self.tile.each_lane(self.lanes.number, entry)
 
-    def _samples(self, row: int) -> VectorValue:
+    def _samples(self, row: Any) -> VectorValue:
         """Load which sample each run has in a row of its batch."""
         code = self.code
         streams = self.tile.get("streams", 1, 0, "i32")
@@ -307,22 +322,22 @@ def _emit(
     inputs: dict[Any, Callable[[], VectorValue]] = {
         (SLOT, *key): partial(tile.get, array, count, i) for i, key in enumerate(program.slots[:size])
     }
-    inputs[STARTED,] = partial(_has_started, tile)
+    inputs[STARTED,] = partial(has_started, tile)
     precomputed: dict[int, Callable[[bool], VectorValue]] = {}
     for i, index in enumerate(program.lanes):
         value = tile.get("lanes", len(program.lanes), i, "double")
-        precomputed[index] = partial(_in_precision, value, tile.lanes, program.program.is_boolean(index))
+        precomputed[index] = partial(in_precision, value, tile.lanes, program.program.is_boolean(index))
     emitter = Emitter(tile.code, program.program, inputs, precomputed)
     emitter.emit(program.program.needed(wanted))
     return [emitter.value(each) for each in wanted]
 
 
-def _has_started(tile: Tile) -> VectorValue:
+def has_started(tile: Tile) -> VectorValue:
     """Tell which runs have made a step: those that go on, and those that ended after step 0."""
     return tile.load("end").compare("eq", 0) | tile.load("steps").compare("sgt", 0)
 
 
-def _in_precision(value: VectorValue, lanes: Lanes, boolean: bool, double: bool) -> VectorValue:
+def in_precision(value: VectorValue, lanes: Lanes, boolean: bool, double: bool) -> VectorValue:
     """Return numbers of double precision as booleans, as they are, or in the precision of the kernel."""
     if boolean:  # stored as the numbers 0 and 1
         return value.compare("une", 0.0)

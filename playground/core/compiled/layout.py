@@ -19,7 +19,7 @@ from playground.core.compiled.body import loaded_values
 from playground.core.compiled.carried import LEFT_OUT, SlotKey
 from playground.core.compiled.errors import TooManyOperationsError
 from playground.core.compiled.phases import Phases
-from playground.core.compiled.program import INPUT, LANE, MAX_OPERATIONS, SLOT, Program
+from playground.core.compiled.program import INPUT, LANE, MAX_OPERATIONS, SLOT, Program, format_program
 from playground.core.compiled.step_program import StepProgram
 from playground.core.compiled.symbolic_run import PARAMETER
 
@@ -66,6 +66,29 @@ class KernelProgram:
         found = self.program.evaluate(self.lanes, inputs)
         columns = [np.broadcast_to(np.asarray(each, dtype=np.float64), (runs,)) for each in found]
         return torch.tensor(np.stack(columns, axis=1)) if columns else torch.zeros(runs, 0, dtype=torch.float64)
+
+    @property
+    def code_operations(self) -> int:
+        """The operations in the code of a step."""
+        return self.operations
+
+    def evaluate_start(self, inputs: Mapping[Any, Any]) -> list[Any]:
+        """Return the values of all slots before step 0, of many runs.
+
+        :param inputs: parameters and hyperparameters, by kind and position.
+        """
+        return self.program.evaluate(self.start, inputs, self.program.dtype)
+
+    def format(self, shapes: Mapping[str, torch.Size], lanes: Mapping[Any, str]) -> str:
+        """Format the first step as text: the loss, its derivative and the update, one operation per line.
+
+        :param shapes: of the parameters, by name.
+        :param lanes: names of hyperparameters, by input.
+        """
+        names = self.slot_names(shapes)
+        inputs = {(SLOT, *key): name for key, name in zip(self.slots, names, strict=True)} | dict(lanes)
+        loss, _, *slots = self.steps[0]
+        return format_program(self.program, {"loss": loss, **dict(zip(names, slots, strict=True))}, inputs)
 
     def slot_names(self, parameters: Mapping[str, torch.Size]) -> list[str]:
         """Return a name for every slot: `weight[0,1]`, `exp_avg of weight[0,1]`."""

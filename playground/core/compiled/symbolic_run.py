@@ -239,6 +239,21 @@ class SymbolicRun:
             for memory in self.stepper.memory()
         ]
 
+    def differentiate(self) -> tuple[int, list[int]]:
+        """Record the loss over all data and its gradient; return the values, those of the gradient entry by entry.
+
+        :raises CannotCompileError: the loss does not depend on one of the parameters.
+        """
+        stepper = self.stepper
+        self._batches.now = self._batches.data
+        self._record(lambda: stepper.evaluate(self._number))
+        found: list[int] = []
+        for gradient in stepper.gradients:
+            if gradient is None:
+                raise CannotCompileError("the loss does not depend on one of the parameters")
+            found += self.recorder.cast(gradient, self.spec.dtype).ids.flatten().tolist()
+        return self._value(stepper.loss), found
+
     def full_loss(self) -> int:
         """Record the loss of the current parameters over all data; return its value."""
         return int(self._record(lambda: self.recorder.scalar(self.stepper.full_loss())))

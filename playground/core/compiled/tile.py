@@ -31,6 +31,7 @@ class KernelShape:
     :param kept: the number of losses to keep.
     :param batch: samples in a full batch, 0 without batches.
     :param places: for each data tensor, the numbers in a sample.
+    :param sums: numbers of a run's gradient in memory, 0 if it is in registers.
     """
 
     slots: int
@@ -40,6 +41,7 @@ class KernelShape:
     kept: int
     batch: int = 0
     places: tuple[int, ...] = ()
+    sums: int = 0
 
 
 class Tile:
@@ -49,12 +51,14 @@ class Tile:
         self.code = code
         self.lanes = code.lanes
 
-    def get(self, array: str, count: int, position: int, element: str | None = None) -> VectorValue:
+    def get(self, array: str, count: int, position: int | VectorValue, element: str | None = None) -> VectorValue:
         """Load a vector from an array with `count` vectors per tile."""
         element = element or self.lanes.number
         return self.code.load(f"%{array}", element, self._index(count, position), self.lanes.of(element))
 
-    def put(self, value: VectorValue, array: str, count: int, position: int, element: str | None = None) -> None:
+    def put(
+        self, value: VectorValue, array: str, count: int, position: int | VectorValue, element: str | None = None
+    ) -> None:
         """Store a vector."""
         self.code.store(value, f"%{array}", element or self.lanes.number, self._index(count, position))
 
@@ -119,5 +123,5 @@ class Tile:
             for old, new in zip(results, found, strict=True)
         ]
 
-    def _index(self, count: int, position: int) -> VectorValue:
+    def _index(self, count: int, position: int | VectorValue) -> VectorValue:
         return VectorValue(self.code, "%t", "i64") * (count * self.lanes.width) + position * self.lanes.width

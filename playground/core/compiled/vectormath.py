@@ -114,13 +114,17 @@ def exp_of_sum(x: V, correction: V | None) -> V:
     return found * _power_of_two(code, half) * _power_of_two(code, whole - half)
 
 
+def _expm1_within(x: V) -> V:
+    """2ᵏ (eʳ - 1) + (2ᵏ - 1), for x within the limit of `expm1`."""
+    k, r, lost = _reduce_exponent(x)
+    power = _power_of_two(x.code, k.to_integer())
+    return power.times_plus((_exp_remainder(r) + lost) + r, power - 1.0)
+
+
 def expm1(x: V) -> V:
-    """2ᵏ (eʳ - 1) + (2ᵏ - 1); eˣ for large x, where 1 is below the last digit."""
-    code = x.code
-    limit = 20.0 if code.lanes.number == "float" else 40.0
-    k, r, lost = _reduce_exponent(clamp(x, -limit, limit))
-    power = _power_of_two(code, k.to_integer())
-    near = power.times_plus((_exp_remainder(r) + lost) + r, power - 1.0)
+    """eˣ - 1; eˣ for large x, where 1 is below the last digit."""
+    limit = 20.0 if x.code.lanes.number == "float" else 40.0
+    near = _expm1_within(clamp(x, -limit, limit))
     near = x.compare("ogt", limit).select(call("exp", x), near)
     # Keeps the sign of -0.
     return x.compare("oeq", 0.0).select(x, near)
@@ -131,7 +135,7 @@ def tanh(x: V) -> V:
     code = x.code
     limit = 10.0 if code.lanes.number == "float" else 20.0
     size = clamp(code.intrinsic("fabs", x), 0.0, limit)
-    e = call("expm1", size + size)
+    e = _expm1_within(size + size)
     near = e.compare("olt", 1.5)
     ratio = near.select(e, 2.0) / (e + 2.0)
     half = e * 0.5

@@ -13,7 +13,7 @@ from playground.report.explanation.graph import BOX_CHARACTERS, GRADIENT_SIGN
 from playground.report.explanation.language import translator
 from playground.report.explanation.page import explanation_body, explanation_page
 from playground.report.html.live_data import live_data
-from playground.report.html.page import html_page
+from playground.report.html.page import html_page, index_of_one
 from playground.result import json_value
 
 
@@ -42,8 +42,7 @@ def explained_page(explanation: Explanation, live: Live | NoModule, language: st
         "html": Markup(body),
         "data": {"live": live_data(live), "following": following_data(explanation, live, language)},
     }
-    index = {"title": title, "alone": True, "interrupted": False, "errors": []}
-    return html_page([part], index, has_charts=False, language=language)
+    return html_page([part], index_of_one(part), has_charts=False, language=language)
 
 
 def following_data(explanation: LiveExplanation, live: Live, language: str = "en") -> dict[str, Any]:

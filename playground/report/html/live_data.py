@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from playground.figures.numbers import flatten
 from playground.live import SIZES, Dial, ExpectedCondition, Live, LiveModule, NoModule, WasmArray, count_index_bytes
 from playground.report.html.encoding import thin_indices
 from playground.result import Run, json_value
@@ -54,7 +55,7 @@ def _program(name: str, module: LiveModule) -> dict[str, Any]:
         "arrays": [_array(each) for each in module.layout.arrays],
         "dials": [_dial(each) for each in module.dials],
         "varying": [_dial(each) for each in module.varying],
-        "phases": module.phases,
+        "phases": _trim(module.phases),
         "counts": module.counts,
         "data": module.data,
         "batch": module.batch,
@@ -64,8 +65,14 @@ def _program(name: str, module: LiveModule) -> dict[str, Any]:
         "leftOut": module.left_out,
         "outputs": module.outputs,
         "fixedData": module.fixed_data,
+        "apart": module.apart,
         "operations": module.operations,
     }
+
+
+def _trim(numbers: Sequence[int]) -> Sequence[int]:
+    """Return numbers without the zeros at their end: memory is filled with zeros."""
+    return numbers[: max((place for place, number in enumerate(numbers, 1) if number), default=0)]
 
 
 def _array(array: WasmArray) -> list[Any]:
@@ -95,13 +102,9 @@ def _expectations(conditions: Mapping[tuple[str, str], ExpectedCondition], run: 
             continue
         within = [condition.within] if condition.word in ("near", "equals") else []
         judged = [condition.word, condition.wanted, *within]
-        found.append({"what": each.what, "quantity": each.path[0], "shape": _shape(each.value), "condition": judged})
+        value = each.value if isinstance(each.value, str) else list(flatten(each.value))
+        found.append({"what": each.what, "quantity": each.path[0], "value": value, "condition": judged})
     return found
-
-
-def _shape(value: Any) -> list[int]:
-    """Return the shape of nested lists."""
-    return [len(value), *(_shape(value[0]) if value else [])] if isinstance(value, list) else []
 
 
 def _encode(numbers: Iterable[float], kind: str) -> str:

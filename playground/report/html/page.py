@@ -67,6 +67,21 @@ def html_page(
     return page_shell(str(index["title"]), content, data, has_charts=has_charts, language=language)
 
 
+def index_of_one(part: Mapping[str, Any], notes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the overview of a page with one part, which is none.
+
+    :param notes: sentences above the part.
+    """
+    return {
+        "title": part["title"],
+        "alone": True,
+        "listed": [part],
+        "errors": [],
+        "interrupted": False,
+        "notes": notes,
+    }
+
+
 def main_content(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> str:
     """Return what the page's main element contains; see `html_page`."""
     return _environment().get_template("main.html").render(parts=parts, **index)
@@ -77,6 +92,7 @@ def page_shell(
     content: str,
     data: Mapping[str, Any],
     connect: str = "'none'",
+    follows: bool = False,
     has_charts: bool = True,
     language: str = "en",
 ) -> str:
@@ -85,12 +101,15 @@ def page_shell(
     :param content: of the main element, as HTML.
     :param data: for the script, of each part by its name.
     :param connect: which addresses the script may ask, as the source of a content security policy.
+    :param follows: whether the page shows what `playground live` sends it.
     :param has_charts: whether the page has plotly.
     :param language: of the content.
     """
     from markupsafe import Markup
 
-    scripts = {"PLOTLY": _plotly(), "SCRIPT": page_script()} if has_charts else {"SCRIPT": page_script()}
+    scripts = {"SCRIPT": page_script((*SCRIPTS, "follow") if follows else SCRIPTS)}
+    if has_charts:
+        scripts["PLOTLY"] = _plotly()
     inlined = {"STYLE": _text("page.css") + BODY_STYLE, "DATA": as_json(data), **scripts}
     policy = content_policy(tuple(scripts.values()), connect)
     template = _environment().get_template("page.html")
@@ -99,6 +118,7 @@ def page_shell(
         content=Markup(content),
         policy=policy,
         versions=versions(),
+        follows=follows,
         has_charts=has_charts,
         language=language,
     )
@@ -135,9 +155,9 @@ def content_policy(scripts: Sequence[str], connect: str) -> str:
     return "; ".join(f"{name} {sources}" for name, sources in rules.items())
 
 
-def page_script() -> str:
+def page_script(names: Sequence[str] = SCRIPTS) -> str:
     """Return the script of the page: its files in one scope of their own."""
-    return "\n".join(('"use strict";', "(() => {", *(_text(f"scripts/{name}.js") for name in SCRIPTS), "})();"))
+    return "\n".join(('"use strict";', "(() => {", *(_text(f"scripts/{name}.js") for name in names), "})();"))
 
 
 def as_json(data: Any) -> str:

@@ -40,7 +40,12 @@ class Html:
         parts = [run_part(f"part{index}", run) for index, run in enumerate(results.runs)]
         parts += [sweep_part(f"part{index}", sweep) for index, sweep in enumerate(results.sweeps, len(parts))]
         parts += [comparison_part(f"part{index}", each) for index, each in enumerate(results.comparisons, len(parts))]
-        path.write_text(html_page(parts, _index(results, parts)), encoding="utf-8")
+        examples = [
+            run_part(f"part{index}", sweep.example, f"{sweep.scenario}, a run at the best setting")
+            for index, sweep in enumerate(results.sweeps, len(parts))
+            if sweep.example is not None
+        ]
+        path.write_text(html_page([*parts, *examples], _index(results, parts)), encoding="utf-8")
 
 
 def write_comparison_page(comparison: Comparison, path: Path) -> None:
@@ -52,7 +57,10 @@ def write_comparison_page(comparison: Comparison, path: Path) -> None:
 
 
 def _index(batch: Batch, parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the overview above the parts: a line for each if there are several, and the faults."""
+    """Return the overview above the parts: a line for each if there are several, and the faults.
+
+    :param parts: those with a line.
+    """
     counts = [(verdict, sum(each.verdict is verdict for each in batch.judged)) for verdict in Verdict]
     tally = [f"{count} {'not judged' if verdict is Verdict.NONE else verdict}" for verdict, count in counts if count]
     tally += [f"{len(batch.invalid)} invalid"] if batch.errors else []
@@ -60,6 +68,7 @@ def _index(batch: Batch, parts: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "title": parts[0]["title"] if alone else f"{len(parts)} scenarios: {', '.join(tally)}" if parts else "No runs",
         "alone": alone,
+        "listed": parts,
         "errors": [str(error) for error in batch.errors],
         "interrupted": batch.interrupted,
     }

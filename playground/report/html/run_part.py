@@ -26,8 +26,11 @@ MAX_PARAMETER_ROWS = 24
 """Maximum number of parameter entries in the table."""
 
 
-def run_part(name: str, run: Run) -> dict[str, Any]:
-    """Return the template's values and the script's data for a run."""
+def run_part(name: str, run: Run, title: str = "") -> dict[str, Any]:
+    """Return the template's values and the script's data for a run.
+
+    :param title: in place of the scenario's name.
+    """
     recording = run.trace.recording
     drawn = [chart for view in run.views for chart in view_charts.view_charts(view)]
     drawn += run_charts(run)
@@ -39,7 +42,7 @@ def run_part(name: str, run: Run) -> dict[str, Any]:
     return {
         "id": name,
         "template": "run.html",
-        "title": run.scenario,
+        "title": title or run.scenario,
         "run": run,
         "mark": mark(run.verdict),
         "how": [how, *why],

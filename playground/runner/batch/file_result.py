@@ -97,17 +97,21 @@ def run_file(
             loaded = load_with_changes(file, changes, plugins)
             if loaded.scenario.sweep is not None:
                 # Imported here because it imports the store, which few files need.
+                from playground.runner.sweeping.example import add_example
                 from playground.runner.sweeping.sweep import SweepOptions, run_sweep
 
-                sweep = run_sweep(loaded, plugins, SweepOptions(engine=engine))
+                swept = run_sweep(loaded, plugins, SweepOptions(engine=engine))
+                sweep = add_example(swept, loaded, plugins, record)
                 return FileResult(failures=plugins.failures, sweep=sweep, unused=tuple(unused))
-            run = replace(run_one(loaded, plugins, observe, record), command=_rerun_command(file, changes, plugins))
+            run = replace(
+                run_one(loaded, plugins, observe, record), command=write_rerun_command(file, changes, plugins)
+            )
     except PlaygroundError as error:
         return FileResult(None, fault_rows(error, file), plugins.failures, traceback.format_exc())
     return FileResult(run, (), plugins.failures, run.traceback, unused=tuple(unused))
 
 
-def _rerun_command(file: Path, changes: Changes, plugins: Plugins) -> str:
+def write_rerun_command(file: Path, changes: Changes, plugins: Plugins) -> str:
     """Return the command line that runs one file again."""
     named = (word for spec in plugins.recipe["specs"] for word in ("-p", spec))
     return shlex.join(["playground", *named, "run", str(file), *changes.arguments])

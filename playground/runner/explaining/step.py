@@ -94,7 +94,7 @@ def _make_live(loaded: Loaded, plugins: Plugins, observer: TapeObserver) -> Live
             return NoModule(f"task {loaded.scenario.task.name!r} has no descent")
         if not observer.updates and observer.step < loaded.scenario.steps:
             return NoModule(f"the run ends at step {observer.step}")
-        return make_live(ready, plugins, observer)
+        return make_live(ready, plugins, alternatives=False, observer=observer)
 
 
 def _examine(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from itertools import count, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playground.errors import PlaygroundError
 from playground.live import ExpectedCondition, Live, LiveModule, LiveTensor, NoModule, count_index_bytes
 from playground.plugins.causes import ISOLATED_EXCEPTIONS, describe_exception
 from playground.plugins.manager import Plugins
+from playground.plugins.registry import Component
+from playground.runner.single.alternatives import find_alternatives
 from playground.runner.single.dial_ranges import find_dial_ranges
 from playground.runner.single.expectations import list_conditions
 from playground.runner.single.measuring import stop_rules
@@ -49,6 +52,13 @@ SPARE = 2
 """A page may make so many times the steps of the scenario, in the same case."""
 
 
+MAX_ALTERNATIVES = 10
+"""The most other optimizers that a page offers for the same problem."""
+
+MAX_ALTERNATIVE_BYTES = 60_000
+"""The most bytes that their modules take together, which also bounds how long it takes to record them."""
+
+
 def make_scenario_live(loaded: Loaded, plugins: Plugins) -> Live | NoModule:
     """Return what a live page of a scenario is given, without running it, or why there is nothing.
 
@@ -60,17 +70,20 @@ def make_scenario_live(loaded: Loaded, plugins: Plugins) -> Live | NoModule:
     return NoModule(f"task {loaded.scenario.task.name!r} has no descent")
 
 
-def make_live(ready: PreparedDescent, plugins: Plugins, observer: StepObserver | None = None) -> Live | NoModule:
+def make_live(
+    ready: PreparedDescent, plugins: Plugins, alternatives: bool = True, observer: StepObserver | None = None
+) -> Live | NoModule:
     """Return what a live page of a descent is given, or why there is nothing.
 
     :param ready: before its first step; it is left unchanged.
+    :param alternatives: whether to record other optimizers on the same problem.
     :param observer: wants more of one step.
     """
     from playground.core.seeding import preserve_every_stream
 
     with preserve_every_stream([ready.setting.device]):
         try:
-            return _find_excess(ready) or _make_live(ready, plugins, observer)
+            return _find_excess(ready) or _make_live(ready, plugins, alternatives, observer)
         except PlaygroundError as error:
             return NoModule("; ".join(fault.message for fault in error.faults))
         except ISOLATED_EXCEPTIONS as error:
@@ -91,14 +104,18 @@ def _find_excess(ready: PreparedDescent) -> NoModule | None:
     return None
 
 
-def _make_live(ready: PreparedDescent, plugins: Plugins, observer: StepObserver | None) -> Live | NoModule:
+def _make_live(
+    ready: PreparedDescent, plugins: Plugins, alternatives: bool, observer: StepObserver | None
+) -> Live | NoModule:
     scenario, problem = ready.loaded.scenario, ready.problem
-    module = _record_long(ready, plugins, observer)
+    optimizer = plugins.registry.get("optimizer", scenario.components["optimizer"].name)
+    module = _record_long(ready, optimizer, observer)
     if isinstance(module, NoModule):
         return module
+    others = _record_alternatives(ready, module, optimizer, plugins) if alternatives else {}
     seeds, starts = _draw_starts(ready, _count_seeds(problem, module.steps))
     return Live(
-        programs={scenario.components["optimizer"].name: module},
+        programs={optimizer.name: module, **others},
         steps=scenario.steps,
         most=module.steps,
         factors=None if ready.bound.schedule is None else module.factors,
@@ -110,41 +127,69 @@ def _make_live(ready: PreparedDescent, plugins: Plugins, observer: StepObserver 
             for name, tensor in zip(problem.batches.names, problem.batches.data, strict=True)
         ),
         orders=_order_samples(problem.batches, seeds, module.steps),
-        conditions=_list_conditions(ready, module),
+        conditions=_list_conditions(ready),
         scenario=ready.loaded.source.data,
     )
 
 
-def _record_long(ready: PreparedDescent, plugins: Plugins, observer: StepObserver | None) -> LiveModule | NoModule:
+def _record_long(ready: PreparedDescent, optimizer: Component, observer: StepObserver | None) -> LiveModule | NoModule:
     """Return a module that makes more steps than the scenario, or only as many if a component refuses those."""
     steps = ready.loaded.scenario.steps
     most = min(max(SPARE * steps, MIN_STEPS), MAX_STEPS)
-    try:
-        found = make_scenario_module(ready, plugins, most, observer)
-    except ISOLATED_EXCEPTIONS:
-        return make_scenario_module(ready, plugins, steps, observer)
-    shorter = isinstance(found, NoModule) and most > steps
-    return make_scenario_module(ready, plugins, steps, observer) if shorter else found
+    with suppress(*ISOLATED_EXCEPTIONS):
+        found = _make_module(ready, ready.bound.optimizer, optimizer, most, observer)
+        if isinstance(found, LiveModule) or found.is_final:
+            return found
+    return _make_module(ready, ready.bound.optimizer, optimizer, steps, observer)
 
 
-def make_scenario_module(
-    ready: PreparedDescent, plugins: Plugins, steps: int | None = None, observer: StepObserver | None = None
-) -> LiveModule | NoModule:
+def _record_alternatives(
+    ready: PreparedDescent, module: LiveModule, own: Component, plugins: Plugins
+) -> dict[str, LiveModule]:
+    """Return modules of other optimizers by name, as many as their size allows.
+
+    :param module: of the scenario's own optimizer.
+    """
+    room = min(MAX_ALTERNATIVES, MAX_ALTERNATIVE_BYTES // len(module.code))
+    numbers = {dial.name: dial.value for dial in (*module.varying, *module.dials)}
+    found: dict[str, LiveModule] = {}
+    for component, rule in find_alternatives(own, numbers, plugins) if room else ():
+        with suppress(*ISOLATED_EXCEPTIONS):
+            made = _make_module(ready, rule, component, module.steps)
+            if isinstance(made, LiveModule):
+                found[component.name] = made
+        if len(found) == room:
+            break
+    return found
+
+
+def make_scenario_module(ready: PreparedDescent, plugins: Plugins) -> LiveModule | NoModule:
     """Return the module of a descent, or why there is none.
 
     :param ready: before its first step; it is left unchanged.
-    :param steps: the most that it makes; by default as many as the scenario.
+    """
+    scenario = ready.loaded.scenario
+    optimizer = plugins.registry.get("optimizer", scenario.components["optimizer"].name)
+    return _make_module(ready, ready.bound.optimizer, optimizer, scenario.steps)
+
+
+def _make_module(
+    ready: PreparedDescent, built: Any, optimizer: Component, steps: int, observer: StepObserver | None = None
+) -> LiveModule | NoModule:
+    """Return the module of a descent by an optimizer, or why there is none.
+
+    :param built: the optimizer.
+    :param optimizer: what built it, for its annotations.
+    :param steps: the most that the module makes.
     :param observer: wants more of one step.
     """
     from playground.core.compiled.wasm.live_module import LiveTerms, make_live_module
     from playground.core.movers import make_mover
 
     scenario, schedule = ready.loaded.scenario, ready.bound.schedule
-    steps = scenario.steps if steps is None else steps
     if observer is not None and observer.step >= steps:
         return NoModule(f"the program makes {steps} steps, and step {observer.step} comes after them")
-    mover = make_mover([ready.bound.optimizer])
-    optimizer = plugins.registry.get("optimizer", scenario.components["optimizer"].name)
+    mover = make_mover([built])
     factors = None if schedule is None else [float(schedule(step)) for step in range(steps)]
     if factors and not all(map(math.isfinite, factors)):
         return NoModule("the schedule's factors are not all finite")
@@ -162,31 +207,16 @@ def make_scenario_module(
     return make_live_module(terms)
 
 
-def _list_conditions(ready: PreparedDescent, module: LiveModule) -> dict[tuple[str, str], ExpectedCondition]:
-    """Return what the scenario expects of quantities that a page knows."""
+def _list_conditions(ready: PreparedDescent) -> dict[tuple[str, str], ExpectedCondition]:
+    """Return what the scenario expects; the diagnosis is no condition."""
     import torch
 
-    known = {*ready.problem.parameters} - {*ready.task.metrics} | {"loss", "steps", "status"}
-    known |= {"predictions"} if module.outputs and _predicts_alone(ready) else set()
     return {
         (name, condition.word): condition
         for name, check in ready.loaded.scenario.expect.items()
         for condition in list_conditions(check, torch.finfo(ready.setting.dtype).eps)
-        if name in known
+        if name != "diagnosis"
     }
-
-
-def _predicts_alone(ready: PreparedDescent) -> bool:
-    """Tell whether the task's predictions are what the module returns for each sample."""
-    import torch
-
-    problem = ready.problem
-    with torch.no_grad():
-        problem.module.eval()
-        measured = ready.task.measure(problem, problem.parameters).get("predictions")
-        output = problem.module(problem.batches.data[0])
-        problem.module.train()
-    return isinstance(measured, torch.Tensor) and torch.equal(measured, output)
 
 
 def _count_seeds(problem: Problem, steps: int) -> int:

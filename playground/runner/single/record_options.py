@@ -16,6 +16,7 @@ class RecordOptions:
     :param ranges: ranges of the views' axes, by name; the scenario's `plot` sets those of other axes.
     :param explanations: whether to explain some of the steps, which repeats the run.
     :param live: whether to record the descent as a program that a page can run.
+    :param alternatives: whether to record other optimizers on the same problem for that page too.
     """
 
     steps: int = 60
@@ -23,6 +24,7 @@ class RecordOptions:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     explanations: bool = False
     live: bool = False
+    alternatives: bool = True
 
 
 RECORD_NOTHING = RecordOptions(steps=0)

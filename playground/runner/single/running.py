@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from playground.core.interrupts import listen_to
 from playground.figures.numbers import round_numbers
 from playground.plugins.manager import Plugins
-from playground.result import Diagnosis, Run, Status
+from playground.result import Diagnosis, Run, Status, Verdict
 from playground.runner.single.advising import advise
 from playground.runner.single.diagnosing import (
     describe_nonfinite_source,
@@ -35,6 +37,7 @@ from playground.runner.single.record_options import RECORD_NOTHING, RecordOption
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
+    from playground.core.descent import DescentTrace
     from playground.explanation import Explanation, UnexplainedStep
 
 __all__ = ["Observer", "run_one", "scenario_spec"]
@@ -62,7 +65,9 @@ def run_one(
             refuse_impossible(ready)
         plugins.broadcast("playground_run_started", spec=scenario_spec(loaded))
         warnings = () if of_sweep else advise(ready)
-        live = make_live(ready, plugins) if record.live and isinstance(ready, PreparedDescent) else None
+        live = None
+        if record.live and isinstance(ready, PreparedDescent):
+            live = make_live(ready, plugins, record.alternatives)
         run = _judge(ready, measure(ready, observe, record), plugins, diagnose=not of_sweep)
         run = replace(run, warnings=warnings, live_data=live)
         if record.views and record.steps:
@@ -71,6 +76,36 @@ def run_one(
         run = replace(run, explanations=tuple(_explain_recorded(run, loaded, plugins, observe)))
     plugins.broadcast("playground_run_finished", result=run)
     return run
+
+
+def run_beginning(loaded: Loaded, plugins: Plugins, record: RecordOptions, steps: int) -> Run | None:
+    """Make the first steps of a descent, for a page to show while the whole run is computed.
+
+    Nothing is judged or diagnosed, and plugins do not hear of it.
+
+    :param steps: to make at most.
+    :returns: a run with status `interrupted`; None if the task has no descent, or one with no more steps than these.
+    :raises ScenarioError: the scenario is not valid.
+    """
+    refuse_sweep(loaded)
+    with prepare(loaded, plugins) as ready:
+        check_ranges(ready, record.ranges)
+        refuse_impossible(ready)
+        if not isinstance(ready, PreparedDescent) or loaded.scenario.steps <= steps:
+            return None
+        live = make_live(ready, plugins, record.alternatives) if record.live else None
+        run = _judge(ready, measure(ready, partial(_stop_after, steps), record), plugins, diagnose=False)
+    return replace(run, verdict=Verdict.NONE, expectations=(), written=as_yaml(loaded.source.data), live_data=live)
+
+
+@contextmanager
+def _stop_after(steps: int, descent: DescentTrace) -> Iterator[None]:
+    """Interrupt a descent before the step with this number."""
+    listen_to(lambda: descent.steps >= steps)
+    try:
+        yield
+    finally:
+        listen_to(lambda: False)
 
 
 def _explain_recorded(

@@ -113,10 +113,16 @@ def summarize_stored_sweep(store: Store, record: SweepRecord) -> StoredSweep:
 
     :raises ScenarioError: its scenario is none that this version would accept.
     """
-    start = time.perf_counter()
+    return summarize_sweep(load_stored_scenario(record), record, store, ComputedRuns(), time.perf_counter())
+
+
+def load_stored_scenario(record: SweepRecord) -> Loaded:
+    """Return the scenario of a stored sweep, with the sweep.
+
+    :raises ScenarioError: it is none that this version would accept.
+    """
     source = SourceText(record.file, YamlNode.of(record.spec, Place(record.file)))
-    loaded = Loaded(parse_scenario(source), source)
-    return summarize_sweep(loaded, record, store, ComputedRuns(), start)
+    return Loaded(parse_scenario(source), source)
 
 
 def summarize_sweep(

@@ -706,9 +706,10 @@ from playground.core.problem import Batches, Problem
 from playground.core.stopping import StopRules
 assert "llvmlite" not in sys.modules
 data = (torch.rand(4, 2), torch.rand(4, 1))
-problem = Problem(models.mlp(2, 1), lambda f, b: losses.mse(f(b[0]), b[1]), Batches(data))
-parameters = {name: tensor[None] for name, tensor in problem.parameters.items()}
-CompiledReplicas(problem, parameters, [0], RuleMover(Adam(lr=0.1)), 10, StopRules())
+for loss in (losses.mse, losses.bce_with_logits):
+    problem = Problem(models.mlp(2, 1), lambda f, b: loss(f(b[0]), b[1]), Batches(data))
+    parameters = {name: tensor[None] for name, tensor in problem.parameters.items()}
+    CompiledReplicas(problem, parameters, [0], RuleMover(Adam(lr=0.1)), 10, StopRules())
 assert "llvmlite" in sys.modules
 print([name for name in ("torch._dynamo", "sympy") if name in sys.modules])
 """

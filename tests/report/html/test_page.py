@@ -142,6 +142,8 @@ def test_templates_are_in_the_package():
     assert {path.name for path in folder.iterdir()} == {
         "chart.html",
         "comparison.html",
+        "explained.html",
+        "live.html",
         "main.html",
         "page.css",
         "page.html",
@@ -149,7 +151,7 @@ def test_templates_are_in_the_package():
         "scripts",
         "sweep.html",
     }
-    assert {path.stem for path in folder.joinpath("scripts").iterdir()} == set(SCRIPTS)
+    assert {path.stem for path in folder.joinpath("scripts").iterdir()} == {*SCRIPTS, "follow"}
 
 
 def test_a_figure_says_how_it_was_made_what_was_left_out_included(make_run):

@@ -118,10 +118,35 @@ def threshold_backward(recorder: ProgramRecorder, gradient: Any, x: Any, thresho
     )
 
 
+def log_sigmoid_forward(recorder: ProgramRecorder, x: Any) -> tuple[Symbol, Symbol]:
+    """min(x, 0) - log(1 + z) with z = exp(-|x|), and z."""
+    apply, zero = recorder.program.apply, recorder.program.constant(0.0)
+    dtype = recorder.lift(x).dtype
+    small = recorder.entrywise(lambda value: apply("exp", apply("neg", apply("abs", value))), dtype, x)
+
+    def entry(value: int, z: int) -> int:
+        return apply("sub", apply("minimum", value, zero), apply("log1p", z))
+
+    return recorder.entrywise(entry, dtype, x, small), small
+
+
+def log_sigmoid_backward(recorder: ProgramRecorder, gradient: Any, x: Any, buffer: Any) -> Symbol:
+    """g (1 - z / (1 + z)) below 0, else g z / (1 + z), with z = exp(-|x|)."""
+    apply, one, zero = recorder.program.apply, recorder.program.constant(1.0), recorder.program.constant(0.0)
+
+    def entry(g: int, value: int, z: int) -> int:
+        share = apply("div", z, apply("add", one, z))
+        return apply("mul", g, apply("select", apply("lt", value, zero), apply("sub", one, share), share))
+
+    return recorder.entrywise(entry, recorder.lift(x).dtype, gradient, x, buffer)
+
+
 RULES: dict[str, ScalarRule] = {
     "addmm": addmm,
     "binary_cross_entropy": binary_cross_entropy,
     "binary_cross_entropy_backward": binary_cross_entropy_backward,
+    "log_sigmoid_backward": log_sigmoid_backward,
+    "log_sigmoid_forward": log_sigmoid_forward,
     "mse_loss": mse_loss,
     "mse_loss_backward": mse_loss_backward,
     "sigmoid_backward": _derivative("sigmoid"),

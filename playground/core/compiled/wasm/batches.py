@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,13 +10,27 @@ from playground.core.compiled.program import DATUM, INPUT
 from playground.core.compiled.wasm.binary import ValueType, encode_unsigned
 from playground.core.compiled.wasm.function import Node
 from playground.core.compiled.wasm.tiles import TileFunction
-from playground.core.compiled.wasm.vector import NUMBER, WasmVector, simd
+from playground.core.compiled.wasm.vector import NUMBER, WasmCode, WasmVector, simd
 
 LOAD_LANE = {"float": simd(0x56) + b"\x02", "double": simd(0x57) + b"\x03"}
 """Instructions that load a number into one lane of a register."""
 
 MINUS, TIMES = 0x6B, 0x6C
 """Instructions on single integers of 32 bits."""
+
+
+def load_lanes(code: WasmCode, rows: Sequence[Node], place: int) -> WasmVector:
+    """Load a vector of one number from each of some rows.
+
+    :param rows: the address of each.
+    :param place: of the number in a row.
+    """
+    offset = place * code.lanes.bytes_each
+    register = code.load_everywhere(rows[0], offset).registers[0]
+    for lane, row in enumerate(rows[1:], start=1):
+        load = LOAD_LANE[code.lanes.number] + encode_unsigned(offset) + bytes([lane])
+        register = Node(load, (row, register), ValueType.V128)
+    return WasmVector(code, (register,), NUMBER)
 
 
 class BatchLoader:
@@ -59,13 +73,7 @@ class BatchLoader:
             return samples[which, row, lane]
 
         def entry(which: int, row: int, place: int) -> WasmVector:
-            code = tile.code
-            offset = place * code.lanes.bytes_each
-            register = code.load_everywhere(address(which, row, 0), offset).registers[0]
-            for lane in range(1, code.lanes.width):
-                load = LOAD_LANE[code.lanes.number] + encode_unsigned(offset) + bytes([lane])
-                register = Node(load, (address(which, row, lane), register), ValueType.V128)
-            return WasmVector(code, (register,), NUMBER)
+            return load_lanes(tile.code, [address(which, row, lane) for lane in range(tile.code.lanes.width)], place)
 
         nodes = module.kernel_program.program.nodes
         entries = [node.value for node in nodes if node.operation == INPUT and node.value[0] == DATUM]

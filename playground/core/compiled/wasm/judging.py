@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -49,12 +49,12 @@ class WasmJudge:
         for name in self._carried:
             self._tile.put_record(self._value(name), name)
 
-    def write(self, now: Node, loss: WasmVector, norm: WasmVector, parameters: Sequence[WasmVector]) -> None:
+    def write(self, now: Node, loss: WasmVector, norm: WasmVector, keep_final: Callable[[WasmVector], None]) -> None:
         """Write the end of runs at a step, before its update.
 
         :param now: the step's number.
         :param loss: in a local, as is the gradient's norm.
-        :param parameters: what is kept where a run ends.
+        :param keep_final: writes what is kept where runs end, of the runs for which a truth holds.
         """
         tile, function = self._tile, self._tile.function
         function.when(tile.integer(0x45, now), lambda: self._set("limit", self._limit(loss)))
@@ -66,11 +66,16 @@ class WasmJudge:
             met = met | holds
         ended = met & self.going
         tile.keep(ended)
-        function.when(tile.code.any(ended), lambda: self._settle(ended, loss, norm, now, parameters))
+        function.when(tile.code.any(ended), lambda: self._settle(ended, loss, norm, now, keep_final))
         self._set("before", loss)
 
     def _settle(
-        self, ended: WasmVector, loss: WasmVector, norm: WasmVector, now: Node, parameters: Sequence[WasmVector]
+        self,
+        ended: WasmVector,
+        loss: WasmVector,
+        norm: WasmVector,
+        now: Node,
+        keep_final: Callable[[WasmVector], None],
     ) -> None:
         tile, step = self._tile, self._tile.everywhere(now)
         how = tile.code.whole(0)
@@ -79,8 +84,7 @@ class WasmJudge:
         values = {"status": how, "steps": step, "end_loss": loss, "before_end": self._value("before")}
         for name, value in values.items():
             tile.put_record(ended.select(value, tile.get_record(name)), name)
-        for place, value in enumerate(parameters):
-            tile.put(ended.select(value, tile.get("final", place)), "final", place)
+        keep_final(ended)
         tile.function.assign([self._going], (self.going & ~ended).registers)
 
     def _limit(self, loss: WasmVector) -> WasmVector:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from playground.core.compiled.body import Emitter
+from playground.core.compiled.carried import SlotKey
 from playground.core.compiled.program import DATUM, INPUT, LANE, SAMPLE, SLOT, STARTED
 from playground.core.compiled.scalar_operations import Dependence
 from playground.core.compiled.wasm.batches import BatchLoader
@@ -37,6 +38,14 @@ class KernelWriter:
     def __init__(self, module: ModuleProgram) -> None:
         self.module = module
         self.program = module.kernel_program
+
+    @property
+    def _parameters(self) -> Sequence[SlotKey]:
+        """The entries of all parameters, in their order."""
+        return self.program.slots[: self.program.parameter_slots]
+
+    def _over_tiles(self, parameters: int = 2, returns: bool = False) -> TileFunction:
+        return TileFunction.over_tiles(self.module, parameters, returns)
 
     def write(self) -> None:
         """Write all functions."""
@@ -66,10 +75,8 @@ class KernelWriter:
         :param of_runs: what was computed once for each run, if it is in locals.
         """
         module, program = self.module, self.program.program
-        found = dict(inputs)
-        for node in program.nodes:
-            if node.operation == INPUT and node.value[0] == SAMPLE:
-                found[node.value] = partial(self._sample, tile, *node.value[1:])
+        entries = [node.value for node in program.nodes if node.operation == INPUT and node.value[0] == SAMPLE]
+        found = {value: partial(self._sample, tile, *value[1:]) for value in entries} | dict(inputs)
         precomputed: dict[int, Callable[[bool], WasmVector]] = {}
         for column, index in enumerate(module.uniform):
             boolean = program.is_boolean(index)
@@ -124,7 +131,7 @@ class KernelWriter:
 
     def _write_evaluate(self) -> None:
         """Write `evaluate(tile0, tile1)`: the loss at each of many points, `points` to `heights`."""
-        tile = TileFunction.over_tiles(self.module)
+        tile = self._over_tiles()
 
         def body() -> None:
             tile.put(self._call_loss(tile, tile.at("points")), "heights", 0)
@@ -140,7 +147,7 @@ class KernelWriter:
         inputs: dict[Any, Callable[[], WasmVector]] = {
             (DATUM, 0, 0, place): partial(tile.get, "inputs", place) for place in range(prediction.places)
         }
-        for i, key in enumerate(self.program.slots[: self.program.parameter_slots]):
+        for i, key in enumerate(self._parameters):
             inputs[SLOT, *key] = partial(tile.code.load_everywhere, tile.size("model"), i * size)
 
         def body() -> None:
@@ -182,7 +189,7 @@ class KernelWriter:
         It returns for how many tiles Python's decisions hold with these hyperparameters.
         """
         module, program = self.module, self.program.program
-        tile = TileFunction.over_tiles(module, returns=True)
+        tile = self._over_tiles(returns=True)
         function, wide = tile.function, tile.code.in_double_precision()
         fitting = function.variable(function.integer(0))
         everything = [Dependence.RUN] * len(program.nodes)
@@ -190,10 +197,6 @@ class KernelWriter:
         dials = {
             (LANE, i): partial(wide.load_everywhere, tile.size("dials"), 8 * place)
             for place, i in enumerate(module.dials)
-        }
-        parameters = {
-            (SLOT, *key): partial(tile.get, "starts", i)
-            for i, key in enumerate(self.program.slots[: self.program.parameter_slots])
         }
 
         def body() -> None:
@@ -207,16 +210,25 @@ class KernelWriter:
                 value = once.value(index)
                 fits = fits & value.compare("eq" if value.kind == TRUTH else "oeq", answer)
             single = {key: partial(_narrowed, tile.code, load) for key, load in (varying | dials).items()}
-            start = Emitter(tile.code, program, {**parameters, **single}, {}, everything)
-            start.emit(program.needed(self.program.start))
-            for place, index in enumerate(self.program.start):
-                tile.put(start.value(index), "slots", place)
+            self._write_start(tile, single)
             WasmJudge.write_start(tile)
             all_fit = tile.integer(IS_ZERO, wide.any(~fits))
             function.assign([fitting], [tile.plus(function.read(fitting), all_fit)])
 
         tile.repeat(body)
         function.finish(function.read(fitting), name="begin")
+
+    def _write_start(self, tile: TileFunction, numbers: Inputs) -> None:
+        """Write what a run carries before step 0.
+
+        :param numbers: hyperparameters.
+        """
+        program = self.program.program
+        parameters = {(SLOT, *key): partial(tile.get, "starts", i) for i, key in enumerate(self._parameters)}
+        start = Emitter(tile.code, program, {**parameters, **numbers}, {}, [Dependence.RUN] * len(program.nodes))
+        start.emit(program.needed(self.program.start))
+        for place, index in enumerate(self.program.start):
+            tile.put(start.value(index), "slots", place)
 
     def _write_conclude(self) -> None:
         """Write `conclude(tile0, tile1)`: the final parameters, which the optimizer may move, and their loss."""
@@ -247,7 +259,7 @@ class KernelWriter:
 
     def _write_descend(self) -> None:
         """Write `descend(tile0, tile1, step0, step1)`: make steps; return how many tiles have runs that go on."""
-        tile = TileFunction.over_tiles(self.module, 4, returns=True)
+        tile = self._over_tiles(4, returns=True)
         function = tile.function
         left = function.variable(function.integer(0))
         step = function.variable(function.integer(0))
@@ -279,7 +291,7 @@ class KernelWriter:
             inputs |= batches.inputs(now)
             loss, norm, after = self._moved(tile, inputs, function.read(uniform), now, of_runs)
             self._keep_loss(tile, now, loss, norm, judge.going, slots)
-            judge.write(now, loss, norm, [tile.vector_of(slot) for slot in slots[: program.final_slots]])
+            judge.write(now, loss, norm, partial(self._keep_final, tile, slots[: program.final_slots]))
             function.assign(slots, [value.registers[0] for value in after])
             function.assign([uniform], [tile.plus(function.read(uniform), 8 * len(module.uniform))])
             function.assign([step], [tile.plus(now, 1)])
@@ -291,6 +303,11 @@ class KernelWriter:
         judge.store()
         goes = tile.code.any(judge.going)
         function.assign([left], [tile.plus(function.read(left), goes)])
+
+    def _keep_final(self, tile: TileFunction, slots: Sequence[LocalVariable], ended: WasmVector) -> None:
+        """Write what is kept where runs end."""
+        for place, slot in enumerate(slots):
+            tile.put(ended.select(tile.vector_of(slot), tile.get("final", place)), "final", place)
 
     def _moved(
         self,

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 
+from playground.core.compiled.apart import take_apart
 from playground.core.compiled.arrays import STATUS_BY_END
 from playground.core.compiled.carried import LEFT_OUT
 from playground.core.compiled.errors import CannotCompileError, TooManyOperationsError, TooManyWaysError
 from playground.core.compiled.layout import KernelProgram, arrange
 from playground.core.compiled.observing import StepObserver
+from playground.core.compiled.one_sample import SampleProgram, record_sample
 from playground.core.compiled.phases import Phases, record_phases
 from playground.core.compiled.program import INPUT, MAX_OPERATIONS, SLOT
 from playground.core.compiled.symbolic_run import DescentSpec, SymbolicRun
 from playground.core.compiled.tidying import tidy
 from playground.core.compiled.tile import END_NAMES
-from playground.core.compiled.wasm.counts import CountRule, find_count_rules
+from playground.core.compiled.wasm.apart_kernel import ApartWriter
+from playground.core.compiled.wasm.apart_program import ApartProgram
+from playground.core.compiled.wasm.counts import find_count_rules
 from playground.core.compiled.wasm.kernel import KernelWriter
 from playground.core.compiled.wasm.module_program import ModuleProgram, PredictionProgram
 from playground.core.compiled.wasm.tiles import RECORDS
@@ -28,6 +33,9 @@ from playground.core.movers import Mover
 from playground.core.problem import Problem
 from playground.core.stopping import StopRules
 from playground.live import Dial, DialRange, LiveModule, NoModule
+
+INPUTS, CONSTANTS, APART = "inputs", "constants", "apart"
+"""The ways to make a module: a step over all samples, with the data as inputs or not, or a loop over samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +51,9 @@ class LiveTerms:
     :param over_all_data: whether the losses to keep are those of all data, not those of the steps.
     :param ranges: what to offer for hyperparameters, by name.
     :param varying: hyperparameters that may differ between runs.
-    :param observer: wants more of one step.
+    :param apart: whether to loop over samples if possible. Without the loop, a vector has four runs or two, which makes
+        many small runs up to twice as fast and one run slower, and the number of samples is fixed.
+    :param observer: wants more of one step, which is then a program over all samples.
     """
 
     problem: Problem
@@ -55,6 +65,7 @@ class LiveTerms:
     over_all_data: bool = False
     ranges: Mapping[str, DialRange] | None = None
     varying: Collection[str] = ("lr",)
+    apart: bool = True
     observer: StepObserver | None = None
 
 
@@ -62,19 +73,60 @@ def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
     """Return a module with as many inputs as can be recorded, or why there is none.
 
     Hyperparameters and data are inputs. If that cannot be recorded, the data are constants, and at last everything is.
+    If possible, the module loops over samples and over parameters, else a step is one program.
     """
     every = tuple(name for name, number in terms.mover.numbers.items() if math.isfinite(number))
     rates = tuple(name for name in every if name in terms.varying)
-    first = last = ""
-    for changing in (True, False) if terms.problem.batches.data else (False,):
+    sample, coupled = _record_sample(terms)
+    first = last = too_many = ""
+    for way in _order_ways(terms, sample):
         for names in dict.fromkeys((every, rates, ())):
+            if too_many and way != APART:
+                break
             try:
-                return _write_module(terms, names, changing, "" if changing else first)
+                if way == APART and sample is not None:
+                    return _write_apart(terms, names, sample)
+                return _write_module(terms, names, way == INPUTS, "" if way == INPUTS else first)
             except (TooManyOperationsError, TooManyWaysError) as error:
-                return NoModule(str(error))
+                if way == APART:
+                    coupled = str(error)
+                    break
+                too_many = str(error)
             except CannotCompileError as error:
-                first, last = first or str(error), str(error)
-    return NoModule(last)
+                if way == APART:
+                    coupled = str(error)
+                else:
+                    first, last = first or str(error), str(error)
+    if too_many and coupled:
+        return NoModule(f"{too_many}; no loop over samples: {coupled}", is_final=True)
+    return NoModule(too_many or last, is_final=bool(too_many))
+
+
+def _record_sample(terms: LiveTerms) -> tuple[SampleProgram | None, str]:
+    """Record what a sample contributes, or return why that is impossible."""
+    if not terms.problem.batches.data or not terms.apart or terms.observer is not None:
+        return None, ""
+    try:
+        return record_sample(DescentSpec(terms.problem, terms.mover)), ""
+    except CannotCompileError as error:
+        return None, str(error)
+
+
+def _order_ways(terms: LiveTerms, sample: SampleProgram | None) -> list[str]:
+    """Return the ways to make a module, the best first."""
+    unrolled = [INPUTS, CONSTANTS] if terms.problem.batches.data else [CONSTANTS]
+    return unrolled if sample is None else [APART, *unrolled]
+
+
+def _specify(terms: LiveTerms, names: Collection[str], changing: bool) -> tuple[DescentSpec, tuple[float, ...]]:
+    """Return what determines a step, and the factors on the learning rate.
+
+    :param names: the hyperparameters that are inputs.
+    :param changing: whether the data are inputs.
+    """
+    mover = terms.mover.with_lanes(names, 1)
+    spec = DescentSpec(terms.problem, mover, terms.factors is not None, terms.clip, changing)
+    return spec, tuple(terms.factors or (1.0,) * terms.steps)
 
 
 def _write_module(terms: LiveTerms, names: Collection[str], changing: bool, fixed_data: str) -> LiveModule:
@@ -84,74 +136,106 @@ def _write_module(terms: LiveTerms, names: Collection[str], changing: bool, fixe
     :param changing: whether the data are inputs.
     :raises CannotCompileError: it cannot be recorded.
     """
-    numbers = terms.mover.numbers
-    mover = terms.mover.with_lanes(names, 1)
-    scheduled = terms.factors is not None
-    factors = tuple(terms.factors or (1.0,) * terms.steps)
-    spec = DescentSpec(terms.problem, mover, scheduled, terms.clip, changing)
+    spec, factors = _specify(terms, names, changing)
+    batches = terms.problem.batches
     starts = {name: tensor.detach()[None] for name, tensor in terms.problem.parameters.items()}
     phases = tidy(record_phases(spec, factors, starts, terms.observer))
+    program = arrange(phases, gradient=True, over_all_data=terms.over_all_data)
+    observed = _list_observed(phases)
+    _require_slots(program, observed)
+    reads_data = changing or batches.size is not None
+    module = ModuleProgram(
+        kernel_program=program,
+        full_loss=phases.full_loss,
+        places=tuple(tensor[0].numel() for tensor in batches.data) if reads_data else (),
+        samples=len(batches.data[0]) if reads_data else 0,
+        observed=tuple(dict.fromkeys(observed)),
+        **_collect_shared(terms, spec, phases),
+    )
+    KernelWriter(module).write()
+    left_out = program.slots.index(LEFT_OUT) if LEFT_OUT in program.slots else None
+    places = {value: place for place, value in enumerate(module.observed)}
+    return replace(
+        _describe(terms, spec, phases, module),
+        operations=program.operations,
+        left_out=left_out,
+        fixed_data=fixed_data,
+        observed=tuple(places[value] for value in observed),
+    )
+
+
+def _write_apart(terms: LiveTerms, names: Collection[str], sample: SampleProgram) -> LiveModule:
+    """Record the rule of the optimizer and write a module that loops over samples.
+
+    :param names: the hyperparameters that are inputs.
+    :param sample: what a sample contributes.
+    :raises CannotCompileError: the rule cannot be recorded, or is not the same for every entry of the parameters.
+    """
+    spec, factors = _specify(terms, names, True)
+    batches = terms.problem.batches
+    step = take_apart(spec, factors, sample)
+    module = ApartProgram(
+        kernel_program=step.rule,
+        full_loss=step.rule.end[0],
+        places=sample.places,
+        samples=len(batches.data[0]),
+        step=step,
+        over_all_data=terms.over_all_data,
+        **_collect_shared(terms, spec, step.phases),
+    )
+    ApartWriter(module).write()
+    operations = step.count_operations(batches.size or len(batches.data[0]))
+    return replace(_describe(terms, spec, step.phases, module), operations=operations, apart=True)
+
+
+def _collect_shared(terms: LiveTerms, spec: DescentSpec, phases: Phases) -> dict[str, Any]:
+    """Return the arguments of a `ModuleProgram` that do not depend on how its step is made.
+
+    :raises CannotCompileError: the recording does not show all that the optimizer does.
+    """
     if phases.is_opaque:
         raise CannotCompileError("the optimizer may remember something that a recording does not show")
-    order = list(mover.lanes)
+    order = list(spec.mover.lanes)
     varying = tuple(i for i, name in enumerate(order) if name in terms.varying)
-    dials = tuple(i for i in range(len(order)) if i not in varying)
-    module = _arrange_module(terms, spec, phases, varying, dials)
+    return {
+        "number": "float" if spec.dtype is torch.float32 else "double",
+        "rules": terms.rules,
+        "varying": varying,
+        "dials": tuple(i for i in range(len(order)) if i not in varying),
+        "decisions": phases.by_lane,
+        "counts": find_count_rules(phases.inputs),
+        "batch": terms.problem.batches.size or 0,
+        "prediction": _record_prediction(spec),
+    }
+
+
+def _describe(terms: LiveTerms, spec: DescentSpec, phases: Phases, module: ModuleProgram) -> LiveModule:
+    """Finish a module, and describe it."""
     write_uniform(module)
-    KernelWriter(module).write()
-    ranges = terms.ranges or {}
+    order, numbers, ranges = list(spec.mover.lanes), terms.mover.numbers, terms.ranges or {}
 
     def describe(which: Sequence[int]) -> tuple[Dial, ...]:
         return tuple(Dial(order[i], numbers[order[i]], ranges.get(order[i])) for i in which)
 
-    program, data = module.kernel_program, terms.problem.batches.data
-    places = {value: place for place, value in enumerate(module.observed)}
     return LiveModule(
         code=module.wasm.encode(),
         dtype="float32" if module.number == "float" else "float64",
         layout=module.layout,
-        dials=describe(dials),
-        varying=describe(varying),
+        dials=describe(module.dials),
+        varying=describe(module.varying),
         parameters={name: tuple(shape) for name, shape in spec.shapes.items()},
         steps=terms.steps,
-        factors=factors,
+        factors=tuple(terms.factors or (1.0,) * terms.steps),
         phases=tuple(phases.which.tolist()),
         counts=tuple(each.numbers for each in module.counts if not each.is_affine),
-        data=tuple(tuple(each.shape) for each in data) if module.places else (),
+        data=tuple(tuple(each.shape) for each in terms.problem.batches.data) if module.places else (),
         batch=module.batch,
         ends=END_NAMES,
-        left_out=program.slots.index(LEFT_OUT) if LEFT_OUT in program.slots else None,
-        operations=program.operations,
+        left_out=None,
+        operations=0,
         records=RECORDS,
         statuses=tuple(STATUS_BY_END[end] for end in END_NAMES),
         outputs=0 if module.prediction is None else len(module.prediction.values),
-        fixed_data=fixed_data,
-        observed=tuple(places[value] for value in _list_observed(phases)),
-    )
-
-
-def _arrange_module(
-    terms: LiveTerms, spec: DescentSpec, phases: Phases, varying: tuple[int, ...], dials: tuple[int, ...]
-) -> ModuleProgram:
-    batches = terms.problem.batches
-    used: list[CountRule] = find_count_rules(phases.inputs)
-    program, observed = arrange(phases, gradient=True, over_all_data=terms.over_all_data), _list_observed(phases)
-    _require_slots(program, observed)
-    reads_data = spec.data_change or batches.size is not None
-    return ModuleProgram(
-        kernel_program=program,
-        number="float" if spec.dtype is torch.float32 else "double",
-        rules=terms.rules,
-        varying=varying,
-        dials=dials,
-        full_loss=phases.full_loss,
-        decisions=phases.by_lane,
-        counts=used,
-        places=tuple(tensor[0].numel() for tensor in batches.data) if reads_data else (),
-        samples=len(batches.data[0]) if reads_data else 0,
-        batch=batches.size or 0,
-        prediction=_record_prediction(spec),
-        observed=tuple(dict.fromkeys(observed)),
     )
 
 

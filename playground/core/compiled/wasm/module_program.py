@@ -111,6 +111,18 @@ class ModuleProgram:
         """The values that are computed once for each run."""
         return tuple(value for value in self._loaded if self.dependence[value] > Dependence.STEP)
 
+    @property
+    def shared_arrays(self) -> list[WasmArray]:
+        """The arrays of what all runs share."""
+        return [
+            WasmArray("dials", "f64", len(self.dials)),
+            WasmArray("factors", "f64", 1, 1, ("steps",)),
+            WasmArray("counts", "f64", sum(not each.is_affine for each in self.counts), 1, ("steps",)),
+            WasmArray("phases", "i32", 1, 1, ("steps",)),
+            WasmArray("columns", "i32", 1, 1, ("steps",)),
+            WasmArray("uniform", "f64", len(self.uniform), 1, ("steps",), "state"),
+        ]
+
     @cached_property
     def layout(self) -> Layout:
         """The arrays in the memory of the module."""
@@ -125,12 +137,7 @@ class ModuleProgram:
             return WasmArray(name, number, count, width, ("points",), role)
 
         arrays = [
-            WasmArray("dials", "f64", len(self.dials)),
-            WasmArray("factors", "f64", 1, 1, ("steps",)),
-            WasmArray("counts", "f64", sum(not each.is_affine for each in self.counts), 1, ("steps",)),
-            WasmArray("phases", "i32", 1, 1, ("steps",)),
-            WasmArray("columns", "i32", 1, 1, ("steps",)),
-            WasmArray("uniform", "f64", len(self.uniform), 1, ("steps",), "state"),
+            *self.shared_arrays,
             vectors("starts", parameters, number, "input"),
             vectors("varying", len(self.varying), "f64", "input"),
             vectors("lanes", len(self.lanes), "f64", "state"),

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from playground.core.compiled.wasm.binary import FunctionType, ValueType, encode_unsigned
 from playground.core.compiled.wasm.function import LocalVariable, Node, WasmFunction
-from playground.core.compiled.wasm.vector import INTEGER, NUMBER, WasmCode, WasmVector
+from playground.core.compiled.wasm.vector import INTEGER, NUMBER, REGISTER_BYTES, WasmCode, WasmVector, simd
 
 if TYPE_CHECKING:
     from playground.core.compiled.wasm.module_program import ModuleProgram
+
+STORE_LANE = {"float": simd(0x5A) + b"\x02", "double": simd(0x5B) + b"\x03"}
+"""Instructions that store one number of a register."""
 
 RECORDS = ("limit", "before", "end_loss", "before_end", "improved")
 """The numbers that are recorded of each run: the loss above which it has diverged, the loss before the last step, the
@@ -127,7 +130,11 @@ class TileFunction:
     def put(self, value: WasmVector, name: str, place: int) -> None:
         """Store a vector."""
         lanes = value.code.lanes
-        value.code.store(value, self.at(name), place * lanes.width * lanes.bytes_each)
+        self.store(value, self.at(name), place * lanes.width * lanes.bytes_each)
+
+    def store(self, value: WasmVector, address: Node, offset: int = 0) -> None:
+        """Store a vector at an address."""
+        value.code.store(value, address, offset)
 
     def get_record(self, name: str) -> WasmVector:
         """Load a record of each run."""
@@ -147,3 +154,44 @@ class TileFunction:
     def keep(self, *values: WasmVector) -> None:
         """Compute vectors now."""
         self.function.keep(*(register for each in values for register in each.registers))
+
+
+class RunFunction(TileFunction):
+    """A function in which a tile is one run: each lane of a vector has the number of the run.
+
+    What a run carries are rows of numbers, one for each entry of the parameters, which vectors have side by side.
+    """
+
+    def get(self, name: str, place: int, code: WasmCode | None = None, kind: str = NUMBER) -> WasmVector:
+        """Load a number of the run's row in an array into each lane."""
+        code = code or self.code
+        return code.load_everywhere(self.at(name), place * code.lanes.bytes_each, kind)
+
+    def put(self, value: WasmVector, name: str, place: int) -> None:
+        """Store a number of the run."""
+        self.store(value, self.at(name), place * value.code.lanes.bytes_each)
+
+    def store(self, value: WasmVector, address: Node, offset: int = 0) -> None:
+        """Store the first lane of a vector at an address."""
+        code = STORE_LANE[value.code.lanes.number] + encode_unsigned(offset) + b"\x00"
+        self.function.do(code, address, value.registers[0])
+
+    def copy(self, target: Node, source: Node, size: int) -> None:
+        """Copy so many bytes."""
+        self.function.do(b"\xfc\x0a\x00\x00", target, source, self.function.integer(size))
+
+    def each_vector(self, size: int, body: Callable[[Node], None]) -> None:
+        """Execute statements for each vector of a row.
+
+        :param size: the bytes of the row.
+        :param body: is given how many bytes precede the vector.
+        """
+        function = self.function
+        offset = function.variable(function.integer(0))
+
+        def one_vector() -> Node:
+            body(function.read(offset))
+            function.assign([offset], [self.plus(function.read(offset), REGISTER_BYTES)])
+            return self.is_less(function.read(offset), size)
+
+        function.loop(one_vector)

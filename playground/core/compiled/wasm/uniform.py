@@ -15,11 +15,8 @@ from playground.core.compiled.scalar_operations import Dependence
 from playground.core.compiled.wasm.binary import FunctionType, ValueType, encode_unsigned
 from playground.core.compiled.wasm.function import Node, WasmFunction
 from playground.core.compiled.wasm.module_program import ModuleProgram
-from playground.core.compiled.wasm.tiles import TileFunction
+from playground.core.compiled.wasm.tiles import STORE_LANE, TileFunction
 from playground.core.compiled.wasm.vector import TRUTH, WasmCode, WasmLanes, WasmVector, simd
-
-STORE_LANE = simd(0x5B) + b"\x03"
-"""The instruction that stores one number of double precision of a register."""
 
 
 def write_uniform(module: ModuleProgram) -> None:
@@ -54,7 +51,7 @@ def write_uniform(module: ModuleProgram) -> None:
         for column, index in enumerate(module.uniform):
             value = emitter.value(index)
             value = value.select(1.0, code.constant(0.0)) if value.kind == TRUTH else value
-            function.do(STORE_LANE + encode_unsigned(8 * column) + b"\x00", row, value.registers[0])
+            function.do(STORE_LANE["double"] + encode_unsigned(8 * column) + b"\x00", row, value.registers[0])
         function.assign([step], [tile.plus(now, 1)])
         return tile.is_less(function.read(step), last)
 

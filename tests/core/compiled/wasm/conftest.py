@@ -12,6 +12,7 @@ from playground.core.compiled.orders import SampleOrders
 from playground.core.compiled.wasm.live_module import LiveTerms, NoModule, make_live_module
 from playground.core.compiled.wasm.tiles import INTEGER_RECORDS, RECORDS
 from playground.core.movers import make_mover
+from playground.core.setting import one_thread
 from playground.core.steppers import make_stepper
 
 ELEMENTS = {"f32": np.float32, "f64": np.float64, "i32": np.int32, "i64": np.int64}
@@ -48,10 +49,14 @@ class LivePage:
         streams, span = (1, self.steps) if orders is None else orders.shape[:2]
         self.sizes = {"tiles": self.tiles, "steps": self.steps, "kept": len(kept), "streams": streams, "span": span}
         self.sizes["points"] = self.tiles
+        samples = [tensor.numpy() for tensor in data]
+        self.sizes["samples"] = len(samples[0]) if samples else 0
+        self.sizes["batch"] = 0 if orders is None else orders.shape[2]
         self.addresses, end = live.layout.place(self.sizes)
         self._instance = WasmInstance(live.code)
         self._memory = self._instance.reserve(end)
-        for name, number in {"kept": len(kept), "ordered": 0, "span": span, **self.addresses}.items():
+        sizes = {name: self.sizes[name] for name in ("kept", "span", "samples", "batch")}
+        for name, number in {"ordered": 0, **sizes, **self.addresses}.items():
             at = live.layout.address_of(name)
             self._memory[at : at + 4].view(np.int32)[0] = number
         self["dials"][:] = [dial.value for dial in live.dials]
@@ -63,8 +68,8 @@ class LivePage:
             self["counts"][:] = np.transpose(live.counts)
         for place, dial in enumerate(live.varying):
             self["varying"][:, place] = dial.value
-        for place, tensor in enumerate(data if live.data else ()):
-            self[f"data{place}"].reshape(-1)[:] = tensor.numpy().reshape(-1)
+        for place, numbers in enumerate(samples if live.data else ()):
+            self[f"data{place}"].reshape(-1)[:] = numbers.reshape(-1)
         if orders is not None:
             self["order"][:] = orders.reshape(self["order"].shape)
             self["streams"][:] = 0
@@ -86,14 +91,16 @@ class LivePage:
 
     def put(self, name, rows):
         """Write a row for each run."""
-        width = self.live.layout.width
+        width, content = self.live.layout[name].lanes, self[name]
         rows = np.asarray(rows)
-        full = np.concatenate([rows, np.repeat(rows[-1:], self.tiles * width - len(rows), axis=0)])
-        self[name][:] = full.reshape(self.tiles, width, -1).transpose(0, 2, 1)
+        full = np.concatenate([rows, np.repeat(rows[-1:], len(content) * width - len(rows), axis=0)])
+        content[:] = full.reshape(len(content), width, -1).transpose(0, 2, 1).reshape(content.shape)
 
     def rows(self, name):
         """Return a row for each run."""
-        return self[name].transpose(0, 2, 1).reshape(self.tiles * self.live.layout.width, -1)[: self.runs]
+        content, width = self[name], self.live.layout[name].lanes
+        found = content.reshape(len(content), -1, width).transpose(0, 2, 1).reshape(len(content) * width, -1)
+        return found[: self.runs].copy()
 
     def record(self, name):
         """Return a record of each run."""
@@ -109,8 +116,12 @@ class LivePage:
 
     def losses(self):
         """Return the kept losses, a row for each run."""
-        found = self["losses"][:, :, 0].transpose(0, 2, 1)
-        return found.reshape(-1, self.sizes["kept"])[: self.runs]
+        return self.kept("losses")
+
+    def kept(self, name):
+        """Return one number for each kept step, a row for each run."""
+        found = self[name].reshape(self.tiles, self.sizes["kept"], -1).transpose(0, 2, 1)
+        return found.reshape(-1, self.sizes["kept"])[: self.runs].copy()
 
     def run(self, starts, part=None):
         """Make all steps, in parts; return the losses."""
@@ -133,10 +144,11 @@ def run_alone(problem, optimizer, steps, schedule=None, clip=None):
     before = {name: each.detach().clone() for name, each in problem.parameters.items()}
     stepper = make_stepper(problem, optimizer, schedule, clip)
     losses = []
-    for step in range(steps):
-        losses.append(stepper.evaluate(step))
-        stepper.update(step)
-    last, final = stepper.finish(), flatten(problem)
+    with one_thread():
+        for step in range(steps):
+            losses.append(stepper.evaluate(step))
+            stepper.update(step)
+        last, final = stepper.finish(), flatten(problem)
     with torch.no_grad():
         for name, each in problem.parameters.items():
             each.copy_(before[name])
@@ -161,7 +173,7 @@ class LiveDescent:
         if batches.size:
             spans = SampleOrders(batches, [0]).spans(self.steps)
             orders = np.concatenate([order.numpy() for _, _, order in spans], axis=1)
-        return LivePage(self.live, runs, data=batches.data, orders=orders, **options)
+        return LivePage(self.live, runs, **{"data": batches.data, "orders": orders, **options})
 
     def alone(self, optimizer=None):
         return run_alone(self.problem, optimizer or self.optimizer, self.steps, **self.options)

@@ -51,8 +51,12 @@ const guessedRange = (value) => (value > 0 ? [value / 100, value * 100, true] : 
 const setUpControls = (session, box) => {
   session.box = box;
   const buttons = box.querySelector(".live-buttons");
-  for (const [name, act] of [["Reset", () => session.reset()], ["Copy as YAML", () => copyText(session, writeYaml(session), "The scenario with these numbers is in the clipboard.")], ["Copy link", () => copyText(session, linkOf(session), "The address of this state is in the clipboard.")]])
-    element(buttons, "button", { type: "button" }, name).addEventListener("click", act);
+  const acts = {
+    Reset: () => session.reset(),
+    "Copy as YAML": () => copyText(session, writeYaml(session), "The scenario with these numbers is in the clipboard."),
+    ...(hasAddress() ? { "Copy link": () => copyText(session, linkOf(session), "The address of this state is in the clipboard.") } : {}),
+  };
+  for (const [name, act] of Object.entries(acts)) element(buttons, "button", { type: "button" }, name).addEventListener("click", act);
   showDials(session);
 };
 
@@ -62,20 +66,25 @@ const showDials = (session) => {
   dials.replaceChildren();
   const names = programs.map((each, i) => [i, each.name]);
   if (programs.length > 1) {
-    shows.push(addChoice(session, dials, "optimizer", names, () => session.settings.program, (value) => { session.change({ program: value, numbers: session.numbersFor(value), beside: session.settings.beside === value ? -1 : session.settings.beside }); }));
+    shows.push(addChoice(session, dials, "optimizer", names, () => session.settings.program, (value) => { session.change({ program: value, beside: session.settings.beside === value ? -1 : session.settings.beside }); }));
     shows.push(addChoice(session, dials, "beside it", [[-1, "none"], ...names], () => session.settings.beside, (value) => session.change({ beside: value })));
   }
-  for (const [name, value, low, high, isLog] of [...program.varying, ...program.dials]) {
-    const [least, most, byRatio] = low === null ? guessedRange(value) : [low, high, isLog];
-    const change = (number) => session.change({ numbers: { ...session.settings.numbers, [name]: number } });
-    shows.push(addDial(session, dials, { name, low: least, high: most, isLog: byRatio, read: () => session.settings.numbers[name], write: change }));
-  }
+  addNumbers(session, dials, shows, settings.program, (name) => name);
+  if (settings.beside >= 0) addNumbers(session, dials, shows, settings.beside, (name) => `beside ${name}`);
   if (live.factors) shows.push(addSwitch(session, dials, "schedule", () => session.settings.schedule, (value) => session.change({ schedule: value })));
   if (session.canChangeSteps ?? true) shows.push(addDial(session, dials, { name: "steps", low: 1, high: live.most, isWhole: true, read: () => session.settings.steps, write: (value) => session.change({ steps: value }) }));
   if (live.seeds.length > 1) shows.push(addDial(session, dials, { name: "seed", low: live.seeds[0], high: live.seeds.at(-1), isWhole: true, read: () => live.seeds[session.settings.seed], write: (value) => session.change({ seed: Math.max(0, live.seeds.indexOf(value)), start: null }) }));
   addStart(session, dials, shows);
   addSamples(session, dials, shows);
-  session.shows = { program: settings.program, all: shows };
+  session.shows = { program: settings.program, beside: settings.beside, all: shows };
+};
+
+// The numbers of an optimizer.
+const addNumbers = (session, dials, shows, program, label) => {
+  for (const [name, value, low, high, isLog] of [...session.programs[program].varying, ...session.programs[program].dials]) {
+    const [least, most, byRatio] = low === null ? guessedRange(value) : [low, high, isLog];
+    shows.push(addDial(session, dials, { name: label(name), low: least, high: most, isLog: byRatio, read: () => session.settings.byProgram[program][name], write: (number) => session.setNumber(program, name, number) }));
+  }
 };
 
 const addSamples = (session, dials, shows) => {
@@ -83,6 +92,7 @@ const addSamples = (session, dials, shows) => {
   if (!samples) return;
   shows.push(addDial(session, dials, { name: "noise", low: 0, high: 1, read: () => session.settings.noise, write: (value) => samples.setNoise(value) }));
   if (!canAdd(session)) return;
+  shows.push(addDial(session, dials, { name: "batch size", low: 1, high: samples.count, isWhole: true, read: () => Math.min(session.settings.batch, samples.count), write: (value) => session.change({ batch: value < samples.count ? value : Infinity }) }));
   if (samples.classes) shows.push(addChoice(session, dials, "class of a new point", range(samples.classes).map((each) => [each, each]), () => samples.newClass, (value) => { samples.newClass = value; }));
   element(dials, "button", { type: "button" }, "Add a point").addEventListener("click", () => samples.add(middleOf(session)));
 };
@@ -105,7 +115,7 @@ const addStart = (session, dials, shows) => {
 const placeIn = (shape, index) => shape.map((size, axis) => Math.floor(index / sizeOf(shape.slice(axis + 1))) % size);
 
 const showSettings = (session) => {
-  if (session.shows.program !== session.settings.program) showDials(session);
+  if (["program", "beside"].some((name) => session.shows[name] !== session.settings[name])) showDials(session);
   session.shows.all.forEach((each) => each());
   const changed = session.difference();
   for (const row of session.box.querySelectorAll(".dial")) row.classList.toggle("changed", changed.includes(row.dataset.dial));
@@ -119,7 +129,7 @@ const sayState = (session) => {
   if (agreement) parts.push(agreement.away <= AGREEMENT[dtype] ? agreement.away ? `Its losses agree with Python's to ${agreement.away.toExponential(0)}.` : "Its losses are those of Python, bit for bit." : `Its losses differ from Python's by up to ${short(agreement.away, 2)}${agreement.moved > AGREEMENT[dtype] ? ": the run is sensitive, and a rounding of its start moves it by as much" : ""}.`);
   if (!shown.fits) parts.push("With these numbers the optimizer takes another way than the recorded one; run the scenario in Python to see it.");
   else if (shown.isUnknown) parts.push("The run took a way that was not recorded.");
-  else if (session.isChanged() && !(shown.moved <= AGREEMENT[dtype])) parts.push("This run is sensitive: a rounding of its start moves its losses.");
+  else if (session.isChanged() && shown.moved > AGREEMENT[dtype]) parts.push("This run is sensitive: a rounding of its start moves its losses.");
   const end = ENDS[shown.end];
   parts.push(end ? `Ended at step ${shown.made}: ${end}.` : `All ${shown.made} steps used; last loss ${short(shown.last)}.`);
   const other = session.other;

@@ -14,12 +14,14 @@ const keptSteps = (steps, entries, program) => {
   return Int32Array.from(new Set(Array.from({ length: most }, (_, i) => Math.min(steps, Math.round(Math.exp(ratio * i))) - 1)));
 };
 
+// How many samples there are, and how many of them a step uses; 0 for all of them, in their own order.
+const countSamples = (program, settings) => (program.data.length ? settings.data[0].length / sizeOf(program.data[0].slice(1)) : 0);
+const batchOf = (program, settings) => (program.apart ? (settings.batch < countSamples(program, settings) ? settings.batch : 0) : program.batch);
+
 // Lay the memory out and write what does not differ between runs.
 const prepare = (machine, live, settings, tiles, kept, without) => {
-  const { program } = machine, steps = settings.steps;
-  const samples = program.data.length ? settings.data[0].length / sizeOf(program.data[0].slice(1)) : 0;
-  const batch = program.batch || samples, span = program.batch ? live.most : 1;
-  machine.lay({ tiles, steps: live.most, kept: Math.max(1, kept.length), streams: 1, span, points: 1, samples, batch }, without);
+  const { program } = machine, { steps } = settings, samples = countSamples(program, settings), batch = batchOf(program, settings);
+  machine.lay({ tiles, steps: live.most, kept: Math.max(1, kept.length), streams: 1, span: batch ? steps : 1, points: 1, samples, batch }, without);
   machine.view("dials").set(program.dials.map(([name]) => settings.numbers[name]));
   machine.view("factors").set(settings.schedule && live.factors ? live.factors : new Float64Array(live.most).fill(1));
   machine.view("phases").set(program.phases);
@@ -28,38 +30,54 @@ const prepare = (machine, live, settings, tiles, kept, without) => {
   const columns = machine.view("columns").fill(-1);
   kept.forEach((step, column) => { columns[step] = column; });
   program.data.forEach((_, i) => machine.view(`data${i}`).set(settings.data[i]));
-  if (machine.has("order")) writeOrder(machine, live, settings, samples);
+  if (batch) machine.view("order").set(orderOf(live, settings, samples, batch));
   machine.view("losses").fill(NaN);
   return steps;
 };
 
-// The order of the samples for the run's seed; without mini-batches all of them, in their own.
-const writeOrder = (machine, live, settings, samples) => {
-  const order = machine.view("order");
-  if (!machine.program.batch) order.set(Array.from({ length: samples }, (_, i) => i));
-  else order.set(live.orders.subarray(settings.seed * order.length, (settings.seed + 1) * order.length));
+// The samples of each step. Python draws a permutation for each epoch; where it drew none, because there were other samples
+// or fewer epochs, the page draws its own.
+const orderOf = (live, settings, samples, batch) => {
+  const { steps, seed } = settings, given = live.batch, isGiven = live.orders && samples === live.data[0].shape[0];
+  const own = isGiven ? live.orders.subarray(seed * live.most * given, (seed + 1) * live.most * given) : null;
+  if (own && batch === given) return own.subarray(0, steps * batch);
+  const order = new Int32Array(steps * batch), perEpoch = Math.ceil(samples / batch);
+  for (let epoch = 0; epoch * perEpoch < steps; epoch++) {
+    const drawn = epochOf(own, given, samples, epoch, live.most) ?? shuffled(samples, seed * 7919 + epoch + 1);
+    for (let i = 0; i < samples && epoch * perEpoch * batch + i < order.length; i++) order[epoch * perEpoch * batch + i] = drawn[i];
+  }
+  return order;
+};
+const epochOf = (own, given, samples, epoch, most) => {
+  const perEpoch = Math.ceil(samples / given);
+  return own && (epoch + 1) * perEpoch <= most ? own.subarray(epoch * perEpoch * given, epoch * perEpoch * given + samples) : null;
+};
+const shuffled = (count, seed) => {
+  const order = range(count), draw = uniforms(seed);
+  for (let i = count - 1; i > 0; i--) { const j = Math.floor(draw() * (i + 1)); [order[i], order[j]] = [order[j], order[i]]; }
+  return order;
 };
 
 const startOf = (live, settings) => settings.start ?? live.starts.subarray(settings.seed * live.entries, (settings.seed + 1) * live.entries);
 const varyingOf = (program, settings) => program.varying.map(([name]) => settings.numbers[name]);
 
-// Make one run; yields after each slice, with its result so far. In the other lanes goes the same run from a start that is
-// one rounding away: how far it gets says how sensitive the run is.
-function* makeRun(machine, live, settings) {
+// Make one run; yields after each slice, with its result so far. In other lanes, or a second tile, goes the same run from a start
+// that is one rounding away: how far it gets says how sensitive the run is.
+function* makeRun(machine, live, settings, tiles = 1) {
   const { program } = machine, kept = keptSteps(settings.steps, live.entries, program), start = startOf(live, settings);
   const twin = Float64Array.from(start, (each) => each * (1 + EPSILON[program.dtype]) + (each ? 0 : EPSILON[program.dtype]));
-  prepare(machine, live, settings, 1, kept, []);
+  prepare(machine, live, settings, tiles, kept, []);
   machine.put("starts", 2, (run) => (run ? twin : start));
   machine.put("varying", 1, () => varyingOf(program, settings));
   machine.call("uniform", 0, settings.steps);
-  const fits = machine.call("begin", 0, 1) === 1;
+  const fits = machine.call("begin", 0, tiles) === tiles;
   const result = { program, settings, start, steps: kept, made: 0, isDone: false, fits };
   yield result;
-  for (const made of inSlices(settings.steps, (from, to) => machine.call("descend", 0, 1, from, to) > 0, 32)) {
+  for (const made of inSlices(settings.steps, (from, to) => machine.call("descend", 0, tiles, from, to) > 0, 32)) {
     readRun(machine, live, result, made);
     yield result;
   }
-  machine.call("conclude", 0, 1);
+  machine.call("conclude", 0, tiles);
   readRun(machine, live, result, settings.steps, true);
   yield result;
 }
@@ -74,7 +92,7 @@ const readRun = (machine, live, result, made, isDone = false) => {
   result.norms = Float64Array.from({ length: count }, (_, k) => norms(0, k));
   result.path = new Float64Array((count + 1) * entries);
   for (let k = 0; k < count; k++) for (let i = 0; i < entries; i++) result.path[k * entries + i] = path(0, k, i);
-  if (machine.program.width > 1) result.moved = farthest(count, (k) => losses(0, k), (k) => losses(1, k));
+  if (machine.program.width * machine.sizes.tiles > 1) result.moved = farthest(count, (k) => losses(0, k), (k) => losses(1, k));
   if (!isDone) return;
   const final = machine.rows("final"), numbers = machine.rows("numbers");
   for (let i = 0; i < entries; i++) result.path[count * entries + i] = final(0, i);

@@ -8,7 +8,7 @@ const UPDATE_ROOM = 1e-30;
 // Compute the numbers of a step; yields after each slice of the steps before it.
 function* makeExplainedStep(machine, live, settings, step) {
   const { program } = machine;
-  prepare(machine, live, { ...settings, steps: step }, 1, [], ["path", "norms"]);
+  prepare(machine, live, { ...settings, steps: step + 1 }, 1, [], ["path", "norms"]);
   machine.put("starts", 1, () => startOf(live, settings));
   machine.put("varying", 1, () => varyingOf(program, settings));
   machine.call("uniform", 0, step + 1);
@@ -37,13 +37,15 @@ class ExplainedSession extends Session {
     for (const each of this.places.settings) each.dataset.isWhole = /^-?\d+$/.test(each.textContent);
     this.setUpData();
   }
+  get numbers() { return this.settings.byProgram[0]; }
+  get usual() { return this.initial.byProgram[0]; }
   get dtype() { return this.programs[0].dtype; }
   run() {
     let result = null;
-    const job = makeExplainedStep(this.machine("run"), this.live, this.settings, this.following.step);
+    const job = makeExplainedStep(this.machine("run"), this.live, this.settingsFor(0), this.following.step);
     startJob(`${this.part.id} step`, RANKS.run, keepLast(job, (each) => { result = each; }), () => { if (result?.isDone && this.shown !== result) this.fill(result); });
   }
-  after(isReset = false) { showSettings(this, isReset); rememberAddress(this); }
+  after() { showSettings(this); rememberAddress(this); }
 
   // The entries of the data are boxes to type in, where all samples make each step.
   setUpData() {
@@ -123,13 +125,13 @@ class ExplainedSession extends Session {
       each.textContent = `${head}${terms}${ends ? ` = ${plainNumber(result, digits)}` : ""}`;
     }
   }
-  get rate() { return this.settings.numbers.lr * (this.settings.schedule ? this.following.factor : 1); }
-  setting(name) { return name === "lr" || name === "rate" ? this.rate : this.settings.numbers[name]; }
+  get rate() { return this.numbers.lr * (this.settings.schedule ? this.following.factor : 1); }
+  setting(name) { return name === "lr" || name === "rate" ? this.rate : this.numbers[name]; }
 
   // The update of each parameter's first entry, line by line; returns whether terms that were left out may be needed.
   showUpdates() {
-    const isNeutral = (name, numbers) => numbers[name] === 0 || numbers[name] === 1, names = Object.keys(this.initial.numbers);
-    const mayFold = names.some((name) => name !== "lr" && this.settings.numbers[name] !== this.initial.numbers[name] && (isNeutral(name, this.settings.numbers) || isNeutral(name, this.initial.numbers)));
+    const isNeutral = (name, numbers) => numbers[name] === 0 || numbers[name] === 1, names = Object.keys(this.usual);
+    const mayFold = names.some((name) => name !== "lr" && this.numbers[name] !== this.usual[name] && (isNeutral(name, this.numbers) || isNeutral(name, this.usual)));
     for (const each of this.places.updates) {
       const texts = mayFold ? null : this.updateTexts(this.following.updates[each.dataset.update]);
       each.hidden = !texts;
@@ -161,7 +163,7 @@ class ExplainedSession extends Session {
   showOptimizer(mayFold) {
     for (const each of this.places.settings) {
       const { setting, isWhole } = each.dataset, value = this.setting(setting), isOwn = setting !== "rate";
-      const isTable = each.closest(".symbols") !== null, number = isOwn ? this.settings.numbers[setting] : value;
+      const isTable = each.closest(".symbols") !== null, number = isOwn ? this.numbers[setting] : value;
       each.textContent = isWhole === "true" && Number.isInteger(number) ? String(number) : isTable ? reprText(number) : generalText(number, 6);
     }
     for (const each of this.places.rules) each.hidden = mayFold;
@@ -205,7 +207,6 @@ const followLive = async (part) => {
   part.session.box = box;
   recallAddress(part.session);
   setUpControls(part.session, box);
-  part.session.run();
-  part.session.after();
+  part.session.start();
   part.element.dataset.live = "1";
 };

@@ -48,8 +48,8 @@ const placeHandles = (chart) => {
   const { session } = chart.part;
   if (!session?.shown || !chart.drawn || !(chart.start || (chart.samples && session.samples))) return;
   const handles = layerOf(chart), { x, y } = axesOf(chart), colours = theme();
-  handles.layer.setAttribute("style", `left:${chart.plot.offsetLeft}px;top:${chart.plot.offsetTop}px;width:${chart.plot.clientWidth}px;height:${chart.plot.clientHeight}px`);
-  for (const [name, value] of Object.entries({ x: x._offset, y: y._offset, width: x._length, height: y._length })) handles.box.setAttribute(name, value);
+  setAttributes(handles.layer, { style: `left:${chart.plot.offsetLeft}px;top:${chart.plot.offsetTop}px;width:${chart.plot.clientWidth}px;height:${chart.plot.clientHeight}px` });
+  setAttributes(handles.box, { x: x._offset, y: y._offset, width: x._length, height: y._length });
   if (chart.start) placeStart(chart, handles, x, y, colours);
   if (chart.samples && session.samples) placeSamples(chart, handles, x, y, colours);
 };
@@ -69,10 +69,8 @@ const placeStart = (chart, handles, x, y, colours) => {
     });
   }
   const [a, b] = startPlace(chart);
-  handles.start.setAttribute("transform", `translate(${x.d2p(a)} ${y.d2p(b)})`);
-  handles.start.setAttribute("fill", colours.paper);
-  handles.start.setAttribute("stroke", colours.red);
-  handles.start.setAttribute("aria-label", `Start at ${[a, b].slice(0, chart.start.length).map((each) => short(each)).join(", ")}; arrow keys move it`);
+  const label = `Start at ${[a, b].slice(0, chart.start.length).map((each) => short(each)).join(", ")}; arrow keys move it`;
+  setAttributes(handles.start, { transform: `translate(${x.d2p(a)} ${y.d2p(b)})`, fill: colours.paper, stroke: colours.red, "aria-label": label });
 };
 
 // The samples: one of them is in the order of the Tab key, and the keys n and p go to the next and the previous one.
@@ -81,14 +79,14 @@ const placeSamples = (chart, handles, x, y, colours) => {
   while (handles.samples.length > count) handles.samples.pop().remove();
   while (handles.samples.length < count) handles.samples.push(makeSample(chart, handles, handles.samples.length));
   handles.current = Math.min(handles.current ?? 0, count - 1);
+  const keys = sampleKeys(chart.part.session);
   handles.samples.forEach((element, i) => {
     const [a, b] = samples.at(i), kind = samples.classOf(i);
-    element.setAttribute("d", SHAPES[kind % SHAPES.length](SAMPLE));
-    element.setAttribute("transform", `translate(${x.d2p(a)} ${y.d2p(b)})`);
-    element.setAttribute("fill", classes === 2 ? [colours.blue, colours.red][kind] : colours[CLASS_COLOURS[kind % CLASS_COLOURS.length]]);
-    element.setAttribute("stroke", colours.paper);
-    element.setAttribute("tabindex", i === handles.current ? 0 : -1);
-    element.setAttribute("aria-label", `Sample ${i + 1} of ${count}${classes ? `, class ${kind}` : ""}, at ${short(a)}, ${short(b)}; ${sampleKeys(chart.part.session)}`);
+    setAttributes(element, {
+      d: SHAPES[kind % SHAPES.length](SAMPLE), transform: `translate(${x.d2p(a)} ${y.d2p(b)})`, stroke: colours.paper, tabindex: i === handles.current ? 0 : -1,
+      fill: classes === 2 ? [colours.blue, colours.red][kind] : colours[CLASS_COLOURS[kind % CLASS_COLOURS.length]],
+      "aria-label": `Sample ${i + 1} of ${count}${classes ? `, class ${kind}` : ""}, at ${short(a)}, ${short(b)}; ${keys}`,
+    });
   });
 };
 const sampleKeys = (session) => `arrow keys move it, n and p go to others${session.samples.classes ? ", c changes its class" : ""}${canAdd(session) ? ", Delete removes it" : ""}`;
@@ -103,7 +101,7 @@ const makeSample = (chart, handles, i) => {
   element.addEventListener("dblclick", recolour);
   return element;
 };
-const canAdd = (session) => session.programs.every((program) => program.sizes.includes("samples"));
+const canAdd = (session) => session.programs.every((program) => program.apart);
 
 // Traces that handles take the place of.
 const isReplaced = (chart, trace) => trace.meta === "samples" && Boolean(chart.part.session?.shown && chart.part.session.samples);

@@ -21,12 +21,25 @@ const measureLive = (session, result, { quantity: name }) => {
   if (name === "status") return [result.status];
   if (name === "predictions" && session.canPredict && session.samples) return flat(session.samples.predictions(k));
   if (name === "accuracy" && session.canPredict && session.samples?.classes) return [session.samples.accuracy(k)];
+  const minima = session.maps.find((chart) => chart.map.minima)?.map.minima;
+  if (name === "distance" && minima) return [Math.min(...minima.map(([a, b]) => Math.hypot(entryAt(result, 0, k) - a, entryAt(result, 1, k) - b)))];
   let first = 0;
   for (const [each, shape] of live.parameters) {
     if (each === name) return Array.from({ length: sizeOf(shape) }, (_, i) => entryAt(result, first + i, k));
     first += sizeOf(shape);
   }
   return undefined;
+};
+
+// A task of a plugin may measure something else by the same name: the page judges what it measures as Python did in the
+// scenario's own run.
+const MEASURED_ALIKE = 1e-3;
+const findJudged = (session, result) => {
+  session.live.expectations = session.live.expectations.map((expectation) => {
+    const measured = expectation && measureLive(session, result, expectation), wanted = flat(expectation?.value);
+    const isAlike = (value, i) => (typeof value === "string" ? value === wanted[i] : Math.abs(value - wanted[i]) <= MEASURED_ALIKE * (1 + Math.abs(wanted[i])) || value === wanted[i]);
+    return measured?.length === wanted.length && measured.every(isAlike) ? expectation : null;
+  });
 };
 
 const judgeLive = (session, result, expectation) => {
@@ -39,12 +52,14 @@ const broadcast = (limit, count) => { const all = flat(limit); return all.length
 
 const MAX_MEASURED = 8;
 const showJudged = (session, result) => {
-  const rows = [...session.part.element.querySelectorAll(".expected tbody tr")];
+  const rows = [...session.part.element.querySelectorAll(".expected tbody tr")], isChanged = session.isChanged();
+  session.recordedRows ??= rows.map((row) => [...row.cells].map((cell) => [cell.className, [...cell.childNodes].map((node) => node.cloneNode(true))]));
   session.judged = session.live.expectations.map((expectation) => judgeLive(session, result, expectation));
   session.judged.forEach((judged, i) => {
     const row = rows[i];
-    row?.classList.toggle("not-live", !judged && session.isChanged());
-    if (!row || !judged) return;
+    row?.classList.toggle("not-live", !judged && isChanged);
+    if (row && !isChanged) session.recordedRows[i].forEach(([name, nodes], k) => { row.cells[k].className = name; row.cells[k].replaceChildren(...nodes.map((node) => node.cloneNode(true))); });
+    if (!row || !judged || !isChanged) return;
     const [mark, , value] = row.cells, word = judged.held ? "passed" : "failed";
     mark.className = word;
     mark.replaceChildren(judged.held ? "✔" : "✘");

@@ -2,25 +2,26 @@
 
 const AGREEMENT = { float64: 1e-9, float32: 1e-3 };  // farther from Python's losses, the page says by how much
 const INDICES = { 1: Uint8Array, 2: Uint16Array, 4: Int32Array };
-const RANKS = { run: 0, other: 1, maps: 2 };
+const RANKS = { start: -1, run: 0, other: 1, maps: 2 };
 
 class Session {
   constructor(part, programs, modules) {
     const { live } = part;
-    Object.assign(this, { part, live, programs, modules, machines: {}, shown: null, other: null, rates: [], version: 0 });
+    Object.assign(this, { part, live, programs, modules, machines: {}, shown: null, other: null, judged: [], rates: [], version: 0 });
     live.entries = live.parameters.reduce((sum, [, shape]) => sum + sizeOf(shape), 0);
     live.starts = numbersOf(live.starts);
     live.orders = live.orders && numbersOf(live.orders, INDICES[live.orderBytes]);
+    live.batch = programs[0].batch;
     this.initial = {
       program: 0, beside: -1, schedule: Boolean(live.factors), steps: live.steps, seed: live.seeds.indexOf(live.seed), start: null,
-      numbers: this.numbersFor(0), data: live.data.map((each) => numbersOf(each.values)), noise: 0,
+      byProgram: programs.map((_, program) => this.numbersFor(program)), data: live.data.map((each) => numbersOf(each.values)), noise: 0, batch: live.batch || Infinity,
     };
     this.settings = this.copyOf(this.initial);
     this.canPredict = programs[0].outputs > 0;
     this.samples = this.findSamples();
   }
   numbersFor(program) { return Object.fromEntries([...this.programs[program].varying, ...this.programs[program].dials].map(([name, value]) => [name, value])); }
-  copyOf(settings) { return { ...settings, numbers: { ...settings.numbers }, data: settings.data.map((each) => each.slice()), start: settings.start?.slice() ?? null }; }
+  copyOf(settings) { return { ...settings, byProgram: settings.byProgram.map((numbers) => ({ ...numbers })), data: settings.data.map((each) => each.slice()), start: settings.start?.slice() ?? null }; }
   // The data points, where a chart shows every sample and the data are inputs of the program.
   findSamples() {
     const shown = this.part.list.find((chart) => chart.samples)?.samples, [inputs, targets] = this.initial.data;
@@ -29,10 +30,17 @@ class Session {
     return count === shown.count ? new Samples(this, shown) : null;
   }
   isChanged() { return this.difference().length > 0; }
+  // The settings as a run of a program takes them, with the numbers of its optimizer.
+  settingsFor(program) { return { ...this.settings, numbers: this.settings.byProgram[program] }; }
+  setNumber(program, name, value) {
+    const { byProgram } = this.settings;
+    this.change({ byProgram: byProgram.map((numbers, each) => (each === program ? { ...numbers, [name]: value } : numbers)) });
+  }
   // Names of the settings that are not as in the scenario.
   difference() {
-    const { settings, initial } = this, plain = ["program", "beside", "schedule", "steps", "seed"].filter((name) => settings[name] !== initial[name]);
-    const usual = this.numbersFor(settings.program), numbers = Object.keys(usual).filter((name) => settings.numbers[name] !== usual[name]);
+    const { settings, initial } = this, plain = ["program", "beside", "schedule", "steps", "seed", "batch"].filter((name) => settings[name] !== initial[name]);
+    const changed = (program) => (program < 0 ? [] : Object.keys(initial.byProgram[program]).filter((name) => settings.byProgram[program][name] !== initial.byProgram[program][name]));
+    const numbers = [...changed(settings.program), ...changed(settings.beside).map((name) => `beside ${name}`)];
     const data = settings.data.some((each, i) => each.length !== initial.data[i].length || each.some((value, j) => value !== initial.data[i][j]));
     return [...plain, ...numbers, ...(settings.start ? ["start"] : []), ...(data ? ["data"] : [])];
   }
@@ -47,20 +55,24 @@ class Session {
   change(changes) {
     Object.assign(this.settings, changes);
     if (this.part.position === 0 && !this.part.isPlaying()) this.follows = true;
-    this.run();
-    this.after();
+    this.start();
   }
-  reset() { this.settings = this.copyOf(this.initial); this.run(); this.after(true); }
+  reset() { this.settings = this.copyOf(this.initial); this.start(); }
+  // Events can come faster than frames: what follows of them is done once in the next frame.
+  start() {
+    const session = this;
+    function* begin() { session.run(); session.after(); }
+    startJob(`${this.part.id} start`, RANKS.start, begin(), () => {});
+  }
 
   run() {
     const { part, settings } = this, start = (use, program, then) => {
-      const one = { ...settings, numbers: program === settings.program ? settings.numbers : this.numbersFor(program) };
       let result = null;
-      const job = makeRun(this.machine(use, program), this.live, one);
+      const job = makeRun(this.machine(use, program), this.live, this.settingsFor(program));
       startJob(`${part.id} ${use}`, RANKS[use], keepLast(job, (each) => { result = each; }), () => { if (result) then(result); });
     };
     start("run", settings.program, (result) => this.publish(result));
-    if (settings.beside >= 0 && settings.beside !== settings.program) start("other", settings.beside, (result) => { this.other = result.isDone || result.count > 1 ? result : this.other; refresh(part); });
+    if (settings.beside >= 0 && settings.beside !== settings.program) start("other", settings.beside, (result) => this.publishOther(result));
     else { stopJob(`${part.id} other`); this.other = null; }
     this.version += 1;
     makeMaps(this);
@@ -80,13 +92,38 @@ class Session {
     if (result.isDone) { this.follows = false; this.finish(result); }
     refresh(part);
   }
+  publishOther(result) {
+    if (!result.losses) return;
+    this.other = result;
+    refresh(this.part);
+    if (result.isDone && this.shown?.isDone) this.say();
+  }
   finish(result) {
-    if (!this.agreement && !this.isChanged()) this.compare(result);
-    showJudged(this, result);
+    if (this.isChecked) showJudged(this, result);
     this.say();
   }
 
-  // Compare the page's own losses with those that Python recorded.
+  // Make the scenario's own run, and compare its losses with those that Python recorded.
+  check() {
+    let result = null;
+    const job = makeRun(this.machine("check", 0), this.live, { ...this.initial, numbers: this.initial.byProgram[0] }, this.programs[0].apart ? 2 : 1);
+    startJob(`${this.part.id} check`, RANKS.other, keepLast(job, (each) => { result = each; }), () => {
+      if (!result?.isDone) return;
+      this.compare(result);
+      this.judgeLike(result);
+      delete this.machines["check 0"];
+      if (this.shown?.isDone) this.say();
+    });
+  }
+  // Judge what the page measures as Python did; the sample predictions are those of the scenario's own data.
+  judgeLike(result) {
+    const { settings, shown } = this;
+    Object.assign(this, { settings: this.copyOf(this.initial), shown: result });
+    findJudged(this, result);
+    Object.assign(this, { settings, shown });
+    this.isChecked = true;
+    if (shown?.isDone) showJudged(this, shown);
+  }
   compare(result) {
     const { live } = this, steps = numbersOf(live.losses.steps, Int32Array), values = numbersOf(live.losses.values);
     const place = new Map(Array.from(result.steps, (step, k) => [step, k])), both = range(steps.length).filter((i) => place.has(steps[i]) && place.get(steps[i]) < result.count);
@@ -95,15 +132,27 @@ class Session {
 
   // The numbers that a model predicts at points, and the loss at parameters.
   predict(model, points) {
-    const { program } = this.machine("eye"), machine = this.machine("eye").lay({ ...this.eyeSizes(), points: Math.ceil(points.length / program.width) });
+    const { program } = this.machine("eye"), machine = this.machine("eye").lay({ ...this.eyeSizes(), points: Math.ceil(points.length / this.machine("eye").arrays.inputs.lanes) });
     machine.view("model").set(model);
     machine.put("inputs", points.length, (i) => points[i]);
     machine.call("predict", 0, machine.sizes.points);
     const read = machine.rows("outputs");
     return points.map((_, i) => range(program.outputs).map((output) => read(i, output)));
   }
+  // The outputs of a model at the points of a grid, which stays in a machine of its own.
+  outputsOver({ x, y }, model) {
+    const machine = this.machine("grid"), { program } = machine, count = x.length * y.length;
+    if (machine.grid !== x) {
+      machine.lay({ ...this.eyeSizes(), points: Math.ceil(count / machine.arrays.inputs.lanes) });
+      machine.put("inputs", count, (i) => [x[i % x.length], y[Math.floor(i / x.length)]]);
+      machine.grid = x;
+    }
+    machine.view("model").set(model);
+    machine.call("predict", 0, machine.sizes.points);
+    return machine.rows("outputs");
+  }
   evaluate(points) {
-    const { program } = this.machine("eye"), machine = this.machine("eye"), tiles = Math.ceil(points.length / program.width);
+    const { program } = this.machine("eye"), machine = this.machine("eye"), tiles = Math.ceil(points.length / machine.arrays.points.lanes);
     machine.lay({ ...this.eyeSizes(), points: tiles });
     program.data.forEach((_, i) => machine.view(`data${i}`).set(this.settings.data[i]));
     machine.put("points", points.length, (i) => points[i]);
@@ -112,12 +161,11 @@ class Session {
     return points.map((_, i) => read(i));
   }
   eyeSizes() {
-    const { program } = this.machine("eye"), samples = program.data.length ? this.settings.data[0].length / sizeOf(program.data[0].slice(1)) : 0;
-    return { tiles: 1, steps: 1, kept: 1, streams: 1, span: 1, samples, batch: program.batch || samples };
+    return { tiles: 1, steps: 1, kept: 1, streams: 1, span: 1, samples: countSamples(this.machine("eye").program, this.settings), batch: 0 };
   }
 
-  after(isReset = false) {
-    showSettings(this, isReset);
+  after() {
+    showSettings(this);
     for (const chart of this.part.list) if (chart.drawn) placeHandles(chart);
     rememberAddress(this);
   }
@@ -137,7 +185,8 @@ const predictionsOf = (session, k) => {
   return points.map((point, i) => [...point, ...targets(i), ...outputs[i]]);
 };
 
-const goLive = async (part) => {
+// `previous` is the part whose place this one takes: of the same scenario, its settings are kept.
+const goLive = async (part, previous) => {
   if (part.live.reason || !part.steps?.length) return;
   const box = part.element.querySelector(".live"), state = box.querySelector(".live-state");
   box.hidden = false;
@@ -153,9 +202,11 @@ const goLive = async (part) => {
   }
   setUpMaps(part.session);
   part.session.box = box;
-  recallAddress(part.session);
+  const before = previous?.session;
+  if (before && JSON.stringify(before.live.scenario) === JSON.stringify(part.live.scenario)) part.session.settings = before.copyOf(before.settings);
+  else if (!previous) recallAddress(part.session);
   setUpControls(part.session, box);
-  part.session.run();
-  part.session.after();
+  part.session.start();
+  part.session.check();
   part.element.dataset.live = "1";
 };

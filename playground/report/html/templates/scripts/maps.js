@@ -35,7 +35,7 @@ const isLost = ({ end, last }) => end === "nonfinite" || end === "diverged" || !
 const MAPS = {
   // The last loss at each of many rates, at all other settings as they are. A run that ended badly has none.
   *rates(session, chart) {
-    const { settings } = session, count = Math.max(LEAST_RATES, Math.min(RATES, Math.floor(MAP_WORK / workOf(session)))), [low, high] = chart.map.range;
+    const settings = session.settingsFor(session.settings.program), count = Math.max(LEAST_RATES, Math.min(RATES, Math.floor(MAP_WORK / workOf(session)))), [low, high] = chart.map.range;
     const found = range(count).map((i) => [low * (high / low) ** (i / (count - 1)), null]), machine = session.machine("many");
     const place = machine.program.varying.findIndex(([name]) => name === "lr"), usual = varyingOf(machine.program, settings);
     const numbers = (run) => usual.map((each, i) => (i === place ? found[run][0] : each));
@@ -48,7 +48,7 @@ const MAPS = {
     const { minima, x: [left, right], y: [bottom, top] } = chart.map, affordable = MAP_WORK / workOf(session), side = BASIN_SIDES.find((each) => each * each <= affordable) ?? BASIN_SIDES.at(-1);
     const start = (run) => [left + ((right - left) * ((run % side) + 0.5)) / side, bottom + ((top - bottom) * (Math.floor(run / side) + 0.5)) / side];
     const reach = NEAR * Math.hypot(right - left, top - bottom), kinds = new Uint8Array(side * side);
-    yield* makeRuns(session.machine("many"), session.live, session.settings, side * side, { start }, (run, ended) => {
+    yield* makeRuns(session.machine("many"), session.live, session.settingsFor(session.settings.program), side * side, { start }, (run, ended) => {
       const away = minima.map(([a, b]) => Math.hypot(ended.final(0) - a, ended.final(1) - b)), nearest = away.indexOf(Math.min(...away));
       kinds[run] = isLost(ended) ? 1 : away[nearest] < reach ? 2 + nearest : 0;
     });

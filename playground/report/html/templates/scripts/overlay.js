@@ -1,6 +1,8 @@
 // Draw moving parts as an overlay: redrawing a whole chart takes 50 ms.
 
 const SVG = "http://www.w3.org/2000/svg", DASH = { dash: "8 5", dot: "2 4", dashdot: "8 4 2 4", longdash: "13 5", longdashdot: "13 5 2 5" };
+// Set attributes that are not as wanted: a change of an attribute costs more than a look at it.
+const setAttributes = (element, wanted) => { for (const [name, value] of Object.entries(wanted)) if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value); };
 const make = (parent, name, attributes) => {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -51,11 +53,11 @@ const spread = (chart) => {
   const { xaxis: x, yaxis: y } = chart.plot._fullLayout, colours = theme(), sharp = devicePixelRatio;
   if (!chart.under) { chart.under = document.createElement("canvas"); chart.under.className = "under"; chart.plot.before(chart.under); }
   const canvas = chart.under, { heat, level, grid } = chart.ground;
-  canvas.setAttribute("style", `left:${chart.plot.offsetLeft + x._offset}px;top:${chart.plot.offsetTop + y._offset}px;width:${x._length}px;height:${y._length}px`);
-  [canvas.width, canvas.height] = [x._length * sharp, y._length * sharp];
+  setAttributes(canvas, { style: `left:${chart.plot.offsetLeft + x._offset}px;top:${chart.plot.offsetTop + y._offset}px;width:${x._length}px;height:${y._length}px`, width: Math.round(x._length * sharp), height: Math.round(y._length * sharp) });
   const context = canvas.getContext("2d"), [left, right, bottom, top] = [x.d2p(heat.x[0]), x.d2p(heat.x.at(-1)), y.d2p(heat.y[0]), y.d2p(heat.y.at(-1))];
   const [wide, high] = [(right - left) / (grid.columns - 1), (bottom - top) / (grid.rows - 1)];
-  context.scale(sharp, sharp);
+  context.setTransform(sharp, 0, 0, sharp, 0, 0);
+  context.clearRect(0, 0, x._length, y._length);
   context.imageSmoothingEnabled = level !== undefined;
   context.drawImage(pixels(chart.ground, chart.shown, colours), left - wide / 2, top - high / 2, right - left + wide, bottom - top + high);
   if (level === undefined) return;
@@ -88,7 +90,7 @@ const paint = (chart) => {
   chart.ground = chart.ground ?? ground(chart);
   if (chart.ground) spread(chart);
   if (!chart.over) chart.over = make(chart.plot.parentElement, "svg", { class: "over", "aria-hidden": "true" });
-  chart.over.setAttribute("style", `left:${chart.plot.offsetLeft}px;top:${chart.plot.offsetTop}px;width:${chart.plot.clientWidth}px;height:${chart.plot.clientHeight}px`);
+  setAttributes(chart.over, { style: `left:${chart.plot.offsetLeft}px;top:${chart.plot.offsetTop}px;width:${chart.plot.clientWidth}px;height:${chart.plot.clientHeight}px` });
   chart.over.replaceChildren();
   for (const [index, points, isBeside] of chart.moved) {
     const trace = coloured(chart.data[index], colours), x = layout[`xaxis${(trace.xaxis ?? "x").slice(1)}`], y = layout[`yaxis${(trace.yaxis ?? "y").slice(1)}`];

@@ -47,22 +47,29 @@ const open = (data) => {
     return chart;
   });
   charts.forEach(setUpChart);
+  const previous = Object.fromEntries(window.playground.parts.map((part) => [part.id, part]));
   window.playground.parts = parts;
   for (const part of parts) {
     if (part.steps?.length) steer(part);
     if (part.runs) arrange(part);
     for (const box of part.element.querySelectorAll(".pick")) pick(box, part);
-    if (part.live) (part.following ? followLive : goLive)(part);
+    if (part.live) (part.following ? followLive : goLive)(part, previous[part.id]);
   }
 };
 
 // For `playground live`: show other results in place of these.
 const replace = (html, data) => {
-  charts.forEach((chart) => { if (chart.drawn) Plotly.purge(chart.plot); });
+  jobs.clear();  // nothing of what is replaced may go on
+  window.playground.parts.forEach((part) => part.halt?.());
+  for (const chart of charts) {
+    clearTimeout(chart.fitting);
+    if (chart.drawn) Plotly.purge(chart.plot);
+    chart.drawn = chart.visible = false;
+  }
   document.getElementById("main").innerHTML = html;  // made by the same templates as the page, which escape every value
   open(data);
 };
-window.playground = { replace, parts: [] };
+window.playground = { replace, settled, parts: [] };
 
 open(JSON.parse(document.getElementById("data").textContent));
 (window.requestIdleCallback ?? setTimeout)(library);

@@ -33,7 +33,7 @@ const QUANTITIES = {
   ends: (session) => () => session.rates.map(([, loss]) => loss || null),
   lost: (session, result, chart) => () => session.rates.map(([, loss]) => (loss === null ? edgesOf(chart)[1] : null)),
   zero: (session, result, chart) => () => session.rates.map(([, loss]) => (loss === 0 ? edgesOf(chart)[0] : null)),
-  rate: (session) => () => Array(2).fill(session.settings.numbers.lr),
+  rate: (session) => () => Array(2).fill(session.settings.byProgram[session.settings.program].lr),
   height: (session, result, chart) => () => edgesOf(chart),
 };
 // The values at the bottom and at the top of a chart.
@@ -47,11 +47,10 @@ const quantity = (session, result, chart, name) => {
 
 // The scores of a model over the grid of a decision surface, as the task computes them of its outputs.
 const scoresOf = (session, { grid: { x, y, classes } }, k) => {
-  const points = y.flatMap((b) => x.map((a) => [a, b]));
-  const outputs = session.predict(modelAt(session.shown, k), points);
-  const scores = outputs.map((each) => {
-    if (classes !== 2) return each.indexOf(Math.max(...each));
-    return each.length === 1 ? each[0] : each[1] - each[0];
+  const read = session.outputsOver({ x, y }, modelAt(session.shown, k)), { outputs } = session.shown.program, all = range(outputs);
+  const scores = Float64Array.from({ length: x.length * y.length }, (_, i) => {
+    if (classes === 2) return outputs === 1 ? read(i, 0) : read(i, 1) - read(i, 0);
+    return all.reduce((best, output) => (read(i, output) > read(i, best) ? output : best), 0);
   });
   return { rows: y.length, columns: x.length, value: (_, row, column) => scores[row * x.length + column] };
 };

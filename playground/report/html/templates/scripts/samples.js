@@ -44,6 +44,12 @@ class Samples {
     this.session.settings.noise = noise;
     this.set([inputs, this.session.initial.data[1].slice()]);
   }
+  // The data as the dataset `inline` takes them.
+  table() {
+    const inputs = range(this.count).map((i) => this.input(i).map((each) => Number(each.toPrecision(9))));
+    if (this.classes) return { name: "inline", inputs, targets: range(this.count).map((i) => [this.classOf(i)]), classes: this.classes };
+    return { name: "inline", inputs, targets: range(this.count).map((i) => this.target(i)) };
+  }
   predictions(k) { return this.session.predict(modelAt(this.session.shown, k), range(this.count).map((i) => this.input(i))); }
   accuracy(k) { return this.predictions(k).filter((outputs, i) => this.decide(outputs) === this.classOf(i)).length / this.count; }
   decide(outputs) { return outputs.length > 1 ? outputs.indexOf(Math.max(...outputs)) : Number(outputs[0] > this.level); }
@@ -51,14 +57,14 @@ class Samples {
 
 const spreadOf = (values) => { const mean = values.reduce((sum, each) => sum + each, 0) / values.length; return Math.sqrt(values.reduce((sum, each) => sum + (each - mean) ** 2, 0) / values.length); };
 
-// Numbers of a normal distribution, the same for the same seed: mulberry32 and the method of Box and Muller.
-const normals = (seed) => {
+// Numbers from 0 to 1 and of the normal distribution, the same for the same seed: mulberry32, and the method of Box and Muller.
+const uniforms = (seed) => {
   let state = seed;
-  const uniform = () => {
+  return () => {
     state = (state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-  return () => Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 };
+const normals = (seed) => { const draw = uniforms(seed); return () => Math.sqrt(-2 * Math.log(1 - draw())) * Math.cos(2 * Math.PI * draw()); };

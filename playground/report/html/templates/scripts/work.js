@@ -14,14 +14,19 @@ const startJob = (key, rank, job, after) => {
 };
 const stopJob = (key) => jobs.delete(key);
 
+// For tests: wait until no job is left, and a frame longer.
+const settled = async () => {
+  do await new Promise((then) => setTimeout(then, 30)); while (jobs.size);
+  await new Promise(requestAnimationFrame);
+};
+
 const workAFrame = () => {
   const until = performance.now() + FRAME_WORK, worked = new Set();
   isWaiting = false;
-  for (const [key, each] of [...jobs].sort(([, a], [, b]) => a.rank - b.rank)) {
-    let isDone = false;
-    while (!isDone && performance.now() < until) { isDone = each.job.next().done; worked.add(each); }
-    if (isDone && jobs.get(key) === each) jobs.delete(key);
-    if (!isDone) break;
+  while (jobs.size && performance.now() < until) {
+    const [key, each] = [...jobs].reduce((first, other) => (other[1].rank < first[1].rank ? other : first));
+    worked.add(each);
+    if (each.job.next().done && jobs.get(key) === each) jobs.delete(key);
   }
   for (const each of worked) each.after();
   if (!jobs.size || isWaiting) return;

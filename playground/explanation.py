@@ -146,6 +146,95 @@ class Explanation:
         return {"schema": SCHEMA, **asdict(self)}
 
 
+NumberPiece = str | float | tuple[Any]
+"""A part of arithmetic: text, a number that never changes, or what changes: its place or its name as the first item. A
+second item says that it is 1 minus that number."""
+
+
+@dataclass(frozen=True)
+class FollowingTensor(TensorSummary):
+    """A tensor whose numbers a page computes anew.
+
+    :param index: its number among the tensors of the step.
+    :param places: of its entries among the numbers that the page computes, the last axis fastest.
+    """
+
+    index: int = 0
+    places: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class LiveArithmetic:
+    """The arithmetic of an entry, for a page to fill in with other numbers.
+
+    :param head: what stands before it: `z[1, 0] = `.
+    :param pieces: text, numbers and places of numbers.
+    :param result: the place of its result.
+    :param ends: whether its result is written after it.
+    :param of_data: whether it holds for the recorded data only.
+    """
+
+    head: str
+    pieces: tuple[NumberPiece, ...]
+    result: int
+    ends: bool
+    of_data: bool = False
+
+
+class FollowingText(str):
+    """Arithmetic with its numbers, which a page fills in anew.
+
+    :param number: which one it is among the texts of the step.
+    """
+
+    number: int
+
+    def __new__(cls, text: str, number: int) -> FollowingText:
+        """Return the text."""
+        made = super().__new__(cls, text)
+        made.number = number
+        return made
+
+
+@dataclass(frozen=True)
+class LiveUpdate:
+    """The update of a parameter's first entry, for a page to compute with other numbers.
+
+    :param numbers: before the step, by symbol: one that never changes, a place, or the name of a setting of the page.
+    :param lines: for each assignment its target and the pieces of its arithmetic, with symbols.
+    :param gives: the places of what the step made, by symbol.
+    """
+
+    numbers: Mapping[str, NumberPiece]
+    lines: tuple[tuple[str, tuple[NumberPiece, ...]], ...]
+    gives: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveExplanation(Explanation):
+    """An explanation that a page keeps up with other settings.
+
+    Its tensors and texts that follow are `FollowingTensor`s and `FollowingText`s; all others are those of the recorded
+    step, and a page hides them at other settings.
+
+    :param texts: by their index.
+    :param updates: of each parameter; None where none is written out.
+    :param losses: the places of the loss before and after the update; one place without an update.
+    :param loss_changes: what to say of both, by kind.
+    :param settings: names of the optimizer's numbers that a page changes.
+    :param notes: how many of the first sentences hold whatever the numbers are.
+    :param left_out: the place of a number that is not 0 if the step goes a way that was not recorded.
+    """
+
+    texts: tuple[LiveArithmetic, ...]
+    updates: tuple[LiveUpdate | None, ...]
+    losses: tuple[int, ...]
+    loss_changes: Mapping[str, str]
+    settings: tuple[str, ...]
+    notes: int
+    left_out: int
+
+
 @dataclass(frozen=True)
 class UnexplainedStep:
     """The first step that could not be explained, and the reason; later steps are not explained either."""

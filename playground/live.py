@@ -147,6 +147,9 @@ class LiveModule:
     :param fixed_data: why the data are constants; empty if they are not.
     :param apart: whether the module loops over samples, so that their number and the size of a batch are inputs. A tile
         is one run then, and vectors of `inputs` and `outputs` have as many points as these arrays have lanes.
+    :param observed: the places in the array `observed` of what is wanted of one step, which `observe(0, 1, step)`
+        computes from the state before it. The first is of a number that is not 0 if the step goes a way that was not
+        recorded. Empty if nothing is wanted.
     """
 
     code: bytes
@@ -169,6 +172,7 @@ class LiveModule:
     outputs: int = 0
     fixed_data: str = ""
     apart: bool = False
+    observed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

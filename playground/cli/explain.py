@@ -47,6 +47,9 @@ def explain(
     out: Out = None,
     memory: Memory = None,
     force: Force = False,
+    no_live: Annotated[
+        bool, typer.Option("--no-live", help="Leave live controls out of the page; it shows the recorded step only.")
+    ] = False,
 ) -> None:
     """Explain one step of a run with all its numbers.
 
@@ -55,7 +58,9 @@ def explain(
     plugins = load_plugins(context)
     with exit_on_errors(context):
         from playground.report.explanation.rendering import renderer
+        from playground.report.html.explained_page import explained_page
         from playground.runner.explaining.step import explain as explained
+        from playground.runner.explaining.step import explain_live
         from playground.runner.loading.overrides import Changes, load_with_changes
         from playground.runner.single.memory import limit_memory
 
@@ -64,7 +69,10 @@ def explain(
         render = renderer(output, language, width, full)
         loaded = load_with_changes(path, Changes(split_pairs(overrides or [], "--set"), seed), plugins)
         with limit_memory(parse_memory(memory)):
-            text = render(explained(loaded, plugins, step, sample, digits))
+            if output == "html" and not no_live:
+                text = explained_page(*explain_live(loaded, plugins, step, sample, digits), language)
+            else:
+                text = render(explained(loaded, plugins, step, sample, digits))
         if out is None and output == "text":
             echo(text)
         elif out is None:

@@ -42,6 +42,11 @@ class OneRun(ABC):
         self._batches = problem.batches
         problem.module.train()
 
+    @property
+    def has_clip(self) -> bool:
+        """Whether the gradient is limited."""
+        return self._clip is not None
+
     def evaluate(self, step: int) -> float:
         """Run forward and backward on the batch of `step`; return the loss before the update."""
         self.evaluations += 1

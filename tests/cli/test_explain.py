@@ -111,7 +111,7 @@ class Balanced(HTMLParser):
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["xor_gate", "rosenbrock", "square_derivative"])
 def test_html_is_one_whole_page_that_asks_nobody(explain, name):
-    page = explain(name, "--format", "html")
+    page = explain(name, "--format", "html", "--no-live")
     parser = Balanced()
     parser.feed(page)
     assert parser.open == []
@@ -127,13 +127,24 @@ def test_a_page_folds_large_tensors_and_shows_all_of_them(explain):
     summary = r'<details><summary class="value">\(32 × 2\)  mean [^<]*</summary><table class="entries value">'
     (table,) = re.findall(summary + "(.*?)</table></details>", page)
     assert table.count("<tr>") == 32
-    assert "<details" not in explain("and_gate", "--format", "html")
+    assert "<details" not in explain("and_gate", "--format", "html", "--no-live")
 
 
 def test_html_escapes_what_a_scenario_says(explain):
     page = explain("bowl", "--format", "html", "--set", "summary=<script>alert(1)</script>")
-    assert "<script" not in page
+    assert "<script>alert" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_a_page_is_live_or_says_why_not(explain):
+    live = explain("bowl", "--format", "html")
+    assert live.count("<script") == 2  # the data and the script; no plotly
+    assert "script-src 'wasm-unsafe-eval' 'sha256-" in live
+    assert not re.search(r"(src|href)=.?http", live)
+    assert "data-tensor" not in explain("bowl", "--format", "html", "--no-live")
+    still = explain("square_derivative", "--format", "html")
+    assert "Not live: task &#x27;derivative&#x27; has no descent." in still
+    assert "<script" not in still
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from playground.core.compiled.errors import CannotCompileError, DrawsRandomNumbe
 from playground.core.compiled.evaluation import Evaluation
 from playground.core.compiled.examples import EXAMPLE_STEPS, ExampleRuns
 from playground.core.compiled.memory import Snapshot
+from playground.core.compiled.observing import ObservedProgram, StepObserver
 from playground.core.compiled.program import COUNT, FACTOR, INPUT, SLOT, STARTED, STEP, Program
 from playground.core.compiled.step_program import Counts, RecordedStep, StepProgram
 from playground.core.compiled.symbolic_run import PARAMETER, DescentSpec, SymbolicRun
@@ -62,6 +63,7 @@ class Phases:
     :param full_loss: the value of the loss over all data of the parameters that a run carries.
     :param is_opaque: whether the optimizer may remember something that was not found.
     :param by_lane: values that Python code asked for and that depend on hyperparameters alone, with their numbers.
+    :param observed: what an observer wants of its step; None without an observer.
     """
 
     program: Program
@@ -74,6 +76,7 @@ class Phases:
     full_loss: int
     is_opaque: bool
     by_lane: Mapping[int, float]
+    observed: ObservedProgram | None = None
 
     @property
     def evaluations(self) -> np.ndarray[Any, Any]:
@@ -83,7 +86,10 @@ class Phases:
 
 
 def record_phases(
-    spec: DescentSpec, factors: Sequence[float], parameters: Mapping[str, Tensor] | None = None
+    spec: DescentSpec,
+    factors: Sequence[float],
+    parameters: Mapping[str, Tensor] | None = None,
+    observer: StepObserver | None = None,
 ) -> Phases:
     """Record every program that the steps of a descent need.
 
@@ -93,17 +99,23 @@ def record_phases(
 
     :param factors: on the learning rate, one per step.
     :param parameters: initial ones of all runs, of shape `(runs, *shape)`; they tell how runs usually decide.
+    :param observer: wants more of one step.
     :raises CannotCompileError: a step is not a fixed scalar program, or there are too many programs.
     """
     for _ in range(MAX_DRAWS):
         with suppress(DrawsRandomNumbersError):
-            return _record_run(spec, factors, parameters)
-    return _record_run(spec, factors, parameters)
+            return _record_run(spec, factors, parameters, observer)
+    return _record_run(spec, factors, parameters, observer)
 
 
-def _record_run(spec: DescentSpec, factors: Sequence[float], parameters: Mapping[str, Tensor] | None) -> Phases:
+def _record_run(
+    spec: DescentSpec,
+    factors: Sequence[float],
+    parameters: Mapping[str, Tensor] | None,
+    observer: StepObserver | None,
+) -> Phases:
     run = SymbolicRun(spec)
-    recorder = _PhaseRecorder(run, np.asarray(factors, dtype=np.float64), parameters)
+    recorder = _PhaseRecorder(run, np.asarray(factors, dtype=np.float64), parameters, observer)
     for _ in range(MAX_ASSUMPTIONS):
         try:
             return recorder.record()
@@ -118,15 +130,21 @@ class _PhaseRecorder:
     :param run: on symbols, before its first step.
     :param factors: on the learning rate, one per step.
     :param parameters: initial ones of all runs.
+    :param observer: wants more of one step.
     """
 
     def __init__(
-        self, run: SymbolicRun, factors: np.ndarray[Any, Any], parameters: Mapping[str, Tensor] | None
+        self,
+        run: SymbolicRun,
+        factors: np.ndarray[Any, Any],
+        parameters: Mapping[str, Tensor] | None,
+        observer: StepObserver | None = None,
     ) -> None:
         self._run = run
         self._program = run.program
         self._factors = factors
         self._parameters = parameters
+        self._observer = observer
         self._budget = len(factors)
         self._samples = _batch_sizes(run.spec, self._budget)
         self._memory = CarriedMemory(run)
@@ -152,13 +170,14 @@ class _PhaseRecorder:
         self._examples = ExampleRuns(self._program, start, self._parameters, self._run.spec.mover.lanes)
         self._snapshots: dict[Structure, Snapshot] = {structure: self._start}
         which = self._walk(structure, self._initial_counts(start))
+        observed = self._observe()
         loss, end = self._record_end()
         full_loss = loss if self._stays(end) else self._full_loss()
         inputs = _stack_counts(self._counted)
         inputs |= {(STEP,): np.arange(self._budget, dtype=np.float64), (FACTOR,): self._factors}
         opaque = any(leaf.is_opaque for leaf in self._run.leaves())
         asked = dict(self._run.recorder.decisions.by_lane)
-        return Phases(self._program, self._steps, which, inputs, start, loss, end, full_loss, opaque, asked)
+        return Phases(self._program, self._steps, which, inputs, start, loss, end, full_loss, opaque, asked, observed)
 
     def _initial_counts(self, start: Mapping[SlotKey, int]) -> Counts:
         keys = [key for key in start if self._memory.is_count(key)]
@@ -176,6 +195,8 @@ class _PhaseRecorder:
                 chosen, after = self._find(structure, step, counts)
                 stretch = self._stretch(chosen, step, counts)
                 which[step : step + len(stretch)] = chosen.place
+                if self._observer is not None and 0 <= self._observer.step - step < len(stretch):
+                    self._observed_at = structure, stretch[self._observer.step - step]
                 self._counted += stretch
                 if step < EXAMPLE_STEPS:
                     self._examples.advance(chosen.step, self._now(step, counts))
@@ -259,6 +280,22 @@ class _PhaseRecorder:
         recorded = RecordedStep(structure, samples, made, dict(decisions.by_step), counts, self._number(made))
         self._recorded.append(recorded)
         return recorded
+
+    def _observe(self) -> ObservedProgram | None:
+        """Record the step that an observer wants more of, in every way that it may take."""
+        if self._observer is None:
+            return None
+        observer, run, (structure, counts) = self._observer, self._run, self._observed_at
+        decisions = run.recorder.decisions
+        decisions.now = self._now(observer.step, counts)
+        samples = self._samples[observer.step]
+
+        def record() -> ObservedProgram:
+            self._snapshots[structure].restore()
+            self._memory.put_inputs()
+            return run.observe(samples, observer)
+
+        return record_ways(decisions, record)
 
     def _number(self, step: StepProgram) -> int:
         """Return the index of a program; equal programs have the same."""

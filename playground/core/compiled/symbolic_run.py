@@ -18,6 +18,8 @@ from torch import Tensor
 from playground.core import gradients
 from playground.core.compiled.errors import CannotCompileError, TooManyOperationsError
 from playground.core.compiled.memory import MemoryLeaf, find_leaves, find_objects
+from playground.core.compiled.number import SymbolicNumber
+from playground.core.compiled.observing import ObservedProgram, ObservedStep, StepObserver
 from playground.core.compiled.outside import OutsideState, refuse_random_draws
 from playground.core.compiled.patching import modules_of, take_symbolic_numbers
 from playground.core.compiled.program import DATUM, FACTOR, LANE, MAX_OPERATIONS, SAMPLE, SLOT, STEP
@@ -29,6 +31,7 @@ from playground.core.gradients import Clip
 from playground.core.movers import Mover
 from playground.core.problem import BatchTensors, Problem
 from playground.core.steppers import OneRun, make_stepper
+from playground.core.tape import Tape, record_on_tape
 from playground.core.torch_compiler import without_torch_compiler
 
 PARAMETER = ""
@@ -91,6 +94,8 @@ class _SymbolicModule:
         self._parameters = parameters
         self.train = problem.module.train
         self.eval = problem.module.eval
+        self.named_buffers = problem.module.named_buffers
+        self.register_forward_hook = problem.module.register_forward_hook
 
     def __call__(self, *inputs: Any) -> Any:
         return functional_call(self._module, self._parameters, inputs)
@@ -105,10 +110,12 @@ class _SymbolicBatches:
     """The data of the recorded step.
 
     :param data: all samples.
+    :param names: of the tensors.
     :param now: the batch.
     """
 
     data: BatchTensors
+    names: Sequence[str] = ()
     now: BatchTensors = ()
 
     def at(self, step: Any) -> BatchTensors:
@@ -131,7 +138,7 @@ class SymbolicRun:
         self.parameters: dict[str, Any] = {
             name: Symbol(self.parameter_ids(name), spec.dtype).requires_grad_() for name in spec.shapes
         }
-        self._batches = _SymbolicBatches(self._all_data())
+        self._batches = _SymbolicBatches(self._all_data(), spec.problem.batches.names)
         self._gradients: dict[int | None, Any] = {}
         self._number: Any = self.recorder.number(self.program.input(STEP), whole=True)
         factory = spec.mover.optimizer({})
@@ -177,6 +184,60 @@ class SymbolicRun:
         for parameter in stepper.parameters:
             parameter.grad = None
         return *values, 1 + stepper.evaluations - evaluations
+
+    def observe(self, samples: int | None, observer: StepObserver) -> ObservedProgram:
+        """Record a step with all that an observer wants of it.
+
+        :param samples: as for `step`.
+        """
+        stepper, decisions, tape = self.stepper, self.recorder.decisions, Tape()
+        problem, self._batches.now = stepper.problem, self._batch(samples)
+        decisions.may_branch = False
+        before = [_copy_symbol(each) for each in stepper.parameters]
+        states_before = self._copy_memory()
+        stepper.problem = record_on_tape(problem, tape)
+        try:
+            self._record(lambda: stepper.evaluate(self._number))
+        finally:
+            stepper.problem = problem
+        taken = [None if each is None else _copy_symbol(each) for each in stepper.gradients]
+        after = loss_after = None
+        if observer.updates:
+            decisions.may_branch = True
+            self._record(lambda: stepper.update(self._number))
+            self._outside.require_unchanged()
+            decisions.may_branch = False
+            after = [_copy_symbol(each) for each in stepper.parameters]
+            loss_after = self._record(lambda: problem.loss(problem.module, self._batches.now))
+            for parameter in stepper.parameters:
+                parameter.grad = None
+        seen = ObservedStep(
+            tape=tape,
+            before=before,
+            gradients=taken,
+            after=after,
+            states_before=states_before,
+            states_after=self._copy_memory(),
+            loss_after=loss_after,
+        )
+
+        wanted = self._record(lambda: [each.detach() for each in observer.read(seen)])
+        values = tuple(
+            index for each in wanted for index in self.recorder.cast(each, self.spec.dtype).ids.flatten().tolist()
+        )
+        return ObservedProgram(self.program, values, self.program.constant(0.0))
+
+    def _copy_memory(self) -> list[dict[str, Tensor]]:
+        """Return the tensors and numbers that the optimizer remembers of each parameter."""
+        lift, dtype = self.recorder.lift, self.spec.dtype
+        return [
+            {
+                key: _copy_symbol(lift(value, dtype))
+                for key, value in memory.items()
+                if isinstance(value, Tensor | SymbolicNumber | int | float)
+            }
+            for memory in self.stepper.memory()
+        ]
 
     def differentiate(self) -> tuple[int, list[int]]:
         """Record the loss over all data and its gradient; return the values, those of the gradient entry by entry.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
-from playground.explanation import Explanation, GraphNode
+from playground.explanation import Explanation, FollowingTensor, GraphNode, TensorSummary
 from playground.figures.text import cut_text, make_printable
 from playground.report.explanation.formatting import format_tensor
 
@@ -16,6 +16,8 @@ ACROSS, DOWN = 24, 42
 """Between boxes."""
 BOX_CHARACTERS = 21
 """Maximum number of characters in a line of a box."""
+GRADIENT_SIGN = "∂ "
+"""Stands before the gradient in a box."""
 
 
 @dataclass(frozen=True)
@@ -103,16 +105,22 @@ def _line(places: Mapping[str, tuple[float, float]], edge: GraphEdge) -> str:
 def _box(node: GraphNode, made: Mapping[str, str], place: tuple[float, float], digits: int) -> str:
     x, y = place
     head = make_printable(f"{node.name} ← {made[node.name]}" if node.name in made else node.name)
-    texts = [("name", head), ("value", format_tensor(node.value, digits, BOX_CHARACTERS))]
+    texts = [("name", head, ""), ("value", format_tensor(node.value, digits, BOX_CHARACTERS), _follow(node.value))]
     if node.gradient is not None:
-        texts.append(("slope", f"∂ {format_tensor(node.gradient, digits, BOX_CHARACTERS - 2)}"))
+        slope = format_tensor(node.gradient, digits, BOX_CHARACTERS - len(GRADIENT_SIGN))
+        texts.append(("slope", GRADIENT_SIGN + slope, _follow(node.gradient)))
     shown = "".join(
-        f'<text class="{kind}" x="{x + 10:g}" y="{y + 18 + 18 * line:g}">'
+        f'<text class="{kind}" x="{x + 10:g}" y="{y + 18 + 18 * line:g}"{attribute}>'
         f"{escape(cut_text(text, BOX_CHARACTERS + 1))}</text>"
-        for line, (kind, text) in enumerate(texts)
+        for line, (kind, text, attribute) in enumerate(texts)
     )
-    whole = escape("\n".join((head, *(text for _, text in texts[1:]))))
+    whole = escape("\n".join((head, *(text for _, text, _ in texts[1:]))))
     return (
         f'<g class="{node.kind}"><title>{whole}</title>'
         f'<rect x="{x:g}" y="{y:g}" width="{WIDTH}" height="{HEIGHT}" rx="8"/>{shown}</g>'
     )
+
+
+def _follow(shown: TensorSummary) -> str:
+    """Return the attribute of a text that shows a tensor in a box."""
+    return f' data-boxed="{shown.index}"' if isinstance(shown, FollowingTensor) else ""

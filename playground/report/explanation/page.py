@@ -1,12 +1,26 @@
-"""Writes an explanation as a self-contained page, or as a part of another page: no script, no network access."""
+"""Writes an explanation as a self-contained page, or as a part of another page: no script, no network access.
+
+Numbers that a page can compute anew carry their index: `data-tensor`, `data-text`, `data-update`, `data-setting`. What
+it cannot compute anew has the class `recorded`, and the page hides it at other settings.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from html import escape
+from typing import Any
 
-from playground.explanation import ExplainedOperation, ExplainedParameter, Explanation, GradientShare, TensorSummary
+from playground.explanation import (
+    ExplainedOperation,
+    ExplainedParameter,
+    Explanation,
+    FollowingTensor,
+    FollowingText,
+    GradientShare,
+    LiveExplanation,
+    TensorSummary,
+)
 from playground.figures.numbers import nested_shape
 from playground.figures.text import make_printable
 from playground.report.explanation.formatting import (
@@ -67,14 +81,17 @@ overflow-wrap:anywhere}
 """The style of the explanation itself; the surrounding page defines --ink, --dim, --card and --line."""
 
 
-def explanation_page(explanation: Explanation, translate: Translate, language: str) -> str:
-    """Return the complete page."""
+def explanation_page(explanation: Explanation, translate: Translate, language: str, note: str = "") -> str:
+    """Return the complete page.
+
+    :param note: a sentence above the explanation.
+    """
     title = escape_html(" · ".join(heading_parts(explanation, translate)))
     return (
         f'<!doctype html><html lang="{escape_html(language)}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
         f"<style>{PAGE_STYLE}{BODY_STYLE}</style></head><body><h1>{title}</h1>"
-        f'<p class="dim">{escape_html(explanation.summary)}</p>'
+        f'<p class="dim">{escape_html(explanation.summary)}</p>{_note(note) if note else ""}'
         f'<div class="explanation">{explanation_body(explanation, translate)}</div></body></html>'
     )
 
@@ -88,11 +105,7 @@ def explanation_body(explanation: Explanation, translate: Translate, level: int 
     label = escape_html(_("Graph"))
     drawn = graph_svg(explanation) + graph_svg(explanation, MAX_PHONE_BOXES)
     parts = (
-        (
-            "words",
-            _("In words"),
-            "".join(f"<p>{escape_html(format_sentence(each, _))}</p>" for each in explanation.words),
-        ),
+        ("words", _("In words"), "".join(_words(explanation, _))),
         ("forward", _("Forward"), "".join(_forward(explanation, _))),
         ("backward", _("Backward"), "".join(_backward(explanation, _))),
         ("update", _("Update"), "".join(_update(explanation, _))),
@@ -105,6 +118,16 @@ def explanation_body(explanation: Explanation, translate: Translate, level: int 
     )
 
 
+def _words(explanation: Explanation, _: Translate) -> Iterator[str]:
+    """Yield the sentences; those that depend on the numbers are of the recorded step, and a page may say others."""
+    notes = explanation.notes if isinstance(explanation, LiveExplanation) else len(explanation.words)
+    for place, each in enumerate(explanation.words):
+        kind = "" if place < notes else ' class="recorded"'
+        yield f"<p{kind}>{escape_html(format_sentence(each, _))}</p>"
+    if isinstance(explanation, LiveExplanation):
+        yield '<p class="loss-change" hidden></p>'
+
+
 def _forward(explanation: Explanation, _: Translate) -> Iterator[str]:
     digits = explanation.digits
     nodes = {node.name: node for node in explanation.nodes}
@@ -114,7 +137,7 @@ def _forward(explanation: Explanation, _: Translate) -> Iterator[str]:
     for operation in explanation.operations:
         head = f"{', '.join(operation.outputs)} = {operation.formula or _call(operation)}"
         note = "" if operation.formula else _note(_("nothing more is known of this operation"))
-        written = _arithmetic(operation.written, _)
+        written = _arithmetic(explanation, [("", line) for line in operation.written], _)
         values = "".join(_tensor(nodes[name].value, digits, "value") for name in operation.outputs)
         yield _card(head, note + written + values)
 
@@ -141,14 +164,27 @@ def _share(
     if not share.rule:
         note = _note(f"{_call(operation)}: {_('as autograd gives it')}")
         return _card(f"dL/d{share.to} {sign} …", note + value)
-    written = f'<div class="written">= {escape_html(share.written)}</div>' if share.written else ""
-    written += _arithmetic([f"dL/d{share.to}{place} {sign} {arithmetic}" for place, arithmetic in share.entries], _)
+    written = _line(explanation, "= ", share.written) if share.written else ""
+    lines = [(f"dL/d{share.to}{place} {sign} ", arithmetic) for place, arithmetic in share.entries]
+    written += _arithmetic(explanation, lines, _)
     return _card(f"dL/d{share.to} {sign} {share.rule}", written + value)
 
 
-def _arithmetic(lines: Sequence[str], _: Translate) -> str:
-    """Return the arithmetic of single entries; if there are many lines, all but the first ones are folded."""
-    written = [f'<div class="written">{escape_html(line)}</div>' for line in lines]
+def _line(explanation: Explanation, head: str, text: str) -> str:
+    """Return a line of arithmetic."""
+    shown = escape_html(text)
+    if isinstance(text, FollowingText):
+        return f'<div class="written">{escape_html(head)}<span data-text="{text.number}">{shown}</span></div>'
+    kind = "written recorded" if isinstance(explanation, LiveExplanation) else "written"
+    return f'<div class="{kind}">{escape_html(head)}{shown}</div>'
+
+
+def _arithmetic(explanation: Explanation, lines: Sequence[tuple[str, str]], _: Translate) -> str:
+    """Return the arithmetic of single entries; if there are many lines, all but the first ones are folded.
+
+    :param lines: what stands before the arithmetic, and the arithmetic.
+    """
+    written = [_line(explanation, head, text) for head, text in lines]
     if len(written) <= LINES:
         return "".join(written)
     more = escape_html(_("… {count} more like this").format(count=len(written) - 1))
@@ -168,9 +204,13 @@ def _ending(explanation: Explanation, index: int, moved: ExplainedParameter, _: 
     off = relative_deviation(explanation, index)
     if off is not None and moved.central is not None:
         check = f"{_('central differences')}: {format_tensor(moved.central, digits, 60)} ({_('deviation')} {off:.0e})"
-        inside += f'<div class="written">{escape_html(check)}</div>'
+        inside += _line(explanation, "", check)
     if moved.used is not None:
-        inside += f"<p>{escape_html(_('after clipping'))}</p>{_tensor(moved.used, digits, 'slope')}"
+        clipped = f"<p>{escape_html(_('after clipping'))}</p>{_tensor(moved.used, digits, 'slope')}"
+        if isinstance(explanation, LiveExplanation):
+            hidden = " hidden" if _numbers(moved.used) == _numbers(moved.gradient) else ""
+            clipped = f'<div class="clipped" data-parameter="{index}"{hidden}>{clipped}</div>'
+        inside += clipped
     return _card(f"dL/d{moved.name}", inside)
 
 
@@ -182,29 +222,66 @@ def _update(explanation: Explanation, _: Translate) -> Iterator[str]:
         return
     rule = "".join(f'<div class="formula">{escape_html(line)}</div>' for line in update.formula)
     used = [key for key in update.symbols if re.search(rf"\b{re.escape(key)}\b", " ".join(update.formula))]
+    settings = explanation.settings if isinstance(explanation, LiveExplanation) else ()
     rows = "".join(
-        f"<tr><td>{escape_html(key)}</td><td>{escape_html(str(update.settings.get(key, '')))}</td>"
+        f"<tr><td>{escape_html(key)}</td><td>{_setting(key, str(update.settings.get(key, '')), settings)}</td>"
         f"<th>{escape_html(_(update.symbols[key]))}</th></tr>"
         for key in used
     )
-    rate = "" if update.lr is None else f", lr = {update.lr:g}"
-    yield _card(update.optimizer + rate, f'{rule}<table class="symbols">{rows}</table>')
-    for moved in explanation.parameters:
+    head = _optimizer(update.optimizer, settings)
+    if update.lr is not None:
+        head += f", lr = {_setting('rate', f'{update.lr:g}', ('rate',) if 'lr' in settings else ())}"
+    rule = f'<div class="rule">{rule}</div>' if settings else rule
+    yield f'<div class="card"><div class="formula">{head}</div>{rule}<table class="symbols">{rows}</table></div>'
+    for index, moved in enumerate(explanation.parameters):
         if moved.after is None:
             continue
         states = ((key, moved.state_before.get(key), after) for key, after in moved.state_after.items())
         changes = "".join(_change(*change, digits) for change in ((moved.name, moved.before, moved.after), *states))
         written = "".join(f'<div class="written">{escape_html(line)}</div>' for line in moved.written)
-        head = _note(f"{_('its first entry')}, t = {explanation.step + 1}:") if written else ""
-        yield f'<div class="card"><table class="changes">{changes}</table>{head}{written}</div>'
+        written = _note(f"{_('its first entry')}, t = {explanation.step + 1}:") + written if written else ""
+        if isinstance(explanation, LiveExplanation) and written:
+            kind = f'data-update="{index}"' if explanation.updates[index] else 'class="recorded"'
+            written = f"<div {kind}>{written}</div>"
+        yield f'<div class="card"><table class="changes">{changes}</table>{written}</div>'
     if explanation.loss_after is not None:
         before, after = format_number(explanation.loss, digits), format_number(explanation.loss_after, digits)
+        if isinstance(explanation, LiveExplanation):
+            before, after = f'<span data-loss="0">{before}</span>', f'<span data-loss="1">{after}</span>'
         yield f"<p>L: {before} → {after} ({escape_html(_('on the same data'))})</p>"
 
 
 def _change(name: str, before: TensorSummary | None, after: TensorSummary, digits: int) -> str:
-    old = "–" if before is None else format_tensor(before, digits, 80)
-    return f"<tr><th>{escape_html(name)}</th><td>{old}</td><td>→</td><td>{format_tensor(after, digits, 80)}</td></tr>"
+    old = "<td>–</td>" if before is None else f"<td{_follow(before, 80)}>{format_tensor(before, digits, 80)}</td>"
+    new = f"<td{_follow(after, 80)}>{format_tensor(after, digits, 80)}</td>"
+    return f"<tr><th>{escape_html(name)}</th>{old}<td>→</td>{new}</tr>"
+
+
+def _numbers(shown: TensorSummary) -> tuple[Any, ...]:
+    return shown.mean, shown.low, shown.high, shown.values
+
+
+def _follow(shown: TensorSummary, room: int = 0) -> str:
+    """Return the attributes of an element that shows a tensor.
+
+    :param room: characters in which all entries are shown on one line; 0 for shape and range.
+    """
+    return f' data-tensor="{shown.index}" data-room="{room}"' if isinstance(shown, FollowingTensor) else ""
+
+
+def _setting(name: str, text: str, settings: Sequence[str]) -> str:
+    """Return a number of the optimizer, as an element if a page changes it."""
+    shown = escape_html(text)
+    return f'<span data-setting="{escape_html(name)}">{shown}</span>' if text and name in settings else shown
+
+
+def _optimizer(label: str, settings: Sequence[str]) -> str:
+    """Return the name of an optimizer with its numbers, each an element if a page changes it."""
+    parts = re.split(r"(?<=[(, ])([A-Za-z_]\w*)=([^,()\[\]]+)(?=[,)])", label)
+    shown = escape_html(parts[0])
+    for name, value, rest in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+        shown += f"{escape_html(name)}={_setting(name, value, settings)}{escape_html(rest)}"
+    return shown
 
 
 def escape_html(text: str) -> str:
@@ -217,17 +294,18 @@ def _card(head: str, inside: str) -> str:
 
 
 def _tensor(shown: TensorSummary, digits: int, kind: str) -> str:
+    described = escape_html(describe_tensor(shown, digits))
     if shown.values is None or len(nested_shape(shown.values)) > 2:
-        return f'<div class="{kind}">{escape_html(describe_tensor(shown, digits))}</div>'
+        return f'<div class="{kind}"{_follow(shown)}>{described}</div>'
     rows = shown.values if len(nested_shape(shown.values)) == 2 else [shown.values]
     rows = [row if isinstance(row, list) else [row] for row in rows]
     cells = "".join(
         "<tr>" + "".join(f"<td>{format_number(entry, digits)}</td>" for entry in row) + "</tr>" for row in rows
     )
-    table = f'<table class="entries {kind}">{cells}</table>'
+    table = f'<table class="entries {kind}"{_follow(shown)}>{cells}</table>'
     if max(len(rows), *map(len, rows)) <= SIDE:
         return table
-    return f'<details><summary class="{kind}">{escape_html(describe_tensor(shown, digits))}</summary>{table}</details>'
+    return f'<details><summary class="{kind}"{_follow(shown)}>{described}</summary>{table}</details>'
 
 
 def _call(operation: ExplainedOperation) -> str:

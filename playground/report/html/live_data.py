@@ -15,10 +15,10 @@ INDEX_TYPES = {1: "u1", 2: "<u2", 4: "<i4"}
 """The type of an index in an array, by its bytes."""
 
 
-def live_data(live: Live | NoModule, run: Run) -> dict[str, Any]:
+def live_data(live: Live | NoModule, run: Run | None = None) -> dict[str, Any]:
     """Return what the page's script reads of a descent that it can run itself, or why it cannot.
 
-    :param run: what Python computed, which the script compares itself with.
+    :param run: what Python computed, which the script compares itself with; None if it does not.
     """
     if isinstance(live, NoModule):
         return {"reason": live.reason}
@@ -36,9 +36,9 @@ def live_data(live: Live | NoModule, run: Run) -> dict[str, Any]:
         "data": [{"name": each.name, "shape": each.shape, "values": _encode(each.values, "<f8")} for each in live.data],
         "orders": _encode(live.orders, INDEX_TYPES[index_bytes]) if live.orders else None,
         "orderBytes": index_bytes,
-        "losses": _losses(run),
-        "last": run.loss.last if run.loss else None,
-        "expectations": _expectations(live.conditions, run),
+        "losses": _losses(run) if run else None,
+        "last": run.loss.last if run and run.loss else None,
+        "expectations": _expectations(live.conditions, run) if run else [],
         "scenario": live.scenario,
     }
     return dict(json_value(content))

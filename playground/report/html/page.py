@@ -41,6 +41,8 @@ SCRIPTS = (
     "sharing",
     "controls",
     "live",
+    "python_numbers",
+    "explained_live",
     "page",
 )
 """The files of the page's script, in the order in which they are joined to one."""
@@ -49,14 +51,20 @@ SCRIPT_ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 """Characters that could end a script or begin a comment inside one; JSON contains them only in strings."""
 
 
-def html_page(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -> str:
+def html_page(
+    parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any], has_charts: bool = True, language: str = "en"
+) -> str:
     """Return the page.
 
     :param parts: one for each run and sweep: `id`, `template`, the template's values, and the script's data under
         `data`.
     :param index: the overview above the parts.
+    :param has_charts: whether the page has plotly.
+    :param language: of the content.
     """
-    return page_shell(str(index["title"]), main_content(parts, index), {part["id"]: part["data"] for part in parts})
+    data = {part["id"]: part["data"] for part in parts}
+    content = main_content(parts, index)
+    return page_shell(str(index["title"]), content, data, has_charts=has_charts, language=language)
 
 
 def index_of_one(part: Mapping[str, Any], notes: Sequence[str] = ()) -> dict[str, Any]:
@@ -80,7 +88,13 @@ def main_content(parts: Sequence[Mapping[str, Any]], index: Mapping[str, Any]) -
 
 
 def page_shell(
-    title: str, content: str, data: Mapping[str, Any], connect: str = "'none'", follows: bool = False
+    title: str,
+    content: str,
+    data: Mapping[str, Any],
+    connect: str = "'none'",
+    follows: bool = False,
+    has_charts: bool = True,
+    language: str = "en",
 ) -> str:
     """Return a page around a content.
 
@@ -88,22 +102,35 @@ def page_shell(
     :param data: for the script, of each part by its name.
     :param connect: which addresses the script may ask, as the source of a content security policy.
     :param follows: whether the page shows what `playground live` sends it.
+    :param has_charts: whether the page has plotly.
+    :param language: of the content.
     """
     from markupsafe import Markup
-    from plotly.offline import get_plotlyjs
 
-    inlined = {
-        "STYLE": _text("page.css") + BODY_STYLE,
-        "PLOTLY": get_plotlyjs(),
-        "SCRIPT": page_script((*SCRIPTS, "follow") if follows else SCRIPTS),
-        "DATA": as_json(data),
-    }
-    policy = content_policy((inlined["PLOTLY"], inlined["SCRIPT"]), connect)
+    scripts = {"SCRIPT": page_script((*SCRIPTS, "follow") if follows else SCRIPTS)}
+    if has_charts:
+        scripts["PLOTLY"] = _plotly()
+    inlined = {"STYLE": _text("page.css") + BODY_STYLE, "DATA": as_json(data), **scripts}
+    policy = content_policy(tuple(scripts.values()), connect)
     template = _environment().get_template("page.html")
-    shown = template.render(title=title, content=Markup(content), policy=policy, versions=versions(), follows=follows)
+    shown = template.render(
+        title=title,
+        content=Markup(content),
+        policy=policy,
+        versions=versions(),
+        follows=follows,
+        has_charts=has_charts,
+        language=language,
+    )
     first, *others = shown.split("@@INLINE-")  # only the template has these marks; scenario texts are escaped
     filled = (inlined[name] + rest for name, _, rest in (other.partition("@@") for other in others))
     return "".join((first, *filled))
+
+
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    return str(get_plotlyjs())
 
 
 def content_policy(scripts: Sequence[str], connect: str) -> str:

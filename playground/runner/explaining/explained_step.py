@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from playground.core.chain import Operations
     from playground.core.problem import Problem
     from playground.core.tape import Tape
+    from playground.runner.explaining.from_tape import TapeReader
     from playground.runner.explaining.subject import ExplainedSubject
     from playground.runner.explaining.worked_arithmetic import Scope
     from playground.runner.explaining.worked_updates import ParameterChange
@@ -31,7 +32,7 @@ MAX_CHECKED_PARAMETERS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class _MadeStep:
+class MadeStep:
     """A step that was made, and everything it changed.
 
     :param batch: the data of the step.
@@ -79,10 +80,34 @@ class _MadeStep:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExaminedStep:
+    """A step that was made and explained, with what the explanation was made from.
+
+    :param reader: of its tape.
+    :param changes: how each parameter with a gradient moved.
+    :param scope: which entries are written out.
+    """
+
+    subject: ExplainedSubject
+    explanation: Explanation
+    made: MadeStep
+    reader: TapeReader
+    changes: Mapping[str, ParameterChange]
+    scope: Scope
+
+
 def explain_step(
     subject: ExplainedSubject, operations: Operations, sample: int | None = None, digits: int = 4, check: bool = True
 ) -> Explanation:
-    """Make the next step of a stepper with the tape recording, and return it as plain data.
+    """Make the next step of a stepper with the tape recording, and return it as plain data; see `examine_step`."""
+    return examine_step(subject, operations, sample, digits, check).explanation
+
+
+def examine_step(
+    subject: ExplainedSubject, operations: Operations, sample: int | None = None, digits: int = 4, check: bool = True
+) -> ExaminedStep:
+    """Make the next step of a stepper with the tape recording, and explain it.
 
     :param operations: what is known of operations, by name.
     :param sample: the sample of the batch whose arithmetic is written out.
@@ -102,7 +127,8 @@ def explain_step(
         reader = TapeReader(made.tape, operations, sample, digits, made.samples)
         changes = made.changes()
         update, holds = _explain_update(subject, changes) if made.after is not None else (None, True)
-        written = _write_updates(subject, changes, Scope(sample, made.samples, digits))
+        scope = Scope(sample, made.samples, digits)
+        written = _write_updates(subject, changes, scope)
         taped = TapedStep(
             subject=subject,
             problem=again,
@@ -116,7 +142,7 @@ def explain_step(
             batch=made.batch,
             formula_holds=holds,
         )
-        return Explanation(
+        explanation = Explanation(
             scenario=subject.title,
             summary=subject.summary,
             file=subject.file,
@@ -132,9 +158,12 @@ def explain_step(
             update=update,
             words=tuple(step_remarks(taped)),
         )
+    return ExaminedStep(
+        subject=subject, explanation=explanation, made=made, reader=reader, changes=changes, scope=scope
+    )
 
 
-def _make_step(subject: ExplainedSubject, restore_stream: Callable[[], None], check: bool) -> _MadeStep:
+def _make_step(subject: ExplainedSubject, restore_stream: Callable[[], None], check: bool) -> MadeStep:
     """Evaluate and update on a tape, and return what changed.
 
     :param restore_stream: puts torch's stream back to its state before the step.
@@ -166,7 +195,7 @@ def _make_step(subject: ExplainedSubject, restore_stream: Callable[[], None], ch
             after = _copy_parameters(problem)
             with _undisturbed_problem(problem, subject.device, restore_stream) as again, arithmetic():
                 loss_after = _compute_loss(again, batch)
-    return _MadeStep(
+    return MadeStep(
         tape=tape,
         batch=batch,
         loss=loss,
@@ -219,12 +248,12 @@ def _copy_parameters(problem: Problem) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in problem.parameters.items()}
 
 
-def _taped_gradients(made: _MadeStep) -> list[Tensor | None]:
+def _taped_gradients(made: MadeStep) -> list[Tensor | None]:
     """Return the gradients before clipping, in the order of the parameters."""
     return [made.tape.parameters[name].gradient for name in made.before]
 
 
-def _explain_parameters(made: _MadeStep, written: Mapping[str, tuple[str, ...]]) -> Iterator[ExplainedParameter]:
+def _explain_parameters(made: MadeStep, written: Mapping[str, tuple[str, ...]]) -> Iterator[ExplainedParameter]:
     """Yield each parameter's values, gradients and optimizer state before and after the step.
 
     :param written: the update of each parameter's first entry with its numbers.
@@ -301,7 +330,7 @@ def _explain_update(
     formula = optimizer.formula
     holds: bool | None = True
     if changes and formula:
-        numbers = {name: _update_numbers(subject, name) for name in changes}
+        numbers = {name: update_numbers(subject, name) for name in changes}
         verdicts = {matches_step(formula, numbers[name], [change]) for name, change in changes.items()}
         holds = next((verdict for verdict in (None, False) if verdict in verdicts), True)
         first = next(iter(changes))
@@ -322,11 +351,11 @@ def _write_updates(
     if subject.optimizer is None or not (formula := subject.optimizer.formula):
         return {}
     return {
-        name: write_update(formula, _update_numbers(subject, name), change, scope) for name, change in changes.items()
+        name: write_update(formula, update_numbers(subject, name), change, scope) for name, change in changes.items()
     }
 
 
-def _update_numbers(subject: ExplainedSubject, name: str) -> dict[str, Any]:
+def update_numbers(subject: ExplainedSubject, name: str) -> dict[str, Any]:
     """Return the numbers of a parameter's update by symbol: hyperparameters, learning rate and the count of steps."""
     numbers = {"lr": subject.stepper.rate(subject.step), "t": subject.step + 1}
     if (optimizer := subject.optimizer) is None:

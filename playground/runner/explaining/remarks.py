@@ -36,6 +36,20 @@ def _(text: str) -> str:
 
 OF_SWEEP = Sentence(_("The scenario is a sweep; this is its own run, before anything is swept."))
 
+LOSS_CHANGES = {
+    "was": _("The loss was {before:.4g} before the step."),
+    "is": _("After the step the loss is {after:.4g}; it was {before:.4g}."),
+    "fell": _("The step lowered the loss on the same data from {before:.{digits}g} to {after:.{digits}g}."),
+    "stayed": _("The step left the loss on the same data at {before:.4g}."),
+    # the loss rises for any length of the step
+    "uphill": _(
+        "The step went along the gradient: uphill. The loss rose from {before:.{digits}g} to {after:.{digits}g}."
+    ),
+    "overshot": _("The step was too long: the loss rose from {before:.{digits}g} to {after:.{digits}g}."),
+    "rose": _("The loss rose from {before:.{digits}g} to {after:.{digits}g}."),
+}
+"""What a remark says of the loss before and after the step."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TapedStep:
@@ -180,35 +194,19 @@ def _remark_loss_change(step: TapedStep, after: float) -> Iterator[Sentence]:
     before = step.loss
     parts = {"before": before, "after": after, "digits": _distinguishing_digits(before, after)}
     if not math.isfinite(before):
-        yield Sentence(_("The loss was {before:.4g} before the step."), parts)
+        change = "was"
     elif not math.isfinite(after):
-        yield Sentence(_("After the step the loss is {after:.4g}; it was {before:.4g}."), parts)
+        change = "is"
     elif after < before:
-        yield Sentence(
-            _("The step lowered the loss on the same data from {before:.{digits}g} to {after:.{digits}g}."), parts
-        )
+        change = "fell"
     elif _is_rounding(step, after):
-        yield Sentence(_("The step left the loss on the same data at {before:.4g}."), parts)
+        change = "stayed"
     else:
         slope = _slope(step)
-        yield Sentence(_loss_rise_text(slope), parts)
-        if slope > 0:
-            return
-    yield from _remark_rate_bound(step)
-
-
-def _loss_rise_text(slope: float) -> str:
-    """Return why the loss rose.
-
-    :param slope: derivative of the loss along the step, at its start.
-    """
-    if slope > 0:  # the loss rises for any length of the step
-        return _(
-            "The step went along the gradient: uphill. The loss rose from {before:.{digits}g} to {after:.{digits}g}."
-        )
-    if slope < 0:
-        return _("The step was too long: the loss rose from {before:.{digits}g} to {after:.{digits}g}.")
-    return _("The loss rose from {before:.{digits}g} to {after:.{digits}g}.")
+        change = "uphill" if slope > 0 else "overshot" if slope < 0 else "rose"
+    yield Sentence(LOSS_CHANGES[change], parts)
+    if change != "uphill":
+        yield from _remark_rate_bound(step)
 
 
 def _remark_rate_bound(step: TapedStep) -> Iterator[Sentence]:

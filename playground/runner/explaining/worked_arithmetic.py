@@ -93,6 +93,24 @@ class Scope:
         return text
 
 
+@dataclass(frozen=True)
+class WorkedEntry:
+    """The arithmetic of one entry.
+
+    :param place: the index of the entry as text.
+    :param terms: returns the arithmetic, given a function that writes a number.
+    """
+
+    place: str
+    terms: Callable[[NumberWriter], str]
+    result: float
+    dtype: torch.dtype
+
+    def write(self, scope: Scope) -> str:
+        """Return the arithmetic without its result; empty if it does not give it."""
+        return write_terms(self.terms, self.result, scope, self.dtype)
+
+
 class Arithmetic:
     """Writes out the entries of one call of an operation.
 
@@ -112,28 +130,41 @@ class Arithmetic:
 
     def output(self) -> Iterator[str]:
         """Yield the arithmetic of the output's entries: `z[1, 0] = 1·0.4 + 0.2 = 0.6`."""
+        for entry in self.output_entries():
+            if terms := entry.write(self._scope):
+                yield f"{self._output.name}{entry.place} = {terms} = {self._scope.plain(entry.result)}"
+
+    def output_entries(self) -> Iterator[WorkedEntry]:
+        """Yield the output's entries that are written out, whether or not they can be."""
         tensor = self._output.tensor
         for at in self._scope.of_sample(tensor):
-            result = tensor[at].item()
-            if terms := write_terms(partial(self._terms, at), result, self._scope, tensor.dtype):
-                yield f"{self._output.name}{_format_index(at)} = {terms} = {self._scope.plain(result)}"
+            yield WorkedEntry(_format_index(at), partial(self._terms, at), tensor[at].item(), tensor.dtype)
 
     def share(self, argument: str, result: Tensor) -> str:
         """Return a gradient share with its numbers, if output and share are single numbers; else an empty text."""
+        return "" if (entry := self.single_share(argument, result)) is None else entry.write(self._scope)
+
+    def single_share(self, argument: str, result: Tensor) -> WorkedEntry | None:
+        """Return a gradient share whose output is a single number as it is; None for others."""
         if self._output.tensor.dim() or result.dim() or "[" in self._signs(argument):
-            return ""
-        return write_terms(partial(self._single, argument), result.item(), self._scope, result.dtype)
+            return None
+        return WorkedEntry("", partial(self._single, argument), result.item(), result.dtype)
 
     def entries(self, argument: str, value: TapeValue, share: Tensor) -> Iterator[tuple[str, str]]:
         """Yield index and arithmetic of a gradient share's entries: those of the sample; for a parameter all, as sums.
 
         :param share: in the value's shape.
         """
+        for entry in self.share_entries(argument, value, share):
+            text = entry.write(self._scope)
+            if text and text != self._scope.number(entry.result):
+                yield entry.place, f"{text} = {self._scope.plain(entry.result)}"
+
+    def share_entries(self, argument: str, value: TapeValue, share: Tensor) -> Iterator[WorkedEntry]:
+        """Yield a gradient share's entries that are written out, whether or not they can be."""
         for at in self._scope.of_share(value, share):
-            result, terms = share[at].item(), partial(self._share_terms, argument, at, tuple(share.shape))
-            text = write_terms(terms, result, self._scope, share.dtype)
-            if text and text != self._scope.number(result):
-                yield _format_index(at), f"{text} = {self._scope.plain(result)}"
+            terms = partial(self._share_terms, argument, at, tuple(share.shape))
+            yield WorkedEntry(_format_index(at), terms, share[at].item(), share.dtype)
 
     def _terms(self, at: EntryIndex, number: NumberWriter) -> str:
         """Return the arithmetic of an entry of the output; empty if there is none, or too many terms."""
@@ -235,7 +266,12 @@ def write_terms(terms: Callable[[NumberWriter], str], result: float, scope: Scop
 def fill_rule(template: Template, call: Call, names: Mapping[str, str]) -> str:
     """Return a template filled with names or numbers."""
     text = template if isinstance(template, str) else template(call)
-    return _DOUBLE_PARENTHESES.sub(r"(\1)", text.format(**names))
+    return merge_parentheses(text.format(**names))
+
+
+def merge_parentheses(text: str) -> str:
+    """Return a formula in which a negative number has one pair of parentheses."""
+    return _DOUBLE_PARENTHESES.sub(r"(\1)", text)
 
 
 def _collapse_index(at: EntryIndex, shape: tuple[int, ...]) -> EntryIndex:

@@ -74,10 +74,12 @@ class FormulaLine:
         moved = abs(self.value - self.numbers.get(self.target, self.value))
         if self.target == "p" and 0 < moved < math.inf:  # enough decimals to show the change
             scope = replace(scope, digits=min(MAX_DIGITS, max(scope.digits, 2 - math.floor(math.log10(moved)))))
-        terms = write_terms(
-            lambda number: _format_node(self.expression, self, number), self.value, scope, torch.float64
-        )
+        terms = write_terms(self.terms, self.value, scope, torch.float64)
         return f"{self.target} = {terms} = {scope.plain(self.value)}" if terms else ""
+
+    def terms(self, number: NumberWriter) -> str:
+        """Return the right-hand side with its numbers."""
+        return _format_node(self.expression, self, number)
 
 
 @dataclass

@@ -24,6 +24,7 @@ from playground.runner.single.preparing import prepare, scenario_clip
 from playground.scenario.model import Loaded
 
 if TYPE_CHECKING:
+    from playground.core.compiled.observing import StepObserver
     from playground.core.problem import Batches, Problem
 
 MAX_SEEDS = 32
@@ -69,17 +70,20 @@ def make_scenario_live(loaded: Loaded, plugins: Plugins) -> Live | NoModule:
     return NoModule(f"task {loaded.scenario.task.name!r} has no descent")
 
 
-def make_live(ready: PreparedDescent, plugins: Plugins, alternatives: bool = True) -> Live | NoModule:
+def make_live(
+    ready: PreparedDescent, plugins: Plugins, alternatives: bool = True, observer: StepObserver | None = None
+) -> Live | NoModule:
     """Return what a live page of a descent is given, or why there is nothing.
 
     :param ready: before its first step; it is left unchanged.
     :param alternatives: whether to record other optimizers on the same problem.
+    :param observer: wants more of one step.
     """
     from playground.core.seeding import preserve_every_stream
 
     with preserve_every_stream([ready.setting.device]):
         try:
-            return _find_excess(ready) or _make_live(ready, plugins, alternatives)
+            return _find_excess(ready) or _make_live(ready, plugins, alternatives, observer)
         except PlaygroundError as error:
             return NoModule("; ".join(fault.message for fault in error.faults))
         except ISOLATED_EXCEPTIONS as error:
@@ -100,10 +104,12 @@ def _find_excess(ready: PreparedDescent) -> NoModule | None:
     return None
 
 
-def _make_live(ready: PreparedDescent, plugins: Plugins, alternatives: bool) -> Live | NoModule:
+def _make_live(
+    ready: PreparedDescent, plugins: Plugins, alternatives: bool, observer: StepObserver | None
+) -> Live | NoModule:
     scenario, problem = ready.loaded.scenario, ready.problem
     optimizer = plugins.registry.get("optimizer", scenario.components["optimizer"].name)
-    module = _record_long(ready, optimizer)
+    module = _record_long(ready, optimizer, observer)
     if isinstance(module, NoModule):
         return module
     others = _record_alternatives(ready, module, optimizer, plugins) if alternatives else {}
@@ -126,15 +132,15 @@ def _make_live(ready: PreparedDescent, plugins: Plugins, alternatives: bool) -> 
     )
 
 
-def _record_long(ready: PreparedDescent, optimizer: Component) -> LiveModule | NoModule:
+def _record_long(ready: PreparedDescent, optimizer: Component, observer: StepObserver | None) -> LiveModule | NoModule:
     """Return a module that makes more steps than the scenario, or only as many if a component refuses those."""
     steps = ready.loaded.scenario.steps
     most = min(max(SPARE * steps, MIN_STEPS), MAX_STEPS)
     with suppress(*ISOLATED_EXCEPTIONS):
-        found = _make_module(ready, ready.bound.optimizer, optimizer, most)
+        found = _make_module(ready, ready.bound.optimizer, optimizer, most, observer)
         if isinstance(found, LiveModule) or found.is_final:
             return found
-    return _make_module(ready, ready.bound.optimizer, optimizer, steps)
+    return _make_module(ready, ready.bound.optimizer, optimizer, steps, observer)
 
 
 def _record_alternatives(
@@ -167,17 +173,22 @@ def make_scenario_module(ready: PreparedDescent, plugins: Plugins) -> LiveModule
     return _make_module(ready, ready.bound.optimizer, optimizer, scenario.steps)
 
 
-def _make_module(ready: PreparedDescent, built: Any, optimizer: Component, steps: int) -> LiveModule | NoModule:
+def _make_module(
+    ready: PreparedDescent, built: Any, optimizer: Component, steps: int, observer: StepObserver | None = None
+) -> LiveModule | NoModule:
     """Return the module of a descent by an optimizer, or why there is none.
 
     :param built: the optimizer.
     :param optimizer: what built it, for its annotations.
     :param steps: the most that the module makes.
+    :param observer: wants more of one step.
     """
     from playground.core.compiled.wasm.live_module import LiveTerms, make_live_module
     from playground.core.movers import make_mover
 
     scenario, schedule = ready.loaded.scenario, ready.bound.schedule
+    if observer is not None and observer.step >= steps:
+        return NoModule(f"the program makes {steps} steps, and step {observer.step} comes after them")
     mover = make_mover([built])
     factors = None if schedule is None else [float(schedule(step)) for step in range(steps)]
     if factors and not all(map(math.isfinite, factors)):
@@ -191,6 +202,7 @@ def _make_module(ready: PreparedDescent, built: Any, optimizer: Component, steps
         clip=scenario_clip(scenario),
         over_all_data=scenario.trace_loss == "all_data",
         ranges=find_dial_ranges(optimizer, mover.numbers),
+        observer=observer,
     )
     return make_live_module(terms)
 

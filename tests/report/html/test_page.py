@@ -142,6 +142,7 @@ def test_templates_are_in_the_package():
     assert {path.name for path in folder.iterdir()} == {
         "chart.html",
         "comparison.html",
+        "explained.html",
         "live.html",
         "main.html",
         "page.css",

@@ -56,6 +56,8 @@ class KernelWriter:
         self._write_evaluate()
         if self.module.prediction is not None:
             self._write_predict(self.module.prediction)
+        if self.module.observed:
+            self._write_observe(self.module.observed)
 
     # Values of the program in a tile
 
@@ -156,6 +158,28 @@ class KernelWriter:
 
         tile.repeat(body)
         tile.function.finish(name="predict")
+
+    def _write_observe(self, wanted: Sequence[int]) -> None:
+        """Write `observe(tile0, tile1, step)`: what is wanted of a step, from the state before it, to `observed`.
+
+        There is one row for it, so the range is one tile.
+        """
+        tile = TileFunction.over_tiles(self.module, 3)
+        step = tile.function.read(tile.function.parameters[2])
+
+        def body() -> None:
+            inputs = dict(self._slots_at(tile, "slots", len(self.program.slots)))
+            inputs |= BatchLoader(tile).inputs(step)
+            emitter = self._emitter(tile, inputs, tile.row("uniform", step))
+            emitter.emit(self.program.program.needed(wanted))
+            row = tile.size("observed")
+            for place, index in enumerate(wanted):
+                value = emitter.value(index)
+                value = value.select(1.0, tile.code.constant(0.0)) if value.kind == TRUTH else value
+                tile.code.store(value, row, 16 * place)
+
+        tile.repeat(body)
+        tile.function.finish(name="observe")
 
     # The start and the end of a run
 

@@ -13,9 +13,11 @@ from playground.core.compiled.apart import take_apart
 from playground.core.compiled.arrays import STATUS_BY_END
 from playground.core.compiled.carried import LEFT_OUT
 from playground.core.compiled.errors import CannotCompileError, TooManyOperationsError, TooManyWaysError
-from playground.core.compiled.layout import arrange
+from playground.core.compiled.layout import KernelProgram, arrange
+from playground.core.compiled.observing import StepObserver
 from playground.core.compiled.one_sample import SampleProgram, record_sample
 from playground.core.compiled.phases import Phases, record_phases
+from playground.core.compiled.program import INPUT, MAX_OPERATIONS, SLOT
 from playground.core.compiled.symbolic_run import DescentSpec, SymbolicRun
 from playground.core.compiled.tidying import tidy
 from playground.core.compiled.tile import END_NAMES
@@ -51,6 +53,7 @@ class LiveTerms:
     :param varying: hyperparameters that may differ between runs.
     :param apart: whether to loop over samples if possible. Without the loop, a vector has four runs or two, which makes
         many small runs up to twice as fast and one run slower, and the number of samples is fixed.
+    :param observer: wants more of one step, which is then a program over all samples.
     """
 
     problem: Problem
@@ -63,6 +66,7 @@ class LiveTerms:
     ranges: Mapping[str, DialRange] | None = None
     varying: Collection[str] = ("lr",)
     apart: bool = True
+    observer: StepObserver | None = None
 
 
 def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
@@ -100,7 +104,7 @@ def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
 
 def _record_sample(terms: LiveTerms) -> tuple[SampleProgram | None, str]:
     """Record what a sample contributes, or return why that is impossible."""
-    if not terms.problem.batches.data or not terms.apart:
+    if not terms.problem.batches.data or not terms.apart or terms.observer is not None:
         return None, ""
     try:
         return record_sample(DescentSpec(terms.problem, terms.mover)), ""
@@ -135,20 +139,29 @@ def _write_module(terms: LiveTerms, names: Collection[str], changing: bool, fixe
     spec, factors = _specify(terms, names, changing)
     batches = terms.problem.batches
     starts = {name: tensor.detach()[None] for name, tensor in terms.problem.parameters.items()}
-    phases = tidy(record_phases(spec, factors, starts))
+    phases = tidy(record_phases(spec, factors, starts, terms.observer))
     program = arrange(phases, gradient=True, over_all_data=terms.over_all_data)
+    observed = _list_observed(phases)
+    _require_slots(program, observed)
     reads_data = changing or batches.size is not None
     module = ModuleProgram(
         kernel_program=program,
         full_loss=phases.full_loss,
         places=tuple(tensor[0].numel() for tensor in batches.data) if reads_data else (),
         samples=len(batches.data[0]) if reads_data else 0,
+        observed=tuple(dict.fromkeys(observed)),
         **_collect_shared(terms, spec, phases),
     )
     KernelWriter(module).write()
     left_out = program.slots.index(LEFT_OUT) if LEFT_OUT in program.slots else None
-    found = _describe(terms, spec, phases, module)
-    return replace(found, operations=program.operations, left_out=left_out, fixed_data=fixed_data)
+    places = {value: place for place, value in enumerate(module.observed)}
+    return replace(
+        _describe(terms, spec, phases, module),
+        operations=program.operations,
+        left_out=left_out,
+        fixed_data=fixed_data,
+        observed=tuple(places[value] for value in observed),
+    )
 
 
 def _write_apart(terms: LiveTerms, names: Collection[str], sample: SampleProgram) -> LiveModule:
@@ -224,6 +237,25 @@ def _describe(terms: LiveTerms, spec: DescentSpec, phases: Phases, module: Modul
         statuses=tuple(STATUS_BY_END[end] for end in END_NAMES),
         outputs=0 if module.prediction is None else len(module.prediction.values),
     )
+
+
+def _list_observed(phases: Phases) -> tuple[int, ...]:
+    """Return what is wanted of a step: whether the run is left out, and then what the observer wants."""
+    return () if phases.observed is None else (phases.observed.left_out, *phases.observed.values)
+
+
+def _require_slots(program: KernelProgram, values: Sequence[int]) -> None:
+    """Check that each run carries what values depend on.
+
+    :raises CannotCompileError: one depends on something that no other step reads.
+    """
+    nodes = program.program.nodes
+    if (operations := program.program.size(values)) > MAX_OPERATIONS:
+        raise TooManyOperationsError(f"the step has {operations:,} scalar operations, more than {MAX_OPERATIONS:,}")
+    for index in program.program.needed(values):
+        node = nodes[index]
+        if node.operation == INPUT and node.value[0] == SLOT and node.value[1:] not in program.slots:
+            raise CannotCompileError(f"no step reads what the optimizer remembers as {node.value[1][-1]}")
 
 
 def _record_prediction(spec: DescentSpec) -> PredictionProgram | None:

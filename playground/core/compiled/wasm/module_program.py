@@ -52,6 +52,7 @@ class ModuleProgram:
     :param samples: how many samples there are.
     :param batch: samples in a mini-batch; 0 if there are none.
     :param prediction: what the model predicts; None if nothing does.
+    :param observed: values of one step that are wanted, each once.
     """
 
     kernel_program: KernelProgram
@@ -66,6 +67,7 @@ class ModuleProgram:
     samples: int = 0
     batch: int = 0
     prediction: PredictionProgram | None = None
+    observed: tuple[int, ...] = ()
     wasm: WasmModule = field(default_factory=WasmModule)
 
     @cached_property
@@ -97,7 +99,7 @@ class ModuleProgram:
         """The values that are computed in advance: for each step, or for each run."""
         program = self.kernel_program
         wanted = [value for step in program.steps for value in step]
-        return loaded_values(program.program, [*wanted, *program.end, self.full_loss], self.dependence)
+        return loaded_values(program.program, [*wanted, *program.end, self.full_loss, *self.observed], self.dependence)
 
     @cached_property
     def uniform(self) -> tuple[int, ...]:
@@ -155,6 +157,8 @@ class ModuleProgram:
             arrays.append(WasmArray("model", number, parameters))
             arrays.append(points("inputs", self.prediction.places, "input"))
             arrays.append(points("outputs", len(self.prediction.values), "output"))
+        if self.observed:
+            arrays.append(WasmArray("observed", number, len(self.observed), width, (), "output"))
         if self.batch:
             arrays.append(vectors("streams", 1, "i32", "input"))
             arrays.append(WasmArray("order", "i32", self.batch, 1, ("streams", "span")))

@@ -37,10 +37,11 @@ const layoutOf = (chart, colours) => {
 
 // Compile plotly when the first chart is drawn, or when the browser is idle, so that the page appears first.
 const library = () => {
-  if (window.Plotly) return;
+  const source = document.getElementById("plotly");
+  if (window.Plotly || !source) return;
   performance.mark("library");
   const script = document.createElement("script");
-  script.textContent = document.getElementById("plotly").textContent;
+  script.textContent = source.textContent;
   document.head.append(script);
   performance.measure("library", "library");
 };

@@ -72,7 +72,7 @@ const showDials = (session) => {
   addNumbers(session, dials, shows, settings.program, (name) => name);
   if (settings.beside >= 0) addNumbers(session, dials, shows, settings.beside, (name) => `beside ${name}`);
   if (live.factors) shows.push(addSwitch(session, dials, "schedule", () => session.settings.schedule, (value) => session.change({ schedule: value })));
-  shows.push(addDial(session, dials, { name: "steps", low: 1, high: live.most, isWhole: true, read: () => session.settings.steps, write: (value) => session.change({ steps: value }) }));
+  if (session.canChangeSteps ?? true) shows.push(addDial(session, dials, { name: "steps", low: 1, high: live.most, isWhole: true, read: () => session.settings.steps, write: (value) => session.change({ steps: value }) }));
   if (live.seeds.length > 1) shows.push(addDial(session, dials, { name: "seed", low: live.seeds[0], high: live.seeds.at(-1), isWhole: true, read: () => live.seeds[session.settings.seed], write: (value) => session.change({ seed: Math.max(0, live.seeds.indexOf(value)), start: null }) }));
   addStart(session, dials, shows);
   addSamples(session, dials, shows);

@@ -53,7 +53,7 @@ const open = (data) => {
     if (part.steps?.length) steer(part);
     if (part.runs) arrange(part);
     for (const box of part.element.querySelectorAll(".pick")) pick(box, part);
-    if (part.live) goLive(part, previous[part.id]);
+    if (part.live) (part.following ? followLive : goLive)(part, previous[part.id]);
   }
 };
 

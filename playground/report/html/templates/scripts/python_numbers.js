@@ -1,10 +1,13 @@
 // Numbers as Python writes them, and arithmetic as `core/formula_reader.py` reads it.
 
-const FAR_DIGITS = 45;  // more than a double has after a tie
+const FAR_DIGITS = 45; // more than a double has after a tie
 
 // `toFixed` and `toExponential` round a tie away from zero, Python to the even digit.
 const roundedText = (size, digits, form) => {
-  const text = size[form](digits), long = size[form](Math.min(100, digits + FAR_DIGITS)), [mantissa, exponent] = long.split("e"), point = mantissa.indexOf(".");
+  const text = size[form](digits),
+    long = size[form](Math.min(100, digits + FAR_DIGITS)),
+    [mantissa, exponent] = long.split("e"),
+    point = mantissa.indexOf(".");
   if (!/^50*$/.test(mantissa.slice(point + 1 + digits))) return text;
   const below = mantissa.slice(0, digits ? point + 1 + digits : point);
   return "02468".includes(below.at(-1)) ? below + (exponent === undefined ? "" : `e${exponent}`) : text;
@@ -12,15 +15,19 @@ const roundedText = (size, digits, form) => {
 const signed = (value, text) => (value < 0 || Object.is(value, -0) ? `-${text}` : text);
 const wideExponent = (text) => text.replace(/e([+-])(\d)$/, "e$10$2");
 const notFinite = (value) => (Number.isNaN(value) ? "nan" : value > 0 ? "inf" : "-inf");
-const fixedText = (value, digits) => (Number.isFinite(value) ? signed(value, roundedText(Math.abs(value), digits, "toFixed")) : notFinite(value));  // {value:.4f}
-const exponentText = (value, digits) => signed(value, wideExponent(roundedText(Math.abs(value), digits, "toExponential")));  // {value:.4e}
+const fixedText = (value, digits) =>
+  Number.isFinite(value) ? signed(value, roundedText(Math.abs(value), digits, "toFixed")) : notFinite(value); // {value:.4f}
+const exponentText = (value, digits) => signed(value, wideExponent(roundedText(Math.abs(value), digits, "toExponential"))); // {value:.4e}
 const withoutZeros = (text) => text.replace(/\.(\d*?)0*(?=e|$)/, (_, kept) => (kept ? `.${kept}` : ""));
-const generalText = (value, digits) => {  // {value:.4g}
+const generalText = (value, digits) => {
+  // {value:.4g}
   if (!Number.isFinite(value)) return notFinite(value);
-  const text = exponentText(value, Math.max(digits, 1) - 1), exponent = Number(text.split("e")[1]);
+  const text = exponentText(value, Math.max(digits, 1) - 1),
+    exponent = Number(text.split("e")[1]);
   return withoutZeros(exponent < -4 || exponent >= Math.max(digits, 1) ? text : fixedText(value, Math.max(digits, 1) - 1 - exponent));
 };
-const reprText = (value) => {  // repr(value)
+const reprText = (value) => {
+  // repr(value)
   if (!Number.isFinite(value)) return notFinite(value);
   const size = Math.abs(value);
   if (size && (size < 1e-4 || size >= 1e16)) return wideExponent(value.toExponential());
@@ -30,12 +37,16 @@ const reprText = (value) => {  // repr(value)
 // As `report/explanation/formatting.py` shows numbers and tensors.
 const shownNumber = (value, digits) => {
   if (!Number.isFinite(value)) return notFinite(value);
-  return value !== 0 && !(10 ** -digits <= Math.abs(value) && Math.abs(value) < 1e6) ? exponentText(value, digits) : fixedText(value + 0, digits);
+  return value !== 0 && !(10 ** -digits <= Math.abs(value) && Math.abs(value) < 1e6)
+    ? exponentText(value, digits)
+    : fixedText(value + 0, digits);
 };
 const shownRow = (values, shape, digits) => {
   if (!shape.length) return shownNumber(values[0], digits);
   const size = values.length / shape[0];
-  return `[${range(shape[0]).map((i) => shownRow(values.slice(i * size, (i + 1) * size), shape.slice(1), digits)).join(", ")}]`;
+  return `[${range(shape[0])
+    .map((i) => shownRow(values.slice(i * size, (i + 1) * size), shape.slice(1), digits))
+    .join(", ")}]`;
 };
 const describedTensor = (values, shape, digits) => {
   const mean = values.reduce((sum, each) => sum + each, 0) / values.length;
@@ -60,22 +71,62 @@ const enclosed = (text) => (text.startsWith("-") ? `(${text})` : text);
 const mergeParentheses = (text) => text.replace(/\(\((-[\d.e+-]+)\)\)/g, "($1)");
 
 const FORMULA_FUNCTIONS = {
-  ...Object.fromEntries(["exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "sign", "sqrt", "abs", "max", "min"].map((name) => [name, Math[name]])),
+  ...Object.fromEntries(
+    [
+      "exp",
+      "log",
+      "log2",
+      "log10",
+      "log1p",
+      "expm1",
+      "sin",
+      "cos",
+      "tan",
+      "asin",
+      "acos",
+      "atan",
+      "sinh",
+      "cosh",
+      "tanh",
+      "asinh",
+      "acosh",
+      "atanh",
+      "sign",
+      "sqrt",
+      "abs",
+      "max",
+      "min",
+    ].map((name) => [name, Math[name]]),
+  ),
   mean: (x) => x,
   clamp: (x, low, high) => (high === undefined ? Math.min(Math.max(x, -low), low) : Math.min(Math.max(x, low), high)),
   softplus: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
-  "σ": (x) => 1 / (1 + Math.exp(-x)),
+  σ: (x) => 1 / (1 + Math.exp(-x)),
 };
 const FORMULA_TOKEN = /\s*(?:(\d+\.?\d*(?:e[+\-−]?\d+)?|inf\b|nan\b)|([A-Za-z_][A-Za-z0-9_]*|[σΦφ])|(≤|≥|≠|[^\s]))/gu;
-const FORMULA_COMPARISONS = { "<": (a, b) => a < b, ">": (a, b) => a > b, "≤": (a, b) => a <= b, "≥": (a, b) => a >= b, "≠": (a, b) => a !== b, "=": (a, b) => a === b };
+const FORMULA_COMPARISONS = {
+  "<": (a, b) => a < b,
+  ">": (a, b) => a > b,
+  "≤": (a, b) => a <= b,
+  "≥": (a, b) => a >= b,
+  "≠": (a, b) => a !== b,
+  "=": (a, b) => a === b,
+};
 
 // Return the number that a formula of numbers gives; throws if it is not arithmetic, or has a function that is not known here.
 const readFormula = (text) => {
   const tokens = [...text.trim().matchAll(FORMULA_TOKEN)].map(([, number, name, sign]) => ({ number, name, sign: number ?? name ?? sign }));
   let place = 0;
-  const refuse = () => { throw new Error(`not arithmetic: ${tokens[place]?.sign ?? "the end"}`); };
+  const refuse = () => {
+    throw new Error(`not arithmetic: ${tokens[place]?.sign ?? "the end"}`);
+  };
   const next = () => tokens[place]?.sign ?? "";
-  const takes = (...signs) => { const sign = next(); if (!sign || !signs.includes(sign)) return ""; place += 1; return sign; };
+  const takes = (...signs) => {
+    const sign = next();
+    if (!sign || !signs.includes(sign)) return "";
+    place += 1;
+    return sign;
+  };
   const needs = (sign) => takes(sign) || refuse();
   const sum = () => {
     let value = product();
@@ -91,8 +142,15 @@ const readFormula = (text) => {
     }
   };
   const negated = () => (takes("−", "-") ? -negated() : power());
-  const power = () => { const value = atom(); return takes("²") ? value ** 2 : takes("^") ? value ** negated() : value; };
-  const closed = (end) => { const value = sum(); needs(end); return value; };
+  const power = () => {
+    const value = atom();
+    return takes("²") ? value ** 2 : takes("^") ? value ** negated() : value;
+  };
+  const closed = (end) => {
+    const value = sum();
+    needs(end);
+    return value;
+  };
   const atom = () => {
     if (takes("(")) return closed(")");
     if (takes("|")) return Math.abs(closed("|"));
@@ -104,7 +162,10 @@ const readFormula = (text) => {
   };
   const named = () => {
     const { number, name } = tokens[place] ?? refuse();
-    if (number !== undefined) { place += 1; return number === "inf" ? Infinity : Number(number.replace("−", "-")); }
+    if (number !== undefined) {
+      place += 1;
+      return number === "inf" ? Infinity : Number(number.replace("−", "-"));
+    }
     if (!Object.hasOwn(FORMULA_FUNCTIONS, name ?? "")) refuse();
     place += 1;
     if (name === "log" && next() !== "(") return Math.log(power());
@@ -114,10 +175,17 @@ const readFormula = (text) => {
     needs(")");
     return FORMULA_FUNCTIONS[name](...given);
   };
-  const argument = () => { takes("±"); return sum(); };
+  const argument = () => {
+    takes("±");
+    return sum();
+  };
   const cases = () => {
     const first = sum();
-    if (!takes("if")) { const value = condition(first); needs("]"); return Number(value); }
+    if (!takes("if")) {
+      const value = condition(first);
+      needs("]");
+      return Number(value);
+    }
     const holds = condition(sum());
     takes(",");
     needs("else");
@@ -139,15 +207,19 @@ const readFormula = (text) => {
 };
 
 // Arithmetic with the decimals that are asked for, or with as many more as it needs to give its result; "" if it does not give it.
-const READING_TOLERANCE = 0.01, MAX_DIGITS = 17;
+const READING_TOLERANCE = 0.01,
+  MAX_DIGITS = 17;
 const workedText = (write, result, digits, tolerance) => {
   try {
-    const exact = write((value) => enclosed(reprText(value))), isNear = (found, room) => found === result || Math.abs(found - result) <= room;
+    const exact = write((value) => enclosed(reprText(value))),
+      isNear = (found, room) => found === result || Math.abs(found - result) <= room;
     if (!exact || !isNear(readFormula(exact), tolerance * Math.abs(result))) return "";
     for (let more = digits; more <= MAX_DIGITS; more++) {
       const text = write((value) => enclosed(plainNumber(value, more)));
       if (isNear(readFormula(text), Math.max(READING_TOLERANCE * Math.abs(result), result === 0 ? 0.5 * 10 ** -more : 0))) return text;
     }
-  } catch { /* not arithmetic that is known here */ }
+  } catch {
+    /* not arithmetic that is known here */
+  }
   return "";
 };

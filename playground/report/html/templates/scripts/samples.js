@@ -5,19 +5,33 @@ class Samples {
   constructor(session, { classes = 0, targets = [], level = null }) {
     Object.assign(this, { session, classes, level, newClass: classes ? 1 : 0 });
     [this.wide, this.deep] = session.live.data.map((each) => sizeOf(each.shape.slice(1)));
-    const [, data] = session.initial.data, rows = range(classes).map((kind) => targets.indexOf(kind));
+    const [, data] = session.initial.data,
+      rows = range(classes).map((kind) => targets.indexOf(kind));
     this.rows = rows.map((i) => (i < 0 ? null : Array.from(data.subarray(i * this.deep, (i + 1) * this.deep))));
   }
-  get data() { return this.session.settings.data; }
-  get count() { return this.data[0].length / this.wide; }
-  input(i) { return Array.from(this.data[0].subarray(i * this.wide, (i + 1) * this.wide)); }
-  target(i) { return Array.from(this.data[1].subarray(i * this.deep, (i + 1) * this.deep)); }
-  at(i) { return this.wide === 2 ? this.input(i) : [this.input(i)[0], this.target(i)[0]]; }
+  get data() {
+    return this.session.settings.data;
+  }
+  get count() {
+    return this.data[0].length / this.wide;
+  }
+  input(i) {
+    return Array.from(this.data[0].subarray(i * this.wide, (i + 1) * this.wide));
+  }
+  target(i) {
+    return Array.from(this.data[1].subarray(i * this.deep, (i + 1) * this.deep));
+  }
+  at(i) {
+    return this.wide === 2 ? this.input(i) : [this.input(i)[0], this.target(i)[0]];
+  }
   classOf(i) {
-    const target = this.target(i), away = (row) => (row ? row.reduce((sum, each, j) => sum + Math.abs(each - target[j]), 0) : Infinity);
+    const target = this.target(i),
+      away = (row) => (row ? row.reduce((sum, each, j) => sum + Math.abs(each - target[j]), 0) : Infinity);
     return this.classes ? range(this.classes).reduce((best, kind) => (away(this.rows[kind]) < away(this.rows[best]) ? kind : best)) : 0;
   }
-  set(data) { this.session.change({ data }); }
+  set(data) {
+    this.session.change({ data });
+  }
   move(i, [a, b]) {
     const [inputs, targets] = this.data.map((each) => each.slice());
     if (Number.isFinite(a)) inputs[i * this.wide] = a;
@@ -36,11 +50,16 @@ class Samples {
     if (!target || ![a, b].every(Number.isFinite)) return;
     this.set([[...(this.wide === 2 ? [a, b] : [a])], target].map((more, which) => Float64Array.from([...this.data[which], ...more])));
   }
-  remove(i) { this.set([this.wide, this.deep].map((size, which) => this.data[which].filter((_, place) => Math.floor(place / size) !== i))); }
+  remove(i) {
+    this.set([this.wide, this.deep].map((size, which) => this.data[which].filter((_, place) => Math.floor(place / size) !== i)));
+  }
   // Move each input as in the scenario by a share of the spread of its column, in directions that never change.
   setNoise(noise) {
-    const [given] = this.session.initial.data, { wide } = this, spreads = range(wide).map((column) => spreadOf(given.filter((_, i) => i % wide === column)));
-    const normal = normals(1), inputs = given.map((value, i) => value + noise * spreads[i % wide] * normal());
+    const [given] = this.session.initial.data,
+      { wide } = this,
+      spreads = range(wide).map((column) => spreadOf(given.filter((_, i) => i % wide === column)));
+    const normal = normals(1),
+      inputs = given.map((value, i) => value + noise * spreads[i % wide] * normal());
     this.session.settings.noise = noise;
     this.set([inputs, this.session.initial.data[1].slice()]);
   }
@@ -50,12 +69,24 @@ class Samples {
     if (this.classes) return { name: "inline", inputs, targets: range(this.count).map((i) => [this.classOf(i)]), classes: this.classes };
     return { name: "inline", inputs, targets: range(this.count).map((i) => this.target(i)) };
   }
-  predictions(k) { return this.session.predict(modelAt(this.session.shown, k), range(this.count).map((i) => this.input(i))); }
-  accuracy(k) { return this.predictions(k).filter((outputs, i) => this.decide(outputs) === this.classOf(i)).length / this.count; }
-  decide(outputs) { return outputs.length > 1 ? outputs.indexOf(Math.max(...outputs)) : Number(outputs[0] > this.level); }
+  predictions(k) {
+    return this.session.predict(
+      modelAt(this.session.shown, k),
+      range(this.count).map((i) => this.input(i)),
+    );
+  }
+  accuracy(k) {
+    return this.predictions(k).filter((outputs, i) => this.decide(outputs) === this.classOf(i)).length / this.count;
+  }
+  decide(outputs) {
+    return outputs.length > 1 ? outputs.indexOf(Math.max(...outputs)) : Number(outputs[0] > this.level);
+  }
 }
 
-const spreadOf = (values) => { const mean = values.reduce((sum, each) => sum + each, 0) / values.length; return Math.sqrt(values.reduce((sum, each) => sum + (each - mean) ** 2, 0) / values.length); };
+const spreadOf = (values) => {
+  const mean = values.reduce((sum, each) => sum + each, 0) / values.length;
+  return Math.sqrt(values.reduce((sum, each) => sum + (each - mean) ** 2, 0) / values.length);
+};
 
 // Numbers from 0 to 1 and of the normal distribution, the same for the same seed: mulberry32, and the method of Box and Muller.
 const uniforms = (seed) => {
@@ -67,4 +98,7 @@ const uniforms = (seed) => {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 };
-const normals = (seed) => { const draw = uniforms(seed); return () => Math.sqrt(-2 * Math.log(1 - draw())) * Math.cos(2 * Math.PI * draw()); };
+const normals = (seed) => {
+  const draw = uniforms(seed);
+  return () => Math.sqrt(-2 * Math.log(1 - draw())) * Math.cos(2 * Math.PI * draw());
+};

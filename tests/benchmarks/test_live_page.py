@@ -102,7 +102,8 @@ def test_frames_while_dragging(browser, write_page, name):
     programs = page.evaluate(
         "() => playground.parts[0].live.programs.map((each) => [each.name, atob(each.code).length])"
     )
-    print(f"\n{name}: live after {live:.0f} ms, of which the chart library {library:.0f} ms; the page grew by {grown / 1000:.0f} KB, {dict(programs)} bytes")
+    print(f"\n{name}: live after {live:.0f} ms, of which the chart library {library:.0f} ms")
+    print(f"  the page grew by {grown / 1000:.0f} KB; bytes of the programs: {dict(programs)}")
     page.evaluate("() => playground.settled()")
     for plot in page.locator("figure.chart .plot:visible").all():
         plot.scroll_into_view_if_needed()

@@ -139,7 +139,7 @@ def test_html_escapes_what_a_scenario_says(explain):
 def test_a_page_is_live_or_says_why_not(explain):
     live = explain("bowl", "--format", "html")
     assert live.count("<script") == 2  # the data and the script; no plotly
-    assert "script-src 'wasm-unsafe-eval' 'sha256-" in live
+    assert "script-src &#39;wasm-unsafe-eval&#39; &#39;sha256-" in live
     assert not re.search(r"(src|href)=.?http", live)
     assert "data-tensor" not in explain("bowl", "--format", "html", "--no-live")
     still = explain("square_derivative", "--format", "html")

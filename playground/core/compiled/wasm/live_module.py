@@ -32,6 +32,7 @@ from playground.core.gradients import Clip
 from playground.core.movers import Mover
 from playground.core.problem import Problem
 from playground.core.stopping import StopRules
+from playground.errors import PlaygroundError
 from playground.live import Dial, DialRange, LiveModule, NoModule
 
 INPUTS, CONSTANTS, APART = "inputs", "constants", "apart"
@@ -76,11 +77,12 @@ def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
     If possible, the module loops over samples and over parameters, else a step is one program.
     """
     every = tuple(name for name, number in terms.mover.numbers.items() if math.isfinite(number))
+    used = tuple(name for name in every if terms.mover.numbers[name] != 0)  # 0 often switches something off
     rates = tuple(name for name in every if name in terms.varying)
     sample, coupled = _record_sample(terms)
     first = last = too_many = ""
     for way in _order_ways(terms, sample):
-        for names in dict.fromkeys((every, rates, ())):
+        for names in dict.fromkeys((every, used, rates, ())):
             if too_many and way != APART:
                 break
             try:
@@ -92,7 +94,7 @@ def make_live_module(terms: LiveTerms) -> LiveModule | NoModule:
                     coupled = str(error)
                     break
                 too_many = str(error)
-            except CannotCompileError as error:
+            except (CannotCompileError, PlaygroundError) as error:  # an optimizer may refuse a number that is an input
                 if way == APART:
                     coupled = str(error)
                 else:

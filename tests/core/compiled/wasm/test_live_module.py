@@ -197,6 +197,15 @@ def test_a_dial_that_python_decides_by(descent_of, start_of) -> None:
     assert page.fitting == 0
 
 
+def test_a_number_that_an_optimizer_refuses_as_an_input(descent_of, start_of) -> None:
+    """Nesterov's momentum needs a dampening of 0, which an input need not be."""
+    problem = minimize("rosenbrock", torch.float64)
+    descent = descent_of(problem, optimizers.SGD(lr=1e-4, momentum=0.9, nesterov=True))
+    page = descent.page()
+    assert [dial.name for dial in (*page.live.varying, *page.live.dials)] == ["lr", "momentum"]
+    np.testing.assert_allclose(page.run(start_of(problem)[None])[0], descent.alone()[0], rtol=1e-12)
+
+
 def test_many_starts_and_parts_of_the_steps(descent_of) -> None:
     """Nothing changes if a page makes a few steps at a time, nor with what other lanes do."""
     problem = minimize("rosenbrock", torch.float32)

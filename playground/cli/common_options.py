@@ -54,7 +54,7 @@ Out = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Overwrite the file that --out names.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 NoLive = Annotated[
-    bool, typer.Option("--no-live", help="Leave the programs of descents out of the HTML report; it only replays.")
+    bool, typer.Option("--no-live", help="Leave the programs out of the page; it only shows what was recorded.")
 ]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a self-contained HTML report.")]
 Reports = Annotated[

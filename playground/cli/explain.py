@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from playground.cli.choices import choose, explanation_formats, languages
-from playground.cli.common_options import Force, Memory, Out, Overrides, ScenarioPath, Seed
+from playground.cli.common_options import Force, Memory, NoLive, Out, Overrides, ScenarioPath, Seed
 from playground.cli.context import echo, exit_on_errors, load_plugins, parse_memory, split_pairs, write_document
 from playground.cli.writing import require_free
 from playground.report.writing import write_whole
@@ -47,9 +47,7 @@ def explain(
     out: Out = None,
     memory: Memory = None,
     force: Force = False,
-    no_live: Annotated[
-        bool, typer.Option("--no-live", help="Leave live controls out of the page; it shows the recorded step only.")
-    ] = False,
+    no_live: NoLive = False,
 ) -> None:
     """Explain one step of a run with all its numbers.
 

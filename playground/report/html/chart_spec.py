@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playground.report.html.encoding import round_data
+from playground.result import json_value
 
 PALETTE = ("@blue", "@orange", "@green", "@purple", "@brown", "@sky", "@red", "@grey")
 """Colours of series, in this order; after Okabe and Ito, whose palette colour-blind readers can distinguish."""
@@ -104,7 +105,7 @@ class Chart:
             "layout": round_data(self.layout),
             "moves": [move.data() for move in self.moves],
             "scales": {name: list(axes) for name, axes in self.scales.items()},
-            **{name: round_data(value) for name, value in self.live.items()},
+            **{name: json_value(value) for name, value in self.live.items()},
         }
 
 

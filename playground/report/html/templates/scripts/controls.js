@@ -70,12 +70,17 @@ const setUpControls = (session, box) => {
   const buttons = box.querySelector(".live-buttons");
   const acts = {
     Reset: () => session.reset(),
-    "Copy as YAML": () => copyText(session, writeYaml(session), "The scenario with these numbers is in the clipboard."),
-    ...(hasAddress() ? { "Copy link": () => copyText(session, linkOf(session), "The address of this state is in the clipboard.") } : {}),
+    "Copy as YAML": () => copyText(session, () => writeYaml(session), "The scenario with these numbers is in the clipboard."),
+    ...(hasAddress() ? { "Copy link": () => copyText(session, () => linkOf(session), toldOfLink(session)) } : {}),
   };
   for (const [name, act] of Object.entries(acts)) element(buttons, "button", { type: "button" }, name).addEventListener("click", act);
   showDials(session);
 };
+
+const toldOfLink = (session) =>
+  session.difference().includes("data")
+    ? "The address of this state is in the clipboard, without the data points that were changed."
+    : "The address of this state is in the clipboard.";
 
 // Make the controls anew for the chosen optimizer.
 const showDials = (session) => {
@@ -170,7 +175,7 @@ const addSamples = (session, dials, shows) => {
   if (!samples) return;
   shows.push(
     addDial(session, dials, {
-      name: "noise",
+      name: "added noise",
       low: 0,
       high: 1,
       read: () => session.settings.noise,
@@ -257,9 +262,9 @@ const sayState = (session) => {
     parts.push(
       agreement.away <= AGREEMENT[dtype]
         ? agreement.away
-          ? `Its losses agree with Python's to ${agreement.away.toExponential(0)}.`
-          : "Its losses are those of Python, bit for bit."
-        : `Its losses differ from Python's by up to ${short(agreement.away, 2)}${agreement.moved > AGREEMENT[dtype] ? ": the run is sensitive, and a rounding of its start moves it by as much" : ""}.`,
+          ? `The scenario's own run agrees with Python's losses to ${agreement.away.toExponential(0)}.`
+          : "The scenario's own run has Python's losses, bit for bit."
+        : `The losses of the scenario's own run differ from Python's by up to ${short(agreement.away, 2)}${agreement.moved > AGREEMENT[dtype] ? ": the run is sensitive, and a rounding of its start moves it by as much" : ""}.`,
     );
   if (!shown.fits)
     parts.push("With these numbers the optimizer takes another way than the recorded one; run the scenario in Python to see it.");
@@ -271,7 +276,7 @@ const sayState = (session) => {
   const other = session.other;
   if (other?.isDone)
     parts.push(
-      `Beside it, dashed, ${session.programs[session.settings.beside].name}: ${ENDS[other.end] ? `ended at step ${other.made}, ${ENDS[other.end]}` : `last loss ${short(other.last)}`}.`,
+      `Beside it, dashed in purple, ${session.programs[session.settings.beside].name}: ${ENDS[other.end] ? `ended at step ${other.made}, ${ENDS[other.end]}` : `last loss ${short(other.last)}`}.`,
     );
   if (session.isChanged()) parts.push(sayJudged(session));
   state.textContent = parts.join(" ");

@@ -93,7 +93,7 @@ class ExplainedSession extends Session {
         cell.firstChild.remove();
         box.addEventListener("input", () => {
           const value = box.value === "" ? NaN : Number(box.value);
-          if (!Number.isFinite(value)) return;
+          if (!Number.isFinite(value)) return tell(this, `${label}: “${box.value}” is not a number.`);
           const data = this.settings.data.map((each) => each.slice());
           data[which][entry] = box.value === box.dataset.recorded ? recorded : value;
           this.change({ data });

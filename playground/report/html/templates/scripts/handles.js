@@ -137,7 +137,7 @@ const placeSamples = (chart, handles, x, y, colours) => {
       stroke: colours.paper,
       tabindex: i === handles.current ? 0 : -1,
       fill: classes === 2 ? [colours.blue, colours.red][kind] : colours[CLASS_COLOURS[kind % CLASS_COLOURS.length]],
-      "aria-label": `Sample ${i + 1} of ${count}${classes ? `, class ${kind}` : ""}, at ${short(a)}, ${short(b)}; ${keys}`,
+      "aria-label": `Sample ${i} of ${count}, counted from 0${classes ? `, class ${kind}` : ""}, at ${short(a)}, ${short(b)}; ${keys}`,
     });
   });
 };
@@ -156,10 +156,9 @@ const makeSample = (chart, handles, i) => {
     if (samples.classes) samples.setClass(i, (samples.classOf(i) + 1) % samples.classes);
   };
   const remove = () => {
-    if (canAdd(session) && samples.count > 1) {
-      samples.remove(i);
-      go(Math.min(i, samples.count - 1));
-    }
+    if (!canAdd(session)) return;
+    samples.remove(i);
+    go(Math.min(i, samples.count - 1));
   };
   const keys = { n: () => go(i + 1), p: () => go(i - 1), c: recolour, Delete: remove, Backspace: remove };
   letMove(

@@ -26,10 +26,15 @@ const measureLive = (session, result, { quantity: name }) => {
   if (name === "steps") return [result.made];
   if (name === "status") return [result.status];
   if (name === "predictions" && session.canPredict && session.samples) return flat(session.samples.predictions(k));
+  if (name === "r2" && session.canPredict && session.samples?.deep === 1 && !session.samples.classes)
+    return [session.samples.determination(k)];
   if (name === "accuracy" && session.canPredict && session.samples?.classes) return [session.samples.accuracy(k)];
   const minima = session.maps.find((chart) => chart.map.minima)?.map.minima;
+  const inPrecision = result.program.dtype === "float32" ? Math.fround : Number; // as Python computes it
   if (name === "distance" && minima)
-    return [Math.min(...minima.map(([a, b]) => Math.hypot(entryAt(result, 0, k) - a, entryAt(result, 1, k) - b)))];
+    return [
+      Math.min(...minima.map(([a, b]) => Math.hypot(entryAt(result, 0, k) - inPrecision(a), entryAt(result, 1, k) - inPrecision(b)))),
+    ];
   let first = 0;
   for (const [each, shape] of live.parameters) {
     if (each === name) return Array.from({ length: sizeOf(shape) }, (_, i) => entryAt(result, first + i, k));
@@ -81,13 +86,20 @@ const showJudged = (session, result) => {
         row.cells[k].className = name;
         row.cells[k].replaceChildren(...nodes.map((node) => node.cloneNode(true)));
       });
-    if (!row || !judged || !isChanged) return;
-    const [mark, , value] = row.cells,
-      word = judged.held ? "passed" : "failed";
+    if (!row || !isChanged) return;
+    const [mark, , value] = row.cells;
+    if (!judged) {
+      mark.className = "";
+      mark.textContent = "–";
+      value.textContent = "not computed here";
+      return;
+    }
+    const word = judged.held ? "passed" : "failed";
     mark.className = word;
     mark.replaceChildren(judged.held ? "✔" : "✘");
     element(mark, "span", { class: "heard" }, ` ${word}`);
-    if (judged.measured.length <= MAX_MEASURED) value.textContent = judged.measured.map((each) => short(each)).join(", ");
+    if (judged.measured.length <= MAX_MEASURED)
+      value.textContent = judged.measured.map((each) => (each === Infinity || each !== each ? "not finite" : short(each))).join(", ");
   });
 };
 const sayJudged = ({ judged }) => {

@@ -21,6 +21,7 @@ class Session {
       start: null,
       byProgram: programs.map((_, program) => this.numbersFor(program)),
       data: live.data.map((each) => numbersOf(each.values)),
+      clean: live.data.length ? numbersOf(live.data[0].values) : null, // the inputs without added noise
       noise: 0,
       batch: live.batch || Infinity,
     };
@@ -93,11 +94,13 @@ class Session {
   }
 
   change(changes) {
+    tell(this, "");
     Object.assign(this.settings, changes);
     if (this.part.position === 0 && !this.part.isPlaying()) this.follows = true;
     this.start();
   }
   reset() {
+    tell(this, "");
     this.settings = this.copyOf(this.initial);
     this.start();
   }
@@ -167,6 +170,7 @@ class Session {
   }
   finish(result) {
     if (this.isChecked) showJudged(this, result);
+    this.part.list.forEach(fillOpen);
     this.say();
   }
 

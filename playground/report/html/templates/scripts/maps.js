@@ -31,6 +31,7 @@ const showMap = (chart) => {
   if (!chart.drawn) return;
   if (chart.moves.length) move(chart);
   paintBasins(chart);
+  fillOpen(chart);
 };
 const isLost = ({ end, last }) => end === "nonfinite" || end === "diverged" || !Number.isFinite(last);
 

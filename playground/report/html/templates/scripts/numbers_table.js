@@ -19,6 +19,41 @@ const tableOf = (columns, rows) => {
   }
   return table;
 };
+// The numbers of an open table are those that the chart shows now.
+const fillOpen = (chart) => {
+  const details = chart.figure.querySelector("details.numbers"),
+    box = details.querySelector(".wide");
+  if (!details.open) return;
+  box.replaceChildren();
+  fill(box, chart);
+};
+// The points of a trace: as recorded, or of the run that the page computed.
+const pointsOf = (chart, trace) => {
+  const { session } = chart.part,
+    index = chart.data.indexOf(trace),
+    moved = session?.shown && chart.moved?.find(([each, , isBeside]) => each === index && !isBeside);
+  if (moved) return moved[1].filter(([, y]) => y !== null);
+  if (!isReplaced(chart, trace)) return (trace.x ?? []).map((value, i) => [value, trace.y?.[i]]);
+  const { samples } = session,
+    kind = chart.data.filter((each) => each.meta === "samples").indexOf(trace);
+  return range(samples.count)
+    .filter((i) => !samples.classes || samples.classOf(i) === kind)
+    .map((i) => samples.at(i));
+};
+const fillBasins = (element, { map, basins: { kinds } }) => {
+  const share = (kind) => kinds.filter((each) => each === kind).length / kinds.length;
+  const ends = [
+    ...map.minima.map((at, i) => [`at ${at.map((each) => short(each)).join(", ")}`, 2 + i]),
+    ["elsewhere", 0],
+    ["diverges, or is not finite", 1],
+  ];
+  element.append(
+    tableOf(
+      ["where runs end", "share of starts"],
+      ends.map(([name, kind]) => [name, share(kind)]),
+    ),
+  );
+};
 const fill = (element, chart) => {
   const all = chart.data.some((trace) => trace.meta !== "aside")
     ? chart.data.filter((trace) => trace.meta !== "aside")
@@ -28,7 +63,7 @@ const fill = (element, chart) => {
     const x = name("xaxis", "x"),
       y = name(`yaxis${(trace.yaxis ?? "y").slice(1)}`, "y");
     let columns = [x, y],
-      rows = (trace.x ?? []).map((value, i) => [value, trace.y?.[i]]);
+      rows = pointsOf(chart, trace);
     if (trace.z) {
       columns = [y, ...trace.x.map((value) => `${x} ${short(value)}`)];
       rows = trace.z.map((row, i) => [trace.y[i], ...row]);
@@ -43,4 +78,5 @@ const fill = (element, chart) => {
     caption.textContent = (trace.name ?? "") + (rows.length > MOST ? ` (the first ${MOST} of ${rows.length})` : "");
     element.append(caption, tableOf(columns, rows));
   }
+  if (chart.basins) fillBasins(element, chart);
 };

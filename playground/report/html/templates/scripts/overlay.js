@@ -165,7 +165,7 @@ const paint = (chart) => {
         d: path,
         fill: "none",
         stroke: colour,
-        "stroke-width": trace.line?.width ?? 2,
+        "stroke-width": (trace.line?.width ?? 2) + (isBeside ? 1 : 0),
         "stroke-dasharray": isBeside ? DASH.dash : (DASH[trace.line?.dash] ?? "none"),
       });
     }

@@ -49,13 +49,7 @@ const setUpChart = (chart) => {
       }
       draw(chart);
     });
-  const details = chart.figure.querySelector("details.numbers");
-  details.addEventListener("toggle", () => {
-    if (details.open && !details.dataset.filled) {
-      details.dataset.filled = "1";
-      fill(details.querySelector(".wide"), chart);
-    }
-  });
+  chart.figure.querySelector("details.numbers").addEventListener("toggle", () => fillOpen(chart));
   near.observe(chart.plot);
 };
 

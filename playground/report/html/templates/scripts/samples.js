@@ -29,8 +29,9 @@ class Samples {
       away = (row) => (row ? row.reduce((sum, each, j) => sum + Math.abs(each - target[j]), 0) : Infinity);
     return this.classes ? range(this.classes).reduce((best, kind) => (away(this.rows[kind]) < away(this.rows[best]) ? kind : best)) : 0;
   }
+  // An edit makes the noise a part of the points, so that more noise does not undo the edit.
   set(data) {
-    this.session.change({ data });
+    this.session.change({ data, clean: data[0], noise: 0 });
   }
   move(i, [a, b]) {
     const [inputs, targets] = this.data.map((each) => each.slice());
@@ -51,29 +52,29 @@ class Samples {
     this.set([[...(this.wide === 2 ? [a, b] : [a])], target].map((more, which) => Float64Array.from([...this.data[which], ...more])));
   }
   remove(i) {
-    this.set([this.wide, this.deep].map((size, which) => this.data[which].filter((_, place) => Math.floor(place / size) !== i)));
+    if (this.count === 1) return tell(this.session, "One point must stay.");
+    return this.set([this.wide, this.deep].map((size, which) => this.data[which].filter((_, place) => Math.floor(place / size) !== i)));
   }
-  // Move each input as in the scenario by a share of the spread of its column, in directions that never change.
+  // Move each input by a share of the spread of its column, in directions that never change.
   setNoise(noise) {
-    const [given] = this.session.initial.data,
+    const { clean } = this.session.settings,
       { wide } = this,
-      spreads = range(wide).map((column) => spreadOf(given.filter((_, i) => i % wide === column)));
-    const normal = normals(1),
-      inputs = given.map((value, i) => value + noise * spreads[i % wide] * normal());
-    this.session.settings.noise = noise;
-    this.set([inputs, this.session.initial.data[1].slice()]);
-  }
-  // The data as the dataset `inline` takes them.
-  table() {
-    const inputs = range(this.count).map((i) => this.input(i).map((each) => Number(each.toPrecision(9))));
-    if (this.classes) return { name: "inline", inputs, targets: range(this.count).map((i) => [this.classOf(i)]), classes: this.classes };
-    return { name: "inline", inputs, targets: range(this.count).map((i) => this.target(i)) };
+      spreads = range(wide).map((column) => spreadOf(clean.filter((_, i) => i % wide === column)));
+    const normal = normals(1);
+    this.session.change({ noise, data: [clean.map((value, i) => value + noise * spreads[i % wide] * normal()), this.data[1]] });
   }
   predictions(k) {
     return this.session.predict(
       modelAt(this.session.shown, k),
       range(this.count).map((i) => this.input(i)),
     );
+  }
+  // The coefficient of determination, 1 − Σ(p − t)² / Σ(t − mean)².
+  determination(k) {
+    const targets = range(this.count).map((i) => this.target(i)[0]),
+      mean = targets.reduce((sum, each) => sum + each, 0) / this.count,
+      squares = (values) => values.reduce((sum, each) => sum + each ** 2, 0);
+    return 1 - squares(this.predictions(k).map(([each], i) => each - targets[i])) / squares(targets.map((each) => each - mean));
   }
   accuracy(k) {
     return this.predictions(k).filter((outputs, i) => this.decide(outputs) === this.classOf(i)).length / this.count;

@@ -13,12 +13,7 @@ const stateOf = (session) => {
     steps: () => ["steps", settings.steps],
     seed: () => ["seed", live.seeds[settings.seed]],
     batch: () => ["batch", Number.isFinite(settings.batch) ? settings.batch : "all"],
-    start: () => [
-      "start",
-      Array.from(settings.start, Number)
-        .map((each) => Number(each.toPrecision(6)))
-        .join(","),
-    ],
+    start: () => ["start", Array.from(settings.start).join(",")],
     data: () => null,
   };
   for (const name of session.difference()) {
@@ -112,7 +107,14 @@ const recallAddress = (session) => {
   if (refused.length) tell(session, `Left out of the address, because it cannot be used here: ${refused.join(", ")}.`);
 };
 
-const copyText = async (session, text, told) => {
+const copyText = async (session, make, told) => {
+  let text;
+  try {
+    text = make();
+  } catch (error) {
+    tell(session, `Nothing was copied: ${error.message}.`);
+    return;
+  }
   try {
     await navigator.clipboard.writeText(text);
     tell(session, told);
@@ -147,9 +149,22 @@ const writeYaml = (session) => {
     else delete scenario.batch_size;
   }
   if (settings.start) scenario.start = shapedStart(session, settings.start);
-  if (changed.has("data")) scenario.dataset = session.samples.table();
-  return yamlOf(scenario).trimStart();
+  const notes = changed.has("data") ? putData(session, scenario) : "";
+  return notes + yamlOf(scenario).trimStart();
 };
+// Put the data at hand into a scenario, as the dataset `inline` takes them; return a comment on what no longer fits them.
+const putData = (session, scenario) => {
+  const { data } = session.settings,
+    rows = session.live.data.map(({ shape }, which) => rowsOf(data[which], sizeOf(shape.slice(1)))),
+    { samples } = session;
+  scenario.dataset = { name: "inline", inputs: rows[0], targets: rows[1] };
+  if (samples?.classes) Object.assign(scenario.dataset, { targets: rows[0].map((_, i) => [samples.classOf(i)]), classes: samples.classes });
+  if (!scenario.expect?.predictions || rows[0].length === session.live.data[0].shape[0]) return "";
+  delete scenario.expect.predictions;
+  return "# The expected predictions are left out: they are of other samples.\n";
+};
+const rowsOf = (numbers, size) =>
+  range(numbers.length / size).map((i) => Array.from(numbers.subarray(i * size, (i + 1) * size), (each) => Number(each.toPrecision(9))));
 const shapedStart = ({ live }, start) => {
   let first = 0;
   const shaped = (shape) => (shape.length ? range(shape[0]).map(() => shaped(shape.slice(1))) : start[first++]);

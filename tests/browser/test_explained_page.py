@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
 from functools import cache
 from pathlib import Path
 
@@ -26,19 +25,9 @@ from playground.scenario.model import load_scenario
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PATIENCE = 120_000
-"""Milliseconds to wait for what must happen: a limit for what hangs, not a measure of what is slow."""
-
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "playground" / "report" / "html" / "templates" / "scripts"
 PLUGINS = load_plugins(autoload=False)
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
-]
 
 STEPS = {
     "and_gate": (3, 0),
@@ -62,15 +51,6 @@ CHANGES += [("himmelblau", "optimizer.momentum", "momentum", 0.7), ("bowl", "sta
 NUMBER = re.compile(r"-?\d+\.?\d*(?:e[+-]\d+)?")
 MAY_ROUND = 2
 """How many units of the last digit the numbers of a page may differ in from those of Python, in single precision."""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        playwright.expect.set_options(timeout=PATIENCE)
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

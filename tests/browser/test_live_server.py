@@ -5,7 +5,6 @@ Run with `pytest tests/browser -m browser`. Skipped without playwright's package
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,15 +13,8 @@ import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE = 120_000
 """Milliseconds to wait for what must happen."""
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
-]
 
 BOWL = """\
 name: bowl
@@ -32,15 +24,6 @@ start: {x: 1}
 optimizer: {name: sgd, lr: 0.15}
 steps: 100
 """
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        playwright.expect.set_options(timeout=PATIENCE)
-        opened = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=PATIENCE)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -29,10 +29,10 @@ const fillOpen = (chart) => {
 };
 // The points of a trace: as recorded, or of the run that the page computed.
 const pointsOf = (chart, trace) => {
-  const { session } = chart.part,
+  const { session, position } = chart.part,
     index = chart.data.indexOf(trace),
-    moved = session?.shown && chart.moved?.find(([each, , isBeside]) => each === index && !isBeside);
-  if (moved) return moved[1].filter(([, y]) => y !== null);
+    way = session?.shown && chart.moves.find((each) => each.traces.includes(index) && isActive(chart, each));
+  if (way) return placesOf(chart, way, index, position, session.shown).filter(([, y]) => y !== null);
   if (!isReplaced(chart, trace)) return (trace.x ?? []).map((value, i) => [value, trace.y?.[i]]);
   const { samples } = session,
     kind = chart.data.filter((each) => each.meta === "samples").indexOf(trace);

@@ -95,18 +95,18 @@ def _follow(order: RecordingOrder, port: int, time_limit: float, opens: bool, de
     feed = Feed()
     shell = page_shell(Path(order.file).name, "", {}, connect="'self'", follows=True)
     server = PageServer(shell, feed, port)
-    server.start()
-    echo(server.address)  # on a line of its own, so that a terminal lets it be clicked
-    echo(f"following {order.file}; Ctrl-C ends it")
-    sys.stdout.flush()
-    if opens:
-        _open_browser(server.address)
-    treat_termination_as_interrupt()
 
     def show(message: RecordedPage | RefusedRecording, seconds: float) -> None:
         _show_result(message, seconds, debug)
 
     try:
+        treat_termination_as_interrupt()
+        server.start()
+        echo(server.address)  # on a line of its own, so that a terminal lets it be clicked
+        echo(f"following {order.file}; Ctrl-C ends it")
+        sys.stdout.flush()
+        if opens:
+            _open_browser(server.address)
         ScenarioFollower(order, Recorder(time_limit, ("playground.cli.live",)), feed, show).follow()
     except KeyboardInterrupt:
         print_note("")  # after ^C

@@ -218,8 +218,12 @@ def test_reports_hold_a_text_as_text(hostile_run, text):
 def test_explanations_hold_a_text_as_text(hostile_run, text):
     shown = hostile_run(text, "explain").stdout
     assert all(line.isprintable() for line in shown.split("\n"))
-    page = html.fromstring(hostile_run(text, "explain", "--format", "html").stdout)
+    page = html.fromstring(hostile_run(text, "explain", "--format", "html", "--no-live").stdout)
     assert page.xpath("//script|//img|//*[@onerror or @onload]|//a") == []
+    live = html.fromstring(hostile_run(text, "explain", "--format", "html").stdout)
+    assert live.xpath("//img|//*[@onerror or @onload]") == []
+    assert [each.get("id") for each in live.xpath("//script")] == ["data", None]
+    assert [each.get("class") for each in live.xpath("//a")] == ["skip"]
     latex = hostile_run(text, "explain", "--format", "latex").stdout
     assert "^^" not in latex
     assert all(line.isprintable() for line in latex.split("\n"))

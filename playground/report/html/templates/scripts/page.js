@@ -28,6 +28,17 @@ const near = new IntersectionObserver(
   { rootMargin: "200px" },
 );
 
+// Of many parts, one becomes live when it comes near the screen.
+const nearParts = new IntersectionObserver(
+  (entries) => {
+    for (const { target } of entries.filter((entry) => entry.isIntersecting)) {
+      nearParts.unobserve(target);
+      window.playground.parts.find((part) => part.element === target)?.goLive();
+    }
+  },
+  { rootMargin: "200px" },
+);
+
 const again = (all) =>
   charts.forEach((chart) => {
     if ((chart.drawn || all) && chart.plot.offsetParent) {
@@ -55,6 +66,7 @@ const setUpChart = (chart) => {
 
 const open = (data) => {
   near.disconnect();
+  nearParts.disconnect();
   const parts = Object.entries(data).map(([id, part]) => ({ id, ...part, element: document.getElementById(id), list: [] }));
   const byId = Object.fromEntries(parts.map((part) => [part.id, part]));
   charts = [...document.querySelectorAll("figure.chart")].map((figure) => {
@@ -71,7 +83,12 @@ const open = (data) => {
     if (part.runs) arrange(part);
     for (const box of part.element.querySelectorAll(".pick")) pick(box, part);
   }
-  sessions = Promise.allSettled(parts.filter((part) => part.live).map((part) => goLive(part, previous[part.id])));
+  const live = parts.filter((part) => part.live);
+  live.forEach((part) => {
+    part.goLive = () => goLive(part, previous[part.id]);
+  });
+  if (live.length === 1) sessions = Promise.allSettled([live[0].goLive()]);
+  else live.forEach((part) => nearParts.observe(part.element));
 };
 
 // For `playground live`: show other results in place of these.

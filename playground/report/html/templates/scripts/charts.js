@@ -60,11 +60,9 @@ const layoutOf = (chart, colours) => {
 const library = () => {
   const source = document.getElementById("plotly");
   if (window.Plotly || !source) return;
-  performance.mark("library");
   const script = document.createElement("script");
   script.textContent = source.textContent;
   document.head.append(script);
-  performance.measure("library", "library");
 };
 
 const draw = (chart) => {

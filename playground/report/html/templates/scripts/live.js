@@ -330,4 +330,5 @@ const goLive = async (part, previous) => {
   session.start();
   session.check();
   part.element.dataset.live = "1";
+  performance.mark("live");
 };

@@ -55,10 +55,12 @@ REPLAY = "--no-live"
 
 
 def seen_whole(page):
-    """Bring every chart into sight that is not hidden, so that it is drawn."""
-    for plot in page.locator("figure.chart .plot:visible").all():
-        plot.scroll_into_view_if_needed()
-        plot.locator(".main-svg").first.wait_for(state="attached")
+    """Bring every chart into sight that is not hidden, so that it is drawn; parts that become live then have more."""
+    for _ in range(2):
+        for plot in page.locator("figure.chart .plot:visible").all():
+            plot.scroll_into_view_if_needed()
+            plot.locator(".main-svg").first.wait_for(state="attached")
+        page.evaluate("() => playground.settled()")
     page.evaluate("scrollTo(0, 0)")
 
 

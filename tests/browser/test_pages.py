@@ -56,10 +56,13 @@ REPLAY = "--no-live"
 
 def seen_whole(page):
     """Bring every chart into sight that is not hidden, so that it is drawn; parts that become live then have more."""
-    for _ in range(2):
-        for plot in page.locator("figure.chart .plot:visible").all():
+    undrawn = page.locator("figure.chart .plot:visible:not(.js-plotly-plot)")
+    while undrawn.count():
+        while undrawn.count():
+            plot = undrawn.first.element_handle()
             plot.scroll_into_view_if_needed()
-            plot.locator(".main-svg").first.wait_for(state="attached")
+            plot.wait_for_selector(".main-svg", state="attached")
+        page.wait_for_timeout(1000)
         page.evaluate("() => playground.settled()")
     page.evaluate("scrollTo(0, 0)")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +28,7 @@ from playground.core.derivatives.points import VectorFunction, flat_loss
 from playground.core.derivatives.verdict import DerivativeEntry
 from playground.core.functional import functional_call
 from playground.core.isolated_copies import IsolatedCopies
+from playground.core.precision import double_by_default
 from playground.core.problem import describe_type
 from playground.core.seeding import make_generator
 from playground.core.training_in_hand import copy_problem
@@ -106,7 +106,7 @@ def read_function(
         given = [tensors.get(name, _as_like(leaf, like)) for name, leaf in zip(names, leaves, strict=True)]
         if like.dtype in (torch.float32, torch.float16, torch.bfloat16):
             return ours(*given)
-        with _double_by_default():
+        with double_by_default():
             return double(*given)
 
     moved = {name: tensor for name, tensor in zip(names, leaves, strict=True) if name in chosen}
@@ -195,17 +195,6 @@ def _copy_in_double(function: Callable[..., Any]) -> Callable[..., Any]:
     made = copies.copy_function(function)
     copies.convert_to_double()
     return made
-
-
-@contextmanager
-def _double_by_default() -> Iterator[None]:
-    """Let new tensors be in float64 in a `with` block, such as those that a function makes by `torch.ones`."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def _make_flat(

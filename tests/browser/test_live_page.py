@@ -423,6 +423,14 @@ def test_no_live(write_page, open_page):
     assert page.locator(".live, .maps").count() == 0
 
 
+def test_a_part_of_a_long_page_is_live_when_it_is_near(write_page, open_page, scenarios):
+    page = open_page(write_page("run", "bowl.yaml", str(scenarios / "and_gate.yaml")))
+    live = page.locator(".part[data-live]")
+    playwright.expect(live).to_have_count(1)
+    page.evaluate("() => scrollTo(0, document.body.scrollHeight)")
+    playwright.expect(live).to_have_count(2)
+
+
 def test_the_policy_allows_no_other_script(write_page, browser):
     page = browser.new_page()
     page.goto(write_page("run", "bowl.yaml").as_uri())

@@ -29,7 +29,7 @@ COMMANDS = {
     "bowl": ["run", "bowl.yaml"],
     "path": ["run", "himmelblau.yaml"],
     "sweep": ["sweep", "and_gate.yaml", "--over", "optimizer=sgd,adam,lion", "--over", "optimizer.lr=log:1e-3:10:12"],
-    "batch": ["run", "."],
+    "batch": ["run", ".", "--no-live"],
     "broken": ["run", "broken/exploding_product.yaml"],
 }
 

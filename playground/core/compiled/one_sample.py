@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +20,7 @@ from playground.core.compiled.carried import SlotKey
 from playground.core.compiled.errors import CannotCompileError, TooManyOperationsError
 from playground.core.compiled.program import MAX_OPERATIONS, SAMPLE, SLOT, Program
 from playground.core.compiled.symbolic_run import PARAMETER, DescentSpec, SymbolicRun
+from playground.core.precision import double_by_default
 from playground.core.problem import Batches, Problem
 from playground.core.setting import one_thread
 
@@ -104,7 +104,7 @@ def _find_weight(problem: Problem, sample: SampleProgram) -> SampleProgram:
     :raises CannotCompileError: none does.
     """
     try:
-        with one_thread(), _in_double_precision():
+        with one_thread(), double_by_default():
             wholes = [whole for whole in _compute_wholes(problem) if whole.is_finite()]
     except Exception as error:  # the module or the loss may refuse other batches, or double precision
         raise CannotCompileError(f"the loss of some samples: {str(error).strip().partition(chr(10))[0]}") from error
@@ -175,14 +175,3 @@ def _compute_whole(problem: Problem, parameters: list[Tensor], batch: tuple[Tens
     gradient = torch.autograd.grad(loss, parameters)
     numbers, found = ([each.detach().reshape(-1) for each in row] for row in (parameters, (loss, full, *gradient)))
     return _Whole(torch.cat(numbers).numpy().copy(), batch, torch.cat(found).numpy())
-
-
-@contextmanager
-def _in_double_precision() -> Iterator[None]:
-    """Let tensors that a module makes have double precision."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)

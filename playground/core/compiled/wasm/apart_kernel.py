@@ -27,7 +27,7 @@ MINUS, TIMES, DIVIDE, REMAINDER = 0x6B, 0x6C, 0x6D, 0x6F
 """Instructions on single integers of 32 bits."""
 
 
-class ApartWriter(KernelWriter):
+class ApartWriter(KernelWriter[RunFunction]):
     """Adds the functions to a module.
 
     :param module: the two programs, the layout, and the module under construction.
@@ -36,17 +36,12 @@ class ApartWriter(KernelWriter):
     module: ApartProgram
 
     def __init__(self, module: ApartProgram) -> None:
-        super().__init__(module)
+        super().__init__(module, RunFunction)
         self._one_sample = module.step.sample
 
     @property
     def _parameters(self) -> Sequence[SlotKey]:
         return self._one_sample.parameters
-
-    def _over_tiles(self, parameters: int = 2, returns: bool = False) -> RunFunction:
-        found = RunFunction.over_tiles(self.module, parameters, returns)
-        assert isinstance(found, RunFunction)
-        return found
 
     def write(self) -> None:
         """Write all functions."""
@@ -74,8 +69,7 @@ class ApartWriter(KernelWriter):
         at, row = tile.plus(base, offset), self.module.row_bytes
         return {(SLOT, *key): partial(tile.code.load, at, i * row) for i, key in enumerate(self.program.slots[:count])}
 
-    def _write_start(self, tile: TileFunction, numbers: Inputs) -> None:
-        assert isinstance(tile, RunFunction)
+    def _write_start(self, tile: RunFunction, numbers: Inputs) -> None:
         program, row = self.program.program, self.module.row_bytes
         starts, slots = tile.at("starts"), tile.at("slots")
         tile.function.keep(starts, slots)
@@ -118,8 +112,7 @@ class ApartWriter(KernelWriter):
 
     # The steps
 
-    def _write_steps(self, tile: TileFunction, step: LocalVariable, left: LocalVariable) -> None:
-        assert isinstance(tile, RunFunction)
+    def _write_steps(self, tile: RunFunction, step: LocalVariable, left: LocalVariable) -> None:
         function = tile.function
         _, _, step0, step1 = (function.read(each) for each in function.parameters)
         function.assign([step], [step0])

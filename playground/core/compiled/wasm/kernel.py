@@ -9,17 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from playground.core.compiled.body import Emitter
 from playground.core.compiled.carried import SlotKey
-from playground.core.compiled.program import DATUM, INPUT, LANE, SAMPLE, SLOT, STARTED
+from playground.core.compiled.program import INPUT, LANE, SAMPLE, SLOT, STARTED
 from playground.core.compiled.scalar_operations import Dependence
 from playground.core.compiled.wasm.batches import BatchLoader
 from playground.core.compiled.wasm.binary import FunctionType, ValueType, encode_unsigned
 from playground.core.compiled.wasm.function import LocalVariable, Node, WasmFunction
 from playground.core.compiled.wasm.judging import WasmJudge
-from playground.core.compiled.wasm.module_program import ModuleProgram, PredictionProgram
+from playground.core.compiled.wasm.module_program import ModuleProgram
+from playground.core.compiled.wasm.predicting import write_predict
 from playground.core.compiled.wasm.tiles import TileFunction
 from playground.core.compiled.wasm.vector import NUMBER, TRUTH, WasmCode, WasmVector, simd
 
@@ -29,14 +30,19 @@ IS_ZERO, EQUALS, IS_AT_LEAST, AND = 0x45, 0x46, 0x4E, 0x71
 Inputs = Mapping[Any, Callable[[], WasmVector]]
 
 
-class KernelWriter:
+TileKind = TypeVar("TileKind", bound=TileFunction)
+
+
+class KernelWriter(Generic[TileKind]):
     """Adds the functions to a module.
 
     :param module: the program, its layout, and the module under construction.
+    :param kind: of the functions that make runs.
     """
 
-    def __init__(self, module: ModuleProgram) -> None:
+    def __init__(self, module: ModuleProgram, kind: type[TileKind]) -> None:
         self.module = module
+        self._kind = kind
         self.program = module.kernel_program
 
     @property
@@ -44,8 +50,8 @@ class KernelWriter:
         """The entries of all parameters, in their order."""
         return self.program.slots[: self.program.parameter_slots]
 
-    def _over_tiles(self, parameters: int = 2, returns: bool = False) -> TileFunction:
-        return TileFunction.over_tiles(self.module, parameters, returns)
+    def _over_tiles(self, parameters: int = 2, returns: bool = False) -> TileKind:
+        return self._kind.over_tiles(self.module, parameters, returns)
 
     def write(self) -> None:
         """Write all functions."""
@@ -55,7 +61,7 @@ class KernelWriter:
         self._write_conclude()
         self._write_evaluate()
         if self.module.prediction is not None:
-            self._write_predict(self.module.prediction)
+            write_predict(self.module, self.module.prediction, self._parameters)
         if self.module.observed:
             self._write_observe(self.module.observed)
 
@@ -139,26 +145,6 @@ class KernelWriter:
         tile.repeat(body)
         tile.function.finish(name="evaluate")
 
-    def _write_predict(self, prediction: PredictionProgram) -> None:
-        """Write `predict(tile0, tile1)`: the outputs of one `model` for many `inputs`, to `outputs`."""
-        program = prediction.program
-        tile = TileFunction.over_tiles(self.module)
-        size = tile.code.lanes.bytes_each
-        inputs: dict[Any, Callable[[], WasmVector]] = {
-            (DATUM, 0, 0, place): partial(tile.get, "inputs", place) for place in range(prediction.places)
-        }
-        for i, key in enumerate(self._parameters):
-            inputs[SLOT, *key] = partial(tile.code.load_everywhere, tile.size("model"), i * size)
-
-        def body() -> None:
-            emitter = Emitter(tile.code, program, inputs, {}, [Dependence.RUN] * len(program.nodes))
-            emitter.emit(program.needed(prediction.values))
-            for place, index in enumerate(prediction.values):
-                tile.put(emitter.value(index), "outputs", place)
-
-        tile.repeat(body)
-        tile.function.finish(name="predict")
-
     def _write_observe(self, wanted: Sequence[int]) -> None:
         """Write `observe(tile0, tile1, step)`: what is wanted of a step, from the state before it, to `observed`.
 
@@ -218,7 +204,7 @@ class KernelWriter:
         tile.repeat(body)
         function.finish(function.read(fitting), name="begin")
 
-    def _write_start(self, tile: TileFunction, numbers: Inputs) -> None:
+    def _write_start(self, tile: TileKind, numbers: Inputs) -> None:
         """Write what a run carries before step 0.
 
         :param numbers: hyperparameters.
@@ -271,7 +257,7 @@ class KernelWriter:
         tile.repeat(body)
         function.finish(function.read(left), name="descend")
 
-    def _write_steps(self, tile: TileFunction, step: LocalVariable, left: LocalVariable) -> None:
+    def _write_steps(self, tile: TileKind, step: LocalVariable, left: LocalVariable) -> None:
         """Write the steps of a tile."""
         function, program, module = tile.function, self.program, self.module
         _, _, step0, step1 = (function.read(each) for each in function.parameters)

@@ -26,7 +26,7 @@ from playground.core.compiled.wasm.apart_program import ApartProgram
 from playground.core.compiled.wasm.counts import find_count_rules
 from playground.core.compiled.wasm.kernel import KernelWriter
 from playground.core.compiled.wasm.module_program import ModuleProgram, PredictionProgram
-from playground.core.compiled.wasm.tiles import RECORDS
+from playground.core.compiled.wasm.tiles import RECORDS, TileFunction
 from playground.core.compiled.wasm.uniform import write_uniform
 from playground.core.gradients import Clip
 from playground.core.movers import Mover
@@ -154,7 +154,7 @@ def _write_module(terms: LiveTerms, names: Collection[str], changing: bool, fixe
         observed=tuple(dict.fromkeys(observed)),
         **_collect_shared(terms, spec, phases),
     )
-    KernelWriter(module).write()
+    KernelWriter(module, TileFunction).write()
     left_out = program.slots.index(LEFT_OUT) if LEFT_OUT in program.slots else None
     places = {value: place for place, value in enumerate(module.observed)}
     return replace(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from playground.core.compiled.wasm.binary import FunctionType, ValueType, encode_unsigned
 from playground.core.compiled.wasm.function import LocalVariable, Node, WasmFunction
@@ -39,7 +39,7 @@ class TileFunction:
         self._tile = LocalVariable(ValueType.I32)
 
     @classmethod
-    def over_tiles(cls, module: ModuleProgram, parameters: int = 2, returns: bool = False) -> TileFunction:
+    def over_tiles(cls, module: ModuleProgram, parameters: int = 2, returns: bool = False) -> Self:
         """Return a function whose first two parameters are a range of tiles.
 
         :param parameters: how many parameters it has.

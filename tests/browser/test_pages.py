@@ -216,7 +216,7 @@ MARK = """(chart) => {
 def test_a_click_on_a_mark_shows_the_runs_of_its_setting(pages, open_page, chart):
     page = open_page(pages("sweep"))
     seen_whole(page)
-    page.locator(f"[data-chart={chart}]").scroll_into_view_if_needed()
+    page.locator(f"#part0 [data-chart={chart}]").scroll_into_view_if_needed()
     x, y, points = page.evaluate(MARK, chart)
     page.mouse.move(x, y)
     page.mouse.click(x, y)
